@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth — who is calling, and may they.
+ *
+ * A bearer token is a JWT signed by a key we know; the key decides the algorithm (RFC 8725).
+ * Order of the checks: shape, header allow-list, key, signature, nbf/exp (60 s of skew), aud,
+ * iss and tid, then what kind of caller it is (scp: a user is present; roles: an application).
+ * Every fault is ERR_NO_IDENTITY with the same answer; only a rightly signed token that has
+ * expired is told so.
+ *
+ * The gate is shared between threads.
+ */
+#pragma once
+
+#include "auth/directory.h"
+#include "auth/issuer.h"
+
+struct caller {
+	struct guid tenant;
+	struct guid oid;                 /* the user, or the application's principal */
+	struct str  app;                 /* client id; may be empty */
+	bool        is_app;              /* roles count; else scopes, and only the user's own data */
+	struct str  grants;              /* blank-separated scopes or roles */
+};
+
+struct auth_gate;
+
+struct auth_conf {
+	struct store         *store;
+	struct issuer        *issuer;    /* NULL: tokens of the own issuer are refused */
+	const struct clock   *clock;
+	const struct entropy *entropy;   /* of the key that hides the verified tokens; NULL: the system's */
+};
+
+enum err auth_gate_open(const struct auth_conf *conf, struct auth_gate **gate_out) MUST_CHECK;
+void     auth_gate_close(struct auth_gate **gate);
+
+/*
+ * `authorization` is the field's value ("Bearer …"; empty if there was none).  The caller's views are in
+ * the arena.  ERR_NO_IDENTITY; *why_out is then a fixed sentence for the answer (never part of the token).
+ */
+enum err auth_check(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
+                    const char **why_out) MUST_CHECK;
+
+/* For tests and metrics: what the gate has done since it was opened. */
+struct auth_stats {
+	uint64_t signature_checks;
+	uint64_t cache_hits;             /* tokens known from before, so not checked again */
+	uint64_t cached;                 /* verified tokens held now */
+};
+struct auth_stats auth_gate_stats(struct auth_gate *gate);
+
+/* ---- rights: one table (rights.c), the documentation is printed from it --------------------------- */
+
+enum right {
+	RIGHT_CALENDARS_READ,            /* list, get, delta */
+	RIGHT_CALENDARS_WRITE,           /* create, update, delete */
+	RIGHT_RECORDINGS_READ,
+	RIGHT_RECORDINGS_WRITE,
+	RIGHT_COUNT
+};
+
+struct right_row {
+	enum right         right;
+	const char        *calls;        /* for people */
+	const char *const *delegated;    /* NULL-ended; least privileged first; empty: not supported */
+	const char *const *application;
+};
+const struct right_row *right_row(enum right right);
+
+bool caller_has(const struct caller *caller, const char *grant);         /* exact, case-insensitive as Graph's are */
+/*
+ * May this caller do that to data of `owner` in the caller's own tenant?  A user reaches only their own; an
+ * application any user of its tenant.  ERR_NOT_ALLOWED.  Judge before looking the owner up, so nobody learns
+ * who exists.
+ */
+enum err caller_may(const struct caller *caller, enum right right, const struct guid *owner) MUST_CHECK;

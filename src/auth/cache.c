@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/cache.h"
+
+#include "auth/jwt.h"
+#include "crypt/seal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct entry {
+	bool              used;
+	uint8_t           key[CACHE_KEY_LEN];
+	struct cache_life life;
+	uint64_t          last_use;
+	struct guid       tenant, oid;
+	bool              is_app;
+	uint16_t          app_len, grants_len;
+	char              text[CACHE_TEXT_MAX];  /* app, then grants */
+};
+
+struct cache {
+	uint8_t         secret[32];
+	pthread_mutex_t locks[CACHE_LOCKS];
+	uint64_t        uses[CACHE_LOCKS];       /* counts under its lock; orders last_use */
+	struct entry    entries[CACHE_SETS][CACHE_WAYS];
+};
+
+struct cache *
+cache_open(const struct entropy *entropy)
+{
+	struct cache *cache = calloc(1, sizeof(*cache));
+
+	MUST(cache != NULL);
+	entropy_fill(entropy, cache->secret, sizeof(cache->secret));
+	for (size_t i = 0; i < CACHE_LOCKS; i++)
+		MUST(pthread_mutex_init(&cache->locks[i], NULL) == 0);
+	return cache;
+}
+
+void
+cache_close(struct cache **cache)
+{
+	if (!*cache)
+		return;
+	for (size_t i = 0; i < CACHE_LOCKS; i++)
+		pthread_mutex_destroy(&(*cache)->locks[i]);
+	crypt_wipe(*cache, sizeof(**cache));
+	free(*cache);
+	*cache = NULL;
+}
+
+void
+cache_key(const struct cache *cache, struct str token, uint8_t key_out[CACHE_KEY_LEN])
+{
+	uint8_t bytes[sizeof(cache->secret) + JWT_BYTES_MAX];
+
+	MUST(token.len <= JWT_BYTES_MAX);
+	memcpy(bytes, cache->secret, sizeof(cache->secret));
+	memcpy(bytes + sizeof(cache->secret), token.at, token.len);
+	hash_blake2b(str_of(bytes, sizeof(cache->secret) + token.len), key_out, CACHE_KEY_LEN);
+}
+
+static size_t
+set_of(const uint8_t key[CACHE_KEY_LEN])
+{
+	return ((size_t)key[0] << 8 | key[1]) % CACHE_SETS;
+}
+
+static bool
+is_alive(const struct cache_life *life, const struct cache_moment *now)
+{
+	return now->wall_s >= life->from_wall_s && now->wall_s < life->until_wall_s &&
+	       now->mono_ms < life->until_mono_ms;
+}
+
+static struct entry *
+find_entry(struct entry set[CACHE_WAYS], const uint8_t key[CACHE_KEY_LEN])
+{
+	for (size_t way = 0; way < CACHE_WAYS; way++) {
+		if (set[way].used && crypt_equal(set[way].key, key, CACHE_KEY_LEN))
+			return &set[way];
+	}
+	return NULL;
+}
+
+static void
+copy_caller(const struct entry *entry, struct arena *arena, struct caller *caller_out)
+{
+	caller_out->tenant = entry->tenant;
+	caller_out->oid = entry->oid;
+	caller_out->is_app = entry->is_app;
+	caller_out->app = arena_copy(arena, str_of(entry->text, entry->app_len));
+	caller_out->grants = arena_copy(arena, str_of(entry->text + entry->app_len, entry->grants_len));
+}
+
+bool
+cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now,
+          struct arena *arena, struct caller *caller_out)
+{
+	size_t        set = set_of(key), lock = set % CACHE_LOCKS;
+	struct entry *entry;
+	bool          found = false;
+
+	pthread_mutex_lock(&cache->locks[lock]);
+	entry = find_entry(cache->entries[set], key);
+	if (entry && !is_alive(&entry->life, now)) {
+		entry->used = false;
+	} else if (entry) {
+		entry->last_use = ++cache->uses[lock];
+		copy_caller(entry, arena, caller_out);
+		found = true;
+	}
+	pthread_mutex_unlock(&cache->locks[lock]);
+	return found;
+}
+
+/* Its own place if it is there already, else a free one, else the one that was not used for longest. */
+static struct entry *
+find_place(struct entry set[CACHE_WAYS], const uint8_t key[CACHE_KEY_LEN])
+{
+	struct entry *place = find_entry(set, key);
+
+	if (place)
+		return place;
+	place = &set[0];
+	for (size_t way = 0; way < CACHE_WAYS; way++) {
+		if (!set[way].used)
+			return &set[way];
+		if (set[way].last_use < place->last_use)
+			place = &set[way];
+	}
+	return place;
+}
+
+void
+cache_put(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct cache_life *life,
+          const struct caller *caller)
+{
+	size_t        set = set_of(key), lock = set % CACHE_LOCKS;
+	struct entry *entry;
+
+	if (caller->app.len > CACHE_TEXT_MAX || caller->grants.len > CACHE_TEXT_MAX - caller->app.len)
+		return;
+	pthread_mutex_lock(&cache->locks[lock]);
+	entry = find_place(cache->entries[set], key);
+	memcpy(entry->key, key, CACHE_KEY_LEN);
+	entry->life = *life;
+	entry->last_use = ++cache->uses[lock];
+	entry->tenant = caller->tenant;
+	entry->oid = caller->oid;
+	entry->is_app = caller->is_app;
+	entry->app_len = (uint16_t)caller->app.len;
+	entry->grants_len = (uint16_t)caller->grants.len;
+	memcpy(entry->text, caller->app.at, caller->app.len);
+	memcpy(entry->text + caller->app.len, caller->grants.at, caller->grants.len);
+	entry->used = true;
+	pthread_mutex_unlock(&cache->locks[lock]);
+}
+
+uint64_t
+cache_count(struct cache *cache)
+{
+	uint64_t count = 0;
+
+	for (size_t set = 0; set < CACHE_SETS; set++) {
+		pthread_mutex_lock(&cache->locks[set % CACHE_LOCKS]);
+		for (size_t way = 0; way < CACHE_WAYS; way++)
+			count += cache->entries[set][way].used;
+		pthread_mutex_unlock(&cache->locks[set % CACHE_LOCKS]);
+	}
+	return count;
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Notes of this room:
+ *
+ *   space      name                           value
+ *   setting    "tenant"                       the store's own tenant, 16 bytes
+ *   setting    "created"                      when this program first made the store ready, RFC 3339
+ *   sign-key   "current"                      the issuer's private key, PKCS#8
+ *   user       id, 16 bytes                   JSON: tenantId userPrincipalName displayName mail
+ *   upn        tenant, 16 bytes; folded UPN   the user's id, 16 bytes
+ *
+ * A user and its upn note are always written in one transaction.
+ */
+#include "auth/directory.h"
+
+#include "auth/notes.h"
+#include "crypt/sign.h"
+#include "text/date.h"
+#include "text/json_read.h"
+#include "text/json_write.h"
+#include "text/uri.h"
+
+#define SPACE_USER "user"
+#define SPACE_UPN  "upn"
+
+/* Escapes can make six bytes of one. */
+#define USER_NOTE_MAX ((size_t)3 * UPN_MAX * 6 + 256)
+#define UPN_NAME_MAX  (sizeof(struct guid) + UPN_MAX)
+
+/* The feeds a user can own; numbers as in feed/collection.h, which is above this room. */
+static const uint8_t collections[] = { 1, 2 };
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+static bool
+has_control(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+static const char *
+judge_upn(struct str upn)
+{
+	size_t at = str_find(upn, '@');
+
+	if (upn.len == 0)
+		return "the userPrincipalName is missing";
+	if (at == 0 || at + 1 >= upn.len || str_find(str_skip(upn, at + 1), '@') < upn.len - at - 1)
+		return "the userPrincipalName must have one '@' with something on either side";
+	if (str_find(upn, ' ') < upn.len)
+		return "the userPrincipalName has a blank";
+	return NULL;
+}
+
+bool
+user_valid(const struct user *user, const char **why_out)
+{
+	const struct str texts[] = { user->upn, user->display_name, user->mail };
+	const char      *why = judge_upn(user->upn);
+
+	if (guid_is_zero(&user->id) || guid_is_zero(&user->tenant))
+		why = "the id and the tenantId must not be all zero";
+	for (size_t i = 0; !why && i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (texts[i].len > UPN_MAX)
+			why = "userPrincipalName, displayName and mail may have 256 bytes each";
+		else if (has_control(texts[i]) || !utf8_valid(texts[i]))
+			why = "userPrincipalName, displayName and mail must be UTF-8 without control characters";
+	}
+	if (why)
+		*why_out = why;
+	return !why;
+}
+
+static struct str
+guid_name(const struct guid *guid)
+{
+	return str_of(guid->b, sizeof(guid->b));
+}
+
+/* The one place where letter case is folded: ASCII only, as bytes; anything else must be written the same. */
+static struct str
+upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
+{
+	char *name = arena_take_raw(arena, UPN_NAME_MAX);
+
+	MUST(upn.len <= UPN_MAX);
+	memcpy(name, tenant->b, sizeof(tenant->b));
+	for (size_t i = 0; i < upn.len; i++) {
+		char c = upn.at[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		name[sizeof(tenant->b) + i] = c;
+	}
+	return str_of(name, sizeof(tenant->b) + upn.len);
+}
+
+static enum err
+read_guid(struct str note, struct guid *guid_out)
+{
+	if (note.len != sizeof(guid_out->b))
+		return ERR_CORRUPT;
+	memcpy(guid_out->b, note.at, sizeof(guid_out->b));
+	return OK;
+}
+
+static void
+write_user(const struct user *user, struct buf *buf)
+{
+	struct json_out out;
+	char            tenant[GUID_TEXT_LEN];
+
+	guid_format(&user->tenant, tenant);
+	json_out_open(&out, buf);
+	json_put_object(&out);
+	json_put_member(&out, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_put_member(&out, STR("userPrincipalName"), user->upn);
+	json_put_member(&out, STR("displayName"), user->display_name);
+	json_put_member(&out, STR("mail"), user->mail);
+	json_end_object(&out);
+}
+
+static enum err
+read_user(const struct guid *id, struct str note, struct arena *arena, struct user *user_out)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct user user = { .id = *id };
+	struct str  tenant;
+
+	if (json_read(note, arena, &root, NULL) != OK)
+		return ERR_CORRUPT;
+	if (!json_text(json_member(root, "tenantId"), &tenant) || !guid_parse(tenant, &user.tenant) ||
+	    !json_text(json_member(root, "userPrincipalName"), &user.upn) ||
+	    !json_text(json_member(root, "displayName"), &user.display_name) ||
+	    !json_text(json_member(root, "mail"), &user.mail))
+		return ERR_CORRUPT;
+	user.upn = arena_copy(arena, user.upn);
+	user.display_name = arena_copy(arena, user.display_name);
+	user.mail = arena_copy(arena, user.mail);
+	*user_out = user;
+	return OK;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+enum err
+directory_tenant(struct store *store, struct arena *arena, struct guid *tenant_out)
+{
+	struct str note;
+
+	TRY(store_get_note(store, NOTE_SETTING, STR(NOTE_TENANT), arena, &note));
+	return read_guid(note, tenant_out);
+}
+
+enum err
+directory_find_owner(struct store *store, const struct guid *id, struct arena *arena, struct user *user_out)
+{
+	struct str note;
+
+	TRY(store_get_note(store, SPACE_USER, guid_name(id), arena, &note));
+	return read_user(id, note, arena, user_out);
+}
+
+/*
+ * The two notes are read in two snapshots.  A user renamed in between is not found: that was
+ * true a moment ago, and it is never another user's data.
+ */
+static enum err
+find_by_upn(struct store *store, const struct guid *tenant, struct str upn, struct arena *arena, struct user *user_out)
+{
+	struct str  name = upn_name(tenant, upn, arena), note;
+	struct user user;
+	struct guid id;
+
+	TRY(store_get_note(store, SPACE_UPN, name, arena, &note));
+	TRY(read_guid(note, &id));
+	TRY(directory_find_owner(store, &id, arena, &user));
+	if (!str_eq(upn_name(&user.tenant, user.upn, arena), name))
+		return ERR_NOT_FOUND;
+	*user_out = user;
+	return OK;
+}
+
+enum err
+directory_find_user(struct store *store, const struct guid *tenant, struct str id_or_upn, struct arena *arena,
+                    struct user *user_out)
+{
+	struct user user;
+	struct guid id;
+
+	if (id_or_upn.len == 0 || id_or_upn.len > UPN_MAX)
+		return ERR_NOT_FOUND;
+	if (!guid_parse(id_or_upn, &id))
+		return find_by_upn(store, tenant, id_or_upn, arena, user_out);
+	TRY(directory_find_owner(store, &id, arena, &user));
+	if (!guid_eq(&user.tenant, tenant))
+		return ERR_NOT_FOUND;
+	*user_out = user;
+	return OK;
+}
+
+enum err
+directory_next_user(struct store *store, const struct user *after, struct arena *arena, struct user *user_out)
+{
+	struct str  name, note;
+	struct guid id;
+
+	TRY(store_next_note(store, SPACE_USER, guid_name(&after->id), arena, &name, &note));
+	TRY(read_guid(name, &id));
+	return read_user(&id, note, arena, user_out);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------- */
+
+bool
+directory_txn_find_owner(struct store_txn *txn, const struct guid *id, struct arena *arena, struct user *user_out)
+{
+	struct str note;
+	enum err   err;
+
+	if (!store_txn_get_note(txn, SPACE_USER, guid_name(id), &note))
+		return false;
+	err = read_user(id, note, arena, user_out);
+	if (err != OK)
+		store_fail(txn, err);
+	return err == OK;
+}
+
+static bool
+upn_is_anothers(struct store_txn *txn, struct str name, const struct guid *id)
+{
+	struct str note;
+
+	return store_txn_get_note(txn, SPACE_UPN, name, &note) && !str_eq(note, guid_name(id));
+}
+
+static void
+put_notes(struct store_txn *txn, const struct user *user, struct str name)
+{
+	struct buf buf;
+
+	buf_open(&buf, USER_NOTE_MAX);
+	write_user(user, &buf);
+	MUST(buf_err(&buf) == OK);
+	store_put_note(txn, SPACE_USER, guid_name(&user->id), buf_str(&buf));
+	store_put_note(txn, SPACE_UPN, name, guid_name(&user->id));
+	buf_close(&buf);
+}
+
+void
+directory_put_user(struct store_txn *txn, const struct user *user, struct arena *arena)
+{
+	struct user earlier;
+	struct str  name, earlier_name;
+	const char *why;
+
+	if (!user_valid(user, &why)) {
+		store_fail(txn, ERR_BAD_REQUEST);
+		return;
+	}
+	name = upn_name(&user->tenant, user->upn, arena);
+	if (upn_is_anothers(txn, name, &user->id)) {
+		store_fail(txn, ERR_CONFLICT);
+		return;
+	}
+	if (directory_txn_find_owner(txn, &user->id, arena, &earlier)) {
+		if (!guid_eq(&earlier.tenant, &user->tenant)) {
+			store_fail(txn, ERR_CONFLICT);
+			return;
+		}
+		earlier_name = upn_name(&earlier.tenant, earlier.upn, arena);
+		if (!str_eq(earlier_name, name))
+			store_remove_note(txn, SPACE_UPN, earlier_name);
+	}
+	put_notes(txn, user, name);
+}
+
+bool
+directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena *arena)
+{
+	struct user user;
+
+	if (!directory_txn_find_owner(txn, id, arena, &user))
+		return false;
+	for (size_t i = 0; i < sizeof(collections); i++) {
+		struct store_feed feed = { user.tenant, *id, collections[i] };
+
+		store_drop_feed(txn, &feed);
+	}
+	store_remove_note(txn, SPACE_UPN, upn_name(&user.tenant, user.upn, arena));
+	store_remove_note(txn, SPACE_USER, guid_name(id));
+	return store_txn_err(txn) == OK;
+}
+
+/* ---- a store's first things -------------------------------------------------------------------- */
+
+static enum err
+has_note(struct store *store, const char *space, struct str name, struct arena *arena, bool *has_out)
+{
+	struct str note;
+	enum err   err = store_get_note(store, space, name, arena, &note);
+
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	*has_out = err == OK;
+	return OK;
+}
+
+static enum err
+put_sign_key(struct store_txn *txn, struct arena *arena)
+{
+	AUTO(sign_key_close) struct sign_key *key = NULL;
+
+	TRY(sign_key_generate(&key));
+	store_put_note(txn, NOTE_SIGN_KEY, STR(NOTE_CURRENT), sign_key_private(key, arena));
+	return OK;
+}
+
+static enum err
+make_ready(struct store *store, const struct entropy *entropy, const struct clock *clock, struct arena *arena)
+{
+	AUTO(store_abort) struct store_txn *txn = store_begin(store, NULL, arena);
+	struct guid tenant = guid_random(entropy);
+	char        created[DATE_TEXT_MAX];
+	struct str  note;
+
+	if (!store_txn_get_note(txn, NOTE_SETTING, STR(NOTE_TENANT), &note))
+		store_put_note(txn, NOTE_SETTING, STR(NOTE_TENANT), guid_name(&tenant));
+	if (!store_txn_get_note(txn, NOTE_SETTING, STR(NOTE_CREATED), &note)) {
+		size_t len = date_format(clock->wall_ns(clock->ctx), 0, created);
+
+		store_put_note(txn, NOTE_SETTING, STR(NOTE_CREATED), str_of(created, len));
+	}
+	if (!store_txn_get_note(txn, NOTE_SIGN_KEY, STR(NOTE_CURRENT), &note))
+		TRY(put_sign_key(txn, arena));
+	return store_commit(&txn);
+}
+
+enum err
+directory_ensure(struct store *store, const struct entropy *entropy, const struct clock *clock)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
+	bool tenant, created, key;
+
+	TRY(has_note(store, NOTE_SETTING, STR(NOTE_TENANT), arena, &tenant));
+	TRY(has_note(store, NOTE_SETTING, STR(NOTE_CREATED), arena, &created));
+	TRY(has_note(store, NOTE_SIGN_KEY, STR(NOTE_CURRENT), arena, &key));
+	if (tenant && created && key)
+		return OK;
+	return make_ready(store, entropy, clock, arena);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * directory — tenants and users, kept as notes in the store.
+ *
+ * A store has a tenant of its own, made with it, for everything that names none.  A user
+ * belongs to one tenant and is found there by id or by userPrincipalName (any letter case);
+ * a UPN names one user of a tenant at a time.
+ */
+#pragma once
+
+#include "store/store.h"
+
+struct user {
+	struct guid tenant;
+	struct guid id;
+	struct str  upn;
+	struct str  display_name;        /* may be empty */
+	struct str  mail;                /* may be empty */
+};
+
+#define UPN_MAX 256                      /* bytes of a UPN, display name, mail address */
+
+/*
+ * What a user must be like to be kept: ids not all zero, one '@' in the UPN with something on
+ * either side, no blanks in it, UTF-8 without control bytes everywhere.  *why_out is a fixed sentence.
+ */
+bool user_valid(const struct user *user, const char **why_out);
+
+/* The store's own tenant. ERR_NOT_FOUND in a store that was never opened for writing by this program. */
+enum err directory_tenant(struct store *store, struct arena *arena, struct guid *tenant_out) MUST_CHECK;
+
+/* By GUID or by UPN.  ERR_NOT_FOUND for anything not in that tenant. */
+enum err directory_find_user(struct store *store, const struct guid *tenant, struct str id_or_upn, struct arena *arena,
+                             struct user *user_out) MUST_CHECK;
+/* By id alone, whatever the tenant (imports name feeds by the owner's id). Ids are unique in a store. */
+enum err directory_find_owner(struct store *store, const struct guid *id, struct arena *arena,
+                              struct user *user_out) MUST_CHECK;
+/* The next user after `after` (zeroed at first) in a fixed order; ERR_NOT_FOUND at the end. */
+enum err directory_next_user(struct store *store, const struct user *after, struct arena *arena,
+                             struct user *user_out) MUST_CHECK;
+
+/*
+ * Inside a transaction.  Put replaces.  By store_fail(): ERR_CONFLICT when the UPN is another user's or the id
+ * belongs to another tenant (its feeds would be lost), ERR_BAD_REQUEST when user_valid() says no.
+ */
+void directory_put_user(struct store_txn *txn, const struct user *user, struct arena *arena);
+bool directory_txn_find_owner(struct store_txn *txn, const struct guid *id, struct arena *arena, struct user *user_out);
+/* The user's feeds go too. False if there is no such user. */
+bool directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena *arena);
+
+/* Makes what every store needs: its tenant, the issuer's key.  Called after each open for writing. */
+enum err directory_ensure(struct store *store, const struct entropy *entropy, const struct clock *clock) MUST_CHECK;

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/issuer.h"
+
+#include "auth/jwt.h"
+#include "auth/notes.h"
+#include "crypt/seal.h"
+#include "text/b64.h"
+#include "text/json_write.h"
+#include "text/uri.h"
+
+#include <stdlib.h>
+
+#define NAME_PREFIX "urn:tidemark:"
+#define NAME_LEN    (sizeof(NAME_PREFIX) - 1 + GUID_TEXT_LEN)
+#define KID_LEN     43                           /* a SHA-256 in base64url */
+#define LIFE_MAX_S  (INT64_C(10) * 366 * 86400)
+#define APP_MAX     128
+
+struct issuer {
+	const struct clock   *clock;
+	const struct entropy *entropy;
+	struct sign_key      *key;
+	char                  name[NAME_LEN];
+	char                  kid[B64_MAX(32)];
+};
+
+/* The key's name is its thumbprint (RFC 7638), so it needs no note of its own and cannot disagree with the key. */
+static void
+write_kid(struct issuer *issuer)
+{
+	uint8_t    x[32], y[32], hash[32];
+	char       text[256];
+	struct buf jwk;
+
+	sign_key_ec_point(issuer->key, x, y);
+	buf_open(&jwk, sizeof(text));
+	buf_put(&jwk, STR("{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\""));
+	buf_put(&jwk, str_of(text, b64_encode_into(B64_URL, x, sizeof(x), text)));
+	buf_put(&jwk, STR("\",\"y\":\""));
+	buf_put(&jwk, str_of(text, b64_encode_into(B64_URL, y, sizeof(y), text)));
+	buf_put(&jwk, STR("\"}"));
+	MUST(buf_err(&jwk) == OK);
+	hash_sha256(buf_str(&jwk), hash);
+	buf_close(&jwk);
+	MUST(b64_encode_into(B64_URL, hash, sizeof(hash), issuer->kid) == KID_LEN);
+}
+
+enum err
+issuer_open(struct store *store, const struct clock *clock, const struct entropy *entropy, struct issuer **issuer_out)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
+	AUTO(issuer_close) struct issuer *issuer = NULL;
+	struct guid id = store_id(store);
+	struct str  der;
+
+	TRY(store_get_note(store, NOTE_SIGN_KEY, STR(NOTE_CURRENT), arena, &der));
+	issuer = calloc(1, sizeof(*issuer));
+	MUST(issuer != NULL);
+	issuer->clock = clock;
+	issuer->entropy = entropy;
+	if (sign_key_from_private(der, &issuer->key) != OK)
+		return ERR_CORRUPT;
+	memcpy(issuer->name, NAME_PREFIX, sizeof(NAME_PREFIX) - 1);
+	guid_format(&id, issuer->name + sizeof(NAME_PREFIX) - 1);
+	write_kid(issuer);
+	*issuer_out = issuer;
+	issuer = NULL;
+	return OK;
+}
+
+void
+issuer_close(struct issuer **issuer)
+{
+	if (!*issuer)
+		return;
+	sign_key_close(&(*issuer)->key);
+	free(*issuer);
+	*issuer = NULL;
+}
+
+struct str
+issuer_name(const struct issuer *issuer)
+{
+	return str_of(issuer->name, NAME_LEN);
+}
+
+struct str
+issuer_kid(const struct issuer *issuer)
+{
+	return str_of(issuer->kid, KID_LEN);
+}
+
+const struct sign_key *
+issuer_key(const struct issuer *issuer)
+{
+	return issuer->key;
+}
+
+/* ---- making a token ---------------------------------------------------------------------------- */
+
+static bool
+is_printable(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
+			return false;
+	}
+	return utf8_valid(text);
+}
+
+static bool
+is_plain(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.at[i] >= 0x7f)
+			return false;
+	}
+	return is_printable(text);
+}
+
+/* Whatever this lets through, the gate accepts. */
+static bool
+grant_valid(const struct issuer_grant *grant)
+{
+	if (guid_is_zero(&grant->tenant) || guid_is_zero(&grant->oid))
+		return false;
+	if (grant->life_s < 1 || grant->life_s > LIFE_MAX_S)
+		return false;
+	if (!is_plain(grant->app) || grant->app.len > APP_MAX || str_find(grant->app, ' ') < grant->app.len)
+		return false;
+	return is_plain(grant->grants) && is_printable(grant->upn) && grant->upn.len <= UPN_MAX;
+}
+
+static void
+put_guid(struct json_out *out, struct str name, const struct guid *guid)
+{
+	char text[GUID_TEXT_LEN];
+
+	guid_format(guid, text);
+	json_put_member(out, name, str_of(text, sizeof(text)));
+}
+
+static void
+put_roles(struct json_out *out, struct str roles)
+{
+	struct str role;
+
+	json_put_name(out, STR("roles"));
+	json_put_array(out);
+	while (str_take_until(&roles, ' ', &role)) {
+		if (role.len > 0)
+			json_put_text(out, role);
+	}
+	json_end_array(out);
+}
+
+static void
+put_caller(const struct issuer_grant *grant, struct json_out *out)
+{
+	if (grant->app.len > 0)
+		json_put_member(out, STR("appid"), grant->app);
+	put_guid(out, STR("tid"), &grant->tenant);
+	put_guid(out, STR("oid"), &grant->oid);
+	put_guid(out, STR("sub"), &grant->oid);
+	json_put_member(out, STR("idtyp"), grant->is_app ? STR("app") : STR("user"));
+	if (grant->is_app) {
+		put_roles(out, grant->grants);
+		return;
+	}
+	json_put_member(out, STR("scp"), grant->grants);
+	if (grant->upn.len > 0)
+		json_put_member(out, STR("upn"), grant->upn);
+}
+
+static void
+put_claims(const struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena, struct buf *buf)
+{
+	int64_t         now_s = clock_wall_s(issuer->clock);
+	char            tid[GUID_TEXT_LEN];
+	uint8_t         uti[16];
+	struct json_out out;
+
+	guid_format(&grant->tenant, tid);
+	entropy_fill(issuer->entropy, uti, sizeof(uti));
+	json_out_open(&out, buf);
+	json_put_object(&out);
+	json_put_member(&out, STR("aud"), STR("https://graph.microsoft.com"));
+	json_put_member(&out, STR("iss"),
+	                arena_printf(arena, "%.*s:%.*s", STR_ARG(issuer_name(issuer)), (int)sizeof(tid), tid));
+	json_put_member_int(&out, STR("iat"), now_s);
+	json_put_member_int(&out, STR("nbf"), now_s);
+	json_put_member_int(&out, STR("exp"), now_s + grant->life_s);
+	json_put_member(&out, STR("ver"), STR("1.0"));
+	put_caller(grant, &out);
+	json_put_member(&out, STR("uti"), b64_encode(B64_URL, uti, sizeof(uti), arena));
+	json_end_object(&out);
+}
+
+enum err
+issuer_mint(struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena, struct str *jwt_out)
+{
+	AUTO(buf_close) struct buf claims = { 0 };
+	struct str header, payload, message, jwt;
+	uint8_t    signature[64];
+
+	if (!grant_valid(grant))
+		return ERR_BAD_REQUEST;
+	buf_open(&claims, JWT_BYTES_MAX);
+	put_claims(issuer, grant, arena, &claims);
+	TRY(buf_err(&claims));
+	header = arena_printf(arena, "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}",
+	                      STR_ARG(issuer_kid(issuer)));
+	header = b64_encode(B64_URL, header.at, header.len, arena);
+	payload = b64_encode(B64_URL, claims.at, claims.len, arena);
+	message = arena_printf(arena, "%.*s.%.*s", STR_ARG(header), STR_ARG(payload));
+	TRY(sign_make(issuer->key, message, signature));
+	jwt = b64_encode(B64_URL, signature, sizeof(signature), arena);
+	jwt = arena_printf(arena, "%.*s.%.*s", STR_ARG(message), STR_ARG(jwt));
+	if (jwt.len > JWT_BYTES_MAX)
+		return ERR_TOO_LARGE;
+	*jwt_out = jwt;
+	return OK;
+}

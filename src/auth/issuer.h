@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * issuer — the store's own maker of access tokens (JWT, ES256).
+ *
+ * The key lives in the store's notes and never leaves it.  Tokens have the claims of Graph's
+ * own (v1.0 shape): aud iss iat nbf exp ver appid scp|roles tid oid sub upn idtyp uti.
+ */
+#pragma once
+
+#include "auth/directory.h"
+#include "crypt/sign.h"
+
+struct issuer;
+
+/* ERR_NOT_FOUND when the store has no issuer key yet (directory_ensure makes it). */
+enum err issuer_open(struct store *store, const struct clock *clock, const struct entropy *entropy,
+                     struct issuer **issuer_out) MUST_CHECK;
+void     issuer_close(struct issuer **issuer);
+
+struct issuer_grant {
+	struct guid tenant;
+	struct guid oid;                 /* the user, or the application's principal */
+	struct str  upn;                 /* delegated only */
+	struct str  app;                 /* client id, a GUID as text */
+	bool        is_app;
+	struct str  grants;              /* blank-separated scopes or roles */
+	int64_t     life_s;              /* 1 .. 10 years */
+};
+
+/*
+ * Grants and app must be printable ASCII, grants blank-separated, the upn without control bytes: else
+ * ERR_BAD_REQUEST, as for a zero tenant or oid or a life out of bounds.  ERR_TOO_LARGE when the token
+ * would be longer than the gate takes (8 KiB).
+ */
+enum err issuer_mint(struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena,
+                     struct str *jwt_out) MUST_CHECK;
+
+struct str             issuer_name(const struct issuer *issuer);  /* "urn:tidemark:<store id>"; iss is this ":<tid>" */
+struct str             issuer_kid(const struct issuer *issuer);
+const struct sign_key *issuer_key(const struct issuer *issuer);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/jwt.h"
+
+#include "text/b64.h"
+#include "text/json_read.h"
+
+/* Seconds at the end of the year 9999; a moment past it is a mistake or an attempt to overflow. */
+#define MOMENT_MAX_S INT64_C(253402300799)
+
+#define APP_MAX 128
+
+/*
+ * Everything a header may say.  The refused ones worth naming: crit, b64 and zip change what is
+ * signed; jku, x5u, jwk and x5c bring a key along; cty announces a token in the token.
+ */
+static bool
+header_member_known(struct str name)
+{
+	static const char *const known[] = { "alg", "typ", "kid", "x5t", "x5t#S256" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (str_eq(name, str_from_c(known[i])))
+			return true;
+	}
+	return false;
+}
+
+static bool
+type_known(struct str typ)
+{
+	return str_eq_nocase(typ, STR("JWT")) || str_eq_nocase(typ, STR("at+jwt"));
+}
+
+static enum err
+read_header(struct str text, struct arena *arena, struct jwt *jwt)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct str alg, kid, typ;
+
+	TRY(json_read(text, arena, &root, NULL));
+	if (json_kind(root) != JSON_OBJECT)
+		return ERR_BAD_REQUEST;
+	for (const struct json_iter *it = json_first(root); it; it = json_next(root, it)) {
+		if (!header_member_known(json_iter_name(it)))
+			return ERR_BAD_REQUEST;
+	}
+	if (!json_text(json_member(root, "alg"), &alg) || !json_text(json_member(root, "kid"), &kid))
+		return ERR_BAD_REQUEST;
+	if (kid.len == 0 || kid.len > JWT_KID_MAX)
+		return ERR_BAD_REQUEST;
+	if (json_member(root, "typ") && (!json_text(json_member(root, "typ"), &typ) || !type_known(typ)))
+		return ERR_BAD_REQUEST;
+	jwt->alg = arena_copy(arena, alg);
+	jwt->kid = arena_copy(arena, kid);
+	return OK;
+}
+
+enum err
+jwt_split(struct str text, struct arena *arena, struct jwt *jwt_out)
+{
+	struct jwt jwt = { 0 };
+	size_t     header_len, payload_len;
+	struct str rest, header;
+
+	MUST(text.len <= JWT_BYTES_MAX);
+	header_len = str_find(text, '.');
+	rest = str_skip(text, header_len + 1);
+	payload_len = str_find(rest, '.');
+	if (header_len == 0 || payload_len == 0 || payload_len == rest.len)
+		return ERR_BAD_REQUEST;
+	jwt.message = str_first(text, header_len + 1 + payload_len);
+	/* A third dot lands in the signature's text, where base64url does not know it. */
+	if (!b64_decode(B64_URL, str_first(text, header_len), arena, &header) ||
+	    !b64_decode(B64_URL, str_first(rest, payload_len), arena, &jwt.payload) ||
+	    !b64_decode(B64_URL, str_skip(rest, payload_len + 1), arena, &jwt.signature))
+		return ERR_BAD_REQUEST;
+	TRY(read_header(header, arena, &jwt));
+	*jwt_out = jwt;
+	return OK;
+}
+
+/* Present and of the wrong kind is never the same as absent. */
+static enum err
+read_optional_text(const struct json *value, struct str *text_out)
+{
+	if (!value || json_text(value, text_out))
+		return OK;
+	return ERR_BAD_REQUEST;
+}
+
+static enum err
+read_moment(const struct json *value, int64_t *seconds_out)
+{
+	int64_t seconds;
+
+	if (!json_int(value, &seconds) || seconds < 0 || seconds > MOMENT_MAX_S)
+		return ERR_BAD_REQUEST;
+	*seconds_out = seconds;
+	return OK;
+}
+
+static enum err
+read_guid(const struct json *value, struct guid *guid_out)
+{
+	struct guid guid;
+	struct str  text;
+
+	if (!json_text(value, &text) || !guid_parse(text, &guid) || guid_is_zero(&guid))
+		return ERR_BAD_REQUEST;
+	*guid_out = guid;
+	return OK;
+}
+
+/* aud: one text, or an array of texts and nothing else. */
+static enum err
+read_audiences(const struct json *value, struct arena *arena, struct jwt_claims *claims)
+{
+	bool       many = value && json_kind(value) == JSON_ARRAY;
+	size_t     count = many ? json_count(value) : 1;
+	struct str text;
+
+	claims->audiences = arena_take(arena, count * sizeof(*claims->audiences));
+	for (size_t i = 0; i < count; i++) {
+		if (!json_text(many ? json_at(value, i) : value, &text))
+			return ERR_BAD_REQUEST;
+		claims->audiences[i] = arena_copy(arena, text);
+	}
+	claims->audience_count = count;
+	return OK;
+}
+
+static bool
+is_printable(struct str text, bool blanks_too)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.at[i];
+
+		if (c < 0x20 || c >= 0x7f || (c == ' ' && !blanks_too))
+			return false;
+	}
+	return true;
+}
+
+/* A role that holds a blank would be two roles once joined, so it is refused. */
+static enum err
+read_roles(const struct json *value, struct arena *arena, struct str *grants_out)
+{
+	size_t     total = 0;
+	struct str role;
+	char      *text;
+
+	if (!value || json_kind(value) != JSON_ARRAY)
+		return ERR_BAD_REQUEST;
+	for (size_t i = 0; i < json_count(value); i++) {
+		if (!json_text(json_at(value, i), &role) || role.len == 0 || !is_printable(role, false))
+			return ERR_BAD_REQUEST;
+		total += role.len + 1;
+	}
+	text = arena_take_raw(arena, total + 1);
+	total = 0;
+	for (size_t i = 0; i < json_count(value); i++) {
+		MUST(json_text(json_at(value, i), &role));
+		if (i > 0)
+			text[total++] = ' ';
+		memcpy(text + total, role.at, role.len);
+		total += role.len;
+	}
+	*grants_out = str_of(text, total);
+	return OK;
+}
+
+/*
+ * scp says that a user is present, and then roles are that user's and count for nothing.  Roles alone
+ * make an application, unless idtyp contradicts: a user's token must never pass for an application's.
+ */
+static enum err
+read_grants(const struct json *root, struct arena *arena, struct jwt_claims *claims)
+{
+	const struct json *scp = json_member(root, "scp"), *roles = json_member(root, "roles");
+	struct str         scopes = STR_EMPTY, joined = STR_EMPTY, idtyp = STR_EMPTY;
+
+	if (!scp && !roles)
+		return ERR_BAD_REQUEST;
+	if (roles)
+		TRY(read_roles(roles, arena, &joined));
+	if (scp && (!json_text(scp, &scopes) || !is_printable(scopes, true)))
+		return ERR_BAD_REQUEST;
+	TRY(read_optional_text(json_member(root, "idtyp"), &idtyp));
+	if (str_eq_nocase(idtyp, STR("app")) ? scp != NULL : idtyp.len > 0 && !scp)
+		return ERR_BAD_REQUEST;
+	claims->is_app = !scp;
+	claims->grants = scp ? arena_copy(arena, scopes) : joined;
+	return OK;
+}
+
+enum err
+jwt_read_claims(struct str payload, struct arena *arena, struct jwt_claims *claims_out)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct jwt_claims claims = { 0 };
+	struct str        iss, app = STR_EMPTY;
+
+	TRY(json_read(payload, arena, &root, NULL));
+	if (json_kind(root) != JSON_OBJECT || !json_text(json_member(root, "iss"), &iss))
+		return ERR_BAD_REQUEST;
+	TRY(read_moment(json_member(root, "nbf"), &claims.nbf_s));
+	TRY(read_moment(json_member(root, "exp"), &claims.exp_s));
+	TRY(read_audiences(json_member(root, "aud"), arena, &claims));
+	if (json_member(root, "tid"))
+		TRY(read_guid(json_member(root, "tid"), &claims.tid));
+	TRY(read_guid(json_member(root, "oid"), &claims.oid));
+	TRY(read_optional_text(json_member(root, "azp"), &app));
+	TRY(read_optional_text(json_member(root, "appid"), &app));
+	if (app.len > APP_MAX || !is_printable(app, false))
+		return ERR_BAD_REQUEST;
+	TRY(read_grants(root, arena, &claims));
+	claims.iss = arena_copy(arena, iss);
+	claims.app = arena_copy(arena, app);
+	*claims_out = claims;
+	return OK;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trust — whose tokens the gate takes, and what each of those issuers may say.  Private to the auth room.
+ *
+ * A key belongs to one issuer and carries one algorithm.  The key that checks a signature decides
+ * which issuer's rules are held against the claims, so a trusted issuer cannot speak for another
+ * one, even if both use the same kid.  The store's own issuer is one row of this kind.
+ */
+#pragma once
+
+#include "auth/auth.h"
+#include "crypt/sign.h"
+
+struct trust_key {
+	struct str             kid;              /* compared whole, byte for byte */
+	const struct sign_key *key;
+};
+
+struct trust {
+	struct str              iss;             /* what iss must be; "{tid}" in it stands for the token's own tid */
+	const struct str       *audiences;       /* one of them must be in aud */
+	size_t                  audience_count;
+	struct guid             tenant;          /* the tenant of every token; zeroed: the token's tid, then needed */
+	const struct trust_key *keys;
+	size_t                  key_count;
+};
+
+/* The rows and what they point to must live as long as the gate. */
+enum err auth_gate_open_trusting(const struct trust *trusts, size_t count, const struct clock *clock,
+                                 const struct entropy *entropy, struct auth_gate **gate_out) MUST_CHECK;

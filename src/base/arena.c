@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHUNK_MIN  ((size_t)4096)
+#define ALIGN      ((size_t)16)
+
+struct chunk {
+	struct chunk *older;
+	size_t        size;
+	size_t        used;
+	char          bytes[] __attribute__((aligned(16)));
+};
+
+struct arena {
+	struct chunk *newest;
+	size_t        limit;
+	size_t        used;          /* bytes handed out since the last reset */
+	size_t        peak;
+};
+
+static struct chunk *
+chunk_make(struct chunk *older, size_t size)
+{
+	struct chunk *chunk = malloc(sizeof(*chunk) + size);
+
+	MUST(chunk != NULL);
+	chunk->older = older;
+	chunk->size = size;
+	chunk->used = 0;
+	return chunk;
+}
+
+struct arena *
+arena_open(size_t limit_bytes)
+{
+	struct arena *arena = calloc(1, sizeof(*arena));
+
+	MUST(arena != NULL);
+	arena->limit = limit_bytes;
+	return arena;
+}
+
+void
+arena_reset(struct arena *arena)
+{
+	while (arena->newest && arena->newest->older) {
+		struct chunk *chunk = arena->newest;
+
+		arena->newest = chunk->older;
+		free(chunk);
+	}
+	if (arena->newest)
+		arena->newest->used = 0;
+	arena->used = 0;
+}
+
+void
+arena_close(struct arena **arena)
+{
+	if (!*arena)
+		return;
+	arena_reset(*arena);
+	free((*arena)->newest);
+	free(*arena);
+	*arena = NULL;
+}
+
+static char *
+take(struct arena *arena, size_t size, size_t align)
+{
+	struct chunk *chunk = arena->newest;
+	size_t        start = chunk ? (chunk->used + align - 1) & ~(align - 1) : 0;
+
+	MUST(size <= arena->limit && arena->used + size <= arena->limit);
+	if (!chunk || start > chunk->size || size > chunk->size - start) {
+		size_t want = chunk ? chunk->size * 2 : CHUNK_MIN;
+
+		if (want > (size_t)1 << 20)
+			want = (size_t)1 << 20;
+		if (want < size)
+			want = size;
+		chunk = arena->newest = chunk_make(chunk, want);
+		start = 0;
+	}
+	chunk->used = start + size;
+	arena->used += size;
+	if (arena->used > arena->peak)
+		arena->peak = arena->used;
+	return chunk->bytes + start;
+}
+
+void *
+arena_take(struct arena *arena, size_t size)
+{
+	return memset(take(arena, size, ALIGN), 0, size);
+}
+
+char *
+arena_take_raw(struct arena *arena, size_t size)
+{
+	return take(arena, size, 1);
+}
+
+struct str
+arena_copy(struct arena *arena, struct str s)
+{
+	char *copy;
+
+	if (s.len == 0)
+		return STR_EMPTY;
+	copy = take(arena, s.len, 1);
+	memcpy(copy, s.at, s.len);
+	return str_of(copy, s.len);
+}
+
+const char *
+arena_c(struct arena *arena, struct str s)
+{
+	char *copy = take(arena, s.len + 1, 1);
+
+	MUST(s.len == 0 || !memchr(s.at, '\0', s.len));
+	if (s.len)
+		memcpy(copy, s.at, s.len);
+	copy[s.len] = '\0';
+	return copy;
+}
+
+struct str
+arena_printf(struct arena *arena, const char *fmt, ...)
+{
+	va_list args;
+	char   *text;
+	int     len;
+
+	MUST(fmt != NULL);
+	va_start(args, fmt);
+	len = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	MUST(len >= 0);
+	text = take(arena, (size_t)len + 1, 1);
+	va_start(args, fmt);
+	(void)vsnprintf(text, (size_t)len + 1, fmt, args);
+	va_end(args);
+	return str_of(text, (size_t)len);
+}
+
+size_t
+arena_used(const struct arena *arena)
+{
+	return arena->used;
+}
+
+size_t
+arena_peak(const struct arena *arena)
+{
+	return arena->peak;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SIZE_FIRST ((size_t)256)
+
+void
+buf_open(struct buf *buf, size_t limit_bytes)
+{
+	*buf = (struct buf){ .limit = limit_bytes };
+}
+
+void
+buf_close(struct buf *buf)
+{
+	free(buf->at);
+	*buf = (struct buf){ .limit = buf->limit };
+}
+
+char *
+buf_room(struct buf *buf, size_t want)
+{
+	size_t size;
+	char  *grown;
+
+	if (buf->err != OK)
+		return NULL;
+	if (want > buf->limit || buf->len > buf->limit - want) {
+		buf->err = ERR_TOO_LARGE;
+		return NULL;
+	}
+	if (buf->size - buf->len >= want)
+		return buf->at + buf->len;
+	size = buf->size ? buf->size : SIZE_FIRST;
+	while (size < buf->len + want)
+		size *= 2;
+	grown = realloc(buf->at, size);
+	MUST(grown != NULL);
+	buf->at = grown;
+	buf->size = size;
+	return buf->at + buf->len;
+}
+
+void
+buf_grew(struct buf *buf, size_t n)
+{
+	MUST(n <= buf->size - buf->len);
+	buf->len += n;
+}
+
+void
+buf_put(struct buf *buf, struct str s)
+{
+	char *room;
+
+	if (s.len == 0)
+		return;
+	room = buf_room(buf, s.len);
+	if (!room)
+		return;
+	memcpy(room, s.at, s.len);
+	buf->len += s.len;
+}
+
+void
+buf_put_char(struct buf *buf, char c)
+{
+	buf_put(buf, str_of(&c, 1));
+}
+
+void
+buf_put_u64(struct buf *buf, uint64_t value)
+{
+	char   digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	buf_put(buf, str_of(digits + at, sizeof(digits) - at));
+}
+
+void
+buf_printf(struct buf *buf, const char *fmt, ...)
+{
+	va_list args;
+	char   *room;
+	int     len;
+
+	va_start(args, fmt);
+	len = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	MUST(len >= 0);
+	room = buf_room(buf, (size_t)len + 1);
+	if (!room)
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(room, (size_t)len + 1, fmt, args);
+	va_end(args);
+	buf->len += (size_t)len;
+}
+
+void
+buf_cut(struct buf *buf, size_t len)
+{
+	MUST(len <= buf->len);
+	buf->len = len;
+	buf->err = OK;
+}
+
+void
+buf_drop(struct buf *buf, size_t n)
+{
+	MUST(n <= buf->len);
+	if (n == 0)
+		return;
+	memmove(buf->at, buf->at + n, buf->len - n);
+	buf->len -= n;
+}
+
+enum err
+buf_err(const struct buf *buf)
+{
+	return buf->err;
+}
+
+struct str
+buf_str(const struct buf *buf)
+{
+	return buf->len ? str_of(buf->at, buf->len) : STR_EMPTY;
+}

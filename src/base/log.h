@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log — one JSON line per event on a descriptor (standard error).
+ *
+ * Only main, the server's loop and the face's last step log; rooms return errors.
+ * Text values are escaped (control bytes, DEL, bytes that are not UTF-8 or that
+ * change writing direction) and cut to 256 bytes, so a request cannot forge a line.
+ * Secrets are never passed as values.  Thread-safe: one write(2) a line.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct log {
+	int                 fd;
+	enum log_level      level;       /* lines above it are left out */
+	const struct clock *clock;
+};
+
+struct log_pair {
+	const char *name;
+	struct str  value;
+};
+
+/* pairs: up to 16, ended by one whose name is NULL. */
+void log_event(const struct log *log, enum log_level level, const char *event, const struct log_pair *pairs);
+
+#define LOG_EVENT(log, level, event, ...)                                            \
+	log_event((log), (level), (event), (const struct log_pair[]){ __VA_ARGS__, { NULL, { 0 } } })

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+struct str
+str_from_c(const char *text)
+{
+	return text ? str_of(text, strlen(text)) : STR_EMPTY;
+}
+
+bool
+str_eq(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+bool
+str_eq_nocase(struct str a, struct str b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (lower(a.at[i]) != lower(b.at[i]))
+			return false;
+	return true;
+}
+
+int
+str_cmp(struct str a, struct str b)
+{
+	size_t shorter = a.len < b.len ? a.len : b.len;
+	int    order = shorter ? memcmp(a.at, b.at, shorter) : 0;
+
+	if (order != 0)
+		return order;
+	return (a.len > b.len) - (a.len < b.len);
+}
+
+bool
+str_starts(struct str s, struct str prefix)
+{
+	return s.len >= prefix.len && str_eq(str_first(s, prefix.len), prefix);
+}
+
+bool
+str_starts_nocase(struct str s, struct str prefix)
+{
+	return s.len >= prefix.len && str_eq_nocase(str_first(s, prefix.len), prefix);
+}
+
+bool
+str_ends(struct str s, struct str suffix)
+{
+	return s.len >= suffix.len && str_eq(str_skip(s, s.len - suffix.len), suffix);
+}
+
+struct str
+str_skip(struct str s, size_t n)
+{
+	if (n > s.len)
+		n = s.len;
+	return str_of(s.at + n, s.len - n);
+}
+
+struct str
+str_first(struct str s, size_t n)
+{
+	return str_of(s.at, n < s.len ? n : s.len);
+}
+
+struct str
+str_trim(struct str s)
+{
+	while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t'))
+		s = str_skip(s, 1);
+	while (s.len > 0 && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+size_t
+str_find(struct str s, char c)
+{
+	const char *found = s.len ? memchr(s.at, c, s.len) : NULL;
+
+	return found ? (size_t)(found - s.at) : s.len;
+}
+
+bool
+str_take_until(struct str *rest, char c, struct str *taken_out)
+{
+	size_t cut;
+
+	if (rest->len == 0)
+		return false;
+	cut = str_find(*rest, c);
+	*taken_out = str_first(*rest, cut);
+	*rest = str_skip(*rest, cut + 1);
+	return true;
+}
+
+bool
+str_to_u64(struct str s, uint64_t *value_out)
+{
+	uint64_t value = 0;
+
+	if (s.len == 0 || s.len > 15)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] < '0' || s.at[i] > '9')
+			return false;
+		value = value * 10 + (uint64_t)(s.at[i] - '0');
+	}
+	*value_out = value;
+	return true;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * str — a view of bytes somebody else owns.
+ *
+ * Passed by value, never NUL-terminated, may hold any byte.  Text that must reach
+ * a foreign `const char *` door is copied there by arena_c() (arena.h).
+ * The `str_take_…` family walks a text: each takes a piece off the front.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+	const char *at;
+	size_t      len;
+};
+
+#define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
+#define STR_EMPTY    ((struct str){ "", 0 })
+#define STR_ARG(s)   (int)(s).len, (s).at    /* for "%.*s" */
+
+static inline struct str
+str_of(const void *at, size_t len)
+{
+	return (struct str){ at, len };
+}
+
+struct str str_from_c(const char *text);            /* NULL gives the empty view */
+
+bool str_eq(struct str a, struct str b);
+bool str_eq_nocase(struct str a, struct str b);     /* ASCII letters only */
+int  str_cmp(struct str a, struct str b);           /* bytewise, shorter first */
+bool str_starts(struct str s, struct str prefix);
+bool str_starts_nocase(struct str s, struct str prefix);
+bool str_ends(struct str s, struct str suffix);
+
+struct str str_skip(struct str s, size_t n);        /* without its first n bytes (n is cut to len) */
+struct str str_first(struct str s, size_t n);       /* its first n bytes at most */
+struct str str_trim(struct str s);                  /* without blanks and tabs at either end */
+
+/* Position of the first `c`, or len if there is none. */
+size_t str_find(struct str s, char c);
+
+/* Takes everything before `c` and `c` itself; without a `c`, takes all.  False when *rest was empty. */
+bool str_take_until(struct str *rest, char c, struct str *taken_out);
+
+/* All of `s` must be 1..15 decimal digits.  The one parser for unsigned numbers from outside. */
+bool str_to_u64(struct str s, uint64_t *value_out);

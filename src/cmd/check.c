@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * In the scratch store two spaces of notes:
+ *   ids   user id                      → "+" tenant upn, or "-" when a line removed the user
+ *   upns  tenant and folded upn        → user id
+ * An id that is not there is as the real store has it.
+ */
+#include "cmd/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define IDS         "ids"
+#define UPNS        "upns"
+#define KNOWN_SLOTS 1024                 /* owners seen lately; a power of two */
+#define PUTS_MAX    2000                 /* notes a scratch transaction holds */
+#define TXN_ARENA   ((size_t)256 << 20)
+
+struct check {
+	struct store         *store;
+	struct store         *scratch;
+	struct store_txn     *txn;       /* on the scratch store; open while there is something to commit */
+	struct arena         *txn_arena;
+	struct arena         *arena;     /* reset for each line */
+	const struct clock   *clock;
+	const struct entropy *entropy;
+	unsigned              puts;
+	struct guid           tenant;
+	struct guid           known[KNOWN_SLOTS];
+};
+
+enum err
+check_open(struct store *store, const struct clock *clock, const struct entropy *entropy, struct check **check_out,
+           char why_out[512])
+{
+	struct check *check = calloc(1, sizeof(*check));
+	enum err      err;
+
+	MUST(check);
+	check->store = store;
+	check->clock = clock;
+	check->entropy = entropy;
+	check->arena = arena_open(LINE_ARENA_MAX);
+	check->txn_arena = arena_open(TXN_ARENA);
+	err = directory_tenant(store, check->arena, &check->tenant);
+	if (err != OK) {
+		(void)snprintf(why_out, 512, "the store has no tenant yet: %s", err_text(err));
+		check_close(&check);
+		return err;
+	}
+	*check_out = check;
+	return OK;
+}
+
+void
+check_close(struct check **check)
+{
+	struct check *it = *check;
+
+	if (!it)
+		return;
+	store_abort(&it->txn);
+	store_close(&it->scratch);
+	arena_close(&it->txn_arena);
+	arena_close(&it->arena);
+	free(it);
+	*check = NULL;
+}
+
+/* ---- the scratch store ------------------------------------------------------------------------------ */
+
+static enum err
+open_scratch(struct check *check)
+{
+	const char       *folder = getenv("TMPDIR");
+	char              name[GUID_TEXT_LEN], why[512];
+	struct guid       guid = guid_random(check->entropy);
+	struct store_conf conf = { .access = STORE_SERVE, .create = true, .scratch = true };
+
+	guid_format(&guid, name);
+	conf.url = arena_printf(check->arena, "sqlite:%s/tidemark-import-%.*s.db", folder && folder[0] ? folder : "/tmp",
+	                        GUID_TEXT_LEN, name);
+	conf.clock = check->clock;
+	conf.entropy = check->entropy;
+	return store_open(&conf, &check->scratch, why);
+}
+
+static enum err
+end_txn(struct check *check)
+{
+	enum err err = check->txn ? store_commit(&check->txn) : OK;
+
+	arena_reset(check->txn_arena);
+	check->puts = 0;
+	return err;
+}
+
+static enum err
+begin_txn(struct check *check)
+{
+	if (!check->scratch)
+		TRY(open_scratch(check));
+	if (check->puts >= PUTS_MAX)
+		TRY(end_txn(check));
+	if (!check->txn)
+		check->txn = store_begin(check->scratch, NULL, check->txn_arena);
+	check->puts++;
+	return store_txn_err(check->txn);
+}
+
+static struct str
+id_name(const struct guid *id, struct arena *arena)
+{
+	return arena_copy(arena, str_of(id->b, sizeof(id->b)));
+}
+
+static struct str
+upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
+{
+	char *name = arena_take_raw(arena, sizeof(tenant->b) + upn.len);
+
+	memcpy(name, tenant->b, sizeof(tenant->b));
+	for (size_t i = 0; i < upn.len; i++)
+		name[sizeof(tenant->b) + i] = (char)(upn.at[i] >= 'A' && upn.at[i] <= 'Z' ? upn.at[i] + 32 : upn.at[i]);
+	return str_of(name, sizeof(tenant->b) + upn.len);
+}
+
+struct seen {
+	bool        told;                /* a line before spoke of this user */
+	bool        removed;
+	struct guid tenant;
+	struct str  upn;
+};
+
+static enum err
+look_up(struct check *check, const struct guid *id, struct seen *seen_out)
+{
+	struct str note;
+	bool       found;
+
+	*seen_out = (struct seen){ 0 };
+	if (!check->scratch)
+		return OK;
+	TRY(begin_txn(check));
+	found = store_txn_get_note(check->txn, IDS, id_name(id, check->arena), &note);
+	TRY(store_txn_err(check->txn));
+	if (!found)
+		return OK;
+	seen_out->told = true;
+	seen_out->removed = note.at[0] == '-';
+	if (!seen_out->removed) {
+		memcpy(seen_out->tenant.b, note.at + 1, sizeof(seen_out->tenant.b));
+		seen_out->upn = arena_copy(check->arena, str_skip(note, 1 + sizeof(seen_out->tenant.b)));
+	}
+	return OK;
+}
+
+static struct str
+present_note(const struct user *user, struct arena *arena)
+{
+	size_t head = 1 + sizeof(user->tenant.b);
+	char  *note = arena_take_raw(arena, head + user->upn.len);
+
+	note[0] = '+';
+	memcpy(note + 1, user->tenant.b, sizeof(user->tenant.b));
+	memcpy(note + head, user->upn.at, user->upn.len);
+	return str_of(note, head + user->upn.len);
+}
+
+static enum err
+remember(struct check *check, const struct user *user, const struct seen *before, bool removed)
+{
+	struct str id = id_name(&user->id, check->arena), note = STR("-");
+
+	TRY(begin_txn(check));
+	if (before->told && !before->removed)
+		store_remove_note(check->txn, UPNS, upn_name(&before->tenant, before->upn, check->arena));
+	if (!removed) {
+		note = present_note(user, check->arena);
+		store_put_note(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), id);
+	}
+	store_put_note(check->txn, IDS, id, note);
+	return store_txn_err(check->txn);
+}
+
+/* ---- users ------------------------------------------------------------------------------------------- */
+
+static struct guid *
+slot_of(struct check *check, const struct guid *id)
+{
+	unsigned mix = (unsigned)id->b[0] | (unsigned)id->b[1] << 8;
+
+	return &check->known[(mix ^ id->b[5] ^ (unsigned)id->b[15] << 2) & (KNOWN_SLOTS - 1)];
+}
+
+static enum err
+check_owner(struct check *check, const struct guid *id, struct str *why_out)
+{
+	struct guid *slot = slot_of(check, id);
+	struct seen  seen;
+	struct user  user;
+	enum err     err = OK;
+	char         text[GUID_TEXT_LEN];
+
+	if (guid_eq(slot, id) && !guid_is_zero(id))
+		return OK;
+	TRY(look_up(check, id, &seen));
+	if (!seen.told)
+		err = directory_find_owner(check->store, id, check->arena, &user);
+	else if (seen.removed)
+		err = ERR_NOT_FOUND;
+	if (err == OK)
+		*slot = *id;
+	if (err != ERR_NOT_FOUND)
+		return err;
+	guid_format(id, text);
+	*why_out = arena_printf(check->arena, "there is no user %.*s in the store or before this line", GUID_TEXT_LEN, text);
+	return ERR_BAD_REQUEST;
+}
+
+/* Does somebody else answer to this name already? */
+static enum err
+check_upn(struct check *check, const struct user *user, struct str *why_out)
+{
+	struct user holder;
+	struct seen seen;
+	struct str  note;
+	bool        taken = false;
+	enum err    err;
+
+	if (check->scratch) {
+		TRY(begin_txn(check));
+		taken = store_txn_get_note(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), &note) &&
+		        !str_eq(note, str_of(user->id.b, sizeof(user->id.b)));
+		TRY(store_txn_err(check->txn));
+	}
+	if (!taken) {
+		err = directory_find_user(check->store, &user->tenant, user->upn, check->arena, &holder);
+		if (err != OK && err != ERR_NOT_FOUND)
+			return err;
+		if (err == OK && !guid_eq(&holder.id, &user->id)) {
+			TRY(look_up(check, &holder.id, &seen));
+			taken = !seen.told;
+		}
+	}
+	if (!taken)
+		return OK;
+	*why_out = arena_printf(check->arena, "the userPrincipalName %.*s is another user's", STR_ARG(user->upn));
+	return ERR_BAD_REQUEST;
+}
+
+static enum err
+check_user(struct check *check, const struct line_op *op, struct str *why_out)
+{
+	struct user user = op->user, known;
+	struct seen seen;
+	enum err    err = ERR_NOT_FOUND;
+	struct guid tenant = check->tenant;
+	bool        exists;
+
+	TRY(look_up(check, &user.id, &seen));
+	if (!seen.told)
+		err = directory_find_owner(check->store, &user.id, check->arena, &known);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	exists = err == OK || (seen.told && !seen.removed);
+	if (exists)
+		tenant = err == OK ? known.tenant : seen.tenant;
+	if (exists && op->has_tenant && !guid_eq(&tenant, &user.tenant)) {
+		*why_out = STR("this user belongs to another tenant; a user cannot move");
+		return ERR_BAD_REQUEST;
+	}
+	if (!op->has_tenant)
+		user.tenant = tenant;
+	TRY(check_upn(check, &user, why_out));
+	*slot_of(check, &user.id) = user.id;
+	return remember(check, &user, &seen, false);
+}
+
+static enum err
+check_removed_user(struct check *check, const struct guid *id)
+{
+	struct user user = { .id = *id };
+	struct seen seen;
+
+	TRY(look_up(check, id, &seen));
+	*slot_of(check, id) = (struct guid){ { 0 } };
+	return remember(check, &user, &seen, true);
+}
+
+enum err
+check_line(struct check *check, struct str text, struct str *why_out)
+{
+	struct line_op op;
+	enum err       err;
+
+	arena_reset(check->arena);
+	err = line_parse(text, check->arena, &op, why_out);
+	if (err != OK)
+		return ERR_BAD_REQUEST;
+	switch (op.kind) {
+	case LINE_USER:
+		return check_user(check, &op, why_out);
+	case LINE_PUT:
+	case LINE_REMOVE:
+		return check_owner(check, &op.owner, why_out);
+	case LINE_REMOVE_USER:
+		return check_removed_user(check, &op.user.id);
+	}
+	return OK;
+}

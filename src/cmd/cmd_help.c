@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+#include "cmd/help.h"
+
+static const struct cmd_option options[] = {
+	{ "man", "PAGE", "print that manual page (mdoc): a command, or tidemark.conf", false },
+	{ "pages", NULL, "list the manual pages there are", false },
+	{ "completion", NULL, "print a completion for bash", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Tells what the program can do: without a name the commands there are, with one what that command does, "
+	"the options it knows, and how it ends.",
+	"The name tidemark.conf tells about the configuration file.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark help store gc", "What does gc do" },
+	{ "tidemark help --man serve | man -l -", "Read a page that is not installed" },
+	{ 0 },
+};
+
+static int
+run_help(struct cmd_run *run)
+{
+	const char *page = cmd_value(run, "man");
+	struct str  name;
+
+	if (page)
+		return man_page(run->out, str_from_c(page)) ? EXIT_DONE : cmd_usage(run, "no manual page \"%s\"", page);
+	if (cmd_has(run, "pages")) {
+		man_list(run->out);
+		return EXIT_DONE;
+	}
+	if (cmd_has(run, "completion")) {
+		complete_bash(run->out);
+		return EXIT_DONE;
+	}
+	if (run->arg_count == 0) {
+		help_overview(run->out);
+		return EXIT_DONE;
+	}
+	name = str_from_c(run->args[0]);
+	if (run->arg_count == 2)
+		name = arena_printf(run->arena, "%s %s", run->args[0], run->args[1]);
+	if (help_command(run->out, name))
+		return EXIT_DONE;
+	return say_failed(EXIT_USAGE, "unknown command \"%.*s\"; see `tidemark help`", STR_ARG(name));
+}
+
+const struct cmd cmd_help = {
+	.name = "help",
+	.summary = "tell what a command does",
+	.args = "[COMMAND]",
+	.args_max = 2,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.run = run_help,
+};

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file is read twice: first every line is checked, then, if all are good (or --skip-bad was given), they are
+ * stored, a batch a transaction.  What cannot be read twice is checked and stored batch by batch.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/check.h"
+#include "cmd/line_reader.h"
+#include "cmd/writer.h"
+#include "text/json_write.h"
+
+#define BAD_SHOWN 20
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	{ "skip-bad", NULL, "pass over bad lines, store the rest, and exit with 8", false },
+	{ "json", NULL, "one JSON object at the end: lines, users, stored, removed, absent, bad", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Reads JSON Lines, one change a line: {\"op\":\"user\",\"value\":{...}} brings a user, "
+	"{\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} an item, "
+	"{\"op\":\"remove\",\"feed\":...,\"id\":...} takes an item away, {\"op\":\"remove-user\",\"id\":...} a user and "
+	"everything of theirs. Without FILE, or with -, standard input is read.",
+	"A file is checked whole before anything of it is stored. If a line is bad, file, line and reason are told, and "
+	"nothing is stored. Standard input is checked and stored in batches of 10,000 lines at most; if one is bad the "
+	"message names the last line that was stored.",
+	"A line may have 1 MiB. Giving a file again does no harm: an item that has an id is put in its own place. "
+	"If a server holds the store, the lines are handed to it over its control socket.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark import users.jsonl", "Take a file in" },
+	{ "tidemark export --store sqlite:old.db | tidemark import --store sqlite:new.db", "Copy a store" },
+	{ 0 },
+};
+
+struct batch {
+	struct buf text;
+	uint32_t   ends[APPLY_LINES_MAX];        /* where each line ends in text */
+	uint64_t   numbers[APPLY_LINES_MAX];     /* and its number in the input */
+	size_t     count;
+};
+
+struct import {
+	struct cmd_run    *run;
+	struct writer      writer;
+	struct check      *check;
+	struct line_reader reader;
+	struct batch      *batch;
+	const char        *name;
+	bool               skip_bad;
+	FILE              *bad_list;     /* numbers of the bad lines of a file, ascending */
+	uint64_t           next_bad;     /* the next of them while storing; 0: none is left */
+	uint64_t           bad, lines;
+	uint64_t           stored_to;    /* every line up to this one is stored (or was passed over) */
+	struct line_counts counts;
+	struct progress    progress;
+};
+
+/* ---- complaints --------------------------------------------------------------------------------------- */
+
+static void
+tell_bad(struct import *import, uint64_t line, struct str why)
+{
+	import->bad++;
+	if (import->bad <= BAD_SHOWN) {
+		progress_close(&import->progress);
+		say("%s:%llu: %.*s", import->name, (unsigned long long)line, STR_ARG(why));
+	}
+}
+
+static void
+tell_how_many_bad(const struct import *import)
+{
+	if (import->bad > BAD_SHOWN)
+		say("%s: %llu more lines are bad", import->name, (unsigned long long)(import->bad - BAD_SHOWN));
+}
+
+static int
+tell_stopped(const struct import *import, enum exit_code code, const char *what)
+{
+	tell_how_many_bad(import);
+	if (import->stored_to == 0)
+		return say_failed(code, "%s: %s; nothing was stored", import->name, what);
+	return say_failed(code, "%s: %s; everything up to line %llu is stored, nothing after it", import->name, what,
+	                  (unsigned long long)import->stored_to);
+}
+
+static int
+tell_read_fault(const struct import *import)
+{
+	return tell_stopped(import, EXIT_OTHER, strerrordesc_np(import->reader.failed));
+}
+
+static int
+tell_bad_input(const struct import *import)
+{
+	return tell_stopped(import, EXIT_PERMANENT, import->bad == 1 ? "mend the line, or give --skip-bad"
+	                                                              : "mend the lines, or give --skip-bad");
+}
+
+static void
+show(struct import *import, const char *doing)
+{
+	int64_t ms = progress_elapsed_ms(&import->progress);
+
+	if (progress_due(&import->progress))
+		progress_tell(&import->progress, "%s line %llu, %llu lines/s", doing, (unsigned long long)import->reader.line,
+		              (unsigned long long)(import->lines * 1000 / (uint64_t)(ms > 0 ? ms : 1)));
+}
+
+/* ---- checking ------------------------------------------------------------------------------------------- */
+
+/* EXIT_DONE whether the line is good or not; *good_out tells. */
+static int
+check_one(struct import *import, struct str text, bool too_long, bool *good_out)
+{
+	struct str why = STR("the line is longer than 1 MiB");
+	enum err   err = too_long ? ERR_BAD_REQUEST : check_line(import->check, text, &why);
+
+	*good_out = err == OK;
+	if (err == ERR_BAD_REQUEST) {
+		tell_bad(import, import->reader.line, why);
+		return EXIT_DONE;
+	}
+	if (err != OK)
+		return tell_stopped(import, exit_code_of(err), err_text(err));
+	return EXIT_DONE;
+}
+
+static int
+check_file(struct import *import)
+{
+	struct str text;
+	bool       too_long, good;
+	int        code;
+
+	while (line_reader_next(&import->reader, &text, &too_long)) {
+		import->lines++;
+		show(import, "checking");
+		if (line_is_blank(text) && !too_long)
+			continue;
+		code = check_one(import, text, too_long, &good);
+		if (code != EXIT_DONE)
+			return code;
+		if (!good && fwrite(&import->reader.line, sizeof(import->reader.line), 1, import->bad_list) != 1)
+			return say_failed(EXIT_OTHER, "a temporary file cannot be written: %s", strerrordesc_np(errno));
+	}
+	if (import->reader.failed)
+		return tell_read_fault(import);
+	if (import->bad > 0 && !import->skip_bad)
+		return tell_bad_input(import);
+	return EXIT_DONE;
+}
+
+static bool
+was_bad(struct import *import)
+{
+	if (import->next_bad != import->reader.line)
+		return false;
+	if (fread(&import->next_bad, sizeof(import->next_bad), 1, import->bad_list) != 1)
+		import->next_bad = 0;
+	return true;
+}
+
+/* ---- storing --------------------------------------------------------------------------------------------- */
+
+static void
+batch_add(struct batch *batch, struct str text, uint64_t number)
+{
+	buf_put(&batch->text, text);
+	buf_put_char(&batch->text, '\n');
+	MUST(buf_err(&batch->text) == OK);
+	batch->numbers[batch->count] = number;
+	batch->ends[batch->count++] = (uint32_t)batch->text.len;
+}
+
+static void
+batch_drop(struct batch *batch, size_t index)
+{
+	uint32_t start = index ? batch->ends[index - 1] : 0, len = batch->ends[index] - start;
+
+	memmove(batch->text.at + start, batch->text.at + batch->ends[index], batch->text.len - batch->ends[index]);
+	buf_cut(&batch->text, batch->text.len - len);
+	for (size_t i = index; i + 1 < batch->count; i++) {
+		batch->ends[i] = batch->ends[i + 1] - len;
+		batch->numbers[i] = batch->numbers[i + 1];
+	}
+	batch->count--;
+}
+
+static int
+store_batch(struct import *import)
+{
+	struct batch       *batch = import->batch;
+	struct apply_result result;
+	enum err            err = OK;
+
+	while (batch->count > 0) {
+		err = writer_apply(&import->writer, buf_str(&batch->text), &result);
+		if (err == OK || result.bad_line == 0 || result.bad_line > batch->count)
+			break;
+		tell_bad(import, batch->numbers[result.bad_line - 1], str_from_c(result.why));
+		if (!import->skip_bad)
+			return tell_bad_input(import);
+		batch_drop(batch, (size_t)result.bad_line - 1);
+	}
+	if (err == ERR_UNSURE)
+		return tell_stopped(import, EXIT_AGAIN, "whether the last batch was stored is not known, give the input again");
+	if (err != OK)
+		return tell_stopped(import, exit_code_of(err), result.why);
+	if (batch->count > 0) {
+		import->counts.users += result.counts.users;
+		import->counts.stored += result.counts.stored;
+		import->counts.removed += result.counts.removed;
+		import->counts.absent += result.counts.absent;
+	}
+	import->stored_to = import->reader.line;
+	batch->count = 0;
+	buf_cut(&batch->text, 0);
+	return EXIT_DONE;
+}
+
+/* `twice`: the file has been checked already. */
+static int
+store_all(struct import *import, bool twice)
+{
+	struct batch *batch = import->batch;
+	struct str    text;
+	bool          too_long, good = true;
+	int           code = EXIT_DONE;
+
+	import->lines = 0;
+	while (line_reader_next(&import->reader, &text, &too_long)) {
+		import->lines++;
+		show(import, "storing");
+		if (twice)
+			good = !was_bad(import);
+		if (line_is_blank(text) && !too_long)
+			continue;
+		if (!twice)
+			code = check_one(import, text, too_long, &good);
+		if (code == EXIT_DONE && !good && !import->skip_bad)
+			code = tell_bad_input(import);
+		if (code == EXIT_DONE && good) {
+			batch_add(batch, text, import->reader.line);
+			if (batch->count == APPLY_LINES_MAX || batch->text.len >= import->writer.batch_bytes_max)
+				code = store_batch(import);
+		}
+		if (code != EXIT_DONE)
+			return code;
+	}
+	if (import->reader.failed)
+		return tell_read_fault(import);
+	return store_batch(import);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------- */
+
+static int
+finish(struct import *import)
+{
+	struct line_counts *counts = &import->counts;
+	struct json_out     json;
+
+	if (cmd_has(import->run, "json")) {
+		json_out_open(&json, out_buf(import->run->out));
+		json_put_object(&json);
+		json_put_member_int(&json, STR("lines"), (int64_t)import->lines);
+		json_put_member_int(&json, STR("users"), (int64_t)counts->users);
+		json_put_member_int(&json, STR("stored"), (int64_t)counts->stored);
+		json_put_member_int(&json, STR("removed"), (int64_t)counts->removed);
+		json_put_member_int(&json, STR("absent"), (int64_t)counts->absent);
+		json_put_member_int(&json, STR("bad"), (int64_t)import->bad);
+		json_end_object(&json);
+		out_put(import->run->out, STR("\n"));
+	}
+	if (import->progress.on)
+		say_plain("%llu lines: %llu users, %llu items stored, %llu removed", (unsigned long long)import->lines,
+		          (unsigned long long)counts->users, (unsigned long long)counts->stored,
+		          (unsigned long long)counts->removed);
+	if (import->bad == 0)
+		return EXIT_DONE;
+	tell_how_many_bad(import);
+	return say_failed(EXIT_EXCEPTIONS, "%s: everything is stored but %llu bad line%s", import->name,
+	                  (unsigned long long)import->bad, import->bad == 1 ? "" : "s");
+}
+
+static int
+run_both_ways(struct import *import)
+{
+	bool twice = line_reader_rewind(&import->reader);
+	int  code = twice ? check_file(import) : EXIT_DONE;
+
+	if (code != EXIT_DONE)
+		return code;
+	if (twice && !line_reader_rewind(&import->reader))
+		return say_failed(EXIT_OTHER, "%s: cannot be read a second time: %s", import->name, strerrordesc_np(errno));
+	rewind(import->bad_list);
+	if (fread(&import->next_bad, sizeof(import->next_bad), 1, import->bad_list) != 1)
+		import->next_bad = 0;
+	code = store_all(import, twice);
+	progress_close(&import->progress);
+	return code == EXIT_DONE ? finish(import) : code;
+}
+
+static int
+open_and_run(struct import *import)
+{
+	struct cmd_run *run = import->run;
+	char            why[512];
+	enum err        err;
+	int             code = writer_open(run, true, &import->writer);
+
+	if (code == EXIT_DONE) {
+		err = check_open(import->writer.store, run->clock, run->entropy, &import->check, why);
+		code = err == OK ? run_both_ways(import) : say_failed(exit_code_of(err), "%s", why);
+	}
+	check_close(&import->check);
+	writer_close(&import->writer);
+	return code;
+}
+
+static int
+run_import(struct cmd_run *run)
+{
+	struct import import = { .run = run, .skip_bad = cmd_has(run, "skip-bad") };
+	bool          is_stdin = run->arg_count == 0 || strcmp(run->args[0], "-") == 0;
+	int           fd = is_stdin ? STDIN_FILENO : open(run->args[0], O_RDONLY | O_CLOEXEC);
+	struct stat   stat;
+	int           code;
+
+	import.name = is_stdin ? "standard input" : run->args[0];
+	if (fd < 0 || fstat(fd, &stat) != 0)
+		return say_failed(EXIT_PERMANENT, "%s: %s", import.name, strerrordesc_np(errno));
+	import.bad_list = tmpfile();
+	if (S_ISDIR(stat.st_mode))
+		code = say_failed(EXIT_PERMANENT, "%s: is a directory", import.name);
+	else if (!import.bad_list)
+		code = say_failed(EXIT_OTHER, "a temporary file cannot be made: %s", strerrordesc_np(errno));
+	else {
+		import.batch = calloc(1, sizeof(*import.batch));
+		MUST(import.batch);
+		buf_open(&import.batch->text, (size_t)16 << 20);
+		line_reader_open(&import.reader, fd, LINE_BYTES_MAX);
+		progress_open(&import.progress, run->clock);
+		code = open_and_run(&import);
+		progress_close(&import.progress);
+		line_reader_close(&import.reader);
+		buf_close(&import.batch->text);
+		free(import.batch);
+	}
+	if (import.bad_list)
+		fclose(import.bad_list);
+	if (!is_stdin)
+		close(fd);
+	return code;
+}
+
+const struct cmd cmd_import = {
+	.name = "import",
+	.summary = "take users and items in from JSON Lines",
+	.args = "[FILE|-]",
+	.args_max = 1,
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_LOCKED },
+	.run = run_import,
+};

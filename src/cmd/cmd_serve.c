@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server, from the first part opened to the last one closed:
+ *
+ *   store → ring → issuer → gate → face → http (the public port) and control (PATH.sock)
+ *
+ * Signals are blocked everywhere and waited for by one thread; the first asks for a drain, a second ends the
+ * process at once (the store is always whole on disk).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "cmd/control.h"
+#include "cmd/notify.h"
+#include "cmd/writer.h"
+#include "crypt/cert.h"
+#include "face/face.h"
+
+static const enum conf_id settings[] = {
+	CONF_STORE, CONF_LISTEN, CONF_TLS, CONF_TLS_CERT, CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
+	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_LOG_LEVEL, CONF_COUNT,
+};
+
+static const char *const about[] = {
+	"Serves the store: calendars with their delta queries as Microsoft Graph does, under /v1.0 and /beta. When it is "
+	"ready it prints one line on standard error: listening on https://127.0.0.1:8443, with the address really taken.",
+	"With --tls auto it makes a local authority and a certificate once, in a folder beside the store (PATH.tls/); "
+	"ca.pem in there is the file for clients to trust. A memory: store has a folder made for the run, which is printed.",
+	"While it runs it holds the store, and answers on the control socket PATH.sock (HTTP on a Unix socket): "
+	"/-/health, /-/ready, /-/metrics, and the lines that import, user and store gc hand to it.",
+	"SIGTERM and SIGINT let requests under way finish; then it ends. After SIGTERM the exit code is 0.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark serve --store sqlite:demo.db", "Serve a store of your own" },
+	{ "tidemark serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url https://graph.example.org",
+	  "Serve a network, with a certificate of your own" },
+	{ 0 },
+};
+
+struct serving {
+	struct cmd_run     *run;
+	struct log          log;
+	struct store       *store;
+	struct token_ring  *ring;
+	struct issuer      *issuer;
+	struct auth_gate   *gate;
+	struct face        *face;
+	struct http_server *server;
+	struct http_server *control_server;
+	struct control      control;
+	struct sock_path    sock;
+	const char         *tls_folder;          /* of --tls auto; NULL otherwise */
+	bool                tls_folder_is_ours;  /* made for this run: goes with it */
+	sigset_t            signals;
+	int                 signal;              /* that ended it; 0 while it runs */
+};
+
+/* ---- TLS ------------------------------------------------------------------------------------------------ */
+
+static struct str
+listen_host(struct str listen)
+{
+	size_t colon = 0;
+
+	for (size_t i = 0; i < listen.len; i++)
+		if (listen.at[i] == ':')
+			colon = i;
+	listen = str_first(listen, colon);
+	if (listen.len > 2 && listen.at[0] == '[')
+		listen = str_of(listen.at + 1, listen.len - 2);
+	return listen;
+}
+
+static bool
+is_loopback(struct str host)
+{
+	return str_eq(host, STR("localhost")) || str_eq(host, STR("::1")) || str_starts(host, STR("127."));
+}
+
+/* A folder that lives as long as the run: for a store that has no place of its own. */
+static int
+make_tls_folder(struct serving *serving)
+{
+	const char *base = getenv("XDG_RUNTIME_DIR");
+	char       *folder;
+
+	base = base && base[0] == '/' ? base : "/tmp";
+	folder = (char *)(uintptr_t)arena_c(serving->run->arena,
+	                                    arena_printf(serving->run->arena, "%s/tidemark-XXXXXX", base));
+	if (!mkdtemp(folder))
+		return say_failed(EXIT_OTHER, "%s: %s", base, strerrordesc_np(errno));
+	serving->tls_folder = folder;
+	serving->tls_folder_is_ours = true;
+	say_plain("the file to trust is %s/ca.pem", folder);
+	return EXIT_DONE;
+}
+
+static int
+set_auto_tls(struct serving *serving, struct http_conf *http)
+{
+	struct arena *arena = serving->run->arena;
+	const char   *path;
+	char          why[256] = "";
+	int           code = EXIT_DONE;
+
+	MUST(store_url_path(conf_get(&serving->run->conf, CONF_STORE), arena, &path) == OK);
+	if (path[0])
+		serving->tls_folder = arena_c(arena, arena_printf(arena, "%s.tls", path));
+	else
+		code = make_tls_folder(serving);
+	if (code != EXIT_DONE)
+		return code;
+	if (cert_ensure(serving->tls_folder, listen_host(http->listen), serving->run->clock, serving->run->entropy, why) != OK)
+		return say_failed(EXIT_OTHER, "no certificate can be made: %s; give --tls-cert and --tls-key, or --tls off", why);
+	http->tls_cert = arena_c(arena, arena_printf(arena, "%s/server.pem", serving->tls_folder));
+	http->tls_key = arena_c(arena, arena_printf(arena, "%s/server.key", serving->tls_folder));
+	return EXIT_DONE;
+}
+
+static int
+set_tls(struct serving *serving, struct http_conf *http)
+{
+	const struct conf *conf = &serving->run->conf;
+	struct str         cert = conf_get(conf, CONF_TLS_CERT), key = conf_get(conf, CONF_TLS_KEY);
+	bool               off = str_eq(conf_get(conf, CONF_TLS), STR("off"));
+
+	if ((cert.len > 0) != (key.len > 0))
+		return cmd_usage(serving->run, "--tls-cert and --tls-key go together");
+	if (off && cert.len > 0)
+		return cmd_usage(serving->run, "--tls off has no use for a certificate");
+	if (off && !is_loopback(listen_host(http->listen)))
+		say("warning: access tokens travel unprotected on %.*s; use TLS, or a proxy that does", STR_ARG(http->listen));
+	if (off)
+		return EXIT_DONE;
+	if (cert.len == 0)
+		return set_auto_tls(serving, http);
+	http->tls_cert = arena_c(serving->run->arena, cert);
+	http->tls_key = arena_c(serving->run->arena, key);
+	return EXIT_DONE;
+}
+
+static void
+drop_tls_folder(const struct serving *serving)
+{
+	static const char *const files[] = { "ca.pem", "ca.key", "server.pem", "server.key" };
+
+	if (!serving->tls_folder_is_ours)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlink(arena_c(serving->run->arena, arena_printf(serving->run->arena, "%s/%s", serving->tls_folder, files[i])));
+	rmdir(serving->tls_folder);
+}
+
+/* ---- opening, part by part -------------------------------------------------------------------------------- */
+
+static enum log_level
+log_level(struct str name)
+{
+	if (str_eq(name, STR("error")))
+		return LOG_ERROR;
+	if (str_eq(name, STR("info")))
+		return LOG_INFO;
+	return str_eq(name, STR("debug")) ? LOG_DEBUG : LOG_WARN;
+}
+
+static int
+tell_part(const char *part, enum err err)
+{
+	return say_failed(exit_code_of(err), "%s: %s", part, err_text(err));
+}
+
+static int
+open_parts(struct serving *serving)
+{
+	struct cmd_run      *run = serving->run;
+	struct store_opening opening = { .create = true, .log = &serving->log };
+	struct auth_conf     auth = { .clock = run->clock };
+	struct str           url = conf_get(&run->conf, CONF_PUBLIC_URL);
+	struct face_parts    face = { .clock = run->clock, .entropy = run->entropy, .log = &serving->log };
+	int                  code = open_for_writing(run, &opening, &serving->store);
+	enum err             err;
+
+	if (code != EXIT_DONE)
+		return code;
+	err = token_ring_open(serving->store, run->clock, run->entropy, &serving->ring);
+	if (err != OK)
+		return tell_part("the keys of state tokens", err);
+	err = str_eq(conf_get(&run->conf, CONF_ISSUER), STR("on"))
+	              ? issuer_open(serving->store, run->clock, run->entropy, &serving->issuer)
+	              : OK;
+	if (err != OK)
+		return tell_part("the issuer of access tokens", err);
+	auth.store = serving->store;
+	auth.issuer = serving->issuer;
+	err = auth_gate_open(&auth, &serving->gate);
+	if (err != OK)
+		return tell_part("the gate", err);
+	face.store = serving->store;
+	face.ring = serving->ring;
+	face.gate = serving->gate;
+	face.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url;
+	face.link_style = str_eq(conf_get(&run->conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH;
+	err = face_open(&face, &serving->face);
+	return err == OK ? EXIT_DONE : tell_part("the face", err);
+}
+
+static int
+open_http(struct serving *serving)
+{
+	struct cmd_run  *run = serving->run;
+	struct http_conf http = { .listen = conf_get(&run->conf, CONF_LISTEN), .clock = run->clock, .log = &serving->log };
+	struct http_app  app = face_app(serving->face);
+	char             why[256] = "";
+	int              code = set_tls(serving, &http);
+	enum err         err;
+
+	if (code != EXIT_DONE)
+		return code;
+	err = http_open(&http, &app, &serving->server, why);
+	if (err == OK)
+		return EXIT_DONE;
+	return say_failed(exit_code_of(err), "cannot listen on %.*s: %s; choose another address with --listen",
+	                  STR_ARG(http.listen), why);
+}
+
+static int
+open_control(struct serving *serving)
+{
+	struct cmd_run  *run = serving->run;
+	struct http_conf http = { .loops = 1, .clock = run->clock, .log = &serving->log };
+	struct http_app  app = control_app(&serving->control);
+	char             why[256] = "";
+	enum err         err = sock_path_open(conf_get(&run->conf, CONF_STORE), run->arena, &serving->sock);
+
+	serving->control.store = serving->store;
+	serving->control.server = serving->server;
+	serving->control.clock = run->clock;
+	serving->control.entropy = run->entropy;
+	if (err == ERR_NOT_FOUND)
+		return EXIT_DONE;
+	http.unix_path = serving->sock.path;
+	if (err == OK)
+		err = http_open(&http, &app, &serving->control_server, why);
+	if (err == OK)
+		return EXIT_DONE;
+	return say_failed(exit_code_of(err), "the control socket cannot be made: %s", why[0] ? why : err_text(err));
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+/* SIGUSR2 is ours: the server has ended, nothing is left to wait for. */
+static void *
+wait_for_signal(void *ctx)
+{
+	struct serving *serving = ctx;
+	int             signal;
+
+	for (;;) {
+		MUST(sigwait(&serving->signals, &signal) == 0);
+		if (signal == SIGUSR2)
+			return NULL;
+		if (serving->signal != 0)
+			_exit(signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
+		serving->signal = signal;
+		atomic_store(&serving->control.draining, true);
+		notify("STOPPING=1");
+		http_stop(serving->server);
+	}
+}
+
+static void *
+run_control(void *ctx)
+{
+	struct serving *serving = ctx;
+	enum err        err = http_run(serving->control_server);
+
+	if (err != OK)
+		say("the control socket failed: %s", err_text(err));
+	return NULL;
+}
+
+static int
+run_until_stopped(struct serving *serving)
+{
+	pthread_t waiter, control;
+	bool      tls = !str_eq(conf_get(&serving->run->conf, CONF_TLS), STR("off"));
+	enum err  err;
+
+	MUST(pthread_create(&waiter, NULL, wait_for_signal, serving) == 0);
+	if (serving->control_server)
+		MUST(pthread_create(&control, NULL, run_control, serving) == 0);
+	say_plain("listening on %s://%.*s", tls ? "https" : "http", STR_ARG(http_address(serving->server)));
+	notify("READY=1");
+	err = http_run(serving->server);
+
+	pthread_kill(waiter, SIGUSR2);
+	pthread_join(waiter, NULL);
+	if (serving->control_server) {
+		http_stop(serving->control_server);
+		pthread_join(control, NULL);
+	}
+	if (err != OK)
+		return say_failed(exit_code_of(err), "the server failed: %s", err_text(err));
+	return serving->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+static void
+block_signals(struct serving *serving)
+{
+	sigemptyset(&serving->signals);
+	sigaddset(&serving->signals, SIGTERM);
+	sigaddset(&serving->signals, SIGINT);
+	sigaddset(&serving->signals, SIGUSR2);
+	MUST(pthread_sigmask(SIG_BLOCK, &serving->signals, NULL) == 0);
+}
+
+static void
+warn_of_issuers(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->issuer_count; i++)
+		say("warning: %.*s: tokens of outside issuers are not accepted by this version yet; those of \"%.*s\" are refused",
+		    STR_ARG(conf->issuers[i].from), STR_ARG(conf->issuers[i].name));
+}
+
+static void
+close_all(struct serving *serving)
+{
+	http_close(&serving->control_server);
+	http_close(&serving->server);
+	sock_path_close(&serving->sock);
+	face_close(&serving->face);
+	auth_gate_close(&serving->gate);
+	issuer_close(&serving->issuer);
+	token_ring_close(&serving->ring);
+	store_close(&serving->store);
+	drop_tls_folder(serving);
+}
+
+static int
+run_serve(struct cmd_run *run)
+{
+	struct serving serving = { .run = run, .sock = { NULL, -1 } };
+	int            code;
+
+	serving.log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock };
+	block_signals(&serving);
+	warn_of_issuers(&run->conf);
+	code = open_parts(&serving);
+	if (code == EXIT_DONE)
+		code = open_http(&serving);
+	if (code == EXIT_DONE)
+		code = open_control(&serving);
+	if (code == EXIT_DONE)
+		code = run_until_stopped(&serving);
+	close_all(&serving);
+	return code;
+}
+
+const struct cmd cmd_serve = {
+	.name = "serve",
+	.summary = "serve the store to clients of Microsoft Graph",
+	.settings = settings,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED, EXIT_INTERRUPTED },
+	.run = run_serve,
+};

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cmd/writer.h"
+#include "crypt/seal.h"
+#include "text/json_write.h"
+#include "text/uri.h"
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+/* ---- check ------------------------------------------------------------------------------------------------ */
+
+static const struct cmd_option check_options[] = {
+	{ "json", NULL, "one JSON object: ok, faults (a list of sentences)", false },
+	{ 0 },
+};
+
+static const char *const check_about[] = {
+	"Walks the whole store: the engine's own integrity check, then what Tidemark relies on (the order of changes, "
+	"counts, indexes). Prints one line a fault, or ok.",
+	"The store is only read. It may be in use, and it may have been killed a moment ago.",
+	NULL,
+};
+
+struct faults {
+	struct cmd_run *run;
+	struct json_out json;
+	bool            as_json;
+	uint64_t        count;
+};
+
+static struct str
+printable(struct str text)
+{
+	return utf8_valid(text) ? text : STR("a sentence that is not UTF-8");
+}
+
+static void
+on_fault(void *ctx, struct str sentence)
+{
+	struct faults *faults = ctx;
+
+	faults->count++;
+	if (faults->as_json)
+		json_put_text(&faults->json, printable(sentence));
+	else
+		out_printf(faults->run->out, "%.*s\n", STR_ARG(str_first(sentence, 1024)));
+	out_turn(faults->run->out);
+}
+
+static int
+end_check(struct cmd_run *run, struct faults *faults, struct store *store, enum err err)
+{
+	if (err == OK && faults->count == 0) {
+		if (!faults->as_json)
+			out_put(run->out, STR("ok\n"));
+		return EXIT_DONE;
+	}
+	if (err == OK || err == ERR_CORRUPT)
+		return say_failed(EXIT_DAMAGED, "the store is damaged; `tidemark store restore` puts a backup in its place");
+	return say_failed(exit_code_of(err), "the check could not be finished: %.*s",
+	                  STR_ARG(store_why(store, run->arena)));
+}
+
+static int
+run_store_check(struct cmd_run *run)
+{
+	AUTO(store_close) struct store *store = NULL;
+	struct faults faults = { .run = run, .as_json = cmd_has(run, "json") };
+	int           code = open_for_reading(run, &store);
+	enum err      err;
+
+	if (code != EXIT_DONE)
+		return code;
+	if (faults.as_json) {
+		json_out_open(&faults.json, out_buf(run->out));
+		json_put_object(&faults.json);
+		json_put_name(&faults.json, STR("faults"));
+		json_put_array(&faults.json);
+	}
+	err = store_check(store, on_fault, &faults);
+	if (faults.as_json) {
+		json_end_array(&faults.json);
+		json_put_member_bool(&faults.json, STR("ok"), err == OK && faults.count == 0);
+		json_end_object(&faults.json);
+		out_put(run->out, STR("\n"));
+	}
+	return end_check(run, &faults, store, err);
+}
+
+const struct cmd cmd_store_check = {
+	.name = "store check",
+	.summary = "check a store's integrity",
+	.settings = settings,
+	.options = check_options,
+	.about = check_about,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
+	.run = run_store_check,
+};
+
+/* ---- info --------------------------------------------------------------------------------------------------- */
+
+static const struct cmd_option info_options[] = {
+	{ "json", NULL, "one JSON object with the same figures", false },
+	{ 0 },
+};
+
+static const char *const info_about[] = {
+	"Prints figures of a store: engine, id, schema, epoch, feeds, items, tombstones, notes, sizes of its files. "
+	"It works beside a serving process.",
+	NULL,
+};
+
+static void
+put_info(struct cmd_run *run, const struct store_info *info)
+{
+	char id[GUID_TEXT_LEN];
+
+	const struct {
+		const char *name;
+		uint64_t    value;
+	} rows[] = {
+		{ "schema", info->schema },   { "epoch", info->epoch },           { "feeds", info->feeds },
+		{ "items", info->items },     { "tombstones", info->tombstones }, { "notes", info->notes },
+		{ "fileBytes", info->file_bytes }, { "walBytes", info->wal_bytes },
+	};
+	struct json_out json;
+
+	guid_format(&info->id, id);
+	if (!cmd_has(run, "json")) {
+		out_printf(run->out, "%-12s  %.*s\n%-12s  %.*s\n", "engine", STR_ARG(info->engine), "id", GUID_TEXT_LEN, id);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			out_printf(run->out, "%-12s  %llu\n", rows[i].name, (unsigned long long)rows[i].value);
+		return;
+	}
+	json_out_open(&json, out_buf(run->out));
+	json_put_object(&json);
+	json_put_member(&json, STR("engine"), info->engine);
+	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		json_put_member_int(&json, str_from_c(rows[i].name), (int64_t)rows[i].value);
+	json_end_object(&json);
+	out_put(run->out, STR("\n"));
+}
+
+static int
+run_store_info(struct cmd_run *run)
+{
+	AUTO(store_close) struct store *store = NULL;
+	struct store_info info;
+	int               code = open_for_reading(run, &store);
+	enum err          err;
+
+	if (code != EXIT_DONE)
+		return code;
+	err = store_get_info(store, &info);
+	if (err != OK)
+		return say_failed(exit_code_of(err), "the store cannot be read: %.*s", STR_ARG(store_why(store, run->arena)));
+	put_info(run, &info);
+	return EXIT_DONE;
+}
+
+const struct cmd cmd_store_info = {
+	.name = "store info",
+	.summary = "print figures of a store",
+	.settings = settings,
+	.options = info_options,
+	.about = info_about,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
+	.run = run_store_info,
+};
+
+/* ---- backup -------------------------------------------------------------------------------------------------- */
+
+static const char *const backup_about[] = {
+	"Writes a whole copy of the store, as it is at one moment, to FILE, while writers go on. FILE appears when it is "
+	"complete and durable.",
+	NULL,
+};
+
+static const struct cmd_example backup_examples[] = {
+	{ "tidemark store backup /var/backups/tidemark.db", "Keep a copy" },
+	{ 0 },
+};
+
+static int
+run_store_backup(struct cmd_run *run)
+{
+	AUTO(store_close) struct store *store = NULL;
+	char     why[512] = "";
+	int      code = open_for_reading(run, &store);
+	enum err err;
+
+	if (code != EXIT_DONE)
+		return code;
+	err = store_backup(store, run->args[0], why);
+	if (err == OK)
+		return EXIT_DONE;
+	return say_failed(exit_code_of(err), "%s: %s", run->args[0], why[0] ? why : err_text(err));
+}
+
+const struct cmd cmd_store_backup = {
+	.name = "store backup",
+	.summary = "copy a store while it runs",
+	.args = "FILE",
+	.args_min = 1,
+	.args_max = 1,
+	.settings = settings,
+	.about = backup_about,
+	.examples = backup_examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
+	.run = run_store_backup,
+};
+
+/* ---- restore ------------------------------------------------------------------------------------------------- */
+
+static const char *const restore_about[] = {
+	"Puts the copy FILE in the place of the store, which no process may have open, and raises the store's epoch: "
+	"readers who have seen changes that the copy does not know are sent back to start anew, the others go on.",
+	NULL,
+};
+
+static int
+run_store_restore(struct cmd_run *run)
+{
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                   .access = STORE_SERVE,
+		                   .create = true,
+		                   .clock = run->clock,
+		                   .entropy = run->entropy };
+	char     why[512] = "";
+	enum err err = store_restore(&conf, run->args[0], why);
+
+	if (err == OK)
+		return EXIT_DONE;
+	if (err == ERR_LOCKED)
+		return say_failed(EXIT_LOCKED, "%s; stop that process first", why[0] ? why : err_text(err));
+	return say_failed(exit_code_of(err), "%s", why[0] ? why : err_text(err));
+}
+
+const struct cmd cmd_store_restore = {
+	.name = "store restore",
+	.summary = "put a copy back",
+	.args = "FILE",
+	.args_min = 1,
+	.args_max = 1,
+	.settings = settings,
+	.about = restore_about,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
+	.run = run_store_restore,
+};

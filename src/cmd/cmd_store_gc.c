@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cmd/control_client.h"
+#include "cmd/gc.h"
+#include "cmd/writer.h"
+#include "text/date.h"
+#include "text/json_read.h"
+#include "text/json_write.h"
+
+#define STEP           20000
+#define CALL_ARENA_MAX ((size_t)8 << 20)
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_RETENTION, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	{ "dry-run", NULL, "count what would go, change nothing", false },
+	{ "json", NULL, "one JSON object: feeds, purged, dryRun", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Forgets removals that are older than the retention. A reader who was away for longer than that is told to start "
+	"anew, so give readers time. Works in small steps; a serving process that holds the store does the work itself.",
+	"Idempotency keys older than a day are forgotten too.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark store gc --retention 60d --dry-run", "How much would go" },
+	{ 0 },
+};
+
+/* One step by the process that holds the store. */
+static int
+step_remote(struct writer *writer, int64_t retention_s, struct gc *gc, struct str *after, struct arena *arena)
+{
+	AUTO(arena_close) struct arena *call_arena = arena_open(CALL_ARENA_MAX);
+	AUTO(json_drop) struct json *root = NULL;
+	struct control_call  call = { .method = "POST" };
+	struct control_reply reply;
+	struct str           why = STR("the serving process does not answer"), next = STR_EMPTY;
+	int64_t              purged = 0, feeds = 0;
+	enum err             err;
+
+	call.target = arena_printf(call_arena, "/-/gc?retention=%lld%s%s%.*s", (long long)retention_s,
+	                           gc->dry_run ? "&dry-run=1" : "", after->len ? "&after=" : "", STR_ARG(*after));
+	err = control_call(writer->sock.path, &call, call_arena, &reply);
+	if (err == OK)
+		err = json_read(reply.body, call_arena, &root, NULL);
+	(void)json_text(json_member(json_member(root, "error"), "message"), &why);
+	if (err != OK || reply.status != 200)
+		return say_failed(EXIT_AGAIN, "%.*s; what was purged so far stays so", STR_ARG(why));
+	(void)json_int(json_member(root, "purged"), &purged);
+	(void)json_int(json_member(root, "feeds"), &feeds);
+	(void)json_bool(json_member(root, "done"), &gc->done);
+	(void)json_text(json_member(root, "after"), &next);
+	gc->purged += (uint64_t)purged;
+	gc->feeds += (uint64_t)feeds;
+	*after = arena_copy(arena, next);
+	return EXIT_DONE;
+}
+
+static int
+step_local(struct gc *gc)
+{
+	enum err err = gc_step(gc, STEP);
+
+	return err == OK ? EXIT_DONE
+	                 : say_failed(exit_code_of(err), "%s; what was purged so far stays so", err_text(err));
+}
+
+static int
+collect(struct cmd_run *run, struct writer *writer, struct gc *gc)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
+	struct progress progress;
+	struct str      after = STR_EMPTY;
+	int64_t         retention_s = 0;
+	char            kept[128];
+	int             code = EXIT_DONE;
+
+	MUST(date_parse_duration(conf_get(&run->conf, CONF_RETENTION), &retention_s));
+	gc->until_ms = clock_wall_ms(run->clock) - retention_s * 1000;
+	progress_open(&progress, run->clock);
+	while (code == EXIT_DONE && !gc->done) {
+		code = writer->remote ? step_remote(writer, retention_s, gc, &after, arena) : step_local(gc);
+		/* The cursor is the only thing that lives from step to step. */
+		if (after.len < sizeof(kept)) {
+			memcpy(kept, after.at, after.len);
+			after = str_of(kept, after.len);
+			arena_reset(arena);
+		}
+		if (progress_due(&progress))
+			progress_tell(&progress, "%llu feeds, %llu removals forgotten", (unsigned long long)gc->feeds,
+			              (unsigned long long)gc->purged);
+	}
+	progress_close(&progress);
+	return code;
+}
+
+static void
+put_figures(struct cmd_run *run, const struct gc *gc)
+{
+	struct json_out json;
+
+	if (!cmd_has(run, "json")) {
+		out_printf(run->out, "%llu feeds looked at, %llu removals %s\n", (unsigned long long)gc->feeds,
+		           (unsigned long long)gc->purged, gc->dry_run ? "would be forgotten" : "forgotten");
+		return;
+	}
+	json_out_open(&json, out_buf(run->out));
+	json_put_object(&json);
+	json_put_member_int(&json, STR("feeds"), (int64_t)gc->feeds);
+	json_put_member_int(&json, STR("purged"), (int64_t)gc->purged);
+	json_put_member_bool(&json, STR("dryRun"), gc->dry_run);
+	json_end_object(&json);
+	out_put(run->out, STR("\n"));
+}
+
+static int
+run_store_gc(struct cmd_run *run)
+{
+	struct writer writer;
+	struct gc     gc = { .clock = run->clock, .dry_run = cmd_has(run, "dry-run") };
+	int           code;
+
+	/* Counting needs no writer, so it never waits for one. */
+	writer = (struct writer){ .sock = { NULL, -1 } };
+	code = gc.dry_run ? open_for_reading(run, &writer.store) : writer_open(run, false, &writer);
+	gc.store = writer.store;
+	if (code == EXIT_DONE)
+		code = collect(run, &writer, &gc);
+	writer_close(&writer);
+	if (code == EXIT_DONE)
+		put_figures(run, &gc);
+	return code;
+}
+
+const struct cmd cmd_store_gc = {
+	.name = "store gc",
+	.summary = "forget removals older than the retention",
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
+	.run = run_store_gc,
+};

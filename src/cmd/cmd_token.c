@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "auth/issuer.h"
+#include "cmd/who.h"
+#include "cmd/writer.h"
+#include "crypt/seal.h"
+#include "text/date.h"
+#include "text/json_write.h"
+
+#define GRANTS_MAX ((size_t)4096)
+#define APP_MAX    128
+#define LIFE_MAX_S ((int64_t)10 * 365 * 24 * 3600)
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	{ "user", "ID|UPN", "a token for that user (delegated); goes with --scope", false },
+	{ "scope", "SCOPES", "what the user allows, e.g. Calendars.Read; several are divided by blanks", true },
+	{ "app", "ID", "a token for that application (client id); goes with --role", false },
+	{ "role", "ROLES", "what the application may do, e.g. Calendars.Read; several are divided by blanks", true },
+	{ "tenant", "ID", "the tenant; without it the user's, or the store's own", false },
+	{ "expires", "TIME", "how long the token is good for, e.g. 90s, 15m, 12h, 30d (default: 1h)", false },
+	{ "json", NULL, "one JSON object: access_token, token_type, expires_in, scope", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Prints an access token of the store's own issuer, alone on standard output. The server on the same store accepts "
+	"it as Authorization: Bearer, unless it runs with --issuer off.",
+	"The store is only read, so this works beside a serving process. Whoever may read the store's file can make any "
+	"token: guard the file.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark token --user ann@contoso.com --scope Calendars.ReadWrite", "A token for Ann" },
+	{ "tidemark token --app 11111111-2222-4333-8444-555555555555 --role Calendars.Read --expires 12h",
+	  "A token for a program" },
+	{ 0 },
+};
+
+/* Words of RFC 6749's scope-token, each once, one blank between them. */
+static int
+join_grants(struct cmd_run *run, const char *option, struct str *grants_out)
+{
+	struct buf  buf;
+	const char *value;
+	int         code = EXIT_DONE;
+
+	buf_open(&buf, GRANTS_MAX);
+	for (size_t i = 0; code == EXIT_DONE && (value = cmd_value_at(run, option, i)) != NULL; i++) {
+		struct str rest = str_from_c(value), word;
+
+		while (str_take_until(&rest, ' ', &word)) {
+			for (size_t k = 0; k < word.len; k++)
+				if (word.at[k] <= 0x20 || word.at[k] >= 0x7f || word.at[k] == '"' || word.at[k] == '\\')
+					code = cmd_usage(run, "--%s: \"%.*s\" is not a permission's name", option, STR_ARG(word));
+			if (word.len > 0 && buf.len > 0)
+				buf_put_char(&buf, ' ');
+			buf_put(&buf, word);
+		}
+	}
+	if (code == EXIT_DONE && buf_err(&buf) != OK)
+		code = cmd_usage(run, "--%s: too long", option);
+	if (code == EXIT_DONE && buf.len == 0)
+		code = cmd_usage(run, "--%s is needed and must name a permission", option);
+	if (code == EXIT_DONE)
+		*grants_out = arena_copy(run->arena, buf_str(&buf));
+	buf_close(&buf);
+	return code;
+}
+
+static int
+read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
+{
+	const char *user = cmd_value(run, "user"), *app = cmd_value(run, "app");
+	const char *tenant = cmd_value(run, "tenant"), *expires = cmd_value(run, "expires");
+
+	*grant = (struct issuer_grant){ .is_app = app != NULL, .life_s = 3600, .app = str_from_c(app) };
+	if (!user == !app)
+		return cmd_usage(run, "either --user or --app is needed");
+	if (user && cmd_has(run, "role"))
+		return cmd_usage(run, "--role goes with --app; a user's token has --scope");
+	if (app && cmd_has(run, "scope"))
+		return cmd_usage(run, "--scope goes with --user; an application's token has --role");
+	for (size_t i = 0; i < grant->app.len; i++)
+		if (grant->app.at[i] <= 0x20 || grant->app.at[i] >= 0x7f)
+			return cmd_usage(run, "--app: \"%s\" is not a client id", app);
+	if (app && (grant->app.len == 0 || grant->app.len > APP_MAX))
+		return cmd_usage(run, "--app: a client id has 1 to %d bytes", APP_MAX);
+	if (expires && (!date_parse_duration(str_from_c(expires), &grant->life_s) || grant->life_s < 1 ||
+	                grant->life_s > LIFE_MAX_S))
+		return cmd_usage(run, "--expires: \"%s\" is not a time between 1s and 10 years, like 15m or 12h", expires);
+	*has_tenant = tenant != NULL;
+	if (tenant && (!guid_parse(str_from_c(tenant), &grant->tenant) || guid_is_zero(&grant->tenant)))
+		return cmd_usage(run, "--tenant: \"%s\" is not a GUID", tenant);
+	return join_grants(run, app ? "role" : "scope", &grant->grants);
+}
+
+/* An application has no entry of its own: its principal's id follows from tenant and client id. */
+static struct guid
+principal_of(const struct guid *tenant, struct str app, struct arena *arena)
+{
+	struct guid principal;
+	char        text[GUID_TEXT_LEN];
+	uint8_t     hash[32];
+
+	guid_format(tenant, text);
+	hash_sha256(arena_printf(arena, "tidemark application %.*s %.*s", GUID_TEXT_LEN, text, STR_ARG(app)), hash);
+	memcpy(principal.b, hash, sizeof(principal.b));
+	principal.b[6] = (uint8_t)((principal.b[6] & 0x0f) | 0x80);
+	principal.b[8] = (uint8_t)((principal.b[8] & 0x3f) | 0x80);
+	return principal;
+}
+
+static int
+find_subject(struct cmd_run *run, struct store *store, bool has_tenant, struct issuer_grant *grant)
+{
+	const char *name = cmd_value(run, "user");
+	struct user user;
+	enum err    err;
+
+	if (grant->is_app) {
+		err = has_tenant ? OK : directory_tenant(store, run->arena, &grant->tenant);
+		if (err != OK)
+			return say_failed(exit_code_of(err), "the store has no tenant yet; start `tidemark serve` on it once");
+		grant->oid = principal_of(&grant->tenant, grant->app, run->arena);
+		return EXIT_DONE;
+	}
+	err = who_is(store, has_tenant ? &grant->tenant : NULL, str_from_c(name), run->arena, &user);
+	if (err == ERR_NOT_FOUND)
+		return say_failed(EXIT_PERMANENT,
+		                  "there is no user \"%s\"; `tidemark user list` shows who is there, `tidemark user add` adds one",
+		                  name);
+	if (err == ERR_CONFLICT)
+		return say_failed(EXIT_PERMANENT, "several tenants have a user \"%s\"; give --tenant", name);
+	if (err != OK)
+		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+	grant->tenant = user.tenant;
+	grant->oid = user.id;
+	grant->upn = user.upn;
+	return EXIT_DONE;
+}
+
+static void
+put_token(struct cmd_run *run, const struct issuer_grant *grant, struct str jwt)
+{
+	struct json_out json;
+
+	if (!cmd_has(run, "json")) {
+		out_put(run->out, jwt);
+		out_put(run->out, STR("\n"));
+		return;
+	}
+	json_out_open(&json, out_buf(run->out));
+	json_put_object(&json);
+	json_put_member(&json, STR("access_token"), jwt);
+	json_put_member(&json, STR("token_type"), STR("Bearer"));
+	json_put_member_int(&json, STR("expires_in"), grant->life_s);
+	json_put_member(&json, STR("scope"), grant->grants);
+	json_end_object(&json);
+	out_put(run->out, STR("\n"));
+}
+
+static int
+mint(struct cmd_run *run, struct store *store, const struct issuer_grant *grant)
+{
+	AUTO(issuer_close) struct issuer *issuer = NULL;
+	struct str jwt;
+	enum err   err = issuer_open(store, run->clock, run->entropy, &issuer);
+
+	if (err == ERR_NOT_FOUND)
+		return say_failed(EXIT_PERMANENT, "the store has no issuer's key yet; start `tidemark serve` on it once");
+	if (err == OK)
+		err = issuer_mint(issuer, grant, run->arena, &jwt);
+	if (err != OK)
+		return say_failed(exit_code_of(err), "the token cannot be made: %s", err_text(err));
+	put_token(run, grant, jwt);
+	return EXIT_DONE;
+}
+
+static int
+run_token(struct cmd_run *run)
+{
+	AUTO(store_close) struct store *store = NULL;
+	struct issuer_grant grant;
+	bool                has_tenant = false;
+	int                 code = read_options(run, &grant, &has_tenant);
+
+	if (code == EXIT_DONE)
+		code = open_for_reading(run, &store);
+	if (code == EXIT_DONE)
+		code = find_subject(run, store, has_tenant, &grant);
+	if (code == EXIT_DONE)
+		code = mint(run, store, &grant);
+	return code;
+}
+
+const struct cmd cmd_token = {
+	.name = "token",
+	.summary = "print an access token of the store's own issuer",
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
+	.run = run_token,
+};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+#include "text/json_write.h"
+
+static const struct cmd_option options[] = {
+	{ "json", NULL, "one JSON object: version, and `libraries` with the versions it was built with", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Prints the version of the program.",
+	NULL,
+};
+
+static const struct {
+	const char *name;
+	const char *version;
+} libraries[] = {
+	{ "openssl", TIDEMARK_OPENSSL_VERSION }, { "libsodium", TIDEMARK_SODIUM_VERSION },
+	{ "jansson", TIDEMARK_JANSSON_VERSION }, { "sqlite", TIDEMARK_SQLITE_VERSION },
+	{ "inih", TIDEMARK_INIH_VERSION },
+};
+
+static int
+run_version(struct cmd_run *run)
+{
+	struct json_out json;
+
+	if (!cmd_has(run, "json")) {
+		out_put(run->out, STR("tidemark " TIDEMARK_VERSION "\n"));
+		return EXIT_DONE;
+	}
+	json_out_open(&json, out_buf(run->out));
+	json_put_object(&json);
+	json_put_member(&json, STR("version"), STR(TIDEMARK_VERSION));
+	json_put_name(&json, STR("libraries"));
+	json_put_object(&json);
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
+		json_put_member(&json, str_from_c(libraries[i].name), str_from_c(libraries[i].version));
+	json_end_object(&json);
+	json_end_object(&json);
+	out_put(run->out, STR("\n"));
+	return EXIT_DONE;
+}
+
+const struct cmd cmd_version = {
+	.name = "version",
+	.summary = "print the version",
+	.options = options,
+	.about = about,
+	.run = run_version,
+};

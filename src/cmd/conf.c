@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/conf.h"
+
+#include <unistd.h>
+
+#include "text/date.h"
+#include "text/uri.h"
+
+#define SYSTEM_FILE "/etc/tidemark/tidemark.conf"
+
+/* ---- what a value must look like --------------------------------------------------------------- */
+
+static const char *
+store_fault(struct str value)
+{
+	if (str_eq(value, STR("memory:")))
+		return NULL;
+	if (str_starts(value, STR("sqlite:")))
+		return value.len > 7 ? NULL : "a store URL: a path must follow sqlite:";
+	if (str_starts(value, STR("postgresql:")) || str_starts(value, STR("postgres:")))
+		return "known yet to this version; it knows sqlite:PATH and memory:";
+	return "a store URL; sqlite:PATH and memory: are known";
+}
+
+static const char *
+listen_fault(struct str value)
+{
+	size_t     colon = value.len;
+	struct str port;
+	uint64_t   number;
+
+	for (size_t i = 0; i < value.len; i++)
+		if (value.at[i] == ':')
+			colon = i;
+	port = str_skip(value, colon + 1);
+	if (colon == 0 || colon == value.len || port.len > 5 || !str_to_u64(port, &number) || number > 65535)
+		return "of the form HOST:PORT or [IPv6]:PORT";
+	return NULL;
+}
+
+static const char *
+tls_fault(struct str value)
+{
+	return str_eq(value, STR("auto")) || str_eq(value, STR("off")) ? NULL : "auto or off";
+}
+
+static const char *
+path_fault(struct str value)
+{
+	return value.len > 0 ? NULL : "a path";
+}
+
+static const char *
+url_fault(struct str value)
+{
+	struct uri_parts parts;
+
+	if (!uri_split(value, &parts) || parts.query.len > 0 || str_ends(value, STR("?")))
+		return "an absolute http or https URL without query or fragment";
+	if (parts.path.len > 1)
+		return "a URL without a path: links begin with /v1.0 or /beta right after the host";
+	return NULL;
+}
+
+static const char *
+switch_fault(struct str value)
+{
+	return str_eq(value, STR("on")) || str_eq(value, STR("off")) ? NULL : "on or off";
+}
+
+static const char *
+style_fault(struct str value)
+{
+	return str_eq(value, STR("graph")) || str_eq(value, STR("seed")) ? NULL : "graph or seed";
+}
+
+bool
+conf_size(struct str text, uint64_t *bytes_out)
+{
+	static const char units[] = "KMGT";
+	uint64_t          value;
+	unsigned          shift = 0;
+
+	if (text.len > 0)
+		for (unsigned i = 0; units[i]; i++)
+			if (text.at[text.len - 1] == units[i])
+				shift = 10 * (i + 1);
+	if (shift > 0)
+		text.len--;
+	if (!str_to_u64(text, &value) || value > (UINT64_MAX >> 1) >> shift)
+		return false;
+	*bytes_out = value << shift;
+	return true;
+}
+
+static const char *
+size_fault(struct str value)
+{
+	uint64_t bytes;
+
+	return conf_size(value, &bytes) && bytes > 0 ? NULL : "a size in bytes, like 500M or 8G";
+}
+
+static const char *
+duration_fault(struct str value)
+{
+	int64_t seconds;
+
+	return date_parse_duration(value, &seconds) ? NULL : "a length of time, like 90s, 15m, 12h or 30d";
+}
+
+static const char *
+level_fault(struct str value)
+{
+	if (str_eq(value, STR("error")) || str_eq(value, STR("warn")) || str_eq(value, STR("info")) ||
+	    str_eq(value, STR("debug")))
+		return NULL;
+	return "error, warn, info or debug";
+}
+
+static const struct conf_setting settings[CONF_COUNT] = {
+	[CONF_STORE] = { "store", "URL", "TIDEMARK_STORE", NULL, "sqlite:$XDG_DATA_HOME/tidemark/tidemark.db",
+	                 "the store: sqlite:PATH, or memory: for one that is gone with the process", store_fault },
+	[CONF_LISTEN] = { "listen", "HOST:PORT", "TIDEMARK_LISTEN", "127.0.0.1:8443", NULL,
+	                  "the address to listen on; port 0 takes a free one", listen_fault },
+	[CONF_TLS] = { "tls", "auto|off", "TIDEMARK_TLS", "auto", NULL,
+	               "auto makes a local authority and a certificate beside the store; off speaks plain HTTP", tls_fault },
+	[CONF_TLS_CERT] = { "tls-cert", "FILE", "TIDEMARK_TLS_CERT", NULL, NULL,
+	                    "your own certificate chain (PEM) instead of a made one; goes with tls-key", path_fault },
+	[CONF_TLS_KEY] = { "tls-key", "FILE", "TIDEMARK_TLS_KEY", NULL, NULL, "the private key (PEM) of tls-cert",
+	                   path_fault },
+	[CONF_PUBLIC_URL] = { "public-url", "URL", "TIDEMARK_PUBLIC_URL", NULL, "the host a request came to",
+	                      "scheme and host that links begin with, for a server behind a proxy", url_fault },
+	[CONF_ISSUER] = { "issuer", "on|off", "TIDEMARK_ISSUER", "on", NULL,
+	                  "whether the store's own access tokens are issued and accepted", switch_fault },
+	[CONF_LINK_STYLE] = { "link-style", "graph|seed", "TIDEMARK_LINK_STYLE", "graph", NULL,
+	                      "how links spell the state token: $skiptoken and $deltatoken, or skipToken alone", style_fault },
+	[CONF_MAX_CONTENT] = { "max-content", "SIZE", "TIDEMARK_MAX_CONTENT", "8G", NULL,
+	                       "the largest recording that may be uploaded", size_fault },
+	[CONF_RETENTION] = { "retention", "TIME", "TIDEMARK_RETENTION", "30d", NULL,
+	                     "how long removals are kept; a reader who stays away longer starts anew", duration_fault },
+	[CONF_LOG_LEVEL] = { "log-level", "LEVEL", "TIDEMARK_LOG_LEVEL", "warn", NULL,
+	                     "what is logged on standard error: error, warn, info or debug", level_fault },
+};
+
+const struct conf_setting *
+conf_setting(enum conf_id id)
+{
+	MUST(id >= 0 && id < CONF_COUNT);
+	return &settings[id];
+}
+
+const char *
+conf_origin_name(enum conf_origin origin)
+{
+	static const char *const names[] = { "default", "file", "environment", "flag" };
+
+	return names[origin];
+}
+
+struct str
+conf_get(const struct conf *conf, enum conf_id id)
+{
+	return conf->values[id].text;
+}
+
+/* ---- asking in order ---------------------------------------------------------------------------- */
+
+static const char *
+env_of(const struct conf_source *source, const char *name)
+{
+	const char *value = source->env(source->env_ctx, name);
+
+	return value && value[0] ? value : NULL;
+}
+
+/* $XDG_…_HOME when it is set and absolute, else $HOME and the usual folder; empty when there is no home. */
+static struct str
+xdg_path(const struct conf_source *source, const char *variable, const char *under_home, const char *file,
+         struct arena *arena)
+{
+	const char *base = env_of(source, variable);
+	const char *home = env_of(source, "HOME");
+
+	if (base && base[0] == '/')
+		return arena_printf(arena, "%s/%s", base, file);
+	if (home && home[0] == '/')
+		return arena_printf(arena, "%s/%s/%s", home, under_home, file);
+	return STR_EMPTY;
+}
+
+/* The file to read: NULL when none was named and none is at the usual places. */
+static const char *
+file_of(const struct conf_source *source, struct arena *arena)
+{
+	const char *named = source->config ? source->config : env_of(source, "TIDEMARK_CONFIG");
+	const char *path;
+
+	if (named)
+		return named;
+	path = arena_c(arena, xdg_path(source, "XDG_CONFIG_HOME", ".config", "tidemark/tidemark.conf", arena));
+	if (path[0] && access(path, F_OK) == 0)
+		return path;
+	return access(SYSTEM_FILE, F_OK) == 0 ? SYSTEM_FILE : NULL;
+}
+
+static struct str
+fallback_of(const struct conf_source *source, enum conf_id id, struct arena *arena)
+{
+	struct str path;
+
+	if (id != CONF_STORE)
+		return str_from_c(settings[id].fallback);
+	path = xdg_path(source, "XDG_DATA_HOME", ".local/share", "tidemark/tidemark.db", arena);
+	return path.len ? arena_printf(arena, "sqlite:%.*s", STR_ARG(path)) : STR("sqlite:tidemark.db");
+}
+
+static enum exit_code
+read_setting(const struct conf_source *source, enum conf_id id, struct arena *arena, struct conf *conf,
+             struct str *why_out)
+{
+	struct conf_value *value = &conf->values[id];
+	const char        *flag = source->flags[id];
+	const char        *env = env_of(source, settings[id].env);
+	const char        *fault;
+
+	if (flag)
+		*value = (struct conf_value){ str_from_c(flag), CONF_FROM_FLAG,
+			                      arena_printf(arena, "--%s", settings[id].name) };
+	else if (env)
+		*value = (struct conf_value){ str_from_c(env), CONF_FROM_ENVIRONMENT, str_from_c(settings[id].env) };
+	else if (value->origin != CONF_FROM_FILE)
+		*value = (struct conf_value){ fallback_of(source, id, arena), CONF_FROM_DEFAULT, STR_EMPTY };
+
+	if (value->origin == CONF_FROM_FLAG || value->origin == CONF_FROM_ENVIRONMENT) {
+		fault = settings[id].fault(value->text);
+		if (fault) {
+			*why_out = arena_printf(arena, "%.*s: \"%.*s\" is not %s", STR_ARG(value->from),
+			                        STR_ARG(value->text), fault);
+			return EXIT_USAGE;
+		}
+	}
+	return EXIT_DONE;
+}
+
+enum exit_code
+conf_read(const struct conf_source *source, struct arena *arena, struct conf *conf_out, struct str *why_out)
+{
+	struct conf   *conf = arena_take(arena, sizeof(*conf));
+	const char    *file = file_of(source, arena);
+	enum exit_code code;
+
+	if (file) {
+		code = conf_read_file(conf, file, arena, why_out);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	for (int id = 0; id < CONF_COUNT; id++) {
+		code = read_setting(source, (enum conf_id)id, arena, conf, why_out);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	*conf_out = *conf;
+	return EXIT_DONE;
+}

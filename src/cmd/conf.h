@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf — the settings: each with a flag, an environment variable, a key of the configuration
+ * file and a default, asked in that order.
+ *
+ * The table in conf.c is the only list: help, manual pages, completion, `config show` and the
+ * reader of the file are all made from it.  A value is checked where it comes from, so a
+ * complaint can name the flag, the variable, or file and line.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "cmd/say.h"
+
+enum conf_id {
+	CONF_STORE,
+	CONF_LISTEN,
+	CONF_TLS,
+	CONF_TLS_CERT,
+	CONF_TLS_KEY,
+	CONF_PUBLIC_URL,
+	CONF_ISSUER,
+	CONF_LINK_STYLE,
+	CONF_MAX_CONTENT,
+	CONF_RETENTION,
+	CONF_LOG_LEVEL,
+	CONF_COUNT
+};
+
+struct conf_setting {
+	const char *name;                /* flag --name and key name */
+	const char *arg;                 /* what stands for its value in help */
+	const char *env;
+	const char *fallback;            /* default; NULL: worked out, `fallback_text` says how */
+	const char *fallback_text;
+	const char *help;
+	/* NULL for fine, else why not: ends the sentence "… is not …" */
+	const char *(*fault)(struct str value);
+};
+
+const struct conf_setting *conf_setting(enum conf_id id);
+
+enum conf_origin { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_ENVIRONMENT, CONF_FROM_FLAG };
+
+const char *conf_origin_name(enum conf_origin origin);           /* "default", "file", "environment", "flag" */
+
+struct conf_value {
+	struct str       text;           /* empty for an optional setting that is not set */
+	enum conf_origin origin;
+	struct str       from;           /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
+};
+
+#define CONF_ISSUERS_MAX 16
+
+struct conf_issuer {                     /* an outside issuer: [issuer "name"] */
+	struct str name, issuer, audience, jwks, tenant;
+	struct str from;                 /* file:line of its heading's first key */
+};
+
+struct conf {
+	struct conf_value  values[CONF_COUNT];
+	struct str         file;         /* the file that was read; empty if none */
+	struct conf_issuer issuers[CONF_ISSUERS_MAX];
+	size_t             issuer_count;
+};
+
+struct conf_source {
+	const char *flags[CONF_COUNT];   /* NULL: not given */
+	const char *config;              /* --config, or NULL */
+	void       *env_ctx;
+	const char *(*env)(void *ctx, const char *name);         /* as getenv(3) */
+};
+
+/* EXIT_DONE; EXIT_USAGE for a bad flag or variable, EXIT_CONFIG for the file; then the sentence is in *why_out. */
+enum exit_code conf_read(const struct conf_source *source, struct arena *arena, struct conf *conf_out, struct str *why_out);
+
+struct str conf_get(const struct conf *conf, enum conf_id id);
+
+/* "90", "64K", "10M", "8G", "1T" in bytes (powers of 1024); false if it is not one. */
+bool conf_size(struct str text, uint64_t *bytes_out);
+
+/* The file alone (conf_file.c): fills values that come from it. */
+enum exit_code conf_read_file(struct conf *conf, const char *path, struct arena *arena, struct str *why_out);

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/lines.h"
+
+#include "face/calendar.h"
+#include "face/recording.h"
+#include "text/json_read.h"
+#include "text/json_span.h"
+#include "text/json_write.h"
+
+#define WORD_SHOWN 64
+
+bool
+line_is_blank(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] != ' ' && text.at[i] != '\t' && text.at[i] != '\r')
+			return false;
+	return true;
+}
+
+/* ---- parsing -------------------------------------------------------------------------------------- */
+
+struct parse {
+	struct str    text;
+	struct arena *arena;
+	struct str    why;
+};
+
+static enum err
+bad(struct parse *parse, struct str why)
+{
+	parse->why = why;
+	return ERR_BAD_REQUEST;
+}
+
+/* Every member must be one of `known`, words divided by blanks. */
+static enum err
+check_members(struct parse *parse, const struct json *object, struct str known, const char *where)
+{
+	const struct json_iter *it;
+
+	for (it = json_first(object); it; it = json_next(object, it)) {
+		struct str name = json_iter_name(it), rest = known, word;
+		bool       found = false;
+
+		while (!found && str_take_until(&rest, ' ', &word))
+			found = str_eq(word, name);
+		if (!found)
+			return bad(parse, arena_printf(parse->arena, "unknown member \"%.*s\" in %s",
+			                               STR_ARG(str_first(name, WORD_SHOWN)), where));
+	}
+	return OK;
+}
+
+static enum err
+need_text(struct parse *parse, const struct json *object, const char *name, struct str *text_out)
+{
+	const struct json *member = json_member(object, name);
+	struct str         text;
+
+	if (!member)
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is missing", name));
+	if (!json_text(member, &text))
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is %s, not a string", name,
+		                               json_kind_name(json_kind(member))));
+	if (text.len == 0)
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is empty", name));
+	*text_out = arena_copy(parse->arena, text);
+	return OK;
+}
+
+static enum err
+need_guid(struct parse *parse, const struct json *object, const char *name, struct guid *guid_out)
+{
+	struct str text;
+
+	TRY(need_text(parse, object, name, &text));
+	if (!guid_parse(text, guid_out) || guid_is_zero(guid_out))
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is not a GUID", name));
+	return OK;
+}
+
+/* A text of a user: absent and null mean empty, if that is allowed at all. */
+static enum err
+user_text(struct parse *parse, const struct json *value, const char *name, bool needed, struct str *text_out)
+{
+	const struct json *member = json_member(value, name);
+
+	if (!needed && (!member || json_kind(member) == JSON_NULL)) {
+		*text_out = STR_EMPTY;
+		return OK;
+	}
+	TRY(need_text(parse, value, name, text_out));
+	if (text_out->len > UPN_MAX)
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is longer than %d bytes", name, UPN_MAX));
+	for (size_t i = 0; i < text_out->len; i++)
+		if ((unsigned char)text_out->at[i] < 0x20 || text_out->at[i] == 0x7f)
+			return bad(parse, arena_printf(parse->arena, "\"%s\" has a control character in it", name));
+	return OK;
+}
+
+static enum err
+parse_user(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	const struct json *tenant = json_member(value, "tenantId");
+
+	TRY(check_members(parse, root, STR("op value"), "a user line"));
+	if (!value || json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	TRY(check_members(parse, value, STR("id userPrincipalName displayName mail tenantId"), "the user's value"));
+	TRY(need_guid(parse, value, "id", &op->user.id));
+	TRY(user_text(parse, value, "userPrincipalName", true, &op->user.upn));
+	TRY(user_text(parse, value, "displayName", false, &op->user.display_name));
+	TRY(user_text(parse, value, "mail", false, &op->user.mail));
+	if (tenant && json_kind(tenant) != JSON_NULL) {
+		TRY(need_guid(parse, value, "tenantId", &op->user.tenant));
+		op->has_tenant = true;
+	}
+	op->kind = LINE_USER;
+	return OK;
+}
+
+static enum err
+parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	struct str feed;
+
+	TRY(need_text(parse, root, "feed", &feed));
+	if (!feed_name_parse(feed, &op->owner, &op->collection))
+		return bad(parse, arena_printf(parse->arena, "\"%.*s\" is not a feed: users/<guid>/calendars or "
+		                                             "users/<guid>/recordings",
+		                               STR_ARG(str_first(feed, WORD_SHOWN))));
+	return OK;
+}
+
+static enum err
+parse_put(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	const struct json *id = json_member(value, "id");
+	struct str         text;
+
+	if (json_member(root, "contentFile"))
+		return bad(parse, STR("\"contentFile\" is not supported by this version yet"));
+	TRY(check_members(parse, root, STR("op feed value"), "a put line"));
+	TRY(parse_feed(parse, root, op));
+	if (!value || json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	if (json_text(id, &text) && (text.len == 0 || text.len > STORE_ID_MAX))
+		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
+	MUST(json_span_member(parse->text, STR("value"), &op->value));
+	op->kind = LINE_PUT;
+	switch (op->collection) {
+	case COLLECTION_CALENDARS:
+		return calendar_check_import(op->value, parse->arena, &parse->why);
+	case COLLECTION_RECORDINGS:
+		return recording_check_import(op->value, parse->arena, &parse->why);
+	}
+	return bad(parse, STR("nothing can be put into that feed"));
+}
+
+static enum err
+parse_remove(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	TRY(check_members(parse, root, STR("op feed id"), "a remove line"));
+	TRY(parse_feed(parse, root, op));
+	TRY(need_text(parse, root, "id", &op->id));
+	if (op->id.len > STORE_ID_MAX)
+		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
+	op->kind = LINE_REMOVE;
+	return OK;
+}
+
+static enum err
+parse_remove_user(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	TRY(check_members(parse, root, STR("op id"), "a remove-user line"));
+	TRY(need_guid(parse, root, "id", &op->user.id));
+	op->kind = LINE_REMOVE_USER;
+	return OK;
+}
+
+static enum err
+parse_op(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	struct str word;
+
+	if (json_kind(root) != JSON_OBJECT)
+		return bad(parse, arena_printf(parse->arena, "the line is %s, not an object",
+		                               json_kind_name(json_kind(root))));
+	TRY(need_text(parse, root, "op", &word));
+	if (str_eq(word, STR("user")))
+		return parse_user(parse, root, op);
+	if (str_eq(word, STR("put")))
+		return parse_put(parse, root, op);
+	if (str_eq(word, STR("remove")))
+		return parse_remove(parse, root, op);
+	if (str_eq(word, STR("remove-user")))
+		return parse_remove_user(parse, root, op);
+	if (str_eq(word, STR("client")) || str_eq(word, STR("policy")))
+		return bad(parse, arena_printf(parse->arena, "the op \"%.*s\" is not known to this version yet", STR_ARG(word)));
+	return bad(parse, arena_printf(parse->arena, "unknown op \"%.*s\"; user, put, remove and remove-user are known",
+	                               STR_ARG(str_first(word, WORD_SHOWN))));
+}
+
+enum err
+line_parse(struct str text, struct arena *arena, struct line_op *op_out, struct str *why_out)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct parse   parse = { .text = text, .arena = arena, .why = STR("it cannot be understood") };
+	struct line_op op = { 0 };
+	enum err       err;
+
+	if (text.len > LINE_BYTES_MAX) {
+		*why_out = STR("the line is longer than 1 MiB");
+		return ERR_TOO_LARGE;
+	}
+	err = json_read(text, arena, &root, &parse.why);
+	if (err == OK)
+		err = parse_op(&parse, root, &op);
+	if (err == OK)
+		*op_out = op;
+	else
+		*why_out = parse.why;
+	return err;
+}
+
+/* ---- applying -------------------------------------------------------------------------------------- */
+
+static void
+refuse(struct store_txn *txn, enum err err, struct str why, struct str *why_out)
+{
+	*why_out = why;
+	store_fail(txn, err);
+}
+
+static struct str
+guid_text(const struct guid *guid, struct arena *arena)
+{
+	char text[GUID_TEXT_LEN];
+
+	guid_format(guid, text);
+	return arena_copy(arena, str_of(text, sizeof(text)));
+}
+
+static bool
+find_owner(struct store_txn *txn, struct line_target *target, const struct guid *id, struct str *why_out)
+{
+	if (target->has_owner && guid_eq(&target->owner.id, id))
+		return true;
+	target->has_owner = directory_txn_find_owner(txn, id, target->txn_arena, &target->owner);
+	if (!target->has_owner && store_txn_err(txn) == OK)
+		refuse(txn, ERR_NOT_FOUND,
+		       arena_printf(target->txn_arena, "there is no user %.*s", STR_ARG(guid_text(id, target->line_arena))),
+		       why_out);
+	return target->has_owner;
+}
+
+static void
+apply_user(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
+           struct str *why_out)
+{
+	struct user user = op->user, known;
+	bool        exists = directory_txn_find_owner(txn, &user.id, target->line_arena, &known);
+
+	target->has_owner = false;
+	if (exists && op->has_tenant && !guid_eq(&known.tenant, &user.tenant)) {
+		refuse(txn, ERR_CONFLICT, STR("this user belongs to another tenant; a user cannot move"), why_out);
+		return;
+	}
+	if (!op->has_tenant)
+		user.tenant = exists ? known.tenant : target->tenant;
+	directory_put_user(txn, &user, target->line_arena);
+	if (store_txn_err(txn) == ERR_CONFLICT)
+		*why_out = arena_printf(target->txn_arena, "the userPrincipalName %.*s is another user's",
+		                        STR_ARG(user.upn));
+	counts->users++;
+}
+
+static void
+apply_put(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
+{
+	struct calendar_ctx ctx = { .owner = &target->owner, .entropy = target->entropy, .arena = target->line_arena };
+	struct str          why = STR_EMPTY;
+
+	ctx.feed = (struct store_feed){ target->owner.tenant, op->owner, (uint8_t)op->collection };
+	if (op->collection == COLLECTION_CALENDARS)
+		calendar_put_import(txn, &ctx, op->value, &why);
+	else
+		recording_put_import(txn, &ctx.feed, target->entropy, op->value, target->line_arena, &why);
+	if (why.len > 0)
+		*why_out = arena_copy(target->txn_arena, why);
+}
+
+void
+line_apply(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
+           struct str *why_out)
+{
+	struct store_feed feed;
+
+	switch (op->kind) {
+	case LINE_USER:
+		apply_user(txn, target, op, counts, why_out);
+		return;
+	case LINE_PUT:
+		if (!find_owner(txn, target, &op->owner, why_out))
+			return;
+		apply_put(txn, target, op, why_out);
+		counts->stored++;
+		return;
+	case LINE_REMOVE:
+		if (!find_owner(txn, target, &op->owner, why_out))
+			return;
+		feed = (struct store_feed){ target->owner.tenant, op->owner, (uint8_t)op->collection };
+		if (store_remove(txn, &feed, op->id))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	case LINE_REMOVE_USER:
+		target->has_owner = false;
+		if (directory_remove_user(txn, &op->user.id, target->line_arena))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	}
+}
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+static void
+put_guid(struct json_out *json, struct str name, const struct guid *guid)
+{
+	char text[GUID_TEXT_LEN];
+
+	guid_format(guid, text);
+	json_put_member(json, name, str_of(text, sizeof(text)));
+}
+
+void
+line_put_user(struct buf *buf, const struct user *user, const struct guid *tenant)
+{
+	struct json_out json;
+
+	json_out_open(&json, buf);
+	json_put_object(&json);
+	json_put_member(&json, STR("op"), STR("user"));
+	json_put_name(&json, STR("value"));
+	json_put_object(&json);
+	put_guid(&json, STR("id"), &user->id);
+	json_put_member(&json, STR("userPrincipalName"), user->upn);
+	if (user->display_name.len > 0)
+		json_put_member(&json, STR("displayName"), user->display_name);
+	if (user->mail.len > 0)
+		json_put_member(&json, STR("mail"), user->mail);
+	if (!guid_eq(&user->tenant, tenant))
+		put_guid(&json, STR("tenantId"), &user->tenant);
+	json_end_object(&json);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+/* In JSON a line end can only stand between values, where a blank does as well. */
+static struct str
+on_one_line(struct str json, struct arena *arena)
+{
+	char *copy;
+
+	if (!memchr(json.at, '\n', json.len) && !memchr(json.at, '\r', json.len))
+		return json;
+	copy = arena_take_raw(arena, json.len);
+	for (size_t i = 0; i < json.len; i++)
+		copy[i] = json.at[i] == '\n' || json.at[i] == '\r' ? ' ' : json.at[i];
+	return str_of(copy, json.len);
+}
+
+void
+line_put_item(struct buf *buf, const struct store_feed *feed, const struct item *item, struct arena *arena)
+{
+	struct str      name = feed_name(feed, arena);
+	struct str      value = feed->collection == COLLECTION_CALENDARS ? calendar_json(item->body, true, arena)
+	                                                                 : recording_json(item->body);
+	struct json_out json;
+
+	json_out_open(&json, buf);
+	json_put_object(&json);
+	json_put_member(&json, STR("op"), STR("put"));
+	json_put_member(&json, STR("feed"), name);
+	json_put_member_raw(&json, STR("value"), on_one_line(value, arena));
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+void
+line_put_remove_user(struct buf *buf, const struct guid *id)
+{
+	struct json_out json;
+
+	json_out_open(&json, buf);
+	json_put_object(&json);
+	json_put_member(&json, STR("op"), STR("remove-user"));
+	put_guid(&json, STR("id"), id);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MESSAGE_MAX   ((size_t)4096)
+#define OUT_TURN      ((size_t)64 << 10)
+#define OUT_LIMIT     ((size_t)16 << 20)
+#define PROGRESS_MS   200
+
+const char *
+exit_code_text(enum exit_code code)
+{
+	switch (code) {
+	case EXIT_DONE:
+		return "Done.";
+	case EXIT_OTHER:
+		return "Something else failed, for instance writing to standard output.";
+	case EXIT_USAGE:
+		return "The command line is wrong.";
+	case EXIT_CONFIG:
+		return "The configuration file is wrong.";
+	case EXIT_REFUSED:
+		return "Not authorised.";
+	case EXIT_AGAIN:
+		return "A temporary failure: try again.";
+	case EXIT_PERMANENT:
+		return "A permanent failure: the input or the store has to be changed first.";
+	case EXIT_DAMAGED:
+		return "The store is damaged.";
+	case EXIT_EXCEPTIONS:
+		return "Done, but with exceptions: some of the input was passed over.";
+	case EXIT_UNCHANGED:
+		return "Nothing has changed.";
+	case EXIT_DIFFERENT:
+		return "Differences were found.";
+	case EXIT_GUARDED:
+		return "Stopped by a guard.";
+	case EXIT_LOCKED:
+		return "Another run holds the store.";
+	case EXIT_INTERRUPTED:
+		return "Stopped by SIGINT; everything acknowledged is safe.";
+	case EXIT_TERMINATED:
+		return "Stopped by SIGTERM; everything acknowledged is safe.";
+	}
+	return "";
+}
+
+enum exit_code
+exit_code_of(enum err err)
+{
+	switch (err) {
+	case OK:
+		return EXIT_DONE;
+	case ERR_NO_IDENTITY:
+	case ERR_NOT_ALLOWED:
+		return EXIT_REFUSED;
+	case ERR_BUSY:
+	case ERR_FULL:
+	case ERR_UNSURE:
+		return EXIT_AGAIN;
+	case ERR_BAD_REQUEST:
+	case ERR_BAD_TOKEN:
+	case ERR_GONE:
+	case ERR_NOT_FOUND:
+	case ERR_CONFLICT:
+	case ERR_STALE:
+	case ERR_TOO_LARGE:
+	case ERR_FOREIGN:
+	case ERR_UP_REFUSED:
+	case ERR_UP_GARBLED:
+		return EXIT_PERMANENT;
+	case ERR_CORRUPT:
+		return EXIT_DAMAGED;
+	case ERR_LOCKED:
+		return EXIT_LOCKED;
+	case ERR_IO:
+		return EXIT_OTHER;
+	}
+	return EXIT_OTHER;
+}
+
+/* ---- messages ------------------------------------------------------------------------------------ */
+
+static void
+write_all(int fd, const char *at, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		at += n;
+		len -= (size_t)n;
+	}
+}
+
+static void __attribute__((format(printf, 2, 0)))
+tell(const char *front, const char *fmt, va_list list)
+{
+	char   text[MESSAGE_MAX];
+	size_t at = strlen(front);
+	int    n;
+
+	memcpy(text, front, at);
+	n = vsnprintf(text + at, sizeof(text) - at - 1, fmt, list);
+	if (n < 0)
+		return;
+	at += (size_t)n < sizeof(text) - at - 1 ? (size_t)n : sizeof(text) - at - 2;
+	for (size_t i = 0; i < at; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+	text[at] = '\n';
+	write_all(STDERR_FILENO, text, at + 1);
+}
+
+int
+say_failed(enum exit_code code, const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	tell("tidemark: ", fmt, list);
+	va_end(list);
+	return (int)code;
+}
+
+void
+say(const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	tell("tidemark: ", fmt, list);
+	va_end(list);
+}
+
+void
+say_plain(const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	tell("", fmt, list);
+	va_end(list);
+}
+
+/* ---- standard output ------------------------------------------------------------------------------ */
+
+void
+out_open(struct out *out, int fd)
+{
+	*out = (struct out){ .fd = fd };
+	buf_open(&out->buf, OUT_LIMIT);
+}
+
+static void
+out_drain(struct out *out)
+{
+	size_t at = 0;
+
+	while (at < out->buf.len && !out->failed) {
+		ssize_t n = write(out->fd, out->buf.at + at, out->buf.len - at);
+
+		if (n > 0)
+			at += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			out->failed = n == 0 ? EIO : errno;
+	}
+	buf_cut(&out->buf, 0);
+}
+
+void
+out_turn(struct out *out)
+{
+	MUST(buf_err(&out->buf) == OK);
+	if (out->buf.len >= OUT_TURN)
+		out_drain(out);
+}
+
+void
+out_put(struct out *out, struct str text)
+{
+	buf_put(&out->buf, text);
+	out_turn(out);
+}
+
+void
+out_printf(struct out *out, const char *fmt, ...)
+{
+	char    text[MESSAGE_MAX];
+	va_list list;
+	int     n;
+
+	va_start(list, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, list);
+	va_end(list);
+	MUST(n >= 0 && (size_t)n < sizeof(text));
+	out_put(out, str_of(text, (size_t)n));
+}
+
+struct buf *
+out_buf(struct out *out)
+{
+	return &out->buf;
+}
+
+bool
+out_flush(struct out *out)
+{
+	out_drain(out);
+	return out->failed == 0;
+}
+
+void
+out_close(struct out *out)
+{
+	buf_close(&out->buf);
+}
+
+/* ---- progress -------------------------------------------------------------------------------------- */
+
+void
+progress_open(struct progress *progress, const struct clock *clock)
+{
+	*progress = (struct progress){ .clock = clock, .started_ms = clock_mono_ms(clock) };
+	progress->told_ms = progress->started_ms;
+	progress->on = isatty(STDERR_FILENO) == 1;
+}
+
+bool
+progress_due(struct progress *progress)
+{
+	return progress->on && clock_mono_ms(progress->clock) - progress->told_ms >= PROGRESS_MS;
+}
+
+void
+progress_tell(struct progress *progress, const char *fmt, ...)
+{
+	char    text[256] = "\r\033[K";
+	va_list list;
+
+	if (!progress->on)
+		return;
+	va_start(list, fmt);
+	if (vsnprintf(text + 4, sizeof(text) - 4, fmt, list) > 0)
+		write_all(STDERR_FILENO, text, strlen(text));
+	va_end(list);
+	progress->told_ms = clock_mono_ms(progress->clock);
+	progress->shown = true;
+}
+
+int64_t
+progress_elapsed_ms(const struct progress *progress)
+{
+	return clock_mono_ms(progress->clock) - progress->started_ms;
+}
+
+void
+progress_close(struct progress *progress)
+{
+	if (progress->shown)
+		write_all(STDERR_FILENO, "\r\033[K", 4);
+	progress->shown = false;
+}

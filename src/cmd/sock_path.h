@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sock_path — the name of a store's control socket, in a form that fits a Unix address.
+ *
+ * An address holds 107 bytes; a longer path is reached through /proc/self/fd of its folder.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct sock_path {
+	const char *path;                /* to bind or to connect to */
+	int         folder;              /* descriptor that `path` leans on, or -1 */
+};
+
+/* ERR_NOT_FOUND: the store has no file, so no socket.  ERR_IO. */
+enum err sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path_out) MUST_CHECK;
+void     sock_path_close(struct sock_path *path);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* content_dir — the folder itself: made when it is needed, opened into safely, walked.  Private to the content room. */
+#pragma once
+
+#include <dirent.h>
+#include <sys/types.h>
+
+#include "content/content.h"
+
+/* -1 while there is no folder. */
+int                   content_dir_fd(struct content *content);
+const struct entropy *content_dir_entropy(const struct content *content);
+/* Makes the folder if it is missing. ERR_FULL, ERR_IO. */
+enum err content_dir_make(struct content *content) MUST_CHECK;
+/* Below the folder, through no link. -1 and errno. */
+int content_dir_open_file(struct content *content, const char *name, int flags, mode_t mode);
+
+struct content_walk {
+	DIR     *dir;                    /* NULL: there is no folder */
+	enum err err;
+};
+
+enum err    content_walk_open(struct content *content, struct content_walk *walk_out) MUST_CHECK;
+const char *content_walk_next(struct content_walk *walk);        /* NULL at the end; "." and ".." are left out */
+enum err    content_walk_close(struct content_walk *walk);        /* walk.err */

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The folder of the local authority.  Whoever holds its lock may change it; files appear whole, keys
+ * before the certificates that speak of them, so a crash leaves either what was there or a key that
+ * nothing names yet.  The server's key is kept when its certificate is renewed: a process that is
+ * just reading both never gets two that do not fit.
+ */
+#include "crypt/cert.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "crypt/cert_make.h"
+#include "crypt/pkey.h"
+#include "crypt/seal.h"
+
+#define FILE_BYTES_MAX ((size_t)64 << 10)
+#define WHY_BYTES      256
+
+struct folder {
+	const char *path;
+	int         fd;
+	char       *why;
+};
+
+struct pair {                            /* a certificate and its key; NULL where there is none to use */
+	X509     *cert;
+	X509     *above;                 /* the certificate after it in the file */
+	EVP_PKEY *key;
+};
+
+static void
+close_pair(struct pair *pair)
+{
+	X509_free(pair->cert);
+	X509_free(pair->above);
+	pkey_close(&pair->key);
+	*pair = (struct pair){ 0 };
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static void
+close_folder(struct folder *folder)
+{
+	close_fd(&folder->fd);           /* and with it goes the lock */
+}
+
+static void
+close_bio(BIO **bio)
+{
+	BIO_free(*bio);                  /* wipes what it held */
+	*bio = NULL;
+}
+
+static void
+wipe_buf(struct buf *buf)
+{
+	if (buf->at)
+		crypt_wipe(buf->at, buf->size);
+	buf_close(buf);
+}
+
+PRINTF_LIKE(2, 3)
+static enum err
+fail(const struct folder *folder, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(folder->why, WHY_BYTES, fmt, args);
+	va_end(args);
+	return ERR_IO;
+}
+
+/* The system's own words for what just failed. */
+static enum err
+fail_errno(const struct folder *folder, const char *what, const char *name)
+{
+	const char *words = strerrordesc_np(errno);
+
+	return fail(folder, "cannot %s %.150s%s%s: %s", what, folder->path, *name ? "/" : "", name,
+	            words ? words : "unknown error");
+}
+
+/* ---- the folder ---- */
+
+/* Best effort: the folder's own entry, which its parent holds, is made durable too. */
+static void
+sync_parent(const struct folder *folder)
+{
+	AUTO(close_fd) int parent = openat(folder->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (parent >= 0)
+		(void)fsync(parent);
+}
+
+static enum err
+open_folder(struct folder *folder)
+{
+	struct stat info;
+	bool        made = mkdir(folder->path, 0700) == 0;
+
+	if (!made && errno != EEXIST)
+		return fail_errno(folder, "make", "");
+	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder->fd < 0)
+		return fail_errno(folder, "open", "");
+	if (made)
+		sync_parent(folder);
+	if (fstat(folder->fd, &info) != 0)
+		return fail_errno(folder, "look at", "");
+	if (info.st_mode & S_IWOTH)
+		return fail(folder, "%.150s can be written by everybody: it is no place for keys", folder->path);
+	while (flock(folder->fd, LOCK_EX) != 0)
+		if (errno != EINTR)
+			return fail_errno(folder, "lock", "");
+	return OK;
+}
+
+static enum err
+read_all(const struct folder *folder, const char *name, int fd, struct buf *text)
+{
+	(void)buf_room(text, FILE_BYTES_MAX);    /* at once: growing would leave copies of a key behind */
+	for (;;) {
+		char   *room = buf_room(text, 4096);
+		ssize_t got;
+
+		if (!room)
+			return fail(folder, "%.150s/%s is too long to be what it should be", folder->path, name);
+		got = read(fd, room, 4096);
+		if (got == 0)
+			return OK;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fail_errno(folder, "read", name);
+		buf_grew(text, (size_t)got);
+	}
+}
+
+/* ERR_NOT_FOUND without a word. */
+static enum err
+read_file(const struct folder *folder, const char *name, bool secret, struct buf *text)
+{
+	AUTO(close_fd) int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat        info;
+
+	if (fd < 0 && errno == ENOENT)
+		return ERR_NOT_FOUND;
+	if (fd < 0 || fstat(fd, &info) != 0)
+		return fail_errno(folder, "read", name);
+	if (!S_ISREG(info.st_mode))
+		return fail(folder, "%.150s/%s is not a file", folder->path, name);
+	if (secret && (info.st_mode & S_IRWXO))
+		return fail(folder, "%.150s/%s is open to everybody: remove it or chmod it", folder->path, name);
+	return read_all(folder, name, fd, text);
+}
+
+static bool
+write_all(int fd, struct str text)
+{
+	while (text.len > 0) {
+		ssize_t put = write(fd, text.at, text.len);
+
+		if (put < 0 && errno != EINTR)
+			return false;
+		if (put > 0)
+			text = str_skip(text, (size_t)put);
+	}
+	return true;
+}
+
+static enum err
+write_file(const struct folder *folder, const char *name, struct str text, mode_t mode)
+{
+	AUTO(close_fd) int fd = -1;
+	char               new_name[32];
+
+	(void)snprintf(new_name, sizeof(new_name), ".%s.new", name);
+	if (unlinkat(folder->fd, new_name, 0) != 0 && errno != ENOENT)   /* of a run that was killed */
+		return fail_errno(folder, "remove", new_name);
+	fd = openat(folder->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_errno(folder, "make", new_name);
+	if (!write_all(fd, text) || fchmod(fd, mode) != 0 || fsync(fd) != 0)
+		return fail_errno(folder, "write", new_name);
+	if (renameat(folder->fd, new_name, folder->fd, name) != 0)
+		return fail_errno(folder, "rename", new_name);
+	if (fsync(folder->fd) != 0)
+		return fail_errno(folder, "write", "");
+	return OK;
+}
+
+/* ---- PEM ---- */
+
+/* Without it OpenSSL would ask the terminal for the password of a protected key. */
+static int
+no_password(char *text, int size, int writing, void *ctx)
+{
+	(void)text, (void)size, (void)writing, (void)ctx;
+	return -1;
+}
+
+static BIO *
+bio_over(const struct buf *text)
+{
+	BIO *bio = BIO_new_mem_buf(text->len ? text->at : "", (int)text->len);
+
+	MUST(bio != NULL);
+	return bio;
+}
+
+static struct str
+bio_text(BIO *bio)
+{
+	char *at = NULL;
+	long  len = BIO_get_mem_data(bio, &at);
+
+	MUST(at != NULL && len > 0);
+	return str_of(at, (size_t)len);
+}
+
+/* What is missing or unreadable as PEM stays NULL: what that means is for the caller to say. */
+static enum err
+read_pair(const struct folder *folder, const char *cert_name, const char *key_name, struct pair *pair)
+{
+	AUTO(wipe_buf) struct buf cert_text = { .limit = FILE_BYTES_MAX };
+	AUTO(wipe_buf) struct buf key_text = { .limit = FILE_BYTES_MAX };
+	AUTO(close_bio) BIO      *cert_bio = NULL;
+	AUTO(close_bio) BIO      *key_bio = NULL;
+	enum err                  err = read_file(folder, cert_name, false, &cert_text);
+
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	err = read_file(folder, key_name, true, &key_text);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	cert_bio = bio_over(&cert_text);
+	key_bio = bio_over(&key_text);
+	pair->cert = PEM_read_bio_X509(cert_bio, NULL, no_password, NULL);
+	pair->above = pair->cert ? PEM_read_bio_X509(cert_bio, NULL, no_password, NULL) : NULL;
+	pair->key = PEM_read_bio_PrivateKey(key_bio, NULL, no_password, NULL);
+	if (pair->key && !pkey_is_p256(pair->key))
+		pkey_close(&pair->key);
+	ERR_clear_error();
+	return OK;
+}
+
+static enum err
+write_key(const struct folder *folder, const char *name, EVP_PKEY *key)
+{
+	AUTO(close_bio) BIO *bio = BIO_new(BIO_s_mem());
+
+	MUST(bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
+	return write_file(folder, name, bio_text(bio), 0600);
+}
+
+static enum err
+write_certs(const struct folder *folder, const char *name, X509 *cert, X509 *above)
+{
+	AUTO(close_bio) BIO *bio = BIO_new(BIO_s_mem());
+
+	MUST(bio != NULL && PEM_write_bio_X509(bio, cert) == 1);
+	MUST(!above || PEM_write_bio_X509(bio, above) == 1);
+	return write_file(folder, name, bio_text(bio), 0644);
+}
+
+/* ---- the two pairs ---- */
+
+static enum err
+make_authority(const struct folder *folder, int64_t now_s, const struct entropy *entropy, struct pair *ca)
+{
+	close_pair(ca);
+	ca->key = EVP_EC_gen("P-256");
+	MUST(ca->key != NULL);
+	ca->cert = cert_make_ca(ca->key, now_s, entropy);
+	TRY(write_key(folder, "ca.key", ca->key));
+	return write_certs(folder, "ca.pem", ca->cert, NULL);
+}
+
+/*
+ * People trust ca.pem, so it is replaced only when it is worth nothing: when it is not there or has
+ * expired.  A file that is there and cannot be understood is for its owner to look at.
+ */
+static enum err
+ensure_authority(const struct folder *folder, int64_t now_s, const struct entropy *entropy, struct pair *ca)
+{
+	bool has_cert = faccessat(folder->fd, "ca.pem", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	bool has_key = faccessat(folder->fd, "ca.key", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (!has_cert)
+		return make_authority(folder, now_s, entropy, ca);
+	TRY(read_pair(folder, "ca.pem", "ca.key", ca));
+	if (!ca->cert)
+		return fail(folder, "%.150s/ca.pem is not a certificate: remove it to start over", folder->path);
+	if (!cert_is_live(ca->cert, now_s))
+		return make_authority(folder, now_s, entropy, ca);
+	if (has_key && (!ca->key || X509_check_private_key(ca->cert, ca->key) != 1)) {
+		ERR_clear_error();
+		return fail(folder, "%.150s/ca.key is not the key of ca.pem", folder->path);
+	}
+	return OK;
+}
+
+static enum err
+ensure_server(const struct folder *folder, const struct cert_host *host, const struct pair *ca, int64_t now_s,
+              const struct entropy *entropy)
+{
+	AUTO(close_pair) struct pair server = { 0 };
+	AUTO(close_pair) struct pair renewed = { 0 };
+
+	TRY(read_pair(folder, "server.pem", "server.key", &server));
+	if (server.cert && server.key && server.above && X509_cmp(server.above, ca->cert) == 0 &&
+	    cert_is_fit(server.cert, server.key, host, ca->cert, now_s))
+		return OK;
+	if (!ca->key)
+		return fail(folder, "the server certificate must be made anew, and %.150s/ca.key is not there",
+		            folder->path);
+	if (!server.key) {
+		server.key = EVP_EC_gen("P-256");
+		MUST(server.key != NULL);
+		TRY(write_key(folder, "server.key", server.key));
+	}
+	renewed.cert = cert_make_server(server.key, host, ca->cert, ca->key, now_s, entropy);
+	return write_certs(folder, "server.pem", renewed.cert, ca->cert);
+}
+
+enum err
+cert_ensure(const char *dir, struct str listen_host, const struct clock *clock, const struct entropy *entropy,
+            char why_out[256])
+{
+	AUTO(close_folder) struct folder folder = { dir, -1, why_out };
+	AUTO(close_pair) struct pair     ca = { 0 };
+	struct cert_host                 host;
+	int64_t                          now_s = clock_wall_s(clock);
+
+	if (!cert_host_parse(listen_host, &host)) {
+		(void)fail(&folder, "the listen host is neither an address nor a host name");
+		return ERR_BAD_REQUEST;
+	}
+	TRY(open_folder(&folder));
+	TRY(ensure_authority(&folder, now_s, entropy, &ca));
+	return ensure_server(&folder, &host, &ca, now_s, entropy);
+}

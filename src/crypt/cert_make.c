@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypt/cert_make.h"
+
+#include <arpa/inet.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+#define CA_DAYS      3652
+#define SERVER_DAYS  398                 /* the most that browsers take from public authorities */
+#define SERIAL_BYTES ((size_t)16)
+
+static void
+close_gens(GENERAL_NAMES **names)
+{
+	GENERAL_NAMES_free(*names);
+	*names = NULL;
+}
+
+/* ---- hosts ---- */
+
+static bool
+is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* RFC 1123, and '_' because container networks use it.  A dot at the end is no part of a certificate's name. */
+static bool
+is_host_name(struct str text)
+{
+	struct str label;
+
+	if (text.len == 0 || text.len > CERT_NAME_MAX || text.at[text.len - 1] == '.')
+		return false;
+	while (str_take_until(&text, '.', &label)) {
+		if (label.len == 0 || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-')
+			return false;
+		for (size_t i = 0; i < label.len; i++)
+			if (!is_name_char(label.at[i]))
+				return false;
+	}
+	return true;
+}
+
+static bool
+is_all_zero(const unsigned char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+bool
+cert_host_parse(struct str text, struct cert_host *host_out)
+{
+	struct cert_host host = { .kind = CERT_HOST_NAME };
+
+	if (text.len >= 2 && text.at[0] == '[' && text.at[text.len - 1] == ']')
+		text = str_of(text.at + 1, text.len - 2);
+	if (str_find(text, ':') < text.len)
+		text = str_first(text, str_find(text, '%'));             /* a zone is this machine's affair */
+	if (text.len > CERT_NAME_MAX)
+		return false;
+	if (text.len > 0)
+		memcpy(host.text, text.at, text.len);
+	if (inet_pton(AF_INET, host.text, host.address) == 1)
+		host.address_len = 4;
+	else if (inet_pton(AF_INET6, host.text, host.address) == 1)
+		host.address_len = 16;
+
+	if (host.address_len > 0)
+		host.kind = is_all_zero(host.address, host.address_len) ? CERT_HOST_ANY : CERT_HOST_ADDRESS;
+	else if (text.len == 0 || str_eq(text, STR("*")))
+		host.kind = CERT_HOST_ANY;
+	else if (!is_host_name(text))
+		return false;
+	*host_out = host;
+	return true;
+}
+
+/* ---- making ---- */
+
+static ASN1_OCTET_STRING *
+octets(const void *bytes, size_t len)
+{
+	ASN1_OCTET_STRING *string = ASN1_OCTET_STRING_new();
+
+	MUST(string != NULL && ASN1_OCTET_STRING_set(string, bytes, (int)len) == 1);
+	return string;
+}
+
+static void
+add_name(GENERAL_NAMES *names, const char *text)
+{
+	GENERAL_NAME   *name = GENERAL_NAME_new();
+	ASN1_IA5STRING *string = ASN1_IA5STRING_new();
+
+	MUST(name != NULL && string != NULL && ASN1_STRING_set(string, text, -1) == 1);
+	GENERAL_NAME_set0_value(name, GEN_DNS, string);
+	MUST(sk_GENERAL_NAME_push(names, name) > 0);
+}
+
+static void
+add_address(GENERAL_NAMES *names, const void *bytes, size_t len)
+{
+	GENERAL_NAME *name = GENERAL_NAME_new();
+
+	MUST(name != NULL);
+	GENERAL_NAME_set0_value(name, GEN_IPADD, octets(bytes, len));
+	MUST(sk_GENERAL_NAME_push(names, name) > 0);
+}
+
+static const unsigned char loopback_4[4] = { 127, 0, 0, 1 };
+static const unsigned char loopback_6[16] = { [15] = 1 };
+
+static bool
+is_address(const struct cert_host *host, const unsigned char *bytes, size_t len)
+{
+	return host->address_len == len && memcmp(host->address, bytes, len) == 0;
+}
+
+static void
+add_hosts(X509 *cert, const struct cert_host *host)
+{
+	AUTO(close_gens) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+
+	MUST(names != NULL);
+	if (host->kind == CERT_HOST_NAME && !str_eq_nocase(str_from_c(host->text), STR("localhost")))
+		add_name(names, host->text);
+	if (host->kind == CERT_HOST_ADDRESS && !is_address(host, loopback_4, 4) && !is_address(host, loopback_6, 16))
+		add_address(names, host->address, host->address_len);
+	add_name(names, "localhost");
+	add_address(names, loopback_4, sizeof(loopback_4));
+	add_address(names, loopback_6, sizeof(loopback_6));
+	MUST(X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1);
+}
+
+static void
+add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
+{
+	X509V3_CTX      ctx;
+	X509_EXTENSION *extension;
+
+	X509V3_set_ctx_nodb(&ctx);
+	X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
+	extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	MUST(extension != NULL && X509_add_ext(cert, extension, -1) == 1);
+	X509_EXTENSION_free(extension);
+}
+
+static void
+add_name_part(X509_NAME *name, const char *field, const char *text)
+{
+	MUST(X509_NAME_add_entry_by_txt(name, field, MBSTRING_ASC, (const unsigned char *)text, -1, -1, 0) == 1);
+}
+
+/* Random, positive, without leading zeros: 126 free bits. */
+static void
+set_serial(X509 *cert, const struct entropy *entropy)
+{
+	unsigned char serial[SERIAL_BYTES];
+	BIGNUM       *bn;
+
+	entropy_fill(entropy, serial, sizeof(serial));
+	serial[0] = (unsigned char)((serial[0] & 0x3f) | 0x40);
+	bn = BN_bin2bn(serial, (int)sizeof(serial), NULL);
+	MUST(bn != NULL && BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(cert)) != NULL);
+	BN_free(bn);
+}
+
+/* Begins a day early: clocks of other machines may be behind. */
+static X509 *
+begin_cert(EVP_PKEY *key, int64_t now_s, int64_t end_s, const struct entropy *entropy)
+{
+	X509 *cert = X509_new();
+
+	MUST(cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 && X509_set_pubkey(cert, key) == 1);
+	MUST(ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(now_s - CERT_DAY_S)) != NULL);
+	MUST(ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)end_s) != NULL);
+	set_serial(cert, entropy);
+	return cert;
+}
+
+X509 *
+cert_make_ca(EVP_PKEY *key, int64_t now_s, const struct entropy *entropy)
+{
+	X509         *cert = begin_cert(key, now_s, now_s + CA_DAYS * CERT_DAY_S, entropy);
+	X509_NAME    *name = X509_get_subject_name(cert);
+	unsigned char tag[4];
+	char          text[64];
+
+	/* Clients look issuers up by name: two authorities on one machine must not share it. */
+	entropy_fill(entropy, tag, sizeof(tag));
+	(void)snprintf(text, sizeof(text), "Tidemark local CA %02x%02x%02x%02x", tag[0], tag[1], tag[2], tag[3]);
+	add_name_part(name, "O", "Tidemark");
+	add_name_part(name, "CN", text);
+	MUST(X509_set_issuer_name(cert, name) == 1);
+	add_extension(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
+	add_extension(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign");
+	add_extension(cert, cert, NID_subject_key_identifier, "hash");
+	MUST(X509_sign(cert, key, EVP_sha256()) > 0);
+	return cert;
+}
+
+X509 *
+cert_make_server(EVP_PKEY *key, const struct cert_host *host, X509 *ca, EVP_PKEY *ca_key, int64_t now_s,
+                 const struct entropy *entropy)
+{
+	X509      *cert = begin_cert(key, now_s, now_s + SERVER_DAYS * CERT_DAY_S, entropy);
+	X509_NAME *name = X509_get_subject_name(cert);
+
+	if (ASN1_TIME_compare(X509_get0_notAfter(cert), X509_get0_notAfter(ca)) > 0)
+		MUST(X509_set1_notAfter(cert, X509_get0_notAfter(ca)) == 1);
+	add_name_part(name, "O", "Tidemark");
+	add_name_part(name, "CN", "Tidemark server");
+	MUST(X509_set_issuer_name(cert, X509_get_subject_name(ca)) == 1);
+	add_extension(cert, ca, NID_basic_constraints, "critical,CA:FALSE");
+	add_extension(cert, ca, NID_key_usage, "critical,digitalSignature");
+	add_extension(cert, ca, NID_ext_key_usage, "serverAuth");
+	add_extension(cert, ca, NID_subject_key_identifier, "hash");
+	add_extension(cert, ca, NID_authority_key_identifier, "keyid:always");
+	add_hosts(cert, host);
+	MUST(X509_sign(cert, ca_key, EVP_sha256()) > 0);
+	return cert;
+}
+
+/* ---- judging ---- */
+
+bool
+cert_is_live(const X509 *cert, int64_t now_s)
+{
+	return ASN1_TIME_cmp_time_t(X509_get0_notAfter(cert), (time_t)now_s) > 0;
+}
+
+static bool
+speaks_for(X509 *cert, const struct cert_host *host)
+{
+	unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS;
+
+	if (host->kind == CERT_HOST_NAME && X509_check_host(cert, host->text, 0, flags, NULL) != 1)
+		return false;
+	if (host->kind == CERT_HOST_ADDRESS && X509_check_ip(cert, host->address, host->address_len, 0) != 1)
+		return false;
+	return X509_check_host(cert, "localhost", 0, flags, NULL) == 1 &&
+	       X509_check_ip(cert, loopback_4, sizeof(loopback_4), 0) == 1 &&
+	       X509_check_ip(cert, loopback_6, sizeof(loopback_6), 0) == 1;
+}
+
+bool
+cert_is_fit(X509 *cert, EVP_PKEY *key, const struct cert_host *host, X509 *ca, int64_t now_s)
+{
+	bool fit = X509_check_private_key(cert, key) == 1 && X509_check_issued(ca, cert) == X509_V_OK &&
+	           X509_verify(cert, X509_get0_pubkey(ca)) == 1 &&
+	           ASN1_TIME_cmp_time_t(X509_get0_notBefore(cert), (time_t)now_s) <= 0 &&
+	           cert_is_live(cert, now_s + CERT_RENEW_S) && speaks_for(cert, host);
+
+	ERR_clear_error();
+	return fit;
+}

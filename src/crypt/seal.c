@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypt/seal.h"
+
+#include <sodium.h>
+
+#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG_BYTES   crypto_aead_xchacha20poly1305_ietf_ABYTES
+
+_Static_assert(SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "the key length is the cipher's");
+_Static_assert(SEAL_EXTRA_BYTES == NONCE_BYTES + TAG_BYTES, "so is what sealing adds");
+_Static_assert(crypto_pwhash_argon2id_STRBYTES <= 128, "secret_hash() writes into 128 bytes");
+
+/* Client secrets are checked on request threads beside thousands of connections: OWASP's smaller argon2id setting. */
+#define SECRET_MEMORY_KIB 19456
+#define SECRET_PASSES     2
+
+static const unsigned char *
+bytes_of(struct str s)
+{
+	return (const unsigned char *)s.at;
+}
+
+enum err
+crypt_init(void)
+{
+	return sodium_init() >= 0 ? OK : ERR_IO;
+}
+
+void
+seal_close(const uint8_t key[SEAL_KEY_BYTES], struct str plain, struct str bound, const struct entropy *entropy,
+           uint8_t *out)
+{
+	unsigned long long len = 0;
+
+	entropy_fill(entropy, out, NONCE_BYTES);
+	MUST(crypto_aead_xchacha20poly1305_ietf_encrypt(out + NONCE_BYTES, &len, bytes_of(plain), plain.len,
+	                                                bytes_of(bound), bound.len, NULL, out, key) == 0);
+	MUST(len == plain.len + TAG_BYTES);
+}
+
+bool
+seal_open(const uint8_t key[SEAL_KEY_BYTES], struct str sealed, struct str bound, uint8_t *out, size_t *len_out)
+{
+	struct str         nonce = str_first(sealed, NONCE_BYTES);
+	struct str         rest = str_skip(sealed, NONCE_BYTES);
+	unsigned long long len = 0;
+
+	if (sealed.len < SEAL_EXTRA_BYTES)
+		return false;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(out, &len, NULL, bytes_of(rest), rest.len, bytes_of(bound),
+	                                               bound.len, bytes_of(nonce), key) != 0)
+		return false;
+	*len_out = (size_t)len;
+	return true;
+}
+
+void
+hash_blake2b(struct str bytes, uint8_t *out, size_t out_len)
+{
+	MUST(out_len >= crypto_generichash_BYTES_MIN && out_len <= crypto_generichash_BYTES_MAX);
+	MUST(crypto_generichash(out, out_len, bytes_of(bytes), bytes.len, NULL, 0) == 0);
+}
+
+void
+hash_sha256(struct str bytes, uint8_t out[32])
+{
+	MUST(crypto_hash_sha256(out, bytes_of(bytes), bytes.len) == 0);
+}
+
+bool
+crypt_equal(const void *a, const void *b, size_t len)
+{
+	return sodium_memcmp(a, b, len) == 0;
+}
+
+void
+crypt_wipe(void *bytes, size_t len)
+{
+	sodium_memzero(bytes, len);
+}
+
+void *
+secret_take(size_t size)
+{
+	void *secret = sodium_malloc(size);
+
+	MUST(secret != NULL);
+	return memset(secret, 0, size);
+}
+
+void
+secret_drop(void *secret)
+{
+	sodium_free(secret);
+}
+
+enum err
+secret_hash(struct str secret, char text_out[128])
+{
+	char text[crypto_pwhash_argon2id_STRBYTES];
+
+	if (crypto_pwhash_argon2id_str(text, secret.at, secret.len, SECRET_PASSES, (size_t)SECRET_MEMORY_KIB * 1024) !=
+	    0)
+		return ERR_BUSY;
+	memcpy(text_out, text, sizeof(text));
+	return OK;
+}
+
+static bool
+take_number(struct str *rest, struct str name, char end, uint64_t *value_out)
+{
+	struct str digits;
+
+	if (!str_starts(*rest, name))
+		return false;
+	*rest = str_skip(*rest, name.len);
+	return str_take_until(rest, end, &digits) && str_to_u64(digits, value_out);
+}
+
+/* The text comes from the store or an import: it may not name how much memory and time this process spends. */
+static bool
+asks_fair_work(struct str text)
+{
+	uint64_t   memory_kib, passes;
+	struct str head = STR("$argon2id$v=19$");
+
+	if (!str_starts(text, head))
+		return false;
+	text = str_skip(text, head.len);
+	return take_number(&text, STR("m="), ',', &memory_kib) && take_number(&text, STR("t="), ',', &passes) &&
+	       str_starts(text, STR("p=1$")) && memory_kib <= SECRET_MEMORY_MAX_KIB && passes <= SECRET_PASSES_MAX;
+}
+
+bool
+secret_matches(struct str secret, const char *text)
+{
+	size_t len = strnlen(text, crypto_pwhash_argon2id_STRBYTES);
+
+	return len < crypto_pwhash_argon2id_STRBYTES && asks_fair_work(str_of(text, len)) &&
+	       crypto_pwhash_argon2id_str_verify(text, secret.at, secret.len) == 0;
+}

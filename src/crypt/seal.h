@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seal — XChaCha20-Poly1305 (libsodium): nobody without the key reads or changes what is sealed.
+ *
+ * The nonce is random (24 bytes, so it may be drawn without counting) and stands before the
+ * sealed bytes.  `bound` is not sent but must be the same at both ends: it ties a sealed thing
+ * to where it belongs.  crypt_init() must be called once before anything else in this room.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#define SEAL_KEY_BYTES   32
+#define SEAL_EXTRA_BYTES (24 + 16)       /* nonce and tag */
+
+enum err crypt_init(void) MUST_CHECK;
+
+/* out must have room for plain.len + SEAL_EXTRA_BYTES. */
+void seal_close(const uint8_t key[SEAL_KEY_BYTES], struct str plain, struct str bound, const struct entropy *entropy,
+                uint8_t *out);
+/* out must have room for sealed.len - SEAL_EXTRA_BYTES; false if anything was changed. */
+bool seal_open(const uint8_t key[SEAL_KEY_BYTES], struct str sealed, struct str bound, uint8_t *out, size_t *len_out);
+
+void hash_blake2b(struct str bytes, uint8_t *out, size_t out_len);       /* 16..64 bytes */
+void hash_sha256(struct str bytes, uint8_t out[32]);
+bool crypt_equal(const void *a, const void *b, size_t len);              /* constant time */
+void crypt_wipe(void *bytes, size_t len);
+
+/*
+ * Zeroed memory for keys: kept out of swap and core dumps where the system allows it, between guard
+ * pages, wiped when it is dropped.  Costs whole pages; never NULL.
+ */
+void *secret_take(size_t size);
+void  secret_drop(void *secret);         /* NULL is fine */
+
+/*
+ * argon2id of libsodium, its own self-describing text.  ERR_BUSY: no memory for it now.
+ * A text that asks for more work than SECRET_… below never matches.
+ */
+#define SECRET_MEMORY_MAX_KIB 65536
+#define SECRET_PASSES_MAX     10
+enum err secret_hash(struct str secret, char text_out[128]) MUST_CHECK;
+bool     secret_matches(struct str secret, const char *text);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call — one request on its way through the face.  Private to the face room.
+ *
+ * Every step reads what earlier steps wrote and adds its own; the struct lives in the
+ * request's arena.  A step that refuses says so with call_refuse(), which notes the row of
+ * the table in fail.c and gives back the row's error, so `return call_refuse(…)` reads as a
+ * sentence; face.c then writes Graph's error from the note.
+ */
+#pragma once
+
+#include "face/face.h"
+#include "face/fail.h"
+#include "face/query.h"
+#include "face/route.h"
+
+struct face {
+	struct face_parts parts;
+};
+
+struct call {
+	const struct face     *face;
+	const struct http_req *req;
+	struct http_resp      *resp;
+	struct arena          *arena;
+	char                   request_id[GUID_TEXT_LEN];
+	struct str             client_request_id;
+	struct route           route;
+	struct query           query;
+	struct caller          caller;
+	struct user            owner;            /* whose data is asked for */
+	struct store_feed      feed;
+	enum refusal           refusal;          /* REFUSAL_NONE while all is well */
+	struct str             detail;           /* the message; the row's own if empty */
+	struct str             location;         /* for 410 */
+	bool                   must_block;       /* run me again where I may wait */
+};
+
+/* Notes the refusal and gives its row's error.  An empty detail takes the row's message. */
+enum err call_refuse(struct call *call, enum refusal refusal, struct str detail) MUST_CHECK;
+/* The step needs to wait for a sync and stands on a loop thread: the call starts again on a worker. */
+enum err call_must_block(struct call *call) MUST_CHECK;
+
+/* "https://host", without a slash at the end. */
+struct str call_base_url(const struct call *call);
+/* "https://host/beta" */
+struct str call_version_url(const struct call *call);
+
+/* ---- the steps, in the order a request meets them ------------------------------------------------- */
+
+enum err call_identify(struct call *call) MUST_CHECK;        /* the bearer: who is it */
+enum err call_authorise(struct call *call, enum right right) MUST_CHECK;     /* may they; whose data; which feed */
+
+/* The last step: one function per row of the table in face.c. */
+enum err face_delta(struct call *call) MUST_CHECK;
+enum err face_list_calendars(struct call *call) MUST_CHECK;
+enum err face_get_calendar(struct call *call) MUST_CHECK;
+enum err face_create_calendar(struct call *call) MUST_CHECK;
+enum err face_update_calendar(struct call *call) MUST_CHECK;
+enum err face_remove_calendar(struct call *call) MUST_CHECK;
+enum err face_get_default(struct call *call) MUST_CHECK;
+enum err face_metadata(struct call *call) MUST_CHECK;
+enum err face_service(struct call *call) MUST_CHECK;
+
+/* Gives the mailbox its default calendar if it has never had one. */
+enum err face_ensure_calendars(struct call *call) MUST_CHECK;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "face/fail.h"
+
+#include "face/call.h"
+#include "text/date.h"
+#include "text/json_write.h"
+
+static const struct refusal_row rows[] = {
+#define X(name, err, status, code, message) { err, status, code, message },
+	REFUSAL_TABLE(X)
+#undef X
+};
+
+const struct refusal_row *
+refusal_row(enum refusal refusal)
+{
+	MUST((size_t)refusal < sizeof(rows) / sizeof(rows[0]));
+	return &rows[refusal];
+}
+
+enum refusal
+refusal_for(enum err err)
+{
+	switch (err) {
+	case OK:
+		return REFUSAL_NONE;
+	case ERR_BAD_REQUEST:
+		return REFUSAL_BAD_URL;
+	case ERR_BAD_TOKEN:
+		return REFUSAL_STATE_TOKEN;
+	case ERR_GONE:
+		return REFUSAL_GONE;
+	case ERR_NO_IDENTITY:
+		return REFUSAL_BAD_BEARER;
+	case ERR_NOT_ALLOWED:
+		return REFUSAL_NOT_ALLOWED;
+	case ERR_NOT_FOUND:
+		return REFUSAL_NO_ITEM;
+	case ERR_CONFLICT:
+		return REFUSAL_NAME_TAKEN;
+	case ERR_STALE:
+		return REFUSAL_STALE;
+	case ERR_TOO_LARGE:
+		return REFUSAL_TOO_LARGE;
+	case ERR_FULL:
+		return REFUSAL_FULL;
+	case ERR_BUSY:
+	case ERR_LOCKED:
+	case ERR_UNSURE:
+		return REFUSAL_BUSY;
+	case ERR_CORRUPT:
+	case ERR_FOREIGN:
+	case ERR_IO:
+	case ERR_UP_REFUSED:
+	case ERR_UP_GARBLED:
+		return REFUSAL_BROKEN;
+	}
+	return REFUSAL_BROKEN;
+}
+
+static void
+write_inner(struct json_out *out, const struct call *call)
+{
+	char date[DATE_TEXT_MAX];
+	struct str id = str_of(call->request_id, GUID_TEXT_LEN);
+	size_t len = date_format_bare(call->face->parts.clock->wall_ns(call->face->parts.clock->ctx), date);
+
+	json_put_name(out, STR("innerError"));
+	json_put_object(out);
+	json_put_member(out, STR("date"), str_of(date, len));
+	json_put_member(out, STR("request-id"), id);
+	json_put_member(out, STR("client-request-id"), call->client_request_id.len ? call->client_request_id : id);
+	json_end_object(out);
+}
+
+void
+fail_write(struct call *call, enum refusal refusal)
+{
+	const struct refusal_row *row = refusal_row(refusal);
+	struct json_out           out;
+
+	buf_cut(http_resp_body(call->resp), 0);
+	http_resp_status(call->resp, row->status);
+	http_resp_field(call->resp, "Content-Type", STR("application/json"));
+	if (row->status == 401)
+		http_resp_field(call->resp, "WWW-Authenticate",
+		                STR("Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/"
+		                    "authorize\", client_id=\"00000003-0000-0000-c000-000000000000\""));
+	if (row->status == 503)
+		http_resp_field(call->resp, "Retry-After", STR("1"));
+	if (row->status == 410 && call->location.len)
+		http_resp_field(call->resp, "Location", call->location);
+
+	json_out_open(&out, http_resp_body(call->resp));
+	json_put_object(&out);
+	json_put_name(&out, STR("error"));
+	json_put_object(&out);
+	json_put_member(&out, STR("code"), str_from_c(row->code));
+	json_put_member(&out, STR("message"), call->detail.len ? call->detail : str_from_c(row->message));
+	write_inner(&out, call);
+	json_end_object(&out);
+	json_end_object(&out);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * route — which thing a path names.  Private to the face room.
+ *
+ * Segments are divided first and decoded after, so an id may hold an encoded slash.  Names
+ * compare in any letter case, ids exactly.  A key is a segment of its own or stands in brackets:
+ * users/ID, users('ID'), users(ID).
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum route_kind {
+	ROUTE_UNKNOWN,
+	ROUTE_SERVICE,                   /* / , /v1.0, /beta */
+	ROUTE_METADATA,                  /* /v1.0/$metadata */
+	ROUTE_DEFAULT_CALENDAR,          /* …/calendar */
+	ROUTE_CALENDARS,                 /* …/calendars */
+	ROUTE_CALENDARS_DELTA,
+	ROUTE_CALENDAR                   /* …/calendars/{id} */
+};
+
+struct route {
+	enum route_kind kind;
+	bool            beta;
+	bool            me;
+	struct str      user;            /* GUID, UPN or GUID@GUID; empty for /me */
+	struct str      id;              /* of the item, where there is one */
+	struct str      unknown;         /* the segment that could not be understood */
+};
+
+/* ERR_BAD_REQUEST: not a path at all (bad percent-encoding). An unknown path is OK with ROUTE_UNKNOWN. */
+enum err route_parse(struct str path, struct arena *arena, struct route *route_out) MUST_CHECK;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http — HTTP in, HTTP out, nothing about what is served (RFC 9110, 9112).
+ *
+ * A few loop threads wait on sockets (epoll), read and parse requests, and write responses;
+ * an idle connection costs its descriptor and a small struct, no thread and no buffer.  When a
+ * request's head is complete the application plans: how much body it accepts, and whether the
+ * answer may block.  An answer that does not block runs on the loop thread itself; one that may
+ * (a write waiting for its sync) runs on a worker thread, so an answer function reads straight
+ * down and never calls back.  An answer on a loop thread that finds it must block after all says
+ * HTTP_BLOCKS and is called again on a worker.
+ *
+ * The parser is strict: what is ambiguous is refused and the connection closed, never repaired.
+ * Every wait has an absolute deadline.  A response is whole before its first byte is sent, so its
+ * status may change until the answer function returns; there is never half a page under a 200.
+ *
+ * Everything in a request lives in its arena, which is reset when the response has been sent.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum http_method {
+	HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER
+};
+
+struct http_field {
+	struct str name;
+	struct str value;                /* blanks at the ends removed */
+};
+
+struct http_req {
+	enum http_method         method;
+	struct str               method_text;
+	struct str               path;          /* as sent, before the '?': still percent-encoded, starts with '/' */
+	struct str               query;         /* as sent, after the '?' */
+	struct str               authority;     /* the Host it came to */
+	struct str               peer;          /* address, for the log; empty on a Unix socket */
+	struct str               body;          /* whole; empty while planning */
+	const struct http_field *fields;
+	size_t                   field_count;
+	bool                     tls;
+	bool                     may_block;     /* on a worker thread */
+	struct arena            *arena;
+};
+
+/* The value of the only field of that name (any case); empty view with at == NULL if there is none. */
+struct str http_req_field(const struct http_req *req, const char *name);
+/* The n-th field of that name, for those that may be repeated (Prefer, Accept). False when there is none. */
+bool http_req_field_at(const struct http_req *req, const char *name, size_t n, struct str *value_out);
+
+struct http_resp;
+
+void        http_resp_status(struct http_resp *resp, unsigned status);
+unsigned    http_resp_get_status(const struct http_resp *resp);
+/* Added to what is there; name and value are copied.  Content-Length, Date, Connection are the server's business. */
+void        http_resp_field(struct http_resp *resp, const char *name, struct str value);
+struct buf *http_resp_body(struct http_resp *resp);      /* empty at first; limit: conf.response_max */
+/* Back to status 200, no fields, no body: to replace an unfinished answer by an error. */
+void        http_resp_clear(struct http_resp *resp);
+
+struct http_plan {
+	size_t body_max;                 /* bytes of body accepted; more is 413. 0: a body is refused (400) */
+	bool   blocks;                   /* the answer may block: run it on a worker */
+};
+
+enum http_verdict { HTTP_DONE, HTTP_BLOCKS };
+
+/* What is served.  Called from many threads at once. */
+struct http_app {
+	void *ctx;
+	void              (*plan)(void *ctx, const struct http_req *req, struct http_plan *plan_out);
+	enum http_verdict (*answer)(void *ctx, const struct http_req *req, struct http_resp *resp);
+	/* The body of a refusal the server itself decided on (status is set); req may have empty parts. */
+	void              (*refuse)(void *ctx, const struct http_req *req, unsigned status, const char *reason,
+	                            struct http_resp *resp);
+};
+
+struct http_limits {                     /* zero takes the default in brackets */
+	size_t   head_max;               /* bytes of request line and fields [16 KiB]: 431 */
+	size_t   target_max;             /* [8 KiB]: 414 */
+	unsigned fields_max;             /* [64]: 431 */
+	unsigned connections_max;        /* [descriptor limit less a reserve] */
+	unsigned connections_per_peer_max;       /* [4096] */
+	unsigned workers_max;            /* [64] threads for answers that block */
+	size_t   response_max;           /* [64 MiB] */
+	int64_t  head_ms, idle_ms, handshake_ms; /* [5 s, 60 s, 5 s] absolute, from first byte / last response / accept */
+	int64_t  body_ms;                /* [10 s] plus a second per KiB that has arrived */
+	int64_t  write_ms;               /* [10 s] without progress */
+	int64_t  drain_ms;               /* [10 s] for requests under way at http_stop() */
+};
+
+struct http_conf {
+	struct str            listen;    /* "HOST:PORT", "[::1]:PORT"; port 0 takes a free one */
+	const char           *unix_path; /* instead of listen: a Unix socket, mode 0600; a dead one there is replaced */
+	const char           *tls_cert, *tls_key;      /* PEM files; both NULL: plain */
+	unsigned              loops;     /* loop threads; 0: one per core, at most 16 */
+	struct http_limits    limits;
+	const struct clock   *clock;
+	const struct log     *log;       /* may be NULL */
+};
+
+struct http_server;
+
+/* ERR_IO (address in use, unreadable certificate, …), ERR_BAD_REQUEST (listen is malformed); sentence in why_out. */
+enum err http_open(const struct http_conf *conf, const struct http_app *app, struct http_server **server_out,
+                   char why_out[256]) MUST_CHECK;
+struct str http_address(const struct http_server *server);       /* "127.0.0.1:8443", the port really taken */
+enum err   http_run(struct http_server *server) MUST_CHECK;      /* returns when http_stop() was called and all is drained */
+void       http_stop(struct http_server *server);                /* safe in a signal handler and from any thread */
+void       http_close(struct http_server **server);
+
+struct http_stats {
+	uint64_t accepted, refused_connections, open, requests, workers_busy;
+	uint64_t by_class[6];            /* responses 1xx..5xx at their index */
+	uint64_t timeouts, protocol_errors, bytes_in, bytes_out;
+};
+void http_get_stats(const struct http_server *server, struct http_stats *stats_out);

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_conn.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/http_loop.h"
+#include "http/http_server.h"
+
+/* A turn is a read, a parse or a write.  After so many the other connections of the loop come first. */
+#define TURNS_MAX      64u
+#define LINGER_MS      2000
+#define BODY_READ_SIZE ((size_t)16 * 1024)
+
+enum step { STEP_ON, STEP_WAIT };
+
+static const struct str continue_line = { "HTTP/1.1 100 Continue\r\n\r\n", 25 };
+
+static const struct http_limits *
+limits_of(const struct http_conn *conn)
+{
+	return &conn->loop->server->limits;
+}
+
+static struct http_counters *
+counters_of(struct http_conn *conn)
+{
+	return &conn->loop->counters;
+}
+
+static void
+set_deadline(struct http_conn *conn, int64_t wait_ms)
+{
+	http_wheel_put(&conn->loop->wheel, &conn->timer, conn->loop->now_ms + wait_ms);
+}
+
+struct http_conn *
+http_conn_open(int fd, const struct http_peer_key *key, const char *peer)
+{
+	struct http_conn *conn = calloc(1, sizeof(*conn));
+
+	MUST(conn != NULL);
+	conn->fd = fd;
+	conn->peer_key = *key;
+	memcpy(conn->peer, peer, sizeof(conn->peer));
+	return conn;
+}
+
+static void
+end_exchange(struct http_conn *conn)
+{
+	if (conn->exchange)
+		http_loop_put_exchange(conn->loop, &conn->exchange);
+	conn->fed = 0;
+}
+
+static enum step
+close_conn(struct http_conn *conn)
+{
+	MUST(conn->state != CONN_WORKING && conn->state != CONN_DEAD);
+	end_exchange(conn);
+	http_loop_put_spare(conn->loop, &conn->in);
+	http_tls_link_close(&conn->tls);
+	(void)close(conn->fd);
+	http_wheel_remove(&conn->loop->wheel, &conn->timer);
+	http_list_remove(&conn->again);
+	http_list_append(&conn->loop->dead, &conn->listed);
+	conn->state = CONN_DEAD;
+	atomic_fetch_sub(&conn->loop->open, 1);
+	http_server_conn_ended(conn->loop->server, &conn->peer_key);
+	return STEP_WAIT;
+}
+
+static enum step
+linger(struct http_conn *conn)
+{
+	end_exchange(conn);
+	http_loop_put_spare(conn->loop, &conn->in);
+	if (conn->tls)
+		http_tls_link_end(conn->tls);
+	(void)shutdown(conn->fd, SHUT_WR);
+	conn->state = CONN_LINGER;
+	conn->readable = true;
+	set_deadline(conn, LINGER_MS);
+	return STEP_ON;
+}
+
+/* The response in the exchange is what is to be sent. */
+static enum step
+send_response(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+	struct http_app      *app = &conn->loop->server->app;
+
+	if (!http_resp_is_good(&exchange->resp)) {
+		http_resp_clear(&exchange->resp);
+		http_resp_status(&exchange->resp, 500);
+		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
+	}
+	if (!http_resp_is_good(&exchange->resp)) {
+		http_resp_clear(&exchange->resp);
+		http_resp_status(&exchange->resp, 500);
+	}
+	if (conn->loop->draining)
+		conn->close_after = true;
+	http_exchange_seal(exchange, http_loop_date(conn->loop), conn->close_after);
+	http_count(&counters_of(conn)->by_class[exchange->resp.status / 100], 1);
+	conn->sent = 0;
+	conn->state = CONN_SENDING;
+	set_deadline(conn, limits_of(conn)->write_ms);
+	return STEP_ON;
+}
+
+static enum step
+refuse(struct http_conn *conn, unsigned status, const char *reason)
+{
+	struct http_exchange *exchange = conn->exchange;
+	struct http_app      *app = &conn->loop->server->app;
+
+	http_resp_clear(&exchange->resp);
+	http_resp_status(&exchange->resp, status);
+	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
+	if (status == 503)
+		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	return send_response(conn);
+}
+
+/* After this the place in the stream is lost, so the connection ends with the answer. */
+static enum step
+refuse_and_close(struct http_conn *conn, unsigned status, const char *reason)
+{
+	conn->close_after = true;
+	http_count(status == 408 ? &counters_of(conn)->timeouts : &counters_of(conn)->protocol_errors, 1);
+	return refuse(conn, status, reason);
+}
+
+static void
+take_head(struct http_conn *conn)
+{
+	struct http_req *req = &conn->exchange->req;
+
+	http_exchange_take_head(conn->exchange, buf_str(&conn->in));
+	req->tls = conn->tls != NULL;
+	req->peer = str_from_c(conn->peer);
+}
+
+static enum step
+refuse_head(struct http_conn *conn, unsigned status, const char *reason)
+{
+	take_head(conn);
+	return refuse_and_close(conn, status, reason);
+}
+
+/* The peer sends no more: in the middle of a request it may still want to read why that fails. */
+static enum step
+input_ended(struct http_conn *conn)
+{
+	switch (conn->state) {
+	case CONN_HEAD:
+		return refuse_head(conn, 400, "the request ends before its head is whole");
+	case CONN_BODY:
+		return refuse_and_close(conn, 400, "the request ends before its body is whole");
+	default:
+		return close_conn(conn);
+	}
+}
+
+static enum http_io
+receive(struct http_conn *conn, size_t *len_out)
+{
+	char        *room = conn->in.at + conn->in.len;
+	size_t       size = conn->in.size - conn->in.len;
+	enum http_io io = conn->tls ? http_tls_link_read(conn->tls, room, size, len_out)
+	                            : http_io_read(conn->fd, room, size, len_out);
+
+	if (io == HTTP_IO_DONE && !conn->hung_up)
+		conn->readable = conn->tls ? !http_tls_link_is_drained(conn->tls) : *len_out == size;
+	return io;
+}
+
+/* Reads what has come, at least `room` bytes of it if there are so many. */
+static enum step
+fill(struct http_conn *conn, size_t room)
+{
+	size_t len;
+
+	if (!conn->readable)
+		return STEP_WAIT;
+	if (!conn->in.at)
+		http_loop_take_spare(conn->loop, &conn->in);
+	MUST(buf_room(&conn->in, room) != NULL);
+	switch (receive(conn, &len)) {
+	case HTTP_IO_DONE:
+		buf_grew(&conn->in, len);
+		http_count(&counters_of(conn)->bytes_in, len);
+		return STEP_ON;
+	case HTTP_IO_WAIT:
+		conn->readable = false;
+		return STEP_WAIT;
+	case HTTP_IO_END:
+		return input_ended(conn);
+	default:
+		return close_conn(conn);
+	}
+}
+
+static enum step
+step_handshake(struct http_conn *conn)
+{
+	switch (http_tls_link_handshake(conn->tls)) {
+	case HTTP_IO_DONE:
+		conn->state = CONN_IDLE;
+		conn->readable = true;
+		set_deadline(conn, limits_of(conn)->idle_ms);
+		return STEP_ON;
+	case HTTP_IO_WAIT:
+		return STEP_WAIT;
+	default:
+		return close_conn(conn);
+	}
+}
+
+static enum step
+hand_to_worker(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+
+	http_resp_clear(&exchange->resp);
+	conn->state = CONN_WORKING;
+	http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
+	if (conn->in.len == 0)
+		http_loop_put_spare(conn->loop, &conn->in);
+	if (http_workers_put(conn->loop->server->workers, exchange))
+		return STEP_WAIT;
+	(void)refuse(conn, 503, "too many requests wait for a worker");
+	return STEP_ON;
+}
+
+static enum step
+answer(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+	struct http_app      *app = &conn->loop->server->app;
+
+	if (exchange->plan.blocks || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
+		return hand_to_worker(conn);
+	return send_response(conn);
+}
+
+static enum step
+begin_body(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+
+	if (exchange->plan.body_max == 0)
+		return refuse_and_close(conn, 400, "a body is not accepted here");
+	if (exchange->head.content_length > exchange->plan.body_max)
+		return refuse_and_close(conn, 413, "the body is too large");
+	exchange->body.limit = exchange->plan.body_max;
+	conn->body_left = exchange->head.content_length;
+	conn->body_arrived = 0;
+	conn->chunked = (struct http_chunked){ 0 };
+	conn->sent = 0;
+	conn->state = exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
+	conn->body_from_ms = conn->loop->now_ms;
+	set_deadline(conn, limits_of(conn)->body_ms);
+	return STEP_ON;
+}
+
+static enum step
+head_is_whole(struct http_conn *conn)
+{
+	struct http_exchange *exchange = conn->exchange;
+	struct http_app      *app = &conn->loop->server->app;
+
+	take_head(conn);
+	buf_drop(&conn->in, exchange->head.len);
+	http_count(&counters_of(conn)->requests, 1);
+	conn->close_after = exchange->head.close;
+	app->plan(app->ctx, &exchange->req, &exchange->plan);
+	if (exchange->head.chunked || exchange->head.content_length > 0)
+		return begin_body(conn);
+	return answer(conn);
+}
+
+static enum step
+step_head(struct http_conn *conn)
+{
+	enum http_step step;
+
+	if (conn->in.len == conn->fed)
+		return fill(conn, 1);
+	if (!conn->exchange) {
+		conn->exchange = http_loop_take_exchange(conn->loop);
+		conn->exchange->conn = conn;
+	}
+	conn->fed = conn->in.len;
+	step = http_head_feed(&conn->exchange->head, buf_str(&conn->in));
+	if (step == HTTP_WHOLE)
+		return head_is_whole(conn);
+	if (step == HTTP_REFUSED)
+		return refuse_head(conn, conn->exchange->head.status, conn->exchange->head.reason);
+	if (conn->state == CONN_IDLE) {
+		conn->state = CONN_HEAD;
+		set_deadline(conn, limits_of(conn)->head_ms);
+	}
+	return STEP_ON;
+}
+
+static enum http_step
+take_body(struct http_conn *conn, struct str *rest)
+{
+	struct buf *body = &conn->exchange->body;
+	struct str  part;
+
+	if (conn->exchange->head.chunked)
+		return http_chunked_feed(&conn->chunked, rest, body);
+	part = str_first(*rest, conn->body_left);
+	buf_put(body, part);
+	MUST(buf_err(body) == OK);
+	*rest = str_skip(*rest, part.len);
+	conn->body_left -= part.len;
+	return conn->body_left ? HTTP_MORE : HTTP_WHOLE;
+}
+
+static enum step
+step_body(struct http_conn *conn)
+{
+	struct str     rest = buf_str(&conn->in);
+	enum http_step step;
+	int64_t        earned_ms;
+
+	if (rest.len == 0)
+		return fill(conn, BODY_READ_SIZE);
+	step = take_body(conn, &rest);
+	conn->body_arrived += conn->in.len - rest.len;
+	buf_drop(&conn->in, conn->in.len - rest.len);
+	if (step == HTTP_REFUSED)
+		return refuse_and_close(conn, conn->chunked.status, conn->chunked.reason);
+	if (step == HTTP_MORE) {
+		earned_ms = (int64_t)(conn->body_arrived / 1024) * 1000;
+		http_wheel_put(&conn->loop->wheel, &conn->timer,
+		               conn->body_from_ms + limits_of(conn)->body_ms + earned_ms);
+		return STEP_ON;
+	}
+	conn->exchange->req.body = buf_str(&conn->exchange->body);
+	return answer(conn);
+}
+
+/* The response is out: what follows is the next request, or nothing. */
+static enum step
+response_is_out(struct http_conn *conn)
+{
+	if (conn->close_after)
+		return linger(conn);
+	end_exchange(conn);
+	conn->state = CONN_IDLE;
+	set_deadline(conn, limits_of(conn)->idle_ms);
+	return STEP_ON;
+}
+
+static enum step
+step_write(struct http_conn *conn)
+{
+	struct str   parts[3] = { str_skip(continue_line, conn->sent) };
+	unsigned     count = conn->state == CONN_CONTINUE ? 1 : http_exchange_parts(conn->exchange, conn->sent, parts);
+	size_t       total = conn->state == CONN_CONTINUE ? continue_line.len : http_exchange_len(conn->exchange);
+	size_t       len = 0;
+	enum http_io io = conn->tls ? http_tls_link_write(conn->tls, parts, count, &len)
+	                            : http_io_write(conn->fd, parts, count, &len);
+
+	if (io == HTTP_IO_WAIT)
+		return STEP_WAIT;
+	if (io != HTTP_IO_DONE)
+		return close_conn(conn);
+	conn->sent += len;
+	http_count(&counters_of(conn)->bytes_out, len);
+	if (conn->sent < total) {
+		set_deadline(conn, limits_of(conn)->write_ms);
+		return STEP_ON;
+	}
+	if (conn->state == CONN_SENDING)
+		return response_is_out(conn);
+	http_count(&counters_of(conn)->by_class[1], 1);
+	conn->state = CONN_BODY;
+	return STEP_ON;
+}
+
+static enum step
+step_linger(struct http_conn *conn)
+{
+	char   waste[BODY_READ_SIZE];
+	size_t len;
+
+	switch (http_io_read(conn->fd, waste, sizeof(waste), &len)) {
+	case HTTP_IO_DONE:
+		return STEP_ON;
+	case HTTP_IO_WAIT:
+		return STEP_WAIT;
+	default:
+		return close_conn(conn);
+	}
+}
+
+static enum step
+step_new(struct http_conn *conn)
+{
+	struct http_server *server = conn->loop->server;
+
+	http_list_append(&conn->loop->conns, &conn->listed);
+	buf_open(&conn->in, server->limits.head_max * 2 + BODY_READ_SIZE * 2);
+	conn->readable = true;
+	conn->state = server->tls ? CONN_HANDSHAKE : CONN_IDLE;
+	set_deadline(conn, server->tls ? server->limits.handshake_ms : server->limits.idle_ms);
+	if (server->tls)
+		conn->tls = http_tls_link_open(server->tls, conn->fd);
+	return server->tls && !conn->tls ? close_conn(conn) : STEP_ON;
+}
+
+static enum step
+step(struct http_conn *conn)
+{
+	switch (conn->state) {
+	case CONN_NEW:
+		return step_new(conn);
+	case CONN_HANDSHAKE:
+		return step_handshake(conn);
+	case CONN_IDLE:
+	case CONN_HEAD:
+		return step_head(conn);
+	case CONN_BODY:
+		return step_body(conn);
+	case CONN_CONTINUE:
+	case CONN_SENDING:
+		return step_write(conn);
+	case CONN_LINGER:
+		return step_linger(conn);
+	case CONN_WORKING:
+	case CONN_DEAD:
+		break;
+	}
+	return STEP_WAIT;
+}
+
+void
+http_conn_go(struct http_conn *conn)
+{
+	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
+		if (step(conn) == STEP_ON)
+			continue;
+		if (conn->state == CONN_IDLE && conn->loop->draining)
+			(void)close_conn(conn);
+		else if (conn->state == CONN_IDLE)
+			http_loop_put_spare(conn->loop, &conn->in);
+		return;
+	}
+	http_list_append(&conn->loop->again, &conn->again);
+}
+
+void
+http_conn_event(struct http_conn *conn, unsigned events)
+{
+	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+
+	/* TLS may have to read before it can write and the other way round, so there any event is news. */
+	if (ended || events & EPOLLIN || conn->tls)
+		conn->readable = true;
+	if (ended)
+		conn->hung_up = true;
+	if (conn->state == CONN_WORKING && events & (EPOLLHUP | EPOLLERR))
+		conn->gone = true;
+	http_conn_go(conn);
+}
+
+void
+http_conn_timeout(struct http_conn *conn)
+{
+	switch (conn->state) {
+	case CONN_HEAD:
+		(void)refuse_head(conn, 408, "the request's head did not come in time");
+		break;
+	case CONN_BODY:
+		(void)refuse_and_close(conn, 408, "the request's body did not come in time");
+		break;
+	case CONN_HANDSHAKE:
+	case CONN_CONTINUE:
+	case CONN_SENDING:
+		http_count(&counters_of(conn)->timeouts, 1);
+		(void)close_conn(conn);
+		return;
+	default:
+		(void)close_conn(conn);
+		return;
+	}
+	http_conn_go(conn);
+}
+
+void
+http_conn_answered(struct http_conn *conn)
+{
+	MUST(conn->state == CONN_WORKING);
+	(void)send_response(conn);
+	if (conn->gone)
+		(void)close_conn(conn);
+	else
+		http_conn_go(conn);
+}
+
+void
+http_conn_drain(struct http_conn *conn)
+{
+	if (conn->state == CONN_HANDSHAKE) {
+		(void)close_conn(conn);
+		return;
+	}
+	conn->readable = true;
+	http_conn_go(conn);
+}
+
+void
+http_conn_drop(struct http_conn *conn)
+{
+	if (conn->state == CONN_WORKING)
+		conn->gone = true;
+	else
+		(void)close_conn(conn);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_conn — one HTTP/1.1 connection, from accept to close.  Belongs to its loop's thread.
+ *
+ *        accept ----------------------> IDLE <------------------------------+
+ *          | TLS                        ^ | first byte                      |
+ *          v                            | v                                 |
+ *      HANDSHAKE -----------------------+ HEAD ----------- refused -----+   |
+ *                                          | whole: plan                |   |
+ *                    expects 100           |                            |   |
+ *          CONTINUE <----------------------+-- no body ---+             |   |
+ *              |                           |              |             |   |
+ *              +----------------------> BODY -- refused --|-------------+   |
+ *                                          | whole        |             |   |
+ *                                          v              |             v   |
+ *                                       (answer) <--------+-> done -> SENDING
+ *                                          | blocks                   ^   |
+ *                                          v                          |   | to be closed
+ *                                       WORKING ----------------------+   v
+ *                                                                      LINGER --> DEAD
+ *
+ * From every state but WORKING a broken socket or a passed deadline leads to DEAD; a deadline in HEAD
+ * and BODY is answered (408) first.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "http/http_exchange.h"
+#include "http/http_listen.h"
+#include "http/http_wheel.h"
+
+struct http_loop;
+struct http_tls_link;
+
+enum http_conn_state {
+	CONN_NEW,            /* registered with a loop that has not yet seen it */
+	CONN_HANDSHAKE,      /* TLS is being agreed on */
+	CONN_IDLE,           /* nothing of the next request has come; holds no buffer */
+	CONN_HEAD,           /* a part of a request's head has come */
+	CONN_CONTINUE,       /* "100 Continue" is being written */
+	CONN_BODY,           /* the head is accepted, the body comes */
+	CONN_WORKING,        /* a worker has the exchange; the loop must not touch it */
+	CONN_SENDING,        /* the response is being written */
+	CONN_LINGER,         /* all is written and the peer told so; what still comes is thrown away, so that
+	                        the peer can read the response before the socket is gone */
+	CONN_DEAD            /* closed; freed at the end of the loop's round */
+};
+
+struct http_conn {
+	struct http_link      listed;            /* in loop->conns, at the end in loop->dead */
+	struct http_link      again;
+	struct http_timer     timer;
+	struct http_loop     *loop;
+	struct http_tls_link *tls;               /* NULL: plain */
+	struct http_exchange *exchange;          /* from a head's first byte to its response's last */
+	struct buf            in;                /* what has come and is not yet understood */
+	size_t                fed;               /* bytes of it the head parser has seen */
+	size_t                sent;              /* bytes of the response that are out */
+	struct http_chunked   chunked;
+	uint64_t              body_left;         /* of Content-Length */
+	uint64_t              body_arrived;      /* bytes on the wire */
+	int64_t               body_from_ms;
+	int                   fd;
+	enum http_conn_state  state;
+	bool                  readable;          /* there may be something to read */
+	bool                  hung_up;           /* the end of input was announced: a short read is not the last */
+	bool                  gone;              /* the peer left while a worker was busy */
+	bool                  close_after;       /* this response is the last */
+	struct http_peer_key  peer_key;
+	char                  peer[HTTP_PEER_MAX];
+};
+
+/* By the door; the descriptor is the connection's from here on. */
+struct http_conn *http_conn_open(int fd, const struct http_peer_key *key, const char *peer);
+
+void http_conn_event(struct http_conn *conn, unsigned events);
+void http_conn_go(struct http_conn *conn);           /* as far as it can now */
+void http_conn_timeout(struct http_conn *conn);
+void http_conn_answered(struct http_conn *conn);     /* its exchange came back from a worker */
+void http_conn_drain(struct http_conn *conn);        /* closes it unless a request is under way */
+void http_conn_drop(struct http_conn *conn);         /* closes it, or marks it if a worker is busy */

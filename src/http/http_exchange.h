@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_exchange — one request and its response, and the arena they live in.
+ *
+ * It knows nothing of sockets, so a connection may carry several at a time, and a worker
+ * that answers one touches nothing else.  It belongs to one thread at a time: to its loop, or
+ * from http_workers_put() until http_loop_give_back() to the workers.
+ */
+#pragma once
+
+#include "http/http.h"
+#include "http/http_parse.h"
+
+#define HTTP_RESP_FIELDS_MAX ((size_t)64 * 1024)
+#define HTTP_FRONT_MAX       256
+#define HTTP_DATE_LEN        29
+/* What the application may take from a request's arena beside the longest response. */
+#define HTTP_ARENA_EXTRA     ((size_t)192 << 20)
+/* Buffers grown past this are given back when the exchange rests. */
+#define HTTP_KEEP_MAX        ((size_t)256 * 1024)
+
+struct http_conn;
+
+struct http_resp {
+	unsigned   status;
+	bool       broken;               /* a field was not fit to be sent */
+	struct buf fields;               /* "Name: value" lines */
+	struct buf body;
+};
+
+struct http_exchange {
+	struct http_req       req;
+	struct http_resp      resp;
+	struct http_plan      plan;
+	struct http_head      head;
+	struct http_field    *fields;    /* fields_max of them; what req.fields points to */
+	struct arena         *arena;
+	struct buf            body;      /* of the request */
+	struct http_conn     *conn;
+	struct http_exchange *next;      /* in a free list, a queue, or what came back to the loop */
+
+	/* The response as it is sent: front, fields, body. */
+	bool   bodiless;
+	size_t front_len;
+	char   front[HTTP_FRONT_MAX];
+};
+
+struct http_exchange *http_exchange_open(const struct http_limits *limits);
+void                  http_exchange_reset(struct http_exchange *exchange);
+void                  http_exchange_close(struct http_exchange **exchange);
+
+/* Copies what was understood of the head into the arena and makes req's views of it. */
+void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
+
+/* False: the response cannot be sent (too large, a broken field); the caller refuses with 500. */
+bool http_resp_is_good(const struct http_resp *resp);
+/* Status line and the server's own fields; then the response is parts to write. */
+void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
+size_t http_exchange_len(const struct http_exchange *exchange);
+/* What is left of the sealed response behind its first `sent` bytes; the number of parts. */
+unsigned http_exchange_parts(const struct http_exchange *exchange, size_t sent, struct str parts_out[3]);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_peers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct place {
+	struct http_peer_key key;
+	unsigned             count;          /* 0: free */
+};
+
+/* Open addressing, at most half full. */
+struct http_peers {
+	pthread_mutex_t lock;
+	unsigned        per_peer_max;
+	size_t          mask;
+	struct place   *places;
+};
+
+static size_t
+home_of(const struct http_peers *peers, const struct http_peer_key *key)
+{
+	uint64_t hash = 14695981039346656037u ^ (uint64_t)(uintptr_t)peers->places;
+
+	for (size_t i = 0; i < sizeof(key->b); i++)
+		hash = (hash ^ key->b[i]) * 1099511628211u;
+	return (size_t)(hash ^ hash >> 32) & peers->mask;
+}
+
+static bool
+key_eq(const struct http_peer_key *a, const struct http_peer_key *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+static bool
+is_nobody(const struct http_peer_key *key)
+{
+	static const struct http_peer_key nobody;
+
+	return key_eq(key, &nobody);
+}
+
+struct http_peers *
+http_peers_open(unsigned connections_max, unsigned per_peer_max)
+{
+	struct http_peers *peers = calloc(1, sizeof(*peers));
+	size_t             size = 16;
+
+	MUST(peers != NULL);
+	while (size < (size_t)connections_max * 2)
+		size *= 2;
+	peers->mask = size - 1;
+	peers->per_peer_max = per_peer_max;
+	peers->places = calloc(size, sizeof(*peers->places));
+	MUST(peers->places != NULL);
+	MUST(pthread_mutex_init(&peers->lock, NULL) == 0);
+	return peers;
+}
+
+void
+http_peers_close(struct http_peers **peers)
+{
+	if (!*peers)
+		return;
+	(void)pthread_mutex_destroy(&(*peers)->lock);
+	free((*peers)->places);
+	free(*peers);
+	*peers = NULL;
+}
+
+/* The place of that key, or the free one where it belongs. */
+static size_t
+find(const struct http_peers *peers, const struct http_peer_key *key)
+{
+	size_t at = home_of(peers, key);
+
+	while (peers->places[at].count && !key_eq(&peers->places[at].key, key))
+		at = (at + 1) & peers->mask;
+	return at;
+}
+
+/* Closes the gap at `free_at`, so that no search stops short of a key behind it. */
+static void
+close_gap(struct http_peers *peers, size_t free_at)
+{
+	for (size_t at = (free_at + 1) & peers->mask; peers->places[at].count; at = (at + 1) & peers->mask) {
+		size_t home = home_of(peers, &peers->places[at].key);
+
+		if (((at - home) & peers->mask) < ((at - free_at) & peers->mask))
+			continue;
+		peers->places[free_at] = peers->places[at];
+		peers->places[at].count = 0;
+		free_at = at;
+	}
+}
+
+bool
+http_peers_enter(struct http_peers *peers, const struct http_peer_key *key)
+{
+	struct place *place;
+	bool          entered;
+
+	if (is_nobody(key))
+		return true;
+	MUST(pthread_mutex_lock(&peers->lock) == 0);
+	place = &peers->places[find(peers, key)];
+	entered = place->count < peers->per_peer_max;
+	if (entered) {
+		place->key = *key;
+		place->count++;
+	}
+	MUST(pthread_mutex_unlock(&peers->lock) == 0);
+	return entered;
+}
+
+void
+http_peers_leave(struct http_peers *peers, const struct http_peer_key *key)
+{
+	size_t at;
+
+	if (is_nobody(key))
+		return;
+	MUST(pthread_mutex_lock(&peers->lock) == 0);
+	at = find(peers, key);
+	MUST(peers->places[at].count > 0);
+	if (--peers->places[at].count == 0)
+		close_gap(peers, at);
+	MUST(pthread_mutex_unlock(&peers->lock) == 0);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define RECORD_MAX ((size_t)16384)
+
+/* What is spoken inside, best first; HTTP/2 will be a row above. */
+static const unsigned char protocols[] = "\x08http/1.1";
+
+struct http_tls {
+	SSL_CTX    *ctx;
+	BIO_METHOD *method;
+};
+
+struct http_tls_link {
+	SSL *ssl;
+	int  fd;
+	bool drained;                /* the last receive took all there was */
+	bool failed;                 /* OpenSSL forbids any further call */
+};
+
+/* Our own socket BIO: it says when the socket is drained, and a dead peer raises no signal. */
+static int
+bio_read(BIO *bio, char *bytes, int size)
+{
+	struct http_tls_link *link = BIO_get_data(bio);
+	ssize_t               got;
+
+	BIO_clear_retry_flags(bio);
+	do
+		got = recv(link->fd, bytes, (size_t)size, 0);
+	while (got < 0 && errno == EINTR);
+	link->drained = got < size && got != 0;
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_read(bio);
+	return (int)got;
+}
+
+static int
+bio_write(BIO *bio, const char *bytes, int size)
+{
+	struct http_tls_link *link = BIO_get_data(bio);
+	ssize_t               put;
+
+	BIO_clear_retry_flags(bio);
+	do
+		put = send(link->fd, bytes, (size_t)size, MSG_NOSIGNAL);
+	while (put < 0 && errno == EINTR);
+	if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_write(bio);
+	return (int)put;
+}
+
+static long
+bio_control(BIO *bio, int command, long number, void *pointer)
+{
+	(void)bio;
+	(void)number;
+	(void)pointer;
+	return command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP;
+}
+
+static BIO_METHOD *
+bio_method_make(void)
+{
+	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "tidemark socket");
+
+	if (!method)
+		return NULL;
+	if (BIO_meth_set_read(method, bio_read) != 1 || BIO_meth_set_write(method, bio_write) != 1 ||
+	    BIO_meth_set_ctrl(method, bio_control) != 1) {
+		BIO_meth_free(method);
+		return NULL;
+	}
+	return method;
+}
+
+static int
+choose_protocol(SSL *ssl, const unsigned char **chosen_out, unsigned char *chosen_len_out,
+                const unsigned char *offered, unsigned int offered_len, void *ctx)
+{
+	unsigned char *chosen = NULL;
+
+	(void)ssl;
+	(void)ctx;
+	if (SSL_select_next_proto(&chosen, chosen_len_out, protocols, sizeof(protocols) - 1, offered, offered_len) !=
+	    OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*chosen_out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static enum err
+fail(const char *what, const char *path, char why_out[256])
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	(void)snprintf(why_out, 256, "%s %s: %s", what, path, reason ? reason : "not usable");
+	ERR_clear_error();
+	return ERR_IO;
+}
+
+static bool
+set_up(SSL_CTX *ctx)
+{
+	static const unsigned char session_context[] = "tidemark";
+
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+	                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
+	       SSL_CTX_set_session_id_context(ctx, session_context, sizeof(session_context) - 1) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
+}
+
+enum err
+http_tls_open(const char *cert_path, const char *key_path, struct http_tls **tls_out, char why_out[256])
+{
+	AUTO(http_tls_close) struct http_tls *tls = calloc(1, sizeof(*tls));
+
+	MUST(tls != NULL);
+	ERR_clear_error();
+	tls->ctx = SSL_CTX_new(TLS_server_method());
+	tls->method = bio_method_make();
+	if (!tls->ctx || !tls->method || !set_up(tls->ctx))
+		return fail("TLS", "cannot be set up", why_out);
+	if (SSL_CTX_use_certificate_chain_file(tls->ctx, cert_path) != 1)
+		return fail("certificate", cert_path, why_out);
+	if (SSL_CTX_use_PrivateKey_file(tls->ctx, key_path, SSL_FILETYPE_PEM) != 1)
+		return fail("private key", key_path, why_out);
+	if (SSL_CTX_check_private_key(tls->ctx) != 1)
+		return fail("private key", key_path, why_out);
+	*tls_out = tls;
+	tls = NULL;
+	return OK;
+}
+
+void
+http_tls_close(struct http_tls **tls)
+{
+	if (!*tls)
+		return;
+	SSL_CTX_free((*tls)->ctx);
+	BIO_meth_free((*tls)->method);
+	free(*tls);
+	*tls = NULL;
+}
+
+struct http_tls_link *
+http_tls_link_open(struct http_tls *tls, int fd)
+{
+	AUTO(http_tls_link_close) struct http_tls_link *link = calloc(1, sizeof(*link));
+	struct http_tls_link                           *opened;
+	BIO                                            *bio;
+
+	MUST(link != NULL);
+	link->fd = fd;
+	link->ssl = SSL_new(tls->ctx);
+	bio = BIO_new(tls->method);
+	if (!link->ssl || !bio) {
+		BIO_free(bio);
+		return NULL;
+	}
+	BIO_set_data(bio, link);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(link->ssl, bio, bio);
+	SSL_set_accept_state(link->ssl);
+	opened = link;
+	link = NULL;
+	return opened;
+}
+
+static enum http_io
+io_from_ssl(struct http_tls_link *link, int result)
+{
+	switch (SSL_get_error(link->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return HTTP_IO_WAIT;
+	case SSL_ERROR_ZERO_RETURN:
+		return HTTP_IO_END;
+	default:
+		link->failed = true;
+		ERR_clear_error();
+		return HTTP_IO_BROKEN;
+	}
+}
+
+enum http_io
+http_tls_link_handshake(struct http_tls_link *link)
+{
+	int result;
+
+	ERR_clear_error();
+	result = SSL_do_handshake(link->ssl);
+	return result == 1 ? HTTP_IO_DONE : io_from_ssl(link, result);
+}
+
+enum http_io
+http_tls_link_read(struct http_tls_link *link, void *bytes, size_t size, size_t *len_out)
+{
+	int result;
+
+	ERR_clear_error();
+	link->drained = false;
+	result = SSL_read_ex(link->ssl, bytes, size, len_out);
+	return result == 1 ? HTTP_IO_DONE : io_from_ssl(link, result);
+}
+
+/* Small parts go into one record: a head and a short body are one packet. */
+static struct str
+gather(const struct str *parts, unsigned count, char record[RECORD_MAX])
+{
+	size_t len = 0;
+
+	if (count == 1 || parts[0].len >= RECORD_MAX)
+		return parts[0];
+	for (unsigned i = 0; i < count; i++) {
+		struct str part = str_first(parts[i], RECORD_MAX - len);
+
+		if (part.len)
+			memcpy(record + len, part.at, part.len);
+		len += part.len;
+	}
+	return str_of(record, len);
+}
+
+enum http_io
+http_tls_link_write(struct http_tls_link *link, const struct str *parts, unsigned count, size_t *len_out)
+{
+	char       record[RECORD_MAX];
+	struct str bytes = gather(parts, count, record);
+	int        result;
+
+	ERR_clear_error();
+	result = SSL_write_ex(link->ssl, bytes.at, bytes.len, len_out);
+	return result == 1 ? HTTP_IO_DONE : io_from_ssl(link, result);
+}
+
+bool
+http_tls_link_is_drained(const struct http_tls_link *link)
+{
+	return link->drained && !SSL_has_pending(link->ssl);
+}
+
+void
+http_tls_link_end(struct http_tls_link *link)
+{
+	if (link->failed || SSL_in_init(link->ssl))
+		return;
+	ERR_clear_error();
+	(void)SSL_shutdown(link->ssl);
+	ERR_clear_error();
+}
+
+void
+http_tls_link_close(struct http_tls_link **link)
+{
+	if (!*link)
+		return;
+	SSL_free((*link)->ssl);
+	free(*link);
+	*link = NULL;
+}

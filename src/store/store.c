@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/store_backend.h"
+
+#define SPACE_MAX 64
+#define NOTE_NAME_MAX 1024
+
+/* One row an engine: the name before the colon of a URL chooses it. */
+static const struct store_backend *const backends[] = { &store_sqlite, &store_memory };
+
+#define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
+
+struct store {
+	const struct store_backend *backend;
+	void                       *engine;
+	enum store_access           access;
+	atomic_size_t               in_use;      /* open scans and transactions */
+};
+
+struct store_txn {
+	struct store *store;
+	void         *inner;                     /* NULL if beginning failed */
+	enum err      err;
+	bool          was_done;
+};
+
+struct store_scan {
+	struct store     *store;
+	void             *inner;
+	enum err          err;
+	bool              ended;
+	struct store_mark mark;
+};
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static enum err
+choose_backend(struct str url, const struct store_backend **backend_out, struct str *rest_out)
+{
+	size_t colon = str_find(url, ':');
+
+	if (colon == url.len)
+		return ERR_BAD_REQUEST;
+	for (size_t i = 0; i < BACKEND_COUNT; i++) {
+		if (!str_eq(str_first(url, colon), str_from_c(backends[i]->name)))
+			continue;
+		*backend_out = backends[i];
+		*rest_out = str_skip(url, colon + 1);
+		return OK;
+	}
+	return ERR_BAD_REQUEST;
+}
+
+static enum err
+refuse_url(struct str url, char why_out[512])
+{
+	(void)snprintf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
+	               (int)(url.len < 200 ? url.len : 200), url.at);
+	return ERR_BAD_REQUEST;
+}
+
+enum err
+store_open(const struct store_conf *conf, struct store **store_out, char why_out[512])
+{
+	const struct store_backend *backend;
+	struct str                  rest;
+	struct store               *store;
+	enum err                    err;
+
+	MUST(conf->clock && conf->entropy);
+	why_out[0] = '\0';
+	if (choose_backend(conf->url, &backend, &rest) != OK)
+		return refuse_url(conf->url, why_out);
+	store = calloc(1, sizeof(*store));
+	MUST(store != NULL);
+	store->backend = backend;
+	store->access = conf->access;
+	err = backend->open(conf, rest, &store->engine, why_out);
+	if (err != OK) {
+		free(store);
+		return err;
+	}
+	*store_out = store;
+	return OK;
+}
+
+void
+store_close(struct store **store)
+{
+	if (!*store)
+		return;
+	MUST(atomic_load(&(*store)->in_use) == 0);
+	(*store)->backend->close((*store)->engine);
+	free(*store);
+	*store = NULL;
+}
+
+enum err
+store_url_path(struct str url, struct arena *arena, const char **path_out)
+{
+	const struct store_backend *backend;
+	struct str                  rest;
+
+	TRY(choose_backend(url, &backend, &rest));
+	if (backend == &store_memory) {
+		*path_out = "";
+		return OK;
+	}
+	if (rest.len == 0 || memchr(rest.at, '\0', rest.len))
+		return ERR_BAD_REQUEST;
+	*path_out = arena_c(arena, rest);
+	return OK;
+}
+
+struct guid
+store_id(const struct store *store)
+{
+	return store->backend->id(store->engine);
+}
+
+uint32_t
+store_epoch(const struct store *store)
+{
+	return store->backend->epoch(store->engine);
+}
+
+uint64_t
+store_notes_generation(const struct store *store)
+{
+	return store->backend->notes_generation(store->engine);
+}
+
+/* ---- arguments ------------------------------------------------------------------------------ */
+
+static bool
+names_an_item(struct str id)
+{
+	return id.len >= 1 && id.len <= STORE_ID_MAX;
+}
+
+static bool
+names_a_note(const char *space, struct str name)
+{
+	MUST(space && space[0] && strlen(space) <= SPACE_MAX);
+	return name.len >= 1 && name.len <= NOTE_NAME_MAX;
+}
+
+static enum err
+check_item(const struct store_feed *feed, const struct item *item)
+{
+	MUST(item->life == ITEM_LIVE);
+	if (feed->collection == 0 || item->id.len == 0)
+		return ERR_BAD_REQUEST;
+	if (item->id.len > STORE_ID_MAX || item->key.len > STORE_KEY_MAX || item->body.len > STORE_BODY_MAX)
+		return ERR_TOO_LARGE;
+	return OK;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+struct store_scan *
+store_scan_open(struct store *store, const struct store_feed *feed, const struct store_range *range,
+                struct arena *arena)
+{
+	struct store_scan *scan = calloc(1, sizeof(*scan));
+
+	MUST(scan != NULL);
+	scan->store = store;
+	atomic_fetch_add(&store->in_use, 1);
+	scan->err = store->backend->scan_open(store->engine, feed, range, arena, &scan->inner, &scan->mark);
+	return scan;
+}
+
+const struct store_mark *
+store_scan_mark(const struct store_scan *scan)
+{
+	return &scan->mark;
+}
+
+bool
+store_scan_failed(const struct store_scan *scan)
+{
+	return scan->err != OK;
+}
+
+bool
+store_scan_next(struct store_scan *scan, struct item *item_out)
+{
+	enum err err;
+
+	if (scan->err != OK || scan->ended)
+		return false;
+	err = scan->store->backend->scan_next(scan->inner, item_out);
+	if (err == OK)
+		return true;
+	scan->ended = true;
+	if (err != ERR_NOT_FOUND)
+		scan->err = err;
+	return false;
+}
+
+enum err
+store_scan_close(struct store_scan **scan)
+{
+	struct store_scan *closing = *scan;
+	enum err           err;
+
+	if (!closing)
+		return OK;
+	*scan = NULL;
+	err = closing->err;
+	if (closing->inner)
+		closing->store->backend->scan_close(closing->inner);
+	atomic_fetch_sub(&closing->store->in_use, 1);
+	free(closing);
+	return err;
+}
+
+void
+store_scan_abort(struct store_scan **scan)
+{
+	enum err told = store_scan_close(scan);
+
+	(void)told;
+}
+
+enum err
+store_get(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena,
+          struct item *item_out)
+{
+	if (!names_an_item(id))
+		return ERR_NOT_FOUND;
+	return store->backend->get(store->engine, feed, id, arena, item_out);
+}
+
+enum err
+store_get_pinned(struct store *store, const struct store_feed *feed, struct arena *arena, struct item *item_out)
+{
+	return store->backend->get_pinned(store->engine, feed, arena, item_out);
+}
+
+enum err
+store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
+           struct arena *arena, struct item *items_out, size_t *count_out)
+{
+	if (key.len == 0 || key.len > STORE_KEY_MAX || max == 0) {
+		*count_out = 0;
+		return OK;
+	}
+	return store->backend->find(store->engine, feed, key, after_seq, max, arena, items_out, count_out);
+}
+
+enum err
+store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
+             uint64_t *seq_out)
+{
+	return store->backend->seq_at(store->engine, feed, moment_ms, mark_out, seq_out);
+}
+
+enum err
+store_get_note(struct store *store, const char *space, struct str name, struct arena *arena, struct str *note_out)
+{
+	if (!names_a_note(space, name))
+		return ERR_NOT_FOUND;
+	return store->backend->get_note(store->engine, space, name, arena, note_out);
+}
+
+enum err
+store_next_note(struct store *store, const char *space, struct str after, struct arena *arena, struct str *name_out,
+                struct str *note_out)
+{
+	MUST(space && space[0]);
+	return store->backend->next_note(store->engine, space, after, arena, name_out, note_out);
+}
+
+enum err
+store_next_feed(struct store *store, const struct store_feed *after, struct store_feed *feed_out,
+                struct store_mark *mark_out)
+{
+	return store->backend->next_feed(store->engine, after, feed_out, mark_out);
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+struct store_txn *
+store_begin(struct store *store, const struct store_op *op, struct arena *arena)
+{
+	struct store_txn *txn = calloc(1, sizeof(*txn));
+
+	MUST(txn != NULL);
+	txn->store = store;
+	atomic_fetch_add(&store->in_use, 1);
+	if (store->access == STORE_LOOK)
+		txn->err = ERR_NOT_ALLOWED;
+	else
+		txn->err = store->backend->begin(store->engine, op, arena, &txn->inner, &txn->was_done);
+	return txn;
+}
+
+bool
+store_was_done(const struct store_txn *txn)
+{
+	return txn->err == OK && txn->was_done;
+}
+
+/* Keeps the first failure.  ERR_NOT_FOUND is an answer, not a failure, to those who ask. */
+static bool
+answered(struct store_txn *txn, enum err err)
+{
+	if (err != OK && err != ERR_NOT_FOUND)
+		txn->err = err;
+	return err == OK;
+}
+
+static void
+settle(struct store_txn *txn, enum err err)
+{
+	if (err != OK)
+		txn->err = err;
+}
+
+static bool
+is_dead(const struct store_txn *txn)
+{
+	return txn->err != OK;
+}
+
+/* A repeated op changes nothing, so its writes are passed over. */
+static bool
+is_mute(const struct store_txn *txn)
+{
+	return txn->err != OK || txn->was_done;
+}
+
+bool
+store_txn_mark(struct store_txn *txn, const struct store_feed *feed, struct store_mark *mark_out)
+{
+	if (is_dead(txn))
+		return false;
+	return answered(txn, txn->store->backend->txn_mark(txn->inner, feed, mark_out));
+}
+
+bool
+store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out)
+{
+	if (is_dead(txn) || !names_an_item(id))
+		return false;
+	return answered(txn, txn->store->backend->txn_get(txn->inner, feed, id, item_out));
+}
+
+bool
+store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, struct item *item_out)
+{
+	if (is_dead(txn))
+		return false;
+	return answered(txn, txn->store->backend->txn_get_pinned(txn->inner, feed, item_out));
+}
+
+bool
+store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out)
+{
+	if (is_dead(txn) || key.len == 0 || key.len > STORE_KEY_MAX)
+		return false;
+	return answered(txn, txn->store->backend->txn_find(txn->inner, feed, key, item_out));
+}
+
+bool
+store_txn_get_note(struct store_txn *txn, const char *space, struct str name, struct str *note_out)
+{
+	if (is_dead(txn) || !names_a_note(space, name))
+		return false;
+	return answered(txn, txn->store->backend->txn_get_note(txn->inner, space, name, note_out));
+}
+
+void
+store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item)
+{
+	if (is_mute(txn))
+		return;
+	settle(txn, check_item(feed, item));
+	if (!is_dead(txn))
+		settle(txn, txn->store->backend->put(txn->inner, feed, item));
+}
+
+void
+store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct item *item)
+{
+	if (is_mute(txn))
+		return;
+	settle(txn, check_item(feed, item));
+	if (!is_dead(txn))
+		settle(txn, txn->store->backend->rewrite(txn->inner, feed, item));
+}
+
+bool
+store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id)
+{
+	if (is_mute(txn) || !names_an_item(id))
+		return false;
+	return answered(txn, txn->store->backend->remove(txn->inner, feed, id));
+}
+
+void
+store_pin(struct store_txn *txn, const struct store_feed *feed, struct str id)
+{
+	if (is_mute(txn))
+		return;
+	if (id.len > STORE_ID_MAX)
+		settle(txn, ERR_NOT_FOUND);
+	else
+		settle(txn, txn->store->backend->pin(txn->inner, feed, id));
+}
+
+void
+store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
+            uint32_t *purged_out)
+{
+	uint32_t purged = 0;
+
+	if (!is_mute(txn))
+		settle(txn, txn->store->backend->purge(txn->inner, feed, until_ms, max, &purged));
+	*purged_out = is_dead(txn) ? 0 : purged;
+}
+
+void
+store_drop_feed(struct store_txn *txn, const struct store_feed *feed)
+{
+	if (!is_mute(txn))
+		settle(txn, txn->store->backend->drop_feed(txn->inner, feed));
+}
+
+void
+store_put_note(struct store_txn *txn, const char *space, struct str name, struct str note)
+{
+	if (is_mute(txn))
+		return;
+	if (!names_a_note(space, name))
+		settle(txn, name.len == 0 ? ERR_BAD_REQUEST : ERR_TOO_LARGE);
+	else if (note.len > STORE_NOTE_MAX)
+		settle(txn, ERR_TOO_LARGE);
+	else
+		settle(txn, txn->store->backend->put_note(txn->inner, space, name, note));
+}
+
+void
+store_remove_note(struct store_txn *txn, const char *space, struct str name)
+{
+	if (!is_mute(txn) && names_a_note(space, name))
+		settle(txn, txn->store->backend->remove_note(txn->inner, space, name));
+}
+
+void
+store_forget_ops(struct store_txn *txn, int64_t before_ms)
+{
+	if (!is_mute(txn))
+		settle(txn, txn->store->backend->forget_ops(txn->inner, before_ms));
+}
+
+static enum err
+finish(struct store_txn **txn, bool commit)
+{
+	struct store_txn *ending = *txn;
+	enum err          err = ending->err;
+
+	*txn = NULL;
+	if (ending->inner) {
+		enum err ended = ending->store->backend->finish(ending->inner, commit && err == OK);
+
+		if (err == OK)
+			err = ended;
+	}
+	atomic_fetch_sub(&ending->store->in_use, 1);
+	free(ending);
+	return err;
+}
+
+enum err
+store_commit(struct store_txn **txn)
+{
+	MUST(*txn != NULL);
+	return finish(txn, true);
+}
+
+void
+store_abort(struct store_txn **txn)
+{
+	enum err told;
+
+	if (!*txn)
+		return;
+	told = finish(txn, false);
+	(void)told;
+}
+
+void
+store_fail(struct store_txn *txn, enum err err)
+{
+	MUST(err != OK);
+	if (txn->err == OK)
+		txn->err = err;
+}
+
+enum err
+store_txn_err(const struct store_txn *txn)
+{
+	return txn->err;
+}
+
+/* ---- the store as a whole ------------------------------------------------------------------- */
+
+enum err
+store_get_info(struct store *store, struct store_info *info_out)
+{
+	return store->backend->info(store->engine, info_out);
+}
+
+enum err
+store_check(struct store *store, store_fault_fn *found, void *ctx)
+{
+	return store->backend->check(store->engine, found, ctx);
+}
+
+enum err
+store_backup(struct store *store, const char *path, char why_out[512])
+{
+	why_out[0] = '\0';
+	return store->backend->backup(store->engine, path, why_out);
+}
+
+enum err
+store_restore(const struct store_conf *conf, const char *path, char why_out[512])
+{
+	const struct store_backend *backend;
+	struct str                  rest;
+
+	why_out[0] = '\0';
+	if (choose_backend(conf->url, &backend, &rest) != OK)
+		return refuse_url(conf->url, why_out);
+	return backend->restore(conf, rest, path, why_out);
+}
+
+struct str
+store_why(struct store *store, struct arena *arena)
+{
+	return store->backend->why(store->engine, arena);
+}

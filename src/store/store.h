@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store — items, the order in which they last changed, and a few named facts.
+ *
+ * A feed is one change-tracked collection of one owner in one tenant.  The store keeps each
+ * of its items once, at the item's latest change: writing an item moves it to the end of the
+ * feed's order, and scanning the order shows each item once, as it is now.  That is all of delta.
+ *
+ *   Law 1  seq is commit order, per feed, dense from 1.  Once a reader can see seq N of a feed,
+ *          no later commit adds a seq at or below N.
+ *   Law 2  A removed item keeps its line (a tombstone) until a purge raises the feed's horizon
+ *          past it, in the same transaction.  Nothing else ever removes a line but dropping the
+ *          whole feed, which gives the feed's successor a new incarnation.
+ *   Law 3  The epoch rises when history may have been cut (restore, time travel); for each feed
+ *          the base, its head at that moment, is kept.
+ *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.
+ *   Law 5  A feed's change times never go back, whatever the clock does.
+ *
+ * A body is bytes to the store.  Besides its id an item may have a `key`, a second name that is
+ * indexed but need not be unique (a calendar's folded name, a recording's meeting); a feed may
+ * have one pinned item (the default calendar).  Notes are small facts in a space: users, keys,
+ * settings.
+ *
+ * Threads: a store may be shared; a scan or a transaction may not.  Writers wait their turn in
+ * store_begin(); readers never wait for writers.  Transactions and scans are sticky: after the
+ * first failure every call does nothing and says false, and the closing call tells what happened;
+ * store_why() has the sentence.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/guid.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#define STORE_ID_MAX    1024                     /* bytes of an item id */
+#define STORE_KEY_MAX   1024                     /* bytes of an item's second key */
+#define STORE_BODY_MAX  ((size_t)2 << 20)
+#define STORE_NOTE_MAX  ((size_t)64 << 10)
+#define STORE_TO_HEAD   UINT64_MAX               /* for store_range.until */
+
+struct store;
+struct store_txn;
+struct store_scan;
+
+struct store_feed {                              /* names a feed; compared whole, always */
+	struct guid tenant;
+	struct guid owner;
+	uint8_t     collection;                  /* feed/collection.h gives the meaning */
+};
+
+enum item_life { ITEM_LIVE, ITEM_REMOVED };
+
+struct item {
+	struct str     id;
+	struct str     key;                      /* second key; empty for none */
+	struct str     body;                     /* empty unless live */
+	uint64_t       seq;
+	int64_t        changed_ms;               /* wall clock at commit, never going back within a feed */
+	enum item_life life;
+};
+
+struct store_mark {                              /* what is true of a feed in one snapshot */
+	bool        exists;                      /* all else is zero if not */
+	struct guid incarnation;
+	uint32_t    epoch;                       /* the store's */
+	uint64_t    head;                        /* newest seq */
+	uint64_t    horizon;                     /* tombstones at or below it may be gone */
+	int64_t     horizon_ms;                  /* change time of the newest purged tombstone */
+	uint64_t    base;                        /* least head at any epoch change after the range's epoch; UINT64_MAX if none */
+	uint64_t    live, tombstones;            /* counts; only from store_next_feed() */
+};
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+enum store_access {
+	STORE_SERVE,                             /* read and write: takes the lock, checks the witness */
+	STORE_LOOK                               /* read only, beside any writer; begin gives ERR_NOT_ALLOWED */
+};
+
+struct store_conf {
+	struct str            url;               /* sqlite:PATH or memory: */
+	enum store_access     access;
+	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
+	bool                  scratch;           /* a throw-away file: no sync, no lock, no witness; removed at close */
+	const struct clock   *clock;
+	const struct entropy *entropy;
+	const struct log     *log;               /* may be NULL */
+};
+
+/*
+ * ERR_NOT_FOUND no such file · ERR_LOCKED another process writes it · ERR_CORRUPT damaged ·
+ * ERR_FOREIGN not ours or newer than this program · ERR_BAD_REQUEST unknown scheme · ERR_IO.
+ * why_out (512 bytes) gets the sentence; with ERR_LOCKED it names the holder.
+ */
+enum err store_open(const struct store_conf *conf, struct store **store_out, char why_out[512]) MUST_CHECK;
+void     store_close(struct store **store);
+
+/* The path of a sqlite: URL ("" for memory:): what stands beside the store is named from it. */
+enum err store_url_path(struct str url, struct arena *arena, const char **path_out) MUST_CHECK;
+
+struct guid store_id(const struct store *store);
+uint32_t    store_epoch(const struct store *store);
+/* Rises with every committed note change by this process: a cheap "has anything changed?" for caches. */
+uint64_t    store_notes_generation(const struct store *store);
+
+/* ---- reading: each call is one snapshot ------------------------------------------------------ */
+
+struct store_range {
+	uint64_t after, until;                   /* (after, until]; until may be STORE_TO_HEAD */
+	uint32_t epoch;                          /* the epoch the reader knows; for mark.base */
+	uint32_t limit;                          /* rows at most, look-ahead row included */
+	bool     live_only;                      /* a fresh round: tombstones are not even looked at */
+};
+
+/*
+ * One snapshot: the feed's mark, then rows in order of seq.  Never NULL.  An item's views live
+ * until the next call on the scan.  A scan of a feed that does not exist is empty, mark.exists false.
+ * End it before any byte goes to a network.
+ */
+struct store_scan       *store_scan_open(struct store *store, const struct store_feed *feed,
+                                         const struct store_range *range, struct arena *arena);
+const struct store_mark *store_scan_mark(const struct store_scan *scan);
+bool                     store_scan_failed(const struct store_scan *scan);
+bool                     store_scan_next(struct store_scan *scan, struct item *item_out);
+enum err                 store_scan_close(struct store_scan **scan) MUST_CHECK;     /* NULL inside is OK */
+void                     store_scan_abort(struct store_scan **scan);                /* for AUTO() */
+
+/* Point reads: ERR_NOT_FOUND for a missing or removed item (or feed). Views are in the arena. */
+enum err store_get(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena,
+                   struct item *item_out) MUST_CHECK;
+enum err store_get_pinned(struct store *store, const struct store_feed *feed, struct arena *arena,
+                          struct item *item_out) MUST_CHECK;
+/* Live items with that second key, in order of seq, after `after_seq`: at most `max` into items_out. */
+enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq,
+                    size_t max, struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
+/* Newest seq changed at or before that moment: (exact because of Law 5); 0 if none. mark_out is of the same snapshot. */
+enum err store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms,
+                      struct store_mark *mark_out, uint64_t *seq_out) MUST_CHECK;
+
+enum err store_get_note(struct store *store, const char *space, struct str name, struct arena *arena,
+                        struct str *note_out) MUST_CHECK;
+/* The first note of the space whose name is bytewise above `after`; ERR_NOT_FOUND at the end. */
+enum err store_next_note(struct store *store, const char *space, struct str after, struct arena *arena,
+                         struct str *name_out, struct str *note_out) MUST_CHECK;
+/* Feeds in a fixed order; *after starts zeroed. ERR_NOT_FOUND at the end. */
+enum err store_next_feed(struct store *store, const struct store_feed *after, struct store_feed *feed_out,
+                         struct store_mark *mark_out) MUST_CHECK;
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+struct store_op {                                /* idempotency key: a repeated op changes nothing and says so */
+	struct guid id;
+};
+
+/*
+ * Never NULL.  Waits for its turn.  `op` may be NULL.  Reads inside see the transaction's own writes; their
+ * views are in `arena`, which may be reset in between, for the transaction itself does not live there.
+ * Inside one, wait for nothing that a thread in store_begin() or store_commit() may hold.
+ */
+struct store_txn *store_begin(struct store *store, const struct store_op *op, struct arena *arena);
+bool              store_was_done(const struct store_txn *txn);       /* this op was committed before: just commit */
+
+bool store_txn_mark(struct store_txn *txn, const struct store_feed *feed, struct store_mark *mark_out);
+bool store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out);
+bool store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, struct item *item_out);
+bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out);
+bool store_txn_get_note(struct store_txn *txn, const char *space, struct str name, struct str *note_out);
+
+/* Makes the feed if it is missing (mark.exists tells before). The next put or remove takes mark.head + 1. */
+void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item);   /* id, key, body */
+/* Changes a live item where it stands: no new seq, readers are not told. */
+void store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct item *item);
+/* A live item becomes a tombstone at the end. Says false (and nothing fails) if there is no such live item. */
+bool store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id);
+void store_pin(struct store_txn *txn, const struct store_feed *feed, struct str id);             /* empty unpins */
+/*
+ * Purges at most `max` tombstones changed at or before `until_ms`, oldest first, and raises the horizon.
+ * *purged_out says how many; fewer than max means none is left.
+ */
+void store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
+                 uint32_t *purged_out);
+void store_drop_feed(struct store_txn *txn, const struct store_feed *feed);
+void store_put_note(struct store_txn *txn, const char *space, struct str name, struct str note);
+void store_remove_note(struct store_txn *txn, const char *space, struct str name);
+/* Forgets ops older than that. */
+void store_forget_ops(struct store_txn *txn, int64_t before_ms);
+
+/*
+ * Ends it.  OK: durable.  ERR_FULL, ERR_IO: nothing of it is stored.  ERR_UNSURE: not known, a sync failed; the
+ * store then takes no more writes (ERR_IO) until it is opened anew.
+ * Whatever store_fail() said comes back unchanged, with everything rolled back.
+ */
+enum err store_commit(struct store_txn **txn) MUST_CHECK;
+void     store_abort(struct store_txn **txn);                                /* rolls back; for AUTO(); NULL is fine */
+/* The caller's own refusal (a failed precondition): the transaction can now only end. */
+void     store_fail(struct store_txn *txn, enum err err);
+enum err store_txn_err(const struct store_txn *txn);
+
+/* ---- the store as a whole --------------------------------------------------------------------- */
+
+struct store_info {
+	struct str  engine;                      /* "sqlite", "memory" */
+	struct guid id;
+	uint32_t    schema, epoch;
+	uint64_t    feeds, items, tombstones, notes;
+	uint64_t    file_bytes, wal_bytes;
+	uint64_t    commits, syncs;              /* by this process */
+};
+enum err store_get_info(struct store *store, struct store_info *info_out) MUST_CHECK;
+
+/* Walks everything: the engine's own check, then the laws (dense order, counts, indexes). found() once per fault. */
+typedef void store_fault_fn(void *ctx, struct str sentence);
+enum err store_check(struct store *store, store_fault_fn *found, void *ctx) MUST_CHECK;
+
+/* A whole copy at one moment, while writers go on; the file appears when it is complete and durable. */
+enum err store_backup(struct store *store, const char *path, char why_out[512]) MUST_CHECK;
+/* Puts a copy in the place of the store at url (which nobody may have open) and raises the epoch. */
+enum err store_restore(const struct store_conf *conf, const char *path, char why_out[512]) MUST_CHECK;
+
+/* Why the last call on this store that failed with ERR_IO, ERR_FULL or ERR_CORRUPT failed; for the log. */
+struct str store_why(struct store *store, struct arena *arena);

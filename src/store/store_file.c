@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_TEXT_MAX    512
+#define WITNESS_TEXT_MAX 160
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+enum err
+store_file_fail(const char *what, const char *path, char why_out[512])
+{
+	int saved = errno;
+
+	(void)snprintf(why_out, 512, "%s %.300s: %s", what, path, strerrordesc_np(saved));
+	return saved == ENOSPC || saved == EDQUOT || saved == EFBIG ? ERR_FULL : ERR_IO;
+}
+
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+static const char *
+dir_of(const char *path, char dir_out[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	size_t      len = slash ? (size_t)(slash - path) : 0;
+
+	if (!slash)
+		return ".";
+	if (len == 0)
+		return "/";
+	memcpy(dir_out, path, len);
+	dir_out[len] = '\0';
+	return dir_out;
+}
+
+static enum err
+sync_dir(const char *dir, char why_out[512])
+{
+	AUTO(close_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) != 0)
+		return store_file_fail("cannot sync directory", dir, why_out);
+	return OK;
+}
+
+enum err
+store_file_sync_dir_of(const char *path, char why_out[512])
+{
+	char dir[PATH_MAX];
+
+	return sync_dir(dir_of(path, dir), why_out);
+}
+
+/* Makes what is missing of a directory's path, from the top; each new name is made durable in its parent. */
+static enum err
+make_dirs(const char *dir, char why_out[512])
+{
+	char   part[PATH_MAX], parent[PATH_MAX];
+	size_t len = strlen(dir);
+
+	for (size_t end = 1; end <= len; end++) {
+		if (end < len && dir[end] != '/')
+			continue;
+		memcpy(part, dir, end);
+		part[end] = '\0';
+		if (mkdir(part, 0700) == 0)
+			TRY(sync_dir(dir_of(part, parent), why_out));
+		else if (errno != EEXIST)
+			return store_file_fail("cannot make directory", part, why_out);
+	}
+	return OK;
+}
+
+enum err
+store_file_resolve(struct str path, bool make, struct arena *arena, const char **path_out, char why_out[512])
+{
+	char        dir[PATH_MAX], real[PATH_MAX];
+	const char *text, *slash, *name;
+
+	if (path.len == 0 || path.len > PATH_MAX - 64 || memchr(path.at, '\0', path.len)) {
+		(void)snprintf(why_out, 512, "a store's path must have 1 to %d bytes, none of them zero",
+		               PATH_MAX - 64);
+		return ERR_BAD_REQUEST;
+	}
+	text = arena_c(arena, path);
+	slash = strrchr(text, '/');
+	name = slash ? slash + 1 : text;
+	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		(void)snprintf(why_out, 512, "the path %.300s does not name a file", text);
+		return ERR_BAD_REQUEST;
+	}
+	if (make)
+		TRY(make_dirs(dir_of(text, dir), why_out));
+	if (!realpath(dir_of(text, dir), real)) {
+		bool is_missing = errno == ENOENT || errno == ENOTDIR;
+		enum err err = store_file_fail("cannot find directory", dir_of(text, dir), why_out);
+
+		return is_missing ? ERR_NOT_FOUND : err;
+	}
+	*path_out = arena_c(arena, arena_printf(arena, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name));
+	return OK;
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+enum err
+store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0) {
+		bool     is_missing = errno == ENOENT;
+		enum err err = store_file_fail("cannot find", path, why_out);
+
+		return is_missing ? ERR_NOT_FOUND : err;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		(void)snprintf(why_out, 512, "%.300s is not a plain file", path);
+		return ERR_FOREIGN;
+	}
+	*bytes_out = (uint64_t)st.st_size;
+	return OK;
+}
+
+enum err
+store_file_make(const char *path, char why_out[512])
+{
+	AUTO(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno == EEXIST) {
+		(void)snprintf(why_out, 512, "%.300s is already there", path);
+		return ERR_CONFLICT;
+	}
+	return fd < 0 ? store_file_fail("cannot make", path, why_out) : OK;
+}
+
+enum err
+store_file_sync(const char *path, char why_out[512])
+{
+	AUTO(close_fd) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) != 0)
+		return store_file_fail("cannot sync", path, why_out);
+	return OK;
+}
+
+enum err
+store_file_publish(const char *from, const char *to, char why_out[512])
+{
+	int done = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+
+	/* Some file systems know no such rename; a second name for the file refuses just as well. */
+	if (done != 0 && (errno == EINVAL || errno == ENOSYS)) {
+		done = link(from, to);
+		if (done == 0)
+			done = unlink(from);
+	}
+	if (done != 0 && errno == EEXIST) {
+		(void)snprintf(why_out, 512, "%.300s is already there", to);
+		return ERR_CONFLICT;
+	}
+	return done != 0 ? store_file_fail("cannot rename to", to, why_out) : store_file_sync_dir_of(to, why_out);
+}
+
+/* ---- lock ----------------------------------------------------------------------------------- */
+
+static void
+read_text(int fd, char *text_out, size_t size)
+{
+	ssize_t got = pread(fd, text_out, size - 1, 0);
+
+	text_out[got > 0 ? got : 0] = '\0';
+	for (char *c = text_out; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = ' ';
+}
+
+/* "tidemark serve": the first two words of the command line. */
+static void
+name_command(char *text_out, size_t size)
+{
+	AUTO(close_fd) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t            got = fd >= 0 ? pread(fd, text_out, size - 1, 0) : 0;
+	int                words = 0;
+
+	text_out[got > 0 ? got : 0] = '\0';
+	for (ssize_t i = 0; i < got && words < 2; i++) {
+		if (text_out[i] == '\0' && ++words < 2)
+			text_out[i] = ' ';
+	}
+}
+
+static void
+sign_lock(int fd, const struct clock *clock)
+{
+	char      text[LOCK_TEXT_MAX], command[128], when[32];
+	time_t    now = (time_t)clock_wall_s(clock);
+	struct tm parts;
+	int       len;
+	bool      is_signed;
+
+	name_command(command, sizeof(command));
+	if (!gmtime_r(&now, &parts) || strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+		when[0] = '\0';
+	len = snprintf(text, sizeof(text), "pid %ld, started %s, %s\n", (long)getpid(), when, command);
+	/* The text only helps people: a lock without it holds as well. */
+	is_signed = ftruncate(fd, 0) == 0 && len > 0 && pwrite(fd, text, (size_t)len, 0) == len;
+	(void)is_signed;
+}
+
+enum err
+store_file_lock(const char *lock_path, const struct clock *clock, int *fd_out, char why_out[512])
+{
+	AUTO(close_fd) int fd = open(lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char               holder[LOCK_TEXT_MAX];
+
+	if (fd < 0)
+		return store_file_fail("cannot open", lock_path, why_out);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK)
+			return store_file_fail("cannot lock", lock_path, why_out);
+		read_text(fd, holder, sizeof(holder));
+		(void)snprintf(why_out, 512, "another run holds the store (%.200s): %.200s",
+		               holder[0] ? holder : "it does not say which", lock_path);
+		return ERR_LOCKED;
+	}
+	sign_lock(fd, clock);
+	*fd_out = fd;
+	fd = -1;
+	return OK;
+}
+
+void
+store_file_unlock(int *fd)
+{
+	/* The file stays: taking it away would let a third run lock a new one beside a second. */
+	if (*fd >= 0 && ftruncate(*fd, 0) != 0)
+		errno = 0;
+	close_fd(fd);
+}
+
+/* ---- witness -------------------------------------------------------------------------------- */
+
+/* FNV-1a: it has to notice a torn write, no more. */
+static uint32_t
+sum(struct str text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ (uint8_t)text.at[i]) * 16777619u;
+	return hash;
+}
+
+static bool
+take_number(struct str *rest, struct str label, uint64_t *value_out)
+{
+	struct str line;
+
+	return str_take_until(rest, '\n', &line) && str_starts(line, label) &&
+	       str_to_u64(str_skip(line, label.len), value_out);
+}
+
+static bool
+parse_witness(struct str text, struct witness *witness_out)
+{
+	struct str     rest = text, line;
+	struct witness witness;
+	uint64_t       epoch, sum_read;
+	size_t         summed;
+
+	if (!str_take_until(&rest, '\n', &line) || !str_eq(line, STR("tidemark witness 1")))
+		return false;
+	if (!str_take_until(&rest, '\n', &line) || !str_starts(line, STR("store ")) ||
+	    !guid_parse(str_skip(line, 6), &witness.id))
+		return false;
+	if (!take_number(&rest, STR("epoch "), &epoch) || epoch > UINT32_MAX ||
+	    !take_number(&rest, STR("marker "), &witness.marker))
+		return false;
+	summed = text.len - rest.len;
+	if (!take_number(&rest, STR("sum "), &sum_read) || sum_read != sum(str_first(text, summed)))
+		return false;
+	witness.epoch = (uint32_t)epoch;
+	*witness_out = witness;
+	return true;
+}
+
+enum err
+store_witness_read(const char *path, struct witness *witness_out)
+{
+	AUTO(close_fd) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char               text[WITNESS_TEXT_MAX];
+	ssize_t            got;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+	got = pread(fd, text, sizeof(text), 0);
+	if (got < 0)
+		return ERR_IO;
+	return parse_witness(str_of(text, (size_t)got), witness_out) ? OK : ERR_CORRUPT;
+}
+
+enum err
+store_witness_write(const char *path, const struct witness *witness)
+{
+	char               id[GUID_TEXT_LEN], text[WITNESS_TEXT_MAX], why[512];
+	bool               is_new = access(path, F_OK) != 0;
+	AUTO(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int                len;
+
+	guid_format(&witness->id, id);
+	len = snprintf(text, sizeof(text), "tidemark witness 1\nstore %.*s\nepoch %010lu\nmarker %015llu\n",
+	               GUID_TEXT_LEN, id, (unsigned long)witness->epoch, (unsigned long long)witness->marker);
+	len += snprintf(text + len, sizeof(text) - (size_t)len, "sum %010lu\n",
+	                (unsigned long)sum(str_of(text, (size_t)len)));
+	MUST(len > 0 && (size_t)len < sizeof(text));
+	/* Always as long, within one sector: it needs neither a second file nor a rename. */
+	if (fd < 0 || pwrite(fd, text, (size_t)len, 0) != len || fdatasync(fd) != 0)
+		return ERR_IO;
+	return is_new ? store_file_sync_dir_of(path, why) : OK;
+}

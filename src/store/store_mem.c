@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static enum err
+mem_open(const struct store_conf *conf, struct str rest, void **engine_out, char why_out[512])
+{
+	struct mem *mem;
+
+	if (rest.len) {
+		(void)snprintf(why_out, 512, "nothing may follow 'memory:' in a store URL");
+		return ERR_BAD_REQUEST;
+	}
+	mem = mem_take(sizeof(*mem));
+	mem->clock = conf->clock;
+	mem->entropy = conf->entropy;
+	mem->id = guid_random(conf->entropy);
+	MUST(pthread_rwlock_init(&mem->lock, NULL) == 0);
+	MUST(pthread_mutex_init(&mem->turn_lock, NULL) == 0);
+	MUST(pthread_cond_init(&mem->turn_changed, NULL) == 0);
+	*engine_out = mem;
+	return OK;
+}
+
+static void
+mem_close(void *engine)
+{
+	struct mem *mem = engine;
+
+	for (size_t i = 0; i < mem->now.feeds.len; i++) {
+		struct feed *feed = mem->now.feeds.rows[i];
+
+		for (size_t j = 0; j < feed->by_id.len; j++)
+			free(feed->by_id.rows[j]);
+	}
+	mem_free_feeds(&mem->now.feeds);
+	mem_free_rows(&mem->now.notes);
+	mem_free_rows(&mem->now.ops);
+	(void)pthread_rwlock_destroy(&mem->lock);
+	(void)pthread_mutex_destroy(&mem->turn_lock);
+	(void)pthread_cond_destroy(&mem->turn_changed);
+	free(mem);
+}
+
+static struct guid
+mem_id(const void *engine)
+{
+	return ((const struct mem *)engine)->id;
+}
+
+static uint32_t
+mem_epoch(const void *engine)
+{
+	(void)engine;
+	return 1;                                /* there is no way to restore one */
+}
+
+static void
+lock_read(struct mem *mem)
+{
+	MUST(pthread_rwlock_rdlock(&mem->lock) == 0);
+}
+
+static void
+unlock(struct mem *mem)
+{
+	MUST(pthread_rwlock_unlock(&mem->lock) == 0);
+}
+
+static uint64_t
+mem_notes_generation(const void *engine)
+{
+	struct mem *mem = (struct mem *)(uintptr_t)engine;
+	uint64_t    generation;
+
+	lock_read(mem);
+	generation = mem->generation;
+	unlock(mem);
+	return generation;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static size_t
+copy_range(const struct feed *feed, const struct store_range *range, struct scan *scan)
+{
+	size_t count = 0;
+
+	for (size_t i = mem_place_after(feed, range->after); i < feed->by_seq.len && count < range->limit; i++) {
+		const struct row *row = feed->by_seq.rows[i];
+
+		if (row->seq > range->until)
+			break;
+		if (range->live_only && row->life != ITEM_LIVE)
+			continue;
+		if (scan->items)
+			scan->items[count] = mem_copy_row(row, scan->arena);
+		count++;
+	}
+	return count;
+}
+
+static enum err
+mem_scan_open(void *engine, const struct store_feed *name, const struct store_range *range, struct arena *arena,
+              void **scan_out, struct store_mark *mark_out)
+{
+	struct mem        *mem = engine;
+	struct scan       *scan = mem_take(sizeof(*scan));
+	const struct feed *feed;
+
+	(void)arena;                             /* the whole range is copied, which may be more than the arena's limit */
+	scan->arena = arena_open(SIZE_MAX / 2);
+	lock_read(mem);
+	feed = mem_feed(&mem->now, name);
+	*mark_out = mem_mark_of(feed);
+	if (feed) {
+		scan->len = copy_range(feed, range, scan);
+		scan->items = arena_take(scan->arena, scan->len * sizeof(*scan->items));
+		scan->len = copy_range(feed, range, scan);
+	}
+	unlock(mem);
+	*scan_out = scan;
+	return OK;
+}
+
+static enum err
+mem_scan_next(void *inner, struct item *item_out)
+{
+	struct scan *scan = inner;
+
+	if (scan->next == scan->len)
+		return ERR_NOT_FOUND;
+	*item_out = scan->items[scan->next++];
+	return OK;
+}
+
+static void
+mem_scan_close(void *inner)
+{
+	struct scan *scan = inner;
+
+	arena_close(&scan->arena);
+	free(scan);
+}
+
+static enum err
+mem_get(void *engine, const struct store_feed *feed, struct str id, struct arena *arena, struct item *out)
+{
+	struct mem *mem = engine;
+	enum err    err;
+
+	lock_read(mem);
+	err = mem_get_from(&mem->now, feed, id, arena, out);
+	unlock(mem);
+	return err;
+}
+
+static enum err
+mem_get_pinned(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out)
+{
+	struct mem *mem = engine;
+	enum err    err;
+
+	lock_read(mem);
+	err = mem_get_pinned_from(&mem->now, feed, arena, out);
+	unlock(mem);
+	return err;
+}
+
+static enum err
+mem_find(void *engine, const struct store_feed *name, struct str key, uint64_t after_seq, size_t max,
+         struct arena *arena, struct item *items_out, size_t *count_out)
+{
+	struct mem        *mem = engine;
+	const struct feed *feed;
+
+	lock_read(mem);
+	feed = mem_feed(&mem->now, name);
+	*count_out = feed ? mem_find_in(feed, key, after_seq, max, arena, items_out) : 0;
+	unlock(mem);
+	return OK;
+}
+
+static uint64_t
+seq_at(const struct feed *feed, int64_t moment_ms)
+{
+	uint64_t seq = 0;
+
+	if (feed->mark.horizon > 0 && feed->mark.horizon_ms <= moment_ms)
+		seq = feed->mark.horizon;
+	for (size_t i = feed->by_seq.len; i > 0; i--) {
+		const struct row *row = feed->by_seq.rows[i - 1];
+
+		if (row->changed_ms <= moment_ms)
+			return row->seq > seq ? row->seq : seq;
+	}
+	return seq;
+}
+
+static enum err
+mem_seq_at(void *engine, const struct store_feed *name, int64_t moment_ms, struct store_mark *mark_out,
+           uint64_t *seq_out)
+{
+	struct mem        *mem = engine;
+	const struct feed *feed;
+
+	lock_read(mem);
+	feed = mem_feed(&mem->now, name);
+	*mark_out = mem_mark_of(feed);
+	*seq_out = feed ? seq_at(feed, moment_ms) : 0;
+	unlock(mem);
+	return OK;
+}
+
+static enum err
+mem_get_note(void *engine, const char *space, struct str name, struct arena *arena, struct str *out)
+{
+	struct mem *mem = engine;
+	enum err    err;
+
+	lock_read(mem);
+	err = mem_get_note_from(&mem->now, space, name, arena, out);
+	unlock(mem);
+	return err;
+}
+
+static enum err
+mem_next_note(void *engine, const char *space, struct str after, struct arena *arena, struct str *name_out,
+              struct str *note_out)
+{
+	struct mem        *mem = engine;
+	struct note        key = { .space = space, .name = after };
+	const struct note *note = NULL;
+	bool               is_there;
+	size_t             place;
+
+	lock_read(mem);
+	place = mem_table_find(&mem->now.notes, mem_order_note, &key, &is_there) + (is_there ? 1 : 0);
+	if (place < mem->now.notes.len)
+		note = mem->now.notes.rows[place];
+	if (note && strcmp(note->space, space) != 0)
+		note = NULL;
+	if (note) {
+		*name_out = arena_copy(arena, note->name);
+		*note_out = arena_copy(arena, note->value);
+	}
+	unlock(mem);
+	return note ? OK : ERR_NOT_FOUND;
+}
+
+static enum err
+mem_next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct store_mark *mark_out)
+{
+	struct mem        *mem = engine;
+	const struct feed *feed = NULL;
+	bool               is_there;
+	size_t             place;
+
+	lock_read(mem);
+	place = mem_table_find(&mem->now.feeds, mem_order_feed, after, &is_there) + (is_there ? 1 : 0);
+	if (place < mem->now.feeds.len) {
+		feed = mem->now.feeds.rows[place];
+		*feed_out = feed->name;
+		*mark_out = mem_mark_of(feed);
+		mark_out->live = feed->mark.live;
+		mark_out->tombstones = feed->mark.tombstones;
+	}
+	unlock(mem);
+	return feed ? OK : ERR_NOT_FOUND;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static enum err
+mem_info(void *engine, struct store_info *info_out)
+{
+	struct mem       *mem = engine;
+	struct store_info info = { .engine = STR("memory"), .id = mem->id, .schema = 1, .epoch = 1 };
+
+	lock_read(mem);
+	info.feeds = mem->now.feeds.len;
+	info.notes = mem->now.notes.len;
+	info.commits = mem->commits;
+	for (size_t i = 0; i < mem->now.feeds.len; i++) {
+		const struct feed *feed = mem->now.feeds.rows[i];
+
+		info.items += feed->mark.live;
+		info.tombstones += feed->mark.tombstones;
+	}
+	unlock(mem);
+	*info_out = info;
+	return OK;
+}
+
+static bool
+is_lawful(const struct feed *feed)
+{
+	uint64_t seq = 0, counted[2] = { 0, 0 };
+	int64_t  changed_ms = INT64_MIN;
+
+	for (size_t i = 0; i < feed->by_seq.len; i++) {
+		const struct row *row = feed->by_seq.rows[i];
+
+		if (row->seq <= seq || row->seq > feed->mark.head || row->changed_ms < changed_ms)
+			return false;
+		if (mem_row(feed, row->id) != row || (row->life == ITEM_REMOVED && row->seq <= feed->mark.horizon))
+			return false;
+		seq = row->seq;
+		changed_ms = row->changed_ms;
+		counted[row->life]++;
+	}
+	return feed->by_id.len == feed->by_seq.len && feed->mark.horizon <= feed->mark.head &&
+	       counted[ITEM_LIVE] == feed->mark.live && counted[ITEM_REMOVED] == feed->mark.tombstones;
+}
+
+static enum err
+mem_check(void *engine, store_fault_fn *found, void *ctx)
+{
+	struct mem *mem = engine;
+
+	lock_read(mem);
+	for (size_t i = 0; i < mem->now.feeds.len; i++)
+		if (!is_lawful(mem->now.feeds.rows[i]))
+			found(ctx, STR("a feed in memory breaks the laws of the store"));
+	unlock(mem);
+	return OK;
+}
+
+static enum err
+mem_backup(void *engine, const char *path, char why_out[512])
+{
+	(void)engine;
+	(void)path;
+	(void)snprintf(why_out, 512, "a memory: store cannot be backed up; it has no file");
+	return ERR_FOREIGN;
+}
+
+static enum err
+mem_restore(const struct store_conf *conf, struct str rest, const char *path, char why_out[512])
+{
+	(void)conf;
+	(void)rest;
+	(void)path;
+	(void)snprintf(why_out, 512, "a memory: store cannot be restored; it has no file");
+	return ERR_FOREIGN;
+}
+
+static struct str
+mem_why(void *engine, struct arena *arena)
+{
+	(void)engine;
+	(void)arena;
+	return STR_EMPTY;
+}
+
+const struct store_backend store_memory = {
+	.name = "memory",
+	.open = mem_open,
+	.close = mem_close,
+	.id = mem_id,
+	.epoch = mem_epoch,
+	.notes_generation = mem_notes_generation,
+	.scan_open = mem_scan_open,
+	.scan_next = mem_scan_next,
+	.scan_close = mem_scan_close,
+	.get = mem_get,
+	.get_pinned = mem_get_pinned,
+	.find = mem_find,
+	.seq_at = mem_seq_at,
+	.get_note = mem_get_note,
+	.next_note = mem_next_note,
+	.next_feed = mem_next_feed,
+	.begin = mem_begin,
+	.txn_mark = mem_txn_mark,
+	.txn_get = mem_txn_get,
+	.txn_get_pinned = mem_txn_get_pinned,
+	.txn_find = mem_txn_find,
+	.txn_get_note = mem_txn_get_note,
+	.put = mem_put,
+	.rewrite = mem_rewrite,
+	.remove = mem_remove,
+	.pin = mem_pin,
+	.purge = mem_purge,
+	.drop_feed = mem_drop_feed,
+	.put_note = mem_put_note,
+	.remove_note = mem_remove_note,
+	.forget_ops = mem_forget_ops,
+	.finish = mem_finish,
+	.info = mem_info,
+	.check = mem_check,
+	.backup = mem_backup,
+	.restore = mem_restore,
+	.why = mem_why,
+};

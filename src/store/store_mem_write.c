@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory engine's transactions. */
+#include <stdlib.h>
+
+#include "store/store_mem.h"
+
+static void
+wait_turn(struct mem *mem)
+{
+	uint64_t mine;
+
+	MUST(pthread_mutex_lock(&mem->turn_lock) == 0);
+	mine = mem->turn_next++;
+	while (mem->turn_now != mine)
+		MUST(pthread_cond_wait(&mem->turn_changed, &mem->turn_lock) == 0);
+	MUST(pthread_mutex_unlock(&mem->turn_lock) == 0);
+}
+
+static void
+end_turn(struct mem *mem)
+{
+	MUST(pthread_mutex_lock(&mem->turn_lock) == 0);
+	mem->turn_now++;
+	MUST(pthread_cond_broadcast(&mem->turn_changed) == 0);
+	MUST(pthread_mutex_unlock(&mem->turn_lock) == 0);
+}
+
+enum err
+mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
+{
+	struct mem *mem = engine;
+	struct txn *txn = mem_take(sizeof(*txn));
+	bool        is_there = false;
+
+	wait_turn(mem);                          /* from here on nobody else changes mem->now, so no lock to read it */
+	txn->mem = mem;
+	txn->arena = arena;
+	txn->now.feeds = mem_table_copy(&mem->now.feeds);
+	txn->now.notes = mem_table_copy(&mem->now.notes);
+	txn->now.ops = mem_table_copy(&mem->now.ops);
+	if (op) {
+		size_t place = mem_table_find(&txn->now.ops, mem_order_op, &op->id, &is_there);
+
+		if (!is_there) {
+			struct op_row *row = mem_take(sizeof(*row));
+
+			row->id = op->id;
+			row->at_ms = clock_wall_ms(mem->clock);
+			mem_table_append(&txn->born, row);
+			mem_table_insert(&txn->now.ops, place, row);
+		}
+	}
+	*was_done_out = is_there;
+	*txn_out = txn;
+	return OK;
+}
+
+enum err
+mem_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
+{
+	struct txn *txn = inner;
+
+	*mark_out = mem_mark_of(mem_feed(&txn->now, feed));
+	return OK;
+}
+
+enum err
+mem_txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out)
+{
+	struct txn *txn = inner;
+
+	return mem_get_from(&txn->now, feed, id, txn->arena, out);
+}
+
+enum err
+mem_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
+{
+	struct txn *txn = inner;
+
+	return mem_get_pinned_from(&txn->now, feed, txn->arena, out);
+}
+
+enum err
+mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct item *out)
+{
+	struct txn        *txn = inner;
+	const struct feed *feed = mem_feed(&txn->now, name);
+
+	return feed && mem_find_in(feed, key, 0, 1, txn->arena, out) ? OK : ERR_NOT_FOUND;
+}
+
+enum err
+mem_txn_get_note(void *inner, const char *space, struct str name, struct str *out)
+{
+	struct txn *txn = inner;
+
+	return mem_get_note_from(&txn->now, space, name, txn->arena, out);
+}
+
+/* The feed as this transaction may change it, or NULL if there is none. */
+static struct feed *
+feed_to_change(struct txn *txn, const struct store_feed *name)
+{
+	bool         is_there;
+	size_t       place = mem_table_find(&txn->now.feeds, mem_order_feed, name, &is_there);
+	struct feed *feed, *copy;
+
+	if (!is_there)
+		return NULL;
+	feed = txn->now.feeds.rows[place];
+	if (feed->is_copy)
+		return feed;
+	copy = mem_take(sizeof(*copy));
+	*copy = *feed;
+	copy->is_copy = true;
+	copy->by_id = mem_table_copy(&feed->by_id);
+	copy->by_seq = mem_table_copy(&feed->by_seq);
+	mem_table_append(&txn->dead_feeds, feed);
+	mem_table_append(&txn->born_feeds, copy);
+	txn->now.feeds.rows[place] = copy;
+	return copy;
+}
+
+static struct feed *
+make_feed(struct txn *txn, const struct store_feed *name)
+{
+	struct feed *feed = mem_take(sizeof(*feed));
+	bool         is_there;
+	size_t       place = mem_table_find(&txn->now.feeds, mem_order_feed, name, &is_there);
+
+	feed->name = *name;
+	feed->is_copy = true;
+	feed->mark.incarnation = guid_random(txn->mem->entropy);
+	feed->mark.epoch = 1;
+	mem_table_append(&txn->born_feeds, feed);
+	mem_table_insert(&txn->now.feeds, place, feed);
+	return feed;
+}
+
+static char *
+lay(char *at, struct str from, struct str *view_out)
+{
+	if (from.len)
+		memcpy(at, from.at, from.len);
+	*view_out = str_of(at, from.len);
+	return at + from.len;
+}
+
+static struct row *
+make_row(struct txn *txn, const struct item *item)
+{
+	struct row *row = mem_take(sizeof(*row) + item->id.len + item->key.len + item->body.len);
+	char       *at = row->bytes;
+
+	at = lay(at, item->id, &row->id);
+	at = lay(at, item->key, &row->key);
+	(void)lay(at, item->body, &row->body);
+	row->seq = item->seq;
+	row->changed_ms = item->changed_ms;
+	row->life = item->life;
+	mem_table_append(&txn->born, row);
+	return row;
+}
+
+static void
+take_out(struct txn *txn, struct feed *feed, struct row *row)
+{
+	bool   is_there;
+	size_t place = mem_table_find(&feed->by_id, mem_order_id, &row->id, &is_there);
+
+	MUST(is_there);
+	(void)mem_table_drop(&feed->by_id, place);
+	place = mem_table_find(&feed->by_seq, mem_order_seq, &row->seq, &is_there);
+	MUST(is_there);
+	(void)mem_table_drop(&feed->by_seq, place);
+	if (row->life == ITEM_LIVE)
+		feed->mark.live--;
+	else
+		feed->mark.tombstones--;
+	mem_table_append(&txn->dead, row);
+}
+
+static void
+put_in(struct feed *feed, struct row *row)
+{
+	bool   is_there;
+	size_t place = mem_table_find(&feed->by_id, mem_order_id, &row->id, &is_there);
+
+	MUST(!is_there);
+	mem_table_insert(&feed->by_id, place, row);
+	place = mem_table_find(&feed->by_seq, mem_order_seq, &row->seq, &is_there);
+	MUST(!is_there);
+	mem_table_insert(&feed->by_seq, place, row);
+	if (row->life == ITEM_LIVE)
+		feed->mark.live++;
+	else
+		feed->mark.tombstones++;
+}
+
+/* Takes the item's line out, if it has one, and puts the new one at the end. */
+static void
+move_to_end(struct txn *txn, struct feed *feed, const struct item *item)
+{
+	struct row *old = (struct row *)(uintptr_t)mem_row(feed, item->id);
+	int64_t     now_ms = clock_wall_ms(txn->mem->clock);
+	struct row *row = make_row(txn, item);
+
+	if (feed->mark.head > 0 && now_ms < feed->last_ms)
+		now_ms = feed->last_ms;
+	feed->last_ms = now_ms;
+	row->changed_ms = now_ms;
+	row->seq = ++feed->mark.head;
+	if (old) {
+		take_out(txn, feed, old);
+		if (old == feed->pinned)
+			feed->pinned = item->life == ITEM_LIVE ? row : NULL;
+	}
+	put_in(feed, row);
+}
+
+enum err
+mem_put(void *inner, const struct store_feed *name, const struct item *item)
+{
+	struct txn  *txn = inner;
+	struct feed *feed = feed_to_change(txn, name);
+
+	move_to_end(txn, feed ? feed : make_feed(txn, name), item);
+	return OK;
+}
+
+enum err
+mem_rewrite(void *inner, const struct store_feed *name, const struct item *item)
+{
+	struct txn  *txn = inner;
+	struct feed *feed = feed_to_change(txn, name);
+	struct row  *old = feed ? (struct row *)(uintptr_t)mem_row(feed, item->id) : NULL;
+	struct row  *row;
+
+	if (!old || old->life != ITEM_LIVE)
+		return ERR_NOT_FOUND;
+	row = make_row(txn, item);
+	row->seq = old->seq;
+	row->changed_ms = old->changed_ms;
+	take_out(txn, feed, old);
+	put_in(feed, row);
+	if (old == feed->pinned)
+		feed->pinned = row;
+	return OK;
+}
+
+enum err
+mem_remove(void *inner, const struct store_feed *name, struct str id)
+{
+	struct txn       *txn = inner;
+	struct feed      *feed = feed_to_change(txn, name);
+	const struct row *row = feed ? mem_row(feed, id) : NULL;
+
+	if (!row || row->life != ITEM_LIVE)
+		return ERR_NOT_FOUND;
+	move_to_end(txn, feed, &(struct item){ .id = id, .life = ITEM_REMOVED });
+	return OK;
+}
+
+enum err
+mem_pin(void *inner, const struct store_feed *name, struct str id)
+{
+	struct feed      *feed = feed_to_change(inner, name);
+	const struct row *row = NULL;
+
+	if (id.len) {
+		row = feed ? mem_row(feed, id) : NULL;
+		if (!row || row->life != ITEM_LIVE)
+			return ERR_NOT_FOUND;
+	}
+	if (feed)
+		feed->pinned = row;
+	return OK;
+}
+
+enum err
+mem_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max, uint32_t *purged_out)
+{
+	struct txn  *txn = inner;
+	struct feed *feed = feed_to_change(txn, name);
+	uint32_t     purged = 0;
+	size_t       i = 0;
+
+	while (feed && i < feed->by_seq.len && purged < max) {
+		struct row *row = feed->by_seq.rows[i];
+
+		if (row->changed_ms > until_ms)
+			break;
+		if (row->life == ITEM_LIVE) {
+			i++;
+			continue;
+		}
+		feed->mark.horizon = row->seq;
+		feed->mark.horizon_ms = row->changed_ms;
+		take_out(txn, feed, row);
+		purged++;
+	}
+	*purged_out = purged;
+	return OK;
+}
+
+enum err
+mem_drop_feed(void *inner, const struct store_feed *name)
+{
+	struct txn  *txn = inner;
+	struct feed *feed = feed_to_change(txn, name);
+	bool         is_there;
+
+	if (!feed)
+		return OK;
+	for (size_t i = 0; i < feed->by_id.len; i++)
+		mem_table_append(&txn->dead, feed->by_id.rows[i]);
+	mem_table_append(&txn->dead_feeds, feed);
+	(void)mem_table_drop(&txn->now.feeds, mem_table_find(&txn->now.feeds, mem_order_feed, name, &is_there));
+	return OK;
+}
+
+enum err
+mem_remove_note(void *inner, const char *space, struct str name)
+{
+	struct txn *txn = inner;
+	struct note key = { .space = space, .name = name };
+	bool        is_there;
+	size_t      place = mem_table_find(&txn->now.notes, mem_order_note, &key, &is_there);
+
+	if (is_there) {
+		mem_table_append(&txn->dead, mem_table_drop(&txn->now.notes, place));
+		txn->notes_changed++;
+	}
+	return OK;
+}
+
+enum err
+mem_put_note(void *inner, const char *space, struct str name, struct str value)
+{
+	struct txn  *txn = inner;
+	struct note *note = mem_take(sizeof(*note) + strlen(space) + 1 + name.len + value.len);
+	struct str   laid;
+	bool         is_there;
+	size_t       place;
+	char        *at;
+
+	TRY(mem_remove_note(inner, space, name));
+	at = lay(note->bytes, str_of(space, strlen(space) + 1), &laid);
+	note->space = laid.at;
+	at = lay(at, name, &note->name);
+	(void)lay(at, value, &note->value);
+	place = mem_table_find(&txn->now.notes, mem_order_note, note, &is_there);
+	mem_table_append(&txn->born, note);
+	mem_table_insert(&txn->now.notes, place, note);
+	txn->notes_changed++;
+	return OK;
+}
+
+enum err
+mem_forget_ops(void *inner, int64_t before_ms)
+{
+	struct txn *txn = inner;
+	size_t      i = 0;
+
+	while (i < txn->now.ops.len) {
+		if (((const struct op_row *)txn->now.ops.rows[i])->at_ms < before_ms)
+			mem_table_append(&txn->dead, mem_table_drop(&txn->now.ops, i));
+		else
+			i++;
+	}
+	return OK;
+}
+
+static void
+swap_in(struct txn *txn)
+{
+	struct mem   *mem = txn->mem;
+	struct tables old;
+
+	for (size_t i = 0; i < txn->born_feeds.len; i++)
+		((struct feed *)txn->born_feeds.rows[i])->is_copy = false;
+	MUST(pthread_rwlock_wrlock(&mem->lock) == 0);
+	old = mem->now;
+	mem->now = txn->now;
+	txn->now = old;
+	mem->generation += txn->notes_changed;
+	mem->commits++;
+	MUST(pthread_rwlock_unlock(&mem->lock) == 0);
+}
+
+enum err
+mem_finish(void *inner, bool commit)
+{
+	struct txn *txn = inner;
+
+	if (commit)
+		swap_in(txn);
+	mem_free_rows(commit ? &txn->dead : &txn->born);
+	free(commit ? txn->born.rows : txn->dead.rows);
+	mem_free_feeds(commit ? &txn->dead_feeds : &txn->born_feeds);
+	free(commit ? txn->born_feeds.rows : txn->dead_feeds.rows);
+	free(txn->now.feeds.rows);
+	free(txn->now.notes.rows);
+	free(txn->now.ops.rows);
+	end_turn(txn->mem);
+	free(txn);
+	return OK;
+}

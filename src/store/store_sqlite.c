@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SQLite engine: opening, closing, whose file it is, and the schema's history. */
+#include "store/store_sqlite.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
+static const char *const steps[] = { SCHEMA_1 };
+
+_Static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION, "a version for every step");
+
+/* ---- the engine itself ---------------------------------------------------------------------- */
+
+enum err
+sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, struct engine **engine_out,
+            char why_out[512])
+{
+	AUTO(sql_engine_free) struct engine *engine = calloc(1, sizeof(*engine));
+
+	MUST(engine != NULL);
+	engine->clock = conf->clock;
+	engine->entropy = conf->entropy;
+	engine->access = conf->access;
+	engine->scratch = conf->scratch;
+	engine->lock_fd = -1;
+	engine->arena = arena_open((size_t)64 << 10);
+	MUST(pthread_mutex_init(&engine->idle_lock, NULL) == 0);
+	MUST(pthread_mutex_init(&engine->why_lock, NULL) == 0);
+	MUST(pthread_mutex_init(&engine->witness_lock, NULL) == 0);
+	MUST(pthread_mutex_init(&engine->turn.lock, NULL) == 0);
+	TRY(store_file_resolve(path, make_dir, engine->arena, &engine->path, why_out));
+	engine->witness_path = arena_c(engine->arena, arena_printf(engine->arena, "%s.witness", engine->path));
+	*engine_out = engine;
+	engine = NULL;
+	return OK;
+}
+
+static void
+close_idle(struct engine *engine)
+{
+	while (engine->idle) {
+		struct conn *conn = engine->idle;
+
+		engine->idle = conn->next;
+		sql_conn_close(&conn);
+	}
+}
+
+void
+sql_engine_free(struct engine **engine)
+{
+	struct engine *freeing = *engine;
+
+	if (!freeing)
+		return;
+	close_idle(freeing);
+	sql_conn_close(&freeing->writer);            /* last, so it can put the log back into the file */
+	store_file_unlock(&freeing->lock_fd);
+	arena_close(&freeing->arena);
+	(void)pthread_mutex_destroy(&freeing->idle_lock);
+	(void)pthread_mutex_destroy(&freeing->why_lock);
+	(void)pthread_mutex_destroy(&freeing->witness_lock);
+	(void)pthread_mutex_destroy(&freeing->turn.lock);
+	free(freeing);
+	*engine = NULL;
+}
+
+void
+sql_engine_tell(struct engine *engine, char why_out[512])
+{
+	MUST(pthread_mutex_lock(&engine->why_lock) == 0);
+	memcpy(why_out, engine->why, sizeof(engine->why));
+	MUST(pthread_mutex_unlock(&engine->why_lock) == 0);
+}
+
+static enum err
+lock_store(struct engine *engine, char why_out[512])
+{
+	const char *lock_path = arena_c(engine->arena, arena_printf(engine->arena, "%s.lock", engine->path));
+
+	return store_file_lock(lock_path, engine->clock, &engine->lock_fd, why_out);
+}
+
+/* ---- whose file it is ----------------------------------------------------------------------- */
+
+static enum err
+read_meta_row(struct conn *conn, struct meta *meta_out)
+{
+	static const char    text[] = "SELECT store_id, epoch, marker FROM meta WHERE one = 1";
+	struct sqlite3_stmt *stmt = NULL;
+	int                  code = sqlite3_prepare_v2(conn->db, text, -1, &stmt, NULL);
+	enum err             err = code == SQLITE_OK ? sql_conn_step(conn, stmt) : sql_conn_fail(conn, code);
+
+	if (err == OK)
+		err = sql_column_guid(conn, stmt, 0, &meta_out->id);
+	else if (err == ERR_NOT_FOUND)
+		err = sql_engine_fail(conn->engine, ERR_CORRUPT, "the store has lost the row that names it");
+	if (err == OK) {
+		meta_out->epoch = (uint32_t)sqlite3_column_int64(stmt, 1);
+		meta_out->marker = (uint64_t)sqlite3_column_int64(stmt, 2);
+	}
+	(void)sqlite3_finalize(stmt);
+	return err;
+}
+
+enum err
+sql_meta_read(struct conn *conn, struct meta *meta_out)
+{
+	int64_t     application, version, objects;
+	struct meta meta = { 0 };
+	char        sentence[512];
+
+	TRY(sql_conn_ask(conn, "PRAGMA application_id", &application));
+	TRY(sql_conn_ask(conn, "PRAGMA user_version", &version));
+	TRY(sql_conn_ask(conn, "SELECT count(*) FROM sqlite_schema", &objects));
+	if (application == 0 && version == 0 && objects == 0) {
+		*meta_out = meta;
+		return OK;
+	}
+	if (application != SQLITE_APPLICATION_ID) {
+		(void)snprintf(sentence, sizeof(sentence), "%.300s is a database of another program",
+		               conn->engine->path);
+		return sql_engine_fail(conn->engine, ERR_FOREIGN, sentence);
+	}
+	if (version > SCHEMA_VERSION || version < 1) {
+		(void)snprintf(sentence, sizeof(sentence),
+		               "%.300s has schema version %lld; this program knows versions up to %d: use a newer one",
+		               conn->engine->path, (long long)version, SCHEMA_VERSION);
+		return sql_engine_fail(conn->engine, ERR_FOREIGN, sentence);
+	}
+	TRY(read_meta_row(conn, &meta));
+	meta.version = (int)version;
+	*meta_out = meta;
+	return OK;
+}
+
+enum err
+sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "UPDATE meta SET epoch = %lu, marker = %llu WHERE one = 1",
+	               (unsigned long)epoch, (unsigned long long)marker);
+	return sql_conn_exec(conn, text);
+}
+
+/* ---- the schema ----------------------------------------------------------------------------- */
+
+static enum err
+name_store(struct conn *conn)
+{
+	struct guid id = guid_random(conn->engine->entropy);
+	char        text[256], hex[33];
+
+	for (size_t i = 0; i < sizeof(id.b); i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", id.b[i]);
+	(void)snprintf(text, sizeof(text),
+	               "INSERT INTO meta(one, store_id, epoch, marker) VALUES(1, x'%s', 1, 0);"
+	               "PRAGMA application_id = %d",
+	               hex, SQLITE_APPLICATION_ID);
+	return sql_conn_exec(conn, text);
+}
+
+static enum err
+take_steps(struct conn *conn, int version)
+{
+	char text[64];
+
+	TRY(sql_conn_exec(conn, "BEGIN IMMEDIATE"));
+	for (int step = version; step < SCHEMA_VERSION; step++)
+		TRY(sql_conn_exec(conn, steps[step]));
+	if (version == 0)
+		TRY(name_store(conn));
+	(void)snprintf(text, sizeof(text), "PRAGMA user_version = %d", SCHEMA_VERSION);
+	TRY(sql_conn_exec(conn, text));
+	return sql_conn_exec(conn, "COMMIT");
+}
+
+static enum err
+use_wal(struct conn *conn)
+{
+	sqlite3_stmt *stmt = NULL;
+	int           code = sqlite3_prepare_v2(conn->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
+	enum err      err = code == SQLITE_OK ? sql_conn_step(conn, stmt) : sql_conn_fail(conn, code);
+
+	if (err == OK && !str_eq(sql_column_str(stmt, 0), STR("wal")))
+		err = sql_engine_fail(conn->engine, ERR_IO,
+		                      "the file system of the store cannot keep a write-ahead log");
+	(void)sqlite3_finalize(stmt);
+	return err;
+}
+
+/* Nothing is written before the file is known to be ours or empty. */
+static enum err
+open_writer(struct engine *engine, struct meta *meta_out)
+{
+	struct conn *conn;
+
+	TRY(sql_conn_open(engine, CONN_WRITER, &engine->writer));
+	conn = engine->writer;
+	TRY(sql_meta_read(conn, meta_out));
+	TRY(sql_conn_exec(conn, "PRAGMA page_size = 4096"));
+	TRY(use_wal(conn));
+	TRY(sql_conn_exec(conn, engine->scratch ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL"));
+	TRY(sql_conn_exec(conn, "PRAGMA journal_size_limit = 67108864"));
+	if (meta_out->version == SCHEMA_VERSION)
+		return OK;
+	TRY(take_steps(conn, meta_out->version));
+	return sql_meta_read(conn, meta_out);
+}
+
+/* ---- time travel ---------------------------------------------------------------------------- */
+
+/*
+ * A store behind its witness is an older copy put back by hand: history has been cut, the epoch rises.
+ * So it does when the witness cannot be read: rising without need harms nobody.
+ */
+static enum err
+heed_witness(struct engine *engine, struct meta *meta)
+{
+	struct witness witness = { 0 };
+	enum err       err = store_witness_read(engine->witness_path, &witness);
+	bool           is_known = err == OK && guid_eq(&witness.id, &meta->id);
+
+	if ((is_known && (meta->marker < witness.marker || meta->epoch < witness.epoch)) || err == ERR_CORRUPT) {
+		meta->epoch = (meta->epoch > witness.epoch ? meta->epoch : witness.epoch) + 1;
+		meta->marker = (meta->marker > witness.marker ? meta->marker : witness.marker) + 1;
+		TRY(sql_meta_write_epoch(engine->writer, meta->epoch, meta->marker));
+	}
+	witness = (struct witness){ .id = meta->id, .epoch = meta->epoch, .marker = meta->marker };
+	if (store_witness_write(engine->witness_path, &witness) != OK)
+		return sql_engine_fail(engine, ERR_IO, "the witness file beside the store cannot be written");
+	return OK;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static enum err
+find_file(struct engine *engine, const struct store_conf *conf, char why_out[512])
+{
+	uint64_t bytes;
+	enum err err = store_file_look(engine->path, &bytes, why_out);
+
+	if (err == OK && conf->scratch) {
+		(void)snprintf(why_out, 512, "%.300s is already there; a throw-away store must have a name of its own",
+		               engine->path);
+		return ERR_CONFLICT;
+	}
+	return err == ERR_NOT_FOUND && conf->create ? OK : err;
+}
+
+static enum err
+serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_out, char why_out[512])
+{
+	uint64_t bytes;
+
+	if (!conf->scratch)
+		TRY(lock_store(engine, why_out));
+	if (store_file_look(engine->path, &bytes, why_out) == ERR_NOT_FOUND)
+		TRY(store_file_make(engine->path, why_out));
+	TRY(open_writer(engine, meta_out));
+	if (!conf->scratch) {
+		TRY(store_file_sync_dir_of(engine->path, why_out));
+		TRY(heed_witness(engine, meta_out));
+	}
+	engine->turn.marker = engine->witnessed = meta_out->marker;
+	sql_group_watch_wal(engine);
+	return OK;
+}
+
+/*
+ * Reading a log needs its index, which a reader makes anew if it must.  Where the directory cannot be
+ * written that fails; if there is no log either, the file is whole and nobody can be changing it.
+ */
+static enum err
+look(struct engine *engine, struct meta *meta_out, char why_out[512])
+{
+	AUTO(sql_conn_return) struct conn *conn = NULL;
+	const char *log_path = arena_c(engine->arena, arena_printf(engine->arena, "%s-wal", engine->path));
+	uint64_t    log_bytes = 0;
+	enum err    err = sql_conn_borrow(engine, &conn);
+
+	if (err == OK)
+		err = sql_meta_read(conn, meta_out);
+	if (err != ERR_IO)
+		return err;
+	err = store_file_look(log_path, &log_bytes, why_out);
+	if ((err != OK && err != ERR_NOT_FOUND) || log_bytes > 0)
+		return ERR_IO;
+	sql_conn_close(&conn);
+	engine->immutable = true;
+	TRY(sql_conn_borrow(engine, &conn));
+	return sql_meta_read(conn, meta_out);
+}
+
+static enum err
+check_version(struct engine *engine, const struct meta *meta)
+{
+	if (meta->version == 0)
+		return sql_engine_fail(engine, ERR_FOREIGN, "there is no store in that file; it is empty");
+	if (meta->version < SCHEMA_VERSION)
+		return sql_engine_fail(engine, ERR_FOREIGN,
+		                       "the store is of an older version; open it for writing once to bring it up");
+	return OK;
+}
+
+static enum err
+sqlite_open(const struct store_conf *conf, struct str rest, void **engine_out, char why_out[512])
+{
+	AUTO(sql_engine_free) struct engine *engine = NULL;
+	bool                             may_make = conf->create && conf->access == STORE_SERVE;
+	struct meta                      meta = { 0 };
+	enum err                         err;
+
+	MUST(conf->access == STORE_SERVE || (!conf->create && !conf->scratch));
+	TRY(sql_engine_make(conf, rest, may_make, &engine, why_out));
+	TRY(find_file(engine, conf, why_out));
+	err = conf->access == STORE_SERVE ? serve(engine, conf, &meta, why_out) : look(engine, &meta, why_out);
+	if (err == OK)
+		err = check_version(engine, &meta);
+	if (err != OK) {
+		if (engine->why[0])
+			sql_engine_tell(engine, why_out);
+		return err;
+	}
+	engine->id = meta.id;
+	engine->epoch = meta.epoch;
+	*engine_out = engine;
+	engine = NULL;
+	return OK;
+}
+
+static void
+remove_beside(struct engine *engine, const char *suffix)
+{
+	(void)unlink(arena_c(engine->arena, arena_printf(engine->arena, "%s%s", engine->path, suffix)));
+}
+
+static void
+sqlite_close(void *inner)
+{
+	struct engine *engine = inner;
+
+	if (engine->writer)
+		sql_group_close(engine);
+	if (engine->scratch) {
+		remove_beside(engine, "");
+		remove_beside(engine, "-wal");
+		remove_beside(engine, "-shm");
+	}
+	sql_engine_free(&engine);
+}
+
+static struct guid
+sqlite_id(const void *engine)
+{
+	return ((const struct engine *)engine)->id;
+}
+
+static uint32_t
+sqlite_epoch(const void *engine)
+{
+	return ((const struct engine *)engine)->epoch;
+}
+
+static uint64_t
+sqlite_notes_generation(const void *engine)
+{
+	return atomic_load(&((const struct engine *)engine)->notes_generation);
+}
+
+static struct str
+sqlite_why(void *engine, struct arena *arena)
+{
+	char why[512];
+
+	sql_engine_tell(engine, why);
+	return arena_copy(arena, str_from_c(why));
+}
+
+const struct store_backend store_sqlite = {
+	.name = "sqlite",
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.id = sqlite_id,
+	.epoch = sqlite_epoch,
+	.notes_generation = sqlite_notes_generation,
+	.scan_open = sqlite_scan_open,
+	.scan_next = sqlite_scan_next,
+	.scan_close = sqlite_scan_close,
+	.get = sqlite_get,
+	.get_pinned = sqlite_get_pinned,
+	.find = sqlite_find,
+	.seq_at = sqlite_seq_at,
+	.get_note = sqlite_get_note,
+	.next_note = sqlite_next_note,
+	.next_feed = sqlite_next_feed,
+	.begin = sqlite_begin,
+	.txn_mark = sqlite_txn_mark,
+	.txn_get = sqlite_txn_get,
+	.txn_get_pinned = sqlite_txn_get_pinned,
+	.txn_find = sqlite_txn_find,
+	.txn_get_note = sqlite_txn_get_note,
+	.put = sqlite_put,
+	.rewrite = sqlite_rewrite,
+	.remove = sqlite_remove,
+	.pin = sqlite_pin,
+	.purge = sqlite_purge,
+	.drop_feed = sqlite_drop_feed,
+	.put_note = sqlite_put_note,
+	.remove_note = sqlite_remove_note,
+	.forget_ops = sqlite_forget_ops,
+	.finish = sqlite_finish,
+	.info = sqlite_info,
+	.check = sqlite_check,
+	.backup = sqlite_backup,
+	.restore = sqlite_restore,
+	.why = sqlite_why,
+};

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SQLite engine's rooms share this; nobody else does.
+ *
+ * One connection writes and checkpoints; it belongs to whoever holds the turn (store_sqlite_group.c).
+ * Readers are connections that can neither write nor checkpoint, lent one to a call or a scan.
+ * With one writing connection the bugs that need two cannot happen, and readers never wait.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/store_backend.h"
+#include "store/store_file.h"
+#include "store/store_sqlite_sql.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+#define SEQ_BITS        40
+#define SEQ_MAX         (((uint64_t)1 << SEQ_BITS) - 1)
+#define FID_MAX         (((int64_t)1 << 23) - 1)
+#define SCHEMA_VERSION  1
+
+struct engine;
+struct txn;
+
+struct stream {                                  /* one of the two walks a scan merges */
+	struct sqlite3_stmt *stmt;               /* NULL: nothing to walk */
+	bool                 is_held, is_ended;  /* its row is waiting; it has no more */
+};
+
+struct conn {
+	struct engine       *engine;
+	struct sqlite3      *db;
+	struct sqlite3_stmt *stmts[SQL_COUNT];   /* prepared at first use */
+	struct conn         *next;               /* while idle */
+	enum err             last_err;
+	bool                 last_was_sync;      /* the last failure was a sync's */
+	struct sqlite3_stmt *snapshot;           /* of the scan: standing on the feed's row, it holds the moment */
+	struct stream        items, tombs;
+	uint64_t             left;
+};
+
+struct turn {                                    /* who may use the writing connection, and who waits for its commit */
+	pthread_mutex_t lock;                    /* over holder, first, last and every txn->result */
+	struct txn     *holder;
+	struct txn     *first, *last;            /* waiting to begin */
+	struct txn     *members;                 /* done, waiting for the one commit of them all; the holder's */
+	size_t          member_count, bytes;
+	uint64_t        writes;                  /* since the marker was last advanced */
+	int64_t         marked_ms;               /* monotonic; when that was */
+	uint64_t        marker;
+	bool            was_marked;              /* since the store was opened */
+	bool            is_broken;               /* a sync failed: nothing is written any more */
+	int             wal_pages, checkpoint_at;
+};
+
+struct engine {
+	const struct clock   *clock;
+	const struct entropy *entropy;
+	enum store_access     access;
+	bool                  scratch;
+	bool                  immutable;         /* looking at a file whose directory cannot be written */
+	struct arena         *arena;             /* the paths */
+	const char           *path, *witness_path;
+	int                   lock_fd;
+	struct guid           id;
+	uint32_t              epoch;
+	atomic_uint_least64_t notes_generation, commits, syncs;
+
+	pthread_mutex_t idle_lock;
+	struct conn    *idle;                    /* readers; the last one back is the first one lent */
+	size_t          idle_count;
+
+	pthread_mutex_t why_lock;
+	char            why[512];
+
+	pthread_mutex_t witness_lock;
+	uint64_t        witnessed;               /* marker of the last witness written */
+
+	struct conn *writer;                     /* NULL when only looking */
+	struct turn  turn;
+};
+
+struct feed_state {                              /* a feed's row, as the transaction has it */
+	struct store_feed name;
+	bool              is_known, exists, is_dirty;
+	int64_t           fid;
+	struct guid       incarnation;
+	uint32_t          epoch, store_epoch;
+	uint64_t          head, horizon, live, tombs;
+	int64_t           horizon_ms, last_ms;
+	uint64_t          base;                  /* as mark.base */
+	size_t            pinned_len;
+	char              pinned[STORE_ID_MAX];
+};
+
+struct txn {
+	struct engine    *engine;
+	struct arena     *arena;
+	struct txn       *next;                  /* in the queue, or among the members */
+	pthread_cond_t    woken;
+	enum err          result;
+	bool              has_result;
+	bool              in_savepoint;
+	uint64_t          notes_changed, writes;
+	struct feed_state feed;                  /* the last one touched */
+};
+
+/* ---- connections (store_sqlite_conn.c) -------------------------------------------------------- */
+
+enum conn_kind { CONN_WRITER, CONN_READER };
+
+enum err sql_conn_open(struct engine *engine, enum conn_kind kind, struct conn **conn_out) MUST_CHECK;
+void     sql_conn_close(struct conn **conn);
+enum err sql_conn_borrow(struct engine *engine, struct conn **conn_out) MUST_CHECK;  /* a reader */
+void     sql_conn_return(struct conn **conn);                                       /* for AUTO(); NULL is fine */
+
+/* A statement, ready to bind; put back by sql_stmt_reset). */
+enum err sql_conn_stmt(struct conn *conn, enum sql sql, struct sqlite3_stmt **stmt_out) MUST_CHECK;
+void     sql_stmt_reset(struct sqlite3_stmt **stmt);                                 /* for AUTO(); NULL is fine */
+enum err sql_conn_step(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK; /* OK a row, ERR_NOT_FOUND the end */
+enum err sql_conn_run(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK;      /* a statement without rows */
+enum err sql_conn_do(struct conn *conn, enum sql sql) MUST_CHECK;                    /* one without parameters, too */
+enum err sql_conn_exec(struct conn *conn, const char *sql) MUST_CHECK;
+/* The first column of the first row. */
+enum err sql_conn_ask(struct conn *conn, const char *sql, int64_t *number_out) MUST_CHECK;
+bool     sql_conn_in_txn(const struct conn *conn);
+/* Translates SQLite's code, once, and keeps the sentence in the engine. */
+enum err sql_conn_fail(struct conn *conn, int code);
+enum err sql_engine_fail(struct engine *engine, enum err err, const char *sentence);
+
+void sql_bind_int(struct sqlite3_stmt *stmt, int at, int64_t value);
+void sql_bind_blob(struct sqlite3_stmt *stmt, int at, struct str bytes);
+void sql_bind_blob_or_null(struct sqlite3_stmt *stmt, int at, struct str bytes);     /* NULL when empty */
+void sql_bind_text(struct sqlite3_stmt *stmt, int at, const char *text);
+void sql_bind_feed(struct sqlite3_stmt *stmt, const struct store_feed *feed);        /* ?1 ?2 ?3 */
+
+struct str sql_column_str(struct sqlite3_stmt *stmt, int at);
+enum err   sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct guid *guid_out) MUST_CHECK;
+
+/* ---- opening (store_sqlite.c) ----------------------------------------------------------------- */
+
+struct meta {
+	struct guid id;
+	uint32_t    epoch;
+	uint64_t    marker;
+	int         version;                     /* 0: an empty file */
+};
+
+enum err sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, struct engine **engine_out,
+                     char why_out[512]) MUST_CHECK;
+void     sql_engine_free(struct engine **engine);
+/* Whose file it is; ERR_FOREIGN, ERR_CORRUPT.  An empty database has version 0 and no more. */
+enum err sql_meta_read(struct conn *conn, struct meta *meta_out) MUST_CHECK;
+enum err sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker) MUST_CHECK;
+void     sql_engine_tell(struct engine *engine, char why_out[512]);
+
+/* ---- reading (store_sqlite_read.c) ------------------------------------------------------------ */
+
+enum err          sql_feed_state_read(struct conn *conn, struct sqlite3_stmt *stmt,
+                                      struct feed_state *state_out) MUST_CHECK;
+struct store_mark sql_feed_state_mark(const struct feed_state *state);
+void              sql_item_from_row(struct sqlite3_stmt *stmt, struct item *item_out);
+struct item       sql_item_copy(struct item item, struct arena *arena);
+
+enum err sqlite_scan_open(void *engine, const struct store_feed *feed, const struct store_range *range,
+                          struct arena *arena, void **scan_out, struct store_mark *mark_out) MUST_CHECK;
+enum err sqlite_scan_next(void *scan, struct item *item_out) MUST_CHECK;
+void     sqlite_scan_close(void *scan);
+enum err sqlite_get(void *engine, const struct store_feed *feed, struct str id, struct arena *arena,
+                    struct item *out) MUST_CHECK;
+enum err sqlite_get_pinned(void *engine, const struct store_feed *feed, struct arena *arena,
+                           struct item *out) MUST_CHECK;
+enum err sqlite_find(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
+                     struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
+enum err sqlite_seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
+                       uint64_t *seq_out) MUST_CHECK;
+enum err sqlite_get_note(void *engine, const char *space, struct str name, struct arena *arena,
+                         struct str *out) MUST_CHECK;
+enum err sqlite_next_note(void *engine, const char *space, struct str after, struct arena *arena,
+                          struct str *name_out, struct str *note_out) MUST_CHECK;
+enum err sqlite_next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out,
+                          struct store_mark *mark_out) MUST_CHECK;
+
+/* What a connection answers, lent reader or writer alike. */
+enum err sql_conn_get(struct conn *conn, const struct store_feed *feed, struct str id, struct arena *arena,
+                  struct item *out) MUST_CHECK;
+enum err sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena,
+                         struct item *out) MUST_CHECK;
+enum err sql_conn_find(struct conn *conn, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
+                   struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
+enum err sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct arena *arena,
+                       struct str *out) MUST_CHECK;
+
+/* ---- writing (store_sqlite_write.c) ----------------------------------------------------------- */
+
+enum err sqlite_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out,
+                      bool *was_done_out) MUST_CHECK;
+enum err sqlite_txn_mark(void *txn, const struct store_feed *feed, struct store_mark *mark_out) MUST_CHECK;
+enum err sqlite_txn_get(void *txn, const struct store_feed *feed, struct str id, struct item *out) MUST_CHECK;
+enum err sqlite_txn_get_pinned(void *txn, const struct store_feed *feed, struct item *out) MUST_CHECK;
+enum err sqlite_txn_find(void *txn, const struct store_feed *feed, struct str key, struct item *out) MUST_CHECK;
+enum err sqlite_txn_get_note(void *txn, const char *space, struct str name, struct str *out) MUST_CHECK;
+enum err sqlite_put(void *txn, const struct store_feed *feed, const struct item *item) MUST_CHECK;
+enum err sqlite_rewrite(void *txn, const struct store_feed *feed, const struct item *item) MUST_CHECK;
+enum err sqlite_remove(void *txn, const struct store_feed *feed, struct str id) MUST_CHECK;
+enum err sqlite_pin(void *txn, const struct store_feed *feed, struct str id) MUST_CHECK;
+enum err sqlite_purge(void *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
+                      uint32_t *purged_out) MUST_CHECK;
+enum err sqlite_drop_feed(void *txn, const struct store_feed *feed) MUST_CHECK;
+enum err sqlite_put_note(void *txn, const char *space, struct str name, struct str note) MUST_CHECK;
+enum err sqlite_remove_note(void *txn, const char *space, struct str name) MUST_CHECK;
+enum err sqlite_forget_ops(void *txn, int64_t before_ms) MUST_CHECK;
+enum err sqlite_finish(void *txn, bool commit) MUST_CHECK;
+
+/* ---- the turn and the shared commit (store_sqlite_group.c) ------------------------------------ */
+
+enum err sql_group_enter(struct txn *txn) MUST_CHECK;        /* on failure the turn has been passed on */
+enum err sql_group_leave(struct txn *txn, bool is_kept) MUST_CHECK;
+void     sql_group_watch_wal(struct engine *engine);
+void     sql_group_close(struct engine *engine);             /* the last marker, the last checkpoint */
+
+/* ---- the whole (store_sqlite_whole.c, store_sqlite_check.c) ------------------------------------ */
+
+enum err sqlite_info(void *engine, struct store_info *info_out) MUST_CHECK;
+enum err sqlite_check(void *engine, store_fault_fn *found, void *ctx) MUST_CHECK;
+enum err sqlite_backup(void *engine, const char *path, char why_out[512]) MUST_CHECK;
+enum err sqlite_restore(const struct store_conf *conf, struct str rest, const char *path, char why_out[512]) MUST_CHECK;

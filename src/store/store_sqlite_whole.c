@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store as one thing: its figures, a copy of it, and a copy put back. */
+#include "store/store_sqlite.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- figures -------------------------------------------------------------------------------- */
+
+static enum err
+count_all(struct conn *conn, struct store_info *info)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *feeds = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *notes = NULL;
+
+	TRY(sql_conn_stmt(conn, SQL_COUNT_FEEDS, &feeds));
+	TRY(sql_conn_step(conn, feeds));
+	info->feeds = (uint64_t)sqlite3_column_int64(feeds, 0);
+	info->items = (uint64_t)sqlite3_column_int64(feeds, 1);
+	info->tombstones = (uint64_t)sqlite3_column_int64(feeds, 2);
+	TRY(sql_conn_stmt(conn, SQL_COUNT_NOTES, &notes));
+	TRY(sql_conn_step(conn, notes));
+	info->notes = (uint64_t)sqlite3_column_int64(notes, 0);
+	return OK;
+}
+
+enum err
+sqlite_info(void *inner, struct store_info *info_out)
+{
+	AUTO(arena_close) struct arena *scratch = arena_open((size_t)16 << 10);
+	AUTO(sql_conn_return) struct conn  *conn = NULL;
+	struct engine                  *engine = inner;
+	struct store_info               info = { .engine = STR("sqlite"), .schema = SCHEMA_VERSION };
+	char                            why[512];
+
+	TRY(sql_conn_borrow(engine, &conn));
+	TRY(count_all(conn, &info));
+	TRY(store_file_look(engine->path, &info.file_bytes, why));
+	if (store_file_look(arena_c(scratch, arena_printf(scratch, "%s-wal", engine->path)), &info.wal_bytes,
+	                    why) != OK)
+		info.wal_bytes = 0;
+	info.id = engine->id;
+	info.epoch = engine->epoch;
+	info.commits = atomic_load(&engine->commits);
+	info.syncs = atomic_load(&engine->syncs);
+	*info_out = info;
+	return OK;
+}
+
+/* ---- copying -------------------------------------------------------------------------------- */
+
+static enum err
+copy_failed(struct sqlite3 *to, const char *path, char why_out[512])
+{
+	int code = sqlite3_extended_errcode(to), system_errno = sqlite3_system_errno(to);
+
+	(void)snprintf(why_out, 512, "copying to %.200s failed: %s (code %d)", path, sqlite3_errmsg(to), code);
+	if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
+		return ERR_CORRUPT;
+	if ((code & 0xff) == SQLITE_FULL || system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG)
+		return ERR_FULL;
+	return ERR_IO;
+}
+
+static void
+close_db(struct sqlite3 **db)
+{
+	(void)sqlite3_close(*db);
+}
+
+/*
+ * All pages in one step are all pages of one moment, and writers go on beside it.  The copy gets no
+ * log of its own, so it is one file; nothing need be safe before it is whole, so nothing is synced on the way.
+ */
+static enum err
+copy_pages(struct conn *from, const char *path, char why_out[512])
+{
+	AUTO(close_db) struct sqlite3 *to = NULL;
+	struct sqlite3_backup         *backup;
+	int                            code;
+
+	code = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+	if (code != SQLITE_OK ||
+	    sqlite3_exec(to, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF", NULL, NULL, NULL) != SQLITE_OK)
+		return copy_failed(to, path, why_out);
+	backup = sqlite3_backup_init(to, "main", from->db, "main");
+	if (!backup)
+		return copy_failed(to, path, why_out);
+	code = sqlite3_backup_step(backup, -1);
+	if (sqlite3_backup_finish(backup) != SQLITE_OK || code != SQLITE_DONE)
+		return copy_failed(to, path, why_out);
+	if (sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
+		return copy_failed(to, path, why_out);
+	return OK;
+}
+
+struct unfinished {                              /* a file that is taken away again unless it is published */
+	char path[512];
+};
+
+static void
+unlink_unfinished(struct unfinished *file)
+{
+	if (file->path[0])
+		(void)unlink(file->path);
+}
+
+/* Starts PATH+suffix afresh; what a run that was killed left there goes. */
+static enum err
+start_file(struct unfinished *file, const char *path, const char *suffix, char why_out[512])
+{
+	int len = snprintf(file->path, sizeof(file->path), "%s%s", path, suffix);
+
+	if (len < 0 || (size_t)len >= sizeof(file->path)) {
+		file->path[0] = '\0';
+		(void)snprintf(why_out, 512, "the path %.300s is too long", path);
+		return ERR_BAD_REQUEST;
+	}
+	if (unlink(file->path) != 0 && errno != ENOENT)
+		return store_file_fail("cannot replace", file->path, why_out);
+	return store_file_make(file->path, why_out);
+}
+
+enum err
+sqlite_backup(void *engine, const char *path, char why_out[512])
+{
+	AUTO(sql_conn_return) struct conn               *conn = NULL;
+	AUTO(unlink_unfinished) struct unfinished    file = { { 0 } };
+	uint64_t                                     bytes;
+	enum err                                     err = store_file_look(path, &bytes, why_out);
+
+	if (err == OK || err == ERR_FOREIGN) {
+		(void)snprintf(why_out, 512, "%.300s is already there; a backup replaces nothing", path);
+		return ERR_CONFLICT;
+	}
+	if (err != ERR_NOT_FOUND)
+		return err;
+	TRY(start_file(&file, path, ".tmp", why_out));
+	err = sql_conn_borrow(engine, &conn);
+	if (err != OK) {
+		sql_engine_tell(engine, why_out);
+		return err;
+	}
+	TRY(copy_pages(conn, file.path, why_out));
+	TRY(store_file_sync(file.path, why_out));
+	TRY(store_file_publish(file.path, path, why_out));
+	file.path[0] = '\0';
+	why_out[0] = '\0';
+	return OK;
+}
+
+/* ---- putting back --------------------------------------------------------------------------- */
+
+static enum err
+judge_copy(struct engine *copy, struct conn *conn, struct meta *meta_out)
+{
+	int64_t is_sound;
+
+	TRY(sql_meta_read(conn, meta_out));
+	if (meta_out->version == 0)
+		return sql_engine_fail(copy, ERR_FOREIGN, "there is no store in that file; it is empty");
+	TRY(sql_conn_ask(conn, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &is_sound));
+	if (!is_sound)
+		return sql_engine_fail(copy, ERR_CORRUPT, "the copy is damaged; the store is left as it is");
+	return OK;
+}
+
+/* Reads the copy, whatever it is, into `file` beside the store. */
+static enum err
+fetch_copy(const struct store_conf *conf, const char *path, const char *to, struct meta *meta_out, char why_out[512])
+{
+	AUTO(sql_engine_free) struct engine *copy = NULL;
+	AUTO(sql_conn_return) struct conn   *conn = NULL;
+	struct store_conf                look = { .access = STORE_LOOK, .clock = conf->clock, .entropy = conf->entropy };
+	uint64_t                         bytes;
+	enum err                         err;
+
+	TRY(sql_engine_make(&look, str_from_c(path), false, &copy, why_out));
+	TRY(store_file_look(copy->path, &bytes, why_out));
+	err = sql_conn_borrow(copy, &conn);
+	if (err == OK)
+		err = judge_copy(copy, conn, meta_out);
+	if (err != OK) {
+		sql_engine_tell(copy, why_out);
+		return err;
+	}
+	return copy_pages(conn, to, why_out);
+}
+
+/*
+ * What the store that is about to go knew, and its log put back into its file, so that until the very rename
+ * it is whole without the log.  A store that cannot be opened is what restoring is for: it only counts as nothing.
+ */
+static enum err
+retire(struct engine *engine, uint32_t *epoch_out, char why_out[512])
+{
+	struct witness witness = { 0 };
+	struct meta    meta = { 0 };
+	uint64_t       bytes;
+	enum err       err = store_file_look(engine->path, &bytes, why_out);
+
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	if (err == OK && sql_conn_open(engine, CONN_WRITER, &engine->writer) == OK) {
+		err = sql_meta_read(engine->writer, &meta);
+		if (err == ERR_FOREIGN) {
+			sql_engine_tell(engine, why_out);
+			return err;
+		}
+		if (err == OK)
+			(void)sqlite3_wal_checkpoint_v2(engine->writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	}
+	sql_conn_close(&engine->writer);
+	if (store_witness_read(engine->witness_path, &witness) != OK)
+		witness.epoch = 0;
+	*epoch_out = meta.epoch > witness.epoch ? meta.epoch : witness.epoch;
+	return OK;
+}
+
+/* The log of the store that goes must not be found beside the one that comes. */
+static enum err
+remove_log(struct engine *engine, char why_out[512])
+{
+	static const char *const suffixes[] = { "-wal", "-shm" };
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *path = arena_c(engine->arena, arena_printf(engine->arena, "%s%s", engine->path, suffixes[i]));
+
+		if (unlink(path) != 0 && errno != ENOENT)
+			return store_file_fail("cannot remove", path, why_out);
+	}
+	return store_file_sync_dir_of(engine->path, why_out);
+}
+
+static enum err
+raise_epoch(const struct store_conf *conf, const char *path, uint32_t epoch, uint64_t marker, char why_out[512])
+{
+	AUTO(sql_engine_free) struct engine *copy = NULL;
+	enum err                         err;
+
+	TRY(sql_engine_make(conf, str_from_c(path), false, &copy, why_out));
+	err = sql_conn_open(copy, CONN_WRITER, &copy->writer);
+	if (err == OK)
+		err = sql_meta_write_epoch(copy->writer, epoch, marker);
+	if (err != OK)
+		sql_engine_tell(copy, why_out);
+	return err;
+}
+
+enum err
+sqlite_restore(const struct store_conf *conf, struct str rest, const char *path, char why_out[512])
+{
+	AUTO(sql_engine_free) struct engine          *engine = NULL;
+	AUTO(unlink_unfinished) struct unfinished file = { { 0 } };
+	struct meta                               meta = { 0 };
+	struct witness                            witness;
+	uint32_t                                  epoch = 0;
+
+	TRY(sql_engine_make(conf, rest, true, &engine, why_out));
+	TRY(store_file_lock(arena_c(engine->arena, arena_printf(engine->arena, "%s.lock", engine->path)), engine->clock,
+	                    &engine->lock_fd, why_out));
+	TRY(start_file(&file, engine->path, ".restoring", why_out));
+	TRY(fetch_copy(conf, path, file.path, &meta, why_out));
+	TRY(retire(engine, &epoch, why_out));
+	witness = (struct witness){
+		.id = meta.id,
+		.epoch = (epoch > meta.epoch ? epoch : meta.epoch) + 1,
+		.marker = meta.marker + 1,
+	};
+	TRY(raise_epoch(conf, file.path, witness.epoch, witness.marker, why_out));
+	TRY(store_file_sync(file.path, why_out));
+	TRY(remove_log(engine, why_out));
+	if (rename(file.path, engine->path) != 0)
+		return store_file_fail("cannot replace", engine->path, why_out);
+	file.path[0] = '\0';
+	TRY(store_file_sync_dir_of(engine->path, why_out));
+	if (store_witness_write(engine->witness_path, &witness) != OK) {
+		(void)snprintf(why_out, 512, "the store is restored, but %.300s cannot be written", engine->witness_path);
+		return ERR_IO;
+	}
+	why_out[0] = '\0';
+	return OK;
+}

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a transaction does on the writing connection, while it holds the turn.
+ *
+ * The row of the feed last touched is kept in the transaction and written back when another feed
+ * is touched, when the row itself is read by SQL, and at the end.
+ */
+#include "store/store_sqlite.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+
+static int64_t
+place_of(const struct feed_state *feed, uint64_t seq)
+{
+	return (int64_t)((uint64_t)feed->fid << SEQ_BITS | seq);
+}
+
+static int64_t
+changes(const struct txn *txn)
+{
+	return sqlite3_changes64(txn->engine->writer->db);
+}
+
+/* ---- the feed's row ------------------------------------------------------------------------- */
+
+static enum err
+flush(struct txn *txn)
+{
+	struct feed_state   *feed = &txn->feed;
+	struct sqlite3_stmt *stmt = NULL;
+
+	if (!feed->is_dirty)
+		return OK;
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_SAVE_FEED, &stmt));
+	sql_bind_int(stmt, 1, feed->fid);
+	sql_bind_int(stmt, 2, feed->epoch);
+	sql_bind_int(stmt, 3, (int64_t)feed->head);
+	sql_bind_int(stmt, 4, (int64_t)feed->horizon);
+	sql_bind_int(stmt, 5, feed->horizon_ms);
+	sql_bind_int(stmt, 6, feed->last_ms);
+	sql_bind_int(stmt, 7, (int64_t)feed->live);
+	sql_bind_int(stmt, 8, (int64_t)feed->tombs);
+	sql_bind_blob_or_null(stmt, 9, str_of(feed->pinned, feed->pinned_len));
+	TRY(sql_conn_run(txn->engine->writer, stmt));
+	feed->is_dirty = false;
+	return OK;
+}
+
+static bool
+is_same_feed(const struct store_feed *a, const struct store_feed *b)
+{
+	return a->collection == b->collection && guid_eq(&a->owner, &b->owner) && guid_eq(&a->tenant, &b->tenant);
+}
+
+static enum err
+load(struct txn *txn, const struct store_feed *name)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct conn                          *conn = txn->engine->writer;
+	struct feed_state                    *feed = &txn->feed;
+	enum err                              err;
+
+	if (feed->is_known && is_same_feed(&feed->name, name))
+		return OK;
+	TRY(flush(txn));
+	feed->is_known = feed->exists = false;
+	TRY(sql_conn_stmt(conn, SQL_FEED, &stmt));
+	sql_bind_feed(stmt, name);
+	sql_bind_int(stmt, 4, INT64_MAX);
+	err = sql_conn_step(conn, stmt);
+	if (err == OK)
+		err = sql_feed_state_read(conn, stmt, feed);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	feed->name = *name;
+	feed->is_known = true;
+	return OK;
+}
+
+static enum err
+add_base(struct txn *txn)
+{
+	struct conn         *conn = txn->engine->writer;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(conn, SQL_ADD_BASE, &stmt));
+	sql_bind_int(stmt, 1, txn->feed.fid);
+	sql_bind_int(stmt, 2, txn->engine->epoch);
+	sql_bind_int(stmt, 3, (int64_t)txn->feed.head);
+	return sql_conn_run(conn, stmt);
+}
+
+static enum err
+make_feed(struct txn *txn)
+{
+	struct engine       *engine = txn->engine;
+	struct store_feed    name = txn->feed.name;
+	struct guid          incarnation = guid_random(engine->entropy);
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(engine->writer, SQL_MAKE_FEED, &stmt));
+	sql_bind_feed(stmt, &name);
+	sql_bind_blob(stmt, 4, str_of(incarnation.b, sizeof(incarnation.b)));
+	sql_bind_int(stmt, 5, engine->epoch);
+	TRY(sql_conn_run(engine->writer, stmt));
+	txn->feed = (struct feed_state){
+		.name = name,
+		.is_known = true,
+		.exists = true,
+		.fid = sqlite3_last_insert_rowid(engine->writer->db),
+		.incarnation = incarnation,
+		.epoch = engine->epoch,
+		.store_epoch = engine->epoch,
+	};
+	if (txn->feed.fid > FID_MAX)
+		return sql_engine_fail(engine, ERR_TOO_LARGE,
+		                       "the store holds as many feeds as it can number (8,388,607)");
+	/* Whoever knew an earlier epoch knew this feed as empty. */
+	return engine->epoch > 1 ? add_base(txn) : OK;
+}
+
+/* The next number of the feed, and its moment, which never goes back. */
+static enum err
+next_seq(struct txn *txn)
+{
+	struct feed_state *feed = &txn->feed;
+	int64_t            now_ms = clock_wall_ms(txn->engine->clock);
+
+	if (feed->head >= SEQ_MAX)
+		return sql_engine_fail(txn->engine, ERR_TOO_LARGE, "a feed has used up its 2^40 change numbers");
+	if (feed->epoch < txn->engine->epoch) {
+		TRY(add_base(txn));
+		feed->epoch = txn->engine->epoch;
+	}
+	if (feed->head == 0 || now_ms > feed->last_ms)
+		feed->last_ms = now_ms;
+	feed->head++;
+	feed->is_dirty = true;
+	txn->writes++;
+	return OK;
+}
+
+/* ---- beginning and ending ------------------------------------------------------------------- */
+
+static enum err
+add_op(struct txn *txn, const struct store_op *op, bool *was_done_out)
+{
+	struct conn         *conn = txn->engine->writer;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(conn, SQL_ADD_OP, &stmt));
+	sql_bind_blob(stmt, 1, str_of(op->id.b, sizeof(op->id.b)));
+	sql_bind_int(stmt, 2, clock_wall_ms(txn->engine->clock));
+	TRY(sql_conn_run(conn, stmt));
+	*was_done_out = changes(txn) == 0;
+	return OK;
+}
+
+static void
+txn_free(struct txn *txn)
+{
+	(void)pthread_cond_destroy(&txn->woken);
+	free(txn);
+}
+
+enum err
+sqlite_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
+{
+	struct txn *txn = calloc(1, sizeof(*txn));
+	bool        was_done = false;
+	enum err    err;
+
+	MUST(txn != NULL);
+	MUST(pthread_cond_init(&txn->woken, NULL) == 0);
+	txn->engine = engine;
+	txn->arena = arena;
+	err = sql_group_enter(txn);
+	if (err != OK) {
+		txn_free(txn);
+		return err;
+	}
+	if (op)
+		err = add_op(txn, op, &was_done);
+	if (err != OK) {
+		enum err left = sqlite_finish(txn, false);
+
+		(void)left;
+		return err;
+	}
+	*was_done_out = was_done;
+	*txn_out = txn;
+	return OK;
+}
+
+enum err
+sqlite_finish(void *inner, bool commit)
+{
+	struct txn *txn = inner;
+	enum err    err = commit ? flush(txn) : OK;
+	enum err    left = sql_group_leave(txn, commit && err == OK);
+
+	txn_free(txn);
+	return err != OK ? err : left;
+}
+
+/* ---- reading inside ------------------------------------------------------------------------- */
+
+enum err
+sqlite_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
+{
+	struct txn *txn = inner;
+
+	TRY(load(txn, feed));
+	*mark_out = sql_feed_state_mark(&txn->feed);
+	return OK;
+}
+
+enum err
+sqlite_txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out)
+{
+	struct txn *txn = inner;
+
+	return sql_conn_get(txn->engine->writer, feed, id, txn->arena, out);
+}
+
+enum err
+sqlite_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
+{
+	struct txn *txn = inner;
+
+	TRY(flush(txn));
+	return sql_conn_get_pinned(txn->engine->writer, feed, txn->arena, out);
+}
+
+enum err
+sqlite_txn_find(void *inner, const struct store_feed *feed, struct str key, struct item *out)
+{
+	struct txn *txn = inner;
+	size_t      count;
+
+	TRY(sql_conn_find(txn->engine->writer, feed, key, 0, 1, txn->arena, out, &count));
+	return count ? OK : ERR_NOT_FOUND;
+}
+
+enum err
+sqlite_txn_get_note(void *inner, const char *space, struct str name, struct str *out)
+{
+	struct txn *txn = inner;
+
+	return sql_conn_get_note(txn->engine->writer, space, name, txn->arena, out);
+}
+
+/* ---- items ---------------------------------------------------------------------------------- */
+
+/* Runs one of the statements whose first two parameters are the feed's number and an id. */
+static enum err
+run_on_id(struct txn *txn, enum sql sql, struct str id)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
+	sql_bind_int(stmt, 1, txn->feed.fid);
+	sql_bind_blob(stmt, 2, id);
+	return sql_conn_run(txn->engine->writer, stmt);
+}
+
+static enum err
+run_on_item(struct txn *txn, enum sql sql, const struct item *item)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
+	sql_bind_int(stmt, 3, place_of(&txn->feed, txn->feed.head));
+	sql_bind_int(stmt, 4, txn->feed.last_ms);
+	sql_bind_blob_or_null(stmt, 5, item->key);
+	sql_bind_blob(stmt, 6, item->body);
+	return run_on_id(txn, sql, item->id);
+}
+
+static enum err
+run_on_range(struct txn *txn, enum sql sql, uint64_t after, uint64_t until)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
+	sql_bind_int(stmt, 1, place_of(&txn->feed, after));
+	sql_bind_int(stmt, 2, place_of(&txn->feed, until));
+	return sql_conn_run(txn->engine->writer, stmt);
+}
+
+enum err
+sqlite_put(void *inner, const struct store_feed *name, const struct item *item)
+{
+	struct txn        *txn = inner;
+	struct feed_state *feed = &txn->feed;
+
+	TRY(load(txn, name));
+	if (!feed->exists)
+		TRY(make_feed(txn));
+	TRY(next_seq(txn));
+	txn->engine->turn.bytes += item->body.len;
+	if (feed->live > 0) {
+		TRY(run_on_item(txn, SQL_MOVE_ITEM, item));
+		if (changes(txn) > 0)
+			return OK;
+	}
+	if (feed->tombs > 0) {
+		TRY(run_on_id(txn, SQL_CUT_TOMB, item->id));
+		feed->tombs -= (uint64_t)changes(txn);
+	}
+	feed->live++;
+	return run_on_item(txn, SQL_ADD_ITEM, item);
+}
+
+enum err
+sqlite_rewrite(void *inner, const struct store_feed *name, const struct item *item)
+{
+	struct txn          *txn = inner;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(load(txn, name));
+	if (!txn->feed.exists)
+		return ERR_NOT_FOUND;
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_REWRITE_ITEM, &stmt));
+	sql_bind_blob_or_null(stmt, 3, item->key);
+	sql_bind_blob(stmt, 4, item->body);
+	TRY(run_on_id(txn, SQL_REWRITE_ITEM, item->id));
+	txn->engine->turn.bytes += item->body.len;
+	txn->writes++;
+	return changes(txn) > 0 ? OK : ERR_NOT_FOUND;
+}
+
+enum err
+sqlite_remove(void *inner, const struct store_feed *name, struct str id)
+{
+	struct txn          *txn = inner;
+	struct feed_state   *feed = &txn->feed;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(load(txn, name));
+	if (!feed->exists || feed->live == 0)
+		return ERR_NOT_FOUND;
+	TRY(run_on_id(txn, SQL_CUT_ITEM, id));
+	if (changes(txn) == 0)
+		return ERR_NOT_FOUND;
+	TRY(next_seq(txn));
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_ADD_TOMB, &stmt));
+	sql_bind_int(stmt, 3, place_of(feed, feed->head));
+	sql_bind_int(stmt, 4, feed->last_ms);
+	TRY(run_on_id(txn, SQL_ADD_TOMB, id));
+	feed->live--;
+	feed->tombs++;
+	if (str_eq(str_of(feed->pinned, feed->pinned_len), id))
+		feed->pinned_len = 0;
+	return OK;
+}
+
+static enum err
+is_live(struct txn *txn, struct str id)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_HAS_ITEM, &stmt));
+	sql_bind_int(stmt, 1, txn->feed.fid);
+	sql_bind_blob(stmt, 2, id);
+	return sql_conn_step(txn->engine->writer, stmt);
+}
+
+enum err
+sqlite_pin(void *inner, const struct store_feed *name, struct str id)
+{
+	struct txn        *txn = inner;
+	struct feed_state *feed = &txn->feed;
+
+	TRY(load(txn, name));
+	if (!feed->exists)
+		return id.len ? ERR_NOT_FOUND : OK;
+	if (id.len)
+		TRY(is_live(txn, id));
+	memcpy(feed->pinned, id.at, id.len);
+	feed->pinned_len = id.len;
+	feed->is_dirty = true;
+	txn->writes++;
+	return OK;
+}
+
+/* ---- feeds ---------------------------------------------------------------------------------- */
+
+/* Finds the oldest tombstones that may go: how many, and the last one's seq and moment. */
+static enum err
+find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct store_mark *last_out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct conn                          *conn = txn->engine->writer;
+	struct store_mark                     last = { 0 };
+	enum err                              err = OK;
+
+	TRY(sql_conn_stmt(conn, SQL_TOMBS, &stmt));
+	sql_bind_int(stmt, 1, place_of(&txn->feed, txn->feed.horizon));
+	sql_bind_int(stmt, 2, place_of(&txn->feed, txn->feed.head));
+	while (last.tombstones < max) {
+		err = sql_conn_step(conn, stmt);
+		if (err != OK || sqlite3_column_int64(stmt, 3) > until_ms)
+			break;
+		last.tombstones++;
+		last.horizon = (uint64_t)sqlite3_column_int64(stmt, 0) & SEQ_MAX;
+		last.horizon_ms = sqlite3_column_int64(stmt, 3);
+	}
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	*last_out = last;
+	return OK;
+}
+
+enum err
+sqlite_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max, uint32_t *purged_out)
+{
+	struct txn        *txn = inner;
+	struct feed_state *feed = &txn->feed;
+	struct store_mark  last = { 0 };
+
+	TRY(load(txn, name));
+	if (feed->exists && feed->tombs > 0)
+		TRY(find_purgeable(txn, until_ms, max, &last));
+	*purged_out = (uint32_t)last.tombstones;
+	if (last.tombstones == 0)
+		return OK;
+	TRY(run_on_range(txn, SQL_CUT_TOMBS, feed->horizon, last.horizon));
+	feed->tombs -= last.tombstones;
+	feed->horizon = last.horizon;
+	feed->horizon_ms = last.horizon_ms;
+	feed->is_dirty = true;
+	txn->writes += last.tombstones;
+	return OK;
+}
+
+static enum err
+run_on_feed(struct txn *txn, enum sql sql)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
+	sql_bind_int(stmt, 1, txn->feed.fid);
+	return sql_conn_run(txn->engine->writer, stmt);
+}
+
+enum err
+sqlite_drop_feed(void *inner, const struct store_feed *name)
+{
+	struct txn        *txn = inner;
+	struct feed_state *feed = &txn->feed;
+
+	TRY(load(txn, name));
+	if (!feed->exists)
+		return OK;
+	TRY(run_on_range(txn, SQL_CUT_ITEMS, 0, SEQ_MAX));
+	TRY(run_on_range(txn, SQL_CUT_TOMBS, 0, SEQ_MAX));
+	TRY(run_on_feed(txn, SQL_DROP_BASES));
+	TRY(run_on_feed(txn, SQL_DROP_FEED));
+	feed->exists = feed->is_dirty = false;
+	txn->writes++;
+	return OK;
+}
+
+/* ---- notes and ops -------------------------------------------------------------------------- */
+
+enum err
+sqlite_put_note(void *inner, const char *space, struct str name, struct str note)
+{
+	struct txn          *txn = inner;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_PUT_NOTE, &stmt));
+	sql_bind_text(stmt, 1, space);
+	sql_bind_blob(stmt, 2, name);
+	sql_bind_blob(stmt, 3, note);
+	txn->notes_changed++;
+	txn->writes++;
+	return sql_conn_run(txn->engine->writer, stmt);
+}
+
+enum err
+sqlite_remove_note(void *inner, const char *space, struct str name)
+{
+	struct txn          *txn = inner;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_CUT_NOTE, &stmt));
+	sql_bind_text(stmt, 1, space);
+	sql_bind_blob(stmt, 2, name);
+	txn->notes_changed++;
+	txn->writes++;
+	return sql_conn_run(txn->engine->writer, stmt);
+}
+
+enum err
+sqlite_forget_ops(void *inner, int64_t before_ms)
+{
+	struct txn          *txn = inner;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_FORGET_OPS, &stmt));
+	sql_bind_int(stmt, 1, before_ms);
+	return sql_conn_run(txn->engine->writer, stmt);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One pass, one loop: `want` says what may stand next, a small stack which containers are open.
+ * The names of all open objects lie in one array, those of an inner object behind its outer's, so
+ * closing an object only takes its names off the end.
+ */
+#include "text/json_check.h"
+
+#include "base/buf.h"
+#include "text/json_read.h"
+#include "text/json_string.h"
+#include "text/utf8.h"
+
+#define NAMES_MAX   ((size_t)JSON_DEPTH_MAX * JSON_MEMBERS_MAX)
+
+enum want {
+	WANT_VALUE,                              /* a value must follow */
+	WANT_FIRST_ELEMENT,                      /* a value or ] */
+	WANT_FIRST_NAME,                         /* a name or } */
+	WANT_NAME,
+	WANT_REST,                               /* a comma or the closing bracket; at the top: the end */
+};
+
+struct name {
+	struct str raw;
+	uint64_t   hash;                         /* of what it means: two spellings of a name are one */
+};
+
+struct level {
+	bool   object;
+	size_t names_from;
+};
+
+struct check {
+	struct str    text;
+	size_t        at;
+	enum want     want;
+	size_t        depth;
+	struct level  levels[JSON_DEPTH_MAX];
+	struct buf    names;
+	const char   *what;
+	size_t        fault_at;
+};
+
+static enum err
+fault(struct check *check, const char *what, size_t at)
+{
+	check->what = what;
+	check->fault_at = at;
+	return ERR_BAD_REQUEST;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static char
+peek(const struct check *check)
+{
+	return check->at < check->text.len ? check->text.at[check->at] : '\0';
+}
+
+static void
+skip_blanks(struct check *check)
+{
+	while (check->at < check->text.len && is_blank(check->text.at[check->at]))
+		check->at++;
+}
+
+/* ---- strings and names ---------------------------------------------------------------------- */
+
+static enum err
+take_string(struct check *check, struct str *inside_out)
+{
+	size_t opening = check->at++;
+
+	for (;;) {
+		struct str rest;
+		uint32_t   rune;
+
+		check->at += json_plain_len(str_skip(check->text, check->at));
+		if (check->at == check->text.len)
+			return fault(check, "a string is not closed; it opens", opening);
+		if (check->text.at[check->at] == '"')
+			break;
+		if (check->text.at[check->at] != '\\')
+			return fault(check, "a control byte stands in a string", check->at);
+		rest = str_skip(check->text, check->at);
+		if (!json_take_escape(&rest, &rune))
+			return fault(check, "an escape stands for no character", check->at);
+		if (rune == 0)
+			return fault(check, "\\u0000 is not accepted", check->at);
+		check->at = check->text.len - rest.len;
+	}
+	*inside_out = str_of(check->text.at + opening + 1, check->at - opening - 1);
+	check->at++;
+	return OK;
+}
+
+/* The next bytes a name stands for: one plain byte, or what an escape means. */
+static size_t
+take_meant(struct str *raw, char bytes_out[4])
+{
+	uint32_t rune;
+
+	bytes_out[0] = raw->at[0];
+	if (raw->at[0] == '\\' && json_take_escape(raw, &rune))
+		return utf8_put(rune, bytes_out);
+	*raw = str_skip(*raw, 1);
+	return 1;
+}
+
+static uint64_t
+hash_of(struct str raw)
+{
+	uint64_t hash = 14695981039346656037u;
+	char     bytes[4];
+
+	while (raw.len > 0) {
+		size_t len = take_meant(&raw, bytes);
+
+		for (size_t i = 0; i < len; i++)
+			hash = (hash ^ (uint8_t)bytes[i]) * 1099511628211u;
+	}
+	return hash;
+}
+
+static bool
+means_the_same(struct str a, struct str b)
+{
+	char   a_bytes[4], b_bytes[4];
+	size_t a_len = 0, b_len = 0, a_at = 0, b_at = 0;
+
+	while (a.len > 0 || a_at < a_len) {
+		if (a_at == a_len) {
+			a_len = take_meant(&a, a_bytes);
+			a_at = 0;
+		}
+		if (b_at == b_len) {
+			if (b.len == 0)
+				return false;
+			b_len = take_meant(&b, b_bytes);
+			b_at = 0;
+		}
+		if (a_bytes[a_at++] != b_bytes[b_at++])
+			return false;
+	}
+	return b.len == 0 && b_at == b_len;
+}
+
+static enum err
+note_name(struct check *check, struct str raw, size_t at)
+{
+	struct name        name = { raw, hash_of(raw) };
+	const struct name *names = (const struct name *)(const void *)check->names.at;
+	size_t             count = check->names.len / sizeof(name);
+	size_t             from = check->levels[check->depth - 1].names_from;
+
+	if (count - from == JSON_MEMBERS_MAX)
+		return fault(check, "an object has too many members", at);
+	for (size_t i = from; i < count; i++)
+		if (names[i].hash == name.hash && means_the_same(names[i].raw, raw))
+			return fault(check, "a member name is doubled", at);
+	buf_put(&check->names, str_of(&name, sizeof(name)));
+	return OK;
+}
+
+/* ---- numbers and words ---------------------------------------------------------------------- */
+
+static bool
+take_digits(struct check *check)
+{
+	size_t from = check->at;
+
+	while (is_digit(peek(check)))
+		check->at++;
+	return check->at > from;
+}
+
+static enum err
+take_number(struct check *check)
+{
+	size_t from = check->at;
+	bool   good;
+
+	if (peek(check) == '-')
+		check->at++;
+	if (peek(check) == '0') {
+		check->at++;
+		good = true;
+	} else {
+		good = take_digits(check);
+	}
+	if (good && peek(check) == '.') {
+		check->at++;
+		good = take_digits(check);
+	}
+	if (good && (peek(check) == 'e' || peek(check) == 'E')) {
+		check->at++;
+		if (peek(check) == '+' || peek(check) == '-')
+			check->at++;
+		good = take_digits(check);
+	}
+	return good ? OK : fault(check, "the JSON is malformed", from);
+}
+
+static enum err
+take_word(struct check *check, struct str word)
+{
+	if (!str_starts(str_skip(check->text, check->at), word))
+		return fault(check, "the JSON is malformed", check->at);
+	check->at += word.len;
+	return OK;
+}
+
+/* ---- the walk ------------------------------------------------------------------------------- */
+
+static enum err
+open_container(struct check *check, bool object)
+{
+	if (check->depth == JSON_DEPTH_MAX)
+		return fault(check, "the JSON is nested too deeply", check->at);
+	check->levels[check->depth++] = (struct level){ object, check->names.len / sizeof(struct name) };
+	check->want = object ? WANT_FIRST_NAME : WANT_FIRST_ELEMENT;
+	check->at++;
+	return OK;
+}
+
+static void
+close_container(struct check *check)
+{
+	buf_cut(&check->names, check->levels[--check->depth].names_from * sizeof(struct name));
+	check->want = WANT_REST;
+	check->at++;
+}
+
+static enum err
+take_value(struct check *check)
+{
+	struct str inside;
+
+	check->want = WANT_REST;
+	switch (peek(check)) {
+	case '{':
+		return open_container(check, true);
+	case '[':
+		return open_container(check, false);
+	case '"':
+		return take_string(check, &inside);
+	case 't':
+		return take_word(check, STR("true"));
+	case 'f':
+		return take_word(check, STR("false"));
+	case 'n':
+		return take_word(check, STR("null"));
+	default:
+		return take_number(check);
+	}
+}
+
+static enum err
+take_name(struct check *check)
+{
+	size_t     from = check->at;
+	struct str raw;
+
+	if (peek(check) != '"')
+		return fault(check, "the JSON is malformed", from);
+	TRY(take_string(check, &raw));
+	TRY(note_name(check, raw, from));
+	skip_blanks(check);
+	if (peek(check) != ':')
+		return fault(check, "the JSON is malformed", check->at);
+	check->at++;
+	check->want = WANT_VALUE;
+	return OK;
+}
+
+static enum err
+take_rest(struct check *check)
+{
+	bool object = check->levels[check->depth - 1].object;
+
+	if (peek(check) == (object ? '}' : ']')) {
+		close_container(check);
+		return OK;
+	}
+	if (peek(check) != ',')
+		return fault(check, "the JSON is malformed", check->at);
+	check->at++;
+	check->want = object ? WANT_NAME : WANT_VALUE;
+	return OK;
+}
+
+static enum err
+take_next(struct check *check)
+{
+	switch (check->want) {
+	case WANT_FIRST_ELEMENT:
+	case WANT_FIRST_NAME:
+		if (peek(check) == (check->want == WANT_FIRST_NAME ? '}' : ']')) {
+			close_container(check);
+			return OK;
+		}
+		return check->want == WANT_FIRST_NAME ? take_name(check) : take_value(check);
+	case WANT_VALUE:
+		return take_value(check);
+	case WANT_NAME:
+		return take_name(check);
+	case WANT_REST:
+		break;
+	}
+	return take_rest(check);
+}
+
+static enum err
+check_all(struct check *check)
+{
+	size_t good = utf8_good_len(check->text);
+
+	if (str_starts(check->text, STR("\xef\xbb\xbf")))
+		return fault(check, "a byte order mark is not accepted", 0);
+	if (good < check->text.len)
+		return fault(check, "the text is not UTF-8", good);
+	for (;;) {
+		skip_blanks(check);
+		if (check->want == WANT_REST && check->depth == 0)
+			break;
+		if (check->at == check->text.len)
+			return fault(check, "the JSON is not complete; the text ends", check->at);
+		TRY(take_next(check));
+	}
+	if (check->at < check->text.len)
+		return fault(check, "something follows the value", check->at);
+	return OK;
+}
+
+enum err
+json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out)
+{
+	struct check check = { .text = text, .want = WANT_VALUE, .what = "the JSON is too long; it goes on" };
+	enum err     err = ERR_TOO_LARGE;
+
+	check.fault_at = bytes_max;
+	buf_open(&check.names, NAMES_MAX * sizeof(struct name));
+	if (text.len <= bytes_max)
+		err = check_all(&check);
+	buf_close(&check.names);
+	if (err != OK && why_out)
+		*why_out = arena_printf(arena, "%s at byte %zu", check.what, check.fault_at + 1);
+	return err;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json_check — is this JSON?  The rules of json_read(), kept without making a tree.
+ *
+ * For large text that is only taken apart by json_span.h afterwards.  What differs: the caller
+ * gives the limit of bytes, the number of values has none but that, an object may have
+ * JSON_MEMBERS_MAX members, and a number may have any size, since nobody turns it into one.
+ * Needs a few kilobytes, whatever the text.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#define JSON_MEMBERS_MAX 1024
+
+/* ERR_BAD_REQUEST, ERR_TOO_LARGE.  why_out (may be NULL) gets a sentence from `arena`. */
+enum err json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out) MUST_CHECK;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json_write — JSON out, straight into a buffer.
+ *
+ * Commas and colons are its business, order is the caller's.  Sticky like the buffer
+ * below it: look once, at buf_err().  A text that is not UTF-8 is a bug (all text was
+ * checked when it came in) and ends the process.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+struct json_out {
+	struct buf *buf;
+	unsigned    depth;
+	bool        first;       /* nothing yet written at this level */
+};
+
+void json_out_open(struct json_out *out, struct buf *buf);
+
+void json_put_object(struct json_out *out);             /* { */
+void json_put_array(struct json_out *out);              /* [ */
+void json_end_object(struct json_out *out);
+void json_end_array(struct json_out *out);
+void json_put_name(struct json_out *out, struct str name);
+void json_put_text(struct json_out *out, struct str text);
+void json_put_raw(struct json_out *out, struct str json);      /* already JSON */
+void json_put_bool(struct json_out *out, bool value);
+void json_put_int(struct json_out *out, int64_t value);
+void json_put_null(struct json_out *out);
+
+/* name + value in one call, the usual thing inside an object */
+void json_put_member(struct json_out *out, struct str name, struct str text);
+void json_put_member_raw(struct json_out *out, struct str name, struct str json);
+void json_put_member_bool(struct json_out *out, struct str name, bool value);
+void json_put_member_int(struct json_out *out, struct str name, int64_t value);
+
+/* Only the quoted, escaped text, with no state around it. */
+void json_quote(struct buf *buf, struct str text);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * utf8 — which bytes are UTF-8 (table 3-7 of the Unicode standard: nothing overlong, no
+ * surrogates, nothing above U+10FFFF).  Private to this room; utf8_valid() is in uri.h.
+ */
+#pragma once
+
+#include "base/str.h"
+
+/* How many bytes are good before the first that is not; text.len when all are. */
+size_t utf8_good_len(struct str text);
+
+/* Writes the 1 to 4 bytes of a character and gives their number.  A surrogate is a bug. */
+size_t utf8_put(uint32_t rune, char bytes_out[4]);

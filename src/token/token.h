@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * token — a reader's place, sealed: the only state a reader has.
+ *
+ *   text = base64url( version:1 key-id:4 nonce:24 sealed tag:16 )      no padding
+ *
+ * Sealed inside: issue time, the place, and the query options as canonical bytes.  Bound to it
+ * without being sent: tenant, owner, collection and function, so a token opens nowhere else.
+ * The token tells its kind itself: a place that is told makes a delta token, any other a skip
+ * token, whatever the option it came in is called.
+ *
+ * ERR_GONE: of a shape we issue, but by a key this store no longer (or never) had; its owner
+ * can start over.  ERR_BAD_TOKEN: everything else that is not whole, not ours, or not for here.
+ * Tokens of every released version stay readable: tests/corpus/tokens.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "feed/feed.h"
+
+#define TOKEN_OPTIONS_MAX 512
+#define TOKEN_TEXT_MAX    1024
+
+enum token_function {                    /* numbers are bound into tokens: never change them */
+	TOKEN_CALENDARS_DELTA = 1,
+	TOKEN_ALL_RECORDINGS = 2,
+	TOKEN_ALL_RECORDINGS_DELTA = 3,
+	TOKEN_MEETING_RECORDINGS_DELTA = 4
+};
+
+struct token {
+	struct place place;
+	int64_t      issued_s;           /* unix seconds */
+	struct str   options;            /* the first request's options; the face writes and reads them */
+};
+
+struct token_bind {
+	struct store_feed   feed;
+	enum token_function function;
+};
+
+/*
+ * The ring: the sealing keys of a store, kept in its notes.  The newest seals, all open.
+ * Shared between threads.  token_ring_open() makes the first key if the store has none and
+ * `store` may be written; a read-only store without a key gives ERR_NOT_FOUND.
+ */
+struct token_ring;
+
+enum err token_ring_open(struct store *store, const struct clock *clock, const struct entropy *entropy,
+                         struct token_ring **ring_out) MUST_CHECK;
+void     token_ring_close(struct token_ring **ring);
+/* A new key from now on; the old ones still open.  ERR_TOO_LARGE: the ring is full (1,024 keys). */
+enum err token_ring_rotate(struct token_ring *ring) MUST_CHECK;
+
+struct str token_seal(struct token_ring *ring, const struct token *token, const struct token_bind *bind,
+                      struct arena *arena);
+/* Besides ERR_GONE and ERR_BAD_TOKEN: the store's own failure, when it had to be asked for a key. */
+enum err   token_open(struct token_ring *ring, struct str text, const struct token_bind *bind, struct arena *arena,
+                      struct token *token_out) MUST_CHECK;

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doors in script/ do what the README says they do, from any folder."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+# ---- packages -------------------------------------------------------------------------------------------
+
+
+class Machine:
+    """A machine that has some packages, with stand-ins for the commands script/packages calls."""
+
+    def __init__(self, path, packages, user=0, sudo=False):
+        self.path = path
+        self.there = path / "there"
+        self.calls = path / "calls"
+        self.there.write_text("\n".join(packages) + "\n")
+        self.calls.write_text("")
+        self.bin = path / "bin"
+        self.bin.mkdir()
+        self.stand_in("dpkg-query", f"sed 's/^/ii  /' '{self.there}'; exit 1")
+        self.stand_in("apt-get", f"""echo "apt-get $*" >>'{self.calls}'
+            while [ $# -gt 0 ] && [ "$1" != install ]; do shift; done
+            for name; do case $name in install|-*) ;; *) echo "$name" >>'{self.there}';; esac; done""")
+        self.stand_in("id", f"echo {user}")
+        self.stand_in("sudo", f"""echo "sudo $1" >>'{self.calls}'; {'[ "$1" = -n ] && shift; exec "$@"' if sudo else 'exit 1'}""")
+
+    def stand_in(self, name, script):
+        (self.bin / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self.bin / name).chmod(0o755)
+
+    def packages(self, *arguments):
+        # node and npm must not be found on the real machine: only the stand-ins and the plain tools are in the way.
+        for tool in ("sh", "env", "sed", "tr", "cat", "true"):
+            if not (self.bin / tool).exists():
+                (self.bin / tool).symlink_to(f"/bin/{tool}")
+        return subprocess.run([ROOT / "script/packages", *arguments], capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, cwd=self.path, env={"PATH": str(self.bin)})
+
+
+def listed(group):
+    return subprocess.run([ROOT / "script/packages", "list", group], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_packages_are_installed_when_missing_and_only_those(tmp_path):
+    there = [name for name in listed("build") if name not in ("cmake", "zlib1g-dev")]
+    machine = Machine(tmp_path, there)
+    run = machine.packages("install", "build")
+    assert run.returncode == 0, run.stderr
+    calls = machine.calls.read_text().splitlines()
+    assert len(calls) == 2
+    assert calls[0].endswith(" update")
+    assert calls[1].endswith(" install -y --no-install-recommends cmake zlib1g-dev")
+
+
+def test_packages_that_are_all_there_cost_no_call_of_apt(tmp_path):
+    machine = Machine(tmp_path, listed("test"))
+    run = machine.packages("install", "test")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert machine.calls.read_text() == ""
+
+
+def test_packages_without_root_are_named_and_nothing_is_tried(tmp_path):
+    machine = Machine(tmp_path, listed("build")[1:], user=1000)
+    run = machine.packages("install", "build")
+    assert run.returncode == 1
+    assert f"apt-get install --no-install-recommends {listed('build')[0]}\n" in run.stderr
+    assert "apt-get" not in machine.calls.read_text()
+
+
+def test_packages_are_installed_through_sudo_where_it_may_be_used(tmp_path):
+    machine = Machine(tmp_path, listed("build")[1:], user=1000, sudo=True)
+    run = machine.packages("install", "build")
+    assert run.returncode == 0, run.stderr
+    assert "sudo env" in machine.calls.read_text()
+
+
+def test_packages_take_a_node_that_is_not_debians(tmp_path):
+    machine = Machine(tmp_path, [name for name in listed("test") if name not in ("nodejs", "npm")])
+    assert machine.packages("missing", "test").stdout.split() == ["nodejs", "npm"]
+    machine.stand_in("node", "")
+    machine.stand_in("npm", "")
+    assert machine.packages("missing", "test").stdout == ""
+
+
+def test_packages_that_apt_could_not_bring_are_an_error(tmp_path):
+    machine = Machine(tmp_path, listed("build")[1:])
+    machine.stand_in("apt-get", "exit 0")
+    run = machine.packages("install", "build")
+    assert run.returncode == 1
+    assert "still missing" in run.stderr
+
+
+# ---- build ----------------------------------------------------------------------------------------------
+
+
+def test_build_says_where_the_program_is_and_starts_at_once_the_second_time(tmp_path):
+    cache = ROOT / "build/release/build.ninja"
+    configured = cache.stat().st_mtime_ns
+    began = time.monotonic()
+    run = subprocess.run([ROOT / "script/build"], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert time.monotonic() - began < 5
+    assert run.stdout == "build/release/tidemark\n"
+    assert cache.stat().st_mtime_ns == configured
+
+
+def test_install_puts_a_program_that_runs_where_it_was_told(tmp_path):
+    subprocess.run(["cmake", "--install", ROOT / "build/release", "--prefix", tmp_path], check=True, capture_output=True)
+    run = subprocess.run([tmp_path / "bin/tidemark", "version"], capture_output=True, text=True, check=True)
+    assert re.search(r"\d+\.\d+\.\d+", run.stdout)
+    pages = list((tmp_path / "share/man").rglob("tidemark*.[1-8]*"))
+    assert pages
+    for page in pages:
+        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True, check=False)
+        faults = [line for line in lint.stdout.splitlines() if "unusual Xr order" not in line]     # ours is the order of help
+        assert not faults
+
+
+# ---- run ------------------------------------------------------------------------------------------------
+
+
+class Running:
+    """script/run in a group of its own, up to the end of what it prints."""
+
+    def __init__(self, folder, **environment):
+        own = {name: value for name, value in os.environ.items() if name != "PORT"}
+        environment = {**own, "TIDEMARK_RUN_DIR": str(folder), **environment}
+        self.process = subprocess.Popen([ROOT / "script/run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        stdin=subprocess.DEVNULL, cwd="/", env=environment, start_new_session=True)
+        self.said = ""
+        for line in self.process.stdout:
+            self.said += line
+            if line.startswith("Ctrl-C"):
+                break
+
+    def port(self):
+        return int(re.search(r"address +https://127\.0\.0\.1:(\d+)\n", self.said).group(1))
+
+    def walk(self):
+        """Runs the printed lines in a plain sh, as somebody would who copies them; the JSON objects they print."""
+        lines = self.said.split("# ---- begin ----\n")[1].split("# ---- end ----\n")[0]
+        run = subprocess.run(["sh", "-eu"], input=lines, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+        assert run.returncode == 0, run.stderr
+        assert run.stderr == ""
+        return [json.loads(line) for line in run.stdout.splitlines() if line]
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGINT)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def running(tmp_path):
+    started = []
+
+    def start(**environment):
+        started.append(Running(tmp_path / "run", **environment))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            os.killpg(one.process.pid, signal.SIGTERM)
+            one.process.wait(timeout=30)
+
+
+def test_run_prints_lines_that_walk_a_whole_round(running):
+    run = running(PORT="0")
+    assert run.process.poll() is None, run.process.stderr.read()
+    first, second, made, told, removed = run.walk()
+
+    assert [item["name"] for item in first["value"]] == ["Calendar"]
+    assert "@odata.nextLink" in first and "@odata.deltaLink" not in first
+    assert [item["name"] for item in second["value"]] == ["Birthdays"]
+    assert "@odata.deltaLink" in second and "@odata.nextLink" not in second
+    assert made["name"] == "Volunteer"
+    assert [item["id"] for item in told["value"]] == [made["id"]]
+    assert [(item["id"], item["@removed"]) for item in removed["value"]] == [(made["id"], {"reason": "deleted"})]
+
+
+def test_run_serves_the_very_calendars_of_the_seed(running):
+    first, second, *_ = running(PORT="0").walk()
+    seed = [json.loads(line) for line in (ROOT / "samples/seed.jsonl").read_text().splitlines()]
+    calendars = [line["value"] for line in seed if line.get("feed", "").endswith("/calendars")]
+    assert first["value"] + second["value"] == calendars
+
+
+def test_run_stops_cleanly_and_keeps_its_store(running):
+    run = running(PORT="0")
+    run.walk()
+    port = run.port()
+    status, _, err = run.stop()
+    assert status == 0, err
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+    began = time.monotonic()
+    again = running(PORT="0")
+    assert time.monotonic() - began < 5
+    first, second, *_ = again.walk()
+    assert [item["name"] for item in first["value"] + second["value"]] == ["Calendar", "Birthdays"]
+
+
+def test_run_takes_a_free_port_when_its_own_is_taken(running):
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 8443))
+            taken.listen()
+        except OSError:
+            pass                                 # somebody else has it: just as good
+        run = running()
+        assert run.port() != 8443
+        assert len(run.walk()) == 5
+
+
+def test_run_on_a_named_port_that_is_taken_says_so_and_fails(running):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        run = running(PORT=str(taken.getsockname()[1]))
+        assert run.process.wait(timeout=30) != 0
+        assert "in use" in run.process.stderr.read()
+
+
+# ---- samples --------------------------------------------------------------------------------------------
+
+
+def test_samples_are_the_same_every_time_and_every_line_is_json():
+    def generate(*arguments):
+        return subprocess.run([ROOT / "samples/generate", *arguments], capture_output=True, text=True, check=True).stdout
+
+    once = generate("200", "9")
+    assert generate("200", "9") == once
+    lines = [json.loads(line) for line in once.splitlines()]
+    assert sum(line["op"] == "user" for line in lines) == 200
+    ids = [line["value"]["id"] for line in lines]
+    assert len(set(ids)) == len(ids)

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serving process: start and end, the control socket, and other commands beside it."""
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import BIN, base_env, guid, put, remove, to_lines, user
+
+ANN = guid(1)
+OPS = [user("ann@contoso.com", id=ANN)] + [put(ANN, {"name": f"C{i}", "id": f"AAMk{i}"}) for i in range(5)]
+
+
+def delta_names(s):
+    reply = s.get("/v1.0/me/calendars/delta", token=s.token(ANN))
+    assert reply.status == 200, reply.body
+    return [item["name"] for item in reply.json["value"]]
+
+
+def test_one_line_when_ready_and_exit_0_on_sigterm(server):
+    s = server(lines=OPS)
+    assert s.stderr() == f"listening on {s.base}\n"
+    assert s.base.startswith("https://127.0.0.1:") and delta_names(s) == ["C0", "C1", "C2", "C3", "C4"]
+    s.stop(signal.SIGTERM, code=0)
+
+
+def test_sigint_drains_too(server):
+    server().stop(signal.SIGINT, code=130)
+
+
+def test_the_tls_files_stand_beside_the_store_and_stay(server, home):
+    s = server()
+    folder = home / "t.db.tls"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "server.key").stat().st_mode) == 0o600
+    authority = (folder / "ca.pem").read_text()
+    s.stop()
+    server()
+    assert (folder / "ca.pem").read_text() == authority
+
+
+def test_plain_http(server):
+    s = server("--tls", "off", lines=OPS)
+    assert s.base.startswith("http://127.0.0.1:") and len(delta_names(s)) == 5
+    link = s.get("/v1.0/me/calendars/delta", token=s.token(ANN)).json["@odata.deltaLink"]
+    assert link.startswith(s.base)
+
+
+def test_plain_http_for_a_network_is_warned_of(tm, store, home):
+    process = subprocess.Popen([BIN, "serve", "--tls", "off", "--listen", "0.0.0.0:0", "--store", store],
+                               stderr=subprocess.PIPE, text=True, env=base_env(home))
+    lines = [process.stderr.readline(), process.stderr.readline()]
+    process.terminate()
+    assert process.wait(60) == 0
+    process.stderr.close()
+    assert "warning: access tokens travel unprotected" in lines[0] and lines[1].startswith("listening on http://0.0.0.0:")
+
+
+def test_a_memory_store_has_a_folder_of_the_run(server, home):
+    s = server(store="memory:")
+    first = s.stderr().splitlines()[0]
+    ca = first.split()[-1]
+    assert first.startswith("the file to trust is ") and os.path.exists(ca)
+    s.ca = ca
+    assert s.get("/v1.0/$metadata").status in (200, 404)
+    s.stop()
+    assert not os.path.exists(os.path.dirname(ca))
+
+
+def test_public_url_and_link_style(server):
+    s = server("--public-url", "https://graph.example.org/", "--link-style", "seed", lines=OPS)
+    link = s.get("/v1.0/me/calendars/delta", token=s.token(ANN)).json["@odata.deltaLink"]
+    assert link.startswith("https://graph.example.org/v1.0/") and "?skipToken=" in link
+
+
+def test_issuer_off_refuses_its_tokens(server):
+    s = server("--issuer", "off", lines=OPS)
+    assert s.get("/v1.0/me/calendars", token=s.token(ANN)).status == 401
+
+
+def test_outside_issuers_are_warned_of(server, home):
+    file = home / "t.conf"
+    file.write_text('[issuer "x"]\nissuer = https://i\naudience = a\njwks = https://k\ntenant = claim:tid\n')
+    s = server("--config", str(file))
+    assert f"{file}:2" in s.stderr().splitlines()[0]
+
+
+@pytest.mark.parametrize("args, code, says", [
+    (["--tls-cert", "x.pem"], 2, "go together"),
+    (["--tls", "off", "--tls-cert", "x.pem", "--tls-key", "y.pem"], 2, "no use for a certificate"),
+    (["--tls-cert", "x.pem", "--tls-key", "y.pem"], None, "x.pem"),
+])
+def test_tls_options_that_do_not_fit(tm, store, args, code, says):
+    assert tm("serve", "--listen", "127.0.0.1:0", *args, store=store, code=code, error=says).returncode != 0
+
+
+def test_an_address_in_use_is_told(tm, server, home):
+    s = server()
+    done = tm("serve", "--listen", f"127.0.0.1:{s.port}", store=f"sqlite:{home}/other.db", code=1)
+    assert "--listen" in done.stderr
+
+
+def test_a_second_server_on_the_store_is_exit_12(tm, server, store):
+    s = server()
+    done = tm("serve", "--listen", "127.0.0.1:0", store=store, code=12)
+    assert str(s.pid) in done.stderr
+
+
+def test_readers_work_beside_it(tm, server, store, home):
+    server(lines=OPS)
+    assert len(tm("export", store=store).stdout.splitlines()) == 6
+    assert "ann@contoso.com" in tm("user", "list", store=store).stdout
+    assert tm("store", "check", store=store).stdout == "ok\n"
+    tm("store", "info", store=store)
+    tm("store", "backup", home / "copy.db", store=store)
+    assert len(tm("export", store=f"sqlite:{home}/copy.db").stdout.splitlines()) == 6
+    tm("store", "restore", home / "copy.db", store=store, code=12)
+
+
+def test_writers_hand_their_lines_to_it(tm, server, store, home):
+    s = server(lines=OPS)
+    more = [user("bob@contoso.com", id=guid(2))] + [put(guid(2), {"name": f"B{i}", "id": f"B{i}"}) for i in range(12000)]
+    path = home / "more.jsonl"
+    path.write_text(to_lines(more + [remove(ANN, "AAMk0")]))
+    told = json.loads(tm("import", "--json", path, store=store).stdout)
+    assert told == {"lines": 12002, "users": 1, "stored": 12000, "removed": 1, "absent": 0, "bad": 0}
+    assert delta_names(s) == ["C1", "C2", "C3", "C4"]
+    id = tm("user", "add", "--upn", "eve@contoso.com", store=store).stdout.strip()
+    assert s.get("/v1.0/me/calendars", token=s.token(id)).status == 200
+    tm("user", "remove", "eve@contoso.com", store=store)
+    assert "eve@" not in tm("user", "list", store=store).stdout
+    tm("user", "add", "--upn", "bob@contoso.com", store=store, code=6, error="another user's")
+    assert json.loads(tm("store", "gc", "--retention", "0", "--json", store=store).stdout)["purged"] == 1
+    assert json.loads(tm("store", "info", "--json", store=store).stdout)["tombstones"] == 0
+
+
+def test_bad_lines_beside_it(tm, server, store, home):
+    s = server(lines=OPS)
+    path = home / "bad.jsonl"
+    path.write_text(to_lines([put(ANN, {"name": "X"})]) + "bad\n")
+    tm("import", path, store=store, code=6, error=f"{path}:2: ")
+    assert len(delta_names(s)) == 5
+    tm("import", "--skip-bad", path, store=store, code=8)
+    assert len(delta_names(s)) == 6
+
+
+def test_locked_without_an_answer_is_exit_12(tm, server, store, home):
+    s = server(lines=OPS)
+    os.unlink(home / "t.db.sock")
+    tm("import", store=store, input=to_lines(OPS), code=12, error="does not answer")
+    s.stop()
+
+
+def test_the_socket_is_private_and_a_dead_one_is_replaced(server, home):
+    s = server(lines=OPS)
+    assert stat.S_IMODE((home / "t.db.sock").stat().st_mode) == 0o600
+    s.kill()
+    assert (home / "t.db.sock").exists()
+    assert server().control("GET", "/-/ready").status == 200
+
+
+def test_a_long_path_to_the_socket(tm, server, home):
+    folder = home / ("d" * 100)
+    folder.mkdir()
+    store = f"sqlite:{folder}/t.db"
+    s = server(store=store, lines=OPS)
+    assert (folder / "t.db.sock").exists()
+    tm("user", "add", "--upn", "bob@contoso.com", store=store)
+    s.stop()
+
+
+def test_health_ready_and_metrics(server):
+    s = server(lines=OPS)
+    delta_names(s)
+    assert s.control("GET", "/-/health").json == {"status": "alive"}
+    assert s.control("GET", "/-/ready").json == {"status": "ready"}
+    reply = s.control("GET", "/-/metrics")
+    lines = dict(line.rsplit(" ", 1) for line in reply.body.decode().splitlines() if not line.startswith("#"))
+    assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert int(lines["tidemark_requests_total"]) >= 1
+    assert int(lines['tidemark_responses_total{class="2xx"}']) >= 1
+    assert int(lines["tidemark_store_items"]) == 5
+    assert {"tidemark_store_commits_total", "tidemark_store_syncs_total", "tidemark_store_epoch"} <= set(lines)
+
+
+def test_apply_twice_with_one_key_changes_nothing(server):
+    s = server(lines=OPS)
+    key = {"Idempotency-Key": guid(77)}
+    body = to_lines([put(ANN, {"name": "No id"})])
+    assert s.control("POST", "/-/apply", body, key).json["again"] is False
+    assert s.control("POST", "/-/apply", body, key).json == {
+        "lines": 1, "users": 0, "stored": 1, "removed": 0, "absent": 0, "again": True}
+    assert delta_names(s).count("No id") == 1
+
+
+@pytest.mark.parametrize("method, path, body, headers, status, says", [
+    ("POST", "/-/apply", to_lines(OPS[:1]) + "bad\n", {}, 400, '"line":2'),
+    ("POST", "/-/apply", to_lines([put(guid(9), {"name": "x"})]), {}, 400, "there is no user"),
+    ("POST", "/-/apply", "\n" * 10001, {}, 400, "more lines"),
+    ("POST", "/-/apply", "x" * (4 << 20), {}, 413, ""),
+    ("POST", "/-/apply", to_lines(OPS[:1]), {"Idempotency-Key": "x"}, 400, "not a GUID"),
+    ("GET", "/-/apply", None, {}, 405, "method"),
+    ("POST", "/-/health", None, {}, 405, "method"),
+    ("GET", "/v1.0/me", None, {}, 404, "no such path"),
+    ("POST", "/-/gc", None, {}, 400, "retention"),
+    ("POST", "/-/gc?retention=x", None, {}, 400, "bad value"),
+    ("POST", "/-/gc?retention=1&after=x", None, {}, 400, "bad value"),
+    ("POST", "/-/gc?retention=1&more=2", None, {}, 400, "unknown option"),
+])
+def test_what_the_control_socket_refuses(server, method, path, body, headers, status, says):
+    s = server(lines=OPS)
+    try:
+        reply = s.control(method, path, body, headers)
+    except (BrokenPipeError, ConnectionResetError):
+        assert status == 413
+        return
+    assert reply.status == status and says in reply.body.decode(), reply.body
+    assert delta_names(s) == ["C0", "C1", "C2", "C3", "C4"]
+
+
+def test_gc_in_steps_over_the_socket(server):
+    s = server(lines=OPS + [remove(ANN, "AAMk0"), remove(ANN, "AAMk1")])
+    dry = s.control("POST", "/-/gc?retention=0&dry-run=1").json
+    assert (dry["purged"], dry["done"]) == (2, True)
+    assert s.control("POST", f"/-/gc?retention=0&after={dry['after']}").json["purged"] == 0
+    assert s.control("POST", "/-/gc?retention=0").json["purged"] == 2
+
+
+def test_the_service_manager_is_told(server, home):
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(home / "notify"))
+    manager.settimeout(60)
+    s = server(env={"NOTIFY_SOCKET": str(home / "notify")})
+    assert manager.recv(100) == b"READY=1"
+    s.stop()
+    assert manager.recv(100) == b"STOPPING=1"
+    manager.close()
+
+
+def test_everything_acknowledged_survives_a_kill(tm, server, store):
+    s = server(lines=OPS)
+    done = []
+
+    def write():
+        for i in range(1000):
+            try:
+                if s.control("POST", "/-/apply", to_lines([put(ANN, {"name": f"K{i}", "id": f"K{i}"})])).status == 200:
+                    done.append(f"K{i}")
+            except OSError:
+                return
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    while len(done) < 20 and thread.is_alive():
+        time.sleep(0.01)
+    s.kill()
+    thread.join()
+    assert tm("store", "check", store=store).stdout == "ok\n"
+    assert set(done) <= {json.loads(line)["value"].get("id") for line in tm("export", store=store).stdout.splitlines()}
+    assert set(done) <= set(delta_names(server()))

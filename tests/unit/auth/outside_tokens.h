@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tokens of an outside issuer, made once with the openssl program: the same RSA key signed both, as
+ * RS256 and as PS256.  The private key is gone.  Good from 2023 to 2096.
+ */
+#pragma once
+
+static const char rsa_modulus[] =
+	"-ph3KYgifD7RPiu9_45cCtz0KHwcsYTOLMGimYlmDDdCZ-2sdJON8cWT0MCf1VP1kUgSDe965UtIvE3VbvOBBd3JEDjjfHXZP0RDakq4"
+	"1O8kpyoEDRs2XHun7x7oWiaCXjKpo4bA1czS2wARQ5-asEd9de7evO_Loz_UfzT1haOUf2Mmp3dd7PWBG9SIvAjN3dQW_rSH2lVMLNIa"
+	"302BVbks4pUddVkHtgzcTa1rGY3u1X8Bb4fR9FHdt7NgshxpxsnVfh7ZD5XYPoeVwxc7TOvl88LXBSgJ7iuKCweje1XtPkX6ZxNKi8EY"
+	"Ox-03hNDubYJUJXdDIPXBNLFJ6GnkQ";
+static const char rs256_token[] =
+	"eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6InJzYS0xIn0.eyJhdWQiOiJhcGk6Ly90aWRlbWFyayIsImlzcyI6Imh0"
+	"dHBzOi8vbG9naW4uZXhhbXBsZS8xMTExMTExMS0xMTExLTQxMTEtODExMS0xMTExMTExMTExMTEvdjIuMCIsIm5iZiI6MTcwMDAwMDAw"
+	"MCwiZXhwIjo0MDAwMDAwMDAwLCJ2ZXIiOiIyLjAiLCJhenAiOiJkYWVtb24iLCJyb2xlcyI6WyJDYWxlbmRhcnMuUmVhZCJdLCJ0aWQi"
+	"OiIxMTExMTExMS0xMTExLTQxMTEtODExMS0xMTExMTExMTExMTEiLCJvaWQiOiIzMzMzMzMzMy0zMzMzLTQzMzMtODMzMy0zMzMzMzMz"
+	"MzMzMzMiLCJzdWIiOiJzIn0.4xtHRTf-u0kPlEGa7U4fGP0T3vNKREh-o1BNQmXcqlb43aNjLwvxXigeYUv90nxskYmMmoYqZXlt8wN4"
+	"nFzVClKPh-x5zOa37M89Bs7AGVq3Ir89lRJj_6prapQSH6rFg9qFMCSbksEQTYThRcsbbCAxR7CPWt-6u7Fu1yUClKOJKQITyuH5KQd6"
+	"eai338tiXLnDyatjDbzGgrfD2CzeHem5PD8BKtqVK31CCOG0J5Sz3lNHIQMOWM6qqX-zM0gGlRi4_5j-9HjGqA5NIqMw7FAjl5T6Qy7D"
+	"9WkpzGfiAh0C1XKWQgTBj15AR_uPB_uIYdGkTveeiSwolvH1d5axzw";
+static const char ps256_token[] =
+	"eyJhbGciOiJQUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6InJzYS0xIn0.eyJhdWQiOiJhcGk6Ly90aWRlbWFyayIsImlzcyI6Imh0"
+	"dHBzOi8vbG9naW4uZXhhbXBsZS8xMTExMTExMS0xMTExLTQxMTEtODExMS0xMTExMTExMTExMTEvdjIuMCIsIm5iZiI6MTcwMDAwMDAw"
+	"MCwiZXhwIjo0MDAwMDAwMDAwLCJ2ZXIiOiIyLjAiLCJhenAiOiJkYWVtb24iLCJyb2xlcyI6WyJDYWxlbmRhcnMuUmVhZCJdLCJ0aWQi"
+	"OiIxMTExMTExMS0xMTExLTQxMTEtODExMS0xMTExMTExMTExMTEiLCJvaWQiOiIzMzMzMzMzMy0zMzMzLTQzMzMtODMzMy0zMzMzMzMz"
+	"MzMzMzMiLCJzdWIiOiJzIn0.nDlt5gbOGwJjGWDsQ5PT1veRDNBj2z19Np6-hA0Y_7p6r05sG-eyTPUgSHH85i0gBA1fHjWHEfH6-gOe"
+	"R_Qh3_1XxYdNkPePvJzkq437uc-ow7mxU0ASpgJ8xy54za7PWFGZoyvC7P3gF258wp2zHLBGk_1zajq7CVfmWhqv9O5QRUleXfWU2cLL"
+	"Eco8yE9mUvTooZAm6qu34HV3K_m1uqVQHNWZdUEw2CVHsDNDh_molFIH035-NbhEZxJSUCSHd5CKzdjRo8N17y9ZvMF4XtZyDgdXzJ5Z"
+	"HRXgHSgvhurTbOwYF6-NHcVjF1ddflg8LrHZeL6RYE8PUhVuq7Cv-g";

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_fixture — a server with a tiny application on loopback, and a client that sends bytes as they are given. */
+#pragma once
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "http/http.h"
+
+#define ECHO_MAX      ((size_t)1000)
+#define PATIENCE_MS   10000
+#define REPLY_MAX     ((size_t)1 << 20)
+
+/* The application: what it does hangs on the path. */
+struct tiny_app {
+	struct http_app     app;
+	atomic_int          blocked;         /* answers that stand in /gate */
+	atomic_int          gate_open;       /* lets them go */
+	atomic_int          answers;
+	atomic_int          refusals;
+	atomic_int          blocks_runs;     /* times /maybe was called */
+};
+
+static inline void
+sleep_ms(int64_t ms)
+{
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	while (nanosleep(&pause, &pause) && errno == EINTR)
+		;
+}
+
+static inline int64_t
+now_ms(void)
+{
+	return clock_mono_ms(&clock_system);
+}
+
+static inline void
+tiny_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
+{
+	(void)ctx;
+	if (str_eq(req->path, STR("/echo")))
+		plan_out->body_max = ECHO_MAX;
+	if (str_eq(req->path, STR("/upload")))
+		plan_out->body_max = (size_t)64 << 20;
+	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow"));
+}
+
+static inline void
+tiny_gate(struct tiny_app *tiny)
+{
+	atomic_fetch_add(&tiny->blocked, 1);
+	while (!atomic_load(&tiny->gate_open))
+		sleep_ms(1);
+	atomic_fetch_sub(&tiny->blocked, 1);
+}
+
+static inline enum http_verdict
+tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
+{
+	struct tiny_app *tiny = ctx;
+	struct buf      *body = http_resp_body(resp);
+	uint64_t         number;
+
+	atomic_fetch_add(&tiny->answers, 1);
+	if (str_eq(req->path, STR("/maybe"))) {
+		atomic_fetch_add(&tiny->blocks_runs, 1);
+		http_resp_field(resp, "X-Run", STR("once"));
+		buf_put(body, STR("half"));
+		if (!req->may_block)
+			return HTTP_BLOCKS;
+	} else if (str_eq(req->path, STR("/echo")) || str_eq(req->path, STR("/upload"))) {
+		buf_put(body, req->body);
+		return HTTP_DONE;
+	} else if (str_eq(req->path, STR("/none"))) {
+		http_resp_status(resp, 204);
+		buf_put(body, STR("never sent"));
+		return HTTP_DONE;
+	} else if (str_eq(req->path, STR("/same"))) {
+		http_resp_status(resp, 304);
+		return HTTP_DONE;
+	} else if (str_eq(req->path, STR("/split"))) {
+		http_resp_field(resp, "X-Echo", STR("a\r\nSet-Cookie: b"));
+	} else if (str_starts(req->path, STR("/size/")) && str_to_u64(str_skip(req->path, 6), &number)) {
+		char *room = buf_room(body, number);
+
+		if (room) {
+			memset(room, 'x', number);
+			buf_grew(body, number);
+		}
+		return HTTP_DONE;
+	} else if (str_eq(req->path, STR("/gate"))) {
+		tiny_gate(tiny);
+	} else if (str_eq(req->path, STR("/slow"))) {
+		sleep_ms(200);
+	}
+	buf_put(body, STR("path="));
+	buf_put(body, req->path);
+	buf_put(body, STR(" query="));
+	buf_put(body, req->query);
+	buf_put(body, req->may_block ? STR(" worker") : STR(" loop"));
+	return HTTP_DONE;
+}
+
+static inline void
+tiny_refuse(void *ctx, const struct http_req *req, unsigned status, const char *reason, struct http_resp *resp)
+{
+	struct tiny_app *tiny = ctx;
+
+	(void)req;
+	atomic_fetch_add(&tiny->refusals, 1);
+	http_resp_field(resp, "X-Refused", STR("yes"));
+	buf_printf(http_resp_body(resp), "%u %s\n", status, reason);
+}
+
+struct house {
+	struct tiny_app     tiny;
+	struct http_server *server;
+	pthread_t           thread;
+	char                address[256];
+};
+
+static inline void *
+house_run(void *ctx)
+{
+	struct house *house = ctx;
+
+	assert_int_equal(http_run(house->server), OK);
+	return NULL;
+}
+
+static inline void
+house_open(struct house *house, struct http_conf conf)
+{
+	char       why[256] = "";
+	struct str address;
+
+	memset(house, 0, sizeof(*house));
+	house->tiny.app = (struct http_app){ &house->tiny, tiny_plan, tiny_answer, tiny_refuse };
+	conf.clock = &clock_system;
+	if (!conf.listen.len)
+		conf.listen = STR("127.0.0.1:0");
+	if (!conf.loops)
+		conf.loops = 2;
+	if (http_open(&conf, &house->tiny.app, &house->server, why) != OK)
+		fail_msg("%s", why);
+	address = http_address(house->server);
+	memcpy(house->address, address.at, address.len);
+	assert_int_equal(pthread_create(&house->thread, NULL, house_run, house), 0);
+}
+
+static inline void
+house_stop(struct house *house)
+{
+	http_stop(house->server);
+	assert_int_equal(pthread_join(house->thread, NULL), 0);
+}
+
+static inline void
+house_close(struct house *house)
+{
+	struct http_stats stats;
+
+	house_stop(house);
+	http_get_stats(house->server, &stats);
+	assert_int_equal(stats.open, 0);
+	http_close(&house->server);
+	assert_null(house->server);
+}
+
+static inline struct http_stats
+house_stats(const struct house *house)
+{
+	struct http_stats stats;
+
+	http_get_stats(house->server, &stats);
+	return stats;
+}
+
+/* Waits until `counter` has that value. */
+static inline void
+wait_for(const atomic_int *counter, int value)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+
+	while (atomic_load(counter) != value) {
+		if (now_ms() > until)
+			fail_msg("waited for %d, it is %d", value, atomic_load(counter));
+		sleep_ms(1);
+	}
+}
+
+static inline int
+client_open(const struct house *house)
+{
+	const char        *colon = strrchr(house->address, ':');
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int                fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0 && colon);
+	address.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* The server may close while we still send: that is not the client's error. */
+static inline void
+client_send(int fd, struct str bytes)
+{
+	while (bytes.len) {
+		ssize_t put = send(fd, bytes.at, bytes.len, MSG_NOSIGNAL);
+
+		if (put <= 0)
+			return;
+		bytes = str_skip(bytes, (size_t)put);
+	}
+}
+
+static inline bool
+client_waits(int fd, int64_t until_ms)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+	int64_t       left = until_ms - now_ms();
+
+	return poll(&poller, 1, left > 0 ? (int)left : 0) == 1;
+}
+
+struct reply {
+	unsigned status;             /* 0: the connection ended, or nothing came, before a response */
+	bool     ended;              /* the connection ended behind it */
+	size_t   head_len, body_len; /* as received */
+	size_t   content_length;     /* as said; SIZE_MAX if not said */
+	char    *bytes;              /* head and body; a NUL behind */
+	char    *body;
+};
+
+static inline void
+reply_close(struct reply *reply)
+{
+	free(reply->bytes);
+	*reply = (struct reply){ 0 };
+}
+
+static inline struct str
+reply_field(const struct reply *reply, const char *name)
+{
+	struct str rest = str_of(reply->bytes, reply->head_len);
+	struct str line;
+
+	while (str_take_until(&rest, '\n', &line)) {
+		struct str field = str_first(line, str_find(line, ':'));
+
+		if (field.len < line.len && str_eq_nocase(field, str_from_c(name)))
+			return str_trim(str_first(str_skip(line, field.len + 1), line.len - field.len - 2));
+	}
+	return (struct str){ NULL, 0 };
+}
+
+static inline void
+reply_parse_head(struct reply *reply)
+{
+	struct str length;
+	uint64_t   value;
+
+	assert_true(str_starts(str_of(reply->bytes, reply->head_len), STR("HTTP/1.1 ")));
+	reply->status = (unsigned)strtoul(reply->bytes + 9, NULL, 10);
+	reply->body = reply->bytes + reply->head_len;
+	reply->content_length = SIZE_MAX;
+	length = reply_field(reply, "Content-Length");
+	if (length.at) {
+		assert_true(str_to_u64(length, &value));
+		reply->content_length = value;
+	}
+}
+
+/* One more byte; false at the end of input or of patience. */
+static inline bool
+client_byte(int fd, char *byte_out, int64_t until_ms, bool *ended_out)
+{
+	ssize_t got;
+
+	if (!client_waits(fd, until_ms))
+		return false;
+	got = recv(fd, byte_out, 1, 0);
+	*ended_out = got <= 0;
+	return got == 1;
+}
+
+/* Reads one response; `bodiless` for answers to HEAD. */
+static inline struct reply
+client_read(int fd, bool bodiless)
+{
+	int64_t      until = now_ms() + PATIENCE_MS;
+	struct reply reply = { .bytes = calloc(1, REPLY_MAX + 1) };
+	size_t       want;
+
+	assert_non_null(reply.bytes);
+	while (reply.head_len < 4 || memcmp(reply.bytes + reply.head_len - 4, "\r\n\r\n", 4) != 0) {
+		assert_true(reply.head_len < REPLY_MAX);
+		if (!client_byte(fd, reply.bytes + reply.head_len, until, &reply.ended))
+			return reply;
+		reply.head_len++;
+	}
+	reply_parse_head(&reply);
+	want = bodiless || reply.content_length == SIZE_MAX ? 0 : reply.content_length;
+	assert_true(reply.head_len + want <= REPLY_MAX);
+	while (reply.body_len < want) {
+		ssize_t got;
+
+		if (!client_waits(fd, until))
+			break;
+		got = recv(fd, reply.body + reply.body_len, want - reply.body_len, 0);
+		reply.ended = got <= 0;
+		if (got <= 0)
+			break;
+		reply.body_len += (size_t)got;
+	}
+	reply.body[reply.body_len] = '\0';
+	return reply;
+}
+
+/* True when the peer closes, with nothing sent before that, within the client's patience. */
+static inline bool
+client_is_ended(int fd)
+{
+	bool ended = false;
+	char byte;
+
+	return !client_byte(fd, &byte, now_ms() + PATIENCE_MS, &ended) && ended;
+}
+
+static inline struct reply
+client_ask(const struct house *house, struct str request)
+{
+	int          fd = client_open(house);
+	struct reply reply;
+
+	client_send(fd, request);
+	reply = client_read(fd, false);
+	if (!reply.ended)
+		reply.ended = reply_field(&reply, "Connection").len && client_is_ended(fd);
+	(void)close(fd);
+	return reply;
+}

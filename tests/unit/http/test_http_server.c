@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A real server on loopback, and clients that send bytes as they like: requests, bodies, refusals. */
+#include "unit/http/http_fixture.h"
+#include "unit/http/vectors.h"
+
+#include <netinet/tcp.h>
+
+#include "http/http_parse.h"
+#include "http/http_worker.h"
+
+static void
+assert_reply(const struct reply *reply, unsigned status, const char *body)
+{
+	if (reply->status != status)
+		fail_msg("%u instead of %u: %s", reply->status, status, reply->bytes);
+	if (body)
+		assert_string_equal(reply->body, body);
+}
+
+/* One request on a connection of its own. */
+static void
+assert_asked(const struct house *house, struct str request, unsigned status, const char *body)
+{
+	struct reply reply = client_ask(house, request);
+
+	assert_reply(&reply, status, body);
+	reply_close(&reply);
+}
+
+static void
+assert_next(int fd, unsigned status, const char *body)
+{
+	struct reply reply = client_read(fd, false);
+
+	assert_reply(&reply, status, body);
+	reply_close(&reply);
+}
+
+static void
+test_server__answers_and_keeps_the_connection(void **state)
+{
+	struct house house;
+	struct reply reply;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	fd = client_open(&house);
+	for (int i = 0; i < 3; i++) {
+		client_send(fd, STR("GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\n\r\n"));
+		reply = client_read(fd, false);
+		assert_reply(&reply, 200, "path=/a%20b query=c=d loop");
+		assert_int_equal(reply_field(&reply, "Date").len, 29);
+		assert_null(reply_field(&reply, "Connection").at);
+		reply_close(&reply);
+	}
+	(void)close(fd);
+	house_close(&house);
+}
+
+static void
+test_server__refuses_the_vectors_and_closes(void **state)
+{
+	struct house house;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t i = 0; i < VECTOR_COUNT; i++) {
+		struct reply reply;
+		struct buf   bytes;
+
+		vector_open(i, &bytes);
+		reply = client_ask(&house, buf_str(&bytes));
+		if (reply.status != vectors[i].status || !reply.ended)
+			fail_msg("%s: %u, ended: %d", vectors[i].name, reply.status, reply.ended);
+		assert_true(str_eq(reply_field(&reply, "Connection"), STR("close")));
+		assert_true(str_eq(reply_field(&reply, "X-Refused"), STR("yes")));
+		reply_close(&reply);
+		buf_close(&bytes);
+	}
+	assert_int_equal(atomic_load(&house.tiny.answers), 0);
+	assert_int_equal(house_stats(&house).protocol_errors, VECTOR_COUNT);
+	house_close(&house);
+}
+
+static struct reply
+ask_in_two(const struct house *house, struct str bytes, size_t split)
+{
+	int          fd = client_open(house), yes = 1;
+	struct reply reply;
+
+	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)), 0);
+	client_send(fd, str_first(bytes, split));
+	sleep_ms(1);
+	client_send(fd, str_skip(bytes, split));
+	reply = client_read(fd, false);
+	if (!reply.ended && reply_field(&reply, "Connection").at)
+		reply.ended = client_is_ended(fd);
+	(void)close(fd);
+	return reply;
+}
+
+static void
+test_server__refuses_the_vectors_at_every_split(void **state)
+{
+	struct house house;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t i = 0; i < VECTOR_COUNT; i++) {
+		struct buf bytes;
+
+		vector_open(i, &bytes);
+		for (size_t split = 1; split < bytes.len && bytes.len < 100; split++) {
+			struct reply reply = ask_in_two(&house, buf_str(&bytes), split);
+
+			if (reply.status != vectors[i].status || !reply.ended)
+				fail_msg("%s at %zu: %u", vectors[i].name, split, reply.status);
+			reply_close(&reply);
+		}
+		buf_close(&bytes);
+	}
+	assert_int_equal(atomic_load(&house.tiny.answers), 0);
+	house_close(&house);
+}
+
+static void
+test_server__takes_a_good_request_at_every_split(void **state)
+{
+	struct str   plain = STR("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+	struct str   chunked = STR("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+	                           "2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nA: b\r\n\r\n");
+	struct house house;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t split = 1; split < chunked.len; split++) {
+		struct reply reply = ask_in_two(&house, split < plain.len ? plain : chunked, split);
+
+		assert_reply(&reply, 200, "hello");
+		reply_close(&reply);
+		reply = ask_in_two(&house, chunked, split);
+		assert_reply(&reply, 200, "hello");
+		reply_close(&reply);
+	}
+	house_close(&house);
+}
+
+static void
+test_server__judges_doubled_fields(void **state)
+{
+	static const struct {
+		const char *field;
+		unsigned    status;
+	} rows[] = {
+		{ "Host: x", 400 },          { "Content-Length: 0", 400 },   { "Transfer-Encoding: chunked", 400 },
+		{ "Authorization: a", 400 }, { "Content-Type: a/b", 400 },   { "Expect: 100-continue", 400 },
+		{ "Range: bytes=0-", 400 },  { "If-Range: \"a\"", 400 },     { "If-Modified-Since: a", 400 },
+		{ "Accept: */*", 200 },      { "Prefer: a", 200 },           { "Cookie: a=b", 200 },
+		{ "If-Match: \"a\"", 200 },  { "Connection: x", 200 },       { "User-Agent: a", 200 },
+	};
+	struct house house;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char request[256];
+
+		(void)snprintf(request, sizeof(request), "GET / HTTP/1.1\r\n%s%s\r\n%s\r\n\r\n",
+		               str_starts(str_from_c(rows[i].field), STR("Host")) ? "" : "Host: x\r\n", rows[i].field,
+		               rows[i].field);
+		assert_asked(&house, str_from_c(request), rows[i].status, NULL);
+	}
+	house_close(&house);
+}
+
+static void
+test_server__answers_pipelined_requests_in_order(void **state)
+{
+	struct house house;
+	struct buf   requests;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	buf_open(&requests, (size_t)1 << 20);
+	for (unsigned i = 0; i < 500; i++) {
+		buf_printf(&requests, "GET /loop/%u HTTP/1.1\r\nHost: x\r\n\r\n", i);
+		buf_printf(&requests, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n%05u", i);
+		buf_printf(&requests, "GET /maybe HTTP/1.1\r\nHost: x\r\n\r\n");
+	}
+	fd = client_open(&house);
+	client_send(fd, buf_str(&requests));
+	for (unsigned i = 0; i < 500; i++) {
+		char wanted[64];
+
+		(void)snprintf(wanted, sizeof(wanted), "path=/loop/%u query= loop", i);
+		assert_next(fd, 200, wanted);
+		(void)snprintf(wanted, sizeof(wanted), "%05u", i);
+		assert_next(fd, 200, wanted);
+		assert_next(fd, 200, "halfpath=/maybe query= worker");
+	}
+	(void)close(fd);
+	buf_close(&requests);
+	house_close(&house);
+}
+
+static void
+test_server__answers_what_stands_before_a_fault_and_nothing_after(void **state)
+{
+	struct house house;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	fd = client_open(&house);
+	client_send(fd, STR("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\n\r\n"));
+	assert_next(fd, 200, "path=/a query= loop");
+	assert_next(fd, 400, NULL);
+	assert_true(client_is_ended(fd));
+	(void)close(fd);
+	assert_int_equal(atomic_load(&house.tiny.answers), 1);
+	house_close(&house);
+}
+
+static void
+test_server__closes_when_asked_to(void **state)
+{
+	static const char *const requests[] = {
+		"GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, close\r\n\r\n" SECOND,
+		"GET / HTTP/1.0\r\n\r\n" SECOND,
+		"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" SECOND,
+	};
+	struct house house;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		struct reply reply = client_ask(&house, str_from_c(requests[i]));
+
+		assert_reply(&reply, 200, "path=/ query= loop");
+		assert_true(str_eq(reply_field(&reply, "Connection"), STR("close")));
+		assert_true(reply.ended);
+		reply_close(&reply);
+	}
+	assert_int_equal(atomic_load(&house.tiny.answers), 3);
+	house_close(&house);
+}
+
+static void
+test_server__answers_an_expectation_after_the_plan(void **state)
+{
+	static const char expect[] = "POST %s HTTP/1.1\r\nHost: x\r\nExpect: %s\r\n%s\r\n\r\n";
+	static const struct {
+		const char *path, *expectation, *length;
+		unsigned    status;
+	} rows[] = {
+		{ "/echo", "100-continue", "Content-Length: 1001", 413 }, { "/", "100-continue", "Content-Length: 1", 400 },
+		{ "/", "100-continue", "Transfer-Encoding: chunked", 400 }, { "/echo", "x", "Content-Length: 1", 417 },
+		{ "/echo", "100-continue", "Content-Length: 0", 200 },
+	};
+	char         request[256];
+	struct house house;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(request, sizeof(request), expect, rows[i].path, rows[i].expectation, rows[i].length);
+		assert_asked(&house, str_from_c(request), rows[i].status, NULL);
+	}
+	fd = client_open(&house);
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(request, sizeof(request), expect, "/echo", "100-continue",
+		               i ? "Content-Length: 5" : "Transfer-Encoding: chunked");
+		client_send(fd, str_from_c(request));
+		assert_next(fd, 100, "");
+		client_send(fd, i ? STR("hello") : STR("5\r\nhello\r\n0\r\n\r\n"));
+		assert_next(fd, 200, "hello");
+	}
+	(void)close(fd);
+	house_close(&house);
+}
+
+static void
+test_server__takes_a_body_up_to_its_limit(void **state)
+{
+	struct house house;
+	char         fill[ECHO_MAX + 2];
+
+	(void)state;
+	memset(fill, 'b', sizeof(fill));
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t len = ECHO_MAX - 1; len <= ECHO_MAX + 1; len++) {
+		struct buf request;
+
+		buf_open(&request, 10000);
+		buf_printf(&request, START "Content-Length: %zu\r\n\r\n%.*s", len, (int)len, fill);
+		assert_asked(&house, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
+		buf_cut(&request, 0);
+		buf_printf(&request, START "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n1\r\nx\r\n0\r\n\r\n", len - 1,
+		           (int)len - 1, fill);
+		assert_asked(&house, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
+		buf_close(&request);
+	}
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 200, NULL);
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"), 400, NULL);
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400, NULL);
+	assert_asked(&house, STR(START "Content-Length: 999999999999999\r\n\r\n"), 413, NULL);
+	house_close(&house);
+}
+
+/* The client is still sending when it is refused, and must be able to read why. */
+static void
+test_server__lets_a_client_read_why_its_upload_was_refused(void **state)
+{
+	struct house house;
+	char        *waste = calloc(1, (size_t)1 << 20);
+
+	(void)state;
+	assert_non_null(waste);
+	house_open(&house, (struct http_conf){ 0 });
+	for (int i = 0; i < 20; i++) {
+		int fd = client_open(&house);
+
+		client_send(fd, STR(START "Content-Length: 1048576\r\n\r\n"));
+		client_send(fd, str_of(waste, (size_t)1 << 20));
+		assert_next(fd, 413, NULL);
+		(void)close(fd);
+	}
+	free(waste);
+	house_close(&house);
+}
+
+static void
+test_server__takes_a_large_body(void **state)
+{
+	size_t       len = (size_t)900 * 1024;
+	struct house house;
+	struct buf   request;
+	struct reply reply;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	buf_open(&request, (size_t)2 << 20);
+	buf_printf(&request, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", len);
+	for (size_t i = 0; i < len; i++)
+		buf_put_char(&request, (char)('a' + i % 23));
+	reply = client_ask(&house, buf_str(&request));
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(reply.body_len, len);
+	assert_memory_equal(reply.body, request.at + request.len - len, len);
+	reply_close(&reply);
+	buf_close(&request);
+	house_close(&house);
+}
+
+static void
+test_server__answers_a_client_that_has_closed_its_half(void **state)
+{
+	static const struct {
+		const char *request;
+		unsigned    status;
+	} rows[] = {
+		{ "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 200 },
+		{ "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", 200 },
+		{ "GET / HTTP/1.1\r\nHost", 400 },
+		{ START "Content-Length: 5\r\n\r\nhell", 400 },
+		{ START "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", 400 },
+	};
+	struct house house;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = client_open(&house);
+
+		client_send(fd, str_from_c(rows[i].request));
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
+		assert_next(fd, rows[i].status, NULL);
+		assert_true(client_is_ended(fd));
+		(void)close(fd);
+	}
+	house_close(&house);
+}
+
+static const struct http_conf small = {
+	.limits = { .head_max = 1000, .target_max = 100, .fields_max = 8, .response_max = 1000 },
+};
+
+/* before, `fill` letters, after. */
+static void
+assert_filled(const struct house *house, const char *before, size_t fill, const char *after, unsigned status)
+{
+	struct buf request;
+
+	buf_open(&request, (size_t)1 << 20);
+	buf_put(&request, str_from_c(before));
+	for (size_t i = 0; i < fill; i++)
+		buf_put_char(&request, 'a');
+	buf_put(&request, str_from_c(after));
+	assert_asked(house, buf_str(&request), status, NULL);
+	buf_close(&request);
+}
+
+static void
+test_server__keeps_the_configured_limits_of_heads(void **state)
+{
+	static const char before[] = "GET / HTTP/1.1\r\nHost: x\r\nX: ";
+	struct house      house;
+
+	(void)state;
+	house_open(&house, small);
+	for (size_t more = 0; more < 3; more++) {
+		assert_filled(&house, "GET /", 98 + more, " HTTP/1.1\r\nHost: x\r\n\r\n", more < 2 ? 200 : 414);
+		assert_filled(&house, before, 1000 - (sizeof(before) - 1) - 4 - 1 + more, "\r\n\r\n", more < 2 ? 200 : 431);
+	}
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"), 200, NULL);
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"), 200, NULL);
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"), 431,
+	             NULL);
+	house_close(&house);
+}
+
+static void
+test_server__keeps_the_limit_of_responses(void **state)
+{
+	struct house house;
+
+	(void)state;
+	house_open(&house, small);
+	assert_asked(&house, STR("GET /size/999 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
+	assert_asked(&house, STR("GET /size/1000 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
+	assert_asked(&house, STR("GET /size/1001 HTTP/1.1\r\nHost: x\r\n\r\n"), 500,
+	             "500 the response is too large or malformed\n");
+	house_close(&house);
+}
+
+static void
+test_server__sends_no_field_that_splits_the_response(void **state)
+{
+	struct house house;
+	struct reply reply;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	reply = client_ask(&house, STR("GET /split HTTP/1.1\r\nHost: x\r\n\r\n"));
+	assert_int_equal(reply.status, 500);
+	assert_null(reply_field(&reply, "Set-Cookie").at);
+	assert_null(reply_field(&reply, "X-Echo").at);
+	reply_close(&reply);
+	house_close(&house);
+}
+
+static void
+test_server__sends_no_body_where_none_belongs(void **state)
+{
+	struct house house;
+	struct reply reply;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	fd = client_open(&house);
+	client_send(fd, STR("HEAD /size/1234 HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\n"
+	                    "GET /same HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+	reply = client_read(fd, true);
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(reply.content_length, 1234);
+	reply_close(&reply);
+	for (unsigned status = 204; status <= 304; status += 100) {
+		reply = client_read(fd, false);
+		assert_int_equal(reply.status, status);
+		assert_int_equal(reply.content_length, SIZE_MAX);
+		reply_close(&reply);
+	}
+	assert_next(fd, 200, "path=/ query= loop");
+	(void)close(fd);
+	house_close(&house);
+}
+
+static void
+test_server__sends_a_large_response_to_a_slow_reader(void **state)
+{
+	size_t       want = (size_t)8 << 20, got = 0, head = 0;
+	struct house house;
+	char         bytes[65536];
+	int          fd, small_window = 4096;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	fd = client_open(&house);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small_window, sizeof(small_window)), 0);
+	client_send(fd, STR("GET /size/8388608 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+	sleep_ms(50);
+	for (;;) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+		if (n <= 0)
+			break;
+		if (got == 0)
+			head = (size_t)((char *)memmem(bytes, (size_t)n, "\r\n\r\n", 4) - bytes) + 4;
+		got += (size_t)n;
+		if (got < (size_t)1 << 20)
+			sleep_ms(1);
+	}
+	assert_int_equal(got, want + head);
+	(void)close(fd);
+	house_close(&house);
+}
+
+static void
+test_server__answers_on_32_workers_at_once_and_on_loops_beside_them(void **state)
+{
+	struct house house;
+	int          fds[32];
+
+	(void)state;
+	house_open(&house, (struct http_conf){ .limits = { .workers_max = 32 } });
+	for (int i = 0; i < 32; i++) {
+		fds[i] = client_open(&house);
+		client_send(fds[i], STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n"));
+	}
+	wait_for(&house.tiny.blocked, 32);
+	assert_int_equal(house_stats(&house).workers_busy, 32);
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 200, "path=/ query= loop");
+	atomic_store(&house.tiny.gate_open, 1);
+	for (int i = 0; i < 32; i++) {
+		assert_next(fds[i], 200, "path=/gate query= worker");
+		(void)close(fds[i]);
+	}
+	house_close(&house);
+}
+
+static void
+test_server__calls_an_answer_that_blocks_again_on_a_worker(void **state)
+{
+	struct house house;
+	struct reply reply;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	reply = client_ask(&house, STR("GET /maybe HTTP/1.1\r\nHost: x\r\n\r\n"));
+	assert_reply(&reply, 200, "halfpath=/maybe query= worker");
+	assert_int_equal(atomic_load(&house.tiny.blocks_runs), 2);
+	/* Nothing is left of the first run. */
+	assert_null(strstr(strstr(reply.bytes, "X-Run") + 1, "X-Run"));
+	reply_close(&reply);
+	house_close(&house);
+}
+
+static void
+test_server__turns_requests_away_when_the_queue_is_full(void **state)
+{
+	int          fds[1 + HTTP_QUEUE_PER_WORKER];
+	struct house house;
+	struct reply reply;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ .limits = { .workers_max = 1 } });
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		fds[i] = client_open(&house);
+		client_send(fds[i], STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n"));
+		while (house_stats(&house).requests <= i)
+			sleep_ms(1);
+	}
+	fd = client_open(&house);
+	client_send(fd, STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+	reply = client_read(fd, false);
+	assert_reply(&reply, 503, NULL);
+	assert_true(str_eq(reply_field(&reply, "Retry-After"), STR("1")));
+	reply_close(&reply);
+	/* It was a good request: the connection goes on. */
+	assert_next(fd, 200, "path=/ query= loop");
+	(void)close(fd);
+	atomic_store(&house.tiny.gate_open, 1);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		assert_next(fds[i], 200, NULL);
+		(void)close(fds[i]);
+	}
+	house_close(&house);
+}
+
+static void
+test_server__survives_clients_that_leave_while_workers_run(void **state)
+{
+	struct house house;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ .limits = { .workers_max = 16 } });
+	for (int i = 0; i < 16; i++) {
+		struct linger reset = { .l_onoff = 1 };
+		int           fd = client_open(&house);
+
+		client_send(fd, STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n"));
+		wait_for(&house.tiny.blocked, i + 1);
+		/* Half of them with a reset, half in order. */
+		if (i % 2)
+			assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+		(void)close(fd);
+	}
+	sleep_ms(20);
+	atomic_store(&house.tiny.gate_open, 1);
+	for (int64_t until = now_ms() + PATIENCE_MS; house_stats(&house).open > 0;) {
+		assert_true(now_ms() < until);
+		sleep_ms(1);
+	}
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
+	house_close(&house);
+}
+
+static void
+test_server__counts_what_it_does(void **state)
+{
+	struct house      house;
+	struct http_stats stats;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 200, NULL);
+	assert_asked(&house, STR("GET /same HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 304, NULL);
+	assert_asked(&house, STR("GET / HTTP/1.1\r\n\r\n"), 400, NULL);
+	stats = house_stats(&house);
+	assert_int_equal(stats.accepted, 3);
+	assert_int_equal(stats.requests, 2);
+	assert_int_equal(stats.by_class[2], 1);
+	assert_int_equal(stats.by_class[3], 1);
+	assert_int_equal(stats.by_class[4], 1);
+	assert_int_equal(stats.protocol_errors, 1);
+	assert_int_equal(stats.bytes_in, 46 + 50 + 18);
+	assert_true(stats.bytes_out > 200);
+	house_close(&house);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_server__answers_and_keeps_the_connection),
+		cmocka_unit_test(test_server__refuses_the_vectors_and_closes),
+		cmocka_unit_test(test_server__refuses_the_vectors_at_every_split),
+		cmocka_unit_test(test_server__takes_a_good_request_at_every_split),
+		cmocka_unit_test(test_server__judges_doubled_fields),
+		cmocka_unit_test(test_server__answers_pipelined_requests_in_order),
+		cmocka_unit_test(test_server__answers_what_stands_before_a_fault_and_nothing_after),
+		cmocka_unit_test(test_server__closes_when_asked_to),
+		cmocka_unit_test(test_server__answers_an_expectation_after_the_plan),
+		cmocka_unit_test(test_server__takes_a_body_up_to_its_limit),
+		cmocka_unit_test(test_server__lets_a_client_read_why_its_upload_was_refused),
+		cmocka_unit_test(test_server__takes_a_large_body),
+		cmocka_unit_test(test_server__answers_a_client_that_has_closed_its_half),
+		cmocka_unit_test(test_server__keeps_the_configured_limits_of_heads),
+		cmocka_unit_test(test_server__keeps_the_limit_of_responses),
+		cmocka_unit_test(test_server__sends_no_field_that_splits_the_response),
+		cmocka_unit_test(test_server__sends_no_body_where_none_belongs),
+		cmocka_unit_test(test_server__sends_a_large_response_to_a_slow_reader),
+		cmocka_unit_test(test_server__answers_on_32_workers_at_once_and_on_loops_beside_them),
+		cmocka_unit_test(test_server__calls_an_answer_that_blocks_again_on_a_worker),
+		cmocka_unit_test(test_server__turns_requests_away_when_the_queue_is_full),
+		cmocka_unit_test(test_server__survives_clients_that_leave_while_workers_run),
+		cmocka_unit_test(test_server__counts_what_it_does),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
