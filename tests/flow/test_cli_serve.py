@@ -212,7 +212,7 @@ def test_apply_twice_with_one_key_changes_nothing(server):
     ("POST", "/-/gc?retention=x", None, {}, 400, "bad value"),
     ("POST", "/-/gc?retention=1&after=x", None, {}, 400, "bad value"),
     ("POST", "/-/gc?retention=1&more=2", None, {}, 400, "unknown option"),
-])
+], ids=range(12))
 def test_what_the_control_socket_refuses(server, method, path, body, headers, status, says):
     s = server(lines=OPS)
     try:

@@ -98,8 +98,3 @@ def test_the_default_store_is_made_with_its_folders(tm, home):
     path = pathlib.Path(home / "data" / "tidemark" / "tidemark.db")
     assert path.exists() and path.parent.stat().st_mode & 0o077 == 0
     assert path.stat().st_mode & 0o077 == 0
-
-
-def test_a_named_store_in_a_missing_folder_is_an_error(tm, home):
-    done = tm("import", store=f"sqlite:{home}/none/t.db", input="", code=None)
-    assert done.returncode != 0 and "none" in done.stderr and not (home / "none").exists()

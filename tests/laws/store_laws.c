@@ -252,7 +252,8 @@ look_inside(struct world *world, struct store_txn *txn, int f)
 	assert_int_equal(store_txn_get_pinned(txn, &fname, &item), feed->pinned != 0);
 	if (feed->pinned)
 		assert_item(world, feed->pinned - 1, &feed->lines[feed->pinned - 1], &item);
-	assert_int_equal(store_txn_get_note(txn, "space", name(world, "note", note), &value), world->now.notes[note] != 0);
+	assert_int_equal(store_txn_get_note(txn, "space", name(world, "note", note), &value),
+	                 world->now.notes[note] != 0);
 	assert_int_equal(store_txn_err(txn), OK);
 }
 
@@ -367,7 +368,8 @@ look_points(struct world *world, struct store *store, int f)
 	assert_int_equal(err, feed->pinned ? OK : ERR_NOT_FOUND);
 	if (err == OK)
 		assert_item(world, feed->pinned - 1, &feed->lines[feed->pinned - 1], &item);
-	assert_int_equal(store_find(store, &fname, key_name(world, key), after, max, world->kit->arena, items, &count), OK);
+	err = store_find(store, &fname, key_name(world, key), after, max, world->kit->arena, items, &count);
+	assert_int_equal(err, OK);
 	for (id = model_next(feed, after, UINT64_MAX, true); id >= 0 && at < max;
 	     id = model_next(feed, feed->lines[id].seq, UINT64_MAX, true))
 		if (feed->lines[id].key == key) {

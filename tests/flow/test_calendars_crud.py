@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calendars themselves over HTTP: create, read, update, delete, and what is refused with nothing lost."""
+import json
+import subprocess
+
+import pytest
+
+from conftest import guid, put, user
+
+ANN = guid(1)
+
+
+def ann():
+    return user("ann@contoso.com", ANN, displayName="Ann", mail="ann@contoso.com")
+
+
+@pytest.fixture
+def one(server):
+    running = server(lines=[ann()])
+    running.bearer = running.token("ann@contoso.com")
+    return running
+
+
+def make(one, name, **more):
+    reply = one.request("POST", "/beta/me/calendars", {"name": name, **more}, one.bearer)
+    assert reply.status == 201, reply.body
+    return reply
+
+
+def refused(reply, status, code):
+    assert reply.status == status, reply.body
+    assert reply.json["error"]["code"] == code, reply.body
+    return reply.json["error"]["message"]
+
+
+def names(one):
+    return [item["name"] for item in one.get("/beta/me/calendars?$top=1000", one.bearer).json["value"]]
+
+
+def test_create_answers_201_with_the_whole_entity(one):
+    reply = make(one, "Tides", color="lightTeal")
+    value = reply.json
+    assert value["@odata.context"].endswith(f"/beta/$metadata#users('{ANN}')/calendars/$entity")
+    assert value["color"] == "lightTeal" and value["owner"] == {"name": "Ann", "address": "ann@contoso.com"}
+    assert value["isDefaultCalendar"] is False and value["isRemovable"] is True and value["canEdit"] is True
+    assert len(value["id"]) == 152 and len(value["changeKey"]) == 32
+    assert reply.headers["ETag"] == f'W/"{value["changeKey"]}"'
+    again = one.get(reply.headers["Location"], one.bearer)
+    assert {k: v for k, v in again.json.items()} == value
+    assert names(one) == ["Calendar", "Tides"]
+
+
+def test_ids_with_any_bytes_are_found_again(server):
+    odd = "a/b'c (d) é%2F+=?#"
+    one = server(lines=[ann(), put(ANN, {"id": odd, "name": "odd"})])
+    one.bearer = one.token("ann@contoso.com")
+    from urllib.parse import quote
+    for path in (f"/v1.0/me/calendars/{quote(odd, safe='')}", f"/v1.0/me/calendars('{quote(odd.replace(chr(39), chr(39) * 2), safe='')}')"):
+        assert one.get(path, one.bearer).json["id"] == odd, path
+    [item] = one.get("/v1.0/me/calendars", one.bearer).json["value"]
+    assert one.get(item["@odata.id"], one.bearer).json["id"] == odd
+
+
+def test_change_keys_are_never_the_same(one):
+    value = make(one, "x").json
+    seen = {value["changeKey"]}
+    for n in range(5):
+        reply = one.request("PATCH", f"/v1.0/me/calendars/{value['id']}", {"name": f"x{n % 2}"}, one.bearer)
+        assert reply.status == 200 and reply.json["name"] == f"x{n % 2}"
+        seen.add(reply.json["changeKey"])
+    assert len(seen) == 6
+
+
+def test_a_taken_name_is_409_and_nothing_is_stored(one):
+    make(one, "Tides")
+    other = make(one, "Other").json
+    refused(one.request("POST", "/v1.0/me/calendars", {"name": "tides"}, one.bearer), 409, "ErrorFolderExists")
+    refused(one.request("PATCH", f"/v1.0/me/calendars/{other['id']}", {"name": "TIDES"}, one.bearer), 409,
+            "ErrorFolderExists")
+    assert names(one) == ["Calendar", "Tides", "Other"]
+    assert one.request("PATCH", f"/v1.0/me/calendars/{other['id']}", {"name": "OTHER"}, one.bearer).status == 200
+
+
+@pytest.mark.parametrize("body, status", [
+    ("", 400), ("{", 400), ("[]", 400), ('"x"', 400), ("{}", 400), ('{"name":""}', 400), ('{"name":"  "}', 400),
+    ('{"name":null}', 400), ('{"name":5}', 400), ('{"name":"x","name":"y"}', 400), ('{"name":"a\\u0000b"}', 400),
+    ('{"name":"\\ud800"}', 400), ('{"name":"a\\nb"}', 400), ('{"name":"x","color":"pink"}', 400),
+    ('{"name":"x","colour":"auto"}', 400), ('{"n\\u0061me":"x"}', 400), ('{"name":"x"} ', 201), ('{"name":"x"}x', 400),
+    ('\ufeff{"name":"x"}', 400), ('{"name":"' + "n" * 255 + '"}', 201), ('{"name":"' + "n" * 256 + '"}', 400),
+    ('{"name":"' + "é" * 255 + '"}', 201), ('{"name":"x","x":' + "[" * 40 + "]" * 40 + "}", 400),
+    ('{"name":"x","id":"mine","canEdit":false,"@odata.type":"#microsoft.graph.calendar"}', 201),
+])
+def test_bodies(one, body, status):
+    reply = one.request("POST", "/v1.0/me/calendars", body.encode(), one.bearer, {"Content-Type": "application/json"})
+    assert reply.status == status, reply.body
+    if status == 400:
+        refused(reply, 400, "BadRequest")
+        assert names(one) == ["Calendar"]
+    else:
+        assert reply.json["id"] != "mine" and reply.json["canEdit"] is True
+
+
+def test_sizes_and_types(one):
+    big = json.dumps({"name": "x", "pad": "p" * (1 << 20)})
+    reply = one.request("POST", "/v1.0/me/calendars", big, one.bearer, {"Content-Type": "application/json"})
+    assert reply.status == 413
+    for kind in (None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"):
+        reply = one.request("POST", "/v1.0/me/calendars", '{"name":"x"}', one.bearer, {"Content-Type": kind} if kind else {})
+        assert reply.status == 415, kind
+    assert one.request("POST", "/v1.0/me/calendars", '{"name":"x"}', one.bearer,
+                       {"Content-Type": "Application/JSON; charset=utf-8"}).status == 201
+
+
+def test_the_default_calendar_moves_but_never_goes(one):
+    tides = make(one, "Tides").json
+    default = one.get("/beta/me/calendar", one.bearer).json
+    refused(one.request("DELETE", "/beta/me/calendar", token=one.bearer), 400, "ErrorDeleteDistinguishedFolder")
+    refused(one.request("PATCH", "/beta/me/calendar", {"isDefaultCalendar": False}, one.bearer), 400, "BadRequest")
+    assert one.request("PATCH", f"/beta/me/calendars/{tides['id']}", {"isDefaultCalendar": True}, one.bearer).status == 200
+    assert one.get("/beta/me/calendar", one.bearer).json["id"] == tides["id"]
+    assert one.get(f"/beta/me/calendars/{default['id']}", one.bearer).json["isDefaultCalendar"] is False
+    assert one.request("DELETE", f"/beta/me/calendars/{default['id']}", token=one.bearer).status == 204
+    refused(one.request("DELETE", f"/beta/me/calendars/{tides['id']}", token=one.bearer), 400,
+            "ErrorDeleteDistinguishedFolder")
+
+
+def test_an_imported_default_takes_over(server):
+    one = server(lines=[ann(), put(ANN, {"id": "one", "name": "One", "isDefaultCalendar": True}),
+                        put(ANN, {"id": "two", "name": "Two", "isDefaultCalendar": True, "changeKey": "mine"})])
+    bearer = one.token("ann@contoso.com")
+    value = {item["id"]: item for item in one.get("/beta/me/calendars", bearer).json["value"]}
+    assert value["one"]["isDefaultCalendar"] is False and value["two"]["isDefaultCalendar"] is True
+    assert value["two"]["changeKey"] == "mine"
+    changed = one.request("PATCH", "/beta/me/calendars/two", {"name": "Zwei"}, bearer).json
+    assert changed["changeKey"] != "mine"
+
+
+def test_a_calendar_that_may_not_be_edited_stays(server):
+    one = server(lines=[ann(), put(ANN, {"id": "b", "name": "Birthdays", "canEdit": False})])
+    bearer = one.token("ann@contoso.com")
+    refused(one.request("PATCH", "/v1.0/me/calendars/b", {"name": "x"}, bearer), 403, "ErrorAccessDenied")
+    refused(one.request("DELETE", "/v1.0/me/calendars/b", token=bearer), 403, "ErrorAccessDenied")
+
+
+def test_unknown_and_malformed_ids(one):
+    shaped = one.get("/v1.0/me/calendar", one.bearer).json["id"]
+    unknown = shaped[:-12] + "AAAAAAAAAA=="
+    for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
+        refused(one.request(method, f"/v1.0/me/calendars/{unknown}", body, one.bearer), 404, "ErrorItemNotFound")
+        refused(one.request(method, "/v1.0/me/calendars/nonsense", body, one.bearer), 400, "ErrorInvalidIdMalformed")
+
+
+def test_if_match(one):
+    made = make(one, "Tides")
+    path = f"/v1.0/me/calendars/{made.json['id']}"
+    stale = made.headers["ETag"]
+    fresh = one.request("PATCH", path, {"name": "A"}, one.bearer, {"If-Match": stale}).headers["ETag"]
+    refused(one.request("PATCH", path, {"name": "B"}, one.bearer, {"If-Match": stale}), 412, "ErrorIrresolvableConflict")
+    refused(one.request("DELETE", path, token=one.bearer, headers={"If-Match": stale}), 412, "ErrorIrresolvableConflict")
+    assert one.request("PATCH", path, {"name": "C"}, one.bearer, {"If-Match": f"{stale}, {fresh}"}).status == 200
+    assert one.request("DELETE", path, token=one.bearer, headers={"If-Match": "*"}).status == 204
+
+
+def test_lists_page_by_skip_and_select(one):
+    for n in range(12):
+        make(one, f"c{n:02d}")
+    first = one.get("/v1.0/me/calendars?$select=name", one.bearer).json
+    assert len(first["value"]) == 10 and set(first["value"][0]) == {"@odata.id", "id", "name"}
+    second = one.get(first["@odata.nextLink"], one.bearer).json
+    assert [item["name"] for item in first["value"] + second["value"]] == names(one) and "@odata.nextLink" not in second
+    assert set(second["value"][0]) == {"@odata.id", "id", "name"}
+    for bad in ("$top=0", "$top=1001", "$top=x", "$skip=-1", "$top=1&top=2"):
+        refused(one.get(f"/v1.0/me/calendars?{bad}", one.bearer), 400, "ErrorInvalidUrlQuery")
+
+
+def test_memory_store_serves_alike(server):
+    one = server("--tls", "off", store="memory:")
+    assert one.get("/v1.0/$metadata").status == 200
+    assert one.get("/v1.0/me/calendars").status == 401
+
+
+@pytest.fixture
+def small_disk(home):
+    path = home / "disk"
+    path.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(path)], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def test_a_full_disk_refuses_writes_and_goes_on_reading(server, small_disk):
+    store = f"sqlite:{small_disk}/t.db"
+    one = server(store=store, lines=[ann(), put(ANN, {"id": "kept", "name": "Kept"})])
+    one.bearer = one.token("ann@contoso.com")
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass
+    codes = {one.request("POST", "/v1.0/me/calendars", {"name": f"n{n}"}, one.bearer).status for n in range(60)}
+    assert codes & {507, 503} and codes <= {201, 503, 507}, codes
+    refused(one.request("POST", "/v1.0/me/calendars", {"name": "late"}, one.bearer), 507, "ErrorQuotaExceeded")
+    assert one.get("/v1.0/me/calendars/kept", one.bearer).status == 200
+    filler.unlink()
+    assert one.request("POST", "/v1.0/me/calendars", {"name": "again"}, one.bearer).status == 201
