@@ -6,7 +6,8 @@
  * Order of the checks: shape, header allow-list, key, signature, nbf/exp (60 s of skew), aud,
  * iss and tid, then what kind of caller it is (scp: a user is present; roles: an application).
  * Every fault is ERR_NO_IDENTITY with the same answer; only a rightly signed token that has
- * expired is told so.
+ * expired is told so.  At last its standing: a token of a removed user or client of our own is
+ * no good, and that is asked again whenever the directory has changed.
  *
  * The gate is shared between threads.
  */
@@ -14,6 +15,7 @@
 
 #include "auth/directory.h"
 #include "auth/issuer.h"
+#include "base/buf.h"
 
 struct caller {
 	struct guid tenant;
@@ -21,6 +23,31 @@ struct caller {
 	struct str  app;                 /* client id; may be empty */
 	bool        is_app;              /* roles count; else scopes, and only the user's own data */
 	struct str  grants;              /* blank-separated scopes or roles */
+	bool        is_own;              /* vouched for by the store's own issuer */
+	int64_t     issued_s;            /* when the token was made */
+};
+
+/* An issuer of somebody else whose tokens are taken. */
+#define AUTH_OUTSIDE_MAX 16
+
+struct auth_outside {
+	struct str        name;          /* for people */
+	struct str        iss;           /* "{tid}" in it stands for the token's own tid */
+	const struct str *audiences;     /* one of them must be in aud */
+	size_t            audience_count;
+	struct guid       tenant;        /* of all its tokens; zeroed: the token's tid */
+	bool              iat_for_nbf;   /* its tokens have no nbf: iat stands for it */
+	struct str        jwks;          /* https URL or file:PATH; empty if discovery is given */
+	struct str        discovery;     /* https URL of its openid-configuration */
+	struct str        jwks_ca;       /* file of the authorities to trust for the fetch; empty: the system's */
+};
+
+/* How keys come in; the gate calls it from one thread at a time, never while a request waits. */
+struct auth_source {
+	void *ctx;
+	/* ERR_IO, ERR_UP_REFUSED, ERR_TOO_LARGE; body has a limit. */
+	enum err (*fetch)(void *ctx, struct str url, struct str ca, struct buf *body, char why_out[256]);
+	void     (*tell)(void *ctx, const struct auth_outside *row, const char *what);   /* of failures; may be NULL */
 };
 
 struct auth_gate;
@@ -30,10 +57,16 @@ struct auth_conf {
 	struct issuer        *issuer;    /* NULL: tokens of the own issuer are refused */
 	const struct clock   *clock;
 	const struct entropy *entropy;   /* of the key that hides the verified tokens; NULL: the system's */
+	const struct auth_outside *outside;      /* borrowed */
+	size_t                outside_count;
+	const struct auth_source *source;        /* needed with outside */
 };
 
 enum err auth_gate_open(const struct auth_conf *conf, struct auth_gate **gate_out) MUST_CHECK;
 void     auth_gate_close(struct auth_gate **gate);
+/* Outside keys: fetched now, by the caller; or from now on by a thread, waiting up to `ms` for the first round. */
+void     auth_gate_refresh(struct auth_gate *gate);
+void     auth_gate_start(struct auth_gate *gate, int64_t ms);
 
 /*
  * `authorization` is the field's value ("Bearer …"; empty if there was none).  The caller's views are in
@@ -42,11 +75,29 @@ void     auth_gate_close(struct auth_gate **gate);
 enum err auth_check(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
                     const char **why_out) MUST_CHECK;
 
+/* The same check, telling what each step of it found; nothing is taken from or left in the cache. */
+#define AUTH_FINDINGS_MAX 12
+
+struct auth_finding {
+	const char *check;
+	bool        ok;
+	struct str  what;
+};
+
+struct auth_trace {
+	struct auth_finding findings[AUTH_FINDINGS_MAX];
+	size_t              count;
+};
+
+enum err auth_explain(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
+                      struct auth_trace *trace_out) MUST_CHECK;
+
 /* For tests and metrics: what the gate has done since it was opened. */
 struct auth_stats {
 	uint64_t signature_checks;
 	uint64_t cache_hits;             /* tokens known from before, so not checked again */
 	uint64_t cached;                 /* verified tokens held now */
+	uint64_t key_fetches;            /* of outside issuers */
 };
 struct auth_stats auth_gate_stats(struct auth_gate *gate);
 
@@ -57,6 +108,8 @@ enum right {
 	RIGHT_CALENDARS_WRITE,           /* create, update, delete */
 	RIGHT_RECORDINGS_READ,
 	RIGHT_RECORDINGS_WRITE,
+	RIGHT_MEETING_RECORDINGS_READ,   /* of one meeting: list, get, delta, content */
+	RIGHT_OWN_RECORDINGS_READ,       /* by the organizer, where delegated use is switched on */
 	RIGHT_COUNT
 };
 

@@ -13,13 +13,14 @@ struct entry {
 	struct cache_life life;
 	uint64_t          last_use;
 	struct guid       tenant, oid;
-	bool              is_app;
+	bool              is_app, is_own;
+	int64_t           issued_s;
 	uint16_t          app_len, grants_len;
 	char              text[CACHE_TEXT_MAX];  /* app, then grants */
 };
 
 struct cache {
-	uint8_t         secret[32];
+	uint8_t         secret[HASH_KEYED_BYTES];
 	pthread_mutex_t locks[CACHE_LOCKS];
 	uint64_t        uses[CACHE_LOCKS];       /* counts under its lock; orders last_use */
 	struct entry    entries[CACHE_SETS][CACHE_WAYS];
@@ -52,12 +53,8 @@ cache_close(struct cache **cache)
 void
 cache_key(const struct cache *cache, struct str token, uint8_t key_out[CACHE_KEY_LEN])
 {
-	uint8_t bytes[sizeof(cache->secret) + JWT_BYTES_MAX];
-
 	MUST(token.len <= JWT_BYTES_MAX);
-	memcpy(bytes, cache->secret, sizeof(cache->secret));
-	memcpy(bytes + sizeof(cache->secret), token.at, token.len);
-	hash_blake2b(str_of(bytes, sizeof(cache->secret) + token.len), key_out, CACHE_KEY_LEN);
+	hash_keyed(cache->secret, token, key_out);
 }
 
 static size_t
@@ -70,7 +67,7 @@ static bool
 is_alive(const struct cache_life *life, const struct cache_moment *now)
 {
 	return now->wall_s >= life->from_wall_s && now->wall_s < life->until_wall_s &&
-	       now->mono_ms < life->until_mono_ms;
+	       now->mono_ms < life->until_mono_ms && now->keys == life->keys;
 }
 
 static struct entry *
@@ -89,13 +86,15 @@ copy_caller(const struct entry *entry, struct arena *arena, struct caller *calle
 	caller_out->tenant = entry->tenant;
 	caller_out->oid = entry->oid;
 	caller_out->is_app = entry->is_app;
+	caller_out->is_own = entry->is_own;
+	caller_out->issued_s = entry->issued_s;
 	caller_out->app = arena_copy(arena, str_of(entry->text, entry->app_len));
 	caller_out->grants = arena_copy(arena, str_of(entry->text + entry->app_len, entry->grants_len));
 }
 
 bool
 cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now,
-          struct arena *arena, struct caller *caller_out)
+          struct arena *arena, struct caller *caller_out, struct cache_life *life_out)
 {
 	size_t        set = set_of(key), lock = set % CACHE_LOCKS;
 	struct entry *entry;
@@ -108,6 +107,7 @@ cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct ca
 	} else if (entry) {
 		entry->last_use = ++cache->uses[lock];
 		copy_caller(entry, arena, caller_out);
+		*life_out = entry->life;
 		found = true;
 	}
 	pthread_mutex_unlock(&cache->locks[lock]);
@@ -149,11 +149,26 @@ cache_put(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct ca
 	entry->tenant = caller->tenant;
 	entry->oid = caller->oid;
 	entry->is_app = caller->is_app;
+	entry->is_own = caller->is_own;
+	entry->issued_s = caller->issued_s;
 	entry->app_len = (uint16_t)caller->app.len;
 	entry->grants_len = (uint16_t)caller->grants.len;
 	memcpy(entry->text, caller->app.at, caller->app.len);
 	memcpy(entry->text + caller->app.len, caller->grants.at, caller->grants.len);
 	entry->used = true;
+	pthread_mutex_unlock(&cache->locks[lock]);
+}
+
+void
+cache_drop(struct cache *cache, const uint8_t key[CACHE_KEY_LEN])
+{
+	size_t        set = set_of(key), lock = set % CACHE_LOCKS;
+	struct entry *entry;
+
+	pthread_mutex_lock(&cache->locks[lock]);
+	entry = find_entry(cache->entries[set], key);
+	if (entry)
+		entry->used = false;
 	pthread_mutex_unlock(&cache->locks[lock]);
 }
 

@@ -12,24 +12,28 @@
 #pragma once
 
 #include "auth/auth.h"
+#include "crypt/seal.h"
 
 #define CACHE_SETS     1024
 #define CACHE_WAYS     4
 #define CACHE_LOCKS    16
-#define CACHE_KEY_LEN  32
+#define CACHE_KEY_LEN  HASH_KEYED_BYTES
 #define CACHE_TEXT_MAX 512               /* a caller with more text than this is checked anew each time */
 
 struct cache;
 
 struct cache_moment {
-	int64_t wall_s;
-	int64_t mono_ms;
+	int64_t  wall_s;
+	int64_t  mono_ms;
+	uint64_t keys;                   /* generation of the outside keys: a token checked under another is forgotten */
 };
 
 struct cache_life {                          /* both ends with the allowed skew already in */
 	int64_t from_wall_s;             /* not before this */
 	int64_t until_wall_s;            /* before this */
 	int64_t until_mono_ms;           /* before this */
+	uint64_t keys;                   /* as long as the outside keys are of this generation */
+	uint64_t notes;                  /* generation of the store's notes its standing was judged by; the caller's business */
 };
 
 struct cache *cache_open(const struct entropy *entropy);
@@ -37,7 +41,8 @@ void          cache_close(struct cache **cache);
 
 void     cache_key(const struct cache *cache, struct str token, uint8_t key_out[CACHE_KEY_LEN]);
 bool     cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now,
-                   struct arena *arena, struct caller *caller_out);
+                   struct arena *arena, struct caller *caller_out, struct cache_life *life_out);
 void     cache_put(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct cache_life *life,
                    const struct caller *caller);
+void     cache_drop(struct cache *cache, const uint8_t key[CACHE_KEY_LEN]);
 uint64_t cache_count(struct cache *cache);

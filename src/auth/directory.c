@@ -8,12 +8,14 @@
  *   sign-key   "current"                      the issuer's private key, PKCS#8
  *   user       id, 16 bytes                   JSON: tenantId userPrincipalName displayName mail
  *   upn        tenant, 16 bytes; folded UPN   the user's id, 16 bytes
+ *   policy     tenant, user (zero: global)    ids of applications, one a line (policy.c)
  *
  * A user and its upn note are always written in one transaction.
  */
 #include "auth/directory.h"
 
 #include "auth/notes.h"
+#include "auth/policy.h"
 #include "crypt/sign.h"
 #include "text/date.h"
 #include "text/json_read.h"
@@ -291,6 +293,7 @@ directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena
 
 		store_drop_feed(txn, &feed);
 	}
+	policy_forget_user(txn, &user.tenant, id);
 	store_remove_note(txn, SPACE_UPN, upn_name(&user.tenant, user.upn, arena));
 	store_remove_note(txn, SPACE_USER, guid_name(id));
 	return store_txn_err(txn) == OK;

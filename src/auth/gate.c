@@ -2,27 +2,23 @@
 /*
  * The walk of a token:
  *
- *   field -> token -> known from before? -> parts and header -> key -> signature -> claims
- *         -> time -> audience -> issuer and tenant -> caller -> kept for the next time
+ *   field -> token -> known from before? -> judged (judge.c) -> standing -> kept for the next time
  *
- * The signature comes before the claims are even parsed.  Every way out but the last says the
- * same, so a caller learns nothing about which check failed; two harmless exceptions are said
- * plainly: that no token was sent, and that a good one has expired.
+ * Every way out but the last says the same, so a caller learns nothing about which check failed; two
+ * harmless exceptions are said plainly: that no token was sent, and that a good one has expired.
  */
 #include "auth/auth.h"
 
 #include "auth/cache.h"
+#include "auth/client.h"
+#include "auth/judge.h"
 #include "auth/jwt.h"
-#include "auth/trust.h"
+#include "auth/outside.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define SKEW_S 60
-
 static const char why_empty[] = "Access token is empty.";
-static const char why_bad[] = "Access token validation failure.";
-static const char why_expired[] = "Lifetime validation failed, the token is expired.";
 
 /* What Graph is called as an audience: by its address and by its application id. */
 static const char       graph_address[] = "https://graph.microsoft.com";
@@ -34,8 +30,10 @@ static const struct str graph_audiences[] = {
 
 struct auth_gate {
 	const struct clock  *clock;
+	struct store        *store;              /* whose users and clients must still be there; NULL: not asked */
 	const struct trust  *trusts;
 	size_t               trust_count;
+	struct outside      *outside;            /* NULL: no outside issuers */
 	struct cache        *cache;
 	struct arena        *arena;              /* the own issuer's row, when there is one */
 	atomic_uint_fast64_t signature_checks;
@@ -71,6 +69,7 @@ trust_issuer(const struct issuer *issuer, struct arena *arena)
 	trust->iss = arena_printf(arena, "%.*s:{tid}", STR_ARG(issuer_name(issuer)));
 	trust->audiences = graph_audiences;
 	trust->audience_count = sizeof(graph_audiences) / sizeof(graph_audiences[0]);
+	trust->is_own = true;
 	trust->keys = key;
 	trust->key_count = 1;
 	return trust;
@@ -86,6 +85,9 @@ auth_gate_open(const struct auth_conf *conf, struct auth_gate **gate_out)
 		gate->trusts = trust_issuer(conf->issuer, gate->arena);
 		gate->trust_count = 1;
 	}
+	gate->store = conf->store;
+	if (conf->outside_count > 0)
+		gate->outside = outside_open(conf->outside, conf->outside_count, conf->source, conf->clock);
 	*gate_out = gate;
 	return OK;
 }
@@ -95,6 +97,7 @@ auth_gate_close(struct auth_gate **gate)
 {
 	if (!*gate)
 		return;
+	outside_close(&(*gate)->outside);
 	cache_close(&(*gate)->cache);
 	arena_close(&(*gate)->arena);
 	free(*gate);
@@ -108,7 +111,22 @@ auth_gate_stats(struct auth_gate *gate)
 		.signature_checks = atomic_load(&gate->signature_checks),
 		.cache_hits = atomic_load(&gate->cache_hits),
 		.cached = cache_count(gate->cache),
+		.key_fetches = outside_fetches(gate->outside),
 	};
+}
+
+void
+auth_gate_refresh(struct auth_gate *gate)
+{
+	if (gate->outside)
+		(void)outside_turn(gate->outside);
+}
+
+void
+auth_gate_start(struct auth_gate *gate, int64_t ms)
+{
+	outside_start(gate->outside);
+	outside_wait(gate->outside, ms);
 }
 
 /* ---- checking --------------------------------------------------------------------------------- */
@@ -128,148 +146,151 @@ take_token(struct str authorization, struct str *token_out)
 	return token.len <= JWT_BYTES_MAX;
 }
 
-/* The issuer one of whose keys made this signature; NULL if there is none. */
-static const struct trust *
-find_signer(struct auth_gate *gate, const struct jwt *jwt)
-{
-	for (size_t i = 0; i < gate->trust_count; i++) {
-		const struct trust *trust = &gate->trusts[i];
-
-		for (size_t k = 0; k < trust->key_count; k++) {
-			const struct trust_key *key = &trust->keys[k];
-
-			if (!str_eq(jwt->kid, key->kid) ||
-			    !str_eq(jwt->alg, str_from_c(sign_alg_name(sign_key_alg(key->key)))))
-				continue;
-			atomic_fetch_add(&gate->signature_checks, 1);
-			if (sign_check(key->key, jwt->message, jwt->signature))
-				return trust;
-		}
-	}
-	return NULL;
-}
-
-static bool
-has_audience(const struct trust *trust, const struct jwt_claims *claims)
-{
-	for (size_t i = 0; i < claims->audience_count; i++) {
-		for (size_t k = 0; k < trust->audience_count; k++) {
-			if (str_eq(claims->audiences[i], trust->audiences[k]))
-				return true;
-		}
-	}
-	return false;
-}
-
-static size_t
-find_text(struct str text, struct str part)
-{
-	size_t at = 0;
-
-	while (at < text.len && !str_starts(str_skip(text, at), part))
-		at++;
-	return at;
-}
-
-/* Whether iss is the issuer's own text, letter for letter, about the tenant that tid names. */
-static bool
-is_issued_by(const struct trust *trust, const struct jwt_claims *claims)
-{
-	static const struct str hole = { "{tid}", 5 };
-	size_t                  at = find_text(trust->iss, hole);
-	struct str              iss = claims->iss, after = str_skip(trust->iss, at + hole.len);
-	char                    tid[GUID_TEXT_LEN];
-
-	if (at == trust->iss.len)
-		return str_eq(iss, trust->iss);
-	guid_format(&claims->tid, tid);
-	return !guid_is_zero(&claims->tid) && str_eq(str_first(iss, at), str_first(trust->iss, at)) &&
-	       str_eq(str_first(str_skip(iss, at), sizeof(tid)), str_of(tid, sizeof(tid))) &&
-	       str_eq(str_skip(iss, at + sizeof(tid)), after);
-}
-
-/* NULL when the claims hold; else why they do not. */
-static const char *
-judge_claims(const struct trust *trust, const struct jwt_claims *claims, int64_t now_s)
-{
-	if (claims->exp_s <= now_s - SKEW_S)
-		return why_expired;
-	if (claims->nbf_s > now_s + SKEW_S)
-		return why_bad;
-	if (!has_audience(trust, claims) || !is_issued_by(trust, claims))
-		return why_bad;
-	if (guid_is_zero(&trust->tenant) && guid_is_zero(&claims->tid))
-		return why_bad;
-	return NULL;
-}
-
-static struct cache_life
-life_of(const struct jwt_claims *claims, const struct cache_moment *now)
-{
-	return (struct cache_life){
-		.from_wall_s = claims->nbf_s - SKEW_S,
-		.until_wall_s = claims->exp_s + SKEW_S,
-		.until_mono_ms = now->mono_ms + (claims->exp_s + SKEW_S - now->wall_s) * 1000,
-	};
-}
-
 /* NULL when the token is good; else why it is not. */
 static const char *
-judge_token(struct auth_gate *gate, struct str token, const struct cache_moment *now, struct arena *arena,
-            struct caller *caller_out, struct cache_life *life_out)
+judge_anew(struct auth_gate *gate, struct judge *judge, struct str token, struct caller *caller_out,
+           struct cache_life *life_out)
 {
-	const struct trust *trust;
-	struct jwt_claims   claims;
-	struct jwt          jwt;
+	struct outside_hold hold;
 	const char         *why;
 
-	if (jwt_split(token, arena, &jwt) != OK)
-		return why_bad;
-	trust = find_signer(gate, &jwt);
-	if (!trust || jwt_read_claims(jwt.payload, arena, &claims) != OK)
-		return why_bad;
-	why = judge_claims(trust, &claims, now->wall_s);
-	if (why)
-		return why;
-	*caller_out = (struct caller){
-		.tenant = guid_is_zero(&trust->tenant) ? claims.tid : trust->tenant,
-		.oid = claims.oid,
-		.app = claims.app,
-		.is_app = claims.is_app,
-		.grants = claims.grants,
-	};
-	*life_out = life_of(&claims, now);
-	return NULL;
+	outside_take(gate->outside, &hold);
+	judge->trusts = gate->trusts;
+	judge->trust_count = gate->trust_count;
+	judge->more = hold.trusts;
+	judge->more_count = hold.count;
+	judge->now.keys = hold.generation;
+	why = judge_token(judge, token, caller_out, life_out);
+	outside_release(gate->outside, &hold);
+	atomic_fetch_add(&gate->signature_checks, judge->signature_checks);
+	if (judge->kid_unknown)
+		outside_want(gate->outside);
+	return why;
+}
+
+/* Users and clients of our own must still be there.  ERR_NO_IDENTITY, or what the store says. */
+static enum err
+judge_standing(const struct auth_gate *gate, const struct caller *caller, struct arena *arena)
+{
+	struct user user;
+	enum err    err;
+
+	if (!gate->store || !caller->is_own)
+		return OK;
+	if (!caller->is_app) {
+		err = directory_find_owner(gate->store, &caller->oid, arena, &user);
+		if (err == ERR_NOT_FOUND || (err == OK && !guid_eq(&user.tenant, &caller->tenant)))
+			return ERR_NO_IDENTITY;
+		TRY(err);
+	}
+	return client_standing(gate->store, caller->app, caller->issued_s, arena);
+}
+
+/* Read before the store is: what is written in between is then seen as news. */
+static uint64_t
+notes_of(const struct auth_gate *gate)
+{
+	return gate->store ? store_notes_generation(gate->store) : 0;
+}
+
+/* OK with a token from before; ERR_NOT_FOUND when it must be judged anew. */
+static enum err
+check_known(struct auth_gate *gate, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now,
+            struct arena *arena, struct caller *caller)
+{
+	uint64_t          notes = notes_of(gate);
+	struct cache_life life;
+	enum err          err = OK;
+
+	if (!cache_get(gate->cache, key, now, arena, caller, &life))
+		return ERR_NOT_FOUND;
+	if (life.notes != notes) {
+		err = judge_standing(gate, caller, arena);
+		life.notes = notes;
+		if (err == OK)
+			cache_put(gate->cache, key, &life, caller);
+		else if (err == ERR_NO_IDENTITY)
+			cache_drop(gate->cache, key);
+	}
+	if (err == OK)
+		atomic_fetch_add(&gate->cache_hits, 1);
+	return err;
+}
+
+static struct cache_moment
+moment_of(const struct auth_gate *gate)
+{
+	return (struct cache_moment){ clock_wall_s(gate->clock), clock_mono_ms(gate->clock),
+		                      outside_generation(gate->outside) };
+}
+
+static enum err
+check_token(struct auth_gate *gate, struct str token, struct arena *arena, struct caller *caller, const char **why_out)
+{
+	struct judge      judge = { .now = moment_of(gate), .arena = arena };
+	uint64_t          notes = notes_of(gate);
+	uint8_t           key[CACHE_KEY_LEN];
+	struct cache_life life;
+	enum err          err;
+
+	cache_key(gate->cache, token, key);
+	err = check_known(gate, key, &judge.now, arena, caller);
+	if (err != ERR_NOT_FOUND)
+		return err;
+	*why_out = judge_anew(gate, &judge, token, caller, &life);
+	if (*why_out)
+		return ERR_NO_IDENTITY;
+	*why_out = judge_why_bad;
+	TRY(judge_standing(gate, caller, arena));
+	life.notes = notes;
+	cache_put(gate->cache, key, &life, caller);
+	return OK;
 }
 
 enum err
 auth_check(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
            const char **why_out)
 {
-	struct cache_moment now = { clock_wall_s(gate->clock), clock_mono_ms(gate->clock) };
-	uint8_t             key[CACHE_KEY_LEN];
-	struct cache_life   life;
-	const char         *why;
-	struct str          token;
+	struct caller caller;
+	const char   *why = judge_why_bad;
+	struct str    token;
+	enum err      err = ERR_NO_IDENTITY;
 
-	if (!take_token(authorization, &token)) {
-		*why_out = why_bad;
-		return ERR_NO_IDENTITY;
+	if (take_token(authorization, &token)) {
+		if (token.len > 0)
+			err = check_token(gate, token, arena, &caller, &why);
+		else
+			why = why_empty;
 	}
-	if (token.len == 0) {
-		*why_out = why_empty;
-		return ERR_NO_IDENTITY;
-	}
-	cache_key(gate->cache, token, key);
-	if (cache_get(gate->cache, key, &now, arena, caller_out)) {
-		atomic_fetch_add(&gate->cache_hits, 1);
-		return OK;
-	}
-	why = judge_token(gate, token, &now, arena, caller_out, &life);
-	if (why) {
+	if (err == OK)
+		*caller_out = caller;
+	else
 		*why_out = why;
+	return err;
+}
+
+enum err
+auth_explain(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
+             struct auth_trace *trace_out)
+{
+	struct judge      judge = { .now = moment_of(gate), .arena = arena, .trace = trace_out };
+	struct cache_life life;
+	struct caller     caller;
+	struct str        token = STR_EMPTY;
+	enum err          err;
+
+	trace_out->count = 0;
+	if (!judge_found(trace_out, "bearer", take_token(authorization, &token) && token.len > 0,
+	                 STR("Bearer and one token of at most 8 KiB")))
 		return ERR_NO_IDENTITY;
-	}
-	cache_put(gate->cache, key, &life, caller_out);
+	if (judge_anew(gate, &judge, token, &caller, &life) != NULL)
+		return ERR_NO_IDENTITY;
+	err = judge_standing(gate, &caller, arena);
+	if (!judge_found(trace_out, "standing", err == OK,
+	                 !caller.is_own ? STR("not asked of outside issuers")
+	                 : err == OK  ? STR("its user and its client are still there")
+	                              : STR("its user or its client is gone")))
+		return err;
+	*caller_out = caller;
 	return OK;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "auth/directory.h"
+#include "base/buf.h"
 #include "crypt/sign.h"
 
 struct issuer;
@@ -34,6 +35,25 @@ struct issuer_grant {
  */
 enum err issuer_mint(struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena,
                      struct str *jwt_out) MUST_CHECK;
+
+/* An application has no entry of its own in the directory: its principal's id follows from tenant and client id. */
+struct guid issuer_principal(const struct guid *tenant, struct str app);
+
+/*
+ * The client credentials grant: a token with all roles of the client.  ERR_NO_IDENTITY for an unknown client, one of
+ * another tenant, and a wrong secret alike, after the same work; ERR_BUSY while too many secrets are being checked.
+ */
+struct issuer_login {
+	struct guid tenant;
+	struct str  client_id;
+	struct str  secret;
+	int64_t     life_s;
+};
+enum err issuer_login(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
+                      struct str *jwt_out) MUST_CHECK;
+
+/* The public key as a JWK Set, for whoever checks tokens elsewhere. */
+void issuer_put_keys(const struct issuer *issuer, struct buf *buf);
 
 struct str             issuer_name(const struct issuer *issuer);  /* "urn:tidemark:<store id>"; iss is this ":<tid>" */
 struct str             issuer_kid(const struct issuer *issuer);

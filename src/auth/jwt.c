@@ -203,7 +203,12 @@ jwt_read_claims(struct str payload, struct arena *arena, struct jwt_claims *clai
 	TRY(json_read(payload, arena, &root, NULL));
 	if (json_kind(root) != JSON_OBJECT || !json_text(json_member(root, "iss"), &iss))
 		return ERR_BAD_REQUEST;
-	TRY(read_moment(json_member(root, "nbf"), &claims.nbf_s));
+	claims.has_nbf = json_member(root, "nbf") != NULL;
+	if (claims.has_nbf)
+		TRY(read_moment(json_member(root, "nbf"), &claims.nbf_s));
+	claims.has_iat = json_member(root, "iat") != NULL;
+	if (claims.has_iat)
+		TRY(read_moment(json_member(root, "iat"), &claims.iat_s));
 	TRY(read_moment(json_member(root, "exp"), &claims.exp_s));
 	TRY(read_audiences(json_member(root, "aud"), arena, &claims));
 	if (json_member(root, "tid"))

@@ -30,6 +30,8 @@ struct jwt_claims {
 	struct str *audiences;
 	size_t      audience_count;
 	int64_t     nbf_s, exp_s;
+	int64_t     iat_s;
+	bool        has_nbf, has_iat;
 	struct guid tid;                 /* zeroed when the token has none */
 	struct guid oid;
 	struct str  app;                 /* appid (v1.0 tokens), else azp; may be empty */

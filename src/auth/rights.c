@@ -15,7 +15,7 @@ static const struct right_row rows[RIGHT_COUNT] = {
 		(const char *const[]){ "Calendars.ReadWrite", NULL },
 	},
 	[RIGHT_RECORDINGS_READ] = {
-		RIGHT_RECORDINGS_READ, "list, get, delta and content of recordings",
+		RIGHT_RECORDINGS_READ, "all recordings of an organizer, and their delta",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
 	},
@@ -23,6 +23,16 @@ static const struct right_row rows[RIGHT_COUNT] = {
 		RIGHT_RECORDINGS_WRITE, "adding recordings (Tidemark's own; Graph has no such call)",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.ReadWrite.All", NULL },
+	},
+	[RIGHT_MEETING_RECORDINGS_READ] = {
+		RIGHT_MEETING_RECORDINGS_READ, "list, get, delta and content of one meeting's recordings",
+		(const char *const[]){ NULL },
+		(const char *const[]){ "OnlineMeetingRecording.Read.All", "OnlineMeetingRecording.Read.Chat", NULL },
+	},
+	[RIGHT_OWN_RECORDINGS_READ] = {
+		RIGHT_OWN_RECORDINGS_READ, "one's own recordings, where delegated use is switched on",
+		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
+		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
 	},
 };
 

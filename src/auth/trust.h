@@ -21,6 +21,8 @@ struct trust {
 	const struct str       *audiences;       /* one of them must be in aud */
 	size_t                  audience_count;
 	struct guid             tenant;          /* the tenant of every token; zeroed: the token's tid, then needed */
+	bool                    is_own;          /* the store's own issuer */
+	bool                    iat_for_nbf;     /* a token without nbf is good from its iat */
 	const struct trust_key *keys;
 	size_t                  key_count;
 };

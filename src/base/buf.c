@@ -105,6 +105,13 @@ buf_printf(struct buf *buf, const char *fmt, ...)
 }
 
 void
+buf_fail(struct buf *buf, enum err err)
+{
+	if (buf->err == OK)
+		buf->err = err;
+}
+
+void
 buf_cut(struct buf *buf, size_t len)
 {
 	MUST(len <= buf->len);

@@ -31,6 +31,7 @@ void  buf_put_u64(struct buf *buf, uint64_t value); /* decimal */
 void  buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 char *buf_room(struct buf *buf, size_t want);       /* room for want bytes or NULL; then buf_grew() */
 void  buf_grew(struct buf *buf, size_t n);
+void  buf_fail(struct buf *buf, enum err err);      /* what is being written turned out to be wrong: sticky, like the limit */
 void  buf_cut(struct buf *buf, size_t len);
 void  buf_drop(struct buf *buf, size_t n);          /* removes the first n bytes */
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -16,10 +17,20 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
+/*
+ * Shared by all logs that write to one descriptor.  Nobody waits long for a reader that has stopped reading its
+ * end of a pipe: after the first wait lines are dropped, and their number is told when it reads again.
+ */
+struct log_sink {
+	pthread_mutex_t turn;            /* PTHREAD_MUTEX_INITIALIZER */
+	uint64_t        dropped;
+};
+
 struct log {
 	int                 fd;
 	enum log_level      level;       /* lines above it are left out */
 	const struct clock *clock;
+	struct log_sink    *sink;        /* NULL: write, and wait as long as it takes */
 };
 
 struct log_pair {

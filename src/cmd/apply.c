@@ -20,11 +20,15 @@ count_again(const struct line_op *op, struct line_counts *counts)
 	case LINE_USER:
 		counts->users++;
 		return;
+	case LINE_CLIENT:
 	case LINE_PUT:
+	case LINE_POLICY:
 		counts->stored++;
 		return;
 	case LINE_REMOVE:
 	case LINE_REMOVE_USER:
+	case LINE_REMOVE_CLIENT:
+	case LINE_REMOVE_POLICY:
 		counts->removed++;
 		return;
 	}

@@ -10,7 +10,7 @@
 struct apply_result {
 	struct line_counts counts;
 	uint64_t           lines;
-	bool               again;        /* this op was done before; nothing was changed, the counts are what it asks for */
+	bool               again;        /* done before: nothing was changed, the counts are what it asks for */
 	uint64_t           bad_line;     /* from 1 within the batch; 0 if no line is to blame */
 	char               why[APPLY_WHY_MAX];
 };

@@ -78,8 +78,8 @@ open_scratch(struct check *check)
 	struct store_conf conf = { .access = STORE_SERVE, .create = true, .scratch = true };
 
 	guid_format(&guid, name);
-	conf.url = arena_printf(check->arena, "sqlite:%s/tidemark-import-%.*s.db", folder && folder[0] ? folder : "/tmp",
-	                        GUID_TEXT_LEN, name);
+	conf.url = arena_printf(check->arena, "sqlite:%s/tidemark-import-%.*s.db",
+				folder && folder[0] ? folder : "/tmp", GUID_TEXT_LEN, name);
 	conf.clock = check->clock;
 	conf.entropy = check->entropy;
 	return store_open(&conf, &check->scratch, why);
@@ -214,7 +214,8 @@ check_owner(struct check *check, const struct guid *id, struct str *why_out)
 	if (err != ERR_NOT_FOUND)
 		return err;
 	guid_format(id, text);
-	*why_out = arena_printf(check->arena, "there is no user %.*s in the store or before this line", GUID_TEXT_LEN, text);
+	*why_out = arena_printf(check->arena, "there is no user %.*s in the store or before this line", GUID_TEXT_LEN,
+				text);
 	return ERR_BAD_REQUEST;
 }
 
@@ -304,8 +305,17 @@ check_line(struct check *check, struct str text, struct str *why_out)
 	case LINE_PUT:
 	case LINE_REMOVE:
 		return check_owner(check, &op.owner, why_out);
+	case LINE_POLICY:
+	case LINE_REMOVE_POLICY:
+		return guid_is_zero(&op.owner) ? OK : check_owner(check, &op.owner, why_out);
 	case LINE_REMOVE_USER:
 		return check_removed_user(check, &op.user.id);
+	case LINE_CLIENT:
+		err = client_check(check->store, &op.client, check->arena);
+		*why_out = err == ERR_CONFLICT ? STR(LINE_CLIENT_GONE) : STR_EMPTY;
+		return err == ERR_CONFLICT ? ERR_BAD_REQUEST : err;
+	case LINE_REMOVE_CLIENT:
+		return OK;
 	}
 	return OK;
 }

@@ -12,8 +12,8 @@
 struct check;
 
 /* `store` is borrowed. */
-enum err check_open(struct store *store, const struct clock *clock, const struct entropy *entropy, struct check **check_out,
-                    char why_out[512]) MUST_CHECK;
+enum err check_open(struct store *store, const struct clock *clock, const struct entropy *entropy,
+		    struct check **check_out, char why_out[512]) MUST_CHECK;
 void     check_close(struct check **check);
 
 /*

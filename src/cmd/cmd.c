@@ -20,8 +20,14 @@
 
 static const struct cmd *const commands[] = {
 	&cmd_serve,        &cmd_token,     &cmd_import,      &cmd_export,       &cmd_user_add,
-	&cmd_user_list,    &cmd_user_remove, &cmd_store_check, &cmd_store_gc,   &cmd_store_info,
-	&cmd_store_backup, &cmd_store_restore, &cmd_config_show, &cmd_version,  &cmd_help,
+	&cmd_user_list,    &cmd_user_remove,
+	&cmd_client_add,   &cmd_client_list, &cmd_client_remove, &cmd_explain_access,
+	&cmd_policy_allow, &cmd_policy_add, &cmd_policy_list, &cmd_policy_remove,
+	&cmd_store_check, &cmd_store_gc,   &cmd_store_info,
+	&cmd_store_backup, &cmd_store_restore,
+	&cmd_sync,         &cmd_changes,   &cmd_status,      &cmd_verify,     &cmd_retry,
+	&cmd_doctor,
+	&cmd_config_show, &cmd_version,  &cmd_help,
 	NULL,
 };
 
@@ -30,6 +36,8 @@ static const struct {
 	const char *summary;
 } groups[] = {
 	{ "user", "look after the directory of users" },
+	{ "client", "look after the clients of the store's own issuer" },
+	{ "policy", "say which applications may reach whose meetings" },
 	{ "store", "look after a store" },
 	{ "config", "look at the configuration" },
 };
@@ -217,7 +225,8 @@ run_command(struct cmd_run *run, int argc, char **argv)
 		if (code == EXIT_USAGE)
 			return cmd_usage(run, "%.*s", STR_ARG(why));
 		if (code != EXIT_DONE)
-			return say_failed((enum exit_code)code, "%.*s; see `tidemark help tidemark.conf`", STR_ARG(why));
+			return say_failed((enum exit_code)code, "%.*s; see `tidemark help tidemark.conf`",
+					  STR_ARG(why));
 	}
 	return run->cmd->run(run);
 }
@@ -258,7 +267,8 @@ no_command(struct out *out, int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (argc > 2)
-		return say_failed(EXIT_USAGE, "unknown command \"%s %s\"; see `tidemark help %s`", argv[1], argv[2], argv[1]);
+		return say_failed(EXIT_USAGE, "unknown command \"%s %s\"; see `tidemark help %s`", argv[1], argv[2],
+				  argv[1]);
 	return say_failed(EXIT_USAGE, "%s needs to be told what to do; see `tidemark help %s`", argv[1], argv[1]);
 }
 

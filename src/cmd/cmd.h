@@ -16,7 +16,7 @@
 #include "cmd/conf.h"
 #include "cmd/say.h"
 
-#define CMD_EXITS_MAX 8
+#define CMD_EXITS_MAX 12
 
 struct cmd_option {
 	const char *name;
@@ -85,5 +85,8 @@ int cmd_usage(const struct cmd_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3)
 
 extern const struct cmd cmd_serve, cmd_token, cmd_import, cmd_export;
 extern const struct cmd cmd_user_add, cmd_user_list, cmd_user_remove;
+extern const struct cmd cmd_client_add, cmd_client_list, cmd_client_remove, cmd_explain_access;
+extern const struct cmd cmd_policy_allow, cmd_policy_add, cmd_policy_list, cmd_policy_remove;
 extern const struct cmd cmd_store_check, cmd_store_gc, cmd_store_info, cmd_store_backup, cmd_store_restore;
+extern const struct cmd cmd_sync, cmd_changes, cmd_status, cmd_verify, cmd_retry, cmd_doctor;
 extern const struct cmd cmd_config_show, cmd_version, cmd_help;

@@ -3,13 +3,13 @@
 #include "text/json_write.h"
 
 static const struct cmd_option options[] = {
-	{ "json", NULL, "one JSON object: `file`, `settings` (name, value, origin, from), `issuers`", false },
+	{ "json", NULL, "one JSON object: `file`, `settings` (name, value, origin, from), `issuers`, `recordings`", false },
 	{ 0 },
 };
 
 static const enum conf_id all_settings[] = {
 	CONF_STORE, CONF_LISTEN, CONF_TLS, CONF_TLS_CERT, CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
-	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_RETENTION, CONF_LOG_LEVEL, CONF_COUNT,
+	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_RETENTION, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
 };
 
 static const char *const about[] = {
@@ -55,11 +55,19 @@ put_json(struct cmd_run *run)
 		json_put_member(&json, STR("issuer"), issuer->issuer);
 		json_put_member(&json, STR("audience"), issuer->audience);
 		json_put_member(&json, STR("jwks"), issuer->jwks);
+		json_put_member(&json, STR("discovery"), issuer->discovery);
+		json_put_member(&json, STR("jwks-ca"), issuer->jwks_ca);
 		json_put_member(&json, STR("tenant"), issuer->tenant);
+		json_put_member(&json, STR("not-before"), issuer->not_before);
 		json_put_member(&json, STR("from"), issuer->from);
 		json_end_object(&json);
 	}
 	json_end_array(&json);
+	json_put_name(&json, STR("recordings"));
+	json_put_object(&json);
+	json_put_member_bool(&json, STR("delegated"), run->conf.recordings_delegated);
+	json_put_member_bool(&json, STR("policy-organizer-wide"), run->conf.policy_organizer_wide);
+	json_end_object(&json);
 	json_end_object(&json);
 	out_put(run->out, STR("\n"));
 }
@@ -77,9 +85,16 @@ put_text(struct cmd_run *run)
 	for (size_t i = 0; i < run->conf.issuer_count; i++) {
 		const struct conf_issuer *issuer = &run->conf.issuers[i];
 
-		out_printf(run->out, "issuer \"%.*s\"  %.*s  file %.*s\n", STR_ARG(issuer->name), STR_ARG(issuer->issuer),
-		           STR_ARG(issuer->from));
+		out_printf(run->out, "issuer \"%.*s\"  %.*s  file %.*s\n", STR_ARG(issuer->name),
+			   STR_ARG(issuer->issuer), STR_ARG(issuer->from));
 	}
+}
+
+static void
+put_recordings(struct cmd_run *run)
+{
+	out_printf(run->out, "recordings    delegated %s, policy-organizer-wide %s\n",
+	           run->conf.recordings_delegated ? "on" : "off", run->conf.policy_organizer_wide ? "on" : "off");
 }
 
 static int
@@ -89,6 +104,8 @@ run_config_show(struct cmd_run *run)
 		put_json(run);
 	else
 		put_text(run);
+	if (!cmd_has(run, "json"))
+		put_recordings(run);
 	return EXIT_DONE;
 }
 

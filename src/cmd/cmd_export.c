@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "auth/policy.h"
+#include "cmd/export_scope.h"
 #include "cmd/lines.h"
 #include "cmd/writer.h"
 
@@ -9,15 +11,16 @@
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
-	{ "feed", "FEED", "only that feed (users/GUID/calendars or users/GUID/recordings) and its owner", false },
+	{ "feed", "FEED", "only that feed: users/GUID/calendars or users/GUID/recordings and its owner, or a followed "
+	  "scope/NAME", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Prints every user, then every live item of every feed, as the JSON Lines that `tidemark import` takes. "
+	"Prints every user and client, then every live item of every feed, as the JSON Lines that `tidemark import` takes. "
 	"Imported into an empty store they make the same users and items.",
-	"It works beside a serving process. What is written while the export runs may be in it or not; for one moment "
-	"of the whole store export a copy made by `tidemark store backup`.",
+	"It works beside a serving process. What is written while the export runs may be in it or not; for one "
+	"moment of the whole store export a copy made by `tidemark store backup`.",
 	NULL,
 };
 
@@ -73,6 +76,45 @@ put_users(struct export *export)
 		user = (struct user){ .tenant = next.tenant, .id = next.id };
 		arena_reset(export->arena);
 		err = directory_next_user(export->store, &user, export->arena, &next);
+	}
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err
+put_clients(struct export *export)
+{
+	struct client client = { 0 };
+	struct guid   after = { { 0 } };
+	enum err      err = client_next(export->store, &after, export->arena, &client);
+
+	while (err == OK) {
+		line_put_client(out_buf(export->run->out), &client, &export->tenant);
+		if (turn(export))
+			return OK;
+		after = client.id;
+		arena_reset(export->arena);
+		err = client_next(export->store, &after, export->arena, &client);
+	}
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err
+put_policies(struct export *export)
+{
+	struct policy after = { .apps = STR_EMPTY }, policy;
+	struct str    app;
+	enum err      err;
+
+	while ((err = policy_next(export->store, &after, export->arena, &policy)) == OK) {
+		bool ours = guid_eq(&policy.tenant, &export->tenant);
+
+		after = policy;
+		while (str_take_until(&policy.apps, '\n', &app)) {
+			line_put_policy(out_buf(export->run->out), false, &policy.user, ours ? NULL : &policy.tenant, app);
+			if (turn(export))
+				return OK;
+		}
+		arena_reset(export->arena);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -165,6 +207,10 @@ export_all(struct export *export)
 		return put_one_feed(export, str_from_c(feed));
 	err = put_users(export);
 	if (err == OK)
+		err = put_clients(export);
+	if (err == OK)
+		err = put_policies(export);
+	if (err == OK)
 		err = put_feeds(export);
 	return err == OK ? EXIT_DONE : failed(export, err);
 }
@@ -174,8 +220,12 @@ run_export(struct cmd_run *run)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(PAGE * (STORE_BODY_MAX + ((size_t)64 << 10)));
 	struct export export = { .run = run, .arena = arena };
-	int           code = open_for_reading(run, &export.store);
+	const char   *feed = cmd_value(run, "feed");
+	int           code;
 
+	if (names_a_scope(feed))
+		return export_scope(run, feed);
+	code = open_for_reading(run, &export.store);
 	if (code != EXIT_DONE)
 		return code;
 	progress_open(&export.progress, run->clock);

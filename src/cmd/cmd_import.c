@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 #include "cmd/check.h"
+#include "cmd/import_content.h"
 #include "cmd/line_reader.h"
 #include "cmd/writer.h"
 #include "text/json_write.h"
 
 #define BAD_SHOWN 20
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	{ "skip-bad", NULL, "pass over bad lines, store the rest, and exit with 8", false },
@@ -28,13 +29,16 @@ static const struct cmd_option options[] = {
 static const char *const about[] = {
 	"Reads JSON Lines, one change a line: {\"op\":\"user\",\"value\":{...}} brings a user, "
 	"{\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} an item, "
-	"{\"op\":\"remove\",\"feed\":...,\"id\":...} takes an item away, {\"op\":\"remove-user\",\"id\":...} a user and "
-	"everything of theirs. Without FILE, or with -, standard input is read.",
-	"A file is checked whole before anything of it is stored. If a line is bad, file, line and reason are told, and "
-	"nothing is stored. Standard input is checked and stored in batches of 10,000 lines at most; if one is bad the "
-	"message names the last line that was stored.",
-	"A line may have 1 MiB. Giving a file again does no harm: an item that has an id is put in its own place. "
-	"If a server holds the store, the lines are handed to it over its control socket.",
+	"{\"op\":\"remove\",\"feed\":...,\"id\":...} takes an item away, {\"op\":\"remove-user\",\"id\":...} a "
+	"user and everything of theirs. Without FILE, or with -, standard input is read.",
+	"A file is checked whole before anything of it is stored. If a line is bad, file, line and reason are "
+	"told, and nothing is stored. Standard input is checked and stored in batches of 10,000 lines at most; "
+	"if one is bad the message names the last line that was stored.",
+	"A recording's put may name a \"contentFile\": that file (relative to FILE, or to the current folder) is "
+	"copied into the store's folder of recordings, PATH.content, and becomes the recording's content. "
+	"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application reach a user's meetings.",
+	"A line may have 1 MiB. Giving a file again does no harm: an item that has an id is put in its own "
+	"place. If a server holds the store, the lines are handed to it over its control socket.",
 	NULL,
 };
 
@@ -55,6 +59,8 @@ struct import {
 	struct cmd_run    *run;
 	struct writer      writer;
 	struct check      *check;
+	struct import_content files;     /* that lines name */
+	struct buf         line;         /* of a line that names one: what is stored in its place */
 	struct line_reader reader;
 	struct batch      *batch;
 	const char        *name;
@@ -115,8 +121,9 @@ show(struct import *import, const char *doing)
 	int64_t ms = progress_elapsed_ms(&import->progress);
 
 	if (progress_due(&import->progress))
-		progress_tell(&import->progress, "%s line %llu, %llu lines/s", doing, (unsigned long long)import->reader.line,
-		              (unsigned long long)(import->lines * 1000 / (uint64_t)(ms > 0 ? ms : 1)));
+		progress_tell(&import->progress, "%s line %llu, %llu lines/s", doing,
+			      (unsigned long long)import->reader.line,
+			      (unsigned long long)(import->lines * 1000 / (uint64_t)(ms > 0 ? ms : 1)));
 }
 
 /* ---- checking ------------------------------------------------------------------------------------------- */
@@ -128,6 +135,8 @@ check_one(struct import *import, struct str text, bool too_long, bool *good_out)
 	struct str why = STR("the line is longer than 1 MiB");
 	enum err   err = too_long ? ERR_BAD_REQUEST : check_line(import->check, text, &why);
 
+	if (err == OK && import_content_names(text))
+		err = import_content_check(&import->files, text, &why);
 	*good_out = err == OK;
 	if (err == ERR_BAD_REQUEST) {
 		tell_bad(import, import->reader.line, why);
@@ -185,6 +194,30 @@ batch_add(struct batch *batch, struct str text, uint64_t number)
 	batch->ends[batch->count++] = (uint32_t)batch->text.len;
 }
 
+/* The file that a line names is brought first, so that a line that is stored has its content. */
+static int
+add_line(struct import *import, struct str text)
+{
+	struct str why = STR_EMPTY;
+	enum err   err;
+
+	if (!import_content_names(text)) {
+		batch_add(import->batch, text, import->reader.line);
+		return EXIT_DONE;
+	}
+	buf_cut(&import->line, 0);
+	err = import_content_bring(&import->files, text, &import->line, &why);
+	if (err == OK) {
+		MUST(buf_err(&import->line) == OK);
+		batch_add(import->batch, str_first(buf_str(&import->line), import->line.len - 1), import->reader.line);
+		return EXIT_DONE;
+	}
+	if (err != ERR_BAD_REQUEST)
+		return tell_stopped(import, exit_code_of(err), err_text(err));
+	tell_bad(import, import->reader.line, why);
+	return import->skip_bad ? EXIT_DONE : tell_bad_input(import);
+}
+
 static void
 batch_drop(struct batch *batch, size_t index)
 {
@@ -216,7 +249,8 @@ store_batch(struct import *import)
 		batch_drop(batch, (size_t)result.bad_line - 1);
 	}
 	if (err == ERR_UNSURE)
-		return tell_stopped(import, EXIT_AGAIN, "whether the last batch was stored is not known, give the input again");
+		return tell_stopped(import, EXIT_AGAIN,
+				    "whether the last batch was stored is not known, give the input again");
 	if (err != OK)
 		return tell_stopped(import, exit_code_of(err), result.why);
 	if (batch->count > 0) {
@@ -253,8 +287,9 @@ store_all(struct import *import, bool twice)
 		if (code == EXIT_DONE && !good && !import->skip_bad)
 			code = tell_bad_input(import);
 		if (code == EXIT_DONE && good) {
-			batch_add(batch, text, import->reader.line);
-			if (batch->count == APPLY_LINES_MAX || batch->text.len >= import->writer.batch_bytes_max)
+			code = add_line(import, text);
+			if (code == EXIT_DONE &&
+			    (batch->count == APPLY_LINES_MAX || batch->text.len >= import->writer.batch_bytes_max))
 				code = store_batch(import);
 		}
 		if (code != EXIT_DONE)
@@ -305,7 +340,8 @@ run_both_ways(struct import *import)
 	if (code != EXIT_DONE)
 		return code;
 	if (twice && !line_reader_rewind(&import->reader))
-		return say_failed(EXIT_OTHER, "%s: cannot be read a second time: %s", import->name, strerrordesc_np(errno));
+		return say_failed(EXIT_OTHER, "%s: cannot be read a second time: %s", import->name,
+				  strerrordesc_np(errno));
 	rewind(import->bad_list);
 	if (fread(&import->next_bad, sizeof(import->next_bad), 1, import->bad_list) != 1)
 		import->next_bad = 0;
@@ -315,18 +351,21 @@ run_both_ways(struct import *import)
 }
 
 static int
-open_and_run(struct import *import)
+open_and_run(struct import *import, bool is_named)
 {
 	struct cmd_run *run = import->run;
 	char            why[512];
 	enum err        err;
 	int             code = writer_open(run, true, &import->writer);
 
+	if (code == EXIT_DONE)
+		code = import_content_open(run, import->writer.store, is_named ? import->name : NULL, &import->files);
 	if (code == EXIT_DONE) {
 		err = check_open(import->writer.store, run->clock, run->entropy, &import->check, why);
 		code = err == OK ? run_both_ways(import) : say_failed(exit_code_of(err), "%s", why);
 	}
 	check_close(&import->check);
+	import_content_close(&import->files);
 	writer_close(&import->writer);
 	return code;
 }
@@ -354,10 +393,13 @@ run_import(struct cmd_run *run)
 		buf_open(&import.batch->text, (size_t)16 << 20);
 		line_reader_open(&import.reader, fd, LINE_BYTES_MAX);
 		progress_open(&import.progress, run->clock);
-		code = open_and_run(&import);
+		buf_open(&import.line, 2 * LINE_BYTES_MAX);
+		import.files.dir = -1;
+		code = open_and_run(&import, !is_stdin);
 		progress_close(&import.progress);
 		line_reader_close(&import.reader);
 		buf_close(&import.batch->text);
+		buf_close(&import.line);
 		free(import.batch);
 	}
 	if (import.bad_list)

@@ -16,22 +16,29 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "base/random.h"
+#include "cmd/content_dir.h"
 #include "cmd/control.h"
 #include "cmd/notify.h"
+#include "cmd/outside_conf.h"
 #include "cmd/writer.h"
 #include "crypt/cert.h"
 #include "face/face.h"
 
+#define FIRST_KEYS_MS 6000
+
 static const enum conf_id settings[] = {
 	CONF_STORE, CONF_LISTEN, CONF_TLS, CONF_TLS_CERT, CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
-	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_LOG_LEVEL, CONF_COUNT,
+	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
 };
 
 static const char *const about[] = {
-	"Serves the store: calendars with their delta queries as Microsoft Graph does, under /v1.0 and /beta. When it is "
-	"ready it prints one line on standard error: listening on https://127.0.0.1:8443, with the address really taken.",
-	"With --tls auto it makes a local authority and a certificate once, in a folder beside the store (PATH.tls/); "
-	"ca.pem in there is the file for clients to trust. A memory: store has a folder made for the run, which is printed.",
+	"Serves the store: calendars with their delta queries as Microsoft Graph does, under /v1.0 and /beta. "
+	"When it is ready it prints one line on standard error: listening on https://127.0.0.1:8443, with the "
+	"address really taken.",
+	"With --tls auto it makes a local authority and a certificate once, in a folder beside the store "
+	"(PATH.tls/); ca.pem in there is the file for clients to trust. A memory: store has a folder made for "
+	"the run, which is printed.",
 	"While it runs it holds the store, and answers on the control socket PATH.sock (HTTP on a Unix socket): "
 	"/-/health, /-/ready, /-/metrics, and the lines that import, user and store gc hand to it.",
 	"SIGTERM and SIGINT let requests under way finish; then it ends. After SIGTERM the exit code is 0.",
@@ -40,18 +47,24 @@ static const char *const about[] = {
 
 static const struct cmd_example examples[] = {
 	{ "tidemark serve --store sqlite:demo.db", "Serve a store of your own" },
-	{ "tidemark serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url https://graph.example.org",
-	  "Serve a network, with a certificate of your own" },
+	{ "tidemark serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url "
+	 "https://graph.example.org",
+	 "Serve a network, with a certificate of your own" },
 	{ 0 },
 };
 
 struct serving {
 	struct cmd_run     *run;
-	struct log          log;
+	struct log          log, audit;
+	struct log_sink     sink;        /* both end there */
+	struct outside_conf outside;
 	struct store       *store;
+	struct random_pool *pool;
+	struct entropy      entropy;             /* the pool's: for what each request needs */
 	struct token_ring  *ring;
 	struct issuer      *issuer;
 	struct auth_gate   *gate;
+	struct content     *content;
 	struct face        *face;
 	struct http_server *server;
 	struct http_server *control_server;
@@ -118,8 +131,10 @@ set_auto_tls(struct serving *serving, struct http_conf *http)
 		code = make_tls_folder(serving);
 	if (code != EXIT_DONE)
 		return code;
-	if (cert_ensure(serving->tls_folder, listen_host(http->listen), serving->run->clock, serving->run->entropy, why) != OK)
-		return say_failed(EXIT_OTHER, "no certificate can be made: %s; give --tls-cert and --tls-key, or --tls off", why);
+	if (cert_ensure(serving->tls_folder, listen_host(http->listen), serving->run->clock, serving->run->entropy,
+			why) != OK)
+		return say_failed(EXIT_OTHER,
+				  "no certificate can be made: %s; give --tls-cert and --tls-key, or --tls off", why);
 	http->tls_cert = arena_c(arena, arena_printf(arena, "%s/server.pem", serving->tls_folder));
 	http->tls_key = arena_c(arena, arena_printf(arena, "%s/server.key", serving->tls_folder));
 	return EXIT_DONE;
@@ -137,7 +152,8 @@ set_tls(struct serving *serving, struct http_conf *http)
 	if (off && cert.len > 0)
 		return cmd_usage(serving->run, "--tls off has no use for a certificate");
 	if (off && !is_loopback(listen_host(http->listen)))
-		say("warning: access tokens travel unprotected on %.*s; use TLS, or a proxy that does", STR_ARG(http->listen));
+		say("warning: access tokens travel unprotected on %.*s; use TLS, or a proxy that does",
+		    STR_ARG(http->listen));
 	if (off)
 		return EXIT_DONE;
 	if (cert.len == 0)
@@ -155,7 +171,8 @@ drop_tls_folder(const struct serving *serving)
 	if (!serving->tls_folder_is_ours)
 		return;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlink(arena_c(serving->run->arena, arena_printf(serving->run->arena, "%s/%s", serving->tls_folder, files[i])));
+		unlink(arena_c(serving->run->arena,
+			       arena_printf(serving->run->arena, "%s/%s", serving->tls_folder, files[i])));
 	rmdir(serving->tls_folder);
 }
 
@@ -177,20 +194,48 @@ tell_part(const char *part, enum err err)
 	return say_failed(exit_code_of(err), "%s: %s", part, err_text(err));
 }
 
+/* Keys of outside issuers are fetched while the rest is opened; a start waits for them, but not for ever. */
+static int
+open_gate(struct serving *serving)
+{
+	struct cmd_run  *run = serving->run;
+	struct auth_conf auth = { .store = serving->store, .issuer = serving->issuer, .clock = run->clock };
+	struct guid      own;
+	enum err         err = directory_tenant(serving->store, run->arena, &own);
+	int              code;
+
+	if (err != OK)
+		return tell_part("the store's tenant", err);
+	code = outside_conf_read(&run->conf, &own, &serving->log, run->arena, &serving->outside);
+	if (code != EXIT_DONE)
+		return code;
+	auth.outside = serving->outside.rows;
+	auth.outside_count = serving->outside.count;
+	auth.source = &serving->outside.source;
+	err = auth_gate_open(&auth, &serving->gate);
+	if (err != OK)
+		return tell_part("the gate", err);
+	auth_gate_start(serving->gate, FIRST_KEYS_MS);
+	return EXIT_DONE;
+}
+
 static int
 open_parts(struct serving *serving)
 {
 	struct cmd_run      *run = serving->run;
 	struct store_opening opening = { .create = true, .log = &serving->log };
-	struct auth_conf     auth = { .clock = run->clock };
 	struct str           url = conf_get(&run->conf, CONF_PUBLIC_URL);
-	struct face_parts    face = { .clock = run->clock, .entropy = run->entropy, .log = &serving->log };
+	struct face_parts    face = { .clock = run->clock, .entropy = &serving->entropy, .log = &serving->log };
 	int                  code = open_for_writing(run, &opening, &serving->store);
 	enum err             err;
 
 	if (code != EXIT_DONE)
 		return code;
-	err = token_ring_open(serving->store, run->clock, run->entropy, &serving->ring);
+	serving->pool = random_pool_open(run->entropy);
+	serving->entropy = random_pool_entropy(serving->pool);
+	err = token_ring_open(serving->store, run->clock, &serving->entropy, &serving->ring);
+	if (err == OK)
+		err = token_ring_rotate_when_due(serving->ring, TOKEN_KEY_AGE_S);
 	if (err != OK)
 		return tell_part("the keys of state tokens", err);
 	err = str_eq(conf_get(&run->conf, CONF_ISSUER), STR("on"))
@@ -198,16 +243,23 @@ open_parts(struct serving *serving)
 	              : OK;
 	if (err != OK)
 		return tell_part("the issuer of access tokens", err);
-	auth.store = serving->store;
-	auth.issuer = serving->issuer;
-	err = auth_gate_open(&auth, &serving->gate);
-	if (err != OK)
-		return tell_part("the gate", err);
+	code = open_gate(serving);
+	if (code != EXIT_DONE)
+		return code;
 	face.store = serving->store;
 	face.ring = serving->ring;
 	face.gate = serving->gate;
+	face.issuer = serving->issuer;
+	face.audit = str_eq(conf_get(&run->conf, CONF_AUDIT), STR("on")) ? &serving->audit : NULL;
 	face.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url;
 	face.link_style = str_eq(conf_get(&run->conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH;
+	code = content_dir_open(run, true, &serving->content);
+	if (code != EXIT_DONE)
+		return code;
+	face.content = serving->content;
+	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &face.content_max));
+	face.recordings_delegated = run->conf.recordings_delegated;
+	face.policy_organizer_wide = run->conf.policy_organizer_wide;
 	err = face_open(&face, &serving->face);
 	return err == OK ? EXIT_DONE : tell_part("the face", err);
 }
@@ -216,7 +268,8 @@ static int
 open_http(struct serving *serving)
 {
 	struct cmd_run  *run = serving->run;
-	struct http_conf http = { .listen = conf_get(&run->conf, CONF_LISTEN), .clock = run->clock, .log = &serving->log };
+	struct http_conf http = {
+		.listen = conf_get(&run->conf, CONF_LISTEN), .clock = run->clock, .log = &serving->log };
 	struct http_app  app = face_app(serving->face);
 	char             why[256] = "";
 	int              code = set_tls(serving, &http);
@@ -241,6 +294,7 @@ open_control(struct serving *serving)
 	enum err         err = sock_path_open(conf_get(&run->conf, CONF_STORE), run->arena, &serving->sock);
 
 	serving->control.store = serving->store;
+	serving->control.gate = serving->gate;
 	serving->control.server = serving->server;
 	serving->control.clock = run->clock;
 	serving->control.entropy = run->entropy;
@@ -323,23 +377,17 @@ block_signals(struct serving *serving)
 }
 
 static void
-warn_of_issuers(const struct conf *conf)
-{
-	for (size_t i = 0; i < conf->issuer_count; i++)
-		say("warning: %.*s: tokens of outside issuers are not accepted by this version yet; those of \"%.*s\" are refused",
-		    STR_ARG(conf->issuers[i].from), STR_ARG(conf->issuers[i].name));
-}
-
-static void
 close_all(struct serving *serving)
 {
 	http_close(&serving->control_server);
 	http_close(&serving->server);
 	sock_path_close(&serving->sock);
 	face_close(&serving->face);
+	content_close(&serving->content);
 	auth_gate_close(&serving->gate);
 	issuer_close(&serving->issuer);
 	token_ring_close(&serving->ring);
+	random_pool_close(&serving->pool);
 	store_close(&serving->store);
 	drop_tls_folder(serving);
 }
@@ -347,12 +395,12 @@ close_all(struct serving *serving)
 static int
 run_serve(struct cmd_run *run)
 {
-	struct serving serving = { .run = run, .sock = { NULL, -1 } };
+	struct serving serving = { .run = run, .sock = { NULL, -1 }, .sink = { PTHREAD_MUTEX_INITIALIZER, 0 } };
 	int            code;
 
-	serving.log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock };
+	serving.log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock, &serving.sink };
 	block_signals(&serving);
-	warn_of_issuers(&run->conf);
+	serving.audit = (struct log){ STDERR_FILENO, LOG_INFO, run->clock, &serving.sink };
 	code = open_parts(&serving);
 	if (code == EXIT_DONE)
 		code = open_http(&serving);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <unistd.h>
 
+#include "cmd/check_bodies.h"
+#include "cmd/content_dir.h"
+#include "cmd/content_refs.h"
 #include "cmd/writer.h"
 #include "crypt/seal.h"
 #include "text/json_write.h"
@@ -11,13 +15,17 @@ static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 /* ---- check ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option check_options[] = {
-	{ "json", NULL, "one JSON object: ok, faults (a list of sentences)", false },
+	{ "content", NULL, "also read every recording's content and compare its hash; takes its time", false },
+	{ "json", NULL, "one JSON object: ok, faults (a list of sentences), orphans (a number of files)", false },
 	{ 0 },
 };
 
 static const char *const check_about[] = {
-	"Walks the whole store: the engine's own integrity check, then what Tidemark relies on (the order of changes, "
-	"counts, indexes). Prints one line a fault, or ok.",
+	"Walks the whole store: the engine's own integrity check, then what Tidemark relies on (the order of "
+	"changes, counts, indexes). Prints one line a fault, or ok.",
+	"Then the recordings: each that has content must have its file in PATH.content, of the right length (with "
+	"--content, of the right bytes). Files nobody refers to do no harm; they are counted, and `tidemark store gc` "
+	"removes them.",
 	"The store is only read. It may be in use, and it may have been killed a moment ago.",
 	NULL,
 };
@@ -48,6 +56,54 @@ on_fault(void *ctx, struct str sentence)
 	out_turn(faults->run->out);
 }
 
+/* ---- the recordings' content -------------------------------------------------------------------------- */
+
+struct content_check {
+	struct faults  *faults;
+	struct content *content;
+	bool            whole;           /* hash every byte */
+	enum err        err;
+};
+
+static void
+check_one_content(void *ctx, const struct store_feed *feed, struct str id, const struct content_ref *ref)
+{
+	struct content_check *check = ctx;
+	char                  owner[GUID_TEXT_LEN], name[CONTENT_NAME_LEN], sentence[512];
+	enum err              err;
+	int                   fd = -1, len;
+
+	err = check->whole ? content_verify(check->content, ref) : content_read(check->content, ref, &fd);
+	if (fd >= 0)
+		(void)close(fd);
+	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT) {
+		check->err = err == OK ? check->err : err;
+		return;
+	}
+	guid_format(&feed->owner, owner);
+	content_hex(ref->id, CONTENT_ID_BYTES, name);
+	len = snprintf(sentence, sizeof(sentence), "recording %.*s of user %.*s: its content, the file %.*s, is %s",
+	               STR_ARG(str_first(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
+	               err == ERR_NOT_FOUND ? "missing" : "damaged");
+	on_fault(check->faults, str_of(sentence, (size_t)len));
+}
+
+static enum err
+check_content(struct faults *faults, struct store *store, struct content *content, struct content_swept *swept_out)
+{
+	struct content_check check = { faults, content, cmd_has(faults->run, "content"), OK };
+	struct content_refs  refs;
+	struct content_sweep sweep = { .keep = true, .needed = content_refs_has, .ctx = &refs };
+	enum err             err = content_refs_open(store, check_one_content, &check, &refs);
+
+	if (err == OK)
+		err = check.err;
+	if (err == OK)
+		err = content_sweep(content, &sweep, swept_out);
+	content_refs_close(&refs);
+	return err;
+}
+
 static int
 end_check(struct cmd_run *run, struct faults *faults, struct store *store, enum err err)
 {
@@ -57,7 +113,8 @@ end_check(struct cmd_run *run, struct faults *faults, struct store *store, enum 
 		return EXIT_DONE;
 	}
 	if (err == OK || err == ERR_CORRUPT)
-		return say_failed(EXIT_DAMAGED, "the store is damaged; `tidemark store restore` puts a backup in its place");
+		return say_failed(EXIT_DAMAGED,
+				  "the store is damaged; `tidemark store restore` puts a backup in its place");
 	return say_failed(exit_code_of(err), "the check could not be finished: %.*s",
 	                  STR_ARG(store_why(store, run->arena)));
 }
@@ -66,10 +123,14 @@ static int
 run_store_check(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
+	AUTO(content_close) struct content *content = NULL;
+	struct content_swept swept = { 0 };
 	struct faults faults = { .run = run, .as_json = cmd_has(run, "json") };
 	int           code = open_for_reading(run, &store);
 	enum err      err;
 
+	if (code == EXIT_DONE)
+		code = content_dir_open(run, false, &content);
 	if (code != EXIT_DONE)
 		return code;
 	if (faults.as_json) {
@@ -79,12 +140,20 @@ run_store_check(struct cmd_run *run)
 		json_put_array(&faults.json);
 	}
 	err = store_check(store, on_fault, &faults);
+	if (err == OK)
+		err = check_bodies(store, on_fault, &faults);
+	if (err == OK)
+		err = check_content(&faults, store, content, &swept);
 	if (faults.as_json) {
 		json_end_array(&faults.json);
 		json_put_member_bool(&faults.json, STR("ok"), err == OK && faults.count == 0);
+		json_put_member_int(&faults.json, STR("orphans"), (int64_t)swept.orphans);
 		json_end_object(&faults.json);
 		out_put(run->out, STR("\n"));
 	}
+	if (swept.orphans > 0)
+		say_plain("%llu files of recordings that nobody refers to, %llu bytes; `tidemark store gc` removes them",
+		          (unsigned long long)swept.orphans, (unsigned long long)swept.orphan_bytes);
 	return end_check(run, &faults, store, err);
 }
 
@@ -106,8 +175,8 @@ static const struct cmd_option info_options[] = {
 };
 
 static const char *const info_about[] = {
-	"Prints figures of a store: engine, id, schema, epoch, feeds, items, tombstones, notes, sizes of its files. "
-	"It works beside a serving process.",
+	"Prints figures of a store: engine, id, schema, epoch, feeds, items, tombstones, notes, sizes of its "
+	"files. It works beside a serving process.",
 	NULL,
 };
 
@@ -128,7 +197,8 @@ put_info(struct cmd_run *run, const struct store_info *info)
 
 	guid_format(&info->id, id);
 	if (!cmd_has(run, "json")) {
-		out_printf(run->out, "%-12s  %.*s\n%-12s  %.*s\n", "engine", STR_ARG(info->engine), "id", GUID_TEXT_LEN, id);
+		out_printf(run->out, "%-12s  %.*s\n%-12s  %.*s\n", "engine", STR_ARG(info->engine), "id", GUID_TEXT_LEN,
+			   id);
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 			out_printf(run->out, "%-12s  %llu\n", rows[i].name, (unsigned long long)rows[i].value);
 		return;
@@ -155,7 +225,8 @@ run_store_info(struct cmd_run *run)
 		return code;
 	err = store_get_info(store, &info);
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the store cannot be read: %.*s", STR_ARG(store_why(store, run->arena)));
+		return say_failed(exit_code_of(err), "the store cannot be read: %.*s",
+				  STR_ARG(store_why(store, run->arena)));
 	put_info(run, &info);
 	return EXIT_DONE;
 }
@@ -173,8 +244,8 @@ const struct cmd cmd_store_info = {
 /* ---- backup -------------------------------------------------------------------------------------------------- */
 
 static const char *const backup_about[] = {
-	"Writes a whole copy of the store, as it is at one moment, to FILE, while writers go on. FILE appears when it is "
-	"complete and durable.",
+	"Writes a whole copy of the store, as it is at one moment, to FILE, while writers go on. FILE appears "
+	"when it is complete and durable.",
 	NULL,
 };
 
@@ -215,8 +286,9 @@ const struct cmd cmd_store_backup = {
 /* ---- restore ------------------------------------------------------------------------------------------------- */
 
 static const char *const restore_about[] = {
-	"Puts the copy FILE in the place of the store, which no process may have open, and raises the store's epoch: "
-	"readers who have seen changes that the copy does not know are sent back to start anew, the others go on.",
+	"Puts the copy FILE in the place of the store, which no process may have open, and raises the store's "
+	"epoch: readers who have seen changes that the copy does not know are sent back to start anew, the "
+	"others go on.",
 	NULL,
 };
 

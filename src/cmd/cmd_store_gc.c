@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "cmd/content_dir.h"
+#include "cmd/content_refs.h"
 #include "cmd/control_client.h"
 #include "cmd/gc.h"
 #include "cmd/writer.h"
@@ -10,19 +12,24 @@
 
 #define STEP           20000
 #define CALL_ARENA_MAX ((size_t)8 << 20)
+/* Beside a serving process a file written to so lately may be on its way into a recording. */
+#define YOUNG_S        3600
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_RETENTION, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	{ "dry-run", NULL, "count what would go, change nothing", false },
-	{ "json", NULL, "one JSON object: feeds, purged, dryRun", false },
+	{ "json", NULL, "one JSON object: feeds, purged, orphans, orphanBytes, dryRun", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Forgets removals that are older than the retention. A reader who was away for longer than that is told to start "
-	"anew, so give readers time. Works in small steps; a serving process that holds the store does the work itself.",
+	"Forgets removals that are older than the retention. A reader who was away for longer than that is told "
+	"to start anew, so give readers time. Works in small steps; a serving process that holds the store does "
+	"the work itself.",
 	"Idempotency keys older than a day are forgotten too.",
+	"Then files of recordings that nobody refers to are removed: what uploads that were cut, removed recordings and "
+	"replaced imports have left. Beside a serving process those younger than an hour stay.",
 	NULL,
 };
 
@@ -99,20 +106,47 @@ collect(struct cmd_run *run, struct writer *writer, struct gc *gc)
 	return code;
 }
 
+static int
+sweep(struct cmd_run *run, const struct writer *writer, bool dry_run, struct content_swept *swept_out)
+{
+	AUTO(content_close) struct content *content = NULL;
+	struct content_refs  refs = { 0 };
+	struct content_sweep job = { .keep = dry_run, .needed = content_refs_has, .ctx = &refs };
+	int                  code = content_dir_open(run, false, &content);
+	enum err             err;
+
+	if (code != EXIT_DONE)
+		return code;
+	job.now_s = clock_wall_s(run->clock);
+	job.older_than_s = writer->remote ? YOUNG_S : 0;
+	err = content_refs_open(writer->store, NULL, NULL, &refs);
+	if (err == OK)
+		err = content_sweep(content, &job, swept_out);
+	content_refs_close(&refs);
+	return err == OK ? EXIT_DONE
+	                 : say_failed(exit_code_of(err), "the folder of recordings cannot be swept: %s", err_text(err));
+}
+
 static void
-put_figures(struct cmd_run *run, const struct gc *gc)
+put_figures(struct cmd_run *run, const struct gc *gc, const struct content_swept *swept)
 {
 	struct json_out json;
 
 	if (!cmd_has(run, "json")) {
 		out_printf(run->out, "%llu feeds looked at, %llu removals %s\n", (unsigned long long)gc->feeds,
 		           (unsigned long long)gc->purged, gc->dry_run ? "would be forgotten" : "forgotten");
+		if (swept->files > 0)
+			out_printf(run->out, "%llu files of recordings looked at, %llu orphans (%llu bytes) %s\n",
+			           (unsigned long long)swept->files, (unsigned long long)swept->orphans,
+			           (unsigned long long)swept->orphan_bytes, gc->dry_run ? "would be removed" : "removed");
 		return;
 	}
 	json_out_open(&json, out_buf(run->out));
 	json_put_object(&json);
 	json_put_member_int(&json, STR("feeds"), (int64_t)gc->feeds);
 	json_put_member_int(&json, STR("purged"), (int64_t)gc->purged);
+	json_put_member_int(&json, STR("orphans"), (int64_t)swept->orphans);
+	json_put_member_int(&json, STR("orphanBytes"), (int64_t)swept->orphan_bytes);
 	json_put_member_bool(&json, STR("dryRun"), gc->dry_run);
 	json_end_object(&json);
 	out_put(run->out, STR("\n"));
@@ -121,6 +155,7 @@ put_figures(struct cmd_run *run, const struct gc *gc)
 static int
 run_store_gc(struct cmd_run *run)
 {
+	struct content_swept swept = { 0 };
 	struct writer writer;
 	struct gc     gc = { .clock = run->clock, .dry_run = cmd_has(run, "dry-run") };
 	int           code;
@@ -131,9 +166,11 @@ run_store_gc(struct cmd_run *run)
 	gc.store = writer.store;
 	if (code == EXIT_DONE)
 		code = collect(run, &writer, &gc);
+	if (code == EXIT_DONE)
+		code = sweep(run, &writer, gc.dry_run, &swept);
 	writer_close(&writer);
 	if (code == EXIT_DONE)
-		put_figures(run, &gc);
+		put_figures(run, &gc, &swept);
 	return code;
 }
 

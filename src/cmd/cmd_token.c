@@ -4,7 +4,6 @@
 #include "auth/issuer.h"
 #include "cmd/who.h"
 #include "cmd/writer.h"
-#include "crypt/seal.h"
 #include "text/date.h"
 #include "text/json_write.h"
 
@@ -26,10 +25,10 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const about[] = {
-	"Prints an access token of the store's own issuer, alone on standard output. The server on the same store accepts "
-	"it as Authorization: Bearer, unless it runs with --issuer off.",
-	"The store is only read, so this works beside a serving process. Whoever may read the store's file can make any "
-	"token: guard the file.",
+	"Prints an access token of the store's own issuer, alone on standard output. The server on the same "
+	"store accepts it as Authorization: Bearer, unless it runs with --issuer off.",
+	"The store is only read, so this works beside a serving process. Whoever may read the store's file can "
+	"make any token: guard the file.",
 	NULL,
 };
 
@@ -55,7 +54,8 @@ join_grants(struct cmd_run *run, const char *option, struct str *grants_out)
 		while (str_take_until(&rest, ' ', &word)) {
 			for (size_t k = 0; k < word.len; k++)
 				if (word.at[k] <= 0x20 || word.at[k] >= 0x7f || word.at[k] == '"' || word.at[k] == '\\')
-					code = cmd_usage(run, "--%s: \"%.*s\" is not a permission's name", option, STR_ARG(word));
+					code = cmd_usage(run, "--%s: \"%.*s\" is not a permission's name", option,
+							 STR_ARG(word));
 			if (word.len > 0 && buf.len > 0)
 				buf_put_char(&buf, ' ');
 			buf_put(&buf, word);
@@ -91,27 +91,12 @@ read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 		return cmd_usage(run, "--app: a client id has 1 to %d bytes", APP_MAX);
 	if (expires && (!date_parse_duration(str_from_c(expires), &grant->life_s) || grant->life_s < 1 ||
 	                grant->life_s > LIFE_MAX_S))
-		return cmd_usage(run, "--expires: \"%s\" is not a time between 1s and 10 years, like 15m or 12h", expires);
+		return cmd_usage(run, "--expires: \"%s\" is not a time between 1s and 10 years, like 15m or 12h",
+				 expires);
 	*has_tenant = tenant != NULL;
 	if (tenant && (!guid_parse(str_from_c(tenant), &grant->tenant) || guid_is_zero(&grant->tenant)))
 		return cmd_usage(run, "--tenant: \"%s\" is not a GUID", tenant);
 	return join_grants(run, app ? "role" : "scope", &grant->grants);
-}
-
-/* An application has no entry of its own: its principal's id follows from tenant and client id. */
-static struct guid
-principal_of(const struct guid *tenant, struct str app, struct arena *arena)
-{
-	struct guid principal;
-	char        text[GUID_TEXT_LEN];
-	uint8_t     hash[32];
-
-	guid_format(tenant, text);
-	hash_sha256(arena_printf(arena, "tidemark application %.*s %.*s", GUID_TEXT_LEN, text, STR_ARG(app)), hash);
-	memcpy(principal.b, hash, sizeof(principal.b));
-	principal.b[6] = (uint8_t)((principal.b[6] & 0x0f) | 0x80);
-	principal.b[8] = (uint8_t)((principal.b[8] & 0x3f) | 0x80);
-	return principal;
 }
 
 static int
@@ -124,15 +109,17 @@ find_subject(struct cmd_run *run, struct store *store, bool has_tenant, struct i
 	if (grant->is_app) {
 		err = has_tenant ? OK : directory_tenant(store, run->arena, &grant->tenant);
 		if (err != OK)
-			return say_failed(exit_code_of(err), "the store has no tenant yet; start `tidemark serve` on it once");
-		grant->oid = principal_of(&grant->tenant, grant->app, run->arena);
+			return say_failed(exit_code_of(err),
+					  "the store has no tenant yet; start `tidemark serve` on it once");
+		grant->oid = issuer_principal(&grant->tenant, grant->app);
 		return EXIT_DONE;
 	}
 	err = who_is(store, has_tenant ? &grant->tenant : NULL, str_from_c(name), run->arena, &user);
 	if (err == ERR_NOT_FOUND)
 		return say_failed(EXIT_PERMANENT,
-		                  "there is no user \"%s\"; `tidemark user list` shows who is there, `tidemark user add` adds one",
-		                  name);
+				  "there is no user \"%s\"; `tidemark user list` shows who is there, `tidemark user "
+				  "add` adds one",
+				  name);
 	if (err == ERR_CONFLICT)
 		return say_failed(EXIT_PERMANENT, "several tenants have a user \"%s\"; give --tenant", name);
 	if (err != OK)
@@ -171,7 +158,8 @@ mint(struct cmd_run *run, struct store *store, const struct issuer_grant *grant)
 	enum err   err = issuer_open(store, run->clock, run->entropy, &issuer);
 
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "the store has no issuer's key yet; start `tidemark serve` on it once");
+		return say_failed(EXIT_PERMANENT,
+				  "the store has no issuer's key yet; start `tidemark serve` on it once");
 	if (err == OK)
 		err = issuer_mint(issuer, grant, run->arena, &jwt);
 	if (err != OK)

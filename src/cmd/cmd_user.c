@@ -214,8 +214,8 @@ const struct cmd cmd_user_list = {
 /* ---- remove ---------------------------------------------------------------------------------------------- */
 
 static const char *const remove_about[] = {
-	"Removes a user together with everything in the user's feeds, at once and without asking. Readers of those feeds "
-	"have to start anew.",
+	"Removes a user together with everything in the user's feeds, at once and without asking. Readers of "
+	"those feeds have to start anew.",
 	NULL,
 };
 
@@ -231,7 +231,8 @@ remove_user(struct cmd_run *run, struct writer *writer)
 	if (err == ERR_CONFLICT)
 		return say_failed(EXIT_PERMANENT, "several tenants have a user \"%s\"; give the id", name);
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there", name);
+		return say_failed(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there",
+				  name);
 	if (err != OK)
 		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	buf_open(&line, (size_t)1 << 10);

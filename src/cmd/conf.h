@@ -25,6 +25,7 @@ enum conf_id {
 	CONF_MAX_CONTENT,
 	CONF_RETENTION,
 	CONF_LOG_LEVEL,
+	CONF_AUDIT,
 	CONF_COUNT
 };
 
@@ -48,13 +49,18 @@ const char *conf_origin_name(enum conf_origin origin);           /* "default", "
 struct conf_value {
 	struct str       text;           /* empty for an optional setting that is not set */
 	enum conf_origin origin;
-	struct str       from;           /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
+	struct str	 from; /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
 };
 
 #define CONF_ISSUERS_MAX 16
 
 struct conf_issuer {                     /* an outside issuer: [issuer "name"] */
-	struct str name, issuer, audience, jwks, tenant;
+	struct str name, issuer;
+	struct str audience;             /* one or several, blank-separated */
+	struct str jwks, discovery;      /* one of the two */
+	struct str jwks_ca;              /* may be empty */
+	struct str tenant;               /* claim:tid, own, or a GUID */
+	struct str not_before;           /* nbf, iat, or empty */
 	struct str from;                 /* file:line of its heading's first key */
 };
 
@@ -63,6 +69,8 @@ struct conf {
 	struct str         file;         /* the file that was read; empty if none */
 	struct conf_issuer issuers[CONF_ISSUERS_MAX];
 	size_t             issuer_count;
+	bool               recordings_delegated;         /* [recordings] delegated */
+	bool               policy_organizer_wide;        /* [recordings] policy-organizer-wide */
 };
 
 struct conf_source {
@@ -73,7 +81,8 @@ struct conf_source {
 };
 
 /* EXIT_DONE; EXIT_USAGE for a bad flag or variable, EXIT_CONFIG for the file; then the sentence is in *why_out. */
-enum exit_code conf_read(const struct conf_source *source, struct arena *arena, struct conf *conf_out, struct str *why_out);
+enum exit_code conf_read(const struct conf_source *source, struct arena *arena, struct conf *conf_out,
+			 struct str *why_out);
 
 struct str conf_get(const struct conf *conf, enum conf_id id);
 

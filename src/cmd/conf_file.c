@@ -98,7 +98,8 @@ set_server(struct reading *reading, struct str name, struct str value)
 		at->from = arena_printf(reading->arena, "%s:%u", reading->path, reading->line);
 		return true;
 	}
-	complain(reading, "unknown key \"%.*s\" in [server]; `tidemark help tidemark.conf` lists the keys", STR_ARG(name));
+	complain(reading, "unknown key \"%.*s\" in [server]; `tidemark help tidemark.conf` lists the keys",
+		 STR_ARG(name));
 	return false;
 }
 
@@ -121,6 +122,24 @@ issuer_named(struct reading *reading, struct str name)
 	return issuer;
 }
 
+static struct str *
+issuer_key_named(struct conf_issuer *issuer, struct str name)
+{
+	const struct {
+		const char *name;
+		struct str *at;
+	} known[] = {
+		{ "issuer", &issuer->issuer },       { "audience", &issuer->audience }, { "jwks", &issuer->jwks },
+		{ "discovery", &issuer->discovery }, { "jwks-ca", &issuer->jwks_ca },   { "tenant", &issuer->tenant },
+		{ "not-before", &issuer->not_before },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (str_eq(name, str_from_c(known[i].name)))
+			return known[i].at;
+	return NULL;
+}
+
 static bool
 set_issuer(struct reading *reading, struct str section, struct str name, struct str value)
 {
@@ -129,16 +148,10 @@ set_issuer(struct reading *reading, struct str section, struct str name, struct 
 
 	if (!issuer)
 		return false;
-	if (str_eq(name, STR("issuer")))
-		at = &issuer->issuer;
-	else if (str_eq(name, STR("audience")))
-		at = &issuer->audience;
-	else if (str_eq(name, STR("jwks")))
-		at = &issuer->jwks;
-	else if (str_eq(name, STR("tenant")))
-		at = &issuer->tenant;
-	else {
-		complain(reading, "unknown key \"%.*s\" in [issuer]; issuer, audience, jwks and tenant are known",
+	at = issuer_key_named(issuer, name);
+	if (!at) {
+		complain(reading, "unknown key \"%.*s\" in [issuer]; issuer, audience, jwks, discovery, jwks-ca, tenant and "
+		         "not-before are known",
 		         STR_ARG(name));
 		return false;
 	}
@@ -147,6 +160,26 @@ set_issuer(struct reading *reading, struct str section, struct str name, struct 
 		return false;
 	}
 	*at = arena_copy(reading->arena, value);
+	return true;
+}
+
+static bool
+set_recordings(struct reading *reading, struct str name, struct str value)
+{
+	bool *at = str_eq(name, STR("delegated"))               ? &reading->conf->recordings_delegated
+	           : str_eq(name, STR("policy-organizer-wide")) ? &reading->conf->policy_organizer_wide
+	                                                        : NULL;
+
+	if (!at) {
+		complain(reading, "unknown key \"%.*s\" in [recordings]; delegated and policy-organizer-wide are known",
+		         STR_ARG(name));
+		return false;
+	}
+	if (!str_eq(value, STR("on")) && !str_eq(value, STR("off"))) {
+		complain(reading, "%.*s: \"%.*s\" is not on or off", STR_ARG(name), STR_ARG(value));
+		return false;
+	}
+	*at = str_eq(value, STR("on"));
 	return true;
 }
 
@@ -160,6 +193,8 @@ on_key(void *ctx, const char *section, const char *name, const char *value)
 		return 0;
 	if (str_eq(part, STR("server")))
 		return set_server(reading, str_from_c(name), str_from_c(value));
+	if (str_eq(part, STR("recordings")))
+		return set_recordings(reading, str_from_c(name), str_from_c(value));
 	if (str_starts(part, STR("issuer \"")) && str_ends(part, STR("\"")) && part.len > 9) {
 		part = str_first(str_skip(part, 8), part.len - 9);
 		return set_issuer(reading, part, str_from_c(name), str_from_c(value));
@@ -167,7 +202,7 @@ on_key(void *ctx, const char *section, const char *name, const char *value)
 	if (part.len == 0)
 		complain(reading, "\"%s\" stands before any section; begin with [server]", name);
 	else
-		complain(reading, "unknown section [%s]; [server] and [issuer \"name\"] are known", section);
+		complain(reading, "unknown section [%s]; [server], [recordings] and [issuer \"name\"] are known", section);
 	return 0;
 }
 
@@ -180,7 +215,8 @@ load(struct reading *reading)
 	int     fd = open(reading->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		reading->why = arena_printf(reading->arena, "%s: cannot be opened: %s", reading->path, strerrordesc_np(errno));
+		reading->why =
+			arena_printf(reading->arena, "%s: cannot be opened: %s", reading->path, strerrordesc_np(errno));
 		return false;
 	}
 	while (n > 0 && len <= FILE_MAX) {
@@ -189,7 +225,8 @@ load(struct reading *reading)
 			len += (size_t)n;
 	}
 	if (n < 0)
-		reading->why = arena_printf(reading->arena, "%s: cannot be read: %s", reading->path, strerrordesc_np(errno));
+		reading->why =
+			arena_printf(reading->arena, "%s: cannot be read: %s", reading->path, strerrordesc_np(errno));
 	else if (len > FILE_MAX)
 		reading->why = arena_printf(reading->arena, "%s: is larger than 256 KiB", reading->path);
 	close(fd);
@@ -204,7 +241,7 @@ issuers_are_whole(struct reading *reading)
 		const struct conf_issuer *issuer = &reading->conf->issuers[i];
 		const char               *missing = !issuer->issuer.len     ? "issuer"
 		                                    : !issuer->audience.len ? "audience"
-		                                    : !issuer->jwks.len     ? "jwks"
+		                                    : !issuer->jwks.len && !issuer->discovery.len ? "jwks or discovery"
 		                                    : !issuer->tenant.len   ? "tenant"
 		                                                            : NULL;
 

@@ -23,7 +23,8 @@ answer_error(struct http_resp *resp, unsigned status, const char *code, const ch
 	json_put_name(&json, STR("error"));
 	json_put_object(&json);
 	json_put_member(&json, STR("code"), str_from_c(code));
-	json_put_member(&json, STR("message"), utf8_valid(str_from_c(message)) ? str_from_c(message) : STR("unprintable"));
+	json_put_member(&json, STR("message"),
+			utf8_valid(str_from_c(message)) ? str_from_c(message) : STR("unprintable"));
 	if (line > 0)
 		json_put_member_int(&json, STR("line"), (int64_t)line);
 	json_end_object(&json);
@@ -156,6 +157,18 @@ put_http_metrics(struct buf *buf, const struct http_stats *stats)
 }
 
 static void
+put_auth_metrics(struct buf *buf, struct auth_stats stats)
+{
+	metric(buf, "tidemark_signature_checks_total", "counter", "Signatures of access tokens checked.",
+	       stats.signature_checks);
+	metric(buf, "tidemark_known_tokens_total", "counter", "Access tokens that were known, so not checked again.",
+	       stats.cache_hits);
+	metric(buf, "tidemark_tokens_cached", "gauge", "Checked access tokens held now.", stats.cached);
+	metric(buf, "tidemark_key_fetches_total", "counter", "Times the keys of an outside issuer were fetched.",
+	       stats.key_fetches);
+}
+
+static void
 answer_metrics(struct control *control, const struct http_req *req, struct http_resp *resp)
 {
 	struct buf       *buf = http_resp_body(resp);
@@ -166,6 +179,7 @@ answer_metrics(struct control *control, const struct http_req *req, struct http_
 	http_resp_field(resp, "Content-Type", STR("text/plain; version=0.0.4; charset=utf-8"));
 	http_get_stats(control->server, &stats);
 	put_http_metrics(buf, &stats);
+	put_auth_metrics(buf, auth_gate_stats(control->gate));
 	metric(buf, "tidemark_store_epoch", "gauge", "The store's epoch.", store_epoch(control->store));
 	if (store_get_info(control->store, &info) != OK)
 		return;
@@ -276,8 +290,9 @@ answer_gc(struct control *control, const struct http_req *req, struct http_resp 
 	json_put_member_int(&json, STR("purged"), (int64_t)gc.purged);
 	json_put_member_int(&json, STR("feeds"), (int64_t)gc.feeds);
 	json_put_member_bool(&json, STR("done"), gc.done);
-	json_put_member(&json, STR("after"), arena_printf(req->arena, "%.*s.%.*s.%u", GUID_TEXT_LEN, tenant, GUID_TEXT_LEN,
-	                                                  owner, (unsigned)gc.after.collection));
+	json_put_member(&json, STR("after"),
+			arena_printf(req->arena, "%.*s.%.*s.%u", GUID_TEXT_LEN, tenant, GUID_TEXT_LEN, owner,
+				     (unsigned)gc.after.collection));
 	end_json(resp, &json);
 }
 

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "cmd/sock_path.h"
+#include "auth/auth.h"
 #include "http/http.h"
 #include "store/store.h"
 
@@ -22,6 +23,7 @@
 
 struct control {
 	struct store             *store;
+	struct auth_gate         *gate;          /* whose figures are told */
 	const struct http_server *server;        /* whose figures are told; set before the control socket runs */
 	const struct clock       *clock;
 	const struct entropy     *entropy;

@@ -130,7 +130,8 @@ read_reply(struct str text, struct control_reply *reply_out)
 }
 
 enum err
-control_call(const char *sock_path, const struct control_call *call, struct arena *arena, struct control_reply *reply_out)
+control_call(const char *sock_path, const struct control_call *call, struct arena *arena,
+	     struct control_reply *reply_out)
 {
 	AUTO(close_fd) int fd = connect_to(sock_path);
 	struct str text;

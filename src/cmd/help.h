@@ -16,3 +16,5 @@ void man_list(struct out *out);                          /* the pages there are,
 bool man_page(struct out *out, struct str name);         /* also without section: "serve", "tidemark-serve" */
 
 void complete_bash(struct out *out);
+
+void help_permissions(struct out *out);                  /* docs/permissions.md, from the table of rights */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/lines.h"
 
+#include "auth/policy.h"
 #include "face/calendar.h"
 #include "face/recording.h"
+#include "text/date.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
@@ -134,6 +136,31 @@ parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
 	return OK;
 }
 
+/* Both at once, or with another kind of item, make no sense. */
+static enum err
+parse_content(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *content = json_member(root, "content");
+	struct str         id, hash;
+	int64_t            size;
+
+	if (!content && !json_member(root, "contentFile"))
+		return OK;
+	if (op->collection != COLLECTION_RECORDINGS)
+		return bad(parse, STR("only a recording has content; \"contentFile\" does not belong here"));
+	if (!content)
+		return need_text(parse, root, "contentFile", &op->content_file);
+	TRY(check_members(parse, content, STR("id sha256 size"), "\"content\""));
+	if (json_member(root, "contentFile") || !json_text(json_member(content, "id"), &id) ||
+	    !json_text(json_member(content, "sha256"), &hash) || !json_int(json_member(content, "size"), &size) || size < 0 ||
+	    !content_unhex(id, op->content.id, CONTENT_ID_BYTES) ||
+	    !content_unhex(hash, op->content.sha256, CONTENT_HASH_BYTES))
+		return bad(parse, STR("\"content\" is not what tidemark import writes; name a \"contentFile\" instead"));
+	op->content.size = (uint64_t)size;
+	op->has_content = true;
+	return OK;
+}
+
 static enum err
 parse_put(struct parse *parse, const struct json *root, struct line_op *op)
 {
@@ -141,10 +168,9 @@ parse_put(struct parse *parse, const struct json *root, struct line_op *op)
 	const struct json *id = json_member(value, "id");
 	struct str         text;
 
-	if (json_member(root, "contentFile"))
-		return bad(parse, STR("\"contentFile\" is not supported by this version yet"));
-	TRY(check_members(parse, root, STR("op feed value"), "a put line"));
+	TRY(check_members(parse, root, STR("op feed value contentFile content"), "a put line"));
 	TRY(parse_feed(parse, root, op));
+	TRY(parse_content(parse, root, op));
 	if (!value || json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	if (json_text(id, &text) && (text.len == 0 || text.len > STORE_ID_MAX))
@@ -181,6 +207,103 @@ parse_remove_user(struct parse *parse, const struct json *root, struct line_op *
 	return OK;
 }
 
+/* Roles as they are kept: joined by blanks, so none may hold one. */
+static enum err
+client_roles(struct parse *parse, const struct json *roles, struct str *roles_out)
+{
+	struct str joined = STR_EMPTY, role;
+
+	if (!roles || json_kind(roles) != JSON_ARRAY || json_count(roles) > CLIENT_ROLES_MAX / 2)
+		return bad(parse, STR("\"roles\" is not an array of names"));
+	for (size_t i = 0; i < json_count(roles); i++) {
+		if (!json_text(json_at(roles, i), &role) || role.len == 0 || str_find(role, ' ') < role.len ||
+		    joined.len + role.len >= CLIENT_ROLES_MAX)
+			return bad(parse, STR("\"roles\" is not an array of names"));
+		joined = arena_printf(parse->arena, "%.*s%s%.*s", STR_ARG(joined), i ? " " : "", STR_ARG(role));
+	}
+	*roles_out = joined;
+	return OK;
+}
+
+static enum err
+client_since(struct parse *parse, const struct json *value, int64_t *since_s)
+{
+	struct str text;
+	int64_t    ns;
+
+	if (!json_member(value, "createdDateTime"))
+		return OK;
+	TRY(need_text(parse, value, "createdDateTime", &text));
+	if (!date_parse(text, &ns) || ns < 0)
+		return bad(parse, STR("\"createdDateTime\" is not a moment like 2026-11-21T10:00:00Z"));
+	*since_s = ns / 1000000000;
+	return OK;
+}
+
+static enum err
+parse_client(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	const char        *why;
+
+	TRY(check_members(parse, root, STR("op value"), "a client line"));
+	if (!value || json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	TRY(check_members(parse, value, STR("id displayName roles secretHash createdDateTime tenantId"), "the client's value"));
+	TRY(need_guid(parse, value, "id", &op->client.id));
+	TRY(user_text(parse, value, "displayName", false, &op->client.name));
+	TRY(user_text(parse, value, "secretHash", false, &op->client.secret_hash));
+	TRY(client_roles(parse, json_member(value, "roles"), &op->client.roles));
+	TRY(client_since(parse, value, &op->client.since_s));
+	op->has_tenant = json_member(value, "tenantId") != NULL;
+	op->client.tenant = op->client.id;       /* stands in for the store's own, which is not known here */
+	if (op->has_tenant)
+		TRY(need_guid(parse, value, "tenantId", &op->client.tenant));
+	if (!client_valid(&op->client, &why))
+		return bad(parse, str_from_c(why));
+	op->kind = LINE_CLIENT;
+	return OK;
+}
+
+static enum err
+parse_remove_client(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	TRY(check_members(parse, root, STR("op id"), "a remove-client line"));
+	TRY(need_guid(parse, root, "id", &op->client.id));
+	op->kind = LINE_REMOVE_CLIENT;
+	return OK;
+}
+
+/* {"app":…,"user":…} or {"app":…,"global":true}, which may name a tenant. */
+static enum err
+parse_policy(struct parse *parse, const struct json *root, enum line_kind kind, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	bool               global = false;
+
+	TRY(check_members(parse, root, STR("op value"), "a policy line"));
+	if (!value || json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	TRY(check_members(parse, value, STR("app user global tenantId"), "the policy's value"));
+	TRY(need_text(parse, value, "app", &op->app));
+	if (!policy_app_valid(op->app))
+		return bad(parse, STR("\"app\" is not an application's id: up to 128 characters without blanks"));
+	if (json_member(value, "global") && (!json_bool(json_member(value, "global"), &global) || !global))
+		return bad(parse, STR("\"global\" can only be true"));
+	if (global == (json_member(value, "user") != NULL))
+		return bad(parse, STR("a policy is either for a \"user\" or \"global\""));
+	if (!global && json_member(value, "tenantId"))
+		return bad(parse, STR("\"tenantId\" belongs to a global policy; a user is known by id"));
+	if (json_member(value, "tenantId")) {
+		TRY(need_guid(parse, value, "tenantId", &op->user.tenant));
+		op->has_tenant = true;
+	}
+	if (!global)
+		TRY(need_guid(parse, value, "user", &op->owner));
+	op->kind = kind;
+	return OK;
+}
+
 static enum err
 parse_op(struct parse *parse, const struct json *root, struct line_op *op)
 {
@@ -198,9 +321,17 @@ parse_op(struct parse *parse, const struct json *root, struct line_op *op)
 		return parse_remove(parse, root, op);
 	if (str_eq(word, STR("remove-user")))
 		return parse_remove_user(parse, root, op);
-	if (str_eq(word, STR("client")) || str_eq(word, STR("policy")))
-		return bad(parse, arena_printf(parse->arena, "the op \"%.*s\" is not known to this version yet", STR_ARG(word)));
-	return bad(parse, arena_printf(parse->arena, "unknown op \"%.*s\"; user, put, remove and remove-user are known",
+	if (str_eq(word, STR("client")))
+		return parse_client(parse, root, op);
+	if (str_eq(word, STR("remove-client")))
+		return parse_remove_client(parse, root, op);
+	if (str_eq(word, STR("policy")))
+		return parse_policy(parse, root, LINE_POLICY, op);
+	if (str_eq(word, STR("remove-policy")))
+		return parse_policy(parse, root, LINE_REMOVE_POLICY, op);
+	return bad(parse, arena_printf(parse->arena,
+	                               "unknown op \"%.*s\"; user, put, remove, remove-user, client, remove-client, policy "
+	                               "and remove-policy are known",
 	                               STR_ARG(str_first(word, WORD_SHOWN))));
 }
 
@@ -252,7 +383,8 @@ find_owner(struct store_txn *txn, struct line_target *target, const struct guid 
 	target->has_owner = directory_txn_find_owner(txn, id, target->txn_arena, &target->owner);
 	if (!target->has_owner && store_txn_err(txn) == OK)
 		refuse(txn, ERR_NOT_FOUND,
-		       arena_printf(target->txn_arena, "there is no user %.*s", STR_ARG(guid_text(id, target->line_arena))),
+		       arena_printf(target->txn_arena, "there is no user %.*s",
+				    STR_ARG(guid_text(id, target->line_arena))),
 		       why_out);
 	return target->has_owner;
 }
@@ -288,9 +420,48 @@ apply_put(struct store_txn *txn, struct line_target *target, const struct line_o
 	if (op->collection == COLLECTION_CALENDARS)
 		calendar_put_import(txn, &ctx, op->value, &why);
 	else
-		recording_put_import(txn, &ctx.feed, target->entropy, op->value, target->line_arena, &why);
+		recording_put_with_content(txn, &ctx.feed, target->entropy, op->value, op->has_content ? &op->content : NULL,
+		                           target->line_arena, &why);
 	if (why.len > 0)
 		*why_out = arena_copy(target->txn_arena, why);
+}
+
+static void
+apply_client(struct store_txn *txn, const struct line_target *target, const struct line_op *op,
+             struct line_counts *counts, struct str *why_out)
+{
+	struct client client = op->client;
+
+	if (!op->has_tenant)
+		client.tenant = target->tenant;
+	client_put(txn, &client);
+	if (store_txn_err(txn) == ERR_CONFLICT)
+		*why_out = STR(LINE_CLIENT_GONE);
+	counts->stored++;
+}
+
+static void
+apply_policy(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
+             struct str *why_out)
+{
+	struct guid tenant = op->has_tenant ? op->user.tenant : target->tenant;
+
+	if (!guid_is_zero(&op->owner)) {
+		if (!find_owner(txn, target, &op->owner, why_out))
+			return;
+		tenant = target->owner.tenant;
+	}
+	if (op->kind == LINE_REMOVE_POLICY) {
+		if (policy_remove(txn, &tenant, &op->owner, op->app, target->line_arena))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	}
+	policy_allow(txn, &tenant, &op->owner, op->app, target->line_arena);
+	if (store_txn_err(txn) == ERR_TOO_LARGE)
+		*why_out = STR("a policy may have 400 applications");
+	counts->stored++;
 }
 
 void
@@ -318,9 +489,22 @@ line_apply(struct store_txn *txn, struct line_target *target, const struct line_
 		else
 			counts->absent++;
 		return;
+	case LINE_POLICY:
+	case LINE_REMOVE_POLICY:
+		apply_policy(txn, target, op, counts, why_out);
+		return;
 	case LINE_REMOVE_USER:
 		target->has_owner = false;
 		if (directory_remove_user(txn, &op->user.id, target->line_arena))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	case LINE_CLIENT:
+		apply_client(txn, target, op, counts, why_out);
+		return;
+	case LINE_REMOVE_CLIENT:
+		if (client_remove(txn, &op->client.id))
 			counts->removed++;
 		else
 			counts->absent++;
@@ -372,7 +556,7 @@ on_one_line(struct str json, struct arena *arena)
 		return json;
 	copy = arena_take_raw(arena, json.len);
 	for (size_t i = 0; i < json.len; i++)
-		copy[i] = json.at[i] == '\n' || json.at[i] == '\r' ? ' ' : json.at[i];
+		copy[i] = (char)(json.at[i] == '\n' || json.at[i] == '\r' ? ' ' : json.at[i]);
 	return str_of(copy, json.len);
 }
 
@@ -393,15 +577,111 @@ line_put_item(struct buf *buf, const struct store_feed *feed, const struct item 
 	buf_put_char(buf, '\n');
 }
 
+static void
+put_words(struct json_out *json, struct str words)
+{
+	struct str word;
+
+	json_put_array(json);
+	while (str_take_until(&words, ' ', &word))
+		if (word.len > 0)
+			json_put_text(json, word);
+	json_end_array(json);
+}
+
 void
-line_put_remove_user(struct buf *buf, const struct guid *id)
+line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant)
+{
+	struct json_out json;
+	char            created[DATE_TEXT_MAX];
+
+	json_out_open(&json, buf);
+	json_put_object(&json);
+	json_put_member(&json, STR("op"), STR("client"));
+	json_put_name(&json, STR("value"));
+	json_put_object(&json);
+	put_guid(&json, STR("id"), &client->id);
+	if (client->name.len > 0)
+		json_put_member(&json, STR("displayName"), client->name);
+	json_put_name(&json, STR("roles"));
+	put_words(&json, client->roles);
+	if (client->secret_hash.len > 0)
+		json_put_member(&json, STR("secretHash"), client->secret_hash);
+	if (client->since_s > 0)
+		json_put_member(&json, STR("createdDateTime"),
+		                str_of(created, date_format(client->since_s * 1000000000, 0, created)));
+	if (!guid_eq(&client->tenant, tenant))
+		put_guid(&json, STR("tenantId"), &client->tenant);
+	json_end_object(&json);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+static void
+put_removal(struct buf *buf, struct str op, const struct guid *id)
 {
 	struct json_out json;
 
 	json_out_open(&json, buf);
 	json_put_object(&json);
-	json_put_member(&json, STR("op"), STR("remove-user"));
+	json_put_member(&json, STR("op"), op);
 	put_guid(&json, STR("id"), id);
 	json_end_object(&json);
 	buf_put_char(buf, '\n');
+}
+
+void
+line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app)
+{
+	struct json_out json;
+
+	json_out_open(&json, buf);
+	json_put_object(&json);
+	json_put_member(&json, STR("op"), removes ? STR("remove-policy") : STR("policy"));
+	json_put_name(&json, STR("value"));
+	json_put_object(&json);
+	json_put_member(&json, STR("app"), app);
+	if (!guid_is_zero(user))
+		put_guid(&json, STR("user"), user);
+	else
+		json_put_member_bool(&json, STR("global"), true);
+	if (guid_is_zero(user) && tenant)
+		put_guid(&json, STR("tenantId"), tenant);
+	json_end_object(&json);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+void
+line_put_with_content(struct buf *buf, const struct line_op *op, const struct content_ref *content)
+{
+	char            id[2 * CONTENT_ID_BYTES], hash[2 * CONTENT_HASH_BYTES], owner[GUID_TEXT_LEN];
+	struct json_out json;
+
+	guid_format(&op->owner, owner);
+	content_hex(content->id, CONTENT_ID_BYTES, id);
+	content_hex(content->sha256, CONTENT_HASH_BYTES, hash);
+	buf_printf(buf, "{\"op\":\"put\",\"feed\":\"users/%.*s/%s\",\"value\":", GUID_TEXT_LEN, owner,
+	           collection_name(op->collection));
+	buf_put(buf, op->value);
+	buf_put(buf, STR(",\"content\":"));
+	json_out_open(&json, buf);
+	json_put_object(&json);
+	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
+	json_put_member(&json, STR("sha256"), str_of(hash, sizeof(hash)));
+	json_put_member_int(&json, STR("size"), (int64_t)content->size);
+	json_end_object(&json);
+	buf_put(buf, STR("}\n"));
+}
+
+void
+line_put_remove_user(struct buf *buf, const struct guid *id)
+{
+	put_removal(buf, STR("remove-user"), id);
+}
+
+void
+line_put_remove_client(struct buf *buf, const struct guid *id)
+{
+	put_removal(buf, STR("remove-client"), id);
 }

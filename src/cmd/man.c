@@ -152,7 +152,8 @@ put_environment(struct out *out, struct str page)
 	bool used[CONF_COUNT] = { false }, any = false;
 
 	for (size_t i = 0; cmd_at(i); i++)
-		for (size_t k = 0; is_on(cmd_at(i), page) && cmd_at(i)->settings && cmd_at(i)->settings[k] != CONF_COUNT; k++)
+		for (size_t k = 0;
+		     is_on(cmd_at(i), page) && cmd_at(i)->settings && cmd_at(i)->settings[k] != CONF_COUNT; k++)
 			used[cmd_at(i)->settings[k]] = any = true;
 	if (!any)
 		return;
@@ -277,9 +278,17 @@ put_conf_page(struct out *out, struct arena *arena)
 	out_put(out, STR(".El\n.Ss [issuer \\(dqname\\(dq]\n"
 	                 "An outside issuer whose access tokens are trusted.\n.Bl -tag -width Ds\n"
 	                 ".It Cm issuer No = Ar URL\nWhat the tokens name as their issuer.\n"
-	                 ".It Cm audience No = Ar TEXT\nWhat the tokens must be meant for.\n"
+	                 ".It Cm audience No = Ar TEXT\nWhat the tokens must be meant for; one of several,\n"
+	                 "divided by blanks.\n"
 	                 ".It Cm jwks No = Ar URL\nWhere the keys are: an https URL or file:PATH.\n"
-	                 ".It Cm tenant No = Ar TENANT\nThe text claim:tid, or the id of one tenant.\n.El\n"
+	                 ".It Cm discovery No = Ar URL\nInstead of jwks: the https URL of the issuer's\n"
+	                 "openid-configuration, whose keys must be on the same host.\n"
+	                 ".It Cm jwks-ca No = Ar FILE\nThe authorities (PEM) to trust for that URL.\n"
+	                 "The default is the system's.\n"
+	                 ".It Cm tenant No = Ar TENANT\nThe text claim:tid, the id of one tenant, or own for the\n"
+	                 "store's.\n"
+	                 ".It Cm not-before No = Ar CLAIM\nThe text nbf (the default), or iat for an issuer whose\n"
+	                 "tokens have no nbf.\n.El\n"
 	                 ".Sh FILES\n.Bl -tag -width Ds\n"
 	                 ".It Pa $XDG_CONFIG_HOME/tidemark/tidemark.conf\nRead when no other file is named.\n"
 	                 ".It Pa /etc/tidemark/tidemark.conf\nRead when that one does not exist.\n.El\n"

@@ -104,11 +104,12 @@ write_all(int fd, const char *at, size_t len)
 static void __attribute__((format(printf, 2, 0)))
 tell(const char *front, const char *fmt, va_list list)
 {
-	char   text[MESSAGE_MAX];
+	char   text[MESSAGE_MAX] = "";
 	size_t at = strlen(front);
 	int    n;
 
-	memcpy(text, front, at);
+	MUST(at < 64);
+	memcpy(text, front, at + 1);
 	n = vsnprintf(text + at, sizeof(text) - at - 1, fmt, list);
 	if (n < 0)
 		return;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/writer.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,30 +16,21 @@
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
-/* The folders of the default place are made; those of a place somebody named are not. */
-static void
-make_folders(const char *path, struct arena *arena)
-{
-	struct str whole = str_from_c(path);
-
-	for (size_t i = 1; i < whole.len; i++)
-		if (whole.at[i] == '/')
-			(void)mkdir(arena_c(arena, str_first(whole, i)), 0700);
-}
-
 static int
 tell_open(struct cmd_run *run, enum err err, const char *why)
 {
 	struct str url = conf_get(&run->conf, CONF_STORE);
 
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "%.*s: there is no such store; `tidemark serve` or `tidemark import` makes one",
-		                  STR_ARG(url));
+		return say_failed(EXIT_PERMANENT,
+				  "%.*s: there is no such store; `tidemark serve` or `tidemark import` makes one",
+				  STR_ARG(url));
 	if (err == ERR_LOCKED)
-		return say_failed(EXIT_LOCKED, "%s; stop that process, or let it do the work over its control socket", why);
+		return say_failed(EXIT_LOCKED, "%s; stop that process, or let it do the work over its control socket",
+				  why);
 	if (err == ERR_CORRUPT)
-		return say_failed(EXIT_DAMAGED, "%s; `tidemark store check` tells more, `tidemark store restore` puts a backup back",
-		                  why);
+		return say_failed(EXIT_DAMAGED,
+				  "%s; `tidemark store check` tells more, `store restore` puts a backup back", why);
 	if (err == ERR_BAD_REQUEST)
 		return cmd_usage(run, "%s", why);
 	return say_failed(exit_code_of(err), "%s", why[0] ? why : err_text(err));
@@ -71,13 +60,9 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 		                   .clock = run->clock,
 		                   .entropy = run->entropy,
 		                   .log = opening->log };
-	const char *path;
-	char        why[512] = "";
-	enum err    err = crypt_init();
+	char     why[512] = "";
+	enum err err = crypt_init();
 
-	if (opening->create && run->conf.values[CONF_STORE].origin == CONF_FROM_DEFAULT &&
-	    store_url_path(conf.url, run->arena, &path) == OK)
-		make_folders(path, run->arena);
 	if (err == OK)
 		err = store_open(&conf, store_out, why);
 	if (err == ERR_LOCKED && opening->quiet_if_locked)
@@ -109,7 +94,7 @@ writer_open(struct cmd_run *run, bool create, struct writer *writer_out)
 	struct str url = conf_get(&run->conf, CONF_STORE);
 	int        code;
 
-	*writer_out = (struct writer){ .sock = { NULL, -1 }, .batch_bytes_max = LOCAL_BATCH_MAX, .entropy = run->entropy };
+	*writer_out = (struct writer){.sock = { NULL, -1}, .batch_bytes_max = LOCAL_BATCH_MAX, .entropy = run->entropy };
 	code = open_for_writing(run, &opening, &writer_out->store);
 	if (code != EXIT_LOCKED)
 		return code;

@@ -209,14 +209,6 @@ write_file(const struct folder *folder, const char *name, struct str text, mode_
 
 /* ---- PEM ---- */
 
-/* Without it OpenSSL would ask the terminal for the password of a protected key. */
-static int
-no_password(char *text, int size, int writing, void *ctx)
-{
-	(void)text, (void)size, (void)writing, (void)ctx;
-	return -1;
-}
-
 static BIO *
 bio_over(const struct buf *text)
 {
@@ -244,6 +236,7 @@ read_pair(const struct folder *folder, const char *cert_name, const char *key_na
 	AUTO(wipe_buf) struct buf key_text = { .limit = FILE_BYTES_MAX };
 	AUTO(close_bio) BIO      *cert_bio = NULL;
 	AUTO(close_bio) BIO      *key_bio = NULL;
+	char                      no_password[] = "";    /* else OpenSSL asks the terminal about a protected key */
 	enum err                  err = read_file(folder, cert_name, false, &cert_text);
 
 	if (err != OK && err != ERR_NOT_FOUND)
@@ -253,9 +246,9 @@ read_pair(const struct folder *folder, const char *cert_name, const char *key_na
 		return err;
 	cert_bio = bio_over(&cert_text);
 	key_bio = bio_over(&key_text);
-	pair->cert = PEM_read_bio_X509(cert_bio, NULL, no_password, NULL);
-	pair->above = pair->cert ? PEM_read_bio_X509(cert_bio, NULL, no_password, NULL) : NULL;
-	pair->key = PEM_read_bio_PrivateKey(key_bio, NULL, no_password, NULL);
+	pair->cert = PEM_read_bio_X509(cert_bio, NULL, NULL, no_password);
+	pair->above = pair->cert ? PEM_read_bio_X509(cert_bio, NULL, NULL, no_password) : NULL;
+	pair->key = PEM_read_bio_PrivateKey(key_bio, NULL, NULL, no_password);
 	if (pair->key && !pkey_is_p256(pair->key))
 		pkey_close(&pair->key);
 	ERR_clear_error();
@@ -345,11 +338,12 @@ enum err
 cert_ensure(const char *dir, struct str listen_host, const struct clock *clock, const struct entropy *entropy,
             char why_out[256])
 {
-	AUTO(close_folder) struct folder folder = { dir, -1, why_out };
+	AUTO(close_folder) struct folder folder = { .path = dir, .fd = -1 };
 	AUTO(close_pair) struct pair     ca = { 0 };
 	struct cert_host                 host;
 	int64_t                          now_s = clock_wall_s(clock);
 
+	folder.why = why_out;
 	if (!cert_host_parse(listen_host, &host)) {
 		(void)fail(&folder, "the listen host is neither an address nor a host name");
 		return ERR_BAD_REQUEST;

@@ -173,15 +173,16 @@ set_serial(X509 *cert, const struct entropy *entropy)
 	BN_free(bn);
 }
 
-/* Begins a day early: clocks of other machines may be behind. */
+/* Begins a day early, for clocks of other machines may be behind; that day counts. */
 static X509 *
-begin_cert(EVP_PKEY *key, int64_t now_s, int64_t end_s, const struct entropy *entropy)
+begin_cert(EVP_PKEY *key, int64_t now_s, int64_t days, const struct entropy *entropy)
 {
-	X509 *cert = X509_new();
+	X509   *cert = X509_new();
+	int64_t begin_s = now_s - CERT_DAY_S;
 
 	MUST(cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 && X509_set_pubkey(cert, key) == 1);
-	MUST(ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(now_s - CERT_DAY_S)) != NULL);
-	MUST(ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)end_s) != NULL);
+	MUST(ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)begin_s) != NULL);
+	MUST(ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)(begin_s + days * CERT_DAY_S)) != NULL);
 	set_serial(cert, entropy);
 	return cert;
 }
@@ -189,7 +190,7 @@ begin_cert(EVP_PKEY *key, int64_t now_s, int64_t end_s, const struct entropy *en
 X509 *
 cert_make_ca(EVP_PKEY *key, int64_t now_s, const struct entropy *entropy)
 {
-	X509         *cert = begin_cert(key, now_s, now_s + CA_DAYS * CERT_DAY_S, entropy);
+	X509         *cert = begin_cert(key, now_s, CA_DAYS, entropy);
 	X509_NAME    *name = X509_get_subject_name(cert);
 	unsigned char tag[4];
 	char          text[64];
@@ -211,7 +212,7 @@ X509 *
 cert_make_server(EVP_PKEY *key, const struct cert_host *host, X509 *ca, EVP_PKEY *ca_key, int64_t now_s,
                  const struct entropy *entropy)
 {
-	X509      *cert = begin_cert(key, now_s, now_s + SERVER_DAYS * CERT_DAY_S, entropy);
+	X509      *cert = begin_cert(key, now_s, SERVER_DAYS, entropy);
 	X509_NAME *name = X509_get_subject_name(cert);
 
 	if (ASN1_TIME_compare(X509_get0_notAfter(cert), X509_get0_notAfter(ca)) > 0)

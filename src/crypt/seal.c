@@ -8,6 +8,7 @@
 
 _Static_assert(SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "the key length is the cipher's");
 _Static_assert(SEAL_EXTRA_BYTES == NONCE_BYTES + TAG_BYTES, "so is what sealing adds");
+_Static_assert(HASH_KEYED_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "the key length is SipHash's");
 _Static_assert(crypto_pwhash_argon2id_STRBYTES <= 128, "secret_hash() writes into 128 bytes");
 
 /* Client secrets are checked on request threads beside thousands of connections: OWASP's smaller argon2id setting. */
@@ -59,6 +60,12 @@ hash_blake2b(struct str bytes, uint8_t *out, size_t out_len)
 {
 	MUST(out_len >= crypto_generichash_BYTES_MIN && out_len <= crypto_generichash_BYTES_MAX);
 	MUST(crypto_generichash(out, out_len, bytes_of(bytes), bytes.len, NULL, 0) == 0);
+}
+
+void
+hash_keyed(const uint8_t key[HASH_KEYED_BYTES], struct str bytes, uint8_t out[HASH_KEYED_BYTES])
+{
+	MUST(crypto_shorthash_siphashx24(out, bytes_of(bytes), bytes.len, key) == 0);
 }
 
 void

@@ -24,6 +24,9 @@ void seal_close(const uint8_t key[SEAL_KEY_BYTES], struct str plain, struct str 
 bool seal_open(const uint8_t key[SEAL_KEY_BYTES], struct str sealed, struct str bound, uint8_t *out, size_t *len_out);
 
 void hash_blake2b(struct str bytes, uint8_t *out, size_t out_len);       /* 16..64 bytes */
+/* SipHash-2-4 with 128 bits out: who does not know the key can neither tell nor find what gives the same. */
+#define HASH_KEYED_BYTES 16
+void hash_keyed(const uint8_t key[HASH_KEYED_BYTES], struct str bytes, uint8_t out[HASH_KEYED_BYTES]);
 void hash_sha256(struct str bytes, uint8_t out[32]);
 bool crypt_equal(const void *a, const void *b, size_t len);              /* constant time */
 void crypt_wipe(void *bytes, size_t len);

@@ -9,8 +9,9 @@
 /* ---- names the server mints ---------------------------------------------------------------------- */
 
 /*
- * An id in Graph's shape, 112 bytes: header, the mailbox as text, then the folder's entry: a part that is the
- * feed's own (its incarnation) and a part that is the change's own (epoch and seq), so none is ever given twice.
+ * An id in Graph's shape, 112 bytes: header, the mailbox as text, then the folder's entry: a part that stands for
+ * this history of the feed (incarnation and epoch) and a part that is the change's own (seq), so none is ever
+ * given twice.
  */
 #define ID_BYTES   112
 #define ENTRY_AT   42
@@ -21,6 +22,16 @@ put_counter(uint8_t *at, size_t len, uint64_t value)
 {
 	for (size_t i = 0; i < len; i++)
 		at[len - 1 - i] = (uint8_t)(value >> (8 * i));
+}
+
+static void
+hash_history(const struct store_mark *mark, uint8_t *out, size_t out_len)
+{
+	uint8_t history[sizeof(struct guid) + 4];
+
+	memcpy(history, &mark->incarnation, sizeof(struct guid));
+	put_counter(history + sizeof(struct guid), 4, mark->epoch);
+	hash_blake2b(str_of(history, sizeof(history)), out, out_len);
 }
 
 /* The mark names are minted from. A feed that is only about to be made lends them a history of their own. */
@@ -40,7 +51,7 @@ mint_id(const struct calendar_ctx *ctx, const struct store_mark *mark)
 	uint8_t bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 };
 	uint8_t seed[32];
 
-	hash_blake2b(str_of(&mark->incarnation, sizeof(mark->incarnation)), seed, sizeof(seed));
+	hash_history(mark, seed, sizeof(seed));
 	guid_format(&ctx->owner->id, (char *)bytes + 4);
 	bytes[ENTRY_AT - 1] = 0x46;
 	memcpy(bytes + ENTRY_AT + 5, seed, 16);
@@ -49,8 +60,7 @@ mint_id(const struct calendar_ctx *ctx, const struct store_mark *mark)
 	bytes[ENTRY_AT + 44] = 0x01;
 	bytes[ENTRY_AT + 45] = 0x06;
 	memcpy(bytes + ENTRY_AT + 47, seed + 16, 16);
-	put_counter(bytes + ID_TAIL_AT, 2, mark->epoch);
-	put_counter(bytes + ID_TAIL_AT + 2, 5, mark->head + 1);
+	put_counter(bytes + ID_TAIL_AT, 7, mark->head + 1);
 	return b64_encode(B64_URL_PADDED, bytes, sizeof(bytes), ctx->arena);
 }
 
@@ -58,13 +68,29 @@ mint_id(const struct calendar_ctx *ctx, const struct store_mark *mark)
 static struct str
 mint_change_key(const struct store_mark *mark, struct arena *arena)
 {
-	uint8_t bytes[22], history[sizeof(struct guid) + 4];
+	uint8_t bytes[22];
 
-	memcpy(history, &mark->incarnation, sizeof(struct guid));
-	put_counter(history + sizeof(struct guid), 4, mark->epoch);
-	hash_blake2b(str_of(history, sizeof(history)), bytes, 16);
+	hash_history(mark, bytes, 16);
 	put_counter(bytes + 16, 6, mark->head + 1);
 	return b64_encode(B64_STANDARD, bytes, sizeof(bytes), arena);
+}
+
+void
+calendar_group_names(const struct guid *owner, struct str group_class, struct arena *arena, struct str *id_out,
+                     struct str *change_key_out)
+{
+	uint8_t bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 }, seed[32];
+	struct str named = arena_printf(arena, "calendar group %.*s", STR_ARG(group_class));
+
+	guid_format(owner, (char *)bytes + 4);
+	named = arena_printf(arena, "%.*s of %.*s", STR_ARG(named), GUID_TEXT_LEN, (const char *)bytes + 4);
+	hash_blake2b(named, seed, sizeof(seed));
+	bytes[ENTRY_AT - 1] = 0x46;
+	memcpy(bytes + ENTRY_AT + 5, seed, 16);
+	bytes[ENTRY_AT + 21] = 0x07;
+	memcpy(bytes + ENTRY_AT + 23, seed + 16, 16);
+	*id_out = b64_encode(B64_URL_PADDED, bytes, sizeof(bytes), arena);
+	*change_key_out = b64_encode(B64_STANDARD, seed, 22, arena);
 }
 
 bool
@@ -162,7 +188,10 @@ demote_default(struct store_txn *txn, const struct calendar_ctx *ctx, struct str
 
 	if (!store_txn_get_pinned(txn, &ctx->feed, &item) || str_eq(item.id, id))
 		return;
-	calendar_read_body(item.body, ctx->arena, &calendar);
+	if (!calendar_read_body(item.body, &calendar)) {
+		store_fail(txn, ERR_CORRUPT);
+		return;
+	}
 	calendar_set_flag(&calendar, PROP_IS_DEFAULT, false);
 	calendar_set_flag(&calendar, PROP_REMOVABLE, true);
 	renew_change_key(txn, ctx, &calendar);
@@ -184,12 +213,21 @@ calendar_check_import(struct str value, struct arena *arena, struct str *why_out
 	return OK;
 }
 
+static bool
+is_default_now(struct store_txn *txn, const struct calendar_ctx *ctx, struct str id)
+{
+	struct item pinned;
+
+	return store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
+}
+
 void
 calendar_put_import(struct store_txn *txn, const struct calendar_ctx *ctx, struct str value, struct str *why_out)
 {
 	struct calendar   calendar;
 	struct store_mark mark;
 	struct item       item;
+	bool              was_default;
 	enum err          err = calendar_check_import(value, ctx->arena, why_out);
 
 	if (err == OK)
@@ -202,14 +240,21 @@ calendar_put_import(struct store_txn *txn, const struct calendar_ctx *ctx, struc
 		return;
 	if (calendar.prop[PROP_ID].len == 0)
 		calendar_set_text(&calendar, PROP_ID, mint_id(ctx, &mark), ctx->arena);
+	was_default = is_default_now(txn, ctx, calendar_text(&calendar, PROP_ID, ctx->arena));
+	if (was_default && calendar.prop[PROP_IS_DEFAULT].len == 0)
+		calendar_set_flag(&calendar, PROP_IS_DEFAULT, true);
 	if (calendar_flag(&calendar, PROP_IS_DEFAULT))
 		demote_default(txn, ctx, calendar_text(&calendar, PROP_ID, ctx->arena));
 	if (calendar.prop[PROP_CHANGE_KEY].len == 0 || calendar.prop[PROP_CHANGE_KEY].at[0] == 'n')
 		renew_change_key(txn, ctx, &calendar);
+	else    /* as it is meant, not as it was escaped: ETags are compared byte by byte */
+		calendar_set_text(&calendar, PROP_CHANGE_KEY, calendar_text(&calendar, PROP_CHANGE_KEY, ctx->arena), ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, &item);
 	if (calendar_flag(&calendar, PROP_IS_DEFAULT))
 		store_pin(txn, &ctx->feed, item.id);
+	else if (was_default)
+		store_pin(txn, &ctx->feed, STR_EMPTY);
 }
 
 /* ---- create, update, remove ------------------------------------------------------------------------ */
@@ -305,7 +350,10 @@ find_editable(struct store_txn *txn, const struct calendar_ctx *ctx, struct str 
 		store_fail(txn, ERR_NOT_FOUND);
 		return false;
 	}
-	calendar_read_body(item_out->body, ctx->arena, calendar_out);
+	if (!calendar_read_body(item_out->body, calendar_out)) {
+		store_fail(txn, ERR_CORRUPT);
+		return false;
+	}
 	if (if_match.len && !etag_fits(if_match, calendar_text(calendar_out, PROP_CHANGE_KEY, ctx->arena))) {
 		store_fail(txn, ERR_STALE);
 		return false;
@@ -326,7 +374,7 @@ apply_patch(const struct calendar *sent, struct calendar *calendar, struct str *
 	for (size_t i = 0; i < sizeof(writable) / sizeof(writable[0]); i++) {
 		enum calendar_prop prop = writable[i];
 
-		if (sent->prop[prop].len == 0)
+		if (sent->prop[prop].len == 0 || (prop == PROP_IS_DEFAULT && sent->prop[prop].at[0] == 'n'))
 			continue;
 		if (prop == PROP_IS_DEFAULT && calendar_flag(calendar, prop) && !calendar_flag(sent, prop)) {
 			*why_out = STR("There is always a default calendar; set isDefaultCalendar on another one instead.");
@@ -386,20 +434,53 @@ calendar_remove(struct store_txn *txn, const struct calendar_ctx *ctx, struct st
 	store_remove(txn, &ctx->feed, id);
 }
 
-void
-calendar_ensure_default(struct store_txn *txn, const struct calendar_ctx *ctx)
+static void
+mint_default(struct store_txn *txn, const struct calendar_ctx *ctx)
 {
 	struct calendar   calendar = { 0 };
 	struct store_mark mark;
 	struct item       item;
 
-	if (!store_txn_mark(txn, &ctx->feed, &mark) || mark.exists || !take_mark(txn, ctx, &mark))
+	if (!take_mark(txn, ctx, &mark))
 		return;
 	calendar.prop[PROP_NAME] = STR("\"Calendar\"");
 	calendar.prop[PROP_IS_DEFAULT] = STR("true");
 	calendar_set_text(&calendar, PROP_ID, mint_id(ctx, &mark), ctx->arena);
 	calendar_set_text(&calendar, PROP_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
 	fill_defaults(&calendar, ctx);
+	write_calendar(txn, ctx, &calendar, &item);
+	store_pin(txn, &ctx->feed, item.id);
+}
+
+void
+calendar_ensure_default(struct store_txn *txn, const struct calendar_ctx *ctx)
+{
+	struct store_mark mark;
+
+	if (store_txn_mark(txn, &ctx->feed, &mark) && !mark.exists)
+		mint_default(txn, ctx);
+}
+
+void
+calendar_require_default(struct store_txn *txn, const struct calendar_ctx *ctx)
+{
+	struct calendar calendar;
+	struct item     item;
+
+	if (store_txn_get_pinned(txn, &ctx->feed, &item) || store_txn_err(txn) != OK)
+		return;
+	if (!store_txn_find(txn, &ctx->feed, STR("calendar"), &item)) {
+		mint_default(txn, ctx);
+		return;
+	}
+	/* An import brought a calendar of that name without saying that it is the default: now it is. */
+	if (!calendar_read_body(item.body, &calendar)) {
+		store_fail(txn, ERR_CORRUPT);
+		return;
+	}
+	calendar_set_flag(&calendar, PROP_IS_DEFAULT, true);
+	calendar_set_flag(&calendar, PROP_REMOVABLE, false);
+	renew_change_key(txn, ctx, &calendar);
 	write_calendar(txn, ctx, &calendar, &item);
 	store_pin(txn, &ctx->feed, item.id);
 }

@@ -40,6 +40,8 @@ void calendar_remove(struct store_txn *txn, const struct calendar_ctx *ctx, stru
                      struct str *why_out);
 /* The default `Calendar` of a mailbox that has never had one. Does nothing if the feed exists. */
 void calendar_ensure_default(struct store_txn *txn, const struct calendar_ctx *ctx);
+/* The same for a mailbox that has calendars but, by what was imported or removed, no default one. */
+void calendar_require_default(struct store_txn *txn, const struct calendar_ctx *ctx);
 
 /* ---- to outside ---------------------------------------------------------------------------------- */
 
@@ -48,6 +50,13 @@ void calendar_ensure_default(struct store_txn *txn, const struct calendar_ctx *c
 size_t     calendar_pieces(struct str body, bool beta, struct str pieces_out[CALENDAR_PIECES_MAX]);
 struct str calendar_json(struct str body, bool beta, struct arena *arena);     /* the pieces joined */
 struct str calendar_change_key(struct str body);                               /* for ETags; empty if damaged */
+
+/* The names of an owner's calendar group of that class (a GUID's text): the same for ever. */
+void calendar_group_names(const struct guid *owner, struct str group_class, struct arena *arena, struct str *id_out,
+                          struct str *change_key_out);
+
+/* Is a stored body what calendar_body() makes, for that id? For `store check`. */
+bool calendar_body_is_sound(struct str body, struct str id, struct arena *arena);
 
 /* Could this be an Exchange id at all? */
 bool calendar_id_is_shaped(struct str id);

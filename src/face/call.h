@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "face/accept.h"
 #include "face/face.h"
 #include "face/fail.h"
 #include "face/query.h"
@@ -16,6 +17,7 @@
 
 struct face {
 	struct face_parts parts;
+	struct known     *known;                 /* users looked up a moment ago */
 };
 
 struct call {
@@ -27,19 +29,31 @@ struct call {
 	struct str             client_request_id;
 	struct route           route;
 	struct query           query;
+	struct accept          accept;           /* the form of the answer */
+	struct str             applied;          /* preferences that were honoured */
 	struct caller          caller;
 	struct user            owner;            /* whose data is asked for */
 	struct store_feed      feed;
 	enum refusal           refusal;          /* REFUSAL_NONE while all is well */
 	struct str             detail;           /* the message; the row's own if empty */
 	struct str             location;         /* for 410 */
+	const char            *inner_code;       /* a code for innerError; NULL for none */
+	struct str             link_path;        /* the path of links; empty: the request's own */
+	bool                   by_server;        /* a refusal of the server's own: Retry-After is its business */
 	bool                   must_block;       /* run me again where I may wait */
+	bool                   inner;            /* one of a batch */
 };
 
 /* Notes the refusal and gives its row's error.  An empty detail takes the row's message. */
 enum err call_refuse(struct call *call, enum refusal refusal, struct str detail) MUST_CHECK;
 /* The step needs to wait for a sync and stands on a loop thread: the call starts again on a worker. */
 enum err call_must_block(struct call *call) MUST_CHECK;
+
+/*
+ * One request from its path to its answer, refusals too: what a connection's request and one of a batch share.
+ * `outer`: NULL, or the batch.  False: it must run where it may wait; resp is then to be cleared.
+ */
+bool call_run(const struct face *face, const struct call *outer, const struct http_req *req, struct http_resp *resp);
 
 /* "https://host", without a slash at the end. */
 struct str call_base_url(const struct call *call);
@@ -50,6 +64,10 @@ struct str call_version_url(const struct call *call);
 
 enum err call_identify(struct call *call) MUST_CHECK;        /* the bearer: who is it */
 enum err call_authorise(struct call *call, enum right right) MUST_CHECK;     /* may they; whose data; which feed */
+/* The same for recordings; where `meeting` is set (a call on one meeting) the access policy is asked too. */
+enum err call_authorise_recordings(struct call *call, enum right right, bool meeting) MUST_CHECK;
+/* The body: one JSON object, as its Content-Type must say. */
+enum err call_read_body(struct call *call) MUST_CHECK;
 
 /* The last step: one function per row of the table in face.c. */
 enum err face_delta(struct call *call) MUST_CHECK;
@@ -59,8 +77,26 @@ enum err face_create_calendar(struct call *call) MUST_CHECK;
 enum err face_update_calendar(struct call *call) MUST_CHECK;
 enum err face_remove_calendar(struct call *call) MUST_CHECK;
 enum err face_get_default(struct call *call) MUST_CHECK;
+enum err face_list_groups(struct call *call) MUST_CHECK;
+enum err face_get_group(struct call *call) MUST_CHECK;
+enum err face_batch(struct call *call) MUST_CHECK;
 enum err face_metadata(struct call *call) MUST_CHECK;
 enum err face_service(struct call *call) MUST_CHECK;
+enum err face_all_recordings(struct call *call) MUST_CHECK;
+enum err face_all_recordings_delta(struct call *call) MUST_CHECK;
+enum err face_meeting_delta(struct call *call) MUST_CHECK;
+enum err face_list_recordings(struct call *call) MUST_CHECK;
+enum err face_get_recording(struct call *call) MUST_CHECK;
+enum err face_create_recording(struct call *call) MUST_CHECK;
+enum err face_get_content(struct call *call) MUST_CHECK;
+enum err face_put_content(struct call *call) MUST_CHECK;
+
+/* The own issuer's endpoints (face_issuer.c): no bearer, no version in the path, answers of their own. */
+bool face_is_login(const struct call *call);
+void face_login(struct call *call);
+
+/* One line for a request that was denied or that writes (audit.c); the answer is complete. */
+void call_audit(const struct call *call);
 
 /* Gives the mailbox its default calendar if it has never had one. */
 enum err face_ensure_calendars(struct call *call) MUST_CHECK;

@@ -4,15 +4,15 @@
 
 #include <stdlib.h>
 
+#include "auth/known.h"
+#include "auth/policy.h"
 #include "face/call.h"
+#include "face/fields.h"
 #include "face/page.h"
 #include "feed/collection.h"
 #include "text/uri.h"
 
 #define BODY_MAX ((size_t)1 << 20)
-
-#define CONTENT_TYPE_JSON                                                                                             \
-	STR("application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8")
 
 /* ---- the table: what there is, who may, who does it ------------------------------------------------ */
 
@@ -33,6 +33,20 @@ static const struct row rows[] = {
 	{ ROUTE_DEFAULT_CALENDAR, HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_default },
 	{ ROUTE_DEFAULT_CALENDAR, HTTP_PATCH,  RIGHT_CALENDARS_WRITE, face_update_calendar },
 	{ ROUTE_DEFAULT_CALENDAR, HTTP_DELETE, RIGHT_CALENDARS_WRITE, face_remove_calendar },
+	{ ROUTE_PERMANENT_DELETE, HTTP_POST,   RIGHT_CALENDARS_WRITE, face_remove_calendar },
+	{ ROUTE_GROUPS,           HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_groups },
+	{ ROUTE_GROUP,            HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_group },
+	{ ROUTE_GROUP_CALENDARS,  HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_calendars },
+	{ ROUTE_ALL_RECORDINGS,       HTTP_GET,  RIGHT_RECORDINGS_READ,         face_all_recordings },
+	{ ROUTE_ALL_RECORDINGS_DELTA, HTTP_GET,  RIGHT_RECORDINGS_READ,         face_all_recordings_delta },
+	{ ROUTE_RECORDINGS_DELTA,     HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_meeting_delta },
+	{ ROUTE_RECORDINGS,           HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_list_recordings },
+	{ ROUTE_RECORDINGS,           HTTP_POST, RIGHT_RECORDINGS_WRITE,        face_create_recording },
+	{ ROUTE_RECORDING,            HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_get_recording },
+	{ ROUTE_CONTENT,              HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_get_content },
+	{ ROUTE_CONTENT,              HTTP_PUT,  RIGHT_RECORDINGS_WRITE,        face_put_content },
+	/* each of its requests is authorised on its own */
+	{ ROUTE_BATCH,            HTTP_POST,   RIGHT_COUNT,           face_batch },
 	/* open to everybody */
 	{ ROUTE_METADATA,         HTTP_GET,    RIGHT_COUNT,           face_metadata },
 	{ ROUTE_SERVICE,          HTTP_GET,    RIGHT_COUNT,           face_service },
@@ -116,12 +130,12 @@ call_identify(struct call *call)
 {
 	struct str  authorization = http_req_field(call->req, "Authorization");
 	const char *why = NULL;
+	enum err    err;
 
 	if (authorization.len == 0)
 		return call_refuse(call, REFUSAL_NO_TOKEN, STR_EMPTY);
-	if (auth_check(call->face->parts.gate, authorization, call->arena, &call->caller, &why) != OK)
-		return call_refuse(call, REFUSAL_BAD_BEARER, str_from_c(why));
-	return OK;
+	err = auth_check(call->face->parts.gate, authorization, call->arena, &call->caller, &why);
+	return err == ERR_NO_IDENTITY ? call_refuse(call, REFUSAL_BAD_BEARER, str_from_c(why)) : err;
 }
 
 static enum err
@@ -134,7 +148,8 @@ choose_row(struct call *call, const struct row **row_out)
 	*row_out = find_row(call->route.kind, call->req->method);
 	if (*row_out)
 		return OK;
-	http_resp_field(call->resp, "Allow", allowed_methods(call->route.kind, call->arena));
+	if (call->resp)
+		http_resp_field(call->resp, "Allow", allowed_methods(call->route.kind, call->arena));
 	return call_refuse(call, REFUSAL_METHOD, STR_EMPTY);
 }
 
@@ -171,18 +186,95 @@ find_owner(struct call *call, enum right right)
 	}
 	if (caller_may(&call->caller, right, &owner) != OK)
 		return call_refuse(call, REFUSAL_NOT_ALLOWED, STR_EMPTY);
-	err = directory_find_owner(store, &owner, call->arena, &call->owner);
-	if (err == ERR_NOT_FOUND || (err == OK && !guid_eq(&call->owner.tenant, &call->caller.tenant)))
+	err = known_find_owner(call->face->known, &call->caller.tenant, &owner, call->arena, &call->owner);
+	if (err == ERR_NOT_FOUND)
 		return call_refuse(call, REFUSAL_UNKNOWN_USER, STR_EMPTY);
 	return err;
+}
+
+/* Says which grant is missing, in the words of the cloud communications services. */
+static enum err
+refuse_recordings(struct call *call, enum right right)
+{
+	const struct right_row   *row = right_row(right);
+	bool                      user = !call->caller.is_app && row->delegated[0];
+	const char *const        *grants = user ? row->delegated : row->application;
+	struct str                list = STR_EMPTY, held = str_first(call->caller.grants, 512);
+
+	if (user && caller_has(&call->caller, grants[0]))
+		return call_refuse(call, REFUSAL_FORBIDDEN, STR("3003: User does not have access to lookup meeting."));
+	for (; *grants; grants++)
+		list = arena_printf(call->arena, "%.*s%s%s", STR_ARG(list), list.len ? ", " : "", *grants);
+	return call_refuse(call, REFUSAL_FORBIDDEN,
+	                   arena_printf(call->arena,
+	                                "Missing %s permissions on the request. API requires one of '%.*s'. %s on the request "
+	                                "'%.*s'.",
+	                                user ? "scope" : "role", STR_ARG(list), user ? "Scopes" : "Roles", STR_ARG(held)));
+}
+
+static enum err
+check_policy(struct call *call)
+{
+	enum err err = policy_check(call->face->parts.store, &call->owner.tenant, &call->owner.id, call->caller.app,
+	                            call->arena);
+
+	if (err != ERR_NOT_ALLOWED)
+		return err;
+	return call_refuse(call, REFUSAL_NO_POLICY,
+	                   arena_printf(call->arena, "No application access policy found for this app %.*s on the user.",
+	                                STR_ARG(str_first(call->caller.app, 128))));
+}
+
+/* Users read their own recordings where that is switched on. */
+static enum right
+right_needed(const struct call *call, enum right right)
+{
+	bool reads_recordings = route_is_recordings(&call->route) && right != RIGHT_RECORDINGS_WRITE;
+
+	return reads_recordings && !call->caller.is_app && call->face->parts.recordings_delegated ? RIGHT_OWN_RECORDINGS_READ
+	                                                                                          : right;
+}
+
+enum err
+call_authorise_recordings(struct call *call, enum right right, bool meeting)
+{
+	const struct face_parts *parts = &call->face->parts;
+	enum err                 err;
+
+	right = right_needed(call, right);
+	err = find_owner(call, right);
+	if (call->refusal == REFUSAL_NOT_ALLOWED)
+		return refuse_recordings(call, right);
+	TRY(err);
+	if (call->caller.is_app && (meeting || (right == RIGHT_RECORDINGS_READ && parts->policy_organizer_wide)))
+		TRY(check_policy(call));
+	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, COLLECTION_RECORDINGS };
+	return OK;
 }
 
 enum err
 call_authorise(struct call *call, enum right right)
 {
+	if (route_is_recordings(&call->route))
+		return call_authorise_recordings(call, right, right == RIGHT_MEETING_RECORDINGS_READ);
 	TRY(find_owner(call, right));
 	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, COLLECTION_CALENDARS };
 	return OK;
+}
+
+static enum form
+form_of(enum route_kind kind)
+{
+	return kind == ROUTE_METADATA ? FORM_XML : kind == ROUTE_CONTENT ? FORM_ANY : FORM_JSON;
+}
+
+/* What a batch cannot hold: another batch, and content, which is too large to stand between others. */
+static enum err
+check_inner(struct call *call)
+{
+	if (!call->inner || (call->route.kind != ROUTE_BATCH && call->route.kind != ROUTE_CONTENT))
+		return OK;
+	return call_refuse(call, REFUSAL_BATCH, STR("This cannot be asked for in a batch; send it by itself."));
 }
 
 /* The whole way, from the path to the answer's last byte. */
@@ -193,32 +285,26 @@ walk(struct call *call)
 	bool              open;
 
 	TRY(find_route(call));
+	if (call->req->method == HTTP_OPTIONS) {
+		fields_answer_options(call, allowed_methods(call->route.kind, call->arena));
+		return OK;
+	}
+	if (call->req->authority.len == 0 && call->face->parts.public_url.len == 0)
+		return call_refuse(call, REFUSAL_BAD_URL, STR("A Host field is needed: links are made from it."));
 	open = call->route.kind == ROUTE_METADATA || call->route.kind == ROUTE_SERVICE;
 	if (!open)
 		TRY(call_identify(call));
 	TRY(choose_row(call, &row));
-	if (!open)
+	TRY(check_inner(call));
+	if (row->right != RIGHT_COUNT)
 		TRY(call_authorise(call, row->right));
 	TRY(query_read(call));
+	TRY(accept_read(call, form_of(call->route.kind)));
 	TRY(row->act(call));
 	return buf_err(http_resp_body(call->resp));
 }
 
 /* ---- what the server calls ----------------------------------------------------------------------------- */
-
-static void
-put_common_fields(struct call *call)
-{
-	struct str id = str_of(call->request_id, GUID_TEXT_LEN);
-
-	http_resp_field(call->resp, "request-id", id);
-	http_resp_field(call->resp, "client-request-id", call->client_request_id.len ? call->client_request_id : id);
-	http_resp_field(call->resp, "OData-Version", STR("4.0"));
-	http_resp_field(call->resp, "Vary", STR("Accept-Encoding"));
-	if (call->req->tls && !str_starts(call->req->authority, STR("localhost")) &&
-	    !str_starts(call->req->authority, STR("127.")) && !str_starts(call->req->authority, STR("[::1]")))
-		http_resp_field(call->resp, "Strict-Transport-Security", STR("max-age=31536000"));
-}
 
 static struct call *
 call_open(const struct face *face, const struct http_req *req, struct http_resp *resp)
@@ -259,34 +345,73 @@ answer_failure(struct call *call, enum err err)
 	fail_write(call, refusal);
 }
 
+bool
+call_run(const struct face *face, const struct call *outer, const struct http_req *req, struct http_resp *resp)
+{
+	struct call *call = call_open(face, req, resp);
+	enum err     err;
+
+	call->inner = outer != NULL;
+	if (outer && !call->client_request_id.len)
+		call->client_request_id = outer->client_request_id;
+	if (!outer && face_is_login(call)) {
+		face_login(call);
+		call_audit(call);
+		return true;
+	}
+	err = walk(call);
+	if (call->must_block && err != OK)
+		return false;
+	fields_put_common(call);
+	if (err != OK)
+		answer_failure(call, err);
+	else
+		fields_finish(call);
+	if (!outer)
+		fields_pack(call);
+	call_audit(call);
+	return true;
+}
+
 static enum http_verdict
 face_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 {
-	struct call *call = call_open(ctx, req, resp);
-	enum err     err = walk(call);
+	if (call_run(ctx, NULL, req, resp))
+		return HTTP_DONE;
+	http_resp_clear(resp);
+	return HTTP_BLOCKS;
+}
 
-	if (call->must_block && err != OK) {
-		http_resp_clear(resp);
-		return HTTP_BLOCKS;
-	}
-	put_common_fields(call);
-	if (err != OK)
-		answer_failure(call, err);
-	else if (call->route.kind != ROUTE_METADATA && http_resp_get_status(resp) != 204)
-		http_resp_field(resp, "Content-Type", CONTENT_TYPE_JSON);
-	return HTTP_DONE;
+/* The token endpoints are for those who are not known yet; everything below a version is not. */
+static bool
+is_known(const struct face *face, const struct http_req *req)
+{
+	struct caller caller;
+	const char   *why;
+
+	if (!str_starts(req->path, STR("/v1.0/")) && !str_starts(req->path, STR("/beta/")))
+		return true;
+	return auth_check(face->parts.gate, http_req_field(req, "Authorization"), req->arena, &caller, &why) == OK;
 }
 
 static void
 face_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 {
-	bool writes = req->method != HTTP_GET && req->method != HTTP_HEAD && req->method != HTTP_OPTIONS;
+	const struct face *face = ctx;
+	bool               writes = req->method != HTTP_GET && req->method != HTTP_HEAD && req->method != HTTP_OPTIONS;
+	bool               has_body = req->method == HTTP_POST || req->method == HTTP_PATCH || req->method == HTTP_PUT;
+	struct route       route;
 
-	(void)ctx;
-	*plan_out = (struct http_plan){
-		.body_max = req->method == HTTP_POST || req->method == HTTP_PATCH || req->method == HTTP_PUT ? BODY_MAX : 0,
-		.blocks = writes,
-	};
+	*plan_out = (struct http_plan){ .body_max = has_body ? BODY_MAX : 0, .blocks = writes };
+	if (!has_body)
+		return;
+	/* Nobody unknown sends us a body, nor is told to go on. */
+	plan_out->early = !is_known(face, req);
+	if (!plan_out->early && req->method == HTTP_PUT && route_parse(req->path, req->arena, &route) == OK &&
+	    route.kind == ROUTE_CONTENT) {
+		plan_out->stream = true;
+		plan_out->body_max = face->parts.content_max;
+	}
 }
 
 /* Refusals the server decides on before there is a request one could answer. */
@@ -295,19 +420,102 @@ face_refuse(void *ctx, const struct http_req *req, unsigned status, const char *
 {
 	struct call *call = call_open(ctx, req, resp);
 
-	put_common_fields(call);
+	fields_put_common(call);
 	call->detail = str_from_c(reason);
-	fail_write(call, status == 413 ? REFUSAL_TOO_LARGE : status >= 500 ? REFUSAL_BUSY : REFUSAL_BAD_URL);
+	call->by_server = true;
+	fail_write(call, status == 413   ? REFUSAL_TOO_LARGE
+	                 : status == 505 ? REFUSAL_HTTP_VERSION
+	                 : status >= 500 ? REFUSAL_BUSY
+	                                 : REFUSAL_BAD_URL);
 	http_resp_status(resp, status);
 }
+
+/* ---- what explain-access asks ------------------------------------------------------------------------- */
+
+static bool
+told_step(const struct call *call, face_told_fn *told, void *ctx, const char *check, enum err err, struct str what)
+{
+	enum refusal refusal = call->refusal != REFUSAL_NONE ? call->refusal : refusal_for(err);
+
+	if (err != OK)
+		what = call->detail.len > 0 ? call->detail : str_from_c(refusal_row(refusal)->message);
+	told(ctx, check, err == OK, what);
+	return err == OK;
+}
+
+static bool
+explain_bearer(struct call *call, face_told_fn *told, void *ctx)
+{
+	struct auth_trace trace;
+	struct str        authorization = http_req_field(call->req, "Authorization");
+	enum err err = auth_explain(call->face->parts.gate, authorization, call->arena, &call->caller, &trace);
+
+	for (size_t i = 0; i < trace.count; i++)
+		told(ctx, trace.findings[i].check, trace.findings[i].ok, trace.findings[i].what);
+	return err == OK;
+}
+
+static struct str
+caller_shown(const struct caller *caller, struct arena *arena)
+{
+	char tenant[GUID_TEXT_LEN], oid[GUID_TEXT_LEN];
+
+	guid_format(&caller->tenant, tenant);
+	guid_format(&caller->oid, oid);
+	return arena_printf(arena, "%s %.*s of tenant %.*s with %s: %.*s", caller->is_app ? "application" : "user",
+	                    GUID_TEXT_LEN, oid, GUID_TEXT_LEN, tenant, caller->is_app ? "roles" : "scopes",
+	                    STR_ARG(caller->grants));
+}
+
+/* "list, get and delta of calendars: Calendars.Read or Calendars.ReadWrite" */
+static struct str
+right_shown(const struct caller *caller, enum right right, struct arena *arena)
+{
+	const struct right_row *row = right_row(right);
+	const char *const      *grants = caller->is_app ? row->application : row->delegated;
+	struct str list = arena_printf(arena, "%s: %s", row->calls, grants[0] ? "" : "no grant of this kind gives it");
+
+	for (size_t i = 0; grants[i]; i++)
+		list = arena_printf(arena, "%.*s%s%s", STR_ARG(list), i ? " or " : "", grants[i]);
+	return list;
+}
+
+bool
+face_explain(struct face *face, const struct http_req *req, face_told_fn *told, void *ctx)
+{
+	struct call       *call = call_open(face, req, NULL);
+	const struct row  *row = NULL;
+	enum err           err = find_route(call);
+
+	if (!told_step(call, told, ctx, "path", err, STR("can be understood")))
+		return false;
+	if (call->route.kind == ROUTE_METADATA || call->route.kind == ROUTE_SERVICE) {
+		told(ctx, "open", true, STR("this needs no bearer"));
+		return true;
+	}
+	if (!explain_bearer(call, told, ctx))
+		return false;
+	told(ctx, "caller", true, caller_shown(&call->caller, call->arena));
+	if (!told_step(call, told, ctx, "call", choose_row(call, &row), STR("is served")))
+		return false;
+	if (row->right == RIGHT_COUNT) {
+		told(ctx, "needs", true, STR("nothing more: each request of a batch is judged by itself"));
+		return true;
+	}
+	told(ctx, "needs", true, right_shown(&call->caller, right_needed(call, row->right), call->arena));
+	return told_step(call, told, ctx, "permission", call_authorise(call, row->right), STR("granted, for this owner"));
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------- */
 
 enum err
 face_open(const struct face_parts *parts, struct face **face_out)
 {
 	struct face *face = calloc(1, sizeof(*face));
 
-	MUST(face && parts->store && parts->ring && parts->gate && parts->clock && parts->entropy);
+	MUST(face && parts->store && parts->gate && parts->clock && parts->entropy);
 	face->parts = *parts;
+	face->known = known_open(parts->store);
 	*face_out = face;
 	return OK;
 }
@@ -315,6 +523,9 @@ face_open(const struct face_parts *parts, struct face **face_out)
 void
 face_close(struct face **face)
 {
+	if (!*face)
+		return;
+	known_close(&(*face)->known);
 	free(*face);
 	*face = NULL;
 }

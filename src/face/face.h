@@ -13,6 +13,7 @@
 #pragma once
 
 #include "auth/auth.h"
+#include "content/content.h"
 #include "http/http.h"
 #include "store/store.h"
 #include "token/token.h"
@@ -21,13 +22,19 @@ enum link_style { LINK_GRAPH, LINK_SEED };       /* $skiptoken/$deltatoken, or t
 
 struct face_parts {                              /* all borrowed; they must outlive the face */
 	struct store         *store;
-	struct token_ring    *ring;
+	struct token_ring    *ring;              /* may be NULL for face_explain() alone */
 	struct auth_gate     *gate;
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	const struct log     *log;               /* may be NULL */
+	const struct log     *audit;             /* where denied requests and writes are told; NULL: nowhere */
+	struct issuer        *issuer;            /* whose endpoints are served; NULL: none */
 	struct str            public_url;        /* "https://graph.example.org", no trailing slash; empty: the request's Host */
 	enum link_style       link_style;
+	struct content       *content;           /* of recordings */
+	uint64_t              content_max;       /* bytes of one recording's content */
+	bool                  recordings_delegated;      /* users reach their own recordings */
+	bool                  policy_organizer_wide;     /* getAllRecordings asks the access policy too */
 };
 
 struct face;
@@ -35,3 +42,10 @@ struct face;
 enum err        face_open(const struct face_parts *parts, struct face **face_out) MUST_CHECK;
 void            face_close(struct face **face);
 struct http_app face_app(struct face *face);
+
+/*
+ * What the checks of a request find, in their order, up to the first that fails: the very steps that an answer
+ * takes before it begins, with the bearer judged anew.  True if all pass.
+ */
+typedef void face_told_fn(void *ctx, const char *check, bool ok, struct str what);
+bool face_explain(struct face *face, const struct http_req *req, face_told_fn *told, void *ctx);

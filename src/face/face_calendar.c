@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* face_calendar — the calendars themselves: list, get, create, update, delete. */
+/* face_calendar — a calendar by itself: get, create, update, delete. */
 #include "face/calendar.h"
 #include "face/call.h"
+#include "face/entity.h"
+#include "face/fields.h"
 #include "face/page.h"
+#include "face/range.h"
 #include "face/shape.h"
 #include "text/json_read.h"
 #include "text/uri.h"
-
-#define LIST_PAGE_DEFAULT 10             /* what Graph's own lists are seen to give */
-#define LIST_SKIP_MAX     1000000
 
 static struct calendar_ctx
 mailbox(struct call *call)
@@ -30,125 +30,52 @@ face_ensure_calendars(struct call *call)
 	return store_commit(&txn);
 }
 
+/* Whoever asks for the default calendar gets one. */
+static enum err
+require_default(struct call *call)
+{
+	struct calendar_ctx ctx = mailbox(call);
+
+	if (!call->req->may_block)
+		return call_must_block(call);
+
+	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
+
+	calendar_require_default(txn, &ctx);
+	return store_commit(&txn);
+}
+
 /* ---- answers ------------------------------------------------------------------------------------- */
-
-/* https://host/v1.0/users('{oid}@{tid}')/calendars('{id}') */
-static struct str
-entity_url(const struct call *call, struct str id)
-{
-	struct str version = call_version_url(call);
-	char       oid[GUID_TEXT_LEN], tid[GUID_TEXT_LEN];
-
-	guid_format(&call->owner.id, oid);
-	guid_format(&call->owner.tenant, tid);
-	return arena_printf(call->arena, "%.*s/users('%.*s@%.*s')/calendars('%.*s')", STR_ARG(version), GUID_TEXT_LEN, oid,
-	                    GUID_TEXT_LEN, tid, STR_ARG(uri_encode(id, "=-_", call->arena)));
-}
-
-static struct str
-collection_context(const struct call *call, const char *tail)
-{
-	char oid[GUID_TEXT_LEN];
-
-	guid_format(&call->owner.id, oid);
-	return arena_printf(call->arena, "users('%.*s')/%s", GUID_TEXT_LEN, oid, tail);
-}
 
 static void
 answer_entity(struct call *call, unsigned status, const struct item *item, uint32_t select)
 {
-	struct str url = entity_url(call, item->id);
+	struct str url = entity_url(call, "calendars", item->id);
 	struct str key = calendar_change_key(item->body);
 
 	http_resp_status(call->resp, status);
 	http_resp_field(call->resp, "ETag", arena_printf(call->arena, "W/\"%.*s\"", STR_ARG(key)));
 	if (status == 201)
 		http_resp_field(call->resp, "Location", url);
-	page_single(call, collection_context(call, "calendars/$entity"), url, item->body, select);
+	page_single(call, entity_context(call, "calendars/$entity"), url, item->body, select);
+}
+
+/* A write may be answered by its bare success: Prefer: return=minimal. */
+static void
+answer_write(struct call *call, unsigned status, const struct item *item)
+{
+	answer_entity(call, status, item, 0);
+	if (call->query.whole)
+		fields_note_applied(call, STR("return=representation"));
+	if (!call->query.minimal)
+		return;
+	fields_note_applied(call, STR("return=minimal"));
+	http_resp_field(call->resp, "OData-EntityId", entity_url(call, "calendars", item->id));
+	http_resp_status(call->resp, 204);
+	buf_cut(http_resp_body(call->resp), 0);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
-
-static enum err
-read_select(struct call *call, uint32_t *select_out)
-{
-	struct str rest = call->query.value[OPTION_SELECT], name;
-
-	*select_out = 0;
-	while (str_take_until(&rest, ',', &name)) {
-		enum calendar_prop prop = calendar_prop_find(str_trim(name));
-
-		if (prop != PROP_COUNT)
-			*select_out |= (uint32_t)1 << prop | (uint32_t)1 << PROP_ID;
-		else if (!str_eq(str_trim(name), STR("*")))
-			return call_refuse(call, REFUSAL_OPTION,
-			                   arena_printf(call->arena,
-			                                "Could not find a property named '%.*s' on type 'microsoft.graph.calendar'.",
-			                                STR_ARG(str_first(str_trim(name), 64))));
-	}
-	return OK;
-}
-
-/* The same list from `skip` on, with the other options as they came. */
-static struct str
-list_link(const struct call *call, uint64_t skip, uint64_t top)
-{
-	struct str base = call_base_url(call);
-	struct str select = call->query.given[OPTION_SELECT]
-	                            ? arena_printf(call->arena, "$select=%.*s&",
-	                                           STR_ARG(uri_encode(call->query.value[OPTION_SELECT], ",", call->arena)))
-	                            : STR_EMPTY;
-	struct str sized = call->query.given[OPTION_TOP]
-	                           ? arena_printf(call->arena, "$top=%llu&", (unsigned long long)top)
-	                           : STR_EMPTY;
-
-	return arena_printf(call->arena, "%.*s%.*s?%.*s%.*s$skip=%llu", STR_ARG(base), STR_ARG(call->req->path),
-	                    STR_ARG(select), STR_ARG(sized), (unsigned long long)skip);
-}
-
-/* One page of live calendars; *more_out says whether another follows. */
-static enum err
-list_page(struct call *call, uint64_t skip, uint64_t top, uint32_t select, bool *exists_out)
-{
-	struct store_range range = { .until = STORE_TO_HEAD, .limit = (uint32_t)(skip + top + 1), .live_only = true };
-	AUTO(store_scan_abort) struct store_scan *scan =
-		store_scan_open(call->face->parts.store, &call->feed, &range, call->arena);
-	uint64_t    seen = 0;
-	bool        more = false;
-	struct page page;
-	struct item item;
-
-	page_open(&page, call, collection_context(call, "calendars"), select);
-	*exists_out = store_scan_mark(scan)->exists;
-	while (!more && store_scan_next(scan, &item)) {
-		more = seen == skip + top;
-		if (!more && seen++ >= skip)
-			page_put_entity(&page, entity_url(call, item.id), item.body);
-	}
-	TRY(store_scan_close(&scan));
-	page_close(&page, more ? STR("@odata.nextLink") : STR_EMPTY, list_link(call, skip + top, top));
-	return OK;
-}
-
-enum err
-face_list_calendars(struct call *call)
-{
-	static const enum option known[] = { OPTION_SELECT, OPTION_TOP, OPTION_SKIP, OPTION_FORMAT, OPTION_KINDS };
-	uint64_t top, skip;
-	uint32_t select;
-	bool     exists;
-
-	TRY(query_allow(call, known, "on the list of calendars", "Use $select, $top and $skip."));
-	TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, LIST_PAGE_DEFAULT, &top));
-	TRY(query_number(call, OPTION_SKIP, 0, LIST_SKIP_MAX, 0, &skip));
-	TRY(read_select(call, &select));
-	TRY(list_page(call, skip, top, select, &exists));
-	if (exists)
-		return OK;
-	TRY(face_ensure_calendars(call));
-	buf_cut(http_resp_body(call->resp), 0);
-	return list_page(call, skip, top, select, &exists);
-}
 
 static enum err
 get_one(struct call *call, bool pinned, struct item *item_out)
@@ -163,6 +90,15 @@ get_one(struct call *call, bool pinned, struct item *item_out)
 	return err;
 }
 
+/* If-None-Match names the calendar as it is. */
+static bool
+is_known_already(const struct call *call, const struct item *item)
+{
+	struct str list = http_req_field(call->req, "If-None-Match"), key = calendar_change_key(item->body);
+
+	return list.at && etag_list_has(list, arena_printf(call->arena, "\"%.*s\"", STR_ARG(key)), true);
+}
+
 static enum err
 answer_one(struct call *call, bool pinned)
 {
@@ -171,9 +107,13 @@ answer_one(struct call *call, bool pinned)
 	uint32_t    select;
 
 	TRY(query_allow(call, known, "on a single calendar", "Use $select."));
-	TRY(read_select(call, &select));
+	TRY(entity_select(call, &select));
 	TRY(get_one(call, pinned, &item));
 	answer_entity(call, 200, &item, select);
+	if (is_known_already(call, &item)) {
+		http_resp_status(call->resp, 304);
+		buf_cut(http_resp_body(call->resp), 0);
+	}
 	return OK;
 }
 
@@ -189,14 +129,14 @@ face_get_default(struct call *call)
 	struct item item;
 
 	if (get_one(call, true, &item) == ERR_NOT_FOUND)
-		TRY(face_ensure_calendars(call));
+		TRY(require_default(call));
 	return answer_one(call, true);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
 
-static enum err
-read_body(struct call *call)
+enum err
+call_read_body(struct call *call)
 {
 	static const enum option none[] = { OPTION_KINDS };
 	struct str   type = http_req_field(call->req, "Content-Type");
@@ -241,14 +181,14 @@ face_create_calendar(struct call *call)
 	struct str          why = STR_EMPTY;
 	struct item         item;
 
-	TRY(read_body(call));
+	TRY(call_read_body(call));
 
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
 
 	calendar_ensure_default(txn, &ctx);
 	calendar_create(txn, &ctx, call->req->body, &item, &why);
 	TRY(refuse_write(call, store_commit(&txn), why));
-	answer_entity(call, 201, &item, 0);
+	answer_write(call, 201, &item);
 	return OK;
 }
 
@@ -258,9 +198,9 @@ target_id(struct call *call)
 {
 	struct item item;
 
-	if (call->route.kind != ROUTE_DEFAULT_CALENDAR)
+	if (call->route.id.len > 0)
 		return OK;
-	TRY(face_ensure_calendars(call));
+	TRY(require_default(call));
 	TRY(get_one(call, true, &item));
 	call->route.id = item.id;
 	return OK;
@@ -273,7 +213,7 @@ face_update_calendar(struct call *call)
 	struct str          why = STR_EMPTY;
 	struct item         item;
 
-	TRY(read_body(call));
+	TRY(call_read_body(call));
 	TRY(target_id(call));
 
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
@@ -281,7 +221,7 @@ face_update_calendar(struct call *call)
 	calendar_ensure_default(txn, &ctx);
 	calendar_update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body, &item, &why);
 	TRY(refuse_write(call, store_commit(&txn), why));
-	answer_entity(call, 200, &item, 0);
+	answer_write(call, 200, &item);
 	return OK;
 }
 

@@ -4,47 +4,183 @@
 #include "face/shape.h"
 #include "text/json_write.h"
 
-static const char head[] =
-	"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
-	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">\n"
-	"<edmx:DataServices>\n"
-	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">\n"
-	"<EnumType Name=\"calendarColor\">\n"
-	"<Member Name=\"auto\" Value=\"-1\"/><Member Name=\"lightBlue\" Value=\"0\"/><Member Name=\"lightGreen\" Value=\"1\"/>"
-	"<Member Name=\"lightOrange\" Value=\"2\"/><Member Name=\"lightGray\" Value=\"3\"/>"
-	"<Member Name=\"lightYellow\" Value=\"4\"/><Member Name=\"lightTeal\" Value=\"5\"/>"
-	"<Member Name=\"lightPink\" Value=\"6\"/><Member Name=\"lightBrown\" Value=\"7\"/>"
-	"<Member Name=\"lightRed\" Value=\"8\"/><Member Name=\"maxColor\" Value=\"9\"/>\n"
-	"</EnumType>\n"
-	"<EnumType Name=\"onlineMeetingProviderType\">\n"
-	"<Member Name=\"unknown\" Value=\"0\"/><Member Name=\"skypeForBusiness\" Value=\"1\"/>"
-	"<Member Name=\"skypeForConsumer\" Value=\"2\"/><Member Name=\"teamsForBusiness\" Value=\"3\"/>\n"
-	"</EnumType>\n"
-	"<ComplexType Name=\"emailAddress\">\n"
-	"<Property Name=\"address\" Type=\"Edm.String\"/>\n<Property Name=\"name\" Type=\"Edm.String\"/>\n"
-	"</ComplexType>\n"
-	"<EntityType Name=\"entity\" Abstract=\"true\">\n"
-	"<Key><PropertyRef Name=\"id\"/></Key>\n<Property Name=\"id\" Type=\"Edm.String\" Nullable=\"false\"/>\n"
-	"</EntityType>\n"
-	"<EntityType Name=\"calendar\" BaseType=\"graph.entity\">\n";
+/* The lines before calendar's properties, which come from their own table, and those after. */
+static const char *const head[] = {
+	"<?xml version=\"1.0\" encoding=\"utf-8\"?>",
+	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">",
+	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Core.V1.xml\">",
+	"<edmx:Include Namespace=\"Org.OData.Core.V1\" Alias=\"Core\"/>",
+	"</edmx:Reference>",
+	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Capabilities.V1.xml\">",
+	"<edmx:Include Namespace=\"Org.OData.Capabilities.V1\" Alias=\"Capabilities\"/>",
+	"</edmx:Reference>",
+	"<edmx:DataServices>",
+	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
+	"<EnumType Name=\"calendarColor\">",
+	"<Member Name=\"auto\" Value=\"-1\"/>",
+	"<Member Name=\"lightBlue\" Value=\"0\"/>",
+	"<Member Name=\"lightGreen\" Value=\"1\"/>",
+	"<Member Name=\"lightOrange\" Value=\"2\"/>",
+	"<Member Name=\"lightGray\" Value=\"3\"/>",
+	"<Member Name=\"lightYellow\" Value=\"4\"/>",
+	"<Member Name=\"lightTeal\" Value=\"5\"/>",
+	"<Member Name=\"lightPink\" Value=\"6\"/>",
+	"<Member Name=\"lightBrown\" Value=\"7\"/>",
+	"<Member Name=\"lightRed\" Value=\"8\"/>",
+	"<Member Name=\"maxColor\" Value=\"9\"/>",
+	"</EnumType>",
+	"<EnumType Name=\"onlineMeetingProviderType\">",
+	"<Member Name=\"unknown\" Value=\"0\"/>",
+	"<Member Name=\"skypeForBusiness\" Value=\"1\"/>",
+	"<Member Name=\"skypeForConsumer\" Value=\"2\"/>",
+	"<Member Name=\"teamsForBusiness\" Value=\"3\"/>",
+	"</EnumType>",
+	"<EnumType Name=\"teamworkUserIdentityType\">",
+	"<Member Name=\"aadUser\" Value=\"0\"/>",
+	"<Member Name=\"onPremiseAadUser\" Value=\"1\"/>",
+	"<Member Name=\"anonymousGuest\" Value=\"2\"/>",
+	"<Member Name=\"federatedUser\" Value=\"3\"/>",
+	"<Member Name=\"personalMicrosoftAccountUser\" Value=\"4\"/>",
+	"<Member Name=\"skypeUser\" Value=\"5\"/>",
+	"<Member Name=\"phoneUser\" Value=\"6\"/>",
+	"<Member Name=\"unknownFutureValue\" Value=\"7\"/>",
+	"<Member Name=\"emailUser\" Value=\"8\"/>",
+	"</EnumType>",
+	"<ComplexType Name=\"emailAddress\">",
+	"<Property Name=\"address\" Type=\"Edm.String\"/>",
+	"<Property Name=\"name\" Type=\"Edm.String\"/>",
+	"</ComplexType>",
+	"<ComplexType Name=\"identity\" OpenType=\"true\">",
+	"<Property Name=\"displayName\" Type=\"Edm.String\"/>",
+	"<Property Name=\"id\" Type=\"Edm.String\"/>",
+	"<Property Name=\"tenantId\" Type=\"Edm.String\"/>",
+	"</ComplexType>",
+	"<ComplexType Name=\"teamworkUserIdentity\" BaseType=\"graph.identity\" OpenType=\"true\">",
+	"<Property Name=\"userIdentityType\" Type=\"graph.teamworkUserIdentityType\"/>",
+	"</ComplexType>",
+	"<ComplexType Name=\"identitySet\" OpenType=\"true\">",
+	"<Property Name=\"application\" Type=\"graph.identity\"/>",
+	"<Property Name=\"device\" Type=\"graph.identity\"/>",
+	"<Property Name=\"user\" Type=\"graph.identity\"/>",
+	"</ComplexType>",
+	"<EntityType Name=\"entity\" Abstract=\"true\">",
+	"<Key><PropertyRef Name=\"id\"/></Key>",
+	"<Property Name=\"id\" Type=\"Edm.String\" Nullable=\"false\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"</EntityType>",
+	"<EntityType Name=\"calendar\" BaseType=\"graph.entity\" OpenType=\"true\">",
+	NULL
+};
 
-static const char tail[] =
-	"</EntityType>\n"
-	"<EntityType Name=\"user\" BaseType=\"graph.entity\">\n"
-	"<NavigationProperty Name=\"calendar\" Type=\"graph.calendar\" ContainsTarget=\"true\"/>\n"
-	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>\n"
-	"</EntityType>\n"
-	"<Function Name=\"delta\" IsBound=\"true\" EntitySetPath=\"bindingParameter\">\n"
-	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.calendar)\"/>\n"
-	"<ReturnType Type=\"Collection(graph.calendar)\"/>\n"
-	"</Function>\n"
-	"<EntityContainer Name=\"GraphService\">\n"
-	"<EntitySet Name=\"users\" EntityType=\"graph.user\"/>\n"
-	"<Singleton Name=\"me\" Type=\"graph.user\"/>\n"
-	"</EntityContainer>\n"
-	"</Schema>\n"
-	"</edmx:DataServices>\n"
-	"</edmx:Edmx>\n";
+static const char *const tail[] = {
+	"</EntityType>",
+	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
+	"<Property Name=\"name\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"classId\" Type=\"Edm.Guid\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"changeKey\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
+	"</EntityType>",
+	"<EntityType Name=\"callRecording\" BaseType=\"graph.entity\" OpenType=\"true\">",
+	"<Property Name=\"meetingId\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"callId\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"contentCorrelationId\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"createdDateTime\" Type=\"Edm.DateTimeOffset\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"endDateTime\" Type=\"Edm.DateTimeOffset\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"recordingContentUrl\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"content\" Type=\"Edm.Stream\"/>",
+	"<Property Name=\"meetingOrganizer\" Type=\"graph.identitySet\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"</EntityType>",
+	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
+	"<NavigationProperty Name=\"recordings\" Type=\"Collection(graph.callRecording)\" ContainsTarget=\"true\"/>",
+	"</EntityType>",
+	"<EntityType Name=\"user\" BaseType=\"graph.entity\">",
+	"<NavigationProperty Name=\"calendar\" Type=\"graph.calendar\" ContainsTarget=\"true\"/>",
+	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
+	"<NavigationProperty Name=\"calendarGroups\" Type=\"Collection(graph.calendarGroup)\" ContainsTarget=\"true\"/>",
+	"<NavigationProperty Name=\"onlineMeetings\" Type=\"Collection(graph.onlineMeeting)\" ContainsTarget=\"true\"/>",
+	"</EntityType>",
+	"<Action Name=\"permanentDelete\" IsBound=\"true\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"graph.calendar\"/>",
+	"</Action>",
+	"<Function Name=\"delta\" IsBound=\"true\" EntitySetPath=\"bindingParameter\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.calendar)\"/>",
+	"<ReturnType Type=\"Collection(graph.calendar)\"/>",
+	"</Function>",
+	"<Function Name=\"delta\" IsBound=\"true\" EntitySetPath=\"bindingParameter\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.callRecording)\"/>",
+	"<ReturnType Type=\"Collection(graph.callRecording)\"/>",
+	"</Function>",
+	"<Function Name=\"getAllRecordings\" IsBound=\"true\" IsComposable=\"true\" EntitySetPath=\"bindingParameter/recordings\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.onlineMeeting)\"/>",
+	"<Parameter Name=\"meetingOrganizerUserId\" Type=\"Edm.String\"/>",
+	"<Parameter Name=\"startDateTime\" Type=\"Edm.DateTimeOffset\"/>",
+	"<Parameter Name=\"endDateTime\" Type=\"Edm.DateTimeOffset\"/>",
+	"<ReturnType Type=\"Collection(graph.callRecording)\"/>",
+	"</Function>",
+	"<EntityContainer Name=\"GraphService\">",
+	"<EntitySet Name=\"users\" EntityType=\"graph.user\"/>",
+	"<Singleton Name=\"me\" Type=\"graph.user\"/>",
+	"</EntityContainer>",
+	"<Annotations Target=\"microsoft.graph.user/calendars\">",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
+	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.SearchRestrictions\">",
+	"<Record><PropertyValue Property=\"Searchable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.ExpandRestrictions\">",
+	"<Record><PropertyValue Property=\"Expandable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.user/calendarGroups\">",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.InsertRestrictions\">",
+	"<Record><PropertyValue Property=\"Insertable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
+	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
+	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
+	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
+	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
+	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"</Annotations>",
+	"</Schema>",
+	"</edmx:DataServices>",
+	"</edmx:Edmx>",
+	NULL
+};
 
 static const char *
 edm_type(enum calendar_prop prop)
@@ -70,20 +206,46 @@ edm_type(enum calendar_prop prop)
 	}
 }
 
+/* What POST or PATCH takes; all else is the server's. */
+static bool
+is_writable(enum calendar_prop prop)
+{
+	return prop == PROP_NAME || prop == PROP_COLOR || prop == PROP_IS_DEFAULT || prop == PROP_PROVIDER || prop == PROP_GROUP;
+}
+
+static void
+put_lines(struct buf *buf, const char *const *lines)
+{
+	for (; *lines; lines++) {
+		buf_put(buf, str_from_c(*lines));
+		buf_put_char(buf, '\n');
+	}
+}
+
+static void
+put_property(struct buf *buf, enum calendar_prop prop)
+{
+	struct str name = calendar_prop_name(prop);
+
+	buf_printf(buf, "<Property Name=\"%.*s\" Type=\"%s\"", STR_ARG(name), edm_type(prop));
+	if (is_writable(prop))
+		buf_put(buf, STR("/>\n"));
+	else
+		buf_put(buf, STR(">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>\n"));
+}
+
 enum err
 face_metadata(struct call *call)
 {
-	struct buf *body = http_resp_body(call->resp);
+	static const enum option known[] = { OPTION_FORMAT, OPTION_KINDS };
+	struct buf              *body = http_resp_body(call->resp);
 
-	buf_put(body, str_of(head, sizeof(head) - 1));
-	for (int prop = PROP_ID + 1; prop < PROP_COUNT; prop++) {
-		struct str name = calendar_prop_name((enum calendar_prop)prop);
-
-		if (calendar_prop_beta((enum calendar_prop)prop) && !call->route.beta)
-			continue;
-		buf_printf(body, "<Property Name=\"%.*s\" Type=\"%s\"/>\n", STR_ARG(name), edm_type((enum calendar_prop)prop));
-	}
-	buf_put(body, str_of(tail, sizeof(tail) - 1));
+	TRY(query_allow(call, known, "on $metadata", "Leave them out."));
+	put_lines(body, head);
+	for (int prop = PROP_ID + 1; prop < PROP_COUNT; prop++)
+		if (call->route.beta || !calendar_prop_beta((enum calendar_prop)prop))
+			put_property(body, (enum calendar_prop)prop);
+	put_lines(body, tail);
 	http_resp_field(call->resp, "Content-Type", STR("application/xml"));
 	return OK;
 }

@@ -67,17 +67,54 @@ write_inner(struct json_out *out, const struct call *call)
 
 	json_put_name(out, STR("innerError"));
 	json_put_object(out);
+	if (call->inner_code)
+		json_put_member(out, STR("code"), str_from_c(call->inner_code));
 	json_put_member(out, STR("date"), str_of(date, len));
 	json_put_member(out, STR("request-id"), id);
 	json_put_member(out, STR("client-request-id"), call->client_request_id.len ? call->client_request_id : id);
 	json_end_object(out);
 }
 
+/* The cloud communications services have codes of their own for what Exchange calls otherwise. */
+static const char *
+code_for(const struct call *call, enum refusal refusal)
+{
+	static const struct {
+		enum refusal refusal;
+		const char  *code;
+	} teams[] = {
+		{ REFUSAL_NOT_ALLOWED, "Forbidden" },      { REFUSAL_UNKNOWN_USER, "NotFound" },
+		{ REFUSAL_METHOD, "BadRequest" },          { REFUSAL_OPTION, "BadRequest" },
+		{ REFUSAL_STATE_TOKEN, "BadRequest" },     { REFUSAL_NO_ITEM, "NotFound" },
+		{ REFUSAL_FULL, "quotaLimitReached" },
+	};
+
+	for (size_t i = 0; route_is_recordings(&call->route) && i < sizeof(teams) / sizeof(teams[0]); i++)
+		if (teams[i].refusal == refusal)
+			return teams[i].code;
+	return refusal_row(refusal)->code;
+}
+
+void
+fail_put(const struct call *call, enum refusal refusal, struct str detail, struct buf *buf)
+{
+	struct json_out out;
+
+	json_out_open(&out, buf);
+	json_put_object(&out);
+	json_put_name(&out, STR("error"));
+	json_put_object(&out);
+	json_put_member(&out, STR("code"), str_from_c(code_for(call, refusal)));
+	json_put_member(&out, STR("message"), detail.len ? detail : str_from_c(refusal_row(refusal)->message));
+	write_inner(&out, call);
+	json_end_object(&out);
+	json_end_object(&out);
+}
+
 void
 fail_write(struct call *call, enum refusal refusal)
 {
 	const struct refusal_row *row = refusal_row(refusal);
-	struct json_out           out;
 
 	buf_cut(http_resp_body(call->resp), 0);
 	http_resp_status(call->resp, row->status);
@@ -86,18 +123,10 @@ fail_write(struct call *call, enum refusal refusal)
 		http_resp_field(call->resp, "WWW-Authenticate",
 		                STR("Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/"
 		                    "authorize\", client_id=\"00000003-0000-0000-c000-000000000000\""));
-	if (row->status == 503)
+	if (row->status == 503 && !call->by_server)
 		http_resp_field(call->resp, "Retry-After", STR("1"));
 	if (row->status == 410 && call->location.len)
 		http_resp_field(call->resp, "Location", call->location);
 
-	json_out_open(&out, http_resp_body(call->resp));
-	json_put_object(&out);
-	json_put_name(&out, STR("error"));
-	json_put_object(&out);
-	json_put_member(&out, STR("code"), str_from_c(row->code));
-	json_put_member(&out, STR("message"), call->detail.len ? call->detail : str_from_c(row->message));
-	write_inner(&out, call);
-	json_end_object(&out);
-	json_end_object(&out);
+	fail_put(call, refusal, call->detail, http_resp_body(call->resp));
 }

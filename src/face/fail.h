@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -24,6 +25,10 @@
 	X(REFUSAL_BAD_URL,         ERR_BAD_REQUEST, 400, "BadRequest", "The request URL cannot be understood.")    \
 	X(REFUSAL_METHOD,          ERR_BAD_REQUEST, 405, "Request_BadRequest",                                     \
 	  "Specified HTTP method is not allowed for the request target.")                                          \
+	X(REFUSAL_ACCEPT,          ERR_BAD_REQUEST, 406, "BadRequest", "None of the forms asked for can be sent.")  \
+	X(REFUSAL_DEPENDENCY,      ERR_BAD_REQUEST, 424, "FailedDependency",                                       \
+	  "A request this one depends on has failed.")                                                             \
+	X(REFUSAL_BATCH,           ERR_BAD_REQUEST, 400, "BadRequest", "The batch cannot be understood.")          \
 	X(REFUSAL_OPTION,          ERR_BAD_REQUEST, 400, "ErrorInvalidUrlQuery", "The query is not valid.")        \
 	X(REFUSAL_STATE_TOKEN,     ERR_BAD_TOKEN,   400, "ErrorInvalidUrlQuery",                                   \
 	  "Badly formed token. Copy the whole @odata.nextLink or @odata.deltaLink, or start a new round "          \
@@ -42,9 +47,27 @@
 	  "The default calendar cannot be deleted.")                                                               \
 	X(REFUSAL_STALE,           ERR_STALE,       412, "ErrorIrresolvableConflict",                              \
 	  "The calendar has changed since; read it again and repeat the request with its new ETag.")               \
+	X(REFUSAL_FORBIDDEN,       ERR_NOT_ALLOWED, 403, "Forbidden", "Missing role permissions on the request.")     \
+	X(REFUSAL_NO_POLICY,       ERR_NOT_ALLOWED, 403, "Forbidden",                                              \
+	  "No application access policy found for this app on the user.")                                          \
+	X(REFUSAL_ORGANIZER,       ERR_BAD_REQUEST, 400, "BadRequest", "The userId must match organizerId.")       \
+	X(REFUSAL_ARGUMENT,        ERR_BAD_REQUEST, 400, "BadRequest", "A function parameter is not valid.")       \
+	X(REFUSAL_NO_CONTENT,      ERR_NOT_FOUND,   404, "RecordingContentNotAvailable",                           \
+	  "The content of this recording has not arrived yet. Ask again later.")                                   \
+	X(REFUSAL_EXISTS,          ERR_CONFLICT,    409, "nameAlreadyExists",                                      \
+	  "A recording with this id already exists.")                                                              \
+	X(REFUSAL_CONDITION,       ERR_STALE,       412, "resourceModified",                                       \
+	  "The content is not the one the request's condition names.")                                             \
+	X(REFUSAL_CUT,             ERR_BAD_REQUEST, 400, "BadRequest",                                             \
+	  "The body is not as long as was announced; nothing was stored.")                                         \
+	X(REFUSAL_LATE,            ERR_BUSY,        408, "BadRequest",                                             \
+	  "The body did not come in time; nothing was stored.")                                                    \
+	X(REFUSAL_RANGE,           ERR_BAD_REQUEST, 416, "invalidRange",                                           \
+	  "The requested range lies outside the content.")                                                         \
 	X(REFUSAL_TOO_LARGE,       ERR_TOO_LARGE,   413, "BadRequest", "The request is too large.")                \
 	X(REFUSAL_FULL,            ERR_FULL,        507, "ErrorQuotaExceeded",                                     \
 	  "The store's disk is full: nothing was changed. Reading goes on.")                                       \
+	X(REFUSAL_HTTP_VERSION,    ERR_BAD_REQUEST, 505, "BadRequest", "Use HTTP/1.1 or HTTP/2.")                  \
 	X(REFUSAL_BUSY,            ERR_BUSY,        503, "ServiceUnavailable", "Try again after the given time.")  \
 	X(REFUSAL_BROKEN,          ERR_IO,          500, "InternalServerError", "The server failed; its log says why.")
 
@@ -68,5 +91,7 @@ enum refusal refusal_for(enum err err);
 
 struct call;
 
+/* Only the JSON; an empty detail takes the row's message. */
+void fail_put(const struct call *call, enum refusal refusal, struct str detail, struct buf *buf);
 /* Replaces whatever answer there was by Graph's error. */
 void fail_write(struct call *call, enum refusal refusal);

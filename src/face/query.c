@@ -69,6 +69,14 @@ take_preference(struct query *query, struct str wish)
 		value = str_of(value.at + 1, value.len - 2);
 	if (str_eq_nocase(name, STR("odata.track-changes")))
 		query->track_changes = true;
+	if (str_eq_nocase(name, STR("return"))) {
+		query->minimal = !query->whole && (query->minimal || str_eq_nocase(value, STR("minimal")));
+		query->whole = !query->minimal && (query->whole || str_eq_nocase(value, STR("representation")));
+	}
+	if (str_eq_nocase(name, STR("IdType")) && str_eq_nocase(value, STR("ImmutableId")))
+		query->immutable_ids = true;
+	if (str_eq_nocase(name, STR("tidemark.removals")))
+		query->removals = true;
 	if (!str_eq_nocase(name, STR("odata.maxpagesize")) && !str_eq_nocase(name, STR("maxpagesize")))
 		return;
 	if (query->page_size == 0 && str_to_u64(value, &number) && number > 0)

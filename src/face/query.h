@@ -28,6 +28,9 @@ struct query {
 	struct str value[OPTION_KINDS];  /* decoded */
 	uint32_t   page_size;            /* Prefer: odata.maxpagesize, 1..1000; 0 if not asked */
 	bool       track_changes;        /* Prefer: odata.track-changes */
+	bool       minimal, whole;       /* Prefer: return=minimal, return=representation */
+	bool       immutable_ids;        /* Prefer: IdType="ImmutableId" */
+	bool       removals;             /* Prefer: tidemark.removals (of recordings; ours) */
 };
 
 struct call;

@@ -1,19 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recording — the callRecording resource: what an import may bring and how it is stored.
+ * recording — the callRecording resource: what an import or a POST may bring, how it is stored and shown.
  *
- * The body is the object's JSON text as given (control information left out); the item's second
- * key is its meetingId.  Only creation and removal give a recording a seq: a repeated import
- * rewrites it where it stands.
+ * Stored ready to send: the object as JSON text behind a few bytes that say what a page must know
+ * without parsing: when it was created, where the value of recordingContentUrl stands (the server's
+ * own URL goes there at send time), and which file holds the content.  The item's second key is the
+ * meetingId.  Unknown properties of an import are kept, byte for byte, after the known ones.
+ *
+ * Only creation and removal give a recording a seq: a repeated import and new content rewrite it
+ * where it stands, so no reader is told it twice.
+ *
+ * The functions that take a store_txn check, then write; a refusal is set by store_fail() and the
+ * sentence stands in *why_out (from the arena).
  */
 #pragma once
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "content/content.h"
 #include "store/store.h"
 
-enum err recording_check_import(struct str value, struct arena *arena, struct str *why_out) MUST_CHECK;
-void     recording_put_import(struct store_txn *txn, const struct store_feed *feed, const struct entropy *entropy,
-                              struct str value, struct arena *arena, struct str *why_out);
-/* The JSON object of a stored recording. */
+/* What the stored body says without being parsed. */
+struct recording {
+	int64_t            created_ns;
+	bool               has_content;
+	bool               has_url;          /* it came with a recordingContentUrl of its own */
+	struct content_ref content;
+	struct str         json;
+	size_t             url_at, url_len;  /* of that property's value in json */
+};
+
+bool recording_read(struct str body, struct recording *recording_out);   /* false: damaged */
+
+/* The JSON object of a stored recording, with the URL it came with. */
 struct str recording_json(struct str body);
+
+/* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------ */
+
+enum err recording_check_import(struct str value, struct arena *arena, struct str *why_out) MUST_CHECK;
+/* `content` may be NULL: content that is there stays. */
+void recording_put_import(struct store_txn *txn, const struct store_feed *feed, const struct entropy *entropy,
+                          struct str value, struct arena *arena, struct str *why_out);
+void recording_put_with_content(struct store_txn *txn, const struct store_feed *feed, const struct entropy *entropy,
+                                struct str value, const struct content_ref *content, struct arena *arena,
+                                struct str *why_out);
+
+struct recording_new {
+	struct store_feed     feed;
+	struct str            meeting;       /* from the path */
+	int64_t               now_ns;        /* createdDateTime if none is sent */
+	const struct entropy *entropy;
+	struct arena         *arena;
+};
+
+/* POST.  ERR_BAD_REQUEST · ERR_CONFLICT the id is taken. */
+void recording_create(struct store_txn *txn, const struct recording_new *ctx, struct str value, struct item *item_out,
+                      struct str *why_out);
+
+/*
+ * Links content to a recording of that meeting.  *old_out is what was linked before (had_old_out says whether
+ * anything was); its file can go once the commit is done.  ERR_NOT_FOUND · ERR_STALE.
+ */
+struct recording_link {
+	struct store_feed  feed;
+	struct str         meeting, id;
+	struct content_ref content;
+	const struct recording *seen;        /* the content must still be what it was then; NULL: whatever it is */
+};
+void recording_link_content(struct store_txn *txn, const struct recording_link *link, struct arena *arena,
+                            struct content_ref *old_out, bool *had_old_out);

@@ -10,6 +10,7 @@ struct piece {
 	struct str name;
 	struct str key;
 	bool       has_key;              /* brackets stood there, perhaps empty */
+	struct str text;                 /* the whole of it */
 };
 
 struct pieces {
@@ -41,18 +42,25 @@ unquote(struct str text, struct arena *arena, struct str *key_out)
 	return true;
 }
 
+static bool
+takes_arguments(struct str name)
+{
+	return str_eq_nocase(name, STR("getAllRecordings")) || str_eq_nocase(name, STR("microsoft.graph.getAllRecordings"));
+}
+
 /* The bracket must be written as such or encoded; it is looked for after decoding, ids in segments hold none. */
 static bool
 read_piece(struct str text, struct arena *arena, struct piece *piece_out)
 {
 	size_t open = str_find(text, '(');
 
-	*piece_out = (struct piece){ .name = text };
+	*piece_out = (struct piece){ .name = text, .text = text };
 	if (open == text.len || open == 0 || text.at[text.len - 1] != ')')
 		return true;
 	piece_out->name = str_first(text, open);
 	piece_out->has_key = true;
-	return unquote(str_of(text.at + open + 1, text.len - open - 2), arena, &piece_out->key);
+	piece_out->key = str_of(text.at + open + 1, text.len - open - 2);
+	return takes_arguments(piece_out->name) || unquote(piece_out->key, arena, &piece_out->key);
 }
 
 static enum err
@@ -96,13 +104,11 @@ take_keyed(const struct pieces *pieces, size_t *at, const char *name, struct str
 	}
 	if (*at + 1 >= pieces->count)
 		return false;
-	/* A key that holds brackets of its own came apart: put it together. */
+	/* A key that holds brackets of its own came apart: take it whole. */
 	piece++;
-	if (piece->has_key)
-		return false;
-	*key_out = piece->name;
+	*key_out = piece->text;
 	*at += 2;
-	return piece->name.len > 0;
+	return piece->text.len > 0;
 }
 
 static bool
@@ -117,7 +123,81 @@ static void
 unknown_at(const struct pieces *pieces, size_t at, struct route *route)
 {
 	route->kind = ROUTE_UNKNOWN;
-	route->unknown = at < pieces->count ? pieces->at[at].name : STR_EMPTY;
+	route->unknown = pieces->at[at < pieces->count ? at : pieces->count - 1].name;
+}
+
+static bool
+is_delta(const struct pieces *pieces, size_t at)
+{
+	return at + 1 == pieces->count && is_function(&pieces->at[at], "delta", "microsoft.graph.delta");
+}
+
+/* What stands behind …/onlineMeetings; ROUTE_UNKNOWN if it is nothing we know. */
+static void
+parse_meetings(const struct pieces *pieces, size_t at, struct route *route)
+{
+	const struct piece *piece = &pieces->at[at + 1];
+	size_t              start = at;
+
+	if (!piece[-1].has_key && at + 1 < pieces->count && takes_arguments(piece->name)) {
+		route->args = piece->key;
+		if (at + 2 == pieces->count)
+			route->kind = ROUTE_ALL_RECORDINGS;
+		else if (is_delta(pieces, at + 2))
+			route->kind = ROUTE_ALL_RECORDINGS_DELTA;
+	} else if (take_keyed(pieces, &at, "onlineMeetings", &route->meeting) && at < pieces->count) {
+		if (is(&pieces->at[at], "recordings") && at + 1 == pieces->count)
+			route->kind = ROUTE_RECORDINGS;
+		else if (is(&pieces->at[at], "recordings") && is_delta(pieces, at + 1))
+			route->kind = ROUTE_RECORDINGS_DELTA;
+		else if (take_keyed(pieces, &at, "recordings", &route->id) && at == pieces->count)
+			route->kind = ROUTE_RECORDING;
+		else if (at + 1 == pieces->count && route->id.len > 0 && is(&pieces->at[at], "content"))
+			route->kind = ROUTE_CONTENT;
+	}
+	if (route->kind == ROUTE_UNKNOWN)
+		route->unknown = at < pieces->count ? pieces->at[at].name : pieces->at[start].name;
+}
+
+static bool
+is_permanent_delete(const struct pieces *pieces, size_t at)
+{
+	return at + 1 == pieces->count &&
+	       is_function(&pieces->at[at], "permanentDelete", "microsoft.graph.permanentDelete");
+}
+
+/* What stands behind …/calendars, its key included; *at moves past what was understood. */
+static void
+parse_calendars(const struct pieces *pieces, size_t *at, struct route *route)
+{
+	if (is(&pieces->at[*at], "calendars") && *at + 1 == pieces->count) {
+		route->kind = ROUTE_CALENDARS;
+		*at += 1;
+	} else if (is(&pieces->at[*at], "calendars") && is_function(&pieces->at[*at + 1], "delta", "microsoft.graph.delta")) {
+		route->kind = ROUTE_CALENDARS_DELTA;
+		*at += 2;
+	} else if (take_keyed(pieces, at, "calendars", &route->id)) {
+		route->kind = ROUTE_CALENDAR;
+		if (is_permanent_delete(pieces, *at)) {
+			route->kind = ROUTE_PERMANENT_DELETE;
+			*at += 1;
+		}
+	}
+}
+
+static void
+parse_groups(const struct pieces *pieces, size_t *at, struct route *route)
+{
+	if (is(&pieces->at[*at], "calendarGroups") && *at + 1 == pieces->count) {
+		route->kind = ROUTE_GROUPS;
+		*at += 1;
+	} else if (take_keyed(pieces, at, "calendarGroups", &route->group)) {
+		route->kind = ROUTE_GROUP;
+		if (*at + 1 == pieces->count && is(&pieces->at[*at], "calendars")) {
+			route->kind = ROUTE_GROUP_CALENDARS;
+			*at += 1;
+		}
+	}
 }
 
 /* What stands behind the user. */
@@ -126,18 +206,21 @@ parse_mailbox(const struct pieces *pieces, size_t at, struct route *route)
 {
 	size_t start = at;
 
+	if (at < pieces->count && str_eq_nocase(pieces->at[at].name, STR("onlineMeetings"))) {
+		parse_meetings(pieces, at, route);
+		return;
+	}
 	if (at < pieces->count && is(&pieces->at[at], "calendar")) {
 		route->kind = ROUTE_DEFAULT_CALENDAR;
 		at++;
-	} else if (at < pieces->count && is(&pieces->at[at], "calendars") && at + 1 == pieces->count) {
-		route->kind = ROUTE_CALENDARS;
-		at++;
-	} else if (at + 1 < pieces->count && is(&pieces->at[at], "calendars") &&
-	           is_function(&pieces->at[at + 1], "delta", "microsoft.graph.delta")) {
-		route->kind = ROUTE_CALENDARS_DELTA;
-		at += 2;
-	} else if (take_keyed(pieces, &at, "calendars", &route->id)) {
-		route->kind = ROUTE_CALENDAR;
+		if (is_permanent_delete(pieces, at)) {
+			route->kind = ROUTE_PERMANENT_DELETE;
+			at++;
+		}
+	} else if (at < pieces->count) {
+		parse_calendars(pieces, &at, route);
+		if (route->kind == ROUTE_UNKNOWN)
+			parse_groups(pieces, &at, route);
 	}
 	if (route->kind == ROUTE_UNKNOWN || at != pieces->count)
 		unknown_at(pieces, at == start ? start : at, route);
@@ -151,6 +234,12 @@ parse_version(const struct pieces *pieces, struct route *route)
 	else if (!is(&pieces->at[0], "v1.0"))
 		return false;
 	return true;
+}
+
+bool
+route_is_recordings(const struct route *route)
+{
+	return route->kind >= ROUTE_ALL_RECORDINGS && route->kind <= ROUTE_CONTENT;
 }
 
 enum err
@@ -169,6 +258,8 @@ route_parse(struct str path, struct arena *arena, struct route *route_out)
 		route.kind = ROUTE_SERVICE;
 	} else if (pieces.count == 2 && is(&pieces.at[1], "$metadata")) {
 		route.kind = ROUTE_METADATA;
+	} else if (pieces.count == 2 && is(&pieces.at[1], "$batch")) {
+		route.kind = ROUTE_BATCH;
 	} else if (is(&pieces.at[1], "me")) {
 		route.me = true;
 		parse_mailbox(&pieces, 2, &route);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/guid.h"
 #include "face/calendar.h"
+#include "text/json_read.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
 
@@ -13,10 +14,13 @@
 #define CUTS_MAX     (CALENDAR_PIECES_MAX - 1)
 #define CUT_BYTES    8
 #define NAME_MAX     255                 /* characters of a folder name */
-#define ADDRESS_MAX  1024
+#define TEXT_MAX     1024                /* bytes of any other text */
+#define PROVIDERS_MAX 16
 
 /* What a value must be; the check looks at the raw JSON that json_read() has accepted. */
-enum value_kind { VALUE_ID, VALUE_NAME, VALUE_TEXT, VALUE_FLAG, VALUE_COLOR, VALUE_PROVIDER, VALUE_PROVIDERS, VALUE_OWNER };
+enum value_kind {
+	VALUE_ID, VALUE_NAME, VALUE_TEXT, VALUE_KEY, VALUE_FLAG, VALUE_COLOR, VALUE_PROVIDER, VALUE_PROVIDERS, VALUE_OWNER
+};
 
 static const struct {
 	const char *name;
@@ -38,9 +42,10 @@ kind_of(enum calendar_prop prop)
 		return VALUE_NAME;
 	case PROP_COLOR:
 		return VALUE_COLOR;
+	case PROP_CHANGE_KEY:
+		return VALUE_KEY;
 	case PROP_HEX_COLOR:
 	case PROP_GROUP_CLASS:
-	case PROP_CHANGE_KEY:
 	case PROP_GROUP:
 		return VALUE_TEXT;
 	case PROP_PROVIDERS:
@@ -132,12 +137,13 @@ check_providers(struct str raw, struct arena *arena)
 	struct json_walk walk;
 	struct json_span span;
 	struct str       text;
+	int              count = 0;
 
 	if (raw.at[0] != '[')
 		return "must be an array of online meeting providers";
 	json_walk_open(&walk, raw);
 	while (json_walk_next(&walk, &span))
-		if (!json_span_text(span.value, arena, &text) || !is_provider(text))
+		if (++count > PROVIDERS_MAX || !json_span_text(span.value, arena, &text) || !is_provider(text))
 			return "holds an online meeting provider that is not known";
 	return NULL;
 }
@@ -152,8 +158,20 @@ check_owner(struct str raw, struct arena *arena)
 		return "must be an object with name and address";
 	for (int i = 0; i < 2; i++)
 		if (json_span_member(raw, str_from_c(members[i]), &value) && value.at[0] != 'n' &&
-		    (!json_span_text(value, arena, &text) || text.len > ADDRESS_MAX))
+		    (!json_span_text(value, arena, &text) || text.len > TEXT_MAX))
 			return "must have a name and an address that are strings";
+	return NULL;
+}
+
+/* It goes into ETags, where RFC 9110 section 8.8.3 allows no more. */
+static const char *
+check_key(struct str text)
+{
+	if (text.len > TEXT_MAX)
+		return "must not be longer than 1024 bytes";
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] <= 0x20 || text.at[i] >= 0x7f || text.at[i] == '"' || text.at[i] == '\\')
+			return "must hold visible ASCII without quotes only";
 	return NULL;
 }
 
@@ -166,12 +184,14 @@ check_text(enum value_kind kind, struct str text)
 		return text.len == 0 || text.len > STORE_ID_MAX ? "must have 1 to 1024 bytes" : NULL;
 	case VALUE_NAME:
 		return check_name(text);
+	case VALUE_KEY:
+		return check_key(text);
 	case VALUE_COLOR:
 		return is_color(text) ? NULL : "is not a calendar color";
 	case VALUE_PROVIDER:
 		return is_provider(text) ? NULL : "is not an online meeting provider that is known";
 	default:
-		return NULL;
+		return text.len > TEXT_MAX ? "must not be longer than 1024 bytes" : NULL;
 	}
 }
 
@@ -243,12 +263,40 @@ body_json(struct str body)
 	return str_skip(body, 2 + (size_t)(uint8_t)body.at[1] * CUT_BYTES);
 }
 
-void
-calendar_read_body(struct str body, struct arena *arena, struct calendar *calendar_out)
+bool
+calendar_read_body(struct str body, struct calendar *calendar_out)
 {
-	struct str why;
+	struct str       json = body_json(body);
+	struct calendar  calendar = { 0 };
+	struct json_walk walk;
+	struct json_span span;
+	const char      *end = NULL;     /* of the last known value: what is unknown follows it */
+	int              known = 0;
 
-	MUST(calendar_read(body_json(body), arena, calendar_out, &why) == OK);
+	*calendar_out = (struct calendar){ 0 };
+	json_walk_open(&walk, json);
+	while (known < PROP_COUNT && json_walk_next(&walk, &span)) {
+		if (!str_eq(span.name, calendar_prop_name((enum calendar_prop)known)) || span.value.len == 0)
+			return false;
+		calendar.prop[known++] = span.value;
+		end = span.value.at + span.value.len;
+	}
+	if (known < PROP_COUNT || json.at[json.len - 1] != '}' || end >= json.at + json.len)
+		return false;
+	calendar.unknown = str_of(end, (size_t)(json.at + json.len - 1 - end));
+	*calendar_out = calendar;
+	return true;
+}
+
+bool
+calendar_body_is_sound(struct str body, struct str id, struct arena *arena)
+{
+	struct json    *tree = NULL;
+	struct calendar calendar;
+	bool            is_json = json_read(body_json(body), arena, &tree, NULL) == OK;
+
+	json_drop(&tree);
+	return is_json && calendar_read_body(body, &calendar) && str_eq(calendar_text(&calendar, PROP_ID, arena), id);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -400,10 +448,9 @@ calendar_set_flag(struct calendar *calendar, enum calendar_prop prop, bool value
 }
 
 struct str
-calendar_name_key(const struct calendar *calendar, struct arena *arena)
+calendar_fold_name(struct str name, struct arena *arena)
 {
-	struct str name = calendar_text(calendar, PROP_NAME, arena);
-	char      *folded = arena_take_raw(arena, name.len);
+	char *folded = arena_take_raw(arena, name.len);
 
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.at[i];
@@ -411,4 +458,10 @@ calendar_name_key(const struct calendar *calendar, struct arena *arena)
 		folded[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 	}
 	return str_of(folded, name.len);
+}
+
+struct str
+calendar_name_key(const struct calendar *calendar, struct arena *arena)
+{
+	return calendar_fold_name(calendar_text(calendar, PROP_NAME, arena), arena);
 }

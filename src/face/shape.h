@@ -51,8 +51,11 @@ enum calendar_prop calendar_prop_find(struct str name);
 
 /* Takes an object apart and checks each known value's type. ERR_BAD_REQUEST with a sentence. */
 enum err calendar_read(struct str json, struct arena *arena, struct calendar *calendar_out, struct str *why_out) MUST_CHECK;
-/* From a stored body; trusts it. */
-void calendar_read_body(struct str body, struct arena *arena, struct calendar *calendar_out);
+/*
+ * The values of a stored body, as views into it.  False, with every value empty, when the body is not one that
+ * calendar_body() makes: the store is damaged.
+ */
+bool calendar_read_body(struct str body, struct calendar *calendar_out);
 /* The stored body. Every known property must be there. */
 struct str calendar_body(const struct calendar *calendar, struct arena *arena);
 
@@ -60,5 +63,7 @@ bool       calendar_flag(const struct calendar *calendar, enum calendar_prop pro
 struct str calendar_text(const struct calendar *calendar, enum calendar_prop prop, struct arena *arena);
 void       calendar_set_text(struct calendar *calendar, enum calendar_prop prop, struct str text, struct arena *arena);
 void       calendar_set_flag(struct calendar *calendar, enum calendar_prop prop, bool value);
-/* The second key of its item: the name, letter case folded. */
+/* A name as it is compared: the letter case of A–Z aside. */
+struct str calendar_fold_name(struct str name, struct arena *arena);
+/* The second key of its item: the name, folded. */
 struct str calendar_name_key(const struct calendar *calendar, struct arena *arena);

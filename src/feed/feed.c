@@ -7,8 +7,9 @@ place_is_told(const struct place *place)
 	return !place->span.fresh && place->span.after == place->span.until;
 }
 
-enum err
-place_judge(const struct place *place, const struct store_mark *mark)
+/* `additions`: what was purged would not have been told. */
+static enum err
+judge(const struct place *place, const struct store_mark *mark, bool additions)
 {
 	const struct span *span = &place->span;
 
@@ -17,7 +18,7 @@ place_judge(const struct place *place, const struct store_mark *mark)
 		return place->seen == 0 ? OK : ERR_GONE;
 	if (!mark->exists || !guid_eq(&place->incarnation, &mark->incarnation))
 		return ERR_GONE;
-	if (mark->horizon > (span->fresh ? span->until : span->after))
+	if (!additions && mark->horizon > (span->fresh ? span->until : span->after))
 		return ERR_GONE;
 	if (place->epoch > mark->epoch)
 		return ERR_GONE;
@@ -27,8 +28,14 @@ place_judge(const struct place *place, const struct store_mark *mark)
 	return place->seen > mark->head ? ERR_GONE : OK;
 }
 
+enum err
+place_judge(const struct place *place, const struct store_mark *mark)
+{
+	return judge(place, mark, false);
+}
+
 static struct store_range
-range_from(const struct store *store, const struct place *from, uint32_t limit)
+range_from(const struct store *store, const struct place *from, uint32_t limit, bool additions)
 {
 	if (!from)
 		return (struct store_range){
@@ -39,7 +46,7 @@ range_from(const struct store *store, const struct place *from, uint32_t limit)
 		.until = place_is_told(from) ? STORE_TO_HEAD : from->span.until,
 		.epoch = from->epoch,
 		.limit = limit + 1,
-		.live_only = from->span.fresh,
+		.live_only = from->span.fresh || additions,
 	};
 }
 
@@ -50,15 +57,21 @@ until_is_void(const struct place *from, const struct store_range *range, const s
 	return from && !from->span.fresh && range->until != STORE_TO_HEAD && from->epoch != mark->epoch;
 }
 
-enum err
-feed_open(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
+/* page->additions and page->bodies_only are set. */
+static enum err
+open_page(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
           uint32_t limit, struct arena *arena)
 {
-	struct store_range                         range = range_from(store, from, limit);
-	AUTO(store_scan_abort) struct store_scan  *scan = store_scan_open(store, feed, &range, arena);
-	const struct store_mark                   *mark = store_scan_mark(scan);
+	bool                                       additions = page->additions;
+	bool                                       bodies_only = page->bodies_only;
+	struct store_range                         range = range_from(store, from, limit, additions);
+	AUTO(store_scan_abort) struct store_scan  *scan = NULL;
+	const struct store_mark                   *mark;
 
 	MUST(limit > 0);
+	range.bodies_only = bodies_only;
+	scan = store_scan_open(store, feed, &range, arena);
+	mark = store_scan_mark(scan);
 	if (until_is_void(from, &range, mark)) {
 		TRY(store_scan_close(&scan));
 		range.until = STORE_TO_HEAD;
@@ -68,16 +81,45 @@ feed_open(struct feed_page *page, struct store *store, const struct store_feed *
 	if (!mark->exists && store_scan_failed(scan))
 		return store_scan_close(&scan);
 	if (from)
-		TRY(place_judge(from, mark));
+		TRY(judge(from, mark, additions));
 
 	*page = (struct feed_page){
 		.scan = scan,
-		.span = { range.after, range.until == STORE_TO_HEAD ? mark->head : range.until, range.live_only },
+		.span = { range.after, range.until == STORE_TO_HEAD ? mark->head : range.until,
+		          !from || from->span.fresh },
 		.seen = from && from->seen > mark->head ? from->seen : mark->head,
 		.left = limit,
+		.additions = additions,
+		.bodies_only = bodies_only,
 	};
 	scan = NULL;
 	return OK;
+}
+
+enum err
+feed_open(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
+          uint32_t limit, struct arena *arena)
+{
+	page->additions = page->bodies_only = false;
+	return open_page(page, store, feed, from, limit, arena);
+}
+
+enum err
+feed_open_bodies(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
+                 uint32_t limit, struct arena *arena)
+{
+	page->additions = false;
+	page->bodies_only = true;
+	return open_page(page, store, feed, from, limit, arena);
+}
+
+enum err
+feed_open_additions(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
+                    uint32_t limit, struct arena *arena)
+{
+	page->additions = true;
+	page->bodies_only = false;
+	return open_page(page, store, feed, from, limit, arena);
 }
 
 enum err

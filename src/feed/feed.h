@@ -43,6 +43,8 @@ struct feed_page {
 	uint64_t           before_last;  /* where span.after stood before the last item */
 	uint64_t           seen;
 	uint32_t           left;         /* items this page may still take */
+	bool               additions;    /* tombstones are passed over */
+	bool               bodies_only;  /* as in struct store_range */
 	bool               put_back, ended;
 };
 
@@ -53,6 +55,15 @@ struct feed_page {
  */
 enum err feed_open(struct feed_page *page, struct store *store, const struct store_feed *feed,
                    const struct place *from, uint32_t limit, struct arena *arena) MUST_CHECK;
+/*
+ * As feed_open(), for a reader that is never told removals: every round passes over tombstones, and since it
+ * misses none of them, a purge never makes it too late.  Such a reader must always open its pages this way.
+ */
+enum err feed_open_additions(struct feed_page *page, struct store *store, const struct store_feed *feed,
+                             const struct place *from, uint32_t limit, struct arena *arena) MUST_CHECK;
+/* As feed_open(); of a live item only seq and body are told. */
+enum err feed_open_bodies(struct feed_page *page, struct store *store, const struct store_feed *feed,
+                          const struct place *from, uint32_t limit, struct arena *arena) MUST_CHECK;
 /* A reader that wants only what comes after now: the place at the head, told. */
 enum err feed_from_now(struct store *store, const struct store_feed *feed, struct arena *arena,
                        struct place *place_out) MUST_CHECK;

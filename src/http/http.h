@@ -46,6 +46,9 @@ struct http_req {
 	size_t                   field_count;
 	bool                     tls;
 	bool                     may_block;     /* on a worker thread */
+	uint64_t                 body_announced;        /* Content-Length; 0 if there is none */
+	struct http_conn        *stream;        /* for http_req_read(); NULL: no body is on its way … */
+	struct http_pipe        *pipe;          /* … unless it comes over HTTP/2 */
 	struct arena            *arena;
 };
 
@@ -54,6 +57,14 @@ struct str http_req_field(const struct http_req *req, const char *name);
 /* The n-th field of that name, for those that may be repeated (Prefer, Accept). False when there is none. */
 bool http_req_field_at(const struct http_req *req, const char *name, size_t n, struct str *value_out);
 
+/*
+ * The next bytes of a streamed body (http_plan.stream), at least one unless the body is over; waits for them, so only
+ * on a worker.  "100 Continue" goes out with the first call, so an answer that refuses before has not asked for the
+ * body.  Sticky: after a failure the same comes again, and the connection ends with the answer.
+ * ERR_BAD_REQUEST malformed, or the peer stopped in the middle · ERR_TOO_LARGE over body_max · ERR_BUSY too slow · ERR_IO.
+ */
+enum err http_req_read(const struct http_req *req, void *bytes, size_t size, size_t *len_out) MUST_CHECK;
+
 struct http_resp;
 
 void        http_resp_status(struct http_resp *resp, unsigned status);
@@ -61,12 +72,30 @@ unsigned    http_resp_get_status(const struct http_resp *resp);
 /* Added to what is there; name and value are copied.  Content-Length, Date, Connection are the server's business. */
 void        http_resp_field(struct http_resp *resp, const char *name, struct str value);
 struct buf *http_resp_body(struct http_resp *resp);      /* empty at first; limit: conf.response_max */
+/*
+ * The body is a stretch of a file, sent by the kernel where it can; the descriptor is the response's from here on.
+ * The stretch must be there: a file that ends early ends the connection.
+ */
+void        http_resp_file(struct http_resp *resp, int fd, uint64_t from, uint64_t len);
 /* Back to status 200, no fields, no body: to replace an unfinished answer by an error. */
 void        http_resp_clear(struct http_resp *resp);
+/* The value of the first field of that name (any case) added so far; at == NULL if there is none. */
+struct str  http_resp_get_field(const struct http_resp *resp, const char *name);
+
+/* A response that no connection sends, for an answer that is made of others. */
+struct http_resp *http_resp_open(size_t body_max);
+void              http_resp_close(struct http_resp **resp);
+/* False: it cannot be sent (too large, a broken field). */
+bool              http_resp_is_good(const struct http_resp *resp);
+/* Takes the next field off *rest, which starts as http_resp_fields(). False at the end. */
+struct str        http_resp_fields(const struct http_resp *resp);
+bool              http_resp_take_field(struct str *rest, struct http_field *field_out);
 
 struct http_plan {
 	size_t body_max;                 /* bytes of body accepted; more is 413. 0: a body is refused (400) */
 	bool   blocks;                   /* the answer may block: run it on a worker */
+	bool   stream;                   /* the answer reads the body itself, piece by piece; then it blocks, too */
+	bool   early;                    /* the answer is known without the body, which is not read: the connection ends */
 };
 
 enum http_verdict { HTTP_DONE, HTTP_BLOCKS };
@@ -76,7 +105,8 @@ struct http_app {
 	void *ctx;
 	void              (*plan)(void *ctx, const struct http_req *req, struct http_plan *plan_out);
 	enum http_verdict (*answer)(void *ctx, const struct http_req *req, struct http_resp *resp);
-	/* The body of a refusal the server itself decided on (status is set); req may have empty parts. */
+	/* The body of a refusal the server itself decided on (status is set); req may have empty parts.
+	   Retry-After of a 503 is the server's business. */
 	void              (*refuse)(void *ctx, const struct http_req *req, unsigned status, const char *reason,
 	                            struct http_resp *resp);
 };
@@ -107,7 +137,8 @@ struct http_conf {
 
 struct http_server;
 
-/* ERR_IO (address in use, unreadable certificate, …), ERR_BAD_REQUEST (listen is malformed); sentence in why_out. */
+/* ERR_IO (address in use, unreadable certificate, …), ERR_BAD_REQUEST (listen or unix_path is malformed, half of the
+   certificate's pair is missing); sentence in why_out. */
 enum err http_open(const struct http_conf *conf, const struct http_app *app, struct http_server **server_out,
                    char why_out[256]) MUST_CHECK;
 struct str http_address(const struct http_server *server);       /* "127.0.0.1:8443", the port really taken */

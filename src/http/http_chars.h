@@ -3,7 +3,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline bool
 http_is_digit(char c)
@@ -47,4 +49,25 @@ http_is_text(char c)
 	uint8_t byte = (uint8_t)c;
 
 	return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
+/* How many bytes at the start are text.  Eight at a time: most of a head is one long token. */
+static inline size_t
+http_text_len(const char *at, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	size_t         i = 0;
+
+	for (; len - i >= 8; i += 8) {
+		uint64_t word, del;
+
+		memcpy(&word, at + i, sizeof(word));
+		del = word ^ ones * 0x7f;
+		/* Not zero if a byte is below 0x20, or is 0x7f. */
+		if ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & highs)
+			break;
+	}
+	while (i < len && http_is_text(at[i]))
+		i++;
+	return i;
 }

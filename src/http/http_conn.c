@@ -12,6 +12,8 @@
 /* A turn is a read, a parse or a write.  After so many the other connections of the loop come first. */
 #define TURNS_MAX      64u
 #define LINGER_MS      2000
+/* A peer that takes less than this in write_ms takes nothing. */
+#define PROGRESS_MIN   ((size_t)4096)
 #define BODY_READ_SIZE ((size_t)16 * 1024)
 
 enum step { STEP_ON, STEP_WAIT };
@@ -60,6 +62,14 @@ static enum step
 close_conn(struct http_conn *conn)
 {
 	MUST(conn->state != CONN_WORKING && conn->state != CONN_DEAD);
+	/* Workers have exchanges of it: the last to come back closes it. */
+	if (conn->h2 && http_h2_working(conn->h2) > 0) {
+		conn->gone = true;
+		http_h2_break(conn->h2);
+		http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
+		return STEP_WAIT;
+	}
+	http_h2_close(&conn->h2);
 	end_exchange(conn);
 	http_loop_put_spare(conn->loop, &conn->in);
 	http_tls_link_close(&conn->tls);
@@ -76,6 +86,7 @@ close_conn(struct http_conn *conn)
 static enum step
 linger(struct http_conn *conn)
 {
+	http_h2_close(&conn->h2);
 	end_exchange(conn);
 	http_loop_put_spare(conn->loop, &conn->in);
 	if (conn->tls)
@@ -144,6 +155,7 @@ take_head(struct http_conn *conn)
 	http_exchange_take_head(conn->exchange, buf_str(&conn->in));
 	req->tls = conn->tls != NULL;
 	req->peer = str_from_c(conn->peer);
+	req->body_announced = conn->exchange->head.content_length;
 }
 
 static enum step
@@ -206,6 +218,15 @@ fill(struct http_conn *conn, size_t room)
 	}
 }
 
+static void
+begin_h2(struct http_conn *conn)
+{
+	end_exchange(conn);
+	conn->begun = true;
+	conn->h2 = http_h2_open(conn);
+	conn->state = CONN_H2;
+}
+
 static enum step
 step_handshake(struct http_conn *conn)
 {
@@ -213,13 +234,54 @@ step_handshake(struct http_conn *conn)
 	case HTTP_IO_DONE:
 		conn->state = CONN_IDLE;
 		conn->readable = true;
+		conn->begun = true;
 		set_deadline(conn, limits_of(conn)->idle_ms);
+		if (http_tls_link_is_h2(conn->tls))
+			begin_h2(conn);
 		return STEP_ON;
 	case HTTP_IO_WAIT:
 		return STEP_WAIT;
 	default:
 		return close_conn(conn);
 	}
+}
+
+/* ---- HTTP/2 ---------------------------------------------------------------------------------------------- */
+
+static enum step
+write_h2(struct http_conn *conn, struct str bytes)
+{
+	size_t       len = 0;
+	enum http_io io = conn->tls ? http_tls_link_write(conn->tls, &bytes, 1, &len) : http_io_write(conn->fd, &bytes, 1, &len);
+
+	if (io == HTTP_IO_WAIT)
+		return STEP_WAIT;
+	if (io != HTTP_IO_DONE)
+		return close_conn(conn);
+	http_h2_given(conn->h2, len);
+	http_count(&counters_of(conn)->bytes_out, len);
+	return STEP_ON;
+}
+
+/* What goes out comes first: a peer that does not read is not read from. */
+static enum step
+step_h2(struct http_conn *conn)
+{
+	struct str bytes;
+
+	if (conn->gone)
+		return STEP_WAIT;
+	bytes = http_h2_give(conn->h2);
+	if (bytes.len > 0)
+		return write_h2(conn, bytes);
+	if (http_h2_is_over(conn->h2) && http_h2_working(conn->h2) == 0)
+		return linger(conn);
+	if (conn->in.len == 0)
+		return fill(conn, BODY_READ_SIZE);
+	if (!http_h2_take(conn->h2, buf_str(&conn->in)))
+		return close_conn(conn);
+	buf_drop(&conn->in, conn->in.len);
+	return STEP_ON;
 }
 
 static enum step
@@ -234,6 +296,8 @@ hand_to_worker(struct http_conn *conn)
 		http_loop_put_spare(conn->loop, &conn->in);
 	if (http_workers_put(conn->loop->server->workers, exchange))
 		return STEP_WAIT;
+	if (exchange->req.stream)
+		conn->close_after = true;
 	(void)refuse(conn, 503, "too many requests wait for a worker");
 	return STEP_ON;
 }
@@ -244,7 +308,7 @@ answer(struct http_conn *conn)
 	struct http_exchange *exchange = conn->exchange;
 	struct http_app      *app = &conn->loop->server->app;
 
-	if (exchange->plan.blocks || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
+	if (exchange->plan.blocks || exchange->plan.stream || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
 		return hand_to_worker(conn);
 	return send_response(conn);
 }
@@ -256,15 +320,23 @@ begin_body(struct http_conn *conn)
 
 	if (exchange->plan.body_max == 0)
 		return refuse_and_close(conn, 400, "a body is not accepted here");
-	if (exchange->head.content_length > exchange->plan.body_max)
-		return refuse_and_close(conn, 413, "the body is too large");
+	if (exchange->plan.early) {
+		conn->close_after = true;
+		return answer(conn);
+	}
 	exchange->body.limit = exchange->plan.body_max;
 	conn->body_left = exchange->head.content_length;
 	conn->body_arrived = 0;
+	conn->body_from_ms = conn->loop->now_ms;
 	conn->chunked = (struct http_chunked){ 0 };
+	if (exchange->plan.stream) {
+		http_stream_open(conn);
+		return answer(conn);
+	}
+	if (exchange->head.content_length > exchange->plan.body_max)
+		return refuse_and_close(conn, 413, "the body is too large");
 	conn->sent = 0;
 	conn->state = exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
-	conn->body_from_ms = conn->loop->now_ms;
 	set_deadline(conn, limits_of(conn)->body_ms);
 	return STEP_ON;
 }
@@ -276,6 +348,7 @@ head_is_whole(struct http_conn *conn)
 	struct http_app      *app = &conn->loop->server->app;
 
 	take_head(conn);
+	conn->begun = true;
 	buf_drop(&conn->in, exchange->head.len);
 	http_count(&counters_of(conn)->requests, 1);
 	conn->close_after = exchange->head.close;
@@ -283,6 +356,15 @@ head_is_whole(struct http_conn *conn)
 	if (exchange->head.chunked || exchange->head.content_length > 0)
 		return begin_body(conn);
 	return answer(conn);
+}
+
+static void
+await_head(struct http_conn *conn)
+{
+	if (conn->state != CONN_IDLE)
+		return;
+	conn->state = CONN_HEAD;
+	set_deadline(conn, limits_of(conn)->head_ms);
 }
 
 static enum step
@@ -297,15 +379,19 @@ step_head(struct http_conn *conn)
 		conn->exchange->conn = conn;
 	}
 	conn->fed = conn->in.len;
+	if (!conn->begun && http_h2_may_begin(buf_str(&conn->in))) {
+		if (conn->in.len >= sizeof(HTTP_H2_PREFACE) - 1)
+			begin_h2(conn);
+		else
+			await_head(conn);
+		return STEP_ON;
+	}
 	step = http_head_feed(&conn->exchange->head, buf_str(&conn->in));
 	if (step == HTTP_WHOLE)
 		return head_is_whole(conn);
 	if (step == HTTP_REFUSED)
 		return refuse_head(conn, conn->exchange->head.status, conn->exchange->head.reason);
-	if (conn->state == CONN_IDLE) {
-		conn->state = CONN_HEAD;
-		set_deadline(conn, limits_of(conn)->head_ms);
-	}
+	await_head(conn);
 	return STEP_ON;
 }
 
@@ -362,17 +448,43 @@ response_is_out(struct http_conn *conn)
 }
 
 static enum step
+step_file(struct http_conn *conn)
+{
+	struct http_resp *resp = &conn->exchange->resp;
+	size_t            len = 0;
+	enum http_io      io = conn->tls ? http_tls_link_send_file(conn->tls, resp->file_fd, resp->file_from, resp->file_left, &len)
+	                                 : http_io_send_file(conn->fd, resp->file_fd, resp->file_from, resp->file_left, &len);
+
+	if (io == HTTP_IO_WAIT) {
+		conn->untaken = http_io_untaken(conn->fd);
+		return STEP_WAIT;
+	}
+	if (io != HTTP_IO_DONE)
+		return close_conn(conn);
+	resp->file_from += len;
+	resp->file_left -= len;
+	http_count(&counters_of(conn)->bytes_out, len);
+	set_deadline(conn, limits_of(conn)->write_ms);
+	return resp->file_left > 0 ? STEP_ON : response_is_out(conn);
+}
+
+static enum step
 step_write(struct http_conn *conn)
 {
 	struct str   parts[3] = { str_skip(continue_line, conn->sent) };
 	unsigned     count = conn->state == CONN_CONTINUE ? 1 : http_exchange_parts(conn->exchange, conn->sent, parts);
 	size_t       total = conn->state == CONN_CONTINUE ? continue_line.len : http_exchange_len(conn->exchange);
 	size_t       len = 0;
-	enum http_io io = conn->tls ? http_tls_link_write(conn->tls, parts, count, &len)
-	                            : http_io_write(conn->fd, parts, count, &len);
+	enum http_io io;
 
-	if (io == HTTP_IO_WAIT)
+	if (count == 0)
+		return step_file(conn);
+	io = conn->tls ? http_tls_link_write(conn->tls, parts, count, &len) : http_io_write(conn->fd, parts, count, &len);
+
+	if (io == HTTP_IO_WAIT) {
+		conn->untaken = http_io_untaken(conn->fd);
 		return STEP_WAIT;
+	}
 	if (io != HTTP_IO_DONE)
 		return close_conn(conn);
 	conn->sent += len;
@@ -382,7 +494,7 @@ step_write(struct http_conn *conn)
 		return STEP_ON;
 	}
 	if (conn->state == CONN_SENDING)
-		return response_is_out(conn);
+		return http_exchange_has_file(conn->exchange) ? STEP_ON : response_is_out(conn);
 	http_count(&counters_of(conn)->by_class[1], 1);
 	conn->state = CONN_BODY;
 	return STEP_ON;
@@ -435,6 +547,8 @@ step(struct http_conn *conn)
 	case CONN_CONTINUE:
 	case CONN_SENDING:
 		return step_write(conn);
+	case CONN_H2:
+		return step_h2(conn);
 	case CONN_LINGER:
 		return step_linger(conn);
 	case CONN_WORKING:
@@ -444,12 +558,27 @@ step(struct http_conn *conn)
 	return STEP_WAIT;
 }
 
+/* Nothing more can be done now: until when may that last? */
+static void
+rest_h2(struct http_conn *conn)
+{
+	if (conn->gone)
+		return;
+	http_wheel_put(&conn->loop->wheel, &conn->timer, http_h2_deadline(conn->h2));
+	if (conn->in.len == 0)
+		http_loop_put_spare(conn->loop, &conn->in);
+}
+
 void
 http_conn_go(struct http_conn *conn)
 {
 	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
 		if (step(conn) == STEP_ON)
 			continue;
+		if (conn->state == CONN_H2) {
+			rest_h2(conn);
+			return;
+		}
 		if (conn->state == CONN_IDLE && conn->loop->draining)
 			(void)close_conn(conn);
 		else if (conn->state == CONN_IDLE)
@@ -474,10 +603,30 @@ http_conn_event(struct http_conn *conn, unsigned events)
 	http_conn_go(conn);
 }
 
+/* The socket's buffer may be so large that a slow peer empties it for longer than write_ms before more fits in. */
+static bool
+peer_makes_progress(struct http_conn *conn)
+{
+	size_t before = conn->untaken;
+
+	if (conn->state != CONN_SENDING)
+		return false;
+	conn->untaken = http_io_untaken(conn->fd);
+	return before >= conn->untaken + PROGRESS_MIN;
+}
+
 void
 http_conn_timeout(struct http_conn *conn)
 {
+	if (peer_makes_progress(conn)) {
+		set_deadline(conn, limits_of(conn)->write_ms);
+		return;
+	}
 	switch (conn->state) {
+	case CONN_H2:
+		if (!http_h2_timeout(conn->h2))
+			(void)close_conn(conn);
+		break;
 	case CONN_HEAD:
 		(void)refuse_head(conn, 408, "the request's head did not come in time");
 		break;
@@ -498,14 +647,29 @@ http_conn_timeout(struct http_conn *conn)
 }
 
 void
-http_conn_answered(struct http_conn *conn)
+http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 {
-	MUST(conn->state == CONN_WORKING);
-	(void)send_response(conn);
+	if (exchange->h2_stream) {
+		http_h2_answered(exchange);
+	} else {
+		MUST(conn->state == CONN_WORKING && exchange == conn->exchange);
+		if (exchange->req.stream)
+			http_stream_close(conn);
+		(void)send_response(conn);
+	}
 	if (conn->gone)
 		(void)close_conn(conn);
 	else
 		http_conn_go(conn);
+}
+
+void
+http_conn_pulled(struct http_conn *conn, struct http_exchange *exchange)
+{
+	if (conn->gone)
+		return;
+	http_h2_pulled(exchange);
+	http_conn_go(conn);
 }
 
 void
@@ -515,6 +679,8 @@ http_conn_drain(struct http_conn *conn)
 		(void)close_conn(conn);
 		return;
 	}
+	if (conn->h2)
+		http_h2_drain(conn->h2);
 	conn->readable = true;
 	http_conn_go(conn);
 }
@@ -522,8 +688,12 @@ http_conn_drain(struct http_conn *conn)
 void
 http_conn_drop(struct http_conn *conn)
 {
-	if (conn->state == CONN_WORKING)
+	if (conn->state == CONN_WORKING) {
 		conn->gone = true;
-	else
+		/* A worker that waits for the rest of a body waits no longer. */
+		if (conn->exchange->plan.stream)
+			(void)shutdown(conn->fd, SHUT_RD);
+	} else {
 		(void)close_conn(conn);
+	}
 }

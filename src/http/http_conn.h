@@ -16,17 +16,20 @@
  *                                       (answer) <--------+-> done -> SENDING
  *                                          | blocks                   ^   |
  *                                          v                          |   | to be closed
- *                                       WORKING ----------------------+   v
+ *                                       WORKING ----------------------+   v        (a streamed body is read here)
  *                                                                      LINGER --> DEAD
  *
  * From every state but WORKING a broken socket or a passed deadline leads to DEAD; a deadline in HEAD
- * and BODY is answered (408) first.
+ * and BODY is answered (408) first.  A connection on which HTTP/2 was agreed (ALPN), or whose first bytes
+ * are HTTP/2's, goes from HANDSHAKE or HEAD to H2 and stays there up to LINGER.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "http/http_exchange.h"
+#include "http/http_h2.h"
 #include "http/http_listen.h"
+#include "http/http_stream.h"
 #include "http/http_wheel.h"
 
 struct http_loop;
@@ -41,6 +44,7 @@ enum http_conn_state {
 	CONN_BODY,           /* the head is accepted, the body comes */
 	CONN_WORKING,        /* a worker has the exchange; the loop must not touch it */
 	CONN_SENDING,        /* the response is being written */
+	CONN_H2,             /* HTTP/2: http_h2.h knows the rest */
 	CONN_LINGER,         /* all is written and the peer told so; what still comes is thrown away, so that
 	                        the peer can read the response before the socket is gone */
 	CONN_DEAD            /* closed; freed at the end of the loop's round */
@@ -52,11 +56,14 @@ struct http_conn {
 	struct http_timer     timer;
 	struct http_loop     *loop;
 	struct http_tls_link *tls;               /* NULL: plain */
+	struct http_h2       *h2;                /* HTTP/2 is spoken; NULL: HTTP/1.1 */
 	struct http_exchange *exchange;          /* from a head's first byte to its response's last */
 	struct buf            in;                /* what has come and is not yet understood */
 	size_t                fed;               /* bytes of it the head parser has seen */
 	size_t                sent;              /* bytes of the response that are out */
+	size_t                untaken;           /* what the peer had not taken when it was last looked at */
 	struct http_chunked   chunked;
+	struct http_stream    stream;
 	uint64_t              body_left;         /* of Content-Length */
 	uint64_t              body_arrived;      /* bytes on the wire */
 	int64_t               body_from_ms;
@@ -66,6 +73,7 @@ struct http_conn {
 	bool                  hung_up;           /* the end of input was announced: a short read is not the last */
 	bool                  gone;              /* the peer left while a worker was busy */
 	bool                  close_after;       /* this response is the last */
+	bool                  begun;             /* a first request has come, so this is HTTP/1.1 for good */
 	struct http_peer_key  peer_key;
 	char                  peer[HTTP_PEER_MAX];
 };
@@ -76,6 +84,7 @@ struct http_conn *http_conn_open(int fd, const struct http_peer_key *key, const 
 void http_conn_event(struct http_conn *conn, unsigned events);
 void http_conn_go(struct http_conn *conn);           /* as far as it can now */
 void http_conn_timeout(struct http_conn *conn);
-void http_conn_answered(struct http_conn *conn);     /* its exchange came back from a worker */
+void http_conn_answered(struct http_conn *conn, struct http_exchange *exchange);     /* it came back from a worker */
+void http_conn_pulled(struct http_conn *conn, struct http_exchange *exchange);   /* its worker took some of its body */
 void http_conn_drain(struct http_conn *conn);        /* closes it unless a request is under way */
 void http_conn_drop(struct http_conn *conn);         /* closes it, or marks it if a worker is busy */

@@ -10,6 +10,7 @@
 
 #include "http/http.h"
 #include "http/http_parse.h"
+#include "http/http_pipe.h"
 
 #define HTTP_RESP_FIELDS_MAX ((size_t)64 * 1024)
 #define HTTP_FRONT_MAX       256
@@ -20,12 +21,16 @@
 #define HTTP_KEEP_MAX        ((size_t)256 * 1024)
 
 struct http_conn;
+struct http_h2_stream;
 
 struct http_resp {
 	unsigned   status;
 	bool       broken;               /* a field was not fit to be sent */
 	struct buf fields;               /* "Name: value" lines */
 	struct buf body;
+	bool       has_file;             /* then it is the body */
+	int        file_fd;
+	uint64_t   file_from, file_left;
 };
 
 struct http_exchange {
@@ -37,6 +42,10 @@ struct http_exchange {
 	struct arena         *arena;
 	struct buf            body;      /* of the request */
 	struct http_conn     *conn;
+	struct http_h2_stream *h2_stream;        /* which carries it; NULL: HTTP/1.1 */
+	struct http_pipe      *pipe;             /* of a body streamed over HTTP/2; NULL: none */
+	struct http_exchange  *next_pulled;
+	bool                   pulled;           /* stands in its loop's list of those that took something */
 	struct http_exchange *next;      /* in a free list, a queue, or what came back to the loop */
 
 	/* The response as it is sent: front, fields, body. */
@@ -52,10 +61,10 @@ void                  http_exchange_close(struct http_exchange **exchange);
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
 
-/* False: the response cannot be sent (too large, a broken field); the caller refuses with 500. */
-bool http_resp_is_good(const struct http_resp *resp);
 /* Status line and the server's own fields; then the response is parts to write. */
 void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
 size_t http_exchange_len(const struct http_exchange *exchange);
+/* A file's bytes are to follow those. */
+bool http_exchange_has_file(const struct http_exchange *exchange);
 /* What is left of the sealed response behind its first `sent` bytes; the number of parts. */
 unsigned http_exchange_parts(const struct http_exchange *exchange, size_t sent, struct str parts_out[3]);

@@ -2,10 +2,16 @@
 #include "http/http_io.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "base/err.h"
+
+/* One call moves no more, so that the other connections of a loop come to their turn. */
+#define FILE_TURN_MAX ((size_t)1 << 20)
 
 static enum http_io
 io_from_errno(void)
@@ -48,4 +54,30 @@ http_io_write(int fd, const struct str *parts, unsigned count, size_t *len_out)
 		return io_from_errno();
 	*len_out = (size_t)put;
 	return HTTP_IO_DONE;
+}
+
+enum http_io
+http_io_send_file(int fd, int file, uint64_t from, uint64_t left, size_t *len_out)
+{
+	off_t   at = (off_t)from;
+	ssize_t put;
+
+	do
+		put = sendfile(fd, file, &at, left < FILE_TURN_MAX ? (size_t)left : FILE_TURN_MAX);
+	while (put < 0 && errno == EINTR);
+	if (put < 0)
+		return io_from_errno();
+	/* The file is shorter than was promised. */
+	if (put == 0)
+		return HTTP_IO_BROKEN;
+	*len_out = (size_t)put;
+	return HTTP_IO_DONE;
+}
+
+size_t
+http_io_untaken(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }

@@ -14,4 +14,8 @@ enum http_io {
 };
 
 enum http_io http_io_read(int fd, void *bytes, size_t size, size_t *len_out);
+/* Bytes written to the socket that the peer has not yet taken; 0 if that is not known. */
+size_t       http_io_untaken(int fd);
+/* A stretch of a file, without passing through this process. */
+enum http_io http_io_send_file(int fd, int file, uint64_t from, uint64_t left, size_t *len_out);
 enum http_io http_io_write(int fd, const struct str *parts, unsigned count, size_t *len_out);   /* at most 3 parts */

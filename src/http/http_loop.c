@@ -2,6 +2,7 @@
 #include "http/http_loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -104,19 +105,52 @@ http_loop_give_back(struct http_exchange *exchange)
 	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
 }
 
+void
+http_loop_pulled(struct http_exchange *exchange)
+{
+	struct http_loop *loop = exchange->conn->loop;
+
+	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
+	if (!exchange->pulled) {
+		exchange->pulled = true;
+		exchange->next_pulled = loop->pulled;
+		loop->pulled = exchange;
+		wake(loop);
+	}
+	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
+}
+
+static void
+take_pulled(struct http_loop *loop, struct http_exchange *exchange)
+{
+	while (exchange) {
+		struct http_exchange *next = exchange->next_pulled;
+
+		MUST(pthread_mutex_lock(&loop->back_lock) == 0);
+		exchange->pulled = false;
+		MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
+		http_conn_pulled(exchange->conn, exchange);
+		exchange = next;
+	}
+}
+
+/* Both lists at one moment: what a worker has given back stands in no list of pulled ones that is looked at later. */
 static void
 take_back(struct http_loop *loop)
 {
-	struct http_exchange *exchange;
+	struct http_exchange *exchange, *pulled;
 
 	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
 	exchange = loop->back;
+	pulled = loop->pulled;
 	loop->back = NULL;
+	loop->pulled = NULL;
 	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
+	take_pulled(loop, pulled);
 	while (exchange) {
 		struct http_exchange *next = exchange->next;
 
-		http_conn_answered(exchange->conn);
+		http_conn_answered(exchange->conn, exchange);
 		exchange = next;
 	}
 }
@@ -284,7 +318,12 @@ static void *
 run(void *context)
 {
 	struct http_loop *loop = context;
+	sigset_t          pipe_only;
 
+	/* sendfile(2) knows no flag against the signal of a peer that is gone. */
+	(void)sigemptyset(&pipe_only);
+	(void)sigaddset(&pipe_only, SIGPIPE);
+	MUST(pthread_sigmask(SIG_BLOCK, &pipe_only, NULL) == 0);
 	while (!loop->draining || atomic_load(&loop->open) > 0)
 		go_round(loop);
 	return NULL;

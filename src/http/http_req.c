@@ -31,6 +31,8 @@ rest_buf(struct buf *buf)
 void
 http_exchange_reset(struct http_exchange *exchange)
 {
+	http_resp_clear(&exchange->resp);
+	http_pipe_close(&exchange->pipe);
 	arena_reset(exchange->arena);
 	http_head_reset(&exchange->head);
 	exchange->req = (struct http_req){
@@ -53,6 +55,8 @@ http_exchange_close(struct http_exchange **exchange)
 {
 	if (!*exchange)
 		return;
+	http_resp_clear(&(*exchange)->resp);
+	http_pipe_close(&(*exchange)->pipe);
 	arena_close(&(*exchange)->arena);
 	buf_close(&(*exchange)->body);
 	buf_close(&(*exchange)->resp.fields);

@@ -3,6 +3,8 @@
 #include "http/http_exchange.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const struct {
 	unsigned    status;
@@ -72,9 +74,8 @@ field_is_good(struct str name, struct str value)
 	for (size_t i = 0; i < name.len; i++)
 		if (!http_is_token(name.at[i]))
 			return false;
-	for (size_t i = 0; i < value.len; i++)
-		if (!http_is_text(value.at[i]))
-			return false;
+	if (http_text_len(value.at, value.len) < value.len)
+		return false;
 	for (size_t i = 0; i < sizeof(own_fields) / sizeof(own_fields[0]); i++)
 		if (name.len == own_fields[i].len && str_eq_nocase(name, own_fields[i]))
 			return false;
@@ -86,15 +87,22 @@ void
 http_resp_field(struct http_resp *resp, const char *name, struct str value)
 {
 	struct str name_str = str_from_c(name);
+	size_t     len = name_str.len + value.len + 4;
+	char      *room;
 
 	if (!field_is_good(name_str, value)) {
 		resp->broken = true;
 		return;
 	}
-	buf_put(&resp->fields, name_str);
-	buf_put(&resp->fields, STR(": "));
-	buf_put(&resp->fields, value);
-	buf_put(&resp->fields, STR("\r\n"));
+	room = buf_room(&resp->fields, len);
+	if (!room)
+		return;
+	memcpy(room, name_str.at, name_str.len);
+	memcpy(room + name_str.len, ": ", 2);
+	if (value.len > 0)
+		memcpy(room + name_str.len + 2, value.at, value.len);
+	memcpy(room + len - 2, "\r\n", 2);
+	buf_grew(&resp->fields, len);
 }
 
 struct buf *
@@ -104,8 +112,28 @@ http_resp_body(struct http_resp *resp)
 }
 
 void
+http_resp_file(struct http_resp *resp, int fd, uint64_t from, uint64_t len)
+{
+	MUST(fd >= 0 && !resp->has_file && len <= INT64_MAX - from);
+	resp->has_file = true;
+	resp->file_fd = fd;
+	resp->file_from = from;
+	resp->file_left = len;
+}
+
+static void
+drop_file(struct http_resp *resp)
+{
+	if (resp->has_file)
+		(void)close(resp->file_fd);
+	resp->has_file = false;
+	resp->file_left = 0;
+}
+
+void
 http_resp_clear(struct http_resp *resp)
 {
+	drop_file(resp);
 	resp->status = 200;
 	resp->broken = false;
 	buf_cut(&resp->fields, 0);
@@ -116,8 +144,66 @@ http_resp_clear(struct http_resp *resp)
 bool
 http_resp_is_good(const struct http_resp *resp)
 {
-	return !resp->broken && buf_err(&resp->fields) == OK && buf_err(&resp->body) == OK &&
-	       resp->fields.len + 2 <= resp->fields.limit;
+	return !resp->broken && (!resp->has_file || resp->body.len == 0) && buf_err(&resp->fields) == OK &&
+	       buf_err(&resp->body) == OK && resp->fields.len + 2 <= resp->fields.limit;
+}
+
+struct str
+http_resp_fields(const struct http_resp *resp)
+{
+	return buf_str(&resp->fields);
+}
+
+/* The lines are our own: "Name: value\r\n". */
+bool
+http_resp_take_field(struct str *rest, struct http_field *field_out)
+{
+	struct str line;
+
+	if (!str_take_until(rest, '\n', &line) || line.len <= 1)
+		return false;
+	line.len--;
+	field_out->name = str_first(line, str_find(line, ':'));
+	field_out->value = str_trim(str_skip(line, field_out->name.len + 1));
+	return true;
+}
+
+struct str
+http_resp_get_field(const struct http_resp *resp, const char *name)
+{
+	struct str        rest = buf_str(&resp->fields), wanted = str_from_c(name), line;
+	struct http_field field;
+
+	while (str_take_until(&rest, '\n', &line)) {
+		if (line.len <= wanted.len || line.at[wanted.len] != ':' ||
+		    !str_eq_nocase(str_first(line, wanted.len), wanted))
+			continue;
+		return http_resp_take_field(&line, &field) ? field.value : STR_EMPTY;
+	}
+	return (struct str){ NULL, 0 };
+}
+
+struct http_resp *
+http_resp_open(size_t body_max)
+{
+	struct http_resp *resp = calloc(1, sizeof(*resp));
+
+	MUST(resp != NULL);
+	resp->status = 200;
+	buf_open(&resp->fields, HTTP_RESP_FIELDS_MAX);
+	buf_open(&resp->body, body_max);
+	return resp;
+}
+
+void
+http_resp_close(struct http_resp **resp)
+{
+	if (!*resp)
+		return;
+	buf_close(&(*resp)->fields);
+	buf_close(&(*resp)->body);
+	free(*resp);
+	*resp = NULL;
 }
 
 static const char *
@@ -135,26 +221,53 @@ has_no_content(unsigned status)
 	return status == 204 || status == 304;
 }
 
+static void
+put_front(struct http_exchange *exchange, struct str text)
+{
+	MUST(text.len <= sizeof(exchange->front) - exchange->front_len);
+	memcpy(exchange->front + exchange->front_len, text.at, text.len);
+	exchange->front_len += text.len;
+}
+
+static void
+put_front_number(struct http_exchange *exchange, uint64_t value)
+{
+	char   digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	put_front(exchange, str_of(digits + at, sizeof(digits) - at));
+}
+
 void
 http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close)
 {
 	const struct http_resp *resp = &exchange->resp;
-	int                     len;
 
-	len = snprintf(exchange->front, sizeof(exchange->front), "HTTP/1.1 %u %s\r\nDate: %.*s\r\n%s", resp->status,
-	               reason_of(resp->status), HTTP_DATE_LEN, date, close ? "Connection: close\r\n" : "");
-	MUST(len > 0 && (size_t)len < sizeof(exchange->front));
-	exchange->front_len = (size_t)len;
+	exchange->front_len = 0;
+	put_front(exchange, STR("HTTP/1.1 "));
+	put_front_number(exchange, resp->status);
+	put_front(exchange, STR(" "));
+	put_front(exchange, str_from_c(reason_of(resp->status)));
+	put_front(exchange, STR("\r\nDate: "));
+	put_front(exchange, str_of(date, HTTP_DATE_LEN));
+	put_front(exchange, close ? STR("\r\nConnection: close\r\n") : STR("\r\n"));
 	exchange->bodiless = has_no_content(resp->status) || exchange->req.method == HTTP_HEAD;
 	if (!has_no_content(resp->status)) {
-		size_t room = sizeof(exchange->front) - exchange->front_len;
-
-		len = snprintf(exchange->front + exchange->front_len, room, "Content-Length: %zu\r\n", resp->body.len);
-		MUST(len > 0 && (size_t)len < room);
-		exchange->front_len += (size_t)len;
+		put_front(exchange, STR("Content-Length: "));
+		put_front_number(exchange, resp->body.len + resp->file_left);
+		put_front(exchange, STR("\r\n"));
 	}
 	buf_put(&exchange->resp.fields, STR("\r\n"));
 	MUST(buf_err(&exchange->resp.fields) == OK);
+}
+
+bool
+http_exchange_has_file(const struct http_exchange *exchange)
+{
+	return exchange->resp.has_file && !exchange->bodiless && exchange->resp.file_left > 0;
 }
 
 size_t

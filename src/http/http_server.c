@@ -106,6 +106,15 @@ fail(const char *what, char why_out[256])
 	return ERR_IO;
 }
 
+static enum err
+tls_open(const struct http_conf *conf, struct http_tls **tls_out, char why_out[256])
+{
+	if (conf->tls_cert && conf->tls_key)
+		return http_tls_open(conf->tls_cert, conf->tls_key, tls_out, why_out);
+	(void)snprintf(why_out, 256, "TLS needs both a certificate and a private key");
+	return ERR_BAD_REQUEST;
+}
+
 enum err
 http_open(const struct http_conf *conf, const struct http_app *app, struct http_server **server_out, char why_out[256])
 {
@@ -120,8 +129,8 @@ http_open(const struct http_conf *conf, const struct http_app *app, struct http_
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (server->wake_fd < 0)
 		return fail("cannot make an event descriptor", why_out);
-	if (conf->tls_cert && conf->tls_key)
-		TRY(http_tls_open(conf->tls_cert, conf->tls_key, &server->tls, why_out));
+	if (conf->tls_cert || conf->tls_key)
+		TRY(tls_open(conf, &server->tls, why_out));
 	for (unsigned i = 0; i < loops_from(conf->loops); i++) {
 		server->loops[i] = http_loop_open(server);
 		if (!server->loops[i])

@@ -2,25 +2,34 @@
 #include "http/http_tls.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define RECORD_MAX ((size_t)16384)
+/* What is read of a file at a time: eight full records. */
+#define FILE_PIECE (8 * RECORD_MAX)
+/* What the kernel is asked to send of a file at a time. */
+#define KERNEL_TURN_MAX ((size_t)1 << 20)
 
-/* What is spoken inside, best first; HTTP/2 will be a row above. */
-static const unsigned char protocols[] = "\x08http/1.1";
+/* What is spoken inside, best first. */
+static const unsigned char protocols[] = "\x02h2\x08http/1.1";
 
 struct http_tls {
 	SSL_CTX    *ctx;
 	BIO_METHOD *method;
+	bool        in_kernel;       /* the kernel can do the records (kTLS); OpenSSL then needs a socket BIO of its own */
 };
 
 struct http_tls_link {
 	SSL *ssl;
 	int  fd;
+	bool in_kernel;
 	bool drained;                /* the last receive took all there was */
 	bool failed;                 /* OpenSSL forbids any further call */
 };
@@ -106,6 +115,18 @@ fail(const char *what, const char *path, char why_out[256])
 	return ERR_IO;
 }
 
+/* A kernel that has the module refuses it only because this socket is not connected. */
+static bool
+kernel_does_records(void)
+{
+	int  fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool can = fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) != 0 && errno == ENOTCONN;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return can;
+}
+
 static bool
 set_up(SSL_CTX *ctx)
 {
@@ -132,6 +153,9 @@ http_tls_open(const char *cert_path, const char *key_path, struct http_tls **tls
 	ERR_clear_error();
 	tls->ctx = SSL_CTX_new(TLS_server_method());
 	tls->method = bio_method_make();
+	tls->in_kernel = kernel_does_records();
+	if (tls->ctx && tls->in_kernel)
+		SSL_CTX_set_options(tls->ctx, SSL_OP_ENABLE_KTLS);
 	if (!tls->ctx || !tls->method || !set_up(tls->ctx))
 		return fail("TLS", "cannot be set up", why_out);
 	if (SSL_CTX_use_certificate_chain_file(tls->ctx, cert_path) != 1)
@@ -156,24 +180,31 @@ http_tls_close(struct http_tls **tls)
 	*tls = NULL;
 }
 
+static bool
+use_own_bio(struct http_tls *tls, struct http_tls_link *link)
+{
+	BIO *bio = BIO_new(tls->method);
+
+	if (!bio)
+		return false;
+	BIO_set_data(bio, link);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(link->ssl, bio, bio);
+	return true;
+}
+
 struct http_tls_link *
 http_tls_link_open(struct http_tls *tls, int fd)
 {
 	AUTO(http_tls_link_close) struct http_tls_link *link = calloc(1, sizeof(*link));
 	struct http_tls_link                           *opened;
-	BIO                                            *bio;
 
 	MUST(link != NULL);
 	link->fd = fd;
+	link->in_kernel = tls->in_kernel;
 	link->ssl = SSL_new(tls->ctx);
-	bio = BIO_new(tls->method);
-	if (!link->ssl || !bio) {
-		BIO_free(bio);
+	if (!link->ssl || !(link->in_kernel ? SSL_set_fd(link->ssl, fd) == 1 : use_own_bio(tls, link)))
 		return NULL;
-	}
-	BIO_set_data(bio, link);
-	BIO_set_init(bio, 1);
-	SSL_set_bio(link->ssl, bio, bio);
 	SSL_set_accept_state(link->ssl);
 	opened = link;
 	link = NULL;
@@ -214,7 +245,11 @@ http_tls_link_read(struct http_tls_link *link, void *bytes, size_t size, size_t 
 	ERR_clear_error();
 	link->drained = false;
 	result = SSL_read_ex(link->ssl, bytes, size, len_out);
-	return result == 1 ? HTTP_IO_DONE : io_from_ssl(link, result);
+	if (result == 1)
+		return HTTP_IO_DONE;
+	if (link->in_kernel)
+		link->drained = SSL_want_read(link->ssl);
+	return io_from_ssl(link, result);
 }
 
 /* Small parts go into one record: a head and a short body are one packet. */
@@ -245,6 +280,59 @@ http_tls_link_write(struct http_tls_link *link, const struct str *parts, unsigne
 	ERR_clear_error();
 	result = SSL_write_ex(link->ssl, bytes.at, bytes.len, len_out);
 	return result == 1 ? HTTP_IO_DONE : io_from_ssl(link, result);
+}
+
+/* The kernel makes the records: the file's bytes never come up here. */
+static enum http_io
+send_in_kernel(struct http_tls_link *link, int file, uint64_t from, uint64_t left, size_t *len_out)
+{
+	size_t  turn = left < KERNEL_TURN_MAX ? (size_t)left : KERNEL_TURN_MAX;
+	ssize_t put;
+
+	ERR_clear_error();
+	put = SSL_sendfile(link->ssl, file, (off_t)from, turn, 0);
+	if (put <= 0)
+		return put == 0 ? HTTP_IO_BROKEN : io_from_ssl(link, (int)put);
+	*len_out = (size_t)put;
+	return HTTP_IO_DONE;
+}
+
+enum http_io
+http_tls_link_send_file(struct http_tls_link *link, int file, uint64_t from, uint64_t left, size_t *len_out)
+{
+	char    piece[FILE_PIECE];
+	size_t  len = 0, put;
+	ssize_t got;
+	int     result = 1;
+
+	if (link->in_kernel && BIO_get_ktls_send(SSL_get_wbio(link->ssl)))
+		return send_in_kernel(link, file, from, left, len_out);
+	do
+		got = pread(file, piece, left < sizeof(piece) ? (size_t)left : sizeof(piece), (off_t)from);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return HTTP_IO_BROKEN;
+	ERR_clear_error();
+	while (len < (size_t)got && result == 1) {
+		result = SSL_write_ex(link->ssl, piece + len, (size_t)got - len, &put);
+		if (result == 1)
+			len += put;
+	}
+	if (len == 0)
+		return io_from_ssl(link, result);
+	ERR_clear_error();
+	*len_out = len;
+	return HTTP_IO_DONE;
+}
+
+bool
+http_tls_link_is_h2(const struct http_tls_link *link)
+{
+	const unsigned char *name = NULL;
+	unsigned             len = 0;
+
+	SSL_get0_alpn_selected(link->ssl, &name, &len);
+	return len == 2 && name[0] == 'h' && name[1] == '2';
 }
 
 bool

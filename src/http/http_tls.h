@@ -24,6 +24,10 @@ enum http_io          http_tls_link_handshake(struct http_tls_link *link);
 enum http_io          http_tls_link_read(struct http_tls_link *link, void *bytes, size_t size, size_t *len_out);
 /* The parts left to send; after HTTP_IO_WAIT the same ones must be given again. */
 enum http_io http_tls_link_write(struct http_tls_link *link, const struct str *parts, unsigned count, size_t *len_out);
+/* A stretch of a file. After HTTP_IO_WAIT the same stretch must be given again. */
+enum http_io http_tls_link_send_file(struct http_tls_link *link, int file, uint64_t from, uint64_t left, size_t *len_out);
+/* The peer and we agreed on HTTP/2 (ALPN). */
+bool http_tls_link_is_h2(const struct http_tls_link *link);
 /* Nothing is left to be read now, as far as the last read could see. */
 bool http_tls_link_is_drained(const struct http_tls_link *link);
 void http_tls_link_end(struct http_tls_link *link);          /* tells the peer that no more comes */

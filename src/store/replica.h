@@ -9,12 +9,11 @@
  *
  *   Law 1  Killed anywhere, a scope stands where its last commit left it: the view is that of a whole
  *          round, the round's staged pages are exactly those before its link.
- *   Law 2  A full round (the first, or a resync) is staged where it will stay.  Its items become the
- *          view by the change of one row; what was the view before is cut away afterwards, in pieces.
+ *   Law 2  A first round is staged where it will stay: it becomes the view by the change of one row.
  *   Law 3  Every change of a view has a number n, store-wide and rising, given in the commit that makes
  *          the change.  A first round's are one range, not a row each.
- *   Law 4  A reader of changes who keeps n is told everything after it: once, unless a resync has taken
- *          away the rows it had not read yet; then it is told the whole view again.
+ *   Law 4  A reader of changes who keeps n is told every change after it, once.  It is told the item as it
+ *          is when told; an item created and removed again in between is told as removed alone.
  *
  * Bodies are JSON text to the replica but only as bytes: merging and comparing are passed in.
  * One thread.  Opened with STORE_SERVE it holds the store's lock, which is also every scope's lease.
@@ -135,7 +134,8 @@ struct replica_change {
 enum err replica_head(struct replica *replica, uint64_t *n_out) MUST_CHECK;   /* the newest number given */
 /* The first change after n; sid 0 for all scopes.  Views live until the next call.  ERR_NOT_FOUND. */
 enum err replica_next_change(struct replica *replica, int64_t sid, uint64_t after_n, struct replica_change *out) MUST_CHECK;
-/* Ends the snapshot that replica_next_change() and replica_next_item() read from. */
+/* Between these two every reading call sees the same moment. */
+enum err replica_begin_read(struct replica *replica) MUST_CHECK;
 void     replica_end_read(struct replica *replica);
 enum err replica_ack(struct replica *replica, int64_t sid, uint64_t n) MUST_CHECK;    /* never goes back */
 enum err replica_tell(struct replica *replica, int64_t sid, uint64_t n) MUST_CHECK;
@@ -143,6 +143,21 @@ enum err replica_tell(struct replica *replica, int64_t sid, uint64_t n) MUST_CHE
 /* The view in order of id; views live until the next call. ERR_NOT_FOUND at the end. */
 enum err replica_next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out,
                            struct str *body_out) MUST_CHECK;
+
+/* How the content of an item stands. */
+enum replica_content_state {
+	REPLICA_CONTENT_WAITING, REPLICA_CONTENT_PAYMENT, REPLICA_CONTENT_REFUSED, REPLICA_CONTENT_PARTIAL,
+	REPLICA_CONTENT_DONE
+};
+
+struct replica_content {
+	enum replica_content_state state;
+	struct str                 etag;         /* of the part that is there */
+};
+enum err replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena,
+                             struct replica_content *out) MUST_CHECK;
+enum err replica_put_content(struct replica *replica, int64_t sid, struct str id,
+                             const struct replica_content *content) MUST_CHECK;
 
 struct replica_letter {
 	int64_t    lid;

@@ -69,7 +69,7 @@ struct store_mark {                              /* what is true of a feed in on
 	uint64_t    head;                        /* newest seq */
 	uint64_t    horizon;                     /* tombstones at or below it may be gone */
 	int64_t     horizon_ms;                  /* change time of the newest purged tombstone */
-	uint64_t    base;                        /* least head at any epoch change after the range's epoch; UINT64_MAX if none */
+	uint64_t    base;                        /* least head at an epoch change after the range's epoch; or UINT64_MAX */
 	uint64_t    live, tombstones;            /* counts; only from store_next_feed() */
 };
 
@@ -84,6 +84,7 @@ struct store_conf {
 	struct str            url;               /* sqlite:PATH or memory: */
 	enum store_access     access;
 	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
+	uint32_t              page_bytes;        /* of a new file's pages; 0: 4096, good for single reads and writes */
 	bool                  scratch;           /* a throw-away file: no sync, no lock, no witness; removed at close */
 	const struct clock   *clock;
 	const struct entropy *entropy;
@@ -113,6 +114,7 @@ struct store_range {
 	uint32_t epoch;                          /* the epoch the reader knows; for mark.base */
 	uint32_t limit;                          /* rows at most, look-ahead row included */
 	bool     live_only;                      /* a fresh round: tombstones are not even looked at */
+	bool     bodies_only;                    /* of a live item seq and body will do: it is cheaper */
 };
 
 /*

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "store/store_sqlite_replica_sql.h"
+
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
-static const char *const steps[] = { SCHEMA_1 };
+static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3 };
 
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION, "a version for every step");
 
@@ -26,6 +28,7 @@ sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, s
 	engine->entropy = conf->entropy;
 	engine->access = conf->access;
 	engine->scratch = conf->scratch;
+	engine->page_bytes = conf->page_bytes ? conf->page_bytes : 4096;
 	engine->lock_fd = -1;
 	engine->arena = arena_open((size_t)64 << 10);
 	MUST(pthread_mutex_init(&engine->idle_lock, NULL) == 0);
@@ -59,6 +62,7 @@ sql_engine_free(struct engine **engine)
 		return;
 	close_idle(freeing);
 	sql_conn_close(&freeing->writer);            /* last, so it can put the log back into the file */
+	heads_close(&freeing->heads);
 	store_file_unlock(&freeing->lock_fd);
 	arena_close(&freeing->arena);
 	(void)pthread_mutex_destroy(&freeing->idle_lock);
@@ -199,11 +203,13 @@ static enum err
 open_writer(struct engine *engine, struct meta *meta_out)
 {
 	struct conn *conn;
+	char         page_size[40];
 
 	TRY(sql_conn_open(engine, CONN_WRITER, &engine->writer));
 	conn = engine->writer;
 	TRY(sql_meta_read(conn, meta_out));
-	TRY(sql_conn_exec(conn, "PRAGMA page_size = 4096"));
+	(void)snprintf(page_size, sizeof(page_size), "PRAGMA page_size = %lu", (unsigned long)engine->page_bytes);
+	TRY(sql_conn_exec(conn, page_size));
 	TRY(use_wal(conn));
 	TRY(sql_conn_exec(conn, engine->scratch ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL"));
 	TRY(sql_conn_exec(conn, "PRAGMA journal_size_limit = 67108864"));
@@ -219,15 +225,32 @@ open_writer(struct engine *engine, struct meta *meta_out)
  * A store behind its witness is an older copy put back by hand: history has been cut, the epoch rises.
  * So it does when the witness cannot be read: rising without need harms nobody.
  */
+/*
+ * An epoch nobody has had: above every one known here, and the present second besides, because the same backup may
+ * have been restored elsewhere before, by a store whose witness is not here to say so.
+ */
+uint32_t
+sql_next_epoch(const struct clock *clock, uint32_t known)
+{
+	int64_t now_s = clock_wall_s(clock);
+
+	MUST(known < UINT32_MAX);
+	return now_s > known && now_s < UINT32_MAX ? (uint32_t)now_s : known + 1;
+}
+
 static enum err
 heed_witness(struct engine *engine, struct meta *meta)
 {
 	struct witness witness = { 0 };
 	enum err       err = store_witness_read(engine->witness_path, &witness);
 	bool           is_known = err == OK && guid_eq(&witness.id, &meta->id);
+	bool           is_behind = is_known && (meta->marker < witness.marker || meta->epoch < witness.epoch);
 
-	if ((is_known && (meta->marker < witness.marker || meta->epoch < witness.epoch)) || err == ERR_CORRUPT) {
-		meta->epoch = (meta->epoch > witness.epoch ? meta->epoch : witness.epoch) + 1;
+	if (!is_known)
+		witness = (struct witness){ 0 };
+	/* A store that has been written to has a witness. Without one it may be any copy: when in doubt, rise. */
+	if (is_behind || (!is_known && meta->marker > 0)) {
+		meta->epoch = sql_next_epoch(engine->clock, meta->epoch > witness.epoch ? meta->epoch : witness.epoch);
 		meta->marker = (meta->marker > witness.marker ? meta->marker : witness.marker) + 1;
 		TRY(sql_meta_write_epoch(engine->writer, meta->epoch, meta->marker));
 	}
@@ -269,6 +292,7 @@ serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_ou
 	}
 	engine->turn.marker = engine->witnessed = meta_out->marker;
 	sql_group_watch_wal(engine);
+	engine->heads = heads_open();
 	return OK;
 }
 

@@ -13,6 +13,7 @@
 
 #include "store/store_backend.h"
 #include "store/store_file.h"
+#include "store/store_sqlite_heads.h"
 #include "store/store_sqlite_sql.h"
 
 struct sqlite3;
@@ -21,7 +22,7 @@ struct sqlite3_stmt;
 #define SEQ_BITS        40
 #define SEQ_MAX         (((uint64_t)1 << SEQ_BITS) - 1)
 #define FID_MAX         (((int64_t)1 << 23) - 1)
-#define SCHEMA_VERSION  1
+#define SCHEMA_VERSION  3
 
 struct engine;
 struct txn;
@@ -40,6 +41,7 @@ struct conn {
 	bool                 last_was_sync;      /* the last failure was a sync's */
 	struct sqlite3_stmt *snapshot;           /* of the scan: standing on the feed's row, it holds the moment */
 	struct stream        items, tombs;
+	bool                 bodies_only;        /* what the items' walk gives */
 	uint64_t             left;
 };
 
@@ -62,6 +64,7 @@ struct engine {
 	const struct entropy *entropy;
 	enum store_access     access;
 	bool                  scratch;
+	uint32_t              page_bytes;
 	bool                  immutable;         /* looking at a file whose directory cannot be written */
 	struct arena         *arena;             /* the paths */
 	const char           *path, *witness_path;
@@ -80,7 +83,8 @@ struct engine {
 	pthread_mutex_t witness_lock;
 	uint64_t        witnessed;               /* marker of the last witness written */
 
-	struct conn *writer;                     /* NULL when only looking */
+	struct conn  *writer;                    /* NULL when only looking */
+	struct heads *heads;                     /* NULL when another process may write */
 	struct turn  turn;
 };
 
@@ -155,6 +159,7 @@ enum err sql_engine_make(const struct store_conf *conf, struct str path, bool ma
 void     sql_engine_free(struct engine **engine);
 /* Whose file it is; ERR_FOREIGN, ERR_CORRUPT.  An empty database has version 0 and no more. */
 enum err sql_meta_read(struct conn *conn, struct meta *meta_out) MUST_CHECK;
+uint32_t sql_next_epoch(const struct clock *clock, uint32_t known);
 enum err sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker) MUST_CHECK;
 void     sql_engine_tell(struct engine *engine, char why_out[512]);
 

@@ -119,10 +119,14 @@ commit(struct engine *engine, bool mark_at_once)
 	int64_t      now_ms = clock_mono_ms(engine->clock);
 	bool         is_due = !turn->was_marked || mark_at_once || now_ms - turn->marked_ms >= MARK_EVERY_MS ||
 	              turn->writes >= MARK_EVERY;
+	enum err     err;
 
 	if (is_due && !engine->scratch)
 		TRY(set_marker(engine));
-	TRY(sql_conn_do(engine->writer, SQL_COMMIT));
+	heads_commit_begins(engine->heads);
+	err = sql_conn_do(engine->writer, SQL_COMMIT);
+	heads_commit_ended(engine->heads);
+	TRY(err);
 	if (is_due) {
 		turn->marker++;
 		turn->writes = 0;

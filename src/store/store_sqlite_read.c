@@ -206,24 +206,50 @@ begin_scan(struct conn *conn, const struct store_feed *feed, const struct store_
 		return OK;
 	conn->left = range->limit;
 	conn->items.is_ended = false;
-	TRY(stream_open(conn, SQL_ITEMS, place_of(state.fid, range->after), place_of(state.fid, until), &conn->items));
+	conn->bodies_only = range->bodies_only;
+	TRY(stream_open(conn, range->bodies_only ? SQL_BODIES : SQL_ITEMS, place_of(state.fid, range->after),
+	                place_of(state.fid, until), &conn->items));
 	if (range->live_only || state.tombs == 0)
 		return OK;
 	conn->tombs.is_ended = false;
 	return stream_open(conn, SQL_TOMBS, place_of(state.fid, range->after), place_of(state.fid, until), &conn->tombs);
 }
 
+/* A scan that will find nothing needs the feed's mark alone, and that may be known. */
+static bool
+is_told_by_head(struct engine *engine, const struct store_feed *feed, const struct store_range *range,
+                struct store_mark *mark_out)
+{
+	struct store_mark mark;
+
+	if (!heads_find(engine->heads, feed, &mark))
+		return false;
+	if (range->limit > 0 && range->after < range->until && range->after < mark.head)
+		return false;
+	*mark_out = mark;
+	return true;
+}
+
 enum err
-sqlite_scan_open(void *engine, const struct store_feed *feed, const struct store_range *range, struct arena *arena,
+sqlite_scan_open(void *inner, const struct store_feed *feed, const struct store_range *range, struct arena *arena,
                  void **scan_out, struct store_mark *mark_out)
 {
-	struct conn *conn;
-	enum err     err;
+	struct engine *engine = inner;
+	bool           has_head = engine->heads && range->epoch >= engine->epoch;
+	uint64_t       moment = has_head ? heads_moment(engine->heads, feed) : 0;
+	struct conn   *conn;
+	enum err       err;
 
 	(void)arena;                             /* views are of the page itself, until the next step */
+	if (has_head && is_told_by_head(engine, feed, range, mark_out)) {
+		*scan_out = NULL;
+		return OK;
+	}
 	TRY(sql_conn_borrow(engine, &conn));
 	end_scan(conn);
 	err = begin_scan(conn, feed, range, mark_out);
+	if (err == OK && has_head && mark_out->exists)
+		heads_keep(engine->heads, feed, moment, mark_out);
 	if (err != OK || conn->items.is_ended)
 		end_scan(conn);
 	if (err != OK) {
@@ -253,17 +279,35 @@ is_before(const struct stream *a, const struct stream *b)
 	return a->is_held && (!b->is_held || sqlite3_column_int64(a->stmt, 0) < sqlite3_column_int64(b->stmt, 0));
 }
 
+static void
+take_item(const struct conn *conn, struct item *item_out)
+{
+	struct sqlite3_stmt *stmt = conn->items.stmt;
+
+	if (!conn->bodies_only) {
+		sql_item_from_row(stmt, item_out);
+		return;
+	}
+	*item_out = (struct item){
+		.id = STR_EMPTY,
+		.key = STR_EMPTY,
+		.body = sql_column_str(stmt, 1),
+		.seq = (uint64_t)sqlite3_column_int64(stmt, 0) & SEQ_MAX,
+		.life = ITEM_LIVE,
+	};
+}
+
 enum err
 sqlite_scan_next(void *scan, struct item *item_out)
 {
 	struct conn *conn = scan;
 
-	if (conn->left == 0)
+	if (!conn || conn->left == 0)            /* no connection: the scan was known to be empty */
 		return ERR_NOT_FOUND;
 	TRY(hold(conn, &conn->items));
 	TRY(hold(conn, &conn->tombs));
 	if (is_before(&conn->items, &conn->tombs)) {
-		sql_item_from_row(conn->items.stmt, item_out);
+		take_item(conn, item_out);
 		conn->items.is_held = false;
 	} else if (conn->tombs.is_held) {
 		sql_item_from_row(conn->tombs.stmt, item_out);
@@ -281,6 +325,8 @@ sqlite_scan_close(void *scan)
 {
 	struct conn *conn = scan;
 
+	if (!conn)
+		return;
 	end_scan(conn);
 	sql_conn_return(&conn);
 }

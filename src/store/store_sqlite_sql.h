@@ -51,6 +51,7 @@
 	                 " WHERE (tenant, owner, collection) > (?1, ?2, ?3)"                                          \
 	                 " ORDER BY tenant, owner, collection LIMIT 1")                                               \
 	X(SQL_ITEMS, "SELECT " ITEM_FIELDS " FROM item i WHERE place > ?1 AND place <= ?2 ORDER BY place")            \
+	X(SQL_BODIES, "SELECT place, body FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place")                 \
 	X(SQL_TOMBS, "SELECT place, id, NULL, changed_ms, NULL FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place") \
 	X(SQL_GET, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = ?4 WHERE " THIS_FEED) \
 	X(SQL_GET_PINNED, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = f.pinned" \

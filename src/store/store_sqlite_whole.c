@@ -267,7 +267,7 @@ sqlite_restore(const struct store_conf *conf, struct str rest, const char *path,
 	TRY(retire(engine, &epoch, why_out));
 	witness = (struct witness){
 		.id = meta.id,
-		.epoch = (epoch > meta.epoch ? epoch : meta.epoch) + 1,
+		.epoch = sql_next_epoch(conf->clock, epoch > meta.epoch ? epoch : meta.epoch),
 		.marker = meta.marker + 1,
 	};
 	TRY(raise_epoch(conf, file.path, witness.epoch, witness.marker, why_out));

@@ -32,6 +32,7 @@ flush(struct txn *txn)
 
 	if (!feed->is_dirty)
 		return OK;
+	heads_touch(txn->engine->heads, &feed->name);
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_SAVE_FEED, &stmt));
 	sql_bind_int(stmt, 1, feed->fid);
 	sql_bind_int(stmt, 2, feed->epoch);
@@ -99,6 +100,7 @@ make_feed(struct txn *txn)
 	struct guid          incarnation = guid_random(engine->entropy);
 	struct sqlite3_stmt *stmt = NULL;
 
+	heads_touch(engine->heads, &name);
 	TRY(sql_conn_stmt(engine->writer, SQL_MAKE_FEED, &stmt));
 	sql_bind_feed(stmt, &name);
 	sql_bind_blob(stmt, 4, str_of(incarnation.b, sizeof(incarnation.b)));
@@ -454,6 +456,7 @@ sqlite_drop_feed(void *inner, const struct store_feed *name)
 	TRY(load(txn, name));
 	if (!feed->exists)
 		return OK;
+	heads_touch(txn->engine->heads, name);
 	TRY(run_on_range(txn, SQL_CUT_ITEMS, 0, SEQ_MAX));
 	TRY(run_on_range(txn, SQL_CUT_TOMBS, 0, SEQ_MAX));
 	TRY(run_on_feed(txn, SQL_DROP_BASES));

@@ -82,9 +82,10 @@ take_guid(struct reader *reader)
 size_t
 token_plain_write(const struct token *token, uint8_t plain_out[TOKEN_PLAIN_MAX])
 {
-	struct writer       writer = { .at = plain_out, .size = TOKEN_PLAIN_MAX };
+	struct writer       writer = { .size = TOKEN_PLAIN_MAX };
 	const struct place *place = &token->place;
 
+	writer.at = plain_out;
 	MUST(place->span.after <= place->span.until);
 	put_number(&writer, (uint64_t)token->issued_s, 8);
 	put_number(&writer, place->span.after, 8);

@@ -20,12 +20,14 @@
 
 #define TOKEN_OPTIONS_MAX 512
 #define TOKEN_TEXT_MAX    1024
+#define TOKEN_KEY_AGE_S   ((int64_t)90 * 86400)    /* a sealing key is replaced after that */
 
 enum token_function {                    /* numbers are bound into tokens: never change them */
 	TOKEN_CALENDARS_DELTA = 1,
 	TOKEN_ALL_RECORDINGS = 2,
 	TOKEN_ALL_RECORDINGS_DELTA = 3,
-	TOKEN_MEETING_RECORDINGS_DELTA = 4
+	TOKEN_MEETING_RECORDINGS_DELTA = 4,
+	TOKEN_MEETING_RECORDINGS = 5
 };
 
 struct token {
@@ -51,6 +53,8 @@ enum err token_ring_open(struct store *store, const struct clock *clock, const s
 void     token_ring_close(struct token_ring **ring);
 /* A new key from now on; the old ones still open.  ERR_TOO_LARGE: the ring is full (1,024 keys). */
 enum err token_ring_rotate(struct token_ring *ring) MUST_CHECK;
+/* The same if the newest key is older than that. The program asks at each start, with TOKEN_KEY_AGE_S. */
+enum err token_ring_rotate_when_due(struct token_ring *ring, int64_t age_max_s) MUST_CHECK;
 
 struct str token_seal(struct token_ring *ring, const struct token *token, const struct token_bind *bind,
                       struct arena *arena);

@@ -34,6 +34,7 @@ struct token_ring {
 	pthread_mutex_t adding;          /* guards what follows, and places beyond count */
 	uint64_t        generation;      /* of the newest key known */
 	int64_t         looked_ms;       /* when the notes were last read */
+	int64_t         made_s;          /* the newest key, by the clock of whoever made it */
 };
 
 static const struct token_key *
@@ -100,6 +101,9 @@ take_note(struct token_ring *ring, struct str name, struct str value)
 	if (find_key(ring, key.id))
 		return OK;
 	memcpy(key.bytes, value.at, SEAL_KEY_BYTES);
+	ring->made_s = 0;
+	for (size_t i = 0; i < 8; i++)
+		ring->made_s |= (int64_t)((uint64_t)(uint8_t)value.at[SEAL_KEY_BYTES + i] << (8 * i));
 	err = add_key(ring, &key, generation);
 	crypt_wipe(&key, sizeof(key));
 	return err;
@@ -166,6 +170,8 @@ make_key(struct token_ring *ring)
 	entropy_fill(ring->entropy, key.bytes, sizeof(key.bytes));
 	err = write_note(ring, &key, ring->generation + 1);
 	if (err == OK)
+		ring->made_s = clock_wall_s(ring->clock);
+	if (err == OK)
 		err = add_key(ring, &key, ring->generation + 1);
 	crypt_wipe(&key, sizeof(key));
 	return err;
@@ -229,6 +235,17 @@ token_ring_rotate(struct token_ring *ring)
 		err = make_key(ring);
 	unlock(ring);
 	return err;
+}
+
+enum err
+token_ring_rotate_when_due(struct token_ring *ring, int64_t age_max_s)
+{
+	int64_t age_s;
+
+	lock(ring);
+	age_s = clock_wall_s(ring->clock) - ring->made_s;
+	unlock(ring);
+	return age_s > age_max_s ? token_ring_rotate(ring) : OK;
 }
 
 /*

@@ -21,11 +21,15 @@ A Server has
   .get(path, token=..., headers=...), .request(method, path, body=...)      gives a Reply: status, headers, body, .json
   .control(method, path, body)      the same on the control socket
   .stop(signal), .kill()            ends it early; .stderr() is what it has said
+  .audit()                          the audit lines so far, as objects
+
+Every token made by these helpers, and every secret a test gives to issued(), is looked for in what each server said.
 """
 import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -67,6 +71,30 @@ def remove(owner, id, collection="calendars"):
 
 def to_lines(ops):
     return "".join(json.dumps(op) + "\n" for op in ops)
+
+
+ISSUED = set()                           # every bearer and secret made in this run: none may stand in any log
+
+
+def issued(secret):
+    """Notes a token or secret of the test's own, and gives it back."""
+    ISSUED.add(secret)
+    return secret
+
+
+def note_secrets(args, printed):
+    """What `token` and `client add` print."""
+    found = re.findall(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", printed) if args[:1] == ("token",) else []
+    if args[:2] == ("client", "add"):
+        found = re.findall(r'(?:client secret +|"clientSecret":")([^"\n]+)', printed)
+    for secret in found:
+        issued(secret)
+
+
+def check_secrets(text):
+    """Nobody's token, whole or by the part that makes it good, nor a client's secret."""
+    for secret in ISSUED:
+        assert secret.rsplit(".", 1)[-1] not in text, "a token or secret is in the log"
 
 
 def check_sanitizers(text):
@@ -111,6 +139,8 @@ class Runner:
                               env={**base_env(self.home), **(env or {})}, cwd=cwd or self.home, encoding="utf-8",
                               errors="surrogateescape")
         check_sanitizers(done.stderr)
+        note_secrets(args, done.stdout)
+        check_secrets(done.stderr)
         told = f"{' '.join(done.args)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert code is None or done.returncode == code, told
         assert error is None or error in done.stderr, told
@@ -162,6 +192,10 @@ class Server:
         with open(self.log.name, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def audit(self):
+        lines = [json.loads(line) for line in self.stderr().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == "audit"]
+
     def wait_until_ready(self):
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
@@ -208,13 +242,13 @@ class Server:
 
     def token(self, who, *scopes, **options):
         scopes = scopes or ("Calendars.ReadWrite",)
-        return self.runner("token", "--user", who, "--scope", " ".join(scopes), *options_of(options),
-                           store=self.store).stdout.strip()
+        return issued(self.runner("token", "--user", who, "--scope", " ".join(scopes), *options_of(options),
+                                  store=self.store).stdout.strip())
 
     def app_token(self, *roles, app=guid(0xa99), **options):
         roles = roles or ("Calendars.ReadWrite",)
-        return self.runner("token", "--app", app, "--role", " ".join(roles), *options_of(options),
-                           store=self.store).stdout.strip()
+        return issued(self.runner("token", "--app", app, "--role", " ".join(roles), *options_of(options),
+                                  store=self.store).stdout.strip())
 
     def stop(self, sign=signal.SIGTERM, code=0):
         """Ends it and checks how it ended."""
@@ -252,4 +286,5 @@ def server(tm, store):
     for one in started:
         if one.process.returncode is None:
             one.stop()
+        check_secrets(one.stderr())
         one.log.close()

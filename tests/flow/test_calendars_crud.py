@@ -206,3 +206,95 @@ def test_a_full_disk_refuses_writes_and_goes_on_reading(server, small_disk):
     assert one.get("/v1.0/me/calendars/kept", one.bearer).status == 200
     filler.unlink()
     assert one.request("POST", "/v1.0/me/calendars", {"name": "again"}, one.bearer).status == 201
+
+
+# ---- what a reviewer broke once ------------------------------------------------------------------------------
+
+
+def test_long_texts_are_refused_and_a_selection_over_large_items_is_bounded(server):
+    pad = {f"pad{n}": "x" * 60000 for n in range(12)}
+    one = server(lines=[ann()] + [put(ANN, {"id": f"c{n}", "name": f"C{n}", **pad}) for n in range(40)])
+    bearer = one.token("ann@contoso.com")
+    refused(one.request("POST", "/beta/me/calendars", {"name": "x", "calendarGroupId": "g" * 1025}, bearer), 400,
+            "BadRequest")
+    link, count = "/beta/me/calendars/delta?$select=id", 0
+    while link:
+        reply = one.get(link, bearer)
+        assert reply.status == 200
+        assert len(reply.json["value"]) <= 12, "what is read counts toward a page, not what is left of it"
+        count += len(reply.json["value"])
+        link = reply.json.get("@odata.nextLink")
+    assert count == 40
+    assert one.get("/beta/me/calendars?$top=1000&$select=id", bearer).status == 200
+
+
+def test_a_damaged_body_is_an_error_and_the_rest_is_served(server, home):
+    import sqlite3
+    one = server(lines=[ann(), put(ANN, {"id": "good", "name": "Good"}), put(ANN, {"id": "bad", "name": "Bad"})])
+    bearer = one.token("ann@contoso.com")
+    one.stop()
+    for body in (b'C\x00{"id":1}', b"C\x00", b"", b"junk", b'C\x03{"id":"bad"}'):
+        db = sqlite3.connect(home / "t.db")
+        assert db.execute("UPDATE item SET body = ? WHERE id = ?", (body, b"bad")).rowcount == 1
+        db.commit()
+        db.close()
+        assert "item 'bad' is damaged" in one.runner("store", "check", store=one.store, code=7).stdout
+        two = server()
+        for path in ("/beta/me/calendars/bad?$select=name", "/beta/me/calendars/delta?$select=name"):
+            assert two.get(path, bearer).status == 500, (path, body)
+        assert two.request("PATCH", "/beta/me/calendars/bad", {"color": "auto"}, bearer).status == 500
+        assert two.get("/beta/me/calendars/good", bearer).status == 200
+        two.stop()
+
+
+def test_a_mailbox_without_a_default_gets_one_when_asked(server):
+    one = server(lines=[ann(), put(ANN, {"id": "a", "name": "A"})])
+    bearer = one.token("ann@contoso.com")
+    assert len(one.get("/v1.0/me/calendars", bearer).json["value"]) == 1
+    default = one.get("/v1.0/me/calendar", bearer).json
+    assert default["name"] == "Calendar" and default["isDefaultCalendar"] is True
+    two = server(store=f"{one.store}2", lines=[user("ann@contoso.com", ANN), put(ANN, {"id": "c", "name": "calendar"})])
+    assert two.get("/v1.0/me/calendar", two.token("ann@contoso.com")).json["id"] == "c"
+
+
+def test_importing_the_default_again_keeps_flag_and_default_together(server, tm, store):
+    tm("import", "-", store=store, input="".join(json.dumps(line) + "\n" for line in [
+        ann(), put(ANN, {"id": "d", "name": "D", "isDefaultCalendar": True}), put(ANN, {"id": "d", "name": "D2"})]))
+    one = server()
+    bearer = one.token("ann@contoso.com")
+    assert one.get("/v1.0/me/calendar", bearer).json["id"] == "d"
+    assert one.get("/v1.0/me/calendar", bearer).json["isDefaultCalendar"] is True
+    one.runner("import", "-", store=store, input=json.dumps(put(ANN, {"id": "d", "name": "D", "isDefaultCalendar": False})) + "\n")
+    assert one.get("/v1.0/me/calendars/d", bearer).json["isDefaultCalendar"] is False
+    assert one.get("/v1.0/me/calendar", bearer).json["id"] != "d"
+
+
+def test_an_escaped_change_key_is_one_etag(server):
+    one = server(lines=[ann()])
+    one.runner("import", "-", store=one.store,
+               input='{"op":"put","feed":"users/%s/calendars","value":{"id":"k","name":"K","changeKey":"a\\/b=="}}\n' % ANN)
+    bearer = one.token("ann@contoso.com")
+    etag = one.get("/v1.0/me/calendars/k", bearer).headers["ETag"]
+    assert etag == 'W/"a/b=="'
+    assert one.request("PATCH", "/v1.0/me/calendars/k", {"name": "L"}, bearer, {"If-Match": etag}).status == 200
+
+
+def test_refusals_of_the_server_itself_and_requests_without_a_host(server):
+    import socket
+    one = server("--tls", "off", lines=[ann()])
+
+    def raw(text):
+        with socket.create_connection(("127.0.0.1", one.port)) as sock:
+            sock.sendall(text)
+            data = b""
+            while chunk := sock.recv(65536):
+                data += chunk
+            return data.decode()
+
+    reply = raw(b"GET / HTTP/3.0\r\nHost: x\r\n\r\n")
+    assert reply.startswith("HTTP/1.1 505 ") and '"code":"BadRequest"' in reply and "Retry-After:" not in reply
+    assert raw(b"GET /v1.0 HTTP/1.0\r\n\r\n").startswith("HTTP/1.1 400 ")
+    assert raw(b"GET /v1.0 HTTP/1.0\r\nHost: x\r\n\r\n").startswith("HTTP/1.1 200 ")
+    early = raw(b"POST /v1.0/me/calendars HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5\r\n"
+                b"Expect: 100-continue\r\n\r\n")
+    assert early.startswith("HTTP/1.1 401 ") and "100 Continue" not in early

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The serving process: start and end, the control socket, and other commands beside it."""
+import http.client
 import json
 import os
 import signal
@@ -82,13 +83,6 @@ def test_public_url_and_link_style(server):
 def test_issuer_off_refuses_its_tokens(server):
     s = server("--issuer", "off", lines=OPS)
     assert s.get("/v1.0/me/calendars", token=s.token(ANN)).status == 401
-
-
-def test_outside_issuers_are_warned_of(server, home):
-    file = home / "t.conf"
-    file.write_text('[issuer "x"]\nissuer = https://i\naudience = a\njwks = https://k\ntenant = claim:tid\n')
-    s = server("--config", str(file))
-    assert f"{file}:2" in s.stderr().splitlines()[0]
 
 
 @pytest.mark.parametrize("args, code, says", [
@@ -264,3 +258,22 @@ def test_everything_acknowledged_survives_a_kill(tm, server, store):
     assert tm("store", "check", store=store).stdout == "ok\n"
     assert set(done) <= {json.loads(line)["value"].get("id") for line in tm("export", store=store).stdout.splitlines()}
     assert set(done) <= set(delta_names(server()))
+
+
+def test_nobody_reading_the_log_stops_nothing(tm, store, home):
+    """Audit lines go into a pipe that nobody empties: the server answers on, and SIGTERM ends it."""
+    tm("import", "-", store=store, input=to_lines([user("ann@contoso.com")]))
+    process = subprocess.Popen(tm.command(["serve", "--listen", "127.0.0.1:0", "--tls", "off"], store), stderr=subprocess.PIPE,
+                               env=base_env(home), cwd=home)
+    try:
+        port = int(process.stderr.readline().decode().rsplit(":", 1)[1])
+        for _ in range(600):                     # each refusal is a line of some 300 bytes; a pipe holds 64 KiB
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/v1.0/me/calendars/delta")
+            assert connection.getresponse().status == 401
+            connection.close()
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.stderr.close()

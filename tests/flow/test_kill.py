@@ -13,7 +13,7 @@ import time
 
 from conftest import user
 
-KILLS = int(os.environ.get("TIDEMARK_KILLS", "300"))
+KILLS = int(os.environ.get("TIDEMARK_KILLS") or (10000 if os.environ.get("TIDEMARK_LONG") else 300))
 WRITERS = 8
 CHECK_EVERY = 20
 
@@ -25,6 +25,7 @@ class Writer(threading.Thread):
         super().__init__()
         self.port, self.token, self.prefix = port, token, name
         self.created, self.deleted, self.unsure = {}, set(), set()
+        self.fault = None
 
     def ask(self, connection, method, path, body=None):
         connection.request(method, path, body=body and json.dumps(body),
@@ -54,6 +55,8 @@ class Writer(threading.Thread):
                 number += 1
         except (OSError, http.client.HTTPException):
             pass
+        except AssertionError as fault:
+            self.fault = fault
         finally:
             connection.close()
 
@@ -85,6 +88,7 @@ class Mirror:
 
 def check(mirror, writers, gone):
     for writer in writers:
+        assert writer.fault is None, f"a write was refused: {writer.fault}"
         gone |= writer.deleted
         for id, name in writer.created.items():
             if id not in writer.deleted and id not in writer.unsure:

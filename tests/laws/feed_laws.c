@@ -27,7 +27,7 @@
 #define IDS      24
 #define READERS  4
 #define STEPS    400
-#define ROWS_MAX 64
+#define RESTORES_MAX (STEPS * 2)
 
 struct line {                    /* the model's item: where it stands, what it is */
 	uint64_t seq;
@@ -49,7 +49,7 @@ struct reader {
 	bool     told[IDS];      /* in this round */
 	uint32_t mirror[IDS];    /* value + 1; 0: not there */
 	uint32_t staged[IDS];    /* the mirror of a fresh round */
-	bool     lost_epoch;     /* a restore happened: the model cannot foretell a 410 */
+	bool     lost_epoch;     /* a restore happened since its round began */
 };
 
 struct world {
@@ -65,6 +65,11 @@ struct world {
 	struct store_feed   feed;
 	struct model        model, saved;    /* saved: at the last backup */
 	bool                has_backup;
+	struct {
+		uint32_t epoch;
+		uint64_t base;
+	}                   restores[RESTORES_MAX];      /* newest last */
+	size_t              restore_count;
 	struct reader       readers[READERS];
 	uint64_t            rounds, pages, gone, digest;
 };
@@ -175,6 +180,9 @@ restore(struct world *world)
 	assert_int_equal(store_restore(&conf, path, why), OK);
 	open_world(world);
 	world->model = world->saved;
+	/* What earlier restores kept and this one took back no longer counts for more than what is left. */
+	world->restores[world->restore_count].epoch = store_epoch(world->store);
+	world->restores[world->restore_count++].base = world->model.head;
 	for (int i = 0; i < READERS; i++)
 		world->readers[i].lost_epoch = true;
 }
@@ -303,17 +311,29 @@ read_token(struct world *world, struct reader *reader, struct place *place_out)
 	return err == OK;
 }
 
-/* The model's word on a reader of the present epoch; in a restored store 410 is always a fair answer. */
-static void
-check_gone(const struct world *world, struct reader *reader, const struct place *from, enum err err)
+/* Has the reader seen what a restore took back? Least of what each later epoch began with. */
+static bool
+saw_lost_history(const struct world *world, const struct place *from)
 {
-	bool must = from && world->model.horizon > (from->span.fresh ? from->span.until : from->span.after) &&
-	            !guid_is_zero(&from->incarnation);
+	for (size_t i = 0; i < world->restore_count; i++)
+		if (world->restores[i].epoch > from->epoch && from->seen > world->restores[i].base)
+			return true;
+	return false;
+}
 
-	if (reader->lost_epoch)
-		assert_true(err == OK || err == ERR_GONE);
-	else
-		assert_int_equal(err, must ? ERR_GONE : OK);
+/* The model's word on whether this reader is too late. */
+static void
+check_gone(const struct world *world, const struct place *from, enum err err)
+{
+	bool must = false;
+
+	if (from && !guid_is_zero(&from->incarnation))
+		must = world->model.horizon > (from->span.fresh ? from->span.until : from->span.after) ||
+		       (from->epoch < store_epoch(world->store) && (from->span.fresh || saw_lost_history(world, from))) ||
+		       from->seen > world->model.head;
+	else if (from)
+		must = from->seen > 0;
+	assert_int_equal(err, must ? ERR_GONE : OK);
 }
 
 static void
@@ -329,7 +349,7 @@ read_page(struct world *world, struct reader *reader)
 	enum err         err = feed_open(&page, world->store, &world->feed, has_place ? &from : NULL, reader->limit,
 	                                 world->arena);
 
-	check_gone(world, reader, has_place ? &from : NULL, err);
+	check_gone(world, has_place ? &from : NULL, err);
 	if (err == ERR_GONE) {
 		world->gone++;
 		start_over(reader);

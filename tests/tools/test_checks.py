@@ -48,7 +48,7 @@ FAULTS = {
     "a cellar": ("check-lengths", "src/text/x.c", "\n" * 700, "701 lines"),
     "a fat header": ("check-lengths", "src/text/x.h", "\n" * 250, "251 lines"),
     "a long function": ("check-lengths", "src/text/x.c", long_function(71), "long_one() has 71 lines"),
-    "a wide line": ("check-lengths", "src/text/x.c", "\t" * 15 + "x\n", "121 columns"),
+    "a wide line": ("check-lengths", "src/text/x.c", "\t" * 16 + "12345\n", "133 columns"),
     "blanks at an end": ("check-lengths", "src/text/x.c", "int x; \n", "blanks"),
     # check-files
     "a header read twice": ("check-files", "src/text/x.h", "", "#pragma once"),

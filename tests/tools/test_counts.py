@@ -67,3 +67,9 @@ def test_pytest_is_counted(tmp_path, what):
 def test_nodes_runner_is_counted(tmp_path):
     text = "TAP version 13\nok 1 - a\n1..4\n# tests 4\n# suites 0\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 1\n# todo 0\n"
     assert count("tap", tmp_path / "tap", text) == "2 1 1"
+
+
+@pytest.mark.parametrize("text, expected", [("ok  a\n3 passed, 1 failed\n", "3 1 0"), ("3 passed, 0 failed, 2 skipped\n", "3 0 2"),
+                                            ("died\n", "0 0 0")])
+def test_our_own_runners_are_counted(tmp_path, text, expected):
+    assert count("plain", tmp_path / "log", text) == expected

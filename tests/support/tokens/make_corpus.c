@@ -3,9 +3,8 @@
  * Writes tests/corpus/tokens/v1.json to standard output.  Run once per token version, by hand; a
  * released corpus is never written again.  From the root of the tree, after script/build:
  *
- *   cc -D_GNU_SOURCE -Isrc tests/support/tokens/make_corpus.c build/release/libroom_token.a \
- *      build/release/libroom_feed.a build/release/libroom_crypt.a build/release/libroom_text.a \
- *      build/release/libroom_base.a -lsodium -o build/make_corpus
+ *   cc -D_GNU_SOURCE -Isrc tests/support/tokens/make_corpus.c -Wl,--start-group build/release/libroom_*.a \
+ *      -Wl,--end-group -lsodium -lsqlite3 -o build/make_corpus
  *   build/make_corpus >tests/corpus/tokens/v1.json
  *
  * Keys and nonces come from a counter, so a run gives the same file as every other run.

@@ -46,7 +46,8 @@ bench_wall_ns(void *ctx)
 static inline int64_t
 bench_mono_ns(void *ctx)
 {
-	return ((struct bench *)ctx)->mono_ns;
+	/* One test turns the clock while other threads look at it. */
+	return __atomic_load_n(&((struct bench *)ctx)->mono_ns, __ATOMIC_RELAXED);
 }
 
 static inline void
@@ -68,8 +69,22 @@ bench_store(struct str url, const struct clock *clock)
 	return store;
 }
 
+/* Tokens of the own issuer are good only while their user is there. */
+static inline void
+bench_add_user(struct bench *bench, const char *tenant, const char *id, const char *upn)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
+	struct store_txn *txn = store_begin(bench->store, NULL, arena);
+	struct user       user = { .upn = str_from_c(upn) };
+
+	assert_true(guid_parse(str_from_c(tenant), &user.tenant) && guid_parse(str_from_c(id), &user.id));
+	directory_put_user(txn, &user, arena);
+	assert_int_equal(store_commit(&txn), OK);
+}
+
+/* Without a user in it. */
 static inline struct bench *
-bench_open_on(struct str url)
+bench_open_empty(struct str url)
 {
 	struct bench    *bench = calloc(1, sizeof(*bench));
 	struct auth_conf conf = { 0 };
@@ -87,6 +102,16 @@ bench_open_on(struct str url)
 	conf.issuer = bench->issuer;
 	conf.clock = &bench->clock;
 	assert_int_equal(auth_gate_open(&conf, &bench->gate), OK);
+	return bench;
+}
+
+static inline struct bench *
+bench_open_on(struct str url)
+{
+	struct bench *bench = bench_open_empty(url);
+
+	bench_add_user(bench, TID, OID, "ann@contoso.com");
+	bench_add_user(bench, TID, OID_OTHER, "bob@contoso.com");
 	return bench;
 }
 

@@ -133,8 +133,8 @@ key_of(unsigned n, uint8_t key_out[CACHE_KEY_LEN])
 	hash_blake2b(str_of(&n, sizeof(n)), key_out, CACHE_KEY_LEN);
 }
 
-static const struct cache_life   long_life = { 0, 1000, 1000 };
-static const struct cache_moment moment = { 1, 1 };
+static const struct cache_life   long_life = { .from_wall_s = 0, .until_wall_s = 1000, .until_mono_ms = 1000 };
+static const struct cache_moment moment = { .wall_s = 1, .mono_ms = 1 };
 
 static struct caller
 caller_number(unsigned n)
@@ -151,6 +151,7 @@ test_cache__never_holds_more_than_its_size(void **state)
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)16 << 20);
 	struct cache *cache = cache_open(&entropy_system);
 	struct caller caller;
+	struct cache_life life;
 	uint8_t       key[CACHE_KEY_LEN];
 	unsigned      kept = 0;
 
@@ -159,7 +160,7 @@ test_cache__never_holds_more_than_its_size(void **state)
 		caller = caller_number(i);
 		key_of(i, key);
 		cache_put(cache, key, &long_life, &caller);
-		assert_true(cache_get(cache, key, &moment, arena, &caller));
+		assert_true(cache_get(cache, key, &moment, arena, &caller, &life));
 	}
 	assert_true(cache_count(cache) <= (uint64_t)CACHE_SETS * CACHE_WAYS);
 	assert_true(cache_count(cache) > (uint64_t)CACHE_SETS * CACHE_WAYS / 2);
@@ -167,7 +168,7 @@ test_cache__never_holds_more_than_its_size(void **state)
 		struct caller wanted = caller_number(i);
 
 		key_of(i, key);
-		if (!cache_get(cache, key, &moment, arena, &caller))
+		if (!cache_get(cache, key, &moment, arena, &caller, &life))
 			continue;
 		assert_same_caller(&caller, &wanted);
 		kept++;
@@ -184,6 +185,7 @@ test_cache__keeps_what_is_used(void **state)
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)16 << 20);
 	struct cache *cache = cache_open(&entropy_system);
 	struct caller caller = caller_number(0);
+	struct cache_life life;
 	uint8_t       busy[CACHE_KEY_LEN], key[CACHE_KEY_LEN];
 
 	(void)state;
@@ -192,7 +194,7 @@ test_cache__keeps_what_is_used(void **state)
 	for (unsigned i = 1; i < 20000; i++) {
 		key_of(i, key);
 		cache_put(cache, key, &long_life, &caller);
-		assert_true(cache_get(cache, busy, &moment, arena, &caller));
+		assert_true(cache_get(cache, busy, &moment, arena, &caller, &life));
 	}
 	cache_close(&cache);
 }
@@ -291,7 +293,7 @@ test_cache__serves_many_threads(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < TOKENS; i++) {
-		struct issuer_grant grant = user_grant();
+		struct issuer_grant grant = app_grant();
 
 		grant.oid = crowd.oids[i] = guid_random(&entropy_system);
 		crowd.fields[i] = arena_printf(crowd.bench->arena, "Bearer %.*s", STR_ARG(mint(crowd.bench, grant)));

@@ -58,7 +58,7 @@ static void
 test_directory__finds_a_user_by_id_and_by_upn_in_any_case(void **state)
 {
 	static const char *const names[] = { OID, "Ann@Contoso.com", "ann@contoso.com", "ANN@CONTOSO.COM" };
-	struct bench            *bench = bench_open();
+	struct bench            *bench = bench_open_empty(STR("memory:"));
 	struct user              wanted = ann(), found;
 
 	(void)state;
@@ -77,7 +77,7 @@ test_directory__finds_nobody_else(void **state)
 {
 	static const char *const names[] = { "", "x", OID_OTHER, "ann@contoso.co", "ann@contoso.comm", "nn@contoso.com",
 		                             "33333333-3333-4333-8333-33333333333", "{" OID "}", " ann@contoso.com" };
-	struct bench            *bench = bench_open();
+	struct bench            *bench = bench_open_empty(STR("memory:"));
 	struct user              found;
 	char                     huge[UPN_MAX + 2];
 
@@ -96,7 +96,7 @@ test_directory__finds_nobody_else(void **state)
 static void
 test_directory__a_upn_is_one_users_of_a_tenant(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench *bench = bench_open_empty(STR("memory:"));
 	struct user   user = ann(), other = bob(), found;
 
 	(void)state;
@@ -116,7 +116,7 @@ test_directory__a_upn_is_one_users_of_a_tenant(void **state)
 static void
 test_directory__a_renamed_user_is_not_found_by_the_old_name(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench *bench = bench_open_empty(STR("memory:"));
 	struct user   user = ann(), other = bob(), found;
 
 	(void)state;
@@ -139,7 +139,7 @@ test_directory__a_renamed_user_is_not_found_by_the_old_name(void **state)
 static void
 test_directory__a_put_again_is_a_replacement(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench *bench = bench_open_empty(STR("memory:"));
 	struct user   user = ann(), found;
 
 	(void)state;
@@ -155,7 +155,7 @@ test_directory__a_put_again_is_a_replacement(void **state)
 static void
 test_directory__a_user_stays_in_its_tenant(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench *bench = bench_open_empty(STR("memory:"));
 	struct user   user = ann(), found;
 
 	(void)state;
@@ -170,7 +170,7 @@ test_directory__a_user_stays_in_its_tenant(void **state)
 static void
 test_directory__a_transaction_sees_its_own_users(void **state)
 {
-	struct bench     *bench = bench_open();
+	struct bench     *bench = bench_open_empty(STR("memory:"));
 	struct user       user = ann(), twin = bob(), found;
 	struct store_txn *txn = store_begin(bench->store, NULL, bench->arena);
 
@@ -209,7 +209,7 @@ put_item(struct bench *bench, const struct store_feed *feed)
 static void
 test_directory__a_removed_user_takes_its_feeds_along(void **state)
 {
-	struct bench     *bench = bench_open();
+	struct bench     *bench = bench_open_empty(STR("memory:"));
 	struct user       user = ann(), other = bob(), found;
 	struct store_txn *txn;
 	struct item       item;
@@ -243,7 +243,7 @@ test_directory__a_removed_user_takes_its_feeds_along(void **state)
 static void
 test_directory__lists_every_user_once(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench *bench = bench_open_empty(STR("memory:"));
 	struct user   user = bob(), after = { 0 }, next;
 	struct guid   last = { { 0 } };
 	size_t        count = 0;
@@ -277,7 +277,7 @@ test_directory__works_on_sqlite_with_any_bytes_in_ids(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	snprintf(url, sizeof(url), "sqlite:%s/store.db", dir);
-	struct bench *bench = bench_open_on(str_from_c(url));
+	struct bench *bench = bench_open_empty(str_from_c(url));
 	struct user   users[3] = { ann(), ann(), bob() }, found, after = { 0 };
 
 	users[0].id = (struct guid){ { 0, 0, 0, 1 } };
@@ -311,7 +311,7 @@ test_directory__refuses_names_that_are_none(void **state)
 		                           "\xc0\xaf@c", "ann@contoso.com " };
 	static const char *const good[] = { "a@b", "ann.m\xc3\xbcller@contoso.com", "o'neil+x@sub.contoso.com",
 		                            "#EXT#@c" };
-	struct bench            *bench = bench_open();
+	struct bench            *bench = bench_open_empty(STR("memory:"));
 	const char              *why;
 
 	(void)state;
@@ -378,7 +378,7 @@ test_directory__zero_names_nobody(void **state)
 static void
 test_directory__keeps_the_widest_user(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench *bench = bench_open_empty(STR("memory:"));
 	struct user   user = ann(), found;
 	char          upn[UPN_MAX], text[UPN_MAX];
 
@@ -414,7 +414,7 @@ test_directory__says_so_when_a_note_is_damaged(void **state)
 		"", "x", "[]", "{}", "{\"tenantId\":\"x\",\"userPrincipalName\":\"a@b\"}",
 		"{\"tenantId\":\"" TID "\",\"userPrincipalName\":1,\"displayName\":\"\",\"mail\":\"\"}",
 	};
-	struct bench     *bench = bench_open();
+	struct bench     *bench = bench_open_empty(STR("memory:"));
 	struct user       user = ann(), found;
 	struct store_txn *txn;
 	struct guid       tenant;
@@ -436,7 +436,7 @@ test_directory__says_so_when_a_note_is_damaged(void **state)
 static void
 test_directory__a_stale_name_leads_to_nobody(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench *bench = bench_open_empty(STR("memory:"));
 	struct user   user = ann(), found;
 	char          name[16 + 13];
 

@@ -19,7 +19,7 @@ may(bool is_app, const char *grants, enum right right, const char *owner)
 	return err == OK;
 }
 
-/* Which right each of these gives: calendars read, calendars write, recordings read, recordings write. */
+/* Which right each gives, in the order of enum right: calendars read and write, recordings read and write, a meeting's, own. */
 static const struct {
 	const char *grant;
 	bool        user[RIGHT_COUNT], app[RIGHT_COUNT];
@@ -28,7 +28,8 @@ static const struct {
 	{ "Calendars.ReadBasic", { 1, 0, 0, 0 }, { 1, 0, 0, 0 } },
 	{ "Calendars.ReadBasic.All", { 0, 0, 0, 0 }, { 1, 0, 0, 0 } },
 	{ "Calendars.ReadWrite", { 1, 1, 0, 0 }, { 1, 1, 0, 0 } },
-	{ "OnlineMeetingRecording.Read.All", { 0, 0, 0, 0 }, { 0, 0, 1, 0 } },
+	{ "OnlineMeetingRecording.Read.All", { 0, 0, 0, 0, 0, 1 }, { 0, 0, 1, 0, 1, 1 } },
+	{ "OnlineMeetingRecording.Read.Chat", { 0 }, { 0, 0, 0, 0, 1, 0 } },
 	{ "OnlineMeetingRecording.ReadWrite.All", { 0, 0, 0, 0 }, { 0, 0, 0, 1 } },
 	{ "", { 0 }, { 0 } },
 	{ " ", { 0 }, { 0 } },

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -333,6 +334,23 @@ test_cert__damage_to_the_server_pair_is_mended(void **state)
 	renews(place, "localhost", NOW);
 }
 
+static void
+test_cert__a_key_under_a_password_is_made_anew_without_asking(void **state)
+{
+	struct place *place = *state;
+	EVP_PKEY     *key = EVP_EC_gen("P-256");
+	FILE         *file;
+
+	ensure(place, "localhost", NOW);
+	file = fopen(path_of(place, "server.key"), "w");
+	assert_int_equal(PEM_write_PKCS8PrivateKey(file, key, EVP_aes_256_cbc(), "word", 4, NULL, NULL), 1);
+	fclose(file);
+	EVP_PKEY_free(key);
+	ensure(place, "localhost", NOW);
+	assert_null(strstr(read_text(place, "server.key").bytes, "ENCRYPTED"));
+	assert_true(is_trusted_at(place, "localhost", NOW));
+}
+
 /* As after a crash in the middle of the first start: a key that nothing names, and half of a file. */
 static void
 test_cert__what_a_killed_start_left_does_no_harm(void **state)
@@ -424,7 +442,7 @@ static void
 test_cert__a_host_that_is_no_name_is_refused(void **state)
 {
 	static const char *const hosts[] = {
-		"a b", "a,DNS:evil", "*.example.org", "-a", "a-", "a..b", ".a", "a.", "b\xc3\xbc" "cher", "a/b", "1:2",
+		"a b", "a,DNS:evil", "*.example.org", "-a", "a-", "a..b", ".a", "a.", "b\xc3\xbcro", "a/b", "1:2",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 	struct place *place = *state;
@@ -537,6 +555,7 @@ main(void)
 		IN_PLACE(test_cert__the_last_renewal_ends_with_the_authority),
 		IN_PLACE(test_cert__an_expired_authority_is_replaced),
 		IN_PLACE(test_cert__damage_to_the_server_pair_is_mended),
+		IN_PLACE(test_cert__a_key_under_a_password_is_made_anew_without_asking),
 		IN_PLACE(test_cert__what_a_killed_start_left_does_no_harm),
 		IN_PLACE(test_cert__the_key_of_the_authority_may_be_kept_elsewhere),
 		IN_PLACE(test_cert__an_authority_it_does_not_understand_is_left_alone),

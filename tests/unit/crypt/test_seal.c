@@ -164,6 +164,24 @@ test_hash__of_another_length_is_another_hash(void **state)
 }
 
 static void
+test_hash_keyed__is_the_published_siphash(void **state)
+{
+	/* vectors_sip128 of the reference implementation: the key 00..0f, no input. */
+	static const uint8_t wanted[HASH_KEYED_BYTES] = { 0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6,
+		                                          0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93 };
+	uint8_t secret[HASH_KEYED_BYTES], out[HASH_KEYED_BYTES];
+
+	(void)state;
+	for (uint8_t i = 0; i < HASH_KEYED_BYTES; i++)
+		secret[i] = i;
+	hash_keyed(secret, STR_EMPTY, out);
+	assert_memory_equal(out, wanted, sizeof(wanted));
+	secret[3] ^= 1;
+	hash_keyed(secret, STR_EMPTY, out);
+	assert_memory_not_equal(out, wanted, sizeof(wanted));
+}
+
+static void
 test_crypt__equal_looks_at_every_byte(void **state)
 {
 	uint8_t a[32] = { 0 }, b[32] = { 0 };
@@ -296,6 +314,7 @@ main(void)
 		cmocka_unit_test(test_seal__never_uses_a_nonce_twice),
 		cmocka_unit_test(test_hash__gives_the_published_values),
 		cmocka_unit_test(test_hash__of_another_length_is_another_hash),
+		cmocka_unit_test(test_hash_keyed__is_the_published_siphash),
 		cmocka_unit_test(test_crypt__equal_looks_at_every_byte),
 		cmocka_unit_test(test_crypt__wipe_leaves_zeros),
 		cmocka_unit_test(test_secret__memory_is_zeroed_and_stays_out_of_core_dumps_and_swap),

@@ -22,7 +22,9 @@
 
 #define ECHO_MAX      ((size_t)1000)
 #define PATIENCE_MS   10000
-#define REPLY_MAX     ((size_t)1 << 20)
+#define STREAM_MAX    ((size_t)8 << 20)
+#define REPLY_MAX     ((size_t)4 << 20)
+#define FILE_BYTES    ((size_t)3000000)
 
 /* The application: what it does hangs on the path. */
 struct tiny_app {
@@ -57,6 +59,14 @@ tiny_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 		plan_out->body_max = ECHO_MAX;
 	if (str_eq(req->path, STR("/upload")))
 		plan_out->body_max = (size_t)64 << 20;
+	if (str_starts(req->path, STR("/stream"))) {
+		plan_out->body_max = STREAM_MAX;
+		plan_out->stream = true;
+	}
+	if (str_eq(req->path, STR("/early"))) {
+		plan_out->body_max = ECHO_MAX;
+		plan_out->early = true;
+	}
 	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow"));
 }
 
@@ -67,6 +77,49 @@ tiny_gate(struct tiny_app *tiny)
 	while (!atomic_load(&tiny->gate_open))
 		sleep_ms(1);
 	atomic_fetch_sub(&tiny->blocked, 1);
+}
+
+/* /stream reads all of the body, /stream/some 5 bytes, /stream/none nothing; it tells how it ended and what it saw. */
+static inline void
+tiny_stream(const struct http_req *req, struct http_resp *resp)
+{
+	char     piece[1000];
+	size_t   len = 0, total = 0, most = str_eq(req->path, STR("/stream/some")) ? 5 : sizeof(piece);
+	unsigned sum = 0;
+	enum err err = OK;
+
+	if (str_eq(req->path, STR("/stream/none"))) {
+		http_resp_status(resp, 403);
+		return;
+	}
+	do {
+		err = http_req_read(req, piece, most, &len);
+		for (size_t i = 0; err == OK && i < len; i++)
+			sum = sum * 31 + (unsigned char)piece[i];
+		total += err == OK ? len : 0;
+	} while (err == OK && len > 0 && most > 5);
+	http_resp_status(resp, err == OK ? 200 : 400);
+	buf_printf(http_resp_body(resp), "err=%d total=%zu sum=%u announced=%llu", (int)err, total, sum,
+	           (unsigned long long)req->body_announced);
+}
+
+/* /file/FROM-LEN of a file of FILE_BYTES bytes, each its position modulo 251. */
+static inline void
+tiny_file(const struct http_req *req, struct http_resp *resp)
+{
+	FILE     *file = tmpfile();
+	uint64_t  from = 0, len = 0;
+	struct str rest = str_skip(req->path, 6), first;
+	int       fd;
+
+	assert_non_null(file);
+	for (size_t i = 0; i < FILE_BYTES; i++)
+		assert_true(fputc((int)(i % 251), file) != EOF);
+	assert_int_equal(fflush(file), 0);
+	fd = dup(fileno(file));
+	(void)fclose(file);
+	assert_true(str_take_until(&rest, '-', &first) && str_to_u64(first, &from) && str_to_u64(rest, &len));
+	http_resp_file(resp, fd, from, len);
 }
 
 static inline enum http_verdict
@@ -85,6 +138,12 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 			return HTTP_BLOCKS;
 	} else if (str_eq(req->path, STR("/echo")) || str_eq(req->path, STR("/upload"))) {
 		buf_put(body, req->body);
+		return HTTP_DONE;
+	} else if (str_starts(req->path, STR("/stream"))) {
+		tiny_stream(req, resp);
+		return HTTP_DONE;
+	} else if (str_starts(req->path, STR("/file/"))) {
+		tiny_file(req, resp);
 		return HTTP_DONE;
 	} else if (str_eq(req->path, STR("/none"))) {
 		http_resp_status(resp, 204);

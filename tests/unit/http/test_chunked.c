@@ -40,8 +40,8 @@ assert_decoded(struct str bytes, enum http_step step, unsigned status, const cha
 
 		decode_split(&decoded, bytes, split);
 		if (decoded.step != step || decoded.chunked.status != status)
-			fail_msg("split at %zu: step %d status %u: %.*s", split, (int)decoded.step, decoded.chunked.status,
-			         STR_ARG(bytes));
+			fail_msg("split at %zu: step %d status %u: %.*s", split, (int)decoded.step,
+			         decoded.chunked.status, STR_ARG(bytes));
 		if (body)
 			assert_true(str_eq(buf_str(&decoded.body), str_from_c(body)));
 		buf_close(&decoded.body);
@@ -81,8 +81,10 @@ test_chunked__refuses_what_is_malformed(void **state)
 	static const char *const rows[] = {
 		"\r\n", "x\r\n", "0x3\r\nabc\r\n", "-3\r\nabc\r\n", "+3\r\nabc\r\n", " 3\r\nabc\r\n", "3 \r\nabc\r\n",
 		"3\t;a\r\nabc\r\n", "3\nabc\r\n", "3\r\rabc", "3;a\nabc", "3;a\rb", "3;a\001\r\n", ";a\r\n", "g\r\n",
-		"3\r\nabcd\r\n", "3\r\nabc\n0", "3\r\nabc\r\r\n", "3\r\nabc0\r\n", "123456789\r\n", "10000000000000003\r\n",
-		"0\r\n\n", "0\r\nX\r\n\r\n", "0\r\n: a\r\n\r\n", "0\r\n X: a\r\n\r\n", "0\r\nX : a\r\n\r\n", "0\r\nX: a\n\r\n",
+		"3\r\nabcd\r\n", "3\r\nabc\n0", "3\r\nabc\r\r\n", "3\r\nabc0\r\n", "123456789\r\n",
+		"10000000000000003\r\n",
+		"0\r\n\n", "0\r\nX\r\n\r\n", "0\r\n: a\r\n\r\n", "0\r\n X: a\r\n\r\n", "0\r\nX : a\r\n\r\n",
+		"0\r\nX: a\n\r\n",
 		"0\r\nX: a\rb\r\n\r\n", "0\r\nX: \001\r\n\r\n", "0\r\n\rx", "0\r\nX\205: a\r\n\r\n",
 	};
 

@@ -214,7 +214,8 @@ test_server__answers_what_stands_before_a_fault_and_nothing_after(void **state)
 	(void)state;
 	house_open(&house, (struct http_conf){ 0 });
 	fd = client_open(&house);
-	client_send(fd, STR("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\n\r\n"));
+	client_send(fd, STR("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\n"
+	                    "GET /c HTTP/1.1\r\nHost: x\r\n\r\n"));
 	assert_next(fd, 200, "path=/a query= loop");
 	assert_next(fd, 400, NULL);
 	assert_true(client_is_ended(fd));
@@ -255,7 +256,8 @@ test_server__answers_an_expectation_after_the_plan(void **state)
 		const char *path, *expectation, *length;
 		unsigned    status;
 	} rows[] = {
-		{ "/echo", "100-continue", "Content-Length: 1001", 413 }, { "/", "100-continue", "Content-Length: 1", 400 },
+		{ "/echo", "100-continue", "Content-Length: 1001", 413 },
+		{ "/", "100-continue", "Content-Length: 1", 400 },
 		{ "/", "100-continue", "Transfer-Encoding: chunked", 400 }, { "/echo", "x", "Content-Length: 1", 417 },
 		{ "/echo", "100-continue", "Content-Length: 0", 200 },
 	};
@@ -298,19 +300,20 @@ test_server__takes_a_body_up_to_its_limit(void **state)
 		buf_printf(&request, START "Content-Length: %zu\r\n\r\n%.*s", len, (int)len, fill);
 		assert_asked(&house, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
 		buf_cut(&request, 0);
-		buf_printf(&request, START "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n1\r\nx\r\n0\r\n\r\n", len - 1,
-		           (int)len - 1, fill);
+		buf_printf(&request, START "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n1\r\nx\r\n0\r\n\r\n",
+		           len - 1, (int)len - 1, fill);
 		assert_asked(&house, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
 		buf_close(&request);
 	}
 	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 200, NULL);
 	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"), 400, NULL);
-	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400, NULL);
+	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400,
+	             NULL);
 	assert_asked(&house, STR(START "Content-Length: 999999999999999\r\n\r\n"), 413, NULL);
 	house_close(&house);
 }
 
-/* The client is still sending when it is refused, and must be able to read why. */
+/* The client is still sending when it is refused: nothing is reset, so that it can read why. */
 static void
 test_server__lets_a_client_read_why_its_upload_was_refused(void **state)
 {
@@ -321,11 +324,14 @@ test_server__lets_a_client_read_why_its_upload_was_refused(void **state)
 	assert_non_null(waste);
 	house_open(&house, (struct http_conf){ 0 });
 	for (int i = 0; i < 20; i++) {
-		int fd = client_open(&house);
+		int  fd = client_open(&house);
+		char byte;
 
 		client_send(fd, STR(START "Content-Length: 1048576\r\n\r\n"));
-		client_send(fd, str_of(waste, (size_t)1 << 20));
+		for (int piece = 0; piece < 16; piece++)
+			assert_int_equal(send(fd, waste, 65536, MSG_NOSIGNAL), 65536);
 		assert_next(fd, 413, NULL);
+		assert_int_equal(recv(fd, &byte, 1, 0), 0);
 		(void)close(fd);
 	}
 	free(waste);
@@ -413,12 +419,19 @@ test_server__keeps_the_configured_limits_of_heads(void **state)
 	house_open(&house, small);
 	for (size_t more = 0; more < 3; more++) {
 		assert_filled(&house, "GET /", 98 + more, " HTTP/1.1\r\nHost: x\r\n\r\n", more < 2 ? 200 : 414);
-		assert_filled(&house, before, 1000 - (sizeof(before) - 1) - 4 - 1 + more, "\r\n\r\n", more < 2 ? 200 : 431);
+		assert_filled(&house, before, 1000 - sizeof(before) - 4 + more, "\r\n\r\n", more < 2 ? 200 : 431);
 	}
-	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"), 200, NULL);
-	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"), 200, NULL);
-	assert_asked(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"), 431,
-	             NULL);
+	for (unsigned more = 6; more <= 8; more++) {
+		struct buf request;
+
+		buf_open(&request, 1000);
+		buf_put(&request, STR("GET / HTTP/1.1\r\nHost: x\r\n"));
+		for (unsigned field = 0; field < more; field++)
+			buf_put(&request, STR("A:\r\n"));
+		buf_put(&request, STR("\r\n"));
+		assert_asked(&house, buf_str(&request), more <= 7 ? 200 : 431, NULL);
+		buf_close(&request);
+	}
 	house_close(&house);
 }
 
@@ -482,16 +495,15 @@ test_server__sends_no_body_where_none_belongs(void **state)
 static void
 test_server__sends_a_large_response_to_a_slow_reader(void **state)
 {
-	size_t       want = (size_t)8 << 20, got = 0, head = 0;
+	size_t       want = (size_t)48 << 20, got = 0, head = 0;
 	struct house house;
 	char         bytes[65536];
-	int          fd, small_window = 4096;
+	int          fd;
 
 	(void)state;
 	house_open(&house, (struct http_conf){ 0 });
 	fd = client_open(&house);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small_window, sizeof(small_window)), 0);
-	client_send(fd, STR("GET /size/8388608 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+	client_send(fd, STR("GET /size/50331648 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
 	sleep_ms(50);
 	for (;;) {
 		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);

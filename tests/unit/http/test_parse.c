@@ -65,8 +65,8 @@ assert_status(const char *request, unsigned status)
 static void
 test_parse__reads_a_whole_head(void **state)
 {
-	struct str    bytes = STR("GET /a/b%20c?x=1&y=%zz HTTP/1.1\r\nHost: example.org:8443\r\nAccept:  text/plain \r\n"
-	                          "X-Empty:\r\nConnection: foo, Close\r\n\r\nrest");
+	struct str    bytes = STR("GET /a/b%20c?x=1&y=%zz HTTP/1.1\r\nHost: example.org:8443\r\n"
+	                          "Accept:  text/plain \r\nX-Empty:\r\nConnection: foo, Close\r\n\r\nrest");
 	struct parsed parsed;
 
 	(void)state;
@@ -93,7 +93,8 @@ test_parse__knows_the_methods(void **state)
 		enum http_method method;
 	} rows[] = {
 		{ "GET", HTTP_GET },       { "HEAD", HTTP_HEAD },   { "POST", HTTP_POST },       { "PUT", HTTP_PUT },
-		{ "PATCH", HTTP_PATCH },   { "DELETE", HTTP_DELETE }, { "OPTIONS", HTTP_OPTIONS }, { "get", HTTP_OTHER },
+		{ "PATCH", HTTP_PATCH },   { "DELETE", HTTP_DELETE }, { "OPTIONS", HTTP_OPTIONS },
+		{ "get", HTTP_OTHER },
 		{ "PROPFIND", HTTP_OTHER },
 	};
 
@@ -118,7 +119,8 @@ test_parse__judges_request_lines(void **state)
 		unsigned    status;
 	} rows[] = {
 		{ "GET / HTTP/1.1", 200 },          { "GET /?%zz HTTP/1.1", 200 },     { "GET //a/../b HTTP/1.1", 200 },
-		{ "OPTIONS * HTTP/1.1", 200 },      { "GET http://x HTTP/1.1", 200 },  { "GET HTTPS://X/a?b HTTP/1.1", 200 },
+		{ "OPTIONS * HTTP/1.1", 200 },      { "GET http://x HTTP/1.1", 200 },
+		{ "GET HTTPS://X/a?b HTTP/1.1", 200 },
 		{ "GET http://x?q HTTP/1.1", 200 }, { "GET /a'b(c)|d HTTP/1.1", 200 }, { "GET / HTTP/1.0", 200 },
 		{ "GET  / HTTP/1.1", 400 },         { "GET /  HTTP/1.1", 400 },        { " GET / HTTP/1.1", 400 },
 		{ "GET / HTTP/1.1 ", 400 },         { "GET\t/ HTTP/1.1", 400 },        { "GET /\tHTTP/1.1", 400 },
@@ -127,7 +129,8 @@ test_parse__judges_request_lines(void **state)
 		{ "GET /a b HTTP/1.1", 400 },       { "GET /a\tb HTTP/1.1", 400 },     { "GET /\205 HTTP/1.1", 400 },
 		{ "GET /a#b HTTP/1.1", 400 },       { "GET a HTTP/1.1", 400 },         { "GET * HTTP/1.1", 400 },
 		{ "OPTIONS ** HTTP/1.1", 400 },     { "CONNECT x:443 HTTP/1.1", 400 }, { "GET ftp://x/ HTTP/1.1", 400 },
-		{ "GET http://evil/ HTTP/1.1", 400 }, { "GET http://u@x/ HTTP/1.1", 400 }, { "GET http:///a HTTP/1.1", 400 },
+		{ "GET http://evil/ HTTP/1.1", 400 }, { "GET http://u@x/ HTTP/1.1", 400 },
+		{ "GET http:///a HTTP/1.1", 400 },
 		{ "GET http://x:1/ HTTP/1.1", 400 }, { "GET /%00 HTTP/1.1", 400 },     { "GET /% HTTP/1.1", 400 },
 		{ "GET /%a HTTP/1.1", 400 },        { "GET /%g0 HTTP/1.1", 400 },      { "GET /%0g HTTP/1.1", 400 },
 		{ "GET / http/1.1", 400 },          { "GET / HTTP/1", 400 },           { "GET / HTTP/1.10", 400 },

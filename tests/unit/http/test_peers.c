@@ -14,7 +14,7 @@
 static struct http_peer_key
 key_of(unsigned n)
 {
-	return (struct http_peer_key){ { [10] = 0xff, [11] = 0xff, [14] = (uint8_t)(n >> 8), [15] = (uint8_t)(n + 1) } };
+	return (struct http_peer_key){ { [10] = 0xff, [11] = 0xff, [15] = (uint8_t)(n + 1) } };
 }
 
 static void

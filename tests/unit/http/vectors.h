@@ -19,7 +19,8 @@ struct vector {
 static const struct vector vectors[] = {
 	{ "Content-Length and Transfer-Encoding",
 	  { START "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECOND, 0 }, 400 },
-	{ "two different Content-Length", { START "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello" SECOND, 0 }, 400 },
+	{ "two different Content-Length",
+	  { START "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello" SECOND, 0 }, 400 },
 	{ "Content-Length: +5", { START "Content-Length: +5\r\n\r\nhello", 0 }, 400 },
 	{ "Content-Length: 5, 5", { START "Content-Length: 5, 5\r\n\r\nhello", 0 }, 400 },
 	{ "Transfer-Encoding: xchunked with Content-Length",
@@ -42,7 +43,8 @@ static const struct vector vectors[] = {
 	{ "%00 in the path", { "GET /a%00b HTTP/1.1\r\nHost: x\r\n\r\n", 0 }, 400 },
 	{ "absolute target of another host", { "GET http://evil/a HTTP/1.1\r\nHost: x\r\n\r\n", 0 }, 400 },
 	{ "HTTP/1.0 with chunked and keep-alive",
-	  { "POST /echo HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0 },
+	  { "POST /echo HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "0\r\n\r\n", 0 },
 	  400 },
 	{ "two Authorization fields",
 	  { "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", 0 }, 400 },

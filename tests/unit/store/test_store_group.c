@@ -72,7 +72,7 @@ reader_main(void *arg)
 			last = item.seq;
 			told++;
 		}
-		/* Two lines a transaction, of which the hot one moves on: of (seen, head] half the lines, and the last, remain. */
+		/* Two lines a transaction, of which the hot one moves on: half of (seen, head] and the last remain. */
 		if (store_scan_close(&scan) != OK || head % 2 != 0 || last != head ||
 		    (head > seen && told != (head - seen) / 2 + 1))
 			atomic_fetch_add(&crew->gaps, 1);
@@ -216,6 +216,17 @@ write_until_killed(struct kit *kit, atomic_ulong *acknowledged)
 	}
 }
 
+/* Every other writer is killed at work, the rest wherever they are: opening, recovering, writing. */
+static void
+let_it_work(const atomic_ulong *acknowledged, bool until_it_writes)
+{
+	unsigned long before = atomic_load(acknowledged);
+
+	for (int i = 0; until_it_writes && i < 10000 && atomic_load(acknowledged) == before; i++)
+		(void)usleep(1000);
+	(void)usleep((useconds_t)(rand() % 20000));
+}
+
 static void
 test_store_group__killed_writers_lose_nothing_acknowledged(void **state)
 {
@@ -233,7 +244,7 @@ test_store_group__killed_writers_lose_nothing_acknowledged(void **state)
 		assert_true(child >= 0);
 		if (child == 0)
 			write_until_killed(kit, acknowledged);
-		(void)usleep((useconds_t)(3000 + rand() % 20000));
+		let_it_work(acknowledged, kill_nr % 2 == 0);
 		assert_int_equal(kill(child, SIGKILL), 0);
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_true(WIFSIGNALED(status));
@@ -257,19 +268,20 @@ test_store_group__killed_writers_lose_nothing_acknowledged(void **state)
 		arena_reset(kit->arena);
 	}
 	print_message("%lu transactions acknowledged over 50 kills\n", atomic_load(acknowledged));
-	assert_true(atomic_load(acknowledged) > 50);
+	assert_true(atomic_load(acknowledged) >= 25);
 	(void)munmap(acknowledged, 4096);
 }
+
+#define ALONE(test) cmocka_unit_test_setup_teardown(test, kit_begin, kit_end)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_store_group__writers_share_syncs_and_lose_nothing, kit_begin, kit_end),
-		cmocka_unit_test_setup_teardown(test_store_group__writers_in_memory_lose_nothing, kit_begin, kit_end),
-		cmocka_unit_test_setup_teardown(test_store_group__readers_go_on_while_a_transaction_stands_open, kit_begin,
-		                                kit_end),
-		cmocka_unit_test_setup_teardown(test_store_group__killed_writers_lose_nothing_acknowledged, kit_begin, kit_end),
+		ALONE(test_store_group__writers_share_syncs_and_lose_nothing),
+		ALONE(test_store_group__writers_in_memory_lose_nothing),
+		ALONE(test_store_group__readers_go_on_while_a_transaction_stands_open),
+		ALONE(test_store_group__killed_writers_lose_nothing_acknowledged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

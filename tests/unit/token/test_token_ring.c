@@ -254,6 +254,27 @@ test_ring__draws_another_id_when_one_is_taken(void **state)
 	store_close(&store);
 }
 
+static void
+test_ring__makes_a_new_key_when_the_newest_is_too_old(void **state)
+{
+	struct store      *store = memory_store();
+	struct token_ring *ring = NULL;
+	struct str         name;
+
+	assert_int_equal(token_ring_open(store, &clock_system, &entropy_system, &ring), OK);
+	assert_int_equal(token_ring_rotate_when_due(ring, TOKEN_KEY_AGE_S), OK);
+	assert_int_equal(count_notes(store, *state, &name), 1);
+	assert_int_equal(token_ring_rotate_when_due(ring, -1), OK);
+	assert_int_equal(count_notes(store, *state, &name), 2);
+	token_ring_close(&ring);
+	/* The age is read back from the store, too. */
+	assert_int_equal(token_ring_open(store, &clock_system, &entropy_system, &ring), OK);
+	assert_int_equal(token_ring_rotate_when_due(ring, 3600), OK);
+	assert_int_equal(count_notes(store, *state, &name), 2);
+	token_ring_close(&ring);
+	store_close(&store);
+}
+
 /* Two rings on one store stand for two processes. */
 static void
 test_ring__learns_keys_made_elsewhere_looking_once_a_second(void **state)
@@ -413,6 +434,7 @@ main(void)
 		TEST_WITH_ARENA(test_ring__a_token_for_another_place_is_bad),
 		TEST_WITH_ARENA(test_ring__damaged_notes_are_reported),
 		TEST_WITH_ARENA(test_ring__draws_another_id_when_one_is_taken),
+		TEST_WITH_ARENA(test_ring__makes_a_new_key_when_the_newest_is_too_old),
 		TEST_WITH_ARENA(test_ring__learns_keys_made_elsewhere_looking_once_a_second),
 		TEST_WITH_ARENA(test_ring__rotating_knows_what_others_made),
 		TEST_WITH_ARENA(test_ring__is_full_after_1024_keys_and_goes_on_working),

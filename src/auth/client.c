@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/client.h"
+
+#include "text/json_read.h"
+#include "text/json_write.h"
+#include "text/uri.h"
+
+#define SPACE_CLIENT "client"
+#define SPACE_GONE   "client-gone"
+
+/* Escapes can make six bytes of one. */
+#define NOTE_MAX ((size_t)(CLIENT_NAME_MAX + CLIENT_ROLES_MAX + CLIENT_HASH_MAX) * 6 + 256)
+
+static bool
+has_only(struct str text, unsigned char least)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < least || text.at[i] == 0x7f)
+			return false;
+	return utf8_valid(text);
+}
+
+static bool
+is_ascii(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] > 0x7e)
+			return false;
+	return true;
+}
+
+static bool
+names_a_role(struct str roles)
+{
+	struct str role;
+
+	while (str_take_until(&roles, ' ', &role))
+		if (role.len > 0)
+			return true;
+	return false;
+}
+
+bool
+client_valid(const struct client *client, const char **why_out)
+{
+	const char *why = NULL;
+
+	if (guid_is_zero(&client->id) || guid_is_zero(&client->tenant))
+		why = "the id and the tenantId must not be all zero";
+	else if (client->name.len > CLIENT_NAME_MAX || !has_only(client->name, 0x20))
+		why = "displayName must be UTF-8 of at most 256 bytes without control characters";
+	else if (client->roles.len > CLIENT_ROLES_MAX || !has_only(client->roles, 0x20) || !is_ascii(client->roles))
+		why = "roles must be printable ASCII of at most 4096 bytes";
+	else if (!names_a_role(client->roles))
+		why = "a client needs at least one role";
+	else if (client->secret_hash.len >= CLIENT_HASH_MAX || !has_only(client->secret_hash, 0x21) ||
+	         !is_ascii(client->secret_hash))
+		why = "secretHash must be argon2's own text";
+	else if (client->secret_hash.len > 0 && !str_starts(client->secret_hash, STR("$argon2id$")))
+		why = "secretHash must begin with $argon2id$";
+	else if (client->since_s < 0)
+		why = "a client cannot be from before 1970";
+	if (why)
+		*why_out = why;
+	return !why;
+}
+
+static struct str
+name_of(const struct guid *id)
+{
+	return str_of(id->b, sizeof(id->b));
+}
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+static void
+write_client(const struct client *client, struct buf *buf)
+{
+	struct json_out out;
+	char            tenant[GUID_TEXT_LEN];
+
+	guid_format(&client->tenant, tenant);
+	json_out_open(&out, buf);
+	json_put_object(&out);
+	json_put_member(&out, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_put_member(&out, STR("displayName"), client->name);
+	json_put_member(&out, STR("roles"), client->roles);
+	json_put_member(&out, STR("secretHash"), client->secret_hash);
+	json_put_member_int(&out, STR("since"), client->since_s);
+	json_end_object(&out);
+}
+
+static enum err
+read_client(const struct guid *id, struct str note, struct arena *arena, struct client *client_out)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct client client = { .id = *id };
+	struct str    tenant;
+	const char   *why;
+
+	if (json_read(note, arena, &root, NULL) != OK || !json_text(json_member(root, "tenantId"), &tenant) ||
+	    !guid_parse(tenant, &client.tenant) || !json_text(json_member(root, "displayName"), &client.name) ||
+	    !json_text(json_member(root, "roles"), &client.roles) ||
+	    !json_text(json_member(root, "secretHash"), &client.secret_hash) ||
+	    !json_int(json_member(root, "since"), &client.since_s) || !client_valid(&client, &why))
+		return ERR_CORRUPT;
+	client.name = arena_copy(arena, client.name);
+	client.roles = arena_copy(arena, client.roles);
+	client.secret_hash = arena_copy(arena, client.secret_hash);
+	*client_out = client;
+	return OK;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+enum err
+client_find(struct store *store, const struct guid *id, struct arena *arena, struct client *client_out)
+{
+	struct str note;
+
+	TRY(store_get_note(store, SPACE_CLIENT, name_of(id), arena, &note));
+	return read_client(id, note, arena, client_out);
+}
+
+enum err
+client_next(struct store *store, const struct guid *after, struct arena *arena, struct client *client_out)
+{
+	struct str  name, note;
+	struct guid id;
+
+	TRY(store_next_note(store, SPACE_CLIENT, name_of(after), arena, &name, &note));
+	if (name.len != sizeof(id.b))
+		return ERR_CORRUPT;
+	memcpy(id.b, name.at, sizeof(id.b));
+	return read_client(&id, note, arena, client_out);
+}
+
+enum err
+client_standing(struct store *store, struct str app, int64_t issued_s, struct arena *arena)
+{
+	struct client client;
+	struct guid   id;
+	struct str    note;
+	enum err      err;
+
+	if (!guid_parse(app, &id))
+		return OK;
+	err = client_find(store, &id, arena, &client);
+	if (err == OK)
+		return issued_s >= client.since_s ? OK : ERR_NO_IDENTITY;
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = store_get_note(store, SPACE_GONE, name_of(&id), arena, &note);
+	if (err == OK)
+		return ERR_NO_IDENTITY;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err
+client_check(struct store *store, const struct client *client, struct arena *arena)
+{
+	struct str note;
+	enum err   err;
+
+	if (client->since_s > 0)
+		return OK;
+	err = store_get_note(store, SPACE_GONE, name_of(&client->id), arena, &note);
+	if (err == OK)
+		return ERR_CONFLICT;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------- */
+
+void
+client_put(struct store_txn *txn, const struct client *client)
+{
+	struct buf  buf;
+	struct str  note;
+	const char *why;
+
+	if (!client_valid(client, &why)) {
+		store_fail(txn, ERR_BAD_REQUEST);
+		return;
+	}
+	if (client->since_s == 0 && store_txn_get_note(txn, SPACE_GONE, name_of(&client->id), &note)) {
+		store_fail(txn, ERR_CONFLICT);
+		return;
+	}
+	buf_open(&buf, NOTE_MAX);
+	write_client(client, &buf);
+	MUST(buf_err(&buf) == OK);
+	store_put_note(txn, SPACE_CLIENT, name_of(&client->id), buf_str(&buf));
+	buf_close(&buf);
+}
+
+bool
+client_remove(struct store_txn *txn, const struct guid *id)
+{
+	struct str note;
+
+	if (!store_txn_get_note(txn, SPACE_CLIENT, name_of(id), &note))
+		return false;
+	store_remove_note(txn, SPACE_CLIENT, name_of(id));
+	store_put_note(txn, SPACE_GONE, name_of(id), STR("1"));
+	return store_txn_err(txn) == OK;
+}

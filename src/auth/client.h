@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client — the programs that may ask the store's own issuer for tokens, kept as notes in the store.
+ *
+ * A client belongs to a tenant, has roles, and a secret of which only a hash is kept.  An id that was
+ * once a client's and is one no more stays known as gone: tokens that name it are refused, whoever
+ * made them.  A client that is put anew gets a new `since`, and older tokens of it are refused too.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#define CLIENT_NAME_MAX  256
+#define CLIENT_ROLES_MAX 4096
+#define CLIENT_HASH_MAX  128
+
+struct client {
+	struct guid tenant;
+	struct guid id;
+	struct str  name;                /* may be empty */
+	struct str  roles;               /* blank-separated */
+	struct str  secret_hash;         /* of argon2id; empty: no secret is good */
+	int64_t     since_s;             /* tokens made before this moment are refused */
+};
+
+/* What a client must be like to be kept.  *why_out is a fixed sentence. */
+bool client_valid(const struct client *client, const char **why_out);
+
+/* ERR_NOT_FOUND for anything that is no client now. */
+enum err client_find(struct store *store, const struct guid *id, struct arena *arena, struct client *client_out) MUST_CHECK;
+/* The next client after `after` (zeroed at first) in a fixed order; ERR_NOT_FOUND at the end. */
+enum err client_next(struct store *store, const struct guid *after, struct arena *arena,
+                     struct client *client_out) MUST_CHECK;
+
+/*
+ * Inside a transaction.  Put replaces.  By store_fail(): ERR_BAD_REQUEST when client_valid() says no, ERR_CONFLICT for
+ * an id that is gone when `since` is 0, for that would bring its old tokens back.
+ */
+void client_put(struct store_txn *txn, const struct client *client);
+/* Would client_put() take it, as the store is now?  ERR_CONFLICT, or what the store says. */
+enum err client_check(struct store *store, const struct client *client, struct arena *arena) MUST_CHECK;
+/* False if there is no such client. */
+bool client_remove(struct store_txn *txn, const struct guid *id);
+
+/*
+ * May a token of that client, made at that moment, still be used?  An id that never was a client's may: such a
+ * token was made by somebody who may read the store.  ERR_NO_IDENTITY.
+ */
+enum err client_standing(struct store *store, struct str app, int64_t issued_s, struct arena *arena) MUST_CHECK;

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cmd/following.h"
+#include "text/json_span.h"
+#include "text/json_write.h"
+
+#define LOOK_EVERY_MS   500
+#define MARK_ARENA_MAX  ((size_t)512 << 10)
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	FOLLOWING_SHARED_OPTIONS,
+	FOLLOWING_SYNC_OPTIONS,
+	{ "since", "N", "print the changes after number N", false },
+	{ "ack", "N", "first note that the changes up to number N are done with", false },
+	{ "follow", NULL, "go on for ever; with a URL the same as --watch", false },
+	{ "json", NULL, "as always: every line is JSON", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Prints what has changed as JSON Lines: {\"n\", \"change\", \"scope\", \"id\", \"fields\", \"value\"}. `change` is "
+	"created, updated, removed or returned (there again after a removal); `fields` names the properties that are "
+	"new or different; `value` is the item as it is now, null if it is gone.",
+	"With a URL it first brings the store in step, as `tidemark sync` does, then prints what has not been printed for "
+	"that URL before. Without one it prints what the store holds: everything after the number given by --ack, "
+	"beside a running follower if there is one.",
+	"A line is printed at least once, also when this program is killed. `n` rises and is never given again: who "
+	"keeps the last n dealt with and starts with --since N, or gives it back with --ack N, is told everything "
+	"exactly once.",
+	FOLLOWING_ABOUT_CREDENTIALS,
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark changes URL --bearer-file token | jq -r 'select(.change == \"removed\").id'",
+		"What has been removed since the last time" },
+	{ "tidemark changes --since 1200 --follow",
+		"What a running `tidemark sync --watch` finds, from number 1201 on" },
+	{ 0 },
+};
+
+static const char *const kinds[] = { "created", "updated", "removed", "returned" };
+
+struct printing {
+	struct cmd_run *run;
+	struct replica *replica;
+	int64_t         sid;             /* 0: all scopes */
+	bool            heeds_marks;     /* changes up to a scope's mark are left out */
+	bool            told_too;        /* and up to what was printed last */
+	uint64_t        n, count;
+	struct str      scope;           /* whose mark it is */
+	uint64_t        mark;
+	struct arena   *arena;
+};
+
+/* ---- a line -------------------------------------------------------------------------------------------- */
+
+/* A created or returned item is new with all its properties. */
+static void
+put_all_names(struct json_out *json, struct str body)
+{
+	struct json_walk walk;
+	struct json_span span;
+	struct buf      *buf = json->buf;
+	bool             first = true;
+
+	buf_put_char(buf, '[');
+	json_walk_open(&walk, body);
+	while (json_walk_next(&walk, &span)) {
+		if (!first)
+			buf_put_char(buf, ',');
+		first = false;
+		buf_put_char(buf, '"');
+		buf_put(buf, span.name);
+		buf_put_char(buf, '"');
+	}
+	buf_put_char(buf, ']');
+}
+
+static void
+put_change(struct out *out, const struct replica_change *change)
+{
+	struct json_out json;
+
+	json_out_open(&json, out_buf(out));
+	json_put_object(&json);
+	json_put_member_int(&json, STR("n"), (int64_t)change->n);
+	json_put_member(&json, STR("change"), str_from_c(kinds[change->kind]));
+	json_put_member(&json, STR("scope"), change->scope);
+	json_put_member(&json, STR("id"), change->id);
+	json_put_name(&json, STR("fields"));
+	if (change->fields.len > 0) {
+		json_put_raw(&json, change->fields);
+	} else {
+		json_put_raw(&json, STR_EMPTY);
+		put_all_names(&json, change->body);
+	}
+	json_put_member_raw(&json, STR("value"), change->body.len ? change->body : STR("null"));
+	json_end_object(&json);
+	buf_put_char(out_buf(out), '\n');
+	out_turn(out);
+}
+
+/* ---- marks --------------------------------------------------------------------------------------------- */
+
+static enum err
+find_mark(struct printing *printing, struct str scope)
+{
+	struct replica_scope found;
+
+	if (printing->scope.len > 0 && str_eq(printing->scope, scope))
+		return OK;
+	arena_reset(printing->arena);
+	TRY(replica_find_scope(printing->replica, scope, printing->arena, &found));
+	printing->scope = found.name;
+	printing->mark = found.acked;
+	if (printing->told_too && found.told > printing->mark)
+		printing->mark = found.told;
+	return OK;
+}
+
+/* Everything there is after printing->n. */
+static int
+print_all(struct printing *printing)
+{
+	struct replica_change change;
+	enum err              err;
+
+	while ((err = replica_next_change(printing->replica, printing->sid, printing->n, &change)) == OK) {
+		printing->n = change.n;
+		if (printing->heeds_marks) {
+			err = find_mark(printing, change.scope);
+			if (err != OK)
+				break;
+			if (change.n <= printing->mark)
+				continue;
+		}
+		put_change(printing->run->out, &change);
+		printing->count++;
+		if (printing->run->out->failed)
+			break;
+	}
+	replica_end_read(printing->replica);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return following_failed(printing->run, printing->replica, err);
+	if (!out_flush(printing->run->out))
+		return say_failed(EXIT_OTHER, "the changes cannot be written to standard output");
+	return EXIT_DONE;
+}
+
+static int
+read_number(const struct cmd_run *run, const char *option, uint64_t *number)
+{
+	const char *text = cmd_value(run, option);
+
+	if (text && !str_to_u64(str_from_c(text), number))
+		return cmd_usage(run, "--%s: \"%s\" is not a number", option, text);
+	return EXIT_DONE;
+}
+
+static int
+ack(struct printing *printing)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(MARK_ARENA_MAX);
+	struct replica_scope            scope = { 0 };
+	uint64_t                        n = 0, head;
+	enum err                        err;
+	int                             code = read_number(printing->run, "ack", &n);
+
+	if (code != EXIT_DONE || !cmd_has(printing->run, "ack"))
+		return code;
+	err = replica_head(printing->replica, &head);
+	if (err == OK && n > head)
+		return cmd_usage(printing->run, "--ack: the newest change has number %llu", (unsigned long long)head);
+	while (err == OK && (err = replica_next_scope(printing->replica, scope.sid, arena, &scope)) == OK) {
+		if (printing->sid == 0 || printing->sid == scope.sid)
+			err = replica_ack(printing->replica, scope.sid, n);
+		arena_reset(arena);
+	}
+	return err == ERR_NOT_FOUND ? EXIT_DONE : following_failed(printing->run, printing->replica, err);
+}
+
+static int
+begin(struct printing *printing)
+{
+	int code = read_number(printing->run, "since", &printing->n);
+
+	printing->heeds_marks = !cmd_has(printing->run, "since");
+	return code;
+}
+
+/* ---- with a URL ---------------------------------------------------------------------------------------- */
+
+/* What was printed and has left this process need not be printed by the next run. */
+static int
+print_round(struct following *following, struct printing *printing)
+{
+	int      code = print_all(printing);
+	enum err err = OK;
+
+	printing->scope = STR_EMPTY;
+	if (code == EXIT_DONE && printing->heeds_marks && printing->n > 0)
+		err = replica_tell(following->replica, printing->sid, printing->n);
+	return err == OK ? code : following_failed(following->run, following->replica, err);
+}
+
+static int
+changes_round(struct following *following, struct printing *printing)
+{
+	uint64_t before = printing->count;
+	int      code = following_round(following), verdict, printed;
+
+	/* A round that did not end well has changed nothing; what is there from before can still be told. */
+	printed = print_round(following, printing);
+	if (code != EXIT_DONE || printed != EXIT_DONE)
+		return code != EXIT_DONE ? code : printed;
+	code = following_content(following);
+	if (code != EXIT_DONE)
+		return code;
+	verdict = following_verdict(following);
+	if (verdict == EXIT_UNCHANGED && printing->count > before)
+		return EXIT_DONE;
+	return verdict;
+}
+
+static int
+changes_of_url(struct following *following, struct printing *printing)
+{
+	int code;
+
+	printing->replica = following->replica;
+	printing->sid = follow_sid(following->follow);
+	printing->told_too = true;
+	code = ack(printing);
+	if (code == EXIT_DONE)
+		code = begin(printing);
+	if (code == EXIT_DONE)
+		code = changes_round(following, printing);
+	while ((cmd_has(following->run, "follow") || cmd_has(following->run, "watch")) &&
+	       (following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED)) {
+		code = following_rest(following);
+		if (code == EXIT_DONE)
+			code = changes_round(following, printing);
+	}
+	return code;
+}
+
+/* ---- of the store -------------------------------------------------------------------------------------- */
+
+static int
+follow_store(struct printing *printing)
+{
+	struct stops stops;
+	int          code = EXIT_DONE;
+
+	stops_open(&stops);
+	while (code == EXIT_DONE && !stops_came(&stops)) {
+		stops_sleep(&stops, printing->run->clock, LOOK_EVERY_MS);
+		code = print_all(printing);
+	}
+	if (code == EXIT_DONE)
+		code = stops_code(&stops);
+	stops_close(&stops);
+	return code;
+}
+
+static int
+changes_of_store(struct printing *printing)
+{
+	int code = following_find_scope(printing->run, printing->replica, &printing->sid);
+
+	if (code == EXIT_DONE)
+		code = ack(printing);
+	if (code == EXIT_DONE)
+		code = begin(printing);
+	if (code == EXIT_DONE)
+		code = print_all(printing);
+	if (code == EXIT_DONE && cmd_has(printing->run, "follow"))
+		return follow_store(printing);
+	if (code == EXIT_DONE && cmd_has(printing->run, "exit-code") && printing->count == 0)
+		return EXIT_UNCHANGED;
+	return code;
+}
+
+static int
+run_changes(struct cmd_run *run)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(MARK_ARENA_MAX);
+	struct printing                 printing = { .run = run, .arena = arena };
+	struct following                following;
+	int                             code;
+
+	if (run->arg_count == 0) {
+		code = cmd_has(run, "ack") ? following_own(run, &printing.replica) : following_look(run,
+			&printing.replica);
+		if (code == EXIT_DONE)
+			code = changes_of_store(&printing);
+		replica_close(&printing.replica);
+		return code;
+	}
+	code = following_open(run, &following, NULL);
+	if (code == EXIT_DONE)
+		code = changes_of_url(&following, &printing);
+	following_close(&following);
+	return code;
+}
+
+const struct cmd cmd_changes = {
+	.name = "changes",
+	.summary = "print what has changed as JSON Lines",
+	.args = "[URL]",
+	.args_max = 1,
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { FOLLOWING_EXITS },
+	.run = run_changes,
+};

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cmd/writer.h"
+#include "crypt/seal.h"
+#include "text/b64.h"
+#include "text/date.h"
+#include "text/json_write.h"
+#include "text/uri.h"
+
+#define SECRET_BYTES    32
+#define SECRET_TEXT_MAX 1024
+#define SECRET_TEXT_MIN 16
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+/* ---- add ------------------------------------------------------------------------------------------------ */
+
+static const struct cmd_option add_options[] = {
+	{ "role", "ROLES", "what the client may do, e.g. Calendars.Read; several are divided by blanks; needed", true },
+	{ "name", "TEXT", "the display name", false },
+	{ "id", "GUID", "the client id; without it one is made", false },
+	{ "tenant", "GUID", "the tenant; without it the store's own", false },
+	{ "secret-file", "FILE", "take the secret from the first line of that file instead of making one", false },
+	{ "json", NULL, "one JSON object: clientId, clientSecret, tenantId", false },
+	{ 0 },
+};
+
+static const char *const add_about[] = {
+	"Registers a program with the store's own issuer and prints its client id, its secret and its tenant. The "
+	"secret is shown this once: only a hash of it is kept.",
+	"With an id that is there already the client is put anew: its roles and its secret change, and tokens it got "
+	"before are refused. If a server holds the store it knows of the client at once.",
+	NULL,
+};
+
+static const struct cmd_example add_examples[] = {
+	{ "tidemark client add --name report --role Calendars.Read", "Let a program read all calendars" },
+	{ 0 },
+};
+
+static int
+read_guid(struct cmd_run *run, const char *option, struct guid *guid_out)
+{
+	const char *text = cmd_value(run, option);
+
+	if (text && (!guid_parse(str_from_c(text), guid_out) || guid_is_zero(guid_out)))
+		return cmd_usage(run, "--%s: \"%s\" is not a GUID", option, text);
+	return EXIT_DONE;
+}
+
+/* Each once, one blank between them. */
+static int
+read_roles(struct cmd_run *run, struct str *roles_out)
+{
+	struct str  roles = STR_EMPTY;
+	const char *value;
+
+	for (size_t i = 0; (value = cmd_value_at(run, "role", i)) != NULL; i++) {
+		struct str rest = str_from_c(value), role;
+
+		while (str_take_until(&rest, ' ', &role)) {
+			if (role.len == 0)
+				continue;
+			if (roles.len + role.len >= CLIENT_ROLES_MAX)
+				return cmd_usage(run, "--role: too long");
+			roles = arena_printf(run->arena, "%.*s%s%.*s", STR_ARG(roles), roles.len ? " " : "", STR_ARG(role));
+		}
+	}
+	if (roles.len == 0)
+		return cmd_usage(run, "--role is needed and must name a permission");
+	*roles_out = roles;
+	return EXIT_DONE;
+}
+
+/* The first line of the file, without its end. */
+static int
+read_secret(struct cmd_run *run, const char *path, struct str *secret_out)
+{
+	char      *text = arena_take_raw(run->arena, SECRET_TEXT_MAX + 1);
+	int        fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t    n = fd < 0 ? -1 : read(fd, text, SECRET_TEXT_MAX + 1);
+	struct str secret;
+
+	if (n < 0)
+		(void)say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return EXIT_OTHER;
+	secret = str_first(str_of(text, (size_t)n), str_find(str_of(text, (size_t)n), '\n'));
+	if (str_ends(secret, STR("\r")))
+		secret.len--;
+	if (secret.len < SECRET_TEXT_MIN || secret.len > SECRET_TEXT_MAX || !utf8_valid(secret))
+		return say_failed(EXIT_PERMANENT, "%s: a secret has %d to %d bytes of UTF-8", path, SECRET_TEXT_MIN,
+		                  SECRET_TEXT_MAX);
+	*secret_out = secret;
+	return EXIT_DONE;
+}
+
+static int
+make_secret(struct cmd_run *run, struct str *secret_out)
+{
+	const char *path = cmd_value(run, "secret-file");
+	uint8_t     bytes[SECRET_BYTES];
+
+	if (path)
+		return read_secret(run, path, secret_out);
+	entropy_fill(run->entropy, bytes, sizeof(bytes));
+	*secret_out = b64_encode(B64_URL, bytes, sizeof(bytes), run->arena);
+	crypt_wipe(bytes, sizeof(bytes));
+	return EXIT_DONE;
+}
+
+static int
+read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
+{
+	char       *hash = arena_take(run->arena, CLIENT_HASH_MAX);
+	const char *why;
+	int         code = read_roles(run, &client->roles);
+
+	client->name = str_from_c(cmd_value(run, "name"));
+	client->since_s = clock_wall_s(run->clock);
+	if (code == EXIT_DONE)
+		code = read_guid(run, "id", &client->id);
+	if (code == EXIT_DONE)
+		code = read_guid(run, "tenant", &client->tenant);
+	if (code == EXIT_DONE && !cmd_has(run, "id"))
+		client->id = guid_random(run->entropy);
+	if (code == EXIT_DONE && crypt_init() != OK)
+		code = say_failed(EXIT_OTHER, "the random source does not answer");
+	if (code == EXIT_DONE)
+		code = make_secret(run, secret_out);
+	if (code == EXIT_DONE && secret_hash(*secret_out, hash) != OK)
+		code = say_failed(EXIT_AGAIN, "there is not enough memory to hash the secret now");
+	if (code != EXIT_DONE)
+		return code;
+	client->secret_hash = str_from_c(hash);
+	if (guid_is_zero(&client->tenant)) {
+		struct client whole = *client;
+
+		whole.tenant = client->id;       /* the store's own, once it is open */
+		return client_valid(&whole, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
+	}
+	return client_valid(client, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
+}
+
+static int
+send_line(struct writer *writer, struct buf *line)
+{
+	struct apply_result result;
+	enum err            err = writer_apply(writer, buf_str(line), &result);
+
+	if (err == OK && result.counts.absent == 0)
+		return EXIT_DONE;
+	if (err == OK)
+		return say_failed(EXIT_PERMANENT, "there is no such client; `tidemark client list` shows who is there");
+	return say_failed(exit_code_of(err), "%s", result.why);
+}
+
+static void
+put_new_client(struct cmd_run *run, const struct client *client, struct str secret)
+{
+	struct json_out json;
+	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN];
+
+	guid_format(&client->id, id);
+	guid_format(&client->tenant, tenant);
+	if (!cmd_has(run, "json")) {
+		out_printf(run->out, "client id      %.*s\nclient secret  %.*s\ntenant id      %.*s\n", GUID_TEXT_LEN, id,
+		           STR_ARG(secret), GUID_TEXT_LEN, tenant);
+		return;
+	}
+	json_out_open(&json, out_buf(run->out));
+	json_put_object(&json);
+	json_put_member(&json, STR("clientId"), str_of(id, sizeof(id)));
+	json_put_member(&json, STR("clientSecret"), secret);
+	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_end_object(&json);
+	out_put(run->out, STR("\n"));
+}
+
+static int
+add_client(struct cmd_run *run, struct writer *writer, struct client *client, struct str secret)
+{
+	struct guid none = { { 0 } };
+	struct buf  line;
+	enum err    err = guid_is_zero(&client->tenant) ? directory_tenant(writer->store, run->arena, &client->tenant) : OK;
+	int         code;
+
+	if (err != OK)
+		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+	buf_open(&line, (size_t)64 << 10);
+	line_put_client(&line, client, &none);
+	code = send_line(writer, &line);
+	buf_close(&line);
+	if (code == EXIT_DONE)
+		put_new_client(run, client, secret);
+	return code;
+}
+
+static int
+run_client_add(struct cmd_run *run)
+{
+	struct writer writer;
+	struct client client = { 0 };
+	struct str    secret;
+	int           code = read_client(run, &client, &secret);
+
+	if (code != EXIT_DONE)
+		return code;
+	code = writer_open(run, true, &writer);
+	if (code == EXIT_DONE)
+		code = add_client(run, &writer, &client, secret);
+	writer_close(&writer);
+	return code;
+}
+
+const struct cmd cmd_client_add = {
+	.name = "client add",
+	.summary = "register a program, or give one a new secret",
+	.settings = settings,
+	.options = add_options,
+	.about = add_about,
+	.examples = add_examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
+	.run = run_client_add,
+};
+
+/* ---- list ------------------------------------------------------------------------------------------------ */
+
+static const struct cmd_option list_options[] = {
+	{ "json", NULL, "one JSON object a line: id, displayName, roles, createdDateTime, tenantId", false },
+	{ 0 },
+};
+
+static const char *const list_about[] = {
+	"Prints the clients, one a line: id, display name, roles. Secrets are not known to anybody but their holders.",
+	NULL,
+};
+
+static void
+put_listed(struct cmd_run *run, const struct client *client)
+{
+	struct json_out json;
+	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN], created[DATE_TEXT_MAX];
+
+	guid_format(&client->id, id);
+	guid_format(&client->tenant, tenant);
+	if (!cmd_has(run, "json")) {
+		out_printf(run->out, "%.*s  %-24.*s  %.*s\n", GUID_TEXT_LEN, id, STR_ARG(client->name),
+		           STR_ARG(client->roles));
+		return;
+	}
+	json_out_open(&json, out_buf(run->out));
+	json_put_object(&json);
+	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
+	json_put_member(&json, STR("displayName"), client->name);
+	json_put_member(&json, STR("roles"), client->roles);
+	json_put_member(&json, STR("createdDateTime"),
+	                str_of(created, date_format(client->since_s * 1000000000, 0, created)));
+	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_end_object(&json);
+	out_put(run->out, STR("\n"));
+}
+
+static int
+run_client_list(struct cmd_run *run)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
+	AUTO(store_close) struct store *store = NULL;
+	struct client client;
+	struct guid   after = { { 0 } };
+	enum err      err;
+	int           code = open_for_reading(run, &store);
+
+	if (code != EXIT_DONE)
+		return code;
+	err = client_next(store, &after, arena, &client);
+	while (err == OK && run->out->failed == 0) {
+		put_listed(run, &client);
+		after = client.id;
+		arena_reset(arena);
+		err = client_next(store, &after, arena, &client);
+	}
+	if (err == OK || err == ERR_NOT_FOUND)
+		return EXIT_DONE;
+	return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+}
+
+const struct cmd cmd_client_list = {
+	.name = "client list",
+	.summary = "print the clients",
+	.settings = settings,
+	.options = list_options,
+	.about = list_about,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
+	.run = run_client_list,
+};
+
+/* ---- remove ---------------------------------------------------------------------------------------------- */
+
+static const char *const remove_about[] = {
+	"Removes a client. Tokens that name it are refused from then on, also by a server that holds the store.",
+	NULL,
+};
+
+static int
+run_client_remove(struct cmd_run *run)
+{
+	struct writer writer;
+	struct guid   id;
+	struct buf    line;
+	int           code;
+
+	if (!guid_parse(str_from_c(run->args[0]), &id) || guid_is_zero(&id))
+		return cmd_usage(run, "\"%s\" is not a client id", run->args[0]);
+	code = writer_open(run, false, &writer);
+	if (code == EXIT_DONE) {
+		buf_open(&line, 1024);
+		line_put_remove_client(&line, &id);
+		code = send_line(&writer, &line);
+		buf_close(&line);
+	}
+	writer_close(&writer);
+	return code;
+}
+
+const struct cmd cmd_client_remove = {
+	.name = "client remove",
+	.summary = "remove a client; its tokens are refused at once",
+	.args = "ID",
+	.args_min = 1,
+	.args_max = 1,
+	.settings = settings,
+	.about = remove_about,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
+	.run = run_client_remove,
+};

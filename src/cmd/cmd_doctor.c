@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cmd/following.h"
+#include "text/b64.h"
+#include "text/date.h"
+#include "text/json_read.h"
+#include "text/json_write.h"
+
+#define ARENA_MAX    ((size_t)32 << 20)
+#define CLOCK_OFF_S  300
+#define TEXT_MAX     700
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },
+	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one",
+		false },
+	{ "client-credentials", NULL, "get the token as a client: AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_TENANT_ID", false },
+	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },
+	{ "json", NULL, "a JSON object for each check: `check`, `good`, `text`", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Looks at everything a follower needs and says what to mend: the store, and with a URL the URL itself, the access "
+	"token (what it is for, how long it is good; its signature is the far end's business), whether the far end is "
+	"reached and its certificate trusted, what it answers, and whether its clock and ours agree.",
+	"It asks for the first page of the URL and changes nothing. It ends with 10 when something is to be mended.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark doctor https://graph.microsoft.com/beta/me/calendars/delta --bearer-file token",
+		"Why does it not work?" },
+	{ 0 },
+};
+
+struct doctor {
+	struct cmd_run *run;
+	struct arena   *arena;
+	struct stops    stops;
+	unsigned        faults;
+};
+
+static void PRINTF_LIKE(4, 5)
+tell(struct doctor *doctor, const char *check, bool good, const char *fmt, ...)
+{
+	char            text[TEXT_MAX];
+	struct json_out json;
+	struct out     *out = doctor->run->out;
+	va_list         list;
+
+	va_start(list, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, list) < 0)
+		text[0] = '\0';
+	va_end(list);
+	doctor->faults += !good;
+	if (!cmd_has(doctor->run, "json")) {
+		out_printf(out, "%-5s %-8s %s\n", good ? "good" : "fault", check, text);
+		return;
+	}
+	json_out_open(&json, out_buf(out));
+	json_put_object(&json);
+	json_put_member(&json, STR("check"), str_from_c(check));
+	json_put_member_bool(&json, STR("good"), good);
+	json_put_member(&json, STR("text"), str_from_c(text));
+	json_end_object(&json);
+	out_put(out, STR("\n"));
+}
+
+/* ---- the store ----------------------------------------------------------------------------------------- */
+
+static void
+check_store(struct doctor *doctor)
+{
+	struct cmd_run   *run = doctor->run;
+	struct str        url = conf_get(&run->conf, CONF_STORE);
+	struct store_conf conf = { .url = url, .access = STORE_LOOK, .clock = run->clock, .entropy = run->entropy };
+	struct replica   *replica = NULL;
+	char              why[512];
+	uint64_t          head;
+	enum err          err = replica_open(&conf, &replica, why);
+
+	if (err == ERR_NOT_FOUND)
+		tell(doctor, "store", true, "%.*s is not there yet; `tidemark sync` makes it", STR_ARG(url));
+	else if (err != OK)
+		tell(doctor, "store", false, "%s", why[0] ? why : err_text(err));
+	else if (replica_head(replica, &head) != OK)
+		tell(doctor, "store", false, "%.*s cannot be read; see `tidemark store check`", STR_ARG(url));
+	else
+		tell(doctor, "store", true, "%.*s can be read; its newest change is number %llu", STR_ARG(url),
+		     (unsigned long long)head);
+	replica_close(&replica);
+}
+
+/* ---- the token ----------------------------------------------------------------------------------------- */
+
+static struct str
+claim(const struct json *claims, const char *name)
+{
+	struct str text = STR_EMPTY;
+
+	return json_text(json_member(claims, name), &text) ? text : STR_EMPTY;
+}
+
+static struct str
+rights_of(struct doctor *doctor, const struct json *claims)
+{
+	const struct json *roles = json_member(claims, "roles");
+	struct str         all = claim(claims, "scp"), role;
+
+	for (size_t i = 0; i < json_count(roles); i++)
+		if (json_text(json_at(roles, i), &role))
+			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "",
+				STR_ARG(role));
+	return all.len ? all : STR("no permission at all");
+}
+
+static void
+check_claims(struct doctor *doctor, const struct json *claims)
+{
+	int64_t    now = clock_wall_s(doctor->run->clock), expires = 0;
+	struct str aud = claim(claims, "aud");
+
+	if (json_int(json_member(claims, "exp"), &expires) && expires <= now)
+		tell(doctor, "token", false, "it has expired %lld s ago: get a new one", (long long)(now - expires));
+	else
+		tell(doctor, "token", true, "for %.*s, allows %.*s, good for %lld s more", STR_ARG(str_first(aud,
+			100)),
+		     STR_ARG(str_first(rights_of(doctor, claims), 400)), (long long)(expires - now));
+}
+
+static void
+check_token(struct doctor *doctor, struct str token)
+{
+	AUTO(json_drop) struct json *claims = NULL;
+	struct str                   rest = token, head, payload, text;
+
+	if (!str_take_until(&rest, '.', &head) || !str_take_until(&rest, '.', &payload) ||
+	    !b64_decode(B64_URL, payload, doctor->arena, &text) || json_read(text, doctor->arena, &claims,
+		NULL) != OK) {
+		tell(doctor, "token", true, "it is opaque: only the far end can read it");
+		return;
+	}
+	check_claims(doctor, claims);
+}
+
+/* ---- the far end --------------------------------------------------------------------------------------- */
+
+static void
+check_clock(struct doctor *doctor, struct str date)
+{
+	int64_t there_ns, off_s;
+
+	if (!date_parse_http(date, &there_ns))
+		return;
+	off_s = clock_wall_s(doctor->run->clock) - there_ns / 1000000000;
+	if (off_s > CLOCK_OFF_S || off_s < -CLOCK_OFF_S)
+		tell(doctor, "clock", false,
+			"it is %lld s off the far end's: tokens may be refused; set the clock", (long long)off_s);
+	else
+		tell(doctor, "clock", true, "it agrees with the far end's within %lld s",
+			(long long)(off_s < 0 ? -off_s : off_s));
+}
+
+static void
+judge_reply(struct doctor *doctor, const struct follow_reply *reply)
+{
+	struct str text;
+
+	tell(doctor, "reach", true, "the far end is reached, and its certificate is good");
+	check_clock(doctor, reply->date);
+	if (reply->status == 200 && follow_page_is_good(reply->body, doctor->arena, &text))
+		tell(doctor, "answer", true, "a page of a delta round");
+	else if (reply->status == 200)
+		tell(doctor, "answer", false, "200, but no page of a delta round: %.*s", STR_ARG(text));
+	else if (reply->status == 401)
+		tell(doctor, "answer", false,
+			"401: the token is missing or not accepted; see its audience and age above");
+	else if (reply->status == 403)
+		tell(doctor, "answer", false, "403: the token is known but lacks a permission: %.*s",
+		     STR_ARG(str_first(follow_error_said(reply->body, doctor->arena), 400)));
+	else
+		tell(doctor, "answer", reply->status == 429, "%u: %.*s", reply->status,
+		     STR_ARG(str_first(follow_error_said(reply->body, doctor->arena), 400)));
+}
+
+static void
+check_far_end(struct doctor *doctor, struct follow_curl *curl, struct str url, struct str token)
+{
+	struct follow_ask    ask = { .link = url, .bearer = token, .page_size = 1 };
+	struct follow_source source = follow_curl_source(curl);
+	struct follow_reply  reply;
+	struct str           why = STR_EMPTY;
+
+	if (source.fetch(source.ctx, &ask, doctor->arena, &reply, &why) == OK)
+		judge_reply(doctor, &reply);
+	else
+		tell(doctor, "reach", false, "%.*s; look at the name, the network, a proxy, and --ca",
+		     STR_ARG(str_first(why, 400)));
+}
+
+static struct str
+get_token(struct doctor *doctor, struct follow_credential *credential)
+{
+	struct follow_bearer bearer = follow_credential_bearer(credential);
+	struct str           token = STR_EMPTY, why = STR_EMPTY;
+
+	if (bearer.get(bearer.ctx, false, doctor->arena, &token, &why) == OK)
+		check_token(doctor, token);
+	else
+		tell(doctor, "token", false, "%.*s", STR_ARG(str_first(why, 400)));
+	return token;
+}
+
+static int
+check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
+{
+	struct follow_credential *credential;
+	struct str                token = STR_EMPTY;
+	const char               *fault;
+	int                       code;
+
+	if (!follow_url_is_good(url, &fault)) {
+		tell(doctor, "url", false, "it %s", fault);
+		return EXIT_DONE;
+	}
+	tell(doctor, "url", true, "it can be followed");
+	code = following_credential(doctor->run, curl, &credential);
+	if (code != EXIT_DONE)
+		return code;
+	if (credential)
+		token = get_token(doctor, credential);
+	else
+		tell(doctor, "token", true, "none is given; --bearer-file, --bearer-command or TIDEMARK_BEARER would");
+	check_far_end(doctor, curl, url, token);
+	follow_credential_close(&credential);
+	return EXIT_DONE;
+}
+
+static int
+check_all(struct doctor *doctor)
+{
+	struct follow_curl_conf conf = { .ca_file = cmd_value(doctor->run, "ca"), .agent = "tidemark/" TIDEMARK_VERSION,
+		                         .stopped = stops_came, .stopped_ctx = &doctor->stops };
+	struct follow_curl     *curl;
+	int                     code;
+
+	check_store(doctor);
+	if (doctor->run->arg_count == 0)
+		return EXIT_DONE;
+	if (follow_curl_open(&conf, &curl) != OK)
+		return say_failed(EXIT_OTHER, "libcurl cannot be set up");
+	code = check_url(doctor, curl, str_from_c(doctor->run->args[0]));
+	follow_curl_close(&curl);
+	return code;
+}
+
+static int
+run_doctor(struct cmd_run *run)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
+	struct doctor                   doctor = { .run = run, .arena = arena };
+	int                             code;
+
+	stops_open(&doctor.stops);
+	code = check_all(&doctor);
+	if (code == EXIT_DONE && stops_came(&doctor.stops))
+		code = stops_code(&doctor.stops);
+	stops_close(&doctor.stops);
+	if (code != EXIT_DONE)
+		return code;
+	return doctor.faults > 0 ? EXIT_DIFFERENT : EXIT_DONE;
+}
+
+const struct cmd cmd_doctor = {
+	.name = "doctor",
+	.summary = "say what keeps a URL from being followed",
+	.args = "[URL]",
+	.args_max = 1,
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_DIFFERENT },
+	.run = run_doctor,
+};

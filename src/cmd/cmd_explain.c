@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the server would say to this token at this URL, step by step, by the server's own code. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "cmd/outside_conf.h"
+#include "cmd/writer.h"
+#include "face/face.h"
+#include "text/json_write.h"
+#include "text/uri.h"
+
+#define TOKEN_MAX ((size_t)16 << 10)
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_ISSUER, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	{ "as", "TOKEN", "the access token; - reads it from standard input, where no list of processes shows it", false },
+	{ "json", NULL, "one JSON object: `allowed`, `checks` (check, ok, what)", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Prints each check that a request must pass and what it found, up to the first that fails. The store is only "
+	"read, with the server's own code, so this works beside a serving process; keys of outside issuers are fetched.",
+	"URL is a whole URL or a path like /v1.0/me/calendars/delta. The exit code is 0 if the request may pass and 4 if "
+	"not. The token is not printed.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark explain-access --as \"$TOKEN\" GET /v1.0/me/calendars/delta", "Why is it refused" },
+	{ 0 },
+};
+
+struct explaining {
+	struct cmd_run *run;
+	struct json_out json;
+	bool            as_json;
+};
+
+static void
+told(void *ctx, const char *check, bool ok, struct str what)
+{
+	struct explaining *explaining = ctx;
+
+	if (!utf8_valid(what))
+		what = STR("(not printable)");
+	if (!explaining->as_json) {
+		out_printf(explaining->run->out, "%-10s  %s  ", check, ok ? "ok  " : "FAIL");
+		for (size_t i = 0; i < what.len; i++)
+			out_put(explaining->run->out,
+			        (unsigned char)what.at[i] < 0x20 || what.at[i] == 0x7f ? STR("?") : str_of(what.at + i, 1));
+		out_put(explaining->run->out, STR("\n"));
+		return;
+	}
+	json_put_object(&explaining->json);
+	json_put_member(&explaining->json, STR("check"), str_from_c(check));
+	json_put_member_bool(&explaining->json, STR("ok"), ok);
+	json_put_member(&explaining->json, STR("what"), what);
+	json_end_object(&explaining->json);
+}
+
+/* ---- the request ------------------------------------------------------------------------------------------ */
+
+static enum http_method
+method_named(struct str name)
+{
+	static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (str_eq(name, str_from_c(names[i])))
+			return (enum http_method)i;
+	return HTTP_OTHER;
+}
+
+static bool
+split_url(struct str url, struct http_req *req)
+{
+	struct uri_parts parts;
+
+	req->authority = STR("localhost");
+	if (str_starts(url, STR("/"))) {
+		req->path = str_first(url, str_find(url, '?'));
+		req->query = str_skip(url, req->path.len + 1);
+		return true;
+	}
+	if (!uri_split(url, &parts) || parts.path.len == 0)
+		return false;
+	req->authority = parts.authority;
+	req->path = parts.path;
+	req->query = parts.query;
+	return true;
+}
+
+static int
+read_token(struct cmd_run *run, struct str *token_out)
+{
+	struct str token = str_from_c(cmd_value(run, "as"));
+	char      *text;
+	size_t     len = 0;
+	ssize_t    n = 1;
+
+	if (token.len == 0)
+		return cmd_usage(run, "--as is needed: the access token");
+	if (str_eq(token, STR("-"))) {
+		text = arena_take_raw(run->arena, TOKEN_MAX);
+		while (n > 0 && len < TOKEN_MAX) {
+			n = read(STDIN_FILENO, text + len, TOKEN_MAX - len);
+			len += n > 0 ? (size_t)n : 0;
+		}
+		if (n < 0)
+			return say_failed(EXIT_OTHER, "standard input: %s", strerrordesc_np(errno));
+		token = str_first(str_of(text, len), str_find(str_of(text, len), '\n'));
+	}
+	*token_out = str_starts_nocase(token, STR("Bearer ")) ? token
+	                                                      : arena_printf(run->arena, "Bearer %.*s", STR_ARG(token));
+	return EXIT_DONE;
+}
+
+static int
+read_request(struct cmd_run *run, struct http_req *req)
+{
+	struct http_field *field = arena_take(run->arena, sizeof(*field));
+	int                code = read_token(run, &field->value);
+
+	if (code != EXIT_DONE)
+		return code;
+	field->name = STR("Authorization");
+	*req = (struct http_req){ .fields = field, .field_count = 1, .arena = run->arena, .tls = true };
+	req->method_text = str_from_c(run->args[0]);
+	req->method = method_named(req->method_text);
+	if (!split_url(str_from_c(run->args[1]), req))
+		return cmd_usage(run, "\"%s\" is neither a URL nor a path", run->args[1]);
+	return EXIT_DONE;
+}
+
+/* ---- the parts of a server that decide ---------------------------------------------------------------------- */
+
+struct parts {
+	struct store       *store;
+	struct issuer      *issuer;
+	struct auth_gate   *gate;
+	struct face        *face;
+	struct outside_conf outside;
+	struct log          log;
+};
+
+static void
+close_parts(struct parts *parts)
+{
+	face_close(&parts->face);
+	auth_gate_close(&parts->gate);
+	issuer_close(&parts->issuer);
+	store_close(&parts->store);
+}
+
+static int
+tell_part(enum err err)
+{
+	if (err == ERR_NOT_FOUND)
+		return say_failed(EXIT_PERMANENT, "the store has no keys yet; start `tidemark serve` on it once");
+	return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+}
+
+static int
+open_parts(struct cmd_run *run, struct parts *parts)
+{
+	struct auth_conf  auth = { .clock = run->clock };
+	struct face_parts face = { .clock = run->clock, .entropy = run->entropy,
+		                   .recordings_delegated = run->conf.recordings_delegated,
+		                   .policy_organizer_wide = run->conf.policy_organizer_wide };
+	struct guid       own;
+	int               code = open_for_reading(run, &parts->store);
+	enum err          err;
+
+	if (code != EXIT_DONE)
+		return code;
+	parts->log = (struct log){ STDERR_FILENO, LOG_WARN, run->clock, NULL };
+	err = directory_tenant(parts->store, run->arena, &own);
+	if (err == OK && str_eq(conf_get(&run->conf, CONF_ISSUER), STR("on")))
+		err = issuer_open(parts->store, run->clock, run->entropy, &parts->issuer);
+	if (err != OK)
+		return tell_part(err);
+	code = outside_conf_read(&run->conf, &own, &parts->log, run->arena, &parts->outside);
+	if (code != EXIT_DONE)
+		return code;
+	auth.store = parts->store;
+	auth.issuer = parts->issuer;
+	auth.outside = parts->outside.rows;
+	auth.outside_count = parts->outside.count;
+	auth.source = &parts->outside.source;
+	err = auth_gate_open(&auth, &parts->gate);
+	if (err != OK)
+		return tell_part(err);
+	auth_gate_refresh(parts->gate);
+	face.store = parts->store;
+	face.gate = parts->gate;
+	err = face_open(&face, &parts->face);
+	return err == OK ? EXIT_DONE : tell_part(err);
+}
+
+static int
+explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
+{
+	struct explaining explaining = { .run = run, .as_json = cmd_has(run, "json") };
+	bool              allowed;
+
+	if (explaining.as_json) {
+		json_out_open(&explaining.json, out_buf(run->out));
+		json_put_object(&explaining.json);
+		json_put_name(&explaining.json, STR("checks"));
+		json_put_array(&explaining.json);
+	}
+	allowed = face_explain(parts->face, req, told, &explaining);
+	if (explaining.as_json) {
+		json_end_array(&explaining.json);
+		json_put_member_bool(&explaining.json, STR("allowed"), allowed);
+		json_end_object(&explaining.json);
+		out_put(run->out, STR("\n"));
+	}
+	return allowed ? EXIT_DONE : EXIT_REFUSED;
+}
+
+static int
+run_explain(struct cmd_run *run)
+{
+	struct parts    parts = { 0 };
+	struct http_req req;
+	int             code = read_request(run, &req);
+
+	if (code == EXIT_DONE)
+		code = open_parts(run, &parts);
+	if (code == EXIT_DONE)
+		code = explain(run, &parts, &req);
+	close_parts(&parts);
+	return code;
+}
+
+const struct cmd cmd_explain_access = {
+	.name = "explain-access",
+	.summary = "tell what a token may do at a URL, and why not",
+	.args = "METHOD URL",
+	.args_min = 2,
+	.args_max = 2,
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
+	.run = run_explain,
+};

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/following.h"
+#include "text/json_write.h"
+
+#define LETTER_ARENA_MAX ((size_t)8 << 20)
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	{ "scope", "NAME", "only that scope", false },
+	{ "forget", NULL, "drop the dead letters instead", false },
+	{ "json", NULL, "one JSON object: `mended`, `left`, `forgotten`", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Tries once more to store the items that could not be stored when they came (the dead letters, which `tidemark "
+	"status` lists). The feed will not tell them again by itself. What can be stored now becomes part of the "
+	"view, with a change of its own; what cannot stays in the ledger, and the command ends with 8.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark retry --scope calendars", "Try again what could not be stored" },
+	{ "tidemark retry --forget", "Accept that they are lost" },
+	{ 0 },
+};
+
+static enum err
+forget(struct replica *replica, int64_t sid, uint64_t *forgotten_out)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(LETTER_ARENA_MAX);
+	struct replica_letter           letter = { 0 };
+	enum err                        err;
+
+	*forgotten_out = 0;
+	while ((err = replica_next_letter(replica, sid, letter.lid, arena, &letter)) == OK) {
+		TRY(replica_drop_letter(replica, letter.lid));
+		++*forgotten_out;
+		arena_reset(arena);
+	}
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static void
+tell(struct cmd_run *run, const struct follow_retried *retried, uint64_t forgotten)
+{
+	struct json_out json;
+
+	if (!cmd_has(run, "json")) {
+		say("%llu stored, %llu left, %llu forgotten", (unsigned long long)retried->mended,
+		    (unsigned long long)retried->left, (unsigned long long)forgotten);
+		return;
+	}
+	json_out_open(&json, out_buf(run->out));
+	json_put_object(&json);
+	json_put_member_int(&json, STR("mended"), (int64_t)retried->mended);
+	json_put_member_int(&json, STR("left"), (int64_t)retried->left);
+	json_put_member_int(&json, STR("forgotten"), (int64_t)forgotten);
+	json_end_object(&json);
+	out_put(run->out, STR("\n"));
+}
+
+static int
+retry(struct cmd_run *run, struct replica *replica)
+{
+	struct follow_retried retried = { 0 };
+	uint64_t              forgotten = 0;
+	int64_t               sid;
+	enum err              err;
+	int                   code = following_find_scope(run, replica, &sid);
+
+	if (code != EXIT_DONE)
+		return code;
+	err = cmd_has(run, "forget") ? forget(replica, sid, &forgotten) : follow_retry(replica, sid, run->clock, &retried);
+	if (err != OK)
+		return following_failed(run, replica, err);
+	tell(run, &retried, forgotten);
+	return retried.left > 0 ? EXIT_EXCEPTIONS : EXIT_DONE;
+}
+
+static int
+run_retry(struct cmd_run *run)
+{
+	struct replica *replica = NULL;
+	int             code = following_own(run, &replica);
+
+	if (code == EXIT_DONE)
+		code = retry(run, replica);
+	replica_close(&replica);
+	return code;
+}
+
+const struct cmd cmd_retry = {
+	.name = "retry",
+	.summary = "try again to store what could not be stored",
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_LOCKED },
+	.run = run_retry,
+};

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cmd/following.h"
+#include "text/date.h"
+#include "text/json_write.h"
+
+#define ARENA_MAX    ((size_t)8 << 20)
+#define LETTERS_SHOWN 20
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	{ "scope", "NAME", "only that scope", false },
+	{ "json", NULL, "one JSON object: `head`, `scopes`, `deadLetters`", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Tells how what is followed stands: for each scope its items, when its last whole round ended, how old its "
+	"place is by now, how long the far end has made it wait, the dead letters (items that could not be stored), "
+	"what a running or interrupted round has come to, and the fault the last run ended with.",
+	"It only reads, so a running follower is not disturbed.",
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark status --json | jq '.scopes[] | select(.cursorAgeSeconds > 3600).scope'", "Which scopes are an hour behind" },
+	{ 0 },
+};
+
+static const char *
+phase_name(enum replica_phase phase)
+{
+	static const char *const names[] = { "idle", "round", "settling" };
+
+	return names[phase];
+}
+
+/* -1 before the first whole round. */
+static int64_t
+age_s(const struct cmd_run *run, const struct replica_scope *scope)
+{
+	return scope->round_ended_ms == 0 ? -1 : (clock_wall_ms(run->clock) - scope->round_ended_ms) / 1000;
+}
+
+/* ---- JSON ---------------------------------------------------------------------------------------------- */
+
+static void
+put_moment(struct json_out *json, struct str name, int64_t ms)
+{
+	char   text[DATE_TEXT_MAX];
+	size_t len;
+
+	if (ms == 0) {
+		json_put_member_raw(json, name, STR("null"));
+		return;
+	}
+	len = date_format(ms * 1000000, 0, text);
+	json_put_member(json, name, str_of(text, len));
+}
+
+static void
+put_scope_json(struct cmd_run *run, struct json_out *json, const struct replica_scope *scope)
+{
+	int64_t age = age_s(run, scope);
+
+	json_put_object(json);
+	json_put_member(json, STR("scope"), scope->name);
+	json_put_member(json, STR("url"), scope->url);
+	json_put_member(json, STR("resource"), scope->resource);
+	json_put_member_int(json, STR("items"), (int64_t)scope->items);
+	json_put_member_int(json, STR("rounds"), (int64_t)scope->rounds);
+	put_moment(json, STR("lastRound"), scope->round_ended_ms);
+	if (age < 0)
+		json_put_member_raw(json, STR("cursorAgeSeconds"), STR("null"));
+	else
+		json_put_member_int(json, STR("cursorAgeSeconds"), age);
+	json_put_member(json, STR("phase"), str_from_c(phase_name(scope->phase)));
+	json_put_member_int(json, STR("roundPages"), (int64_t)scope->round_pages);
+	json_put_member_int(json, STR("roundItems"), (int64_t)scope->round_items);
+	json_put_name(json, STR("throttledSeconds"));
+	json_put_raw(json, arena_printf(run->arena, "%.3f", (double)scope->throttled_ms / 1000));
+	json_put_member_int(json, STR("deadLetters"), (int64_t)scope->letters);
+	json_put_member_int(json, STR("acked"), (int64_t)scope->acked);
+	json_put_member(json, STR("fault"), scope->fault);
+	put_moment(json, STR("faultAt"), scope->fault_ms);
+	json_end_object(json);
+}
+
+static void
+put_letter_json(struct json_out *json, const struct replica_letter *letter)
+{
+	json_put_object(json);
+	json_put_member_int(json, STR("letter"), letter->lid);
+	json_put_member(json, STR("scope"), letter->scope);
+	json_put_member(json, STR("reason"), letter->reason);
+	put_moment(json, STR("at"), letter->at_ms);
+	json_put_member_int(json, STR("attempts"), letter->attempts);
+	json_put_member(json, STR("raw"), letter->raw);
+	json_end_object(json);
+}
+
+/* ---- text ---------------------------------------------------------------------------------------------- */
+
+static struct str
+age_text(struct arena *arena, int64_t age)
+{
+	if (age < 0)
+		return STR("never");
+	if (age < 120)
+		return arena_printf(arena, "%llds", (long long)age);
+	if (age < 7200)
+		return arena_printf(arena, "%lldm", (long long)age / 60);
+	return age < 172800 ? arena_printf(arena, "%lldh", (long long)age / 3600)
+	                    : arena_printf(arena, "%lldd", (long long)age / 86400);
+}
+
+static void
+put_scope_text(struct cmd_run *run, const struct replica_scope *scope)
+{
+	out_printf(run->out, "%-24.*s %10llu  %8.*s  %8.1fs  %6llu  %s", STR_ARG(scope->name),
+	           (unsigned long long)scope->items, STR_ARG(age_text(run->arena, age_s(run, scope))),
+	           (double)scope->throttled_ms / 1000, (unsigned long long)scope->letters, phase_name(scope->phase));
+	if (scope->phase != REPLICA_IDLE)
+		out_printf(run->out, " (%llu pages, %llu items)", (unsigned long long)scope->round_pages,
+		           (unsigned long long)scope->round_items);
+	out_put(run->out, STR("\n"));
+	if (scope->fault.len > 0)
+		out_printf(run->out, "    last run: %.*s\n", STR_ARG(scope->fault));
+}
+
+/* ---- the walk ------------------------------------------------------------------------------------------ */
+
+struct walk {
+	struct cmd_run *run;
+	struct replica *replica;
+	struct arena   *arena;
+	int64_t         sid;
+	bool            as_json;
+	struct json_out json;
+};
+
+static enum err
+put_scopes(struct walk *walk)
+{
+	struct replica_scope scope = { 0 };
+	enum err             err;
+
+	while ((err = replica_next_scope(walk->replica, scope.sid, walk->arena, &scope)) == OK) {
+		if (walk->sid != 0 && walk->sid != scope.sid)
+			continue;
+		if (walk->as_json)
+			put_scope_json(walk->run, &walk->json, &scope);
+		else
+			put_scope_text(walk->run, &scope);
+		arena_reset(walk->arena);
+	}
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err
+put_letters(struct walk *walk)
+{
+	struct replica_letter letter = { 0 };
+	enum err              err;
+	unsigned              shown = 0;
+
+	while (shown < LETTERS_SHOWN &&
+	       (err = replica_next_letter(walk->replica, walk->sid, letter.lid, walk->arena, &letter)) == OK) {
+		if (walk->as_json)
+			put_letter_json(&walk->json, &letter);
+		else
+			out_printf(walk->run->out, "dead letter %lld of %.*s: %.*s\n", (long long)letter.lid, STR_ARG(letter.scope),
+			           STR_ARG(letter.reason));
+		shown++;
+		arena_reset(walk->arena);
+	}
+	return shown == LETTERS_SHOWN || err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err
+put_json(struct walk *walk)
+{
+	uint64_t head;
+
+	TRY(replica_head(walk->replica, &head));
+	json_out_open(&walk->json, out_buf(walk->run->out));
+	json_put_object(&walk->json);
+	json_put_member_int(&walk->json, STR("head"), (int64_t)head);
+	json_put_name(&walk->json, STR("scopes"));
+	json_put_array(&walk->json);
+	TRY(put_scopes(walk));
+	json_end_array(&walk->json);
+	json_put_name(&walk->json, STR("deadLetters"));
+	json_put_array(&walk->json);
+	TRY(put_letters(walk));
+	json_end_array(&walk->json);
+	json_end_object(&walk->json);
+	out_put(walk->run->out, STR("\n"));
+	return OK;
+}
+
+static enum err
+put_text(struct walk *walk)
+{
+	out_printf(walk->run->out, "%-24s %10s  %8s  %9s  %6s  %s\n", "SCOPE", "ITEMS", "AGE", "THROTTLED", "DEAD", "STATE");
+	TRY(put_scopes(walk));
+	return put_letters(walk);
+}
+
+static int
+run_status(struct cmd_run *run)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
+	struct walk                     walk = { .run = run, .arena = arena, .as_json = cmd_has(run, "json") };
+	enum err                        err;
+	int                             code = following_look(run, &walk.replica);
+
+	if (code != EXIT_DONE)
+		return code;
+	code = following_find_scope(run, walk.replica, &walk.sid);
+	if (code == EXIT_DONE) {
+		err = walk.as_json ? put_json(&walk) : put_text(&walk);
+		code = err == OK ? EXIT_DONE : following_failed(run, walk.replica, err);
+	}
+	replica_close(&walk.replica);
+	return code;
+}
+
+const struct cmd cmd_status = {
+	.name = "status",
+	.summary = "tell how what is followed stands",
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
+	.run = run_status,
+};

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A fresh listing is followed into a throw-away replica beside the store, by the same code that follows
+ * everything; then the two views are walked side by side, in order of id.  The store is only read.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd/following.h"
+#include "text/json_write.h"
+
+#define ARENA_MAX  ((size_t)1 << 20)
+#define FIELDS_MAX ((size_t)1 << 20)
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+static const struct cmd_option options[] = {
+	FOLLOWING_SHARED_OPTIONS,
+	{ "json", NULL, "a JSON object for each difference: `difference`, `id`, `fields`", false },
+	{ 0 },
+};
+
+static const char *const about[] = {
+	"Asks for a fresh listing of a URL that is followed and compares it with what the store holds. Each difference is "
+	"a line: `missing` for an item the store lacks, `extra` for one that is no longer listed, `different` with "
+	"the properties that differ. Annotations (@odata...) are not compared.",
+	"The store is only read, so this works beside a running follower. What has changed since the last round is a "
+	"difference too: run `tidemark sync` first.",
+	FOLLOWING_ABOUT_CREDENTIALS,
+	NULL,
+};
+
+static const struct cmd_example examples[] = {
+	{ "tidemark verify URL --bearer-file token || echo differs", "Is the store what the far end lists?" },
+	{ 0 },
+};
+
+struct side {
+	struct replica *replica;
+	int64_t         sid;
+	struct str      id, body;
+	bool            ended;
+};
+
+struct comparing {
+	struct cmd_run *run;
+	struct side     here, there;
+	struct buf      fields;
+	uint64_t        items, missing, extra, different;
+};
+
+static void
+tell(struct comparing *comparing, const char *what, struct str id, struct str fields)
+{
+	struct out     *out = comparing->run->out;
+	struct json_out json;
+
+	if (!cmd_has(comparing->run, "json")) {
+		out_printf(out, "%s %.*s%s%.*s\n", what, STR_ARG(id), fields.len ? " " : "", STR_ARG(fields));
+		out_turn(out);
+		return;
+	}
+	json_out_open(&json, out_buf(out));
+	json_put_object(&json);
+	json_put_member(&json, STR("difference"), str_from_c(what));
+	json_put_member(&json, STR("id"), id);
+	json_put_member_raw(&json, STR("fields"), fields.len ? fields : STR("[]"));
+	json_end_object(&json);
+	out_put(out, STR("\n"));
+	out_turn(out);
+}
+
+static enum err
+step(struct side *side)
+{
+	enum err err = replica_next_item(side->replica, side->sid, side->id, &side->id, &side->body);
+
+	side->ended = err == ERR_NOT_FOUND;
+	return side->ended ? OK : err;
+}
+
+static enum err
+compare_one(struct comparing *comparing)
+{
+	struct side *here = &comparing->here, *there = &comparing->there;
+	int          order = here->ended ? 1 : there->ended ? -1 : str_cmp(here->id, there->id);
+
+	comparing->items++;
+	if (order < 0) {
+		comparing->extra++;
+		tell(comparing, "extra", here->id, STR_EMPTY);
+		return step(here);
+	}
+	if (order > 0) {
+		comparing->missing++;
+		tell(comparing, "missing", there->id, STR_EMPTY);
+		return step(there);
+	}
+	buf_cut(&comparing->fields, 0);
+	if (follow_items_differ(here->body, there->body, &comparing->fields)) {
+		comparing->different++;
+		tell(comparing, "different", here->id,
+			buf_err(&comparing->fields) == OK ? buf_str(&comparing->fields) : STR_EMPTY);
+	}
+	TRY(step(here));
+	return step(there);
+}
+
+static enum err
+compare_all(struct comparing *comparing)
+{
+	struct side *here = &comparing->here, *there = &comparing->there;
+
+	here->id = there->id = STR_EMPTY;
+	TRY(replica_begin_read(here->replica));
+	TRY(step(here));
+	TRY(step(there));
+	while (!here->ended || !there->ended)
+		TRY(compare_one(comparing));
+	replica_end_read(here->replica);
+	return OK;
+}
+
+static int
+compare(struct following *following, struct replica *replica, int64_t sid)
+{
+	struct comparing comparing = { .run = following->run, .here = { .replica = replica, .sid = sid },
+		                       .there = { .replica = following->replica,
+			.sid = follow_sid(following->follow) } };
+	enum err         err;
+
+	buf_open(&comparing.fields, FIELDS_MAX);
+	err = compare_all(&comparing);
+	buf_close(&comparing.fields);
+	if (err != OK)
+		return following_failed(following->run, replica, err);
+	say("%llu items compared: %llu missing, %llu extra, %llu different", (unsigned long long)comparing.items,
+	    (unsigned long long)comparing.missing, (unsigned long long)comparing.extra,
+	    (unsigned long long)comparing.different);
+	return comparing.missing + comparing.extra + comparing.different > 0 ? EXIT_DIFFERENT : EXIT_DONE;
+}
+
+/* The scope of the store that follows this URL. */
+static int
+find_here(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
+	struct replica_scope            scope;
+	enum err                        err = replica_find_url(replica, str_from_c(run->args[0]), arena, &scope);
+
+	if (err == ERR_NOT_FOUND || (err == OK && scope.rounds == 0))
+		return say_failed(EXIT_PERMANENT, "this URL has not been followed yet; `tidemark sync` does that");
+	if (err != OK)
+		return following_failed(run, replica, err);
+	*sid_out = scope.sid;
+	return EXIT_DONE;
+}
+
+static int
+verify(struct cmd_run *run, struct replica *replica)
+{
+	struct following following;
+	const char      *path;
+	int64_t          sid = 0;
+	int              code = find_here(run, replica, &sid);
+
+	if (code != EXIT_DONE)
+		return code;
+	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
+		return cmd_usage(run, "--store: a file is needed");
+	code = following_open(run, &following, arena_c(run->arena, arena_printf(run->arena, "%s.verify-%ld", path,
+		(long)getpid())));
+	if (code == EXIT_DONE)
+		code = following_round(&following);
+	if (code == EXIT_DONE)
+		code = compare(&following, replica, sid);
+	following_close(&following);
+	return code;
+}
+
+static int
+run_verify(struct cmd_run *run)
+{
+	struct replica *replica = NULL;
+	int             code = following_look(run, &replica);
+
+	if (code == EXIT_DONE)
+		code = verify(run, replica);
+	replica_close(&replica);
+	return code;
+}
+
+const struct cmd cmd_verify = {
+	.name = "verify",
+	.summary = "compare what is held with a fresh listing",
+	.args = "URL",
+	.args_min = 1,
+	.args_max = 1,
+	.settings = settings,
+	.options = options,
+	.about = about,
+	.examples = examples,
+	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_DIFFERENT },
+	.run = run_verify,
+};

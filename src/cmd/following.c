@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/following.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "follow/follow_content.h"
+#include "text/date.h"
+#include "text/uri.h"
+
+#define PAGE_SIZE_USUAL 200
+#define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
+#define EVERY_USUAL     ((int64_t)60 * 1000)
+#define GUARD_PERCENT   30
+#define GUARD_AT_LEAST  20
+#define ENTRA           "https://login.microsoftonline.com"
+#define PAGE_BYTES      16384                    /* of a new store's file: rounds are written in long runs */
+#define SCOPE_ARENA_MAX ((size_t)256 << 10)
+
+/* ---- messages ------------------------------------------------------------------------------------------ */
+
+int
+following_failed(struct cmd_run *run, struct replica *replica, enum err err)
+{
+	struct str why = replica_why(replica, run->arena);
+
+	return say_failed(exit_code_of(err), "%.*s: %.*s", STR_ARG(conf_get(&run->conf, CONF_STORE)),
+	                  STR_ARG(why.len ? why : str_from_c(err_text(err))));
+}
+
+static int
+tell_open(struct cmd_run *run, enum err err, const char *why)
+{
+	struct str url = conf_get(&run->conf, CONF_STORE);
+	int        code = err == ERR_BAD_REQUEST ? EXIT_USAGE : (int)exit_code_of(err);
+
+	if (err == ERR_NOT_FOUND)
+		return say_failed(EXIT_PERMANENT, "there is no store at %.*s; `tidemark sync URL` makes one", STR_ARG(url));
+	return say_failed((enum exit_code)code, "%s", why[0] ? why : err_text(err));
+}
+
+/* ---- options ------------------------------------------------------------------------------------------- */
+
+/* Milliseconds in *ms when the option is given. */
+static int
+read_time(const struct cmd_run *run, const char *option, int64_t *ms)
+{
+	const char *text = cmd_value(run, option);
+	int64_t     seconds;
+
+	if (!text)
+		return EXIT_DONE;
+	if (!date_parse_duration(str_from_c(text), &seconds))
+		return cmd_usage(run, "--%s: \"%s\" is not a time like 30s, 5m or 2h", option, text);
+	*ms = seconds * 1000;
+	return EXIT_DONE;
+}
+
+static int
+read_page_size(const struct cmd_run *run, uint32_t *size)
+{
+	const char *text = cmd_value(run, "page-size");
+	uint64_t    number;
+
+	*size = PAGE_SIZE_USUAL;
+	if (!text)
+		return EXIT_DONE;
+	if (!str_to_u64(str_from_c(text), &number) || number < 1 || number > 100000)
+		return cmd_usage(run, "--page-size: \"%s\" is not a number from 1 to 100000", text);
+	*size = (uint32_t)number;
+	return EXIT_DONE;
+}
+
+static int
+read_guard(const struct cmd_run *run, struct replica_guard *guard)
+{
+	const char *text = cmd_value(run, "max-delete");
+	struct str  number = str_from_c(text);
+	uint64_t    percent;
+
+	*guard = (struct replica_guard){ GUARD_PERCENT, GUARD_AT_LEAST };
+	if (!text)
+		return EXIT_DONE;
+	if (str_ends(number, STR("%")))
+		number.len--;
+	if (!str_to_u64(number, &percent) || percent > 100)
+		return cmd_usage(run, "--max-delete: \"%s\" is not a part like 30%%, at most 100%%", text);
+	guard->percent = (uint32_t)percent;
+	return EXIT_DONE;
+}
+
+static int
+read_options(struct following *following)
+{
+	struct cmd_run     *run = following->run;
+	struct follow_conf *conf = &following->conf;
+	int                 code;
+
+	conf->url = str_from_c(run->args[0]);
+	conf->name = str_from_c(cmd_value(run, "scope"));
+	conf->from_now = cmd_has(run, "from-now");
+	conf->replace = cmd_has(run, "replace");
+	conf->max_wait_ms = MAX_WAIT_USUAL;
+	following->every_ms = EVERY_USUAL;
+	if (cmd_has(run, "scope") && conf->name.len == 0)
+		return cmd_usage(run, "--scope: a name is needed");
+	code = read_page_size(run, &conf->page_size);
+	if (code == EXIT_DONE)
+		code = read_guard(run, &conf->guard);
+	if (code == EXIT_DONE)
+		code = read_time(run, "max-wait", &conf->max_wait_ms);
+	return code == EXIT_DONE ? read_time(run, "every", &following->every_ms) : code;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+/* The names are those of Microsoft's own libraries; the scope is all that the client may do at this origin. */
+static int
+read_client(struct cmd_run *run, struct follow_client *client)
+{
+	const char      *host = getenv("AZURE_AUTHORITY_HOST");
+	struct uri_parts parts;
+
+	*client = (struct follow_client){ .authority = str_from_c(host && host[0] ? host : ENTRA),
+		                          .tenant = str_from_c(getenv("AZURE_TENANT_ID")),
+		                          .id = str_from_c(getenv("AZURE_CLIENT_ID")),
+		                          .secret = str_from_c(getenv("AZURE_CLIENT_SECRET")) };
+	if (client->tenant.len == 0 || client->id.len == 0 || client->secret.len == 0)
+		return cmd_usage(run, "--client-credentials needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET");
+	if (!uri_split(str_from_c(run->args[0]), &parts))
+		return cmd_usage(run, "the URL is not an absolute http(s) URL");
+	client->scope = arena_printf(run->arena, "%.*s://%.*s/.default", STR_ARG(parts.scheme), STR_ARG(parts.authority));
+	return EXIT_DONE;
+}
+
+int
+following_credential(struct cmd_run *run, struct follow_curl *curl, struct follow_credential **credential_out)
+{
+	const char                   *env = getenv("TIDEMARK_BEARER");
+	struct follow_client         *client = arena_take(run->arena, sizeof(*client));
+	struct follow_credential_conf conf = { .file = cmd_value(run, "bearer-file"),
+		                               .command = cmd_value(run, "bearer-command"), .clock = run->clock };
+	int                           code = EXIT_DONE;
+
+	*credential_out = NULL;
+	if ((conf.file != NULL) + (conf.command != NULL) + cmd_has(run, "client-credentials") > 1)
+		return cmd_usage(run, "--bearer-file, --bearer-command and --client-credentials exclude each other");
+	if (cmd_has(run, "client-credentials")) {
+		code = read_client(run, client);
+		conf.client = client;
+		conf.curl = curl;
+	} else if (!conf.file && !conf.command && env && env[0]) {
+		conf.value = env;
+	}
+	if (code == EXIT_DONE && (conf.file || conf.command || conf.value || conf.client))
+		*credential_out = follow_credential_open(&conf);
+	return code;
+}
+
+static int
+open_source(struct following *following)
+{
+	struct cmd_run         *run = following->run;
+	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"), .agent = "tidemark/" TIDEMARK_VERSION,
+		                         .stopped = stops_came, .stopped_ctx = &following->stops };
+	int                     code;
+
+	if (follow_curl_open(&curl, &following->curl) != OK)
+		return say_failed(EXIT_OTHER, "libcurl cannot be set up");
+	following->source = follow_curl_source(following->curl);
+	following->conf.source = &following->source;
+	code = following_credential(run, following->curl, &following->credential);
+	if (code != EXIT_DONE || !following->credential)
+		return code;
+	following->bearer = follow_credential_bearer(following->credential);
+	following->conf.bearer = &following->bearer;
+	return EXIT_DONE;
+}
+
+static int
+open_replica(struct following *following, const char *scratch_path)
+{
+	struct cmd_run   *run = following->run;
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE), .access = STORE_SERVE, .create = true,
+		                   .page_bytes = PAGE_BYTES, .clock = run->clock, .entropy = run->entropy };
+	char              why[512];
+	enum err          err;
+
+	if (scratch_path) {
+		conf.url = arena_printf(run->arena, "sqlite:%s", scratch_path);
+		conf.scratch = following->is_scratch = true;
+	}
+	err = replica_open(&conf, &following->replica, why);
+	return err == OK ? EXIT_DONE : tell_open(run, err, why);
+}
+
+static int
+open_follow(struct following *following)
+{
+	char     why[512];
+	enum err err = follow_open(&following->conf, following->replica, &following->follow, why);
+
+	if (err == OK)
+		return EXIT_DONE;
+	if (err == ERR_BAD_REQUEST || err == ERR_CONFLICT)
+		return cmd_usage(following->run, "%s", why);
+	return following_failed(following->run, following->replica, err);
+}
+
+int
+following_open(struct cmd_run *run, struct following *following, const char *scratch_path)
+{
+	int code;
+
+	*following = (struct following){ .run = run };
+	following->conf.clock = run->clock;
+	following->conf.entropy = run->entropy;
+	stops_open(&following->stops);
+	progress_open(&following->progress, run->clock);
+	code = read_options(following);
+	if (code == EXIT_DONE)
+		code = open_source(following);
+	if (code == EXIT_DONE)
+		code = open_replica(following, scratch_path);
+	return code == EXIT_DONE ? open_follow(following) : code;
+}
+
+void
+following_close(struct following *following)
+{
+	progress_close(&following->progress);
+	follow_close(&following->follow);
+	follow_credential_close(&following->credential);
+	follow_curl_close(&following->curl);
+	replica_close(&following->replica);
+	stops_close(&following->stops);
+}
+
+/* ---- a round ------------------------------------------------------------------------------------------- */
+
+static void
+show_progress(struct following *following, const struct follow_report *report)
+{
+	int64_t elapsed_ms = progress_elapsed_ms(&following->progress);
+
+	if (!progress_due(&following->progress))
+		return;
+	progress_tell(&following->progress, "%llu items, %llu pages, %llu items/s, %.1f s throttled",
+	              (unsigned long long)report->items, (unsigned long long)report->pages,
+	              (unsigned long long)(report->items * 1000 / (uint64_t)(elapsed_ms > 0 ? elapsed_ms : 1)),
+	              (double)following->throttled_ms / 1000);
+}
+
+static void
+wait_out(struct following *following, const struct follow_report *report)
+{
+	progress_close(&following->progress);
+	say("%s; waiting %.1f s", report->why, (double)report->wait_ms / 1000);
+	if (report->throttled)
+		following->throttled_ms += (uint64_t)report->wait_ms;
+	stops_sleep(&following->stops, following->run->clock, report->wait_ms);
+}
+
+static int
+stopped(struct following *following)
+{
+	progress_close(&following->progress);
+	say("stopped by a signal; the next run goes on from here");
+	return stops_code(&following->stops);
+}
+
+static int
+ended(struct following *following, const struct follow_report *report)
+{
+	struct str     why = str_from_c(report->why);
+	enum exit_code code = EXIT_PERMANENT;
+	enum err       err;
+
+	progress_close(&following->progress);
+	if (report->next == FOLLOW_REFUSED)
+		code = EXIT_REFUSED;
+	else if (report->next == FOLLOW_TROUBLED)
+		code = EXIT_AGAIN;
+	else if (report->next == FOLLOW_GUARDED)
+		code = EXIT_GUARDED;
+	err = replica_note_fault(following->replica, follow_sid(following->follow), why, clock_wall_ms(following->run->clock));
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	return say_failed(code, "%s", report->why);
+}
+
+/* What the round has left behind goes now, unless somebody wants us gone. */
+static int
+caught_up(struct following *following)
+{
+	bool     done = false;
+	enum err err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
+
+	while (err == OK && !done && !stops_came(&following->stops))
+		err = replica_sweep(following->replica, &done);
+	progress_close(&following->progress);
+	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
+}
+
+int
+following_round(struct following *following)
+{
+	struct follow_report *report = &following->last;
+	enum err              err;
+
+	for (;;) {
+		if (stops_came(&following->stops))
+			return stopped(following);
+		err = follow_step(following->follow, report);
+		if (err != OK) {
+			progress_close(&following->progress);
+			return following_failed(following->run, following->replica, err);
+		}
+		if (stops_came(&following->stops))
+			return stopped(following);
+		switch (report->next) {
+		case FOLLOW_AGAIN:
+		case FOLLOW_STARTED_OVER:
+			if (report->why[0]) {
+				progress_close(&following->progress);
+				say("%s", report->why);
+			}
+			show_progress(following, report);
+			break;
+		case FOLLOW_WAIT:
+			wait_out(following, report);
+			break;
+		case FOLLOW_CAUGHT_UP:
+			return caught_up(following);
+		case FOLLOW_REFUSED:
+		case FOLLOW_TROUBLED:
+		case FOLLOW_BROKEN:
+		case FOLLOW_GUARDED:
+			return ended(following, report);
+		}
+	}
+}
+
+int
+following_rest(struct following *following)
+{
+	stops_sleep(&following->stops, following->run->clock, following->every_ms);
+	return stops_came(&following->stops) ? stopped(following) : EXIT_DONE;
+}
+
+bool
+following_may_go_on(int code)
+{
+	return code == EXIT_DONE || code == EXIT_AGAIN;
+}
+
+int
+following_content(struct following *following)
+{
+	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"), .curl = following->curl,
+		                             .bearer = following->conf.bearer, .clock = following->run->clock,
+		                             .stopped = stops_came, .stopped_ctx = &following->stops };
+	struct follow_content_tally tally;
+	char                        why[512];
+	enum err                    err;
+
+	if (!conf.dir)
+		return EXIT_DONE;
+	err = follow_content(&conf, following->replica, follow_sid(following->follow), &tally, why);
+	if (err != OK && why[0])
+		return say_failed(exit_code_of(err), "%s", why);
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	say("content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts",
+	    (unsigned long long)tally.fetched, (unsigned long long)tally.bytes, (unsigned long long)tally.waiting,
+	    (unsigned long long)tally.payment, (unsigned long long)tally.refused, (unsigned long long)tally.partial);
+	return stops_came(&following->stops) ? stopped(following) : EXIT_DONE;
+}
+
+int
+following_verdict(struct following *following)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
+	const struct replica_tally     *tally = &following->last.tally;
+	struct replica_scope            scope;
+	enum err                        err;
+
+	err = replica_get_scope(following->replica, follow_sid(following->follow), arena, &scope);
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	if (scope.letters > 0) {
+		say("%llu items could not be stored; `tidemark status` lists them, `tidemark retry` tries again",
+		    (unsigned long long)scope.letters);
+		return EXIT_EXCEPTIONS;
+	}
+	if (cmd_has(following->run, "exit-code") && tally->created + tally->updated + tally->removed + tally->returned == 0)
+		return EXIT_UNCHANGED;
+	return EXIT_DONE;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+static int
+open_existing(struct cmd_run *run, enum store_access access, struct replica **replica_out)
+{
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE), .access = access,
+		                   .clock = run->clock, .entropy = run->entropy };
+	char              why[512];
+	enum err          err = replica_open(&conf, replica_out, why);
+
+	return err == OK ? EXIT_DONE : tell_open(run, err, why);
+}
+
+int
+following_look(struct cmd_run *run, struct replica **replica_out)
+{
+	return open_existing(run, STORE_LOOK, replica_out);
+}
+
+int
+following_own(struct cmd_run *run, struct replica **replica_out)
+{
+	return open_existing(run, STORE_SERVE, replica_out);
+}
+
+int
+following_find_scope(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
+	struct replica_scope            scope;
+	const char                     *name = cmd_value(run, "scope");
+	enum err                        err;
+
+	*sid_out = 0;
+	if (!name)
+		return EXIT_DONE;
+	err = replica_find_scope(replica, str_from_c(name), arena, &scope);
+	if (err == ERR_NOT_FOUND)
+		return say_failed(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", name);
+	if (err != OK)
+		return following_failed(run, replica, err);
+	*sid_out = scope.sid;
+	return EXIT_DONE;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * following — what `sync`, `changes` and `verify` share: the options, the parts a follower is made of, and
+ * the loop around its steps, which is where it waits, shows progress and hears signals.
+ */
+#pragma once
+
+#include "cmd/cmd.h"
+#include "cmd/stops.h"
+#include "follow/follow.h"
+#include "follow/follow_bearer.h"
+#include "follow/follow_curl.h"
+
+/* Rows for a command's table of options. */
+#define FOLLOWING_SHARED_OPTIONS                                                                                      \
+	{ "scope", "NAME", "the name of the scope (default: made from the URL)", false },                             \
+	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },                     \
+	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", false }, \
+	{ "client-credentials", NULL, "get the token as a client: AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_TENANT_ID", false }, \
+	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },                               \
+	{ "page-size", "N", "how many items to ask for at a time (default: 200)", false },                            \
+	{ "max-wait", "TIME", "how long to wait in all, without a page in between, before giving up (default: 5m)", false }
+#define FOLLOWING_SYNC_OPTIONS                                                                                        \
+	{ "from-now", NULL, "a new scope begins with what changes from now on: its first round is not kept", false }, \
+	{ "replace", NULL, "an update is the whole item: do not merge it into what is held", false },                 \
+	{ "max-delete", "PERCENT", "how much of the items a resync may sweep (default: 30%)", false },                \
+	{ "content", "DIR", "fetch the content of recordings into that folder", false },                              \
+	{ "watch", NULL, "go on for ever, a round --every so often", false },                                         \
+	{ "every", "TIME", "the pause between rounds of a lasting run (default: 60s)", false },                       \
+	{ "exit-code", NULL, "end with 9 if nothing has changed", false }
+
+#define FOLLOWING_EXITS EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_UNCHANGED, \
+	EXIT_GUARDED, EXIT_LOCKED
+
+/* Paragraphs every page that takes a URL has. */
+#define FOLLOWING_ABOUT_CREDENTIALS                                                                                   \
+	"The access token comes from --bearer-file, from --bearer-command, from --client-credentials (the variables " \
+	"AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_TENANT_ID, and AZURE_AUTHORITY_HOST for another authority "      \
+	"than Entra's), or from the variable TIDEMARK_BEARER; with none of them requests go "        \
+	"without. It is read again once when it is refused. Only the scheme, host "                                   \
+	"and port of the URL ever get it, redirects are not followed, and http is only spoken on this machine."
+
+struct following {
+	struct cmd_run           *run;
+	struct replica           *replica;
+	struct follow            *follow;
+	struct follow_curl       *curl;
+	struct follow_credential *credential;
+	struct follow_source      source;
+	struct follow_bearer      bearer;
+	struct follow_conf        conf;
+	struct stops              stops;
+	struct progress           progress;
+	struct follow_report      last;          /* the report a round ended with */
+	int64_t                   every_ms;
+	uint64_t                  throttled_ms;  /* in this run */
+	bool                      is_scratch;
+};
+
+/*
+ * Reads the options, opens the replica for writing (scratch_path NULL: the store; else a throw-away one
+ * there) and everything else.  An exit code; the message has been printed.  Close it even then.
+ */
+int  following_open(struct cmd_run *run, struct following *following, const char *scratch_path);
+void following_close(struct following *following);
+
+/* To the end of a round.  EXIT_DONE: caught up, following->last tells how; else the code, told. */
+int following_round(struct following *following);
+/* Waits until the next round is due; then EXIT_DONE, or the code of a signal. */
+int following_rest(struct following *following);
+/* Was the fault one that a lasting run tries again? */
+bool following_may_go_on(int code);
+
+/* Fetches content into the folder --content names, if it does.  An exit code; the message has been printed. */
+int following_content(struct following *following);
+
+/* What the round has done to the view: the code to end with, heeding --exit-code and dead letters. */
+int following_verdict(struct following *following);
+
+/*
+ * What the options and the environment give; NULL inside for none.  An exit code; the message has been
+ * printed.  `curl` must outlive it.
+ */
+int following_credential(struct cmd_run *run, struct follow_curl *curl, struct follow_credential **credential_out);
+
+/* A replica for reading, beside any follower. An exit code; the message has been printed. */
+int following_look(struct cmd_run *run, struct replica **replica_out);
+/* One for writing, of a store that is there. */
+int following_own(struct cmd_run *run, struct replica **replica_out);
+/* The scope --scope names, 0 for all.  An exit code; the message has been printed. */
+int following_find_scope(struct cmd_run *run, struct replica *replica, int64_t *sid_out);
+/* A message about a failed call on the replica, and its code. */
+int following_failed(struct cmd_run *run, struct replica *replica, enum err err);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/import_content.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/content_dir.h"
+#include "cmd/lines.h"
+#include "face/recording.h"
+#include "text/json_span.h"
+
+#define PIECE_BYTES ((size_t)64 << 10)
+
+int
+import_content_open(struct cmd_run *run, struct store *store, const char *file, struct import_content *files_out)
+{
+	const char *slash = file ? strrchr(file, '/') : NULL;
+	const char *dir = slash ? arena_c(run->arena, str_of(file, slash == file ? 1 : (size_t)(slash - file))) : ".";
+
+	*files_out = (struct import_content){ .run = run, .store = store, .dir = -1 };
+	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &files_out->size_max));
+	files_out->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (files_out->dir < 0)
+		return say_failed(EXIT_OTHER, "%s: %s", dir, strerrordesc_np(errno));
+	files_out->arena = arena_open(LINE_ARENA_MAX);
+	return EXIT_DONE;
+}
+
+void
+import_content_close(struct import_content *files)
+{
+	content_close(&files->content);
+	arena_close(&files->arena);
+	if (files->dir >= 0)
+		(void)close(files->dir);
+	files->dir = -1;
+}
+
+bool
+import_content_names(struct str line)
+{
+	static const char word[] = "contentFile";
+
+	return memmem(line.at, line.len, word, sizeof(word) - 1) != NULL;
+}
+
+static enum err
+refuse(struct import_content *files, struct str name, const char *reason, struct str *why_out)
+{
+	*why_out = arena_printf(files->arena, "\"contentFile\" %.*s: %s", STR_ARG(str_first(name, 256)), reason);
+	return ERR_BAD_REQUEST;
+}
+
+static enum err
+open_file(struct import_content *files, struct str name, int *fd_out, struct str *why_out)
+{
+	struct stat stat;
+	int         fd;
+
+	if (memchr(name.at, 0, name.len))
+		return refuse(files, name, "there is a NUL in the name", why_out);
+	fd = openat(files->dir, arena_c(files->arena, name), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return refuse(files, name, strerrordesc_np(errno), why_out);
+	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && (uint64_t)stat.st_size <= files->size_max) {
+		*fd_out = fd;
+		return OK;
+	}
+	(void)close(fd);
+	return refuse(files, name, S_ISREG(stat.st_mode) ? "larger than --max-content" : "not a regular file", why_out);
+}
+
+static enum err
+read_line(struct import_content *files, struct str line, struct line_op *op_out, struct str *why_out)
+{
+	arena_reset(files->arena);
+	return line_parse(line, files->arena, op_out, why_out) == OK ? OK : ERR_BAD_REQUEST;
+}
+
+enum err
+import_content_check(struct import_content *files, struct str line, struct str *why_out)
+{
+	struct line_op op;
+	int            fd;
+
+	TRY(read_line(files, line, &op, why_out));
+	if (op.content_file.len == 0)
+		return OK;
+	TRY(open_file(files, op.content_file, &fd, why_out));
+	(void)close(fd);
+	return OK;
+}
+
+/* What the recording has now; false if there is no such recording, or no content. */
+static bool
+known_content(struct import_content *files, const struct line_op *op, struct content_ref *ref_out)
+{
+	struct recording  recording;
+	struct store_feed feed = { .owner = op->owner, .collection = (uint8_t)op->collection };
+	struct user       owner;
+	struct item       item;
+	struct str        raw, id;
+
+	if (!json_span_member(op->value, STR("id"), &raw) || !json_span_text(raw, files->arena, &id) ||
+	    directory_find_owner(files->store, &op->owner, files->arena, &owner) != OK)
+		return false;
+	feed.tenant = owner.tenant;
+	if (store_get(files->store, &feed, id, files->arena, &item) != OK || !recording_read(item.body, &recording) ||
+	    !recording.has_content)
+		return false;
+	*ref_out = recording.content;
+	return true;
+}
+
+/* The same file, given again: the recording keeps what it has. */
+static bool
+is_there_already(struct import_content *files, const struct line_op *op, int fd, struct content_ref *ref_out)
+{
+	struct content_ref known, found;
+	struct stat        stat;
+
+	if (!known_content(files, op, &known) || fstat(fd, &stat) != 0 || (uint64_t)stat.st_size != known.size)
+		return false;
+	if (content_measure(fd, &found) != OK || memcmp(found.sha256, known.sha256, sizeof(found.sha256)) != 0)
+		return false;
+	*ref_out = known;
+	return content_verify(files->content, &known) == OK;
+}
+
+static enum err
+copy(struct import_content *files, int fd, struct content_ref *ref_out)
+{
+	AUTO(content_abort) struct content_write *write = NULL;
+	struct stat stat;
+	char        piece[PIECE_BYTES];
+	ssize_t     got = 1;
+
+	if (fstat(fd, &stat) != 0)
+		return ERR_IO;
+	write = content_begin(files->content, (uint64_t)stat.st_size);
+	while (got != 0 && content_write_err(write) == OK) {
+		got = read(fd, piece, sizeof(piece));
+		if (got < 0 && errno != EINTR)
+			return ERR_IO;
+		if (got > 0)
+			content_put(write, piece, (size_t)got);
+	}
+	return content_finish(&write, ref_out);
+}
+
+enum err
+import_content_bring(struct import_content *files, struct str line, struct buf *buf, struct str *why_out)
+{
+	struct content_ref ref;
+	struct line_op     op;
+	enum err           err = OK;
+	int                fd;
+
+	TRY(read_line(files, line, &op, why_out));
+	if (op.content_file.len == 0) {
+		buf_put(buf, line);
+		buf_put_char(buf, '\n');
+		return OK;
+	}
+	if (!files->content && content_dir_open(files->run, true, &files->content) != EXIT_DONE)
+		return ERR_IO;
+	TRY(open_file(files, op.content_file, &fd, why_out));
+	if (!is_there_already(files, &op, fd, &ref))
+		err = copy(files, fd, &ref);
+	(void)close(fd);
+	TRY(err);
+	line_put_with_content(buf, &op, &ref);
+	return OK;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "face/fields.h"
+
+#include "face/level.h"
+#include "text/gzip.h"
+
+/* Under this a packed body saves no packet. */
+#define PACK_MIN         ((size_t)1024)
+#define ASKED_FIELDS_MAX 1024
+
+static const char own_fields[] =
+	"Authorization, Accept, Content-Type, Prefer, If-Match, If-None-Match, Range, ConsistencyLevel, SdkVersion, "
+	"client-request-id, return-client-request-id";
+
+static bool
+is_loopback(struct str authority)
+{
+	struct str host = str_starts(authority, STR("[")) ? str_first(authority, str_find(authority, ']') + 1)
+	                                                 : str_first(authority, str_find(authority, ':'));
+	bool is_name = false;
+
+	for (size_t i = 0; i < host.len; i++)
+		is_name = is_name || (host.at[i] != '.' && (host.at[i] < '0' || host.at[i] > '9'));
+	return host.len == 0 || str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("[::1]")) ||
+	       (!is_name && str_starts(host, STR("127.")));
+}
+
+void
+fields_put_common(struct call *call)
+{
+	struct str id = str_of(call->request_id, GUID_TEXT_LEN);
+
+	http_resp_field(call->resp, "request-id", id);
+	http_resp_field(call->resp, "client-request-id", call->client_request_id.len ? call->client_request_id : id);
+	http_resp_field(call->resp, "OData-Version", STR("4.0"));
+	http_resp_field(call->resp, "Vary", STR("Accept-Encoding"));
+	http_resp_field(call->resp, "Access-Control-Allow-Origin", STR("*"));
+	http_resp_field(call->resp, "Access-Control-Expose-Headers",
+	                STR("ETag, Location, Preference-Applied, Content-Range, request-id, client-request-id, Retry-After"));
+	if (call->req->tls && !is_loopback(call->req->authority))
+		http_resp_field(call->resp, "Strict-Transport-Security", STR("max-age=31536000"));
+}
+
+void
+fields_note_applied(struct call *call, struct str preference)
+{
+	call->applied = arena_printf(call->arena, "%.*s%s%.*s", STR_ARG(call->applied), call->applied.len ? ", " : "",
+	                             STR_ARG(preference));
+}
+
+static void
+put_json_type(struct call *call)
+{
+	static const char *const names[] = {
+		[LEVEL_MINIMAL] = "minimal", [LEVEL_NONE] = "none", [LEVEL_FULL] = "full",
+	};
+
+	http_resp_field(call->resp, "Content-Type",
+	                arena_printf(call->arena,
+	                             "application/json;odata.metadata=%s;odata.streaming=true;IEEE754Compatible=%s;charset=utf-8",
+	                             names[call->accept.level], call->accept.ieee754 ? "true" : "false"));
+}
+
+static void
+strip_body(struct call *call)
+{
+	struct buf *body = http_resp_body(call->resp);
+	struct str  whole = arena_copy(call->arena, buf_str(body));
+
+	buf_cut(body, 0);
+	level_strip(whole, body);
+}
+
+void
+fields_finish(struct call *call)
+{
+	if (call->applied.len)
+		http_resp_field(call->resp, "Preference-Applied", call->applied);
+	if (!http_resp_get_field(call->resp, "Cache-Control").at)
+		http_resp_field(call->resp, "Cache-Control", STR("no-cache"));
+	if (http_resp_get_status(call->resp) == 204 || http_resp_get_status(call->resp) == 304 ||
+	    http_resp_get_field(call->resp, "Content-Type").at || call->route.kind == ROUTE_CONTENT)
+		return;
+	if (call->accept.level == LEVEL_NONE)
+		strip_body(call);
+	put_json_type(call);
+}
+
+void
+fields_pack(struct call *call)
+{
+	struct buf *body = http_resp_body(call->resp);
+	struct str  field, packed;
+	bool        wanted = false;
+
+	if (body->len < PACK_MIN || call->route.kind == ROUTE_CONTENT)
+		return;
+	for (size_t n = 0; !wanted && http_req_field_at(call->req, "Accept-Encoding", n, &field); n++)
+		wanted = accept_gzip(field);
+	if (!wanted || !gzip_pack(buf_str(body), call->arena, &packed))
+		return;
+	buf_cut(body, 0);
+	buf_put(body, packed);
+	http_resp_field(call->resp, "Content-Encoding", STR("gzip"));
+}
+
+/* The fields a browser asks about are given back as they came: none of them can do harm. */
+void
+fields_answer_options(struct call *call, struct str methods)
+{
+	struct str asked = http_req_field(call->req, "Access-Control-Request-Headers");
+
+	methods = arena_printf(call->arena, "%.*s%sOPTIONS", STR_ARG(methods), methods.len ? ", " : "");
+	http_resp_status(call->resp, 204);
+	http_resp_field(call->resp, "Allow", methods);
+	if (!http_req_field(call->req, "Access-Control-Request-Method").at)
+		return;
+	http_resp_field(call->resp, "Access-Control-Allow-Methods", methods);
+	http_resp_field(call->resp, "Access-Control-Allow-Headers",
+	                asked.len > 0 && asked.len <= ASKED_FIELDS_MAX ? asked : str_from_c(own_fields));
+	http_resp_field(call->resp, "Access-Control-Max-Age", STR("86400"));
+}

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One step of a follower.
+ *
+ *             begin_round                    the deltaLink's page
+ *      IDLE ---------------> ROUND ---------------------------------> SETTLING
+ *       ^                    |  ^                                        |
+ *       |   a bad round:     |  | 200: a page and its link, staged       | one commit: the view, the numbers,
+ *       |   dropped          |  +-- 429, 5xx, cut: wait, try again       | the link for the next round
+ *       +--------------------+  +-- 401: the credential once more        |
+ *       |                       +-- 410: a new round, as RESYNC          |
+ *       +----------------------------------------------------------------+
+ *
+ * The phase is the replica's; what is kept here (tries, waits, what the round's links looked like) may
+ * be forgotten at any moment.
+ */
+#include "follow/follow.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "follow/follow_link.h"
+#include "follow/follow_loop.h"
+#include "follow/follow_merge.h"
+#include "follow/follow_page.h"
+#include "follow/follow_wait.h"
+
+#define STEP_ARENA_MAX  ((size_t)128 << 20)
+#define CONF_ARENA_MAX  ((size_t)128 << 10)
+#define SHRINK_FROM     200                      /* the page size we begin to shrink at if none was asked for */
+#define RAW_KEPT_MAX    4096                     /* of an item too large to be a dead letter */
+
+struct follow {
+	struct follow_conf   conf;
+	struct replica      *replica;
+	struct arena        *lasting, *page;
+	struct follow_origin origin;
+	struct follow_pause  own_pause;
+	int64_t              sid;
+
+	unsigned           tries;                /* failures of this page in a row */
+	int64_t            waited_ms;            /* since the last page */
+	uint32_t           page_size;            /* may have shrunk */
+	bool               bearer_refused;       /* the last answer was 401 */
+	bool               started_over;         /* in this run */
+	struct follow_loop loop;
+};
+
+/* What a step passes down: the scope as it stands, and where it reports to. */
+struct step {
+	struct follow        *follow;
+	struct replica_scope  scope;
+	struct follow_report *report;
+};
+
+/* ---- reporting ------------------------------------------------------------------------------ */
+
+static enum err PRINTF_LIKE(3, 4)
+say(struct step *step, enum follow_next next, const char *fmt, ...)
+{
+	va_list list;
+
+	step->report->next = next;
+	va_start(list, fmt);
+	if (vsnprintf(step->report->why, sizeof(step->report->why), fmt, list) < 0)
+		step->report->why[0] = '\0';
+	va_end(list);
+	return OK;
+}
+
+/* The round is none: it is given up, so that the next run asks anew instead of stumbling again. */
+static enum err
+drop(struct step *step, const char *what)
+{
+	TRY(replica_drop_round(step->follow->replica, step->scope.sid));
+	return say(step, FOLLOW_BROKEN, "the round is dropped: %s; the view stays as it was", what);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+static enum err
+wait_for(struct step *step, int64_t ms, bool throttled, const char *why)
+{
+	struct follow *follow = step->follow;
+	int64_t        left_ms = follow->conf.max_wait_ms - follow->waited_ms;
+
+	if (ms > left_ms)
+		return say(step, FOLLOW_TROUBLED, "%s; waiting %.1f s more would be too long (see --max-wait)", why,
+		           (double)ms / 1000);
+	if (throttled)
+		TRY(replica_note_pause(follow->replica, step->scope.sid, ms));
+	follow->waited_ms += ms;
+	follow->conf.pause->until_mono_ms = clock_mono_ms(follow->conf.clock) + ms;
+	step->report->wait_ms = ms;
+	step->report->throttled = throttled;
+	return say(step, FOLLOW_WAIT, "%s", why);
+}
+
+/* Pages that come too slowly for somebody's deadline may come as smaller ones. */
+static void
+shrink_page(struct follow *follow)
+{
+	if (follow->tries < 2)
+		return;
+	if (follow->page_size == 0)
+		follow->page_size = SHRINK_FROM;
+	else if (follow->page_size > 1)
+		follow->page_size /= 2;
+}
+
+static enum err
+try_later(struct step *step, const struct follow_reply *reply, const char *why)
+{
+	struct follow *follow = step->follow;
+	int64_t        asked_ms = -1;
+	bool           throttled;
+
+	if (reply)
+		asked_ms = follow_wait_asked(reply->retry_after, follow->conf.clock->wall_ns(follow->conf.clock->ctx));
+	throttled = asked_ms >= 0 || (reply && reply->status == 429);
+	follow->tries++;
+	if (!throttled) {
+		if (follow->tries >= follow->conf.limits.tries_max)
+			return say(step, FOLLOW_TROUBLED, "%s; tried %u times", why, follow->tries);
+		shrink_page(follow);
+	}
+	if (asked_ms < 0)
+		asked_ms = follow_wait_own(follow->tries);
+	return wait_for(step, follow_wait_jitter(asked_ms, follow->conf.entropy), throttled, why);
+}
+
+/* ---- starting over -------------------------------------------------------------------------- */
+
+static enum err
+begin(struct step *step, enum replica_kind kind, struct str link)
+{
+	struct follow *follow = step->follow;
+
+	follow->loop = (struct follow_loop){ 0 };
+	return replica_begin_round(follow->replica, step->scope.sid, kind, link, clock_wall_ms(follow->conf.clock));
+}
+
+static enum err
+start_over(struct step *step, const struct follow_reply *reply)
+{
+	struct follow    *follow = step->follow;
+	enum replica_kind kind = step->scope.rounds > 0 ? REPLICA_RESYNC : REPLICA_FIRST;
+	struct str        link = follow->conf.url;
+	const char       *why;
+
+	if (follow->started_over)
+		return say(step, FOLLOW_TROUBLED, "the far end has forgotten our place twice in one run (%u)", reply->status);
+	if (reply->location.len > 0) {
+		link = reply->location;
+		if (link.len > 1 && link.at[0] == '/' && link.at[1] != '/')
+			link = arena_printf(follow->page, "%.*s%.*s", STR_ARG(follow_origin_text(follow->conf.url)), STR_ARG(link));
+		if (!follow_link_is_good(&follow->origin, link, &why)) {
+			TRY(replica_drop_round(follow->replica, step->scope.sid));
+			return say(step, FOLLOW_BROKEN, "the Location of the answer %u %s", reply->status, why);
+		}
+	}
+	follow->started_over = true;
+	follow->tries = 0;
+	TRY(begin(step, kind, link));
+	return say(step, FOLLOW_STARTED_OVER, "the far end no longer knows our place (%u): everything is asked for anew",
+	           reply->status);
+}
+
+/* ---- a page --------------------------------------------------------------------------------- */
+
+static enum err
+stage(struct step *step, struct follow_page *page)
+{
+	struct follow     *follow = step->follow;
+	struct replica    *replica = follow->replica;
+	struct follow_item item;
+	enum err           err;
+
+	replica_begin_page(replica, step->scope.sid);
+	while (follow_page_next(page, follow->page, &item)) {
+		if (!item.fault)
+			replica_put_item(replica, item.id, item.life, item.life == REPLICA_LIVE ? item.body : STR_EMPTY);
+		else if (item.body.len <= STORE_BODY_MAX)
+			replica_put_letter(replica, str_from_c(item.fault), item.body);
+		else
+			replica_put_letter(replica, str_from_c(item.fault), str_first(item.body, RAW_KEPT_MAX));
+		step->report->items++;
+	}
+	err = replica_end_page(replica, page->link, page->is_last);
+	if (err == ERR_TOO_LARGE)
+		return drop(step, "more items than the ledger of dead letters can hold cannot be stored");
+	TRY(err);
+	step->report->pages++;
+	follow->tries = 0;
+	follow->waited_ms = 0;
+	return say(step, FOLLOW_AGAIN, "%s", "");
+}
+
+/* What makes a page part of an endless round; NULL for nothing. */
+static const char *
+loop_in(struct step *step, const struct follow_page *page)
+{
+	struct follow             *follow = step->follow;
+	const struct follow_limits *limits = &follow->conf.limits;
+
+	if (page->is_last)
+		return NULL;
+	if (str_eq(page->link, step->scope.round_link))
+		return "a page's nextLink is the link it was fetched by";
+	if (step->scope.round_pages + 1 >= limits->pages_max)
+		return "it has more pages than a round may have";
+	if (clock_wall_ms(follow->conf.clock) - step->scope.round_started_ms > limits->round_max_ms)
+		return "it has not ended for too long";
+	return follow_loop_note(&follow->loop, page->link, page->hash, limits->empty_pages_max);
+}
+
+static enum err
+take_page(struct step *step, const struct follow_reply *reply)
+{
+	struct follow     *follow = step->follow;
+	struct follow_page page;
+	struct str         why;
+	const char        *bad;
+
+	if (follow_page_read(reply->body, follow->page, &page, &why) != OK)
+		return say(step, FOLLOW_BROKEN, "the answer is no page of a delta round: %.*s", STR_ARG(why));
+	if (!follow_link_is_good(&follow->origin, page.link, &bad))
+		return say(step, FOLLOW_BROKEN, "the %s of the page %s; it is not followed",
+		           page.is_last ? "deltaLink" : "nextLink", bad);
+	bad = loop_in(step, &page);
+	if (bad)
+		return drop(step, bad);
+	return stage(step, &page);
+}
+
+/* ---- an answer ------------------------------------------------------------------------------ */
+
+static bool
+is_passing(unsigned status)
+{
+	return status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501 && status != 505);
+}
+
+static enum err
+take_refusal(struct step *step, const struct follow_reply *reply, struct str text)
+{
+	struct follow *follow = step->follow;
+
+	if (reply->status == 401 && follow->conf.bearer && !follow->bearer_refused) {
+		follow->bearer_refused = true;
+		return say(step, FOLLOW_AGAIN, "the far end refuses the credential (401): it is read once more");
+	}
+	follow->bearer_refused = false;
+	return say(step, FOLLOW_REFUSED, "the far end answers %u (%s)%s%.*s", reply->status,
+	           reply->status == 401 ? "not authenticated" : "not allowed", text.len ? ": " : "", STR_ARG(text));
+}
+
+static enum err
+take_reply(struct step *step, const struct follow_reply *reply)
+{
+	struct follow *follow = step->follow;
+	bool           has_state = !str_eq(step->scope.round_link, step->scope.url);
+	struct str     text;
+	const char    *why;
+
+	if (reply->status == 200) {
+		follow->bearer_refused = false;
+		return take_page(step, reply);
+	}
+	text = follow_error_text(reply->body, follow->page);
+	if (reply->status == 401 || reply->status == 403)
+		return take_refusal(step, reply, text);
+	if (follow_says_gone(reply->status, reply->body, has_state, follow->page))
+		return start_over(step, reply);
+	why = arena_c(follow->page, arena_printf(follow->page, "the far end answers %u%s%.*s", reply->status,
+	                                         text.len ? ": " : "", STR_ARG(text)));
+	if (is_passing(reply->status))
+		return try_later(step, reply, why);
+	if (reply->status >= 300 && reply->status < 400)
+		return say(step, FOLLOW_BROKEN, "%s, a redirect; those are not followed, since the credential would go along",
+		           why);
+	return say(step, FOLLOW_BROKEN, "%s", why);
+}
+
+static enum err
+ask(struct step *step)
+{
+	struct follow      *follow = step->follow;
+	struct follow_ask   ask = { .link = step->scope.round_link, .bearer = STR_EMPTY, .page_size = follow->page_size };
+	struct follow_reply reply = { 0 };
+	struct str          why = STR_EMPTY;
+	const char         *bad;
+	enum err            err = OK;
+
+	/* What the replica holds was checked when it came; a file may have been changed since. */
+	if (!follow_link_is_good(&follow->origin, ask.link, &bad))
+		return say(step, FOLLOW_BROKEN, "the saved link %s", bad);
+	if (follow->conf.bearer)
+		err = follow->conf.bearer->get(follow->conf.bearer->ctx, follow->bearer_refused, follow->page, &ask.bearer, &why);
+	if (err == ERR_BUSY)
+		return try_later(step, NULL, arena_c(follow->page, why));
+	if (err != OK)
+		return say(step, FOLLOW_REFUSED, "no credential: %.*s", STR_ARG(why));
+	err = follow->conf.source->fetch(follow->conf.source->ctx, &ask, follow->page, &reply, &why);
+	if (err == OK)
+		return take_reply(step, &reply);
+	if (err == ERR_BUSY)
+		return try_later(step, NULL, arena_c(follow->page, why));
+	return say(step, FOLLOW_BROKEN, "%.*s", STR_ARG(why));
+}
+
+/* ---- settling ------------------------------------------------------------------------------- */
+
+static enum err
+settle(struct step *step)
+{
+	struct follow        *follow = step->follow;
+	struct replica_merger merger = follow_merger(follow->conf.replace);
+	bool                  done;
+	enum err              err;
+
+	err = replica_settle(follow->replica, step->scope.sid, &merger, &follow->conf.guard,
+	                     clock_wall_ms(follow->conf.clock), &step->report->tally, &done);
+	if (err == ERR_NOT_ALLOWED)
+		return say(step, FOLLOW_GUARDED,
+		           "the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the view stays as it "
+		           "was. If they are really gone, run again with --max-delete 100%%",
+		           (unsigned long long)step->report->tally.swept, (unsigned long long)step->report->tally.items,
+		           follow->conf.guard.percent);
+	TRY(err);
+	if (!done)
+		return say(step, FOLLOW_AGAIN, "%s", "");
+	follow->started_over = false;
+	return say(step, FOLLOW_CAUGHT_UP, "%s", "");
+}
+
+static enum err
+begin_or_sweep(struct step *step)
+{
+	struct follow *follow = step->follow;
+	bool           done;
+
+	TRY(replica_sweep(follow->replica, &done));
+	if (!done)
+		return say(step, FOLLOW_AGAIN, "%s", "");
+	if (step->scope.rounds == 0)
+		TRY(begin(step, REPLICA_FIRST, follow->conf.url));
+	else
+		TRY(begin(step, REPLICA_NEXT, step->scope.delta_link));
+	return say(step, FOLLOW_AGAIN, "%s", "");
+}
+
+enum err
+follow_step(struct follow *follow, struct follow_report *report_out)
+{
+	struct step step = { .follow = follow, .report = report_out };
+	int64_t     early_ms = follow->conf.pause->until_mono_ms - clock_mono_ms(follow->conf.clock);
+
+	*report_out = (struct follow_report){ 0 };
+	arena_reset(follow->page);
+	TRY(replica_get_scope(follow->replica, follow->sid, follow->page, &step.scope));
+	report_out->pages = step.scope.round_pages;
+	report_out->items = step.scope.round_items;
+	if (step.scope.phase == REPLICA_SETTLING)
+		return settle(&step);
+	if (step.scope.phase == REPLICA_IDLE)
+		return begin_or_sweep(&step);
+	if (early_ms > 0) {
+		report_out->wait_ms = early_ms;
+		return say(&step, FOLLOW_WAIT, "the pause is not over");
+	}
+	return ask(&step);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* "calendars", or if that is another URL's, "calendars-2", and so on. */
+static enum err
+make_up_name(struct follow *follow, struct str resource, struct str *name_out)
+{
+	struct replica_scope other;
+	struct str           name = resource;
+	enum err             err;
+
+	for (unsigned i = 2; i < 100000; i++) {
+		arena_reset(follow->page);
+		err = replica_find_scope(follow->replica, name, follow->page, &other);
+		if (err == ERR_NOT_FOUND)
+			*name_out = name;
+		if (err != OK)
+			return err == ERR_NOT_FOUND ? OK : err;
+		name = arena_printf(follow->lasting, "%.*s-%u", STR_ARG(resource), i);
+		MUST(arena_used(follow->lasting) < CONF_ARENA_MAX - 4096);
+	}
+	return ERR_CONFLICT;
+}
+
+static enum err
+make_scope(struct follow *follow, char why_out[512])
+{
+	struct replica_scope scope = { .name = follow->conf.name, .url = follow->conf.url,
+		                       .resource = follow_resource_of(follow->conf.url), .from_now = follow->conf.from_now };
+	enum err             err;
+
+	if (scope.name.len == 0)
+		TRY(make_up_name(follow, scope.resource, &scope.name));
+	err = replica_add_scope(follow->replica, &scope, &follow->sid);
+	if (err == ERR_CONFLICT)
+		(void)snprintf(why_out, 512, "the scope \"%.*s\" follows another URL", STR_ARG(scope.name));
+	return err;
+}
+
+static enum err
+find_scope(struct follow *follow, char why_out[512])
+{
+	struct replica_scope scope;
+	enum err             err = replica_find_url(follow->replica, follow->conf.url, follow->page, &scope);
+
+	if (err == ERR_NOT_FOUND)
+		return make_scope(follow, why_out);
+	TRY(err);
+	if (follow->conf.name.len > 0 && !str_eq(follow->conf.name, scope.name)) {
+		(void)snprintf(why_out, 512, "this URL is already followed as the scope \"%.*s\"", STR_ARG(scope.name));
+		return ERR_CONFLICT;
+	}
+	follow->sid = scope.sid;
+	return OK;
+}
+
+static bool
+is_good_name(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.at[i] <= ' ' || name.at[i] == 0x7f || name.at[i] == '/')
+			return false;
+	return name.len <= REPLICA_NAME_MAX && utf8_valid(name);
+}
+
+static void
+fill_limits(struct follow_limits *limits)
+{
+	if (limits->pages_max == 0)
+		limits->pages_max = 1000000;
+	if (limits->empty_pages_max == 0)
+		limits->empty_pages_max = 10000;
+	if (limits->round_max_ms == 0)
+		limits->round_max_ms = (int64_t)24 * 3600 * 1000;
+	if (limits->tries_max == 0)
+		limits->tries_max = 8;
+}
+
+static enum err
+set_up(struct follow *follow, char why_out[512])
+{
+	const char *why;
+
+	if (!follow_origin_of(follow->conf.url, &follow->origin, &why)) {
+		(void)snprintf(why_out, 512, "the URL %s", why);
+		return ERR_BAD_REQUEST;
+	}
+	if (!is_good_name(follow->conf.name)) {
+		(void)snprintf(why_out, 512, "a scope's name has at most %d bytes, no blank and no slash", REPLICA_NAME_MAX);
+		return ERR_BAD_REQUEST;
+	}
+	return find_scope(follow, why_out);
+}
+
+enum err
+follow_open(const struct follow_conf *conf, struct replica *replica, struct follow **follow_out, char why_out[512])
+{
+	struct follow *follow = calloc(1, sizeof(*follow));
+	enum err       err;
+
+	MUST(follow != NULL && conf->clock && conf->entropy && conf->source);
+	follow->conf = *conf;
+	follow->replica = replica;
+	follow->lasting = arena_open(CONF_ARENA_MAX);
+	follow->page = arena_open(STEP_ARENA_MAX);
+	follow->conf.url = conf->url.len <= FOLLOW_LINK_MAX ? arena_copy(follow->lasting, conf->url) : STR_EMPTY;
+	follow->conf.name = arena_copy(follow->lasting, str_first(conf->name, REPLICA_NAME_MAX + 1));
+	follow->page_size = conf->page_size;
+	if (!conf->pause)
+		follow->conf.pause = &follow->own_pause;
+	fill_limits(&follow->conf.limits);
+	why_out[0] = '\0';
+	err = set_up(follow, why_out);
+	if (err != OK) {
+		if (!why_out[0])
+			(void)snprintf(why_out, 512, "%.*s", STR_ARG(replica_why(replica, follow->page)));
+		follow_close(&follow);
+		return err;
+	}
+	*follow_out = follow;
+	return OK;
+}
+
+void
+follow_close(struct follow **follow)
+{
+	if (!*follow)
+		return;
+	arena_close(&(*follow)->lasting);
+	arena_close(&(*follow)->page);
+	free(*follow);
+	*follow = NULL;
+}
+
+bool
+follow_url_is_good(struct str url, const char **why_out)
+{
+	struct follow_origin origin;
+
+	return follow_origin_of(url, &origin, why_out);
+}
+
+bool
+follow_page_is_good(struct str body, struct arena *arena, struct str *why_out)
+{
+	struct follow_page page;
+
+	return follow_page_read(body, arena, &page, why_out) == OK;
+}
+
+struct str
+follow_error_said(struct str body, struct arena *arena)
+{
+	return follow_error_text(body, arena);
+}
+
+int64_t
+follow_sid(const struct follow *follow)
+{
+	return follow->sid;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_bearer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "follow/follow_client.h"
+#include "text/json_read.h"
+
+#define COMMAND_MS 60000
+#define AHEAD_S    300                           /* a client's token is had anew so long before it expires */
+
+extern char **environ;
+
+struct follow_credential {
+	struct follow_credential_conf conf;
+	struct buf                    token;     /* remembered; empty for none */
+	int64_t                       until_ms;  /* monotonic; when a client's token is to be had anew */
+};
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+/* ---- what a token is ------------------------------------------------------------------------ */
+
+/* RFC 6750's b68token: what may stand in a header without any further thought. */
+static bool
+is_token(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~+/=", c))))
+			return false;
+	}
+	return text.len > 0;
+}
+
+static struct str
+without_blanks(struct str text)
+{
+	while (text.len > 0 && (text.at[0] == ' ' || (text.at[0] >= '\t' && text.at[0] <= '\r')))
+		text = str_skip(text, 1);
+	while (text.len > 0 && (text.at[text.len - 1] == ' ' || (text.at[text.len - 1] >= '\t' && text.at[text.len - 1] <= '\r')))
+		text.len--;
+	return text;
+}
+
+static enum err
+no_identity(const char *why, struct str *why_out)
+{
+	*why_out = str_from_c(why);
+	return ERR_NO_IDENTITY;
+}
+
+enum err
+follow_bearer_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct str                   token = without_blanks(text);
+
+	if (token.len == 0)
+		return no_identity("it gives nothing", why_out);
+	if (token.at[0] == '{') {
+		if (json_read(token, arena, &root, NULL) != OK)
+			return no_identity("it gives JSON that cannot be read", why_out);
+		if (!json_text(json_member(root, "accessToken"), &token) && !json_text(json_member(root, "access_token"), &token))
+			return no_identity("it gives JSON without accessToken or access_token", why_out);
+	}
+	if (!is_token(token))
+		return no_identity("what it gives is no bearer token", why_out);
+	*bearer_out = arena_copy(arena, token);
+	return OK;
+}
+
+/* ---- a file --------------------------------------------------------------------------------- */
+
+static enum err
+read_all(int fd, struct buf *text)
+{
+	for (;;) {
+		char   *room = buf_room(text, 4096);
+		ssize_t got;
+
+		if (!room)
+			return ERR_TOO_LARGE;
+		got = read(fd, room, 4096);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? OK : ERR_IO;
+		buf_grew(text, (size_t)got);
+	}
+}
+
+static enum err
+read_file(const char *path, struct buf *text, struct arena *arena, struct str *why_out)
+{
+	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read_all(fd, text) == OK)
+		return OK;
+	*why_out = arena_printf(arena, "the bearer file %.300s: %s", path,
+	                        buf_err(text) != OK ? "it is too long" : strerrordesc_np(errno));
+	return ERR_NO_IDENTITY;
+}
+
+/* ---- a command ------------------------------------------------------------------------------ */
+
+static bool
+spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
+{
+	char                       sh[] = "sh", dash_c[] = "-c";
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t          attributes;
+	sigset_t                   none;
+	bool                       done;
+	size_t                     len = strlen(command) + 1;
+	char                      *argv[] = { sh, dash_c, arena_take_raw(arena, len), NULL };
+
+	memcpy(argv[2], command, len);
+	/* We may hold signals back; the command must not inherit that. */
+	MUST(sigemptyset(&none) == 0 && posix_spawnattr_init(&attributes) == 0);
+	MUST(posix_spawnattr_setsigmask(&attributes, &none) == 0);
+	MUST(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) == 0);
+	MUST(posix_spawn_file_actions_init(&actions) == 0);
+	MUST(posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0);
+	MUST(posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO) == 0);
+	done = posix_spawn(pid_out, "/bin/sh", &actions, &attributes, argv, environ) == 0;
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attributes);
+	return done;
+}
+
+/* False when time is up or it says too much. */
+static bool
+listen_to(int fd, const struct clock *clock, struct buf *text)
+{
+	int64_t end_ms = clock_mono_ms(clock) + COMMAND_MS;
+
+	for (;;) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+		int64_t       left_ms = end_ms - clock_mono_ms(clock);
+		char         *room = buf_room(text, 4096);
+		ssize_t       got;
+
+		if (left_ms <= 0 || !room)
+			return false;
+		if (poll(&wait, 1, left_ms < 1000 ? (int)left_ms : 1000) <= 0)
+			continue;
+		got = read(fd, room, 4096);
+		if (got <= 0)
+			return got == 0;
+		buf_grew(text, (size_t)got);
+	}
+}
+
+static enum err
+run_command(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+{
+	int   ends[2], status = 0;
+	pid_t pid;
+	bool  heard;
+
+	/* Whoever started us may have had children reaped unseen; then nobody would know how this one ends. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return no_identity("no pipe for the bearer command", why_out);
+	if (!spawn(conf->command, ends[1], arena, &pid)) {
+		close_fd(&ends[0]);
+		close_fd(&ends[1]);
+		return no_identity("the bearer command cannot be started", why_out);
+	}
+	close_fd(&ends[1]);
+	heard = listen_to(ends[0], conf->clock, text);
+	close_fd(&ends[0]);
+	if (!heard)
+		(void)kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!heard)
+		return no_identity("the bearer command took longer than a minute or said too much", why_out);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return OK;
+	*why_out = arena_printf(arena, "the bearer command ended with %s %d", WIFEXITED(status) ? "exit code" : "signal",
+	                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	return ERR_NO_IDENTITY;
+}
+
+/* ---- the credential ------------------------------------------------------------------------- */
+
+/* When the answer says how long its token lives, it is not used to the last. */
+static int64_t
+lifetime_ms(struct str answer, struct arena *arena)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	int64_t                      seconds = 0;
+
+	if (json_read(answer, arena, &root, NULL) != OK || !json_int(json_member(root, "expires_in"), &seconds))
+		return INT64_MAX / 2;
+	seconds = seconds > 2 * AHEAD_S ? seconds - AHEAD_S : seconds / 2;
+	return seconds < 0 || seconds > 86400 ? (int64_t)86400000 : seconds * 1000;
+}
+
+static enum err
+ask_endpoint(struct follow_credential *credential, struct buf *text, struct arena *arena, struct str *why_out)
+{
+	struct str answer;
+
+	TRY(follow_client_ask(credential->conf.client, credential->conf.curl, arena, &answer, why_out));
+	credential->until_ms = clock_mono_ms(credential->conf.clock) + lifetime_ms(answer, arena);
+	buf_put(text, answer);
+	return OK;
+}
+
+static enum err
+gather(struct follow_credential *credential, struct buf *text, struct arena *arena, struct str *why_out)
+{
+	const struct follow_credential_conf *conf = &credential->conf;
+
+	if (conf->file)
+		return read_file(conf->file, text, arena, why_out);
+	if (conf->command)
+		return run_command(conf, text, arena, why_out);
+	if (conf->client)
+		return ask_endpoint(credential, text, arena, why_out);
+	buf_put(text, str_from_c(conf->value));
+	return OK;
+}
+
+static const char *
+origin_of(const struct follow_credential_conf *conf)
+{
+	if (conf->file)
+		return "the bearer file";
+	if (conf->client)
+		return "the token endpoint";
+	return conf->command ? "the bearer command" : "the variable TIDEMARK_BEARER";
+}
+
+static enum err
+get(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out)
+{
+	struct follow_credential    *credential = ctx;
+	AUTO(buf_close) struct buf   text = { 0 };
+	struct str                   token;
+
+	if (credential->until_ms != 0 && clock_mono_ms(credential->conf.clock) >= credential->until_ms)
+		again = true;
+	if (again || credential->token.len == 0) {
+		buf_open(&text, FOLLOW_BEARER_MAX);
+		TRY(gather(credential, &text, arena, why_out));
+		if (follow_bearer_read(buf_str(&text), arena, &token, why_out) != OK) {
+			*why_out = arena_printf(arena, "%s: %.*s", origin_of(&credential->conf), STR_ARG(*why_out));
+			return ERR_NO_IDENTITY;
+		}
+		buf_cut(&credential->token, 0);
+		buf_put(&credential->token, token);
+	}
+	*bearer_out = buf_str(&credential->token);
+	return OK;
+}
+
+struct follow_credential *
+follow_credential_open(const struct follow_credential_conf *conf)
+{
+	struct follow_credential *credential = calloc(1, sizeof(*credential));
+
+	MUST(credential != NULL && conf->clock && (conf->file || conf->command || conf->value || (conf->client && conf->curl)));
+	credential->conf = *conf;
+	buf_open(&credential->token, FOLLOW_BEARER_MAX);
+	return credential;
+}
+
+void
+follow_credential_close(struct follow_credential **credential)
+{
+	if (!*credential)
+		return;
+	buf_close(&(*credential)->token);
+	free(*credential);
+	*credential = NULL;
+}
+
+struct follow_bearer
+follow_credential_bearer(struct follow_credential *credential)
+{
+	return (struct follow_bearer){ credential, get };
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_loop.h"
+
+static uint64_t
+hash_of(struct str text)
+{
+	uint64_t hash = 14695981039346656037u;
+
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ (uint8_t)text.at[i]) * 1099511628211u;
+	return hash ? hash : 1;
+}
+
+const char *
+follow_loop_note(struct follow_loop *loop, struct str link, uint64_t content, uint64_t empty_max)
+{
+	uint64_t hash = hash_of(link);
+
+	loop->empty = content == 0 ? loop->empty + 1 : 0;
+	if (loop->empty > empty_max)
+		return "it has too many empty pages in a row";
+	if (hash == loop->link)
+		return "its links lead in a circle";
+	if (content != 0 && content == loop->content && ++loop->content_again >= FOLLOW_SAME_CONTENT_MAX)
+		return "the same page comes again and again under new links";
+	if (loop->steps >= loop->power) {
+		loop->link = hash;
+		if (content != 0) {
+			loop->content_again = content == loop->content ? loop->content_again : 0;
+			loop->content = content;
+		}
+		loop->power = loop->power ? loop->power * 2 : 1;
+		loop->steps = 0;
+	}
+	loop->steps++;
+	return NULL;
+}

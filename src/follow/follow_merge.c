@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_merge.h"
+
+#include "follow/follow.h"
+#include "text/json_span.h"
+
+/* Names are compared as written, so one with escapes finds only its like. */
+static bool
+find_raw(struct str object, struct str name, struct str *value_out)
+{
+	struct json_walk walk;
+	struct json_span span;
+
+	json_walk_open(&walk, object);
+	while (json_walk_next(&walk, &span)) {
+		if (str_eq(span.name, name)) {
+			*value_out = span.value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+put_member(struct buf *out, struct str name, struct str value)
+{
+	if (out->len > 1)
+		buf_put_char(out, ',');
+	buf_put_char(out, '"');
+	buf_put(out, name);
+	buf_put(out, STR("\":"));
+	buf_put(out, value);
+}
+
+static enum err
+merge(void *ctx, struct str held, struct str told, struct buf *merged_out)
+{
+	struct json_walk walk;
+	struct json_span span;
+	struct str       value;
+
+	(void)ctx;
+	MUST(merged_out->len == 0);
+	buf_put_char(merged_out, '{');
+	json_walk_open(&walk, held);
+	while (json_walk_next(&walk, &span))
+		put_member(merged_out, span.name, find_raw(told, span.name, &value) ? value : span.value);
+	json_walk_open(&walk, told);
+	while (json_walk_next(&walk, &span))
+		if (!find_raw(held, span.name, &value))
+			put_member(merged_out, span.name, span.value);
+	buf_put_char(merged_out, '}');
+	return buf_err(merged_out);
+}
+
+static enum err
+replace(void *ctx, struct str held, struct str told, struct buf *merged_out)
+{
+	(void)ctx;
+	(void)held;
+	buf_put(merged_out, told);
+	return buf_err(merged_out);
+}
+
+static void
+put_name(struct buf *out, struct str name)
+{
+	buf_put_char(out, out->len == 0 ? '[' : ',');
+	buf_put_char(out, '"');
+	buf_put(out, name);
+	buf_put_char(out, '"');
+}
+
+static bool
+is_left_out(struct str name, bool without_annotations)
+{
+	return without_annotations && str_starts(name, STR("@odata."));
+}
+
+static bool
+members_differ(struct str a, struct str b, bool without_annotations, struct buf *fields_out)
+{
+	struct json_walk walk;
+	struct json_span span;
+	struct str       value;
+
+	if (str_eq(a, b))
+		return false;
+	json_walk_open(&walk, b);
+	while (json_walk_next(&walk, &span))
+		if (!is_left_out(span.name, without_annotations) &&
+		    (!find_raw(a, span.name, &value) || !str_eq(value, span.value)))
+			put_name(fields_out, span.name);
+	json_walk_open(&walk, a);
+	while (json_walk_next(&walk, &span))
+		if (!is_left_out(span.name, without_annotations) && !find_raw(b, span.name, &value))
+			put_name(fields_out, span.name);
+	if (fields_out->len == 0 && buf_err(fields_out) == OK)
+		return false;
+	buf_put_char(fields_out, ']');
+	return true;
+}
+
+static bool
+differ(void *ctx, struct str a, struct str b, struct buf *fields_out)
+{
+	(void)ctx;
+	return members_differ(a, b, false, fields_out);
+}
+
+bool
+follow_items_differ(struct str a, struct str b, struct buf *fields_out)
+{
+	return members_differ(a, b, true, fields_out);
+}
+
+struct replica_merger
+follow_merger(bool replaces)
+{
+	return (struct replica_merger){ NULL, replaces ? replace : merge, differ };
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * follow_page — one page of a delta round, taken apart without a tree.  Private to the follow room.
+ *
+ * A page is judged whole before its first item is given out: it is JSON by our rules, `value` is an
+ * array, and exactly one of the two links is there.  What is wrong with a single item does not
+ * concern the page: such an item comes out as a dead letter.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "store/replica.h"
+#include "text/json_span.h"
+
+#define FOLLOW_PAGE_MAX ((size_t)16 << 20)
+
+struct follow_page {
+	struct str       link;                   /* views into the body, or in the arena */
+	bool             is_last;                /* the link is the deltaLink */
+	uint64_t         hash;                   /* of the items; 0 for an empty page */
+	struct json_walk walk;
+};
+
+struct follow_item {
+	struct str        id, body;
+	enum replica_life life;
+	const char       *fault;                 /* not NULL: a dead letter, this is why; id and life mean nothing */
+};
+
+/* ERR_UP_GARBLED: why_out has a sentence. */
+enum err follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out) MUST_CHECK;
+bool     follow_page_next(struct follow_page *page, struct arena *arena, struct follow_item *item_out);
+/* One item by itself; for letters that are tried again.  The text must be JSON. */
+void     follow_item_read(struct str body, struct arena *arena, struct follow_item *item_out);
+
+/* Does this answer say that the state in the link is no longer known, in any of the spellings in use? */
+bool follow_says_gone(unsigned status, struct str body, bool link_has_state, struct arena *arena);
+/* What Graph's error object says, for people: "code: message", or empty. */
+struct str follow_error_text(struct str body, struct arena *arena);

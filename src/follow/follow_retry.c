@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dead letters, tried once more.  A letter that can be stored now is folded into the view as a round
+ * of one page with one item, so it changes the view by the same way as everything else.
+ */
+#include "follow/follow.h"
+
+#include "follow/follow_merge.h"
+#include "follow/follow_page.h"
+#include "text/json_check.h"
+
+#define LETTER_ARENA_MAX ((size_t)16 << 20)
+
+static enum err
+fold_in(struct replica *replica, const struct replica_scope *scope, const struct follow_item *item, int64_t now_ms)
+{
+	struct replica_merger merger = follow_merger(false);
+	struct replica_guard  guard = { 100, 1 };
+	struct replica_tally  tally;
+	bool                  done = false;
+
+	TRY(replica_begin_round(replica, scope->sid, REPLICA_NEXT, scope->delta_link, now_ms));
+	replica_begin_page(replica, scope->sid);
+	replica_put_item(replica, item->id, item->life, item->life == REPLICA_LIVE ? item->body : STR_EMPTY);
+	TRY(replica_end_page(replica, scope->delta_link, true));
+	while (!done)
+		TRY(replica_settle(replica, scope->sid, &merger, &guard, now_ms, &tally, &done));
+	return OK;
+}
+
+static enum err
+retry_letter(struct replica *replica, const struct replica_letter *letter, int64_t now_ms, struct arena *arena,
+             struct follow_retried *retried)
+{
+	struct replica_scope scope;
+	struct follow_item   item = { .fault = "it is not JSON as a whole" };
+
+	TRY(replica_find_scope(replica, letter->scope, arena, &scope));
+	if (json_check(letter->raw, FOLLOW_PAGE_MAX, arena, NULL) == OK)
+		follow_item_read(letter->raw, arena, &item);
+	if (!item.fault && (scope.phase != REPLICA_IDLE || scope.rounds == 0))
+		item.fault = "the scope is in the middle of a round; sync first";
+	if (item.fault) {
+		retried->left++;
+		return replica_retried_letter(replica, letter->lid, str_from_c(item.fault));
+	}
+	TRY(fold_in(replica, &scope, &item, now_ms));
+	retried->mended++;
+	return replica_drop_letter(replica, letter->lid);
+}
+
+enum err
+follow_retry(struct replica *replica, int64_t sid, const struct clock *clock, struct follow_retried *retried_out)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(LETTER_ARENA_MAX);
+	struct follow_retried           retried = { 0 };
+	struct replica_letter           letter = { 0 };
+	enum err                        err;
+
+	while ((err = replica_next_letter(replica, sid, letter.lid, arena, &letter)) == OK) {
+		int64_t lid = letter.lid;
+
+		TRY(retry_letter(replica, &letter, clock_wall_ms(clock), arena, &retried));
+		arena_reset(arena);
+		letter.lid = lid;
+	}
+	if (err != ERR_NOT_FOUND)
+		return err;
+	*retried_out = retried;
+	return OK;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * follow_source — where pages come from: libcurl in the program (follow_curl.c), a script in the tests.
+ *
+ * A source fetches exactly the link it is given, follows no redirect, and sends the bearer nowhere else.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct follow_ask {
+	struct str link;
+	struct str bearer;                       /* empty: none is sent */
+	uint32_t   page_size;                    /* for Prefer: odata.maxpagesize; 0: not asked for */
+};
+
+struct follow_reply {
+	unsigned   status;
+	struct str body;                         /* decoded; lives until the next fetch */
+	struct str location, retry_after, date;  /* raw; empty if not there */
+};
+
+struct follow_source {
+	void *ctx;
+	/*
+	 * ERR_BUSY: no whole answer (no connection, cut, too slow); ERR_TOO_LARGE: more than FOLLOW_PAGE_MAX;
+	 * ERR_UP_REFUSED: the far end's certificate or protocol is not acceptable.  why_out gets a sentence.
+	 * A status of 400 and above may come with a cut body.
+	 */
+	enum err (*fetch)(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follow_reply *reply_out,
+	                  struct str *why_out);
+};
+
+/* Where the bearer comes from.  `again`: the last one was refused, do not give a remembered one. */
+struct follow_bearer {
+	void *ctx;
+	/* ERR_NO_IDENTITY: there is none to be had; why_out says why, never what.  ERR_BUSY: not now. */
+	enum err (*get)(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out);
+};

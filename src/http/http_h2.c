@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_h2_stream.h"
+
+#include <stdlib.h>
+
+#define STREAMS_MAX     100u
+/* Streams the peer has left while a worker was busy with them count here too. */
+#define EXCHANGES_MAX   128u
+#define TABLE_SIZE      4096u
+#define OUT_SIZE        ((size_t)32 * 1024)
+#define ACKS_MAX        100
+#define SETTINGS_MAX    32
+#define CONTINUATIONS_MAX 8
+
+/* The purse. */
+#define PURSE_MAX       1000
+#define PURSE_PER_S     20
+#define PRICE_FRAME     1
+#define PRICE_RESET     10
+/* So many bytes of answers, or of a body a worker wants, earn back one; a request brings along what its own small frames cost. */
+#define PURSE_BYTES     1024
+#define EARNED_BY_REQUEST 3
+
+/* ---- the purse ------------------------------------------------------------------------------------------ */
+
+static void
+pay(struct http_h2 *h2, int64_t price)
+{
+	int64_t now_ms = http_h2_now(h2);
+
+	h2->purse += (now_ms - h2->purse_ms) * PURSE_PER_S;
+	h2->purse_ms = now_ms;
+	if (h2->purse > PURSE_MAX * 1000)
+		h2->purse = PURSE_MAX * 1000;
+	h2->purse -= price * 1000;
+	if (h2->purse < 0)
+		h2->flooded = true;
+}
+
+static void
+earn(struct http_h2 *h2, size_t bytes)
+{
+	h2->purse += (int64_t)(bytes * 1000 / PURSE_BYTES);
+}
+
+static struct http_h2_stream *
+stream_of(struct http_h2 *h2, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(h2->session, id);
+}
+
+/* ---- what nghttp2 tells ---------------------------------------------------------------------------------- */
+
+static int
+on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context)
+{
+	struct http_h2 *h2 = context;
+
+	(void)session;
+	switch (head->type) {
+	case NGHTTP2_HEADERS:
+		h2->purse += EARNED_BY_REQUEST * 1000;
+		break;
+	case NGHTTP2_DATA:
+		if (head->length == 0 && !(head->flags & NGHTTP2_FLAG_END_STREAM))
+			pay(h2, PRICE_RESET);
+		else
+			pay(h2, head->length < 64 ? PRICE_FRAME : 0);
+		break;
+	case NGHTTP2_SETTINGS:
+		pay(h2, head->flags & NGHTTP2_FLAG_ACK ? PRICE_FRAME : PRICE_RESET);
+		break;
+	case NGHTTP2_RST_STREAM:
+	case NGHTTP2_CONTINUATION:
+		pay(h2, PRICE_RESET);
+		break;
+	default:
+		pay(h2, PRICE_FRAME);
+		break;
+	}
+	return 0;
+}
+
+static int
+on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+	struct http_h2 *h2 = context;
+	struct http_h2_stream *stream;
+
+	h2->head_id = frame->hd.stream_id;
+	h2->head_from_ms = http_h2_now(h2);
+	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	if (h2->stream_count >= EXCHANGES_MAX || h2->flooded) {
+		http_h2_reset(h2, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+		return 0;
+	}
+	stream = http_h2_stream_open(h2, frame->hd.stream_id);
+	MUST(nghttp2_session_set_stream_user_data(session, stream->id, stream) == 0);
+	return 0;
+}
+
+static int
+on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+          const uint8_t *value, size_t value_len, uint8_t flags, void *context)
+{
+	struct http_h2 *h2 = context;
+	struct http_h2_stream *stream = stream_of(h2, frame->hd.stream_id);
+
+	(void)session;
+	(void)flags;
+	if (!stream)
+		return 0;
+	if (stream->state == STREAM_HEAD)
+		http_h2_take_field(stream, str_of(name, name_len), str_of(value, value_len));
+	else
+		stream->list_len += name_len + value_len + 32;
+	/* A list that grows without an end is not one request's fault any more. */
+	if (stream->list_len > http_h2_limits(h2)->head_max * 8)
+		h2->flooded = true;
+	return h2->flooded ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
+}
+
+static int
+on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+	struct http_h2 *h2 = context;
+	struct http_h2_stream *stream;
+
+	(void)session;
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		h2->head_id = 0;
+	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+		return 0;
+	stream = stream_of(h2, frame->hd.stream_id);
+	if (!stream)
+		return 0;
+	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+		stream->ended = true;
+	if (stream->state == STREAM_HEAD && frame->hd.type == NGHTTP2_HEADERS)
+		http_h2_head_is_whole(stream);
+	else if (stream->ended && http_h2_is_streamed(stream))
+		http_pipe_end(stream->exchange->pipe, OK);
+	else if (stream->ended)
+		http_h2_body_is_whole(stream);
+	return 0;
+}
+
+static int
+on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t len, void *context)
+{
+	struct http_h2_stream *stream = stream_of(context, id);
+
+	(void)flags;
+	/* The connection's window is never what a stream waits for; a streamed body's own is given back as it is read. */
+	(void)nghttp2_session_consume_connection(session, len);
+	if (stream && http_h2_is_streamed(stream)) {
+		earn(stream->h2, len);
+		http_pipe_put(stream->exchange->pipe, str_of(bytes, len));
+		return 0;
+	}
+	(void)nghttp2_session_consume_stream(session, id, len);
+	if (stream)
+		http_h2_take_body(stream, str_of(bytes, len));
+	return 0;
+}
+
+/* Of a request that was answered before its end the rest is not wanted. */
+static int
+on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+	struct http_h2 *h2 = context;
+	struct http_h2_stream *stream;
+
+	(void)session;
+	h2->progress_ms = http_h2_now(h2);
+	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+		pay(h2, PRICE_RESET);
+	if (frame->hd.type == NGHTTP2_DATA)
+		earn(h2, frame->hd.length);
+	if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
+	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	stream = stream_of(h2, frame->hd.stream_id);
+	if (stream && !stream->ended)
+		http_h2_reset(h2, stream->id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+static int
+on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *context)
+{
+	struct http_h2        *h2 = context;
+	struct http_h2_stream *stream = stream_of(h2, id);
+
+	(void)session;
+	(void)code;
+	if (id == h2->head_id)
+		h2->head_id = 0;
+	if (!stream)
+		return 0;
+	if (http_h2_is_streamed(stream))
+		http_pipe_end(stream->exchange->pipe, ERR_BAD_REQUEST);
+	if (stream->state == STREAM_WORKING)
+		stream->dead = true;
+	else
+		http_h2_stream_close(stream);
+	return 0;
+}
+
+/* ---- opening and closing ---------------------------------------------------------------------------------- */
+
+bool
+http_h2_may_begin(struct str bytes)
+{
+	struct str preface = STR(HTTP_H2_PREFACE);
+
+	return bytes.len < preface.len ? bytes.len > 0 && str_starts(preface, bytes) : str_starts(bytes, preface);
+}
+
+static nghttp2_session_callbacks *
+callbacks_make(void)
+{
+	nghttp2_session_callbacks *callbacks = NULL;
+
+	MUST(nghttp2_session_callbacks_new(&callbacks) == 0);
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	return callbacks;
+}
+
+static nghttp2_option *
+options_make(void)
+{
+	nghttp2_option *option = NULL;
+
+	MUST(nghttp2_option_new(&option) == 0);
+	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
+	nghttp2_option_set_max_settings(option, SETTINGS_MAX);
+	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+	nghttp2_option_set_max_deflate_dynamic_table_size(option, TABLE_SIZE);
+	return option;
+}
+
+struct http_h2 *
+http_h2_open(struct http_conn *conn)
+{
+	struct http_h2            *h2 = calloc(1, sizeof(*h2));
+	nghttp2_session_callbacks *callbacks = callbacks_make();
+	nghttp2_option            *option = options_make();
+	nghttp2_settings_entry     settings[] = {
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
+		{ NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, TABLE_SIZE },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conn->loop->server->limits.head_max },
+		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+	};
+
+	MUST(h2 != NULL);
+	h2->conn = conn;
+	http_list_open(&h2->streams);
+	buf_open(&h2->out, OUT_SIZE * 4);
+	h2->purse = PURSE_MAX * 1000;
+	h2->purse_ms = h2->progress_ms = h2->idle_from_ms = conn->loop->now_ms;
+	MUST(nghttp2_session_server_new2(&h2->session, callbacks, h2, option) == 0);
+	nghttp2_session_callbacks_del(callbacks);
+	nghttp2_option_del(option);
+	MUST(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0])) == 0);
+	return h2;
+}
+
+void
+http_h2_close(struct http_h2 **h2)
+{
+	struct http_link *link;
+
+	if (!*h2)
+		return;
+	MUST((*h2)->working == 0);
+	nghttp2_session_del((*h2)->session);
+	while ((link = http_list_take(&(*h2)->streams)) != NULL)
+		http_h2_stream_close(HTTP_LIST_OWNER(link, struct http_h2_stream, listed));
+	buf_close(&(*h2)->out);
+	free(*h2);
+	*h2 = NULL;
+}
+
+/* ---- what the connection asks ------------------------------------------------------------------------------ */
+
+static void
+end_with(struct http_h2 *h2, uint32_t code)
+{
+	if (h2->broken)
+		return;
+	h2->broken = true;
+	(void)nghttp2_session_terminate_session(h2->session, code);
+}
+
+static void
+end_if_flooded(struct http_h2 *h2)
+{
+	if (!h2->flooded || h2->broken)
+		return;
+	http_count(&h2->conn->loop->counters.protocol_errors, 1);
+	end_with(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+bool
+http_h2_take(struct http_h2 *h2, struct str bytes)
+{
+	ssize_t taken = h2->broken ? (ssize_t)bytes.len
+	                           : nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, bytes.len);
+
+	if (taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC || taken == NGHTTP2_ERR_NOMEM)
+		return false;
+	if (taken < 0)
+		h2->flooded = true;
+	end_if_flooded(h2);
+	return true;
+}
+
+struct str
+http_h2_give(struct http_h2 *h2)
+{
+	const uint8_t *bytes;
+	ssize_t        len;
+
+	while (h2->out.len < OUT_SIZE) {
+		len = nghttp2_session_mem_send(h2->session, &bytes);
+		if (len <= 0)
+			break;
+		if (h2->out.len == 0)
+			h2->progress_ms = http_h2_now(h2);
+		buf_put(&h2->out, str_of(bytes, (size_t)len));
+	}
+	/* Resets of our own are paid when they go out. */
+	end_if_flooded(h2);
+	MUST(buf_err(&h2->out) == OK);
+	return buf_str(&h2->out);
+}
+
+void
+http_h2_given(struct http_h2 *h2, size_t len)
+{
+	buf_drop(&h2->out, len);
+	h2->progress_ms = http_h2_now(h2);
+	if (h2->out.len == 0 && h2->stream_count == 0) {
+		buf_close(&h2->out);
+		buf_open(&h2->out, OUT_SIZE * 4);
+	}
+}
+
+bool
+http_h2_is_over(const struct http_h2 *h2)
+{
+	if (h2->out.len > 0)
+		return false;
+	if (h2->draining && h2->stream_count == 0)
+		return true;
+	return !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
+}
+
+unsigned
+http_h2_working(const struct http_h2 *h2)
+{
+	return h2->working;
+}
+
+void
+http_h2_answered(struct http_exchange *exchange)
+{
+	struct http_h2_stream *stream = exchange->h2_stream;
+	struct http_h2 *h2 = stream->h2;
+
+	MUST(stream->state == STREAM_WORKING && h2->working > 0);
+	h2->working--;
+	if (stream->dead)
+		http_h2_stream_close(stream);
+	else
+		http_h2_respond(stream);
+}
+
+void
+http_h2_pulled(struct http_exchange *exchange)
+{
+	struct http_h2_stream *stream = exchange->h2_stream;
+	size_t                 credit = http_pipe_credit(exchange->pipe);
+
+	if (stream->dead)
+		return;
+	if (exchange->head.expects_continue && !stream->continued) {
+		stream->continued = true;
+		http_h2_put_continue(stream);
+	}
+	if (credit > 0)
+		(void)nghttp2_session_consume_stream(stream->h2->session, stream->id, credit);
+}
+
+void
+http_h2_break(struct http_h2 *h2)
+{
+	for (struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
+		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
+
+		if (http_h2_is_streamed(stream))
+			http_pipe_end(stream->exchange->pipe, ERR_IO);
+	}
+}
+
+void
+http_h2_drain(struct http_h2 *h2)
+{
+	if (h2->draining)
+		return;
+	h2->draining = true;
+	(void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
+	                            NGHTTP2_NO_ERROR, NULL, 0);
+}
+
+/* ---- deadlines --------------------------------------------------------------------------------------------- */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
+body_deadline(const struct http_h2_stream *stream)
+{
+	return stream->body_from_ms + http_h2_limits(stream->h2)->body_ms + (int64_t)(stream->body_arrived / 1024) * 1000;
+}
+
+int64_t
+http_h2_deadline(const struct http_h2 *h2)
+{
+	const struct http_limits *limits = http_h2_limits(h2);
+	int64_t                   deadline = HTTP_WHEEL_NEVER;
+
+	if (h2->head_id)
+		deadline = h2->head_from_ms + limits->head_ms;
+	if (h2->sending > 0 || h2->out.len > 0)
+		deadline = earlier(deadline, h2->progress_ms + limits->write_ms);
+	if (h2->stream_count == 0)
+		deadline = earlier(deadline, h2->idle_from_ms + limits->idle_ms);
+	for (const struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
+		const struct http_h2_stream *stream = (const struct http_h2_stream *)(const void *)((const char *)link -
+		                                                                     offsetof(struct http_h2_stream, listed));
+
+		if (stream->state == STREAM_BODY)
+			deadline = earlier(deadline, body_deadline(stream));
+	}
+	return deadline;
+}
+
+static void
+refuse_late_bodies(struct http_h2 *h2)
+{
+	struct http_link *link = h2->streams.next;
+
+	while (link != &h2->streams) {
+		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
+
+		link = link->next;
+		if (stream->state == STREAM_BODY && body_deadline(stream) <= http_h2_now(h2))
+			http_h2_refuse(stream, 408, "the request's body did not come in time");
+	}
+}
+
+bool
+http_h2_timeout(struct http_h2 *h2)
+{
+	const struct http_limits *limits = http_h2_limits(h2);
+	int64_t                   now_ms = http_h2_now(h2);
+
+	if ((h2->sending > 0 || h2->out.len > 0) && now_ms >= h2->progress_ms + limits->write_ms) {
+		http_count(&h2->conn->loop->counters.timeouts, 1);
+		return false;
+	}
+	refuse_late_bodies(h2);
+	if (h2->head_id && now_ms >= h2->head_from_ms + limits->head_ms) {
+		http_count(&h2->conn->loop->counters.timeouts, 1);
+		end_with(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	} else if (h2->stream_count == 0 && now_ms >= h2->idle_from_ms + limits->idle_ms) {
+		end_with(h2, NGHTTP2_NO_ERROR);
+	}
+	return true;
+}

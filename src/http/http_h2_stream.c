@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_h2_stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FIELDS_SENT_MAX 64u
+
+/* ---- streams -------------------------------------------------------------------------------------------- */
+
+struct http_h2_stream *
+http_h2_stream_open(struct http_h2 *h2, int32_t id)
+{
+	struct http_h2_stream *stream = calloc(1, sizeof(*stream));
+
+	MUST(stream != NULL);
+	stream->h2 = h2;
+	stream->id = id;
+	stream->exchange = http_loop_take_exchange(h2->conn->loop);
+	stream->exchange->conn = h2->conn;
+	stream->exchange->h2_stream = stream;
+	buf_open(&stream->fields, http_h2_limits(h2)->head_max * 2);
+	http_list_append(&h2->streams, &stream->listed);
+	h2->stream_count++;
+	return stream;
+}
+
+void
+http_h2_stream_close(struct http_h2_stream *stream)
+{
+	struct http_h2 *h2 = stream->h2;
+
+	if (stream->state == STREAM_SENDING)
+		h2->sending--;
+	http_list_remove(&stream->listed);
+	stream->exchange->h2_stream = NULL;
+	http_loop_put_exchange(h2->conn->loop, &stream->exchange);
+	buf_close(&stream->fields);
+	free(stream);
+	h2->stream_count--;
+	if (h2->stream_count == 0)
+		h2->idle_from_ms = http_h2_now(h2);
+}
+
+void
+http_h2_reset(struct http_h2 *h2, int32_t id, uint32_t code)
+{
+	MUST(nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, code) == 0);
+}
+
+/* ---- responses ------------------------------------------------------------------------------------------ */
+
+static size_t
+copy_file(struct http_resp *resp, uint8_t *bytes, size_t size)
+{
+	ssize_t got;
+
+	if (size > resp->file_left)
+		size = (size_t)resp->file_left;
+	do
+		got = pread(resp->file_fd, bytes, size, (off_t)resp->file_from);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return 0;
+	resp->file_from += (uint64_t)got;
+	resp->file_left -= (uint64_t)got;
+	return (size_t)got;
+}
+
+static ssize_t
+read_response(nghttp2_session *session, int32_t id, uint8_t *bytes, size_t size, uint32_t *flags,
+              nghttp2_data_source *source, void *context)
+{
+	struct http_h2_stream    *stream = source->ptr;
+	struct http_resp *resp = &stream->exchange->resp;
+	struct str        left = str_skip(buf_str(&resp->body), stream->sent);
+	size_t            len = left.len < size ? left.len : size;
+
+	(void)session;
+	(void)id;
+	(void)context;
+	if (len > 0)
+		memcpy(bytes, left.at, len);
+	stream->sent += len;
+	if (len == 0 && resp->has_file && resp->file_left > 0) {
+		len = copy_file(resp, bytes, size);
+		/* A file that ends early cannot be mended under a status that is out. */
+		if (len == 0)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
+	if (stream->sent == resp->body.len && (!resp->has_file || resp->file_left == 0))
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return (ssize_t)len;
+}
+
+struct head_out {
+	nghttp2_nv nv[FIELDS_SENT_MAX];
+	size_t     count;
+};
+
+static void
+put_field(struct head_out *out, struct arena *arena, struct str name, struct str value)
+{
+	char *lower = arena_take_raw(arena, name.len);
+
+	for (size_t i = 0; i < name.len; i++)
+		lower[i] = name.at[i] >= 'A' && name.at[i] <= 'Z' ? (char)(name.at[i] + 32) : name.at[i];
+	if (out->count == FIELDS_SENT_MAX)
+		return;
+	out->nv[out->count++] = (nghttp2_nv){
+		.name = (uint8_t *)lower, .namelen = name.len,
+		.value = (uint8_t *)(uintptr_t)value.at, .valuelen = value.len,
+		.flags = NGHTTP2_NV_FLAG_NONE,
+	};
+}
+
+static bool
+has_body(const struct http_exchange *exchange)
+{
+	unsigned status = exchange->resp.status;
+
+	return status != 204 && status != 304 && exchange->req.method != HTTP_HEAD &&
+	       (exchange->resp.body.len > 0 || exchange->resp.file_left > 0);
+}
+
+static void
+write_head(struct http_h2_stream *stream, struct head_out *out)
+{
+	struct http_exchange *exchange = stream->exchange;
+	struct http_resp     *resp = &exchange->resp;
+	struct arena         *arena = exchange->arena;
+	struct str            rest = http_resp_fields(resp);
+	struct http_field     field;
+
+	put_field(out, arena, STR(":status"), arena_printf(arena, "%u", resp->status));
+	put_field(out, arena, STR("date"), arena_copy(arena, str_of(http_loop_date(stream->h2->conn->loop), HTTP_DATE_LEN)));
+	if (resp->status != 204 && resp->status != 304)
+		put_field(out, arena, STR("content-length"),
+		          arena_printf(arena, "%llu", (unsigned long long)(resp->body.len + resp->file_left)));
+	while (http_resp_take_field(&rest, &field))
+		put_field(out, arena, field.name, field.value);
+}
+
+/* The response in the exchange is what is to be sent. */
+void
+http_h2_respond(struct http_h2_stream *stream)
+{
+	struct http_h2       *h2 = stream->h2;
+	struct http_exchange *exchange = stream->exchange;
+	struct http_app      *app = &h2->conn->loop->server->app;
+	nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_response };
+	struct head_out       out = { .count = 0 };
+
+	if (!http_resp_is_good(&exchange->resp)) {
+		http_resp_clear(&exchange->resp);
+		http_resp_status(&exchange->resp, 500);
+		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
+	}
+	if (!http_resp_is_good(&exchange->resp)) {
+		http_resp_clear(&exchange->resp);
+		http_resp_status(&exchange->resp, 500);
+	}
+	write_head(stream, &out);
+	http_count(&h2->conn->loop->counters.by_class[exchange->resp.status / 100], 1);
+	stream->state = STREAM_SENDING;
+	stream->sent = 0;
+	if (h2->sending++ == 0)
+		h2->progress_ms = http_h2_now(h2);
+	if (nghttp2_submit_response(h2->session, stream->id, out.nv, out.count, has_body(exchange) ? &provider : NULL) != 0)
+		http_h2_reset(h2, stream->id, NGHTTP2_INTERNAL_ERROR);
+}
+
+void
+http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reason)
+{
+	struct http_exchange *exchange = stream->exchange;
+	struct http_app      *app = &stream->h2->conn->loop->server->app;
+	struct http_counters *counters = &stream->h2->conn->loop->counters;
+
+	if (status != 503)
+		http_count(status == 408 ? &counters->timeouts : &counters->protocol_errors, 1);
+	http_resp_clear(&exchange->resp);
+	http_resp_status(&exchange->resp, status);
+	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
+	if (status == 503)
+		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	http_h2_respond(stream);
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------- */
+
+static void
+hand_to_worker(struct http_h2_stream *stream)
+{
+	struct http_h2 *h2 = stream->h2;
+
+	http_resp_clear(&stream->exchange->resp);
+	stream->state = STREAM_WORKING;
+	if (http_workers_put(h2->conn->loop->server->workers, stream->exchange))
+		h2->working++;
+	else
+		http_h2_refuse(stream, 503, "too many requests wait for a worker");
+}
+
+static void
+answer(struct http_h2_stream *stream)
+{
+	struct http_exchange *exchange = stream->exchange;
+	struct http_app      *app = &stream->h2->conn->loop->server->app;
+
+	if (exchange->plan.blocks || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
+		hand_to_worker(stream);
+	else
+		http_h2_respond(stream);
+}
+
+void
+http_h2_body_is_whole(struct http_h2_stream *stream)
+{
+	if (stream->state != STREAM_BODY)
+		return;
+	stream->exchange->req.body = buf_str(&stream->exchange->body);
+	answer(stream);
+}
+
+void
+http_h2_take_body(struct http_h2_stream *stream, struct str bytes)
+{
+	struct http_exchange *exchange = stream->exchange;
+
+	if (stream->state != STREAM_BODY || bytes.len == 0)
+		return;
+	stream->body_arrived += bytes.len;
+	if (exchange->plan.body_max == 0)
+		http_h2_refuse(stream, 400, "a body is not accepted here");
+	else if (exchange->body.len + bytes.len > exchange->plan.body_max)
+		http_h2_refuse(stream, 413, "the body is too large");
+	else
+		buf_put(&exchange->body, bytes);
+}
+
+void
+http_h2_put_continue(struct http_h2_stream *stream)
+{
+	struct head_out out = { .count = 0 };
+
+	put_field(&out, stream->exchange->arena, STR(":status"), STR("100"));
+	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, out.nv, out.count, NULL);
+}
+
+/* The body goes to a worker piece by piece, as it asks for it. */
+static void
+begin_stream(struct http_h2_stream *stream)
+{
+	struct http_exchange *exchange = stream->exchange;
+	struct http_h2       *h2 = stream->h2;
+
+	exchange->pipe = http_pipe_open(http_h2_limits(h2), h2->conn->loop->server->clock, exchange->plan.body_max);
+	exchange->req.pipe = exchange->pipe;
+	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, HTTP_PIPE_WINDOW);
+	hand_to_worker(stream);
+}
+
+bool
+http_h2_is_streamed(const struct http_h2_stream *stream)
+{
+	return stream->state == STREAM_WORKING && stream->exchange->pipe;
+}
+
+static void
+plan_request(struct http_h2_stream *stream)
+{
+	struct http_exchange *exchange = stream->exchange;
+	struct http_app      *app = &stream->h2->conn->loop->server->app;
+
+	app->plan(app->ctx, &exchange->req, &exchange->plan);
+	if (stream->ended || exchange->plan.early) {
+		answer(stream);
+		return;
+	}
+	if (exchange->plan.stream) {
+		begin_stream(stream);
+		return;
+	}
+	if (exchange->plan.body_max > 0 && exchange->head.content_length > exchange->plan.body_max) {
+		http_h2_refuse(stream, 413, "the body is too large");
+		return;
+	}
+	exchange->body.limit = exchange->plan.body_max + 1;
+	stream->state = STREAM_BODY;
+	stream->body_from_ms = http_h2_now(stream->h2);
+	if (exchange->head.expects_continue)
+		http_h2_put_continue(stream);
+}
+
+/* Everything above what the limits allow is only counted, so that the parser has something to refuse. */
+void
+http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str value)
+{
+	struct arena *arena = stream->exchange->arena;
+
+	for (size_t i = 0; i < value.len; i++)
+		if (value.at[i] == '\r' || value.at[i] == '\n' || value.at[i] == '\0')
+			stream->malformed = true;
+	stream->list_len += name.len + value.len + 32;
+	if (stream->list_len > http_h2_limits(stream->h2)->head_max * 2)
+		return;
+	if (str_eq(name, STR(":method"))) {
+		stream->method = arena_copy(arena, value);
+	} else if (str_eq(name, STR(":path"))) {
+		stream->path = arena_copy(arena, value);
+	} else if (str_eq(name, STR(":authority"))) {
+		stream->authority = arena_copy(arena, value);
+	} else if (str_eq(name, STR("host")) && stream->authority.len) {
+		stream->malformed = stream->malformed || !str_eq_nocase(value, stream->authority);
+	} else if (name.len > 0 && name.at[0] != ':') {
+		buf_put(&stream->fields, name);
+		buf_put(&stream->fields, STR(": "));
+		buf_put(&stream->fields, value);
+		buf_put(&stream->fields, STR("\r\n"));
+	}
+}
+
+/* A blank or a control byte in the method or the path would be another head than the one that was sent. */
+static bool
+is_plain(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] <= 0x20 || text.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+void
+http_h2_head_is_whole(struct http_h2_stream *stream)
+{
+	struct http_exchange *exchange = stream->exchange;
+	struct http_head     *head = &exchange->head;
+	struct http_req      *req = &exchange->req;
+	struct str            text, host = STR_EMPTY;
+
+	http_count(&stream->h2->conn->loop->counters.requests, 1);
+	if (stream->malformed || !is_plain(stream->method) || !is_plain(stream->path) || !is_plain(stream->authority)) {
+		http_h2_reset(stream->h2, stream->id, NGHTTP2_PROTOCOL_ERROR);
+		return;
+	}
+	if (stream->authority.len)
+		host = arena_printf(exchange->arena, "host: %.*s\r\n", STR_ARG(stream->authority));
+	text = arena_printf(exchange->arena, "%.*s %.*s HTTP/1.1\r\n%.*s%.*s\r\n", STR_ARG(stream->method),
+	                    STR_ARG(stream->path), STR_ARG(host), STR_ARG(buf_str(&stream->fields)));
+	switch (http_head_feed(head, text)) {
+	case HTTP_WHOLE:
+		http_exchange_take_head(exchange, text);
+		req->tls = stream->h2->conn->tls != NULL;
+		req->peer = str_from_c(stream->h2->conn->peer);
+		req->body_announced = head->content_length;
+		plan_request(stream);
+		break;
+	case HTTP_REFUSED:
+		http_exchange_take_head(exchange, text);
+		http_h2_refuse(stream, head->status, head->reason);
+		break;
+	case HTTP_MORE:
+		http_h2_refuse(stream, 431, "the request's fields are too large");
+		break;
+	}
+}

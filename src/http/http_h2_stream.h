@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_h2_stream — one request and its answer among the many of an HTTP/2 connection.  Private to the http room;
+ * shared by http_h2.c, which has the frames, and http_h2_stream.c, which has the exchanges.
+ */
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include "http/http_h2.h"
+#include "http/http_loop.h"
+#include "http/http_server.h"
+
+enum stream_state {
+	STREAM_HEAD,         /* its fields come */
+	STREAM_BODY,         /* the head is accepted, the body comes */
+	STREAM_WORKING,      /* a worker has the exchange */
+	STREAM_SENDING       /* the response is nghttp2's to send */
+};
+
+struct http_h2_stream {
+	struct http_link      listed;
+	struct http_h2       *h2;
+	struct http_exchange *exchange;
+	int32_t               id;
+	enum stream_state     state;
+	bool                  ended;             /* the peer sends no more on it */
+	bool                  dead;              /* closed while a worker had its exchange */
+	bool                  continued;         /* 100 was said for a streamed body */
+	bool                  malformed;         /* something in it cannot be written as a head */
+	struct str            method, path, authority;
+	struct buf            fields;            /* "name: value" lines */
+	size_t                list_len;          /* as RFC 9113 counts a field list */
+	unsigned              field_count;
+	size_t                sent;              /* of the response's body */
+	int64_t               body_from_ms;
+	uint64_t              body_arrived;
+};
+
+struct http_h2 {
+	struct http_conn *conn;
+	nghttp2_session  *session;
+	struct http_link  streams;
+	unsigned          stream_count, working, sending;
+	struct buf        out;                   /* frames not yet written */
+	int64_t           purse;                 /* thousandths */
+	int64_t           purse_ms;
+	bool              flooded, draining, broken;
+	int32_t           head_id;               /* the stream whose field list is incomplete; 0: none is */
+	int64_t           head_from_ms;
+	int64_t           progress_ms;           /* when something last went out, or began to wait */
+	int64_t           idle_from_ms;
+};
+
+static inline const struct http_limits *
+http_h2_limits(const struct http_h2 *h2)
+{
+	return &h2->conn->loop->server->limits;
+}
+
+static inline int64_t
+http_h2_now(const struct http_h2 *h2)
+{
+	return h2->conn->loop->now_ms;
+}
+
+struct http_h2_stream *http_h2_stream_open(struct http_h2 *h2, int32_t id);
+void                   http_h2_stream_close(struct http_h2_stream *stream);
+void                   http_h2_reset(struct http_h2 *h2, int32_t id, uint32_t code);
+
+/* The request, as it comes. */
+void http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str value);
+void http_h2_head_is_whole(struct http_h2_stream *stream);
+void http_h2_take_body(struct http_h2_stream *stream, struct str bytes);
+void http_h2_body_is_whole(struct http_h2_stream *stream);
+/* A worker reads its body from a pipe. */
+bool http_h2_is_streamed(const struct http_h2_stream *stream);
+void http_h2_put_continue(struct http_h2_stream *stream);
+
+/* The response in the exchange is what is to be sent. */
+void http_h2_respond(struct http_h2_stream *stream);
+void http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reason);

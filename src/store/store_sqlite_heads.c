@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_sqlite_heads.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define SLOTS      ((size_t)1 << 15)         /* 4 MB, resident only where feeds are read */
+#define FEED_WORDS 5
+
+enum word {
+	WORD_INCARNATION = FEED_WORDS,
+	WORD_EPOCH = WORD_INCARNATION + 2,
+	WORD_HEAD,
+	WORD_HORIZON,
+	WORD_HORIZON_MS,
+	WORD_MOMENT,
+	WORDS
+};
+
+_Static_assert(sizeof(struct store_feed) == 33, "a feed is bytes without gaps, so it can be compared as words");
+
+/* A sequence lock: the version is odd while the words change.  All of it atomic, so a reader may look at any time. */
+struct slot {
+	atomic_uint_least64_t moment;
+	atomic_uint_least64_t version;
+	atomic_uint_least64_t words[WORDS];
+};
+
+struct heads {
+	struct slot slots[SLOTS];
+	uint64_t    touched[SLOTS / 64];     /* the turn's: bits of slots the next commit concerns */
+};
+
+struct heads *
+heads_open(void)
+{
+	struct heads *heads = calloc(1, sizeof(*heads));
+
+	MUST(heads != NULL);
+	return heads;
+}
+
+void
+heads_close(struct heads **heads)
+{
+	if (!*heads)
+		return;
+	free(*heads);
+	*heads = NULL;
+}
+
+static void
+feed_words(const struct store_feed *feed, uint64_t words_out[FEED_WORDS])
+{
+	words_out[FEED_WORDS - 1] = 0;
+	memcpy(words_out, feed, sizeof(*feed));
+}
+
+static size_t
+slot_of(const uint64_t feed[FEED_WORDS])
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < FEED_WORDS; i++)
+		hash = (hash ^ feed[i] ^ hash >> 29) * UINT64_C(0x9e3779b97f4a7c15);
+	return (size_t)(hash >> 32) % SLOTS;
+}
+
+static bool
+read_words(struct slot *slot, uint64_t words_out[WORDS])
+{
+	uint64_t version = atomic_load_explicit(&slot->version, memory_order_acquire);
+
+	if (version & 1)
+		return false;
+	for (size_t i = 0; i < WORDS; i++)
+		words_out[i] = atomic_load_explicit(&slot->words[i], memory_order_acquire);
+	return atomic_load_explicit(&slot->version, memory_order_relaxed) == version;
+}
+
+bool
+heads_find(struct heads *heads, const struct store_feed *feed, struct store_mark *mark_out)
+{
+	uint64_t     name[FEED_WORDS], words[WORDS], moment;
+	struct slot *slot;
+
+	feed_words(feed, name);
+	slot = &heads->slots[slot_of(name)];
+	moment = atomic_load(&slot->moment);
+	if (moment & 1 || !read_words(slot, words) || words[WORD_MOMENT] != moment ||
+	    memcmp(words, name, sizeof(name)) != 0)
+		return false;
+	*mark_out = (struct store_mark){
+		.exists = true,
+		.epoch = (uint32_t)words[WORD_EPOCH],
+		.head = words[WORD_HEAD],
+		.horizon = words[WORD_HORIZON],
+		.horizon_ms = (int64_t)words[WORD_HORIZON_MS],
+		.base = UINT64_MAX,
+	};
+	memcpy(mark_out->incarnation.b, &words[WORD_INCARNATION], sizeof(mark_out->incarnation.b));
+	return true;
+}
+
+uint64_t
+heads_moment(struct heads *heads, const struct store_feed *feed)
+{
+	uint64_t name[FEED_WORDS];
+
+	feed_words(feed, name);
+	return atomic_load(&heads->slots[slot_of(name)].moment);
+}
+
+void
+heads_keep(struct heads *heads, const struct store_feed *feed, uint64_t moment, const struct store_mark *mark)
+{
+	uint64_t     words[WORDS], version;
+	struct slot *slot;
+
+	feed_words(feed, words);
+	slot = &heads->slots[slot_of(words)];
+	memcpy(&words[WORD_INCARNATION], mark->incarnation.b, sizeof(mark->incarnation.b));
+	words[WORD_EPOCH] = mark->epoch;
+	words[WORD_HEAD] = mark->head;
+	words[WORD_HORIZON] = mark->horizon;
+	words[WORD_HORIZON_MS] = (uint64_t)mark->horizon_ms;
+	words[WORD_MOMENT] = moment;
+	version = atomic_load_explicit(&slot->version, memory_order_relaxed);
+	if (moment & 1 || version & 1 || !atomic_compare_exchange_strong(&slot->version, &version, version + 1))
+		return;
+	for (size_t i = 0; i < WORDS; i++)
+		atomic_store_explicit(&slot->words[i], words[i], memory_order_release);
+	atomic_store_explicit(&slot->version, version + 2, memory_order_release);
+}
+
+/* ---- the writer --------------------------------------------------------------------------------- */
+
+void
+heads_touch(struct heads *heads, const struct store_feed *feed)
+{
+	uint64_t name[FEED_WORDS];
+	size_t   at;
+
+	feed_words(feed, name);
+	at = slot_of(name);
+	heads->touched[at / 64] |= (uint64_t)1 << at % 64;
+}
+
+static void
+move_touched(struct heads *heads)
+{
+	for (size_t i = 0; i < SLOTS / 64; i++)
+		for (uint64_t bits = heads->touched[i]; bits; bits &= bits - 1)
+			atomic_fetch_add(&heads->slots[i * 64 + (size_t)__builtin_ctzll(bits)].moment, 1);
+}
+
+void
+heads_commit_begins(struct heads *heads)
+{
+	move_touched(heads);
+}
+
+void
+heads_commit_ended(struct heads *heads)
+{
+	move_touched(heads);
+	memset(heads->touched, 0, sizeof(heads->touched));
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the replica: changes by number, the view by id, dead letters. */
+#include "store/store_sqlite_replica.h"
+
+#include <sqlite3.h>
+
+/* Views of the row given out last live until here. */
+static void
+let_go(struct replica *replica)
+{
+	sql_stmt_reset(&replica->row);
+}
+
+enum err
+replica_head(struct replica *replica, uint64_t *n_out)
+{
+	int64_t n;
+
+	TRY(rep_ask(replica, F_HEAD, NULL, 0, &n));
+	*n_out = (uint64_t)n;
+	return OK;
+}
+
+/* ---- changes -------------------------------------------------------------------------------- */
+
+static enum err
+next_logged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_stmt **stmt_out,
+            struct replica_change *out)
+{
+	struct sqlite3_stmt *stmt;
+
+	TRY(rep_stmt(replica, sid == 0 ? F_CHANGE : F_CHANGE_OF, &stmt));
+	*stmt_out = stmt;
+	sql_bind_int(stmt, 1, after);
+	if (sid != 0)
+		sql_bind_int(stmt, 2, sid);
+	TRY(rep_step(replica, stmt));
+	*out = (struct replica_change){
+		.n = (uint64_t)sqlite3_column_int64(stmt, 0),
+		.kind = (enum replica_change_kind)sqlite3_column_int64(stmt, 1),
+		.life = (enum replica_life)sqlite3_column_int64(stmt, 2),
+		.scope = sql_column_str(stmt, 3),
+		.id = sql_column_str(stmt, 4),
+		.fields = sql_column_str(stmt, 5),
+		.body = sql_column_str(stmt, 6),
+	};
+	return OK;
+}
+
+struct range {
+	int64_t n, last, gen, sid;
+};
+
+static enum err
+next_range(struct replica *replica, int64_t sid, int64_t after, struct range *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+
+	TRY(rep_stmt(replica, F_RANGE, &stmt));
+	sql_bind_int(stmt, 1, after);
+	sql_bind_int(stmt, 2, sid);
+	TRY(rep_step(replica, stmt));
+	*out = (struct range){ sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
+		               sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3) };
+	return OK;
+}
+
+/* The rows of a range that are left; when none is, the next range. */
+static enum err
+next_ranged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_stmt **stmt_out,
+            struct replica_change *out)
+{
+	struct sqlite3_stmt *stmt;
+	struct range         range;
+	int64_t              base, from;
+	enum err             err = ERR_NOT_FOUND;
+
+	TRY(rep_stmt(replica, F_RANGE_ROW, &stmt));
+	*stmt_out = stmt;
+	while (err == ERR_NOT_FOUND) {
+		(void)sqlite3_reset(stmt);
+		TRY(next_range(replica, sid, after, &range));
+		base = (range.gen << ORD_BITS) + 1 - range.n;
+		from = after < range.n ? range.n - 1 : after;
+		sql_bind_int(stmt, 1, base + from);
+		sql_bind_int(stmt, 2, base + range.last);
+		sql_bind_int(stmt, 3, range.sid);
+		err = rep_step(replica, stmt);
+		after = range.last;
+	}
+	if (err != OK)
+		return err;
+	*out = (struct replica_change){
+		.n = (uint64_t)(sqlite3_column_int64(stmt, 0) - base),
+		.kind = REPLICA_CREATED,
+		.life = REPLICA_LIVE,
+		.scope = sql_column_str(stmt, 3),
+		.id = sql_column_str(stmt, 1),
+		.fields = STR_EMPTY,
+		.body = sql_column_str(stmt, 2),
+	};
+	return OK;
+}
+
+enum err
+replica_next_change(struct replica *replica, int64_t sid, uint64_t after_n, struct replica_change *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *logged_stmt = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *ranged_stmt = NULL;
+	struct replica_change                     logged, ranged;
+	enum err                                  logged_err, ranged_err;
+
+	let_go(replica);
+	if (after_n > INT64_MAX)
+		return ERR_NOT_FOUND;
+	logged_err = next_logged(replica, sid, (int64_t)after_n, &logged_stmt, &logged);
+	if (logged_err != OK && logged_err != ERR_NOT_FOUND)
+		return logged_err;
+	ranged_err = next_ranged(replica, sid, (int64_t)after_n, &ranged_stmt, &ranged);
+	if (ranged_err != OK && (ranged_err != ERR_NOT_FOUND || logged_err != OK))
+		return ranged_err;
+	if (logged_err == OK && (ranged_err != OK || logged.n < ranged.n)) {
+		*out = logged;
+		replica->row = logged_stmt;
+		logged_stmt = NULL;
+		return OK;
+	}
+	*out = ranged;
+	replica->row = ranged_stmt;
+	ranged_stmt = NULL;
+	return OK;
+}
+
+/* ---- the view ------------------------------------------------------------------------------- */
+
+enum err
+replica_begin_read(struct replica *replica)
+{
+	MUST(!replica->is_reading);
+	TRY(rep_do(replica, F_BEGIN_READ));
+	replica->is_reading = true;
+	return OK;
+}
+
+void
+replica_end_read(struct replica *replica)
+{
+	let_go(replica);
+	if (replica->is_reading)
+		rep_undo(replica);
+	replica->is_reading = false;
+}
+
+enum err
+replica_next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out, struct str *body_out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	char                                      after[STORE_ID_MAX];
+
+	/* It may be the view given out last. */
+	MUST(after_id.len <= sizeof(after));
+	memcpy(after, after_id.at, after_id.len);
+	let_go(replica);
+	TRY(rep_stmt(replica, F_NEXT_ITEM, &stmt));
+	sql_bind_int(stmt, 1, sid);
+	rep_bind_str(stmt, 2, str_of(after, after_id.len));
+	TRY(rep_step(replica, stmt));
+	*id_out = sql_column_str(stmt, 0);
+	*body_out = sql_column_str(stmt, 1);
+	replica->row = stmt;
+	stmt = NULL;
+	return OK;
+}
+
+/* ---- content -------------------------------------------------------------------------------- */
+
+enum err
+replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena, struct replica_content *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+
+	TRY(rep_stmt(replica, F_GET_CONTENT, &stmt));
+	sql_bind_int(stmt, 1, sid);
+	rep_bind_str(stmt, 2, id);
+	TRY(rep_step(replica, stmt));
+	*out = (struct replica_content){ .state = (enum replica_content_state)sqlite3_column_int64(stmt, 0),
+		                         .etag = arena_copy(arena, sql_column_str(stmt, 1)) };
+	return OK;
+}
+
+enum err
+replica_put_content(struct replica *replica, int64_t sid, struct str id, const struct replica_content *content)
+{
+	struct sqlite3_stmt *stmt;
+
+	TRY(rep_stmt(replica, F_PUT_CONTENT, &stmt));
+	sql_bind_int(stmt, 1, sid);
+	rep_bind_str(stmt, 2, id);
+	sql_bind_int(stmt, 3, content->state);
+	rep_bind_str(stmt, 4, content->etag);
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_run(replica, stmt));
+}
+
+/* ---- dead letters --------------------------------------------------------------------------- */
+
+enum err
+replica_next_letter(struct replica *replica, int64_t sid, int64_t after_lid, struct arena *arena,
+                    struct replica_letter *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+
+	TRY(rep_stmt(replica, F_NEXT_LETTER, &stmt));
+	sql_bind_int(stmt, 1, after_lid);
+	sql_bind_int(stmt, 2, sid);
+	TRY(rep_step(replica, stmt));
+	*out = (struct replica_letter){
+		.lid = sqlite3_column_int64(stmt, 0),
+		.at_ms = sqlite3_column_int64(stmt, 1),
+		.attempts = (uint32_t)sqlite3_column_int64(stmt, 2),
+		.scope = arena_copy(arena, sql_column_str(stmt, 3)),
+		.reason = arena_copy(arena, sql_column_str(stmt, 4)),
+		.raw = arena_copy(arena, sql_column_str(stmt, 5)),
+	};
+	return OK;
+}
+
+enum err
+replica_retried_letter(struct replica *replica, int64_t lid, struct str reason)
+{
+	struct sqlite3_stmt *stmt;
+
+	TRY(rep_stmt(replica, F_RETRIED, &stmt));
+	sql_bind_int(stmt, 1, lid);
+	rep_bind_str(stmt, 2, reason);
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_run(replica, stmt));
+}
+
+enum err
+replica_drop_letter(struct replica *replica, int64_t lid)
+{
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_do_ints(replica, F_CUT_LETTER, INTS(lid)));
+}

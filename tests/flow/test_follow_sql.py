@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/sql.md is true: its queries run as they stand, its columns are those of the views, in that order."""
+import json
+import pathlib
+import re
+import sqlite3
+import subprocess
+
+import pytest
+
+from conftest import guid
+from misbehave import FarEnd
+
+PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "sql.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.S)
+COLUMNS = {row[0]: re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", row[1]))
+           for row in re.findall(r"^\| `(\w+)` \| [^|]* \| (.*) \|$", PAGE, re.M)}
+
+
+@pytest.fixture
+def followed(tm, store):
+    calendars, recordings = FarEnd(), FarEnd(
+        f"/v1.0/users/{guid(1)}/onlineMeetings/getAllRecordings(meetingOrganizerUserId='{guid(1)}')/delta")
+    try:
+        for number in range(4):
+            calendars.put(f"cal-{number}", name=("Work", "Home", "work", "Trips")[number], color="auto",
+                          isDefaultCalendar=number == 1, canEdit=True, defaultOnlineMeetingProvider="teamsForBusiness",
+                          owner={"name": "Bob" if number > 1 else "Ann", "address": f"{'bob' if number > 1 else 'ann'}@contoso.com"})
+            recordings.put(f"rec-{number}", meetingId="m", createdDateTime=f"2025-01-0{number + 1}T10:00:00Z",
+                           endDateTime=f"2025-01-0{number + 1}T10:30:00Z", recordingContentUrl="https://x",
+                           meetingOrganizer={"user": {"id": guid(1), "displayName": "Ann"}})
+        tm("sync", calendars.url, store=store)
+        calendars.remove("cal-3")
+        tm("sync", calendars.url, store=store)
+        tm("sync", recordings.url, store=store)
+        yield store[7:]
+    finally:
+        calendars.close()
+        recordings.close()
+
+
+def ask(path, query):
+    done = subprocess.run(["sqlite3", "-readonly", "-json", path, query], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return json.loads(done.stdout or "[]")
+
+
+def test_sql__the_ten_queries_run_and_answer(followed):
+    answers = [ask(followed, query) for query in QUERIES]
+    assert len(answers) == 10
+    assert [row["scope"] for row in answers[0]] == ["calendars", "recordings"] and answers[0][0]["items"] == 3
+    assert answers[1] == []
+    assert [row["name"] for row in answers[2]] == ["Home", "Work", "work"]
+    assert answers[3] == [{"ownerName": "Bob", "name": "work"}]
+    assert answers[4] == [{"folded": "work", "calendars": 2}]
+    assert {row["provider"] for row in answers[5]} == {"teamsForBusiness"}
+    assert json.loads(answers[6][0]["value"])["name"] == "Home"
+    assert len(answers[7]) == 3 + 1 + 4 and answers[7][0]["scope"] == "recordings"
+    assert [row["id"] for row in answers[8]] == ["cal-3"]
+    assert answers[9] == [{"organizerId": guid(1), "month": "2025-01", "recordings": 4, "hours": 2.0}]
+
+
+def test_sql__the_columns_are_those_of_the_page(followed):
+    assert set(COLUMNS) == {"items", "calendars", "recordings", "scopes", "changes"}
+    with sqlite3.connect(f"file:{followed}?mode=ro", uri=True) as db:
+        for name, columns in COLUMNS.items():
+            assert [row[1] for row in db.execute(f"PRAGMA table_info({name})")] == columns, name
+
+
+def test_sql__an_item_is_found_by_its_id_without_a_search(followed):
+    with sqlite3.connect(f"file:{followed}?mode=ro", uri=True) as db:
+        plan = "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {QUERIES[6]}"))
+    assert "PRIMARY KEY (gen=? AND id=?)" in plan and "SCAN" not in plan, plan

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store's own issuer over HTTP, its clients, and what becomes of tokens when somebody goes."""
+import base64
+import json
+import pathlib
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+
+from conftest import guid, issued, put, user
+
+ANN = "ann@contoso.com"
+ANN_ID = guid(1)
+OPS = [user(ANN, ANN_ID), put(ANN_ID, {"name": "Work"})]
+SCOPE = "https://graph.microsoft.com/.default"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+
+
+class Client:
+    def __init__(self, server, *roles, **options):
+        args = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        told = json.loads(server.runner("client", "add", "--json", "--role", " ".join(roles or ("Calendars.Read",)), *args,
+                                        store=server.store).stdout)
+        self.id, self.secret, self.tenant = told["clientId"], issued(told["clientSecret"]), told["tenantId"]
+
+    def form(self, **changes):
+        fields = {"grant_type": "client_credentials", "client_id": self.id, "client_secret": self.secret, "scope": SCOPE}
+        fields.update(changes)
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+def ask(server, tenant, fields, headers=None):
+    body = fields if isinstance(fields, str) else urllib.parse.urlencode(fields)
+    reply = server.request("POST", f"/{tenant}/oauth2/v2.0/token", body, headers={**FORM, **(headers or {})})
+    if reply.status == 200:
+        issued(reply.json["access_token"])
+    return reply
+
+
+@pytest.fixture
+def served(server):
+    s = server(lines=OPS)
+    s.app = Client(s)
+    return s
+
+
+def delta(server, token):
+    return server.get(f"/v1.0/users/{ANN_ID}/calendars/delta", token=token)
+
+
+def test_a_client_gets_a_token_for_its_secret(served):
+    reply = ask(served, served.app.tenant, served.app.form())
+    assert reply.status == 200 and reply.headers["Cache-Control"] == "no-store"
+    assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert {name: reply.json[name] for name in ("token_type", "expires_in", "ext_expires_in")} == \
+        {"token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600}
+    assert delta(served, reply.json["access_token"]).status == 200
+
+
+def test_basic_authentication_is_the_other_way_to_say_the_secret(served):
+    app = served.app
+    word = base64.b64encode(f"{app.id}:{urllib.parse.quote(app.secret)}".encode()).decode()
+    basic = {"Authorization": f"Basic {word}"}
+    rest = app.form(client_id=None, client_secret=None)
+    assert ask(served, app.tenant, rest, basic).status == 200
+    assert ask(served, app.tenant, app.form(client_secret=None), basic).status == 200
+    assert ask(served, app.tenant, app.form(), basic).json["error"] == "invalid_request"
+    assert ask(served, app.tenant, {**rest, "client_id": guid(5)}, basic).json["error"] == "invalid_request"
+    assert ask(served, app.tenant, rest, {"Authorization": "Basic !"}).status == 401
+
+
+@pytest.mark.parametrize("changes, status, error, number", [
+    ({"grant_type": None}, 400, "invalid_request", 900144),
+    ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
+    ({"grant_type": "authorization_code"}, 400, "unsupported_grant_type", 70003),
+    ({"client_id": None}, 400, "invalid_request", 900144),
+    ({"client_secret": None}, 401, "invalid_client", 7000218),
+    ({"client_secret": "not the secret at all"}, 401, "invalid_client", 7000215),
+    ({"client_secret": "x" * 2000}, 401, "invalid_client", 7000215),
+    ({"client_id": guid(77)}, 401, "invalid_client", 7000215),
+    ({"client_id": "' OR 1=1 --"}, 401, "invalid_client", 7000215),
+    ({"scope": None}, 400, "invalid_scope", 1002012),
+    ({"scope": "https://graph.microsoft.com/Calendars.Read"}, 400, "invalid_scope", 1002012),
+    ({"scope": "/.default"}, 400, "invalid_scope", 1002012),
+    ({"scope": "a/.default b/.default"}, 400, "invalid_scope", 1002012),
+    ({"scope": "api://anything/.default"}, 200, None, None),
+    ({"client_info": "1", "x-client-SKU": "msal.js.node"}, 200, None, None),
+])
+def test_the_token_endpoint_answers_as_entra_does(served, changes, status, error, number):
+    reply = ask(served, served.app.tenant, served.app.form(**changes))
+    assert reply.status == status
+    if error:
+        assert reply.json["error"] == error and reply.json["error_codes"] == [number]
+        assert reply.json["error_description"].startswith(f"AADSTS{number}: ")
+        assert {"timestamp", "trace_id", "correlation_id"} <= set(reply.json)
+
+
+@pytest.mark.parametrize("body, headers", [
+    ("grant_type=client_credentials&grant_type=client_credentials", {}),
+    ("grant_type=%zz", {}),
+    ("grant_type=%00", {}),
+    ("grant_type=client_credentials", {"Content-Type": "application/json"}),
+    ("a=" + "b" * 20000, {}),
+])
+def test_a_malformed_form_is_refused(served, body, headers):
+    reply = ask(served, served.app.tenant, body, headers)
+    assert (reply.status, reply.json["error"]) == (400, "invalid_request")
+
+
+def test_a_client_of_one_tenant_is_nobody_in_another(served):
+    other = ask(served, guid(99), served.app.form())
+    unknown = ask(served, served.app.tenant, served.app.form(client_id=guid(98)))
+    assert other.status == unknown.status == 401
+    assert len(other.body) == len(unknown.body) and other.json["error_codes"] == unknown.json["error_codes"]
+    assert ask(served, "contoso.com", served.app.form()).json["error_codes"] == [90002]
+
+
+def test_discovery_and_keys_need_no_bearer(served):
+    at = f"/{served.app.tenant}/v2.0/.well-known/openid-configuration"
+    document = served.get(at).json
+    assert document["token_endpoint"] == f"{served.base}/{served.app.tenant}/oauth2/v2.0/token"
+    keys = served.get(document["jwks_uri"]).json["keys"]
+    assert [(key["kty"], key["crv"], key["alg"], key["use"]) for key in keys] == [("EC", "P-256", "ES256", "sig")]
+    assert "d" not in keys[0]
+    assert document["issuer"] == f"{served.base}/{served.app.tenant}/v2.0"
+    checking = served.get(f"/{served.app.tenant}/.well-known/openid-configuration").json
+    assert checking["issuer"].startswith("urn:tidemark:") and checking["issuer"].endswith(served.app.tenant)
+    assert {**checking, "issuer": document["issuer"]} == document
+    assert served.request("POST", at, "").status == 405
+    assert served.get(f"/{served.app.tenant}/oauth2/v2.0/token").status == 405
+    assert served.get("/common/v2.0/.well-known/openid-configuration").status == 400
+
+
+def test_the_jose_command_of_debian_accepts_a_token_of_ours(served, home):
+    """An oracle: another implementation, and the keys as the server publishes them."""
+    token = ask(served, served.app.tenant, served.app.form()).json["access_token"]
+    (home / "keys.json").write_bytes(served.get(f"/{served.app.tenant}/discovery/v2.0/keys").body)
+    verify = ["jose", "jws", "ver", "-i", "-", "-k", str(home / "keys.json"), "-O", "-"]
+    good = subprocess.run(verify, input=token, capture_output=True, text=True)
+    assert good.returncode == 0 and json.loads(good.stdout)["appid"] == served.app.id
+    head, body, signature = token.split(".")
+    bad = subprocess.run(verify, input=f"{head}.{body}.{signature[::-1]}", capture_output=True, text=True)
+    assert bad.returncode != 0
+
+
+def test_issuer_off_closes_its_endpoints(server):
+    s = server("--issuer", "off", lines=OPS)
+    app = Client(s)
+    assert ask(s, app.tenant, app.form()).status == 404
+    assert s.get(f"/{app.tenant}/discovery/v2.0/keys").status == 404
+    assert s.get(f"/{app.tenant}/v2.0/.well-known/openid-configuration").status == 404
+    assert s.get("/v1.0/me/calendars", token=s.token(ANN)).status == 401
+
+
+def test_removing_a_client_refuses_its_tokens_within_a_second(served, tm):
+    """The command runs beside the serving process, and the token is one the server knows already."""
+    token = ask(served, served.app.tenant, served.app.form()).json["access_token"]
+    assert delta(served, token).status == delta(served, token).status == 200
+    tm("client", "remove", served.app.id, store=served.store)
+    began = time.monotonic()
+    assert delta(served, token).status == 401
+    assert time.monotonic() - began < 1
+    assert ask(served, served.app.tenant, served.app.form()).status == 401
+    tm("client", "remove", served.app.id, store=served.store, code=6, error="no such client")
+
+
+def test_a_new_secret_ends_the_old_one_and_its_tokens(served):
+    token = ask(served, served.app.tenant, served.app.form()).json["access_token"]
+    time.sleep(1.1)
+    again = Client(served, "Calendars.Read", id=served.app.id)
+    assert ask(served, served.app.tenant, served.app.form()).status == 401
+    assert delta(served, token).status == 401
+    assert delta(served, ask(served, again.tenant, again.form()).json["access_token"]).status == 200
+
+
+def test_a_secret_from_a_file(served, home, tm):
+    (home / "secret").write_text(issued("a long and secret sentence") + "\nignored\n")
+    app = Client(served, "Calendars.Read", **{"secret-file": home / "secret"})
+    assert ask(served, app.tenant, app.form()).status == 200
+    (home / "secret").write_text("short\n")
+    tm("client", "add", "--role", "Calendars.Read", "--secret-file", home / "secret", store=served.store, code=6,
+       error="16 to 1024 bytes")
+
+
+def test_clients_are_listed_exported_and_imported_without_their_secrets(served, tm, home):
+    listed = tm("client", "list", store=served.store).stdout
+    assert served.app.id in listed and "Calendars.Read" in listed
+    lines = tm("export", store=served.store).stdout
+    assert served.app.id in lines and "$argon2id$" in lines and served.app.secret not in lines
+    tm("import", "-", store=f"sqlite:{home}/copy.db", input=lines)
+    assert served.app.id in tm("client", "list", store=f"sqlite:{home}/copy.db").stdout
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"roles": []}, "at least one role"),
+    ({"roles": "Calendars.Read"}, "not an array"),
+    ({"roles": ["a b"]}, "not an array"),
+    ({"secretHash": "plain"}, "argon2id"),
+    ({"secret": "x"}, "unknown member"),
+    ({"createdDateTime": "yesterday"}, "not a moment"),
+    ({"id": "x"}, "not a GUID"),
+])
+def test_a_bad_client_line_is_named(tm, store, change, says):
+    value = {"id": guid(3), "roles": ["Calendars.Read"], **change}
+    tm("import", "-", store=store, input=json.dumps({"op": "client", "value": value}) + "\n", code=6, error=says)
+
+
+def test_a_removed_client_comes_back_only_with_a_date(tm, store):
+    line = {"op": "client", "value": {"id": guid(3), "roles": ["Calendars.Read"]}}
+    tm("import", "-", store=store, input=json.dumps(line) + "\n")
+    tm("client", "remove", guid(3), store=store)
+    tm("import", "-", store=store, input=json.dumps(line) + "\n", code=6, error="1: this client was removed")
+    line["value"]["createdDateTime"] = "2026-01-01T00:00:00Z"
+    tm("import", "-", store=store, input=json.dumps(line) + "\n")
+
+
+def test_a_removed_users_token_is_refused(served, tm):
+    token = served.token(ANN)
+    assert served.get("/v1.0/me/calendars", token=token).status == 200
+    tm("user", "remove", ANN, store=served.store)
+    assert served.get("/v1.0/me/calendars", token=token).status == 401
+
+
+# ---- the audit ---------------------------------------------------------------------------------------------
+
+
+def test_denied_requests_and_writes_leave_one_line_each(served):
+    ann, reader = served.token(ANN), served.token(ANN, "Calendars.Read")
+    assert served.get("/v1.0/me/calendars", token=ann).status == 200
+    assert served.audit() == []
+    served.get("/v1.0/me/calendars?$top=secret-query")
+    served.get(f"/v1.0/users/{guid(9)}/calendars", token=ann)
+    served.request("POST", "/v1.0/me/calendars", {"name": "New"}, token=ann)
+    served.request("POST", "/v1.0/me/calendars", {"name": "No"}, token=reader)
+    ask(served, served.app.tenant, served.app.form(client_secret=issued("a secret that is wrong")))
+    lines = served.audit()
+    assert [(line["method"], line["status"]) for line in lines] == \
+        [("GET", "401"), ("GET", "403"), ("POST", "201"), ("POST", "403"), ("POST", "401")]
+    assert lines[2]["oid"] == ANN_ID and lines[2]["tenant"] == served.app.tenant and lines[2]["peer"] == "127.0.0.1"
+    assert lines[4]["app"] == served.app.id
+    assert all(len(line["request-id"]) == 36 for line in lines)
+    assert "secret-query" not in served.stderr()
+
+
+def test_a_request_cannot_forge_an_audit_line(served):
+    path = "/v1.0/me/%0d%0a%7B%22event%22:%22audit%22%7D%E2%80%AE%1b"
+    served.get(path, headers={"User-Agent": "x\u00e9"})
+    served.get("/v1.0/me/calendars", token="a.b.c", headers={"client-request-id": 'x","event":"forged'})
+    assert [line["status"] for line in served.audit() if line["status"] != "400"] == ["401"]
+    assert "forged" not in served.stderr()
+
+
+def test_the_audit_can_be_off(server):
+    s = server("--audit", "off", lines=OPS)
+    assert s.get("/v1.0/me/calendars").status == 401
+    assert s.audit() == []
+
+
+# ---- what is told about it ------------------------------------------------------------------------------------
+
+
+def metric(server, name):
+    text = server.control("GET", "/-/metrics").body.decode()
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith(name + " ")))
+
+
+def test_a_poll_with_a_known_token_costs_no_signature_check(served):
+    token = ask(served, served.app.tenant, served.app.form()).json["access_token"]
+    link = delta(served, token).json["@odata.deltaLink"]
+    before = metric(served, "tidemark_signature_checks_total")
+    for _ in range(50):
+        assert served.get(link, token=token).status == 200
+    assert metric(served, "tidemark_signature_checks_total") == before == 1
+    assert metric(served, "tidemark_known_tokens_total") == 50
+
+
+def explain(tm, server, token, method, url, code):
+    return json.loads(tm("explain-access", "--as", token, "--json", method, url, store=server.store, code=code).stdout)
+
+
+def test_explain_access_says_what_the_server_does(served, tm):
+    ann, reader = served.token(ANN), served.token(ANN, "Calendars.Read")
+    for token, method, path in [(ann, "GET", "/v1.0/me/calendars/delta"), (reader, "POST", "/v1.0/me/calendars"),
+                                (ann, "GET", f"/v1.0/users/{guid(9)}/calendars"), (ann[:-2], "GET", "/v1.0/me/calendars"),
+                                (ann, "GET", "/v1.0/nothing"), (ann, "DELETE", "/v1.0/me/calendars"),
+                                (served.app_token("Calendars.Read"), "GET", "/v1.0/me/calendars"),
+                                (served.app_token("Calendars.Read"), "GET", f"/v1.0/users/{ANN_ID}/calendars")]:
+        status = served.request(method, path, {"name": "X"} if method == "POST" else None, token=token).status
+        told = explain(tm, served, token, method, path, None)
+        assert told["allowed"] == (status < 300), (method, path, told)
+        assert [check["ok"] for check in told["checks"]] == [True] * (len(told["checks"]) - 1) + [told["allowed"]]
+
+
+def test_explain_access_names_the_check_that_fails(served, tm):
+    token = served.token(ANN, "Calendars.Read")
+    told = explain(tm, served, token, "POST", "https://any.example/v1.0/me/calendars", 4)
+    assert told["checks"][-1]["check"] == "permission"
+    old = served.token(ANN, expires="1s")
+    time.sleep(0.1)
+    damaged = token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
+    assert explain(tm, served, damaged, "GET", "/v1.0/me", 4)["checks"][-1]["check"] == "signature"
+    assert explain(tm, served, old, "GET", "/v1.0/me/calendars", 0)["allowed"]
+    tm("user", "remove", ANN, store=served.store)
+    assert explain(tm, served, token, "GET", "/v1.0/me/calendars", 4)["checks"][-1]["check"] == "standing"
+    tm("explain-access", "--as", token, "GET", "nonsense", store=served.store, code=2)
+
+
+def test_explain_access_takes_the_token_from_standard_input(served, tm):
+    done = tm("explain-access", "--as", "-", "GET", "/v1.0/me/calendars", store=served.store,
+              input=served.token(ANN) + "\n")
+    assert done.stdout.splitlines()[-1].startswith("permission  ok")
+
+
+def test_the_page_of_permissions_is_up_to_date(tm):
+    assert (DOCS / "permissions.md").read_text() == tm("help", "--permissions").stdout

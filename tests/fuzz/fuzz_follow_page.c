@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_follow_page — a page from a hostile far end: json_check() takes what json_read() takes, the items
+ * of a page lie in it, and merging two of them gives JSON again.
+ */
+#include "follow/follow_merge.h"
+#include "follow/follow_page.h"
+#include "text/json_check.h"
+#include "text/json_read.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The tree has limits the check does not have, and turns numbers into machine ones: one way only. */
+static void
+compare_readers(struct str text, struct arena *arena)
+{
+	AUTO(json_drop) struct json *root = NULL;
+
+	if (json_read(text, arena, &root, NULL) == OK && text.len < 1024)
+		MUST(json_check(text, FOLLOW_PAGE_MAX, arena, NULL) == OK);
+}
+
+static void
+merge_items(struct str held, struct str told, struct arena *arena)
+{
+	struct replica_merger merger = follow_merger(false);
+	struct buf            merged, fields;
+
+	buf_open(&merged, STORE_BODY_MAX);
+	buf_open(&fields, STORE_BODY_MAX);
+	if (merger.merge(merger.ctx, held, told, &merged) == OK)
+		MUST(buf_str(&merged).at[0] == '{');
+	(void)merger.differ(merger.ctx, held, told, &fields);
+	if (fields.len > 0)
+		MUST(json_check(buf_str(&fields), STORE_BODY_MAX, arena, NULL) == OK);
+	buf_close(&merged);
+	buf_close(&fields);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)128 << 20);
+	struct str                      body = str_of(data, size), why, last = STR_EMPTY;
+	struct follow_page              page;
+	struct follow_item              item;
+
+	compare_readers(body, arena);
+	(void)follow_says_gone(400, body, true, arena);
+	if (follow_page_read(body, arena, &page, &why) != OK)
+		return 0;
+	MUST(page.link.at != NULL);
+	while (follow_page_next(&page, arena, &item)) {
+		MUST(item.body.at >= body.at && item.body.at + item.body.len <= body.at + body.len);
+		MUST(item.fault || (item.id.len > 0 && item.id.len <= STORE_ID_MAX));
+		if (!item.fault && last.len > 0)
+			merge_items(last, item.body, arena);
+		if (!item.fault)
+			last = item.body;
+	}
+	return 0;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow_test.h"
+
+#include "follow/follow_link.h"
+#include "follow/follow_loop.h"
+#include "follow/follow_merge.h"
+#include "follow/follow_page.h"
+#include "follow/follow_wait.h"
+
+#define NOON ((int64_t)784111777 * 1000000000)  /* Sun, 06 Nov 1994 08:49:37 GMT */
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+static void
+test_wait__reads_all_three_forms_of_retry_after(void **state)
+{
+	(void)state;
+	assert_int_equal(follow_wait_asked(STR("120"), NOON), 120000);
+	assert_int_equal(follow_wait_asked(STR(" 5 "), NOON), 5000);
+	assert_int_equal(follow_wait_asked(STR("2.128"), NOON), 2128);
+	assert_int_equal(follow_wait_asked(STR("2.5"), NOON), 2500);
+	assert_int_equal(follow_wait_asked(STR("0.0019"), NOON), 1);
+	assert_int_equal(follow_wait_asked(STR("0"), NOON), 1);
+	assert_int_equal(follow_wait_asked(STR("Sun, 06 Nov 1994 08:49:47 GMT"), NOON), 10001);
+	assert_int_equal(follow_wait_asked(STR("Sun, 06 Nov 1994 08:49:27 GMT"), NOON), 1);
+	assert_int_equal(follow_wait_asked(STR("Mon, 07 Nov 1994 08:49:37 GMT"), NOON), FOLLOW_ASKED_MAX_MS);
+	assert_int_equal(follow_wait_asked(STR("999999999999999"), NOON), FOLLOW_ASKED_MAX_MS);
+}
+
+static void
+test_wait__what_cannot_be_read_is_no_wish(void **state)
+{
+	static const char *const bad[] = { "", "soon", "-1", "+1", "1.", ".5", "1,5", "1e3", "0x10", "1 2", "1.2.3",
+		                           "Sun, 06 Nov 1994", "9999999999999999", "1.-5" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (follow_wait_asked(str_from_c(bad[i]), NOON) != -1)
+			fail_msg("\"%s\" is taken", bad[i]);
+}
+
+static void
+test_wait__own_pauses_double_and_end_at_a_minute(void **state)
+{
+	(void)state;
+	assert_int_equal(follow_wait_own(1), 250);
+	assert_int_equal(follow_wait_own(2), 500);
+	assert_int_equal(follow_wait_own(5), 4000);
+	assert_int_equal(follow_wait_own(100), 60000);
+}
+
+static void
+test_wait__jitter_only_adds_and_at_most_a_quarter(void **state)
+{
+	struct rng     rng = { 3 };
+	struct entropy entropy = rng_entropy(&rng);
+	int64_t        least = INT64_MAX, most = 0;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		int64_t ms = follow_wait_jitter(1000, &entropy);
+
+		least = ms < least ? ms : least;
+		most = ms > most ? ms : most;
+	}
+	assert_true(least >= 1000 && least < 1010);
+	assert_true(most <= 1250 && most > 1240);
+	assert_int_equal(follow_wait_jitter(1, &entropy), 1);
+}
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static void
+test_link__only_https_and_this_machine_can_be_followed(void **state)
+{
+	static const char *const good[] = { "https://graph.microsoft.com/v1.0/x/delta", "https://[::1]:8443/",
+		"http://localhost/x",
+		                            "http://127.0.0.1:80/x", "http://127.1.2.3/", "http://[::1]/x" };
+	static const char *const bad[] = { "http://graph.microsoft.com/", "http://127.evil.example/",
+		"http://127.0.0.1.evil.example/",
+		                           "http://127.0.0/", "http://127.0.0.1.:80/",
+			"http://localhost.evil.example/", "ftp://localhost/",
+		                           "https://user@graph.microsoft.com/", "https://graph.microsoft.com/#x",
+			"/x", "", "https://" };
+	struct follow_origin     origin;
+	const char              *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!follow_origin_of(str_from_c(good[i]), &origin, &why))
+			fail_msg("%s %s", good[i], why);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (follow_origin_of(str_from_c(bad[i]), &origin, &why))
+			fail_msg("%s is taken", bad[i]);
+}
+
+static void
+test_link__leads_to_the_same_origin_or_is_refused(void **state)
+{
+	static const char *const good[] = { "https://graph.example.com/other/path",
+		"https://GRAPH.example.com/?$skiptoken=%2B+=",
+		                            "https://graph.example.com:443/x" };
+	static const char *const bad[] = { "http://graph.example.com/x", "https://graph.example.com:444/x",
+		"https://graph.example.com.evil/x",
+		                           "https://graph.example.com./x", "https://evil/graph.example.com",
+			"https://graph.example.com@evil/",
+		                           "https://a:b@graph.example.com/", "https://graph.example.com\\@evil/",
+			"//graph.example.com/x",
+		                           "https:/graph.example.com/x", "https:graph.example.com/x",
+			"https://graph.example.com/x#y",
+		                           "https://graph.example.com/x\r\ny", "https://graph.example.com/x y",
+			" https://graph.example.com/",
+		                           "https://graph.example.com/\x7f", "https://graph.example.com/\xc3\xa9",
+			"HTTPS://graph.example.com/",
+		                           "https://graph.example.com:0443/x/", "https://%67raph.example.com/",
+			"javascript:x", "file:///x" };
+	struct follow_origin     origin;
+	const char              *why;
+
+	(void)state;
+	assert_true(follow_origin_of(STR("https://graph.example.com/v1.0/x/delta"), &origin, &why));
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!follow_link_is_good(&origin, str_from_c(good[i]), &why))
+			fail_msg("%s %s", good[i], why);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (follow_link_is_good(&origin, str_from_c(bad[i]), &why) && strcmp(bad[i],
+			"https://graph.example.com:0443/x/") != 0)
+			fail_msg("%s is taken", bad[i]);
+}
+
+static void
+test_link__the_resource_is_the_last_noun(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "https://h/beta/me/calendars/delta", "calendars" },
+		{ "https://h/beta/me/calendars/delta()?$deltatoken=x/y", "calendars" },
+		{ "https://h/beta/me/calendars/microsoft.graph.delta()/", "calendars" },
+		{ "https://h/v1.0/users/a/onlineMeetings/getAllRecordings(meetingOrganizerUserId='a')/delta",
+			"recordings" },
+		{ "https://h/v1.0/users/delta", "users" },
+		{ "https://h/delta", "items" },
+		{ "https://h", "items" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str got = follow_resource_of(str_from_c(rows[i][0]));
+
+		if (!str_eq(got, str_from_c(rows[i][1])))
+			fail_msg("%s: %.*s", rows[i][0], STR_ARG(got));
+	}
+}
+
+/* ---- circles -------------------------------------------------------------------------------- */
+
+/* How many pages until a circle of links (with its tail before it) is noticed; 0: never. */
+static unsigned
+pages_to_notice(unsigned tail, unsigned around, bool links)
+{
+	struct follow_loop loop = { 0 };
+	char               text[32];
+
+	for (unsigned i = 0; i < 100000; i++) {
+		unsigned place = i < tail ? i : tail + (i - tail) % around;
+
+		(void)snprintf(text, sizeof(text), "https://h/%u", links ? place : i);
+		if (follow_loop_note(&loop, str_from_c(text), links ? i + 1 : place + 1, 10))
+			return i + 1;
+	}
+	return 0;
+}
+
+static void
+test_loop__every_circle_is_noticed_and_soon(void **state)
+{
+	(void)state;
+	for (unsigned around = 1; around < 60; around++)
+		for (unsigned tail = 0; tail < 40; tail += 3) {
+			unsigned links = pages_to_notice(tail, around, true), content = pages_to_notice(tail,
+				around, false);
+
+			if (links == 0 || links > 3 * (tail + around) + 3)
+				fail_msg("links: tail %u, around %u: %u", tail, around, links);
+			if (content == 0 || content > 20 * (tail + around) + 20)
+				fail_msg("content: tail %u, around %u: %u", tail, around, content);
+		}
+}
+
+static void
+test_loop__a_listing_begun_anew_is_no_circle(void **state)
+{
+	struct follow_loop loop = { 0 };
+	char               text[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		(void)snprintf(text, sizeof(text), "https://h/%u", i);
+		assert_null(follow_loop_note(&loop, str_from_c(text), i % 1500 + 1, 10));
+	}
+}
+
+static void
+test_loop__empty_pages_are_borne_up_to_a_limit(void **state)
+{
+	struct follow_loop loop = { 0 };
+	char               text[32];
+	unsigned           i = 0;
+
+	(void)state;
+	for (; i < 10; i++) {
+		(void)snprintf(text, sizeof(text), "https://h/%u", i);
+		assert_null(follow_loop_note(&loop, str_from_c(text), 0, 10));
+	}
+	assert_null(follow_loop_note(&loop, STR("https://h/full"), 7, 10));
+	for (; i < 20; i++) {
+		(void)snprintf(text, sizeof(text), "https://h/%u", i);
+		assert_null(follow_loop_note(&loop, str_from_c(text), 0, 10));
+	}
+	assert_non_null(follow_loop_note(&loop, STR("https://h/one-more"), 0, 10));
+}
+
+/* ---- merging -------------------------------------------------------------------------------- */
+
+static void
+expect_merged(bool replace, const char *held, const char *told, const char *wanted)
+{
+	struct replica_merger merger = follow_merger(replace);
+	struct buf            out;
+
+	buf_open(&out, 4096);
+	assert_int_equal(merger.merge(merger.ctx, str_from_c(held), str_from_c(told), &out), OK);
+	if (!str_eq(buf_str(&out), str_from_c(wanted)))
+		fail_msg("%s + %s = %.*s", held, told, (int)out.len, out.at);
+	buf_close(&out);
+}
+
+static void
+test_merge__what_is_told_replaces_and_what_is_not_stays(void **state)
+{
+	(void)state;
+	expect_merged(false, "{\"id\":\"1\",\"a\":1,\"b\":{\"x\":1}}", "{\"id\":\"1\",\"b\":{\"y\":2}}",
+		"{\"id\":\"1\",\"a\":1,\"b\":{\"y\":2}}");
+	expect_merged(false, "{\"a\":1}", "{\"c\":[1, 2],\"a\":null}", "{\"a\":null,\"c\":[1, 2]}");
+	expect_merged(false, "{}", "{\"a\":1.0}", "{\"a\":1.0}");
+	expect_merged(false, "{\"a\":1}", "{ }", "{\"a\":1}");
+	expect_merged(true, "{\"id\":\"1\",\"a\":1}", "{\"id\":\"1\"}", "{\"id\":\"1\"}");
+}
+
+static void
+test_merge__fields_are_what_differs_in_either_direction(void **state)
+{
+	struct replica_merger merger = follow_merger(false);
+	struct buf            fields;
+
+	(void)state;
+	buf_open(&fields, 4096);
+	assert_false(merger.differ(NULL, STR("{\"a\":1,\"b\":2}"), STR("{\"b\":2, \"a\":1}"), &fields));
+	assert_int_equal(fields.len, 0);
+	assert_true(merger.differ(NULL, STR("{\"a\":1,\"b\":2,\"c\":3}"), STR("{\"a\":1,\"b\":3,\"d\":0}"), &fields));
+	assert_true(str_eq(buf_str(&fields), STR("[\"b\",\"d\",\"c\"]")));
+	buf_cut(&fields, 0);
+	assert_false(follow_items_differ(STR("{\"a\":1,\"@odata.etag\":\"x\"}"), STR("{\"a\":1}"), &fields));
+	buf_close(&fields);
+}
+
+/* ---- pages ---------------------------------------------------------------------------------- */
+
+static void
+test_page__an_item_is_told_with_its_own_bytes(void **state)
+{
+	struct arena      *arena = arena_open(1 << 20);
+	struct follow_page page;
+	struct follow_item item;
+	struct str         why;
+	struct str body = STR("{\"@odata.deltaLink\":\"https:\\/\\/h\\/x\",\"value\":[ {\"n\": 1.50, \"id\":\"a\\u0062\"} ,"
+	                      "{\"id\":\"c\",\"@removed\":{\"reason\":\"changed\"}},{\"id\":\"d\",\"@removed\":{}},"
+	                      "{\"id\":\"e\",\"@removed\":null},7]}");
+
+	(void)state;
+	assert_int_equal(follow_page_read(body, arena, &page, &why), OK);
+	assert_true(page.is_last && str_eq(page.link, STR("https://h/x")) && page.hash != 0);
+	assert_true(follow_page_next(&page, arena, &item) && !item.fault && item.life == REPLICA_LIVE);
+	assert_true(str_eq(item.id, STR("ab")) && str_eq(item.body, STR("{\"n\": 1.50, \"id\":\"a\\u0062\"}")));
+	assert_true(follow_page_next(&page, arena, &item) && item.life == REPLICA_CHANGED);
+	assert_true(follow_page_next(&page, arena, &item) && item.life == REPLICA_DELETED);
+	assert_true(follow_page_next(&page, arena, &item) && item.life == REPLICA_LIVE && !item.fault);
+	assert_true(follow_page_next(&page, arena, &item) && item.fault);
+	assert_false(follow_page_next(&page, arena, &item));
+	arena_close(&arena);
+}
+
+static void
+test_page__every_spelling_of_forgotten_is_heard_and_nothing_else(void **state)
+{
+	static const struct {
+		unsigned    status;
+		bool        link_has_state, gone;
+		const char *body;
+	} rows[] = {
+		{ 410, false, true, "" },
+		{ 410, true, true, "no JSON" },
+		{ 400, true, true, "{\"error\":{\"code\":\"syncStateNotFound\",\"message\":\"\"}}" },
+		{ 404, true, true, "{\"error\":{\"code\":\"SYNCSTATEINVALID\"}}" },
+		{ 400, true, true, "{\"error\":{\"code\":\"x\",\"innerError\":{\"code\":\"resyncRequired\"}}}" },
+		{ 400, true, true, "{\"error\":{\"code\":\"resyncChangesApplyDifferences\"}}" },
+		{ 400, true, true, "{\"error\":{\"code\":\"x\",\"message\":\"Badly Formed Token.\"}}" },
+		{ 400, false, false, "{\"error\":{\"code\":\"syncStateNotFound\",\"message\":\"\"}}" },
+		{ 400, true, false, "{\"error\":{\"code\":\"BadRequest\",\"message\":\"?\"}}" },
+		{ 404, true, false, "{\"error\":{\"code\":\"ErrorItemNotFound\",\"message\":\"sync state\"}}" },
+		{ 503, true, false, "{\"error\":{\"code\":\"syncStateNotFound\"}}" },
+		{ 400, true, false, "[]" },
+	};
+	struct arena *arena = arena_open(1 << 20);
+
+	(void)state;
+	json_read_init();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (follow_says_gone(rows[i].status, str_from_c(rows[i].body), rows[i].link_has_state,
+			arena) != rows[i].gone)
+			fail_msg("%u %s", rows[i].status, rows[i].body);
+	arena_close(&arena);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wait__reads_all_three_forms_of_retry_after),
+		cmocka_unit_test(test_wait__what_cannot_be_read_is_no_wish),
+		cmocka_unit_test(test_wait__own_pauses_double_and_end_at_a_minute),
+		cmocka_unit_test(test_wait__jitter_only_adds_and_at_most_a_quarter),
+		cmocka_unit_test(test_link__only_https_and_this_machine_can_be_followed),
+		cmocka_unit_test(test_link__leads_to_the_same_origin_or_is_refused),
+		cmocka_unit_test(test_link__the_resource_is_the_last_noun),
+		cmocka_unit_test(test_loop__every_circle_is_noticed_and_soon),
+		cmocka_unit_test(test_loop__a_listing_begun_anew_is_no_circle),
+		cmocka_unit_test(test_loop__empty_pages_are_borne_up_to_a_limit),
+		cmocka_unit_test(test_merge__what_is_told_replaces_and_what_is_not_stays),
+		cmocka_unit_test(test_merge__fields_are_what_differs_in_either_direction),
+		cmocka_unit_test(test_page__an_item_is_told_with_its_own_bytes),
+		cmocka_unit_test(test_page__every_spelling_of_forgotten_is_heard_and_nothing_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "text_test.h"
+
+#include "text/json_check.h"
+#include "text/json_read.h"
+
+static enum err
+check(const char *text, struct arena *arena, struct str *why)
+{
+	return json_check(str_from_c(text), 1 << 20, arena, why);
+}
+
+static void
+test_json_check__takes_what_is_json(void **state)
+{
+	static const char *const good[] = {
+		"null", "true", "false", "0", "-0", "1", "-1.5e+10", "1e400", "123456789012345678901234567890",
+			"\"\"",
+		"\"\\u0041\\ud83d\\ude00\\n\"", "[]", "[ ]", "[1, 2]", "[[],{}]", "{}", "{ }", "{\"a\":1}",
+			" {\"a\" : [1 , {\"a\":2}]} ",
+		"[{\"a\":1},{\"a\":1}]", "{\"a\":{\"a\":1},\"b\":2}", "\t\r\n1\r\n\t", "\"caf\xc3\xa9\"", "{\"\":0}",
+	};
+	struct str why;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (check(good[i], *state, &why) != OK)
+			fail_msg("%s: %.*s", good[i], STR_ARG(why));
+}
+
+static void
+test_json_check__refuses_the_rest_and_says_where(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{ "", "the JSON is not complete; the text ends at byte 1" },
+		{ "[", "the JSON is not complete; the text ends at byte 2" },
+		{ "{\"a\":", "the JSON is not complete; the text ends at byte 6" },
+		{ "[1,]", "the JSON is malformed at byte 4" },
+		{ "{,}", "the JSON is malformed at byte 2" },
+		{ "{\"a\":1,}", "the JSON is malformed at byte 8" },
+		{ "[1 2]", "the JSON is malformed at byte 4" },
+		{ "{\"a\" 1}", "the JSON is malformed at byte 6" },
+		{ "{1:2}", "the JSON is malformed at byte 2" },
+		{ "[}", "the JSON is malformed at byte 2" },
+		{ "{]", "the JSON is malformed at byte 2" },
+		{ "01", "something follows the value at byte 2" },
+		{ "1.", "the JSON is malformed at byte 1" },
+		{ ".5", "the JSON is malformed at byte 1" },
+		{ "1e", "the JSON is malformed at byte 1" },
+		{ "+1", "the JSON is malformed at byte 1" },
+		{ "NaN", "the JSON is malformed at byte 1" },
+		{ "tru", "the JSON is malformed at byte 1" },
+		{ "nullx", "something follows the value at byte 5" },
+		{ "{} {}", "something follows the value at byte 4" },
+		{ "\"a", "a string is not closed; it opens at byte 1" },
+		{ "\"\n\"", "a control byte stands in a string at byte 2" },
+		{ "\"\\x\"", "an escape stands for no character at byte 2" },
+		{ "\"\\ud800\"", "an escape stands for no character at byte 2" },
+		{ "\"\\u0000\"", "\\u0000 is not accepted at byte 2" },
+		{ "\"\xff\"", "the text is not UTF-8 at byte 2" },
+		{ "\xef\xbb\xbf{}", "a byte order mark is not accepted at byte 1" },
+		{ "{\"a\":1,\"a\":2}", "a member name is doubled at byte 8" },
+		{ "{\"a\":1,\"b\":{\"b\":1,\"c\":2,\"b\":3}}", "a member name is doubled at byte 25" },
+		{ "{\"id\":1,\"\\u0069d\":2}", "a member name is doubled at byte 9" },
+		{ "{\"\xc3\xa9\":1,\"\\u00e9\":2}", "a member name is doubled at byte 9" },
+		{ "{\"\\ud83d\\ude00\":1,\"\xf0\x9f\x98\x80\":2}", "a member name is doubled at byte 19" },
+	};
+	struct str why;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (check(bad[i].text, *state, &why) != ERR_BAD_REQUEST)
+			fail_msg("%s is taken", bad[i].text);
+		if (!str_eq(why, str_from_c(bad[i].why)))
+			fail_msg("%s: %.*s", bad[i].text, STR_ARG(why));
+	}
+}
+
+static void
+test_json_check__has_limits(void **state)
+{
+	struct buf buf;
+	struct str why;
+
+	assert_int_equal(json_check(STR("[1]"), 2, *state, &why), ERR_TOO_LARGE);
+	assert_int_equal(json_check(STR("[1]"), 3, *state, NULL), OK);
+	buf_open(&buf, 1 << 20);
+	for (int i = 0; i < JSON_DEPTH_MAX; i++)
+		buf_put_char(&buf, '[');
+	for (int i = 0; i < JSON_DEPTH_MAX; i++)
+		buf_put_char(&buf, ']');
+	assert_int_equal(json_check(buf_str(&buf), 1 << 20, *state, NULL), OK);
+	buf_cut(&buf, 0);
+	for (int i = 0; i <= JSON_DEPTH_MAX; i++)
+		buf_put_char(&buf, '[');
+	assert_int_equal(json_check(buf_str(&buf), 1 << 20, *state, &why), ERR_BAD_REQUEST);
+	assert_true(str_starts(why, STR("the JSON is nested too deeply")));
+	buf_cut(&buf, 0);
+	buf_put_char(&buf, '{');
+	for (int i = 0; i < JSON_MEMBERS_MAX; i++)
+		buf_printf(&buf, "%s\"n%d\":0", i ? "," : "", i);
+	buf_put_char(&buf, '}');
+	assert_int_equal(json_check(buf_str(&buf), 1 << 20, *state, NULL), OK);
+	buf_cut(&buf, buf.len - 1);
+	buf_put(&buf, STR(",\"one\":1}"));
+	assert_int_equal(json_check(buf_str(&buf), 1 << 20, *state, &why), ERR_BAD_REQUEST);
+	assert_true(str_starts(why, STR("an object has too many members")));
+	buf_close(&buf);
+}
+
+/* Whatever is cut or changed in a good text: both readers agree, but for the limits only one of them has. */
+static void
+test_json_check__agrees_with_json_read(void **state)
+{
+	static const char text[] = "{\"a\":[1,-2.5e3,true,null,\"x\\\"y\\u00e9\"],\"b\":{\"c\":{},\"d\":[]},\"e\":\"\"}";
+	static const char other[] = "\"\\{}[],:0e.-tu x\n";
+	char              copy[sizeof(text)];
+	size_t            len = sizeof(text) - 1;
+
+	for (size_t at = 0; at < len; at++)
+		for (size_t change = 0; change <= sizeof(other); change++) {
+			AUTO(json_drop) struct json *root = NULL;
+			struct str                   changed = str_of(copy, change == sizeof(other) ? at : len);
+
+			memcpy(copy, text, sizeof(text));
+			if (change < sizeof(other))
+				copy[at] = other[change];
+			arena_reset(*state);
+			if ((json_read(changed, *state, &root, NULL) == OK) != (json_check(changed, 1 << 20,
+				*state, NULL) == OK))
+				fail_msg("%.*s", STR_ARG(changed));
+		}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST_WITH_ARENA(test_json_check__takes_what_is_json),
+		TEST_WITH_ARENA(test_json_check__refuses_the_rest_and_says_where),
+		TEST_WITH_ARENA(test_json_check__has_limits),
+		TEST_WITH_ARENA(test_json_check__agrees_with_json_read),
+	};
+
+	json_read_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
