@@ -95,11 +95,16 @@ tell_how_many_bad(const struct import *import)
 static int
 tell_stopped(const struct import *import, enum exit_code code, const char *what)
 {
+	bool unsure = code == EXIT_AGAIN;        /* the other side is gone: what it was doing it may have done */
+
 	tell_how_many_bad(import);
 	if (import->stored_to == 0)
-		return say_failed(code, "%s: %s; nothing was stored", import->name, what);
-	return say_failed(code, "%s: %s; everything up to line %llu is stored, nothing after it", import->name, what,
-	                  (unsigned long long)import->stored_to);
+		return say_failed(code, "%s: %s; %s", import->name, what,
+		                  unsure ? "whether anything was stored is not known; the file can be given again"
+		                         : "nothing was stored");
+	return say_failed(code, "%s: %s; everything up to line %llu is stored, %s", import->name, what,
+	                  (unsigned long long)import->stored_to,
+	                  unsure ? "perhaps some lines after it; the file can be given again" : "nothing after it");
 }
 
 static int

@@ -76,6 +76,21 @@ put_paragraphs(struct out *out, const char *const *about)
 	}
 }
 
+/* "APP [USER]" */
+static void
+put_arguments(struct out *out, struct str args)
+{
+	struct str one;
+
+	while (str_take_until(&args, ' ', &one)) {
+		bool optional = str_starts(one, STR("["));
+
+		if (optional)
+			one = str_of(one.at + 1, one.len - 2);
+		out_printf(out, ".%sAr %.*s\n", optional ? "Op " : "", STR_ARG(one));
+	}
+}
+
 static void
 put_synopsis(struct out *out, const struct cmd *cmd)
 {
@@ -93,8 +108,7 @@ put_synopsis(struct out *out, const struct cmd *cmd)
 		           conf_setting(cmd->settings[i])->arg);
 	if (cmd->settings)
 		out_put(out, STR(".Op Fl -config Ar FILE\n"));
-	if (cmd->args)
-		out_printf(out, ".%s\n", cmd->args[0] == '[' ? "Op Ar FILE" : "Ar");
+	put_arguments(out, str_from_c(cmd->args));
 }
 
 static void

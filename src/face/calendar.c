@@ -221,6 +221,22 @@ is_default_now(struct store_txn *txn, const struct calendar_ctx *ctx, struct str
 	return store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
 }
 
+/* A file may be given again: what it says of a calendar is what is there, so nothing changes and nobody is told. */
+static bool
+is_as_it_stands(struct store_txn *txn, const struct calendar_ctx *ctx, const struct calendar *calendar)
+{
+	struct calendar same = *calendar, there;
+	struct str      id = calendar_text(calendar, PROP_ID, ctx->arena);
+	struct item     item;
+
+	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read_body(item.body, &there))
+		return false;
+	if (same.prop[PROP_CHANGE_KEY].len == 0 || same.prop[PROP_CHANGE_KEY].at[0] == 'n')
+		same.prop[PROP_CHANGE_KEY] = there.prop[PROP_CHANGE_KEY];
+	fill_defaults(&same, ctx);
+	return str_eq(calendar_body(&same, ctx->arena), item.body);
+}
+
 void
 calendar_put_import(struct store_txn *txn, const struct calendar_ctx *ctx, struct str value, struct str *why_out)
 {
@@ -243,6 +259,8 @@ calendar_put_import(struct store_txn *txn, const struct calendar_ctx *ctx, struc
 	was_default = is_default_now(txn, ctx, calendar_text(&calendar, PROP_ID, ctx->arena));
 	if (was_default && calendar.prop[PROP_IS_DEFAULT].len == 0)
 		calendar_set_flag(&calendar, PROP_IS_DEFAULT, true);
+	if (is_as_it_stands(txn, ctx, &calendar))
+		return;
 	if (calendar_flag(&calendar, PROP_IS_DEFAULT))
 		demote_default(txn, ctx, calendar_text(&calendar, PROP_ID, ctx->arena));
 	if (calendar.prop[PROP_CHANGE_KEY].len == 0 || calendar.prop[PROP_CHANGE_KEY].at[0] == 'n')

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#define LINGER_MS       1000
 #define STREAMS_MAX     100u
 /* Streams the peer has left while a worker was busy with them count here too. */
 #define EXCHANGES_MAX   128u
@@ -165,7 +166,19 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *byte
 	return 0;
 }
 
-/* Of a request that was answered before its end the rest is not wanted. */
+/*
+ * Of a request that was answered before its end the rest is not wanted.  A reset at once would be right (RFC 9113
+ * section 8.1), but there are clients that then lose the answer (curl 7.88): they get a moment to read it.
+ */
+static void
+linger(struct http_h2_stream *stream)
+{
+	MUST(stream->state == STREAM_SENDING);
+	stream->h2->sending--;
+	stream->state = STREAM_LINGERING;
+	stream->linger_until_ms = http_h2_now(stream->h2) + LINGER_MS;
+}
+
 static int
 on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
@@ -182,8 +195,8 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *contex
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
 	stream = stream_of(h2, frame->hd.stream_id);
-	if (stream && !stream->ended)
-		http_h2_reset(h2, stream->id, NGHTTP2_NO_ERROR);
+	if (stream && !stream->ended && stream->state == STREAM_SENDING)
+		linger(stream);
 	return 0;
 }
 
@@ -454,6 +467,8 @@ http_h2_deadline(const struct http_h2 *h2)
 
 		if (stream->state == STREAM_BODY)
 			deadline = earlier(deadline, body_deadline(stream));
+		if (stream->state == STREAM_LINGERING)
+			deadline = earlier(deadline, stream->linger_until_ms);
 	}
 	return deadline;
 }
@@ -469,6 +484,10 @@ refuse_late_bodies(struct http_h2 *h2)
 		link = link->next;
 		if (stream->state == STREAM_BODY && body_deadline(stream) <= http_h2_now(h2))
 			http_h2_refuse(stream, 408, "the request's body did not come in time");
+		if (stream->state == STREAM_LINGERING && stream->linger_until_ms <= http_h2_now(h2)) {
+			stream->linger_until_ms = HTTP_WHEEL_NEVER;
+			http_h2_reset(h2, stream->id, NGHTTP2_NO_ERROR);
+		}
 	}
 }
 

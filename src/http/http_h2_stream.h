@@ -15,7 +15,8 @@ enum stream_state {
 	STREAM_HEAD,         /* its fields come */
 	STREAM_BODY,         /* the head is accepted, the body comes */
 	STREAM_WORKING,      /* a worker has the exchange */
-	STREAM_SENDING       /* the response is nghttp2's to send */
+	STREAM_SENDING,      /* the response is nghttp2's to send */
+	STREAM_LINGERING     /* answered before its end: what still comes is thrown away for a moment */
 };
 
 struct http_h2_stream {
@@ -35,6 +36,7 @@ struct http_h2_stream {
 	size_t                sent;              /* of the response's body */
 	int64_t               body_from_ms;
 	uint64_t              body_arrived;
+	int64_t               linger_until_ms;
 };
 
 struct http_h2 {

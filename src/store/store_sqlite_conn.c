@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define BUSY_MS       5000                       /* only another program's lock is ever waited for */
 #define IDLE_MAX      64
@@ -62,7 +63,7 @@ sql_conn_fail(struct conn *conn, int code)
 	int  len;
 
 	/* SQLite keeps no system error for a COMMIT that failed; those who call here cleared errno before. */
-	if (system_errno == 0)
+	if (system_errno == 0 && code != SQLITE_NOTADB)
 		system_errno = seen_errno;
 
 	MUST((code & 0xff) != SQLITE_MISUSE && (code & 0xff) != SQLITE_RANGE);
@@ -71,6 +72,9 @@ sql_conn_fail(struct conn *conn, int code)
 	if (system_errno != 0 && len > 0 && (size_t)len < sizeof(sentence))
 		(void)snprintf(sentence + len, sizeof(sentence) - (size_t)len, ": %s", strerrordesc_np(system_errno));
 	conn->last_err = err_from_code(code, system_errno);
+	/* What is no database is a damaged store only where a store has been: its witness stands beside it. */
+	if (code == SQLITE_NOTADB && access(conn->engine->witness_path, F_OK) != 0)
+		conn->last_err = ERR_FOREIGN;
 	conn->last_was_sync = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
 	return sql_engine_fail(conn->engine, conn->last_err, sentence);
 }

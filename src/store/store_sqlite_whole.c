@@ -195,7 +195,7 @@ fetch_copy(const struct store_conf *conf, const char *path, const char *to, stru
  * it is whole without the log.  A store that cannot be opened is what restoring is for: it only counts as nothing.
  */
 static enum err
-retire(struct engine *engine, uint32_t *epoch_out, char why_out[512])
+retire(struct engine *engine, const struct guid *copy_id, uint32_t *epoch_out, char why_out[512])
 {
 	struct witness witness = { 0 };
 	struct meta    meta = { 0 };
@@ -209,6 +209,11 @@ retire(struct engine *engine, uint32_t *epoch_out, char why_out[512])
 		if (err == ERR_FOREIGN) {
 			sql_engine_tell(engine, why_out);
 			return err;
+		}
+		if (err == OK && !guid_eq(&meta.id, copy_id)) {
+			(void)snprintf(why_out, 512, "%.300s is another store than the one the copy is of; move it away first",
+			               engine->path);
+			return ERR_FOREIGN;
 		}
 		if (err == OK)
 			(void)sqlite3_wal_checkpoint_v2(engine->writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -264,7 +269,7 @@ sqlite_restore(const struct store_conf *conf, struct str rest, const char *path,
 	                    &engine->lock_fd, why_out));
 	TRY(start_file(&file, engine->path, ".restoring", why_out));
 	TRY(fetch_copy(conf, path, file.path, &meta, why_out));
-	TRY(retire(engine, &epoch, why_out));
+	TRY(retire(engine, &meta.id, &epoch, why_out));
 	witness = (struct witness){
 		.id = meta.id,
 		.epoch = sql_next_epoch(conf->clock, epoch > meta.epoch ? epoch : meta.epoch),

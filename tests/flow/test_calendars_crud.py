@@ -298,3 +298,17 @@ def test_refusals_of_the_server_itself_and_requests_without_a_host(server):
     early = raw(b"POST /v1.0/me/calendars HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5\r\n"
                 b"Expect: 100-continue\r\n\r\n")
     assert early.startswith("HTTP/1.1 401 ") and "100 Continue" not in early
+
+
+def test_a_file_given_again_changes_nothing_and_tells_nobody(server):
+    lines = [ann(), put(ANN, {"id": "d", "name": "D", "isDefaultCalendar": True}), put(ANN, {"id": "e", "name": "E"}),
+             put(ANN, {"id": "f", "name": "F", "changeKey": "mine", "color": "lightBlue"})]
+    one = server(lines=lines)
+    bearer = one.token("ann@contoso.com")
+    delta = one.get("/beta/me/calendars/delta", bearer).json["@odata.deltaLink"]
+    keys = [item["changeKey"] for item in one.get("/beta/me/calendars", bearer).json["value"]]
+    one.runner("import", "-", store=one.store, input="".join(json.dumps(line) + "\n" for line in lines))
+    assert one.get(delta, bearer).json["value"] == []
+    assert [item["changeKey"] for item in one.get("/beta/me/calendars", bearer).json["value"]] == keys
+    one.runner("import", "-", store=one.store, input=json.dumps(put(ANN, {"id": "e", "name": "E2"})) + "\n")
+    assert [item["name"] for item in one.get(delta, bearer).json["value"]] == ["E2"]

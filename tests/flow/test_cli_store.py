@@ -99,3 +99,24 @@ def test_the_default_store_is_made_with_its_folders(tm, home):
     path = pathlib.Path(home / "data" / "tidemark" / "tidemark.db")
     assert path.exists() and path.parent.stat().st_mode & 0o077 == 0
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_never_was_a_store_is_6_and_a_store_overwritten_is_7(tm, store, home):
+    (home / "t.db").write_text('{"op":"user"}\n' * 100)
+    tm("store", "info", store=store, code=6, error="file is not a database")
+    tm("serve", store=store, code=6)
+    (home / "t.db").unlink()
+    tm("user", "add", "--upn", "ann@contoso.com", store=store)
+    with open(home / "t.db", "r+b") as file:
+        file.write(b"x" * 4096)
+    tm("store", "info", store=store, code=7)
+    tm("serve", store=store, code=7)
+
+
+def test_a_copy_of_another_store_is_not_put_over_a_sound_one(tm, store, home):
+    tm("user", "add", "--upn", "ann@contoso.com", store=store)
+    tm("user", "add", "--upn", "bob@contoso.com", store=f"{store}2")
+    tm("store", "backup", home / "copy", store=f"{store}2")
+    tm("store", "restore", home / "copy", store=store, code=6, error="another store")
+    assert "ann@contoso.com" in tm("user", "list", store=store).stdout
+    tm("store", "restore", home / "copy", store=f"{store}2")

@@ -428,3 +428,16 @@ def test_h2load_and_nghttp_talk_to_it(tls):
     done = subprocess.run(["nghttp", "-v", "--no-verify-peer", "-H", f"Authorization: Bearer {token}", url],
                           capture_output=True, text=True, timeout=60, env=base_env(tls.runner.home), check=False)
     assert ":status: 200" in done.stdout and "@odata.deltaLink" in done.stdout
+
+
+def test_an_answer_before_the_body_ends_reaches_curl(server, home):
+    """Debian 12's curl loses the status when the reset comes with the answer; it gets a moment to read it."""
+    one = server(lines=[user("ann@contoso.com")])
+    body = home / "big"
+    body.write_bytes(b"x" * 3_000_000)
+    for token, status in ((one.token("ann@contoso.com"), "413"), ("nonsense", "401")):
+        done = subprocess.run(["curl", "-sS", "--http2", "--cacert", one.ca, "-H", f"Authorization: Bearer {token}",
+                               "-H", "Content-Type: application/json", "--data-binary", f"@{body}", "-o", "/dev/null",
+                               "-w", "%{http_code} %{http_version}", f"{one.base}/v1.0/me/calendars"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.stdout == f"{status} 2", done
