@@ -91,16 +91,22 @@ buf_printf(struct buf *buf, const char *fmt, ...)
 	char   *room;
 	int     len;
 
-	va_start(args, fmt);
-	len = vsnprintf(NULL, 0, fmt, args);
-	va_end(args);
-	MUST(len >= 0);
-	room = buf_room(buf, (size_t)len + 1);
+	/* Most of what is printed is short: the first try is into the room there is. */
+	room = buf_room(buf, 1);
 	if (!room)
 		return;
 	va_start(args, fmt);
-	(void)vsnprintf(room, (size_t)len + 1, fmt, args);
+	len = vsnprintf(room, buf->size - buf->len, fmt, args);
 	va_end(args);
+	MUST(len >= 0);
+	if ((size_t)len >= buf->size - buf->len || (size_t)len >= buf->limit - buf->len) {
+		room = buf_room(buf, (size_t)len + 1);
+		if (!room)
+			return;
+		va_start(args, fmt);
+		(void)vsnprintf(room, (size_t)len + 1, fmt, args);
+		va_end(args);
+	}
 	buf->len += (size_t)len;
 }
 

@@ -9,26 +9,46 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define LINE_MAX_BYTES  ((size_t)4096)   /* PIPE_BUF: a pipe that says it has room takes a line whole */
 #define WAIT_MS         200
 #define VALUE_MAX_BYTES ((size_t)256)
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
+static bool
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* Plain ASCII goes through; everything else is written \u00XX byte by byte: ugly, and beyond forging. */
 static void
 put_value(struct buf *line, struct str value)
 {
-	value = str_first(value, VALUE_MAX_BYTES);
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)value.at[i];
+	size_t at = 0;
 
-		if (c == '"' || c == '\\')
-			buf_printf(line, "\\%c", c);
-		else if (c >= 0x20 && c < 0x7f)
-			buf_put_char(line, (char)c);
+	value = str_first(value, VALUE_MAX_BYTES);
+	while (at < value.len) {
+		size_t from = at;
+
+		while (at < value.len && is_plain((unsigned char)value.at[at]))
+			at++;
+		buf_put(line, str_of(value.at + from, at - from));
+		if (at == value.len)
+			return;
+		if (value.at[at] == '"' || value.at[at] == '\\')
+			buf_printf(line, "\\%c", value.at[at]);
 		else
-			buf_printf(line, "\\u%04x", c);
+			buf_printf(line, "\\u%04x", (unsigned char)value.at[at]);
+		at++;
+	}
+}
+
+static void
+put_digits(char *at, int count, int value)
+{
+	while (count-- > 0) {
+		at[count] = (char)('0' + value % 10);
+		value /= 10;
 	}
 }
 
@@ -37,12 +57,19 @@ put_time(struct buf *line, const struct clock *clock)
 {
 	int64_t   ms = clock_wall_ms(clock);
 	time_t    s = (time_t)(ms / 1000);
+	char      text[] = "0000-00-00T00:00:00.000Z";
 	struct tm utc;
 
-	if (!gmtime_r(&s, &utc))
+	if (ms < 0 || !gmtime_r(&s, &utc))
 		return;
-	buf_printf(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-	           utc.tm_hour, utc.tm_min, utc.tm_sec, (int)(ms % 1000));
+	put_digits(text, 4, utc.tm_year + 1900);
+	put_digits(text + 5, 2, utc.tm_mon + 1);
+	put_digits(text + 8, 2, utc.tm_mday);
+	put_digits(text + 11, 2, utc.tm_hour);
+	put_digits(text + 14, 2, utc.tm_min);
+	put_digits(text + 17, 2, utc.tm_sec);
+	put_digits(text + 20, 3, (int)(ms % 1000));
+	buf_put(line, str_of(text, sizeof(text) - 1));
 }
 
 static void
@@ -60,6 +87,16 @@ has_room(const struct log *log)
 	return poll(&end, 1, log->sink->dropped ? 0 : WAIT_MS) > 0 && (end.revents & POLLOUT) != 0;
 }
 
+static uint64_t
+lines_in(struct str text)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.at[i] == '\n';
+	return count;
+}
+
 static void
 put_shared(const struct log *log, struct str line)
 {
@@ -68,7 +105,7 @@ put_shared(const struct log *log, struct str line)
 
 	MUST(pthread_mutex_lock(&log->sink->turn) == 0);
 	if (!has_room(log)) {
-		log->sink->dropped++;
+		log->sink->dropped += lines_in(line);
 	} else if (log->sink->dropped) {
 		len = snprintf(told, sizeof(told), "{\"level\":\"warn\",\"event\":\"log lines dropped\",\"count\":\"%llu\"}\n",
 		               (unsigned long long)log->sink->dropped);
@@ -77,11 +114,39 @@ put_shared(const struct log *log, struct str line)
 		if (has_room(log))
 			put_line(log->fd, line);
 		else
-			log->sink->dropped++;
+			log->sink->dropped += lines_in(line);
 	} else {
 		put_line(log->fd, line);
 	}
 	MUST(pthread_mutex_unlock(&log->sink->turn) == 0);
+}
+
+/* False: the line is longer than may be. */
+static bool
+make_line(struct buf *line, const struct log *log, enum log_level level, const char *event, const struct log_pair *pairs)
+{
+	buf_open(line, LOG_WRITE_MAX);
+	buf_put(line, STR("{\"time\":\""));
+	put_time(line, log->clock);
+	buf_printf(line, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
+	for (; pairs->name; pairs++) {
+		buf_put(line, STR(",\""));
+		buf_put(line, str_from_c(pairs->name));
+		buf_put(line, STR("\":\""));
+		put_value(line, pairs->value);
+		buf_put_char(line, '"');
+	}
+	buf_put(line, STR("}\n"));
+	return buf_err(line) == OK;
+}
+
+static void
+put(const struct log *log, struct str text)
+{
+	if (log->sink)
+		put_shared(log, text);
+	else
+		put_line(log->fd, text);
 }
 
 void
@@ -91,19 +156,40 @@ log_event(const struct log *log, enum log_level level, const char *event, const 
 
 	if (!log || level > log->level)
 		return;
-	buf_open(&line, LINE_MAX_BYTES);
-	buf_put(&line, STR("{\"time\":\""));
-	put_time(&line, log->clock);
-	buf_printf(&line, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
-	for (; pairs->name; pairs++) {
-		buf_printf(&line, ",\"%s\":\"", pairs->name);
-		put_value(&line, pairs->value);
-		buf_put_char(&line, '"');
+	if (make_line(&line, log, level, event, pairs))
+		put(log, buf_str(&line));
+	buf_close(&line);
+}
+
+/* ---- lines that go out together --------------------------------------------------------------- */
+
+void
+log_lines_open(struct log_lines *lines, const struct log *log)
+{
+	lines->log = log;
+	lines->len = 0;
+}
+
+void
+log_lines_flush(struct log_lines *lines)
+{
+	if (lines->len > 0)
+		put(lines->log, str_of(lines->text, lines->len));
+	lines->len = 0;
+}
+
+void
+log_lines_add(struct log_lines *lines, enum log_level level, const char *event, const struct log_pair *pairs)
+{
+	struct buf line;
+
+	if (!lines->log || level > lines->log->level)
+		return;
+	if (make_line(&line, lines->log, level, event, pairs)) {
+		if (line.len > sizeof(lines->text) - lines->len)
+			log_lines_flush(lines);
+		memcpy(lines->text + lines->len, line.at, line.len);
+		lines->len += line.len;
 	}
-	buf_put(&line, STR("}\n"));
-	if (buf_err(&line) == OK && log->sink)
-		put_shared(log, buf_str(&line));
-	else if (buf_err(&line) == OK)
-		put_line(log->fd, buf_str(&line));
 	buf_close(&line);
 }

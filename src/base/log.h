@@ -5,7 +5,7 @@
  * Only main, the server's loop and the face's last step log; rooms return errors.
  * Text values are escaped (control bytes, DEL, bytes that are not UTF-8 or that
  * change writing direction) and cut to 256 bytes, so a request cannot forge a line.
- * Secrets are never passed as values.  Thread-safe: one write(2) a line.
+ * Secrets are never passed as values.  Thread-safe: a line is in one write(2).
  */
 #pragma once
 
@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+
+#define LOG_WRITE_MAX ((size_t)4096)             /* PIPE_BUF: a pipe that says it has room takes it whole */
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -40,6 +42,17 @@ struct log_pair {
 
 /* pairs: up to 16, ended by one whose name is NULL. */
 void log_event(const struct log *log, enum log_level level, const char *event, const struct log_pair *pairs);
+
+/* Lines that go out together: as few writes as hold them, none of which a pipe divides.  One thread's. */
+struct log_lines {
+	const struct log *log;
+	size_t            len;
+	char              text[LOG_WRITE_MAX];
+};
+
+void log_lines_open(struct log_lines *lines, const struct log *log);         /* NULL: nothing is kept */
+void log_lines_add(struct log_lines *lines, enum log_level level, const char *event, const struct log_pair *pairs);
+void log_lines_flush(struct log_lines *lines);
 
 #define LOG_EVENT(log, level, event, ...)                                            \
 	log_event((log), (level), (event), (const struct log_pair[]){ __VA_ARGS__, { NULL, { 0 } } })

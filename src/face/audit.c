@@ -22,8 +22,8 @@ guid_shown(const struct guid *guid, char text[GUID_TEXT_LEN])
 	return str_of(text, GUID_TEXT_LEN);
 }
 
-void
-call_audit(const struct call *call)
+static void
+audit(const struct call *call, struct log_lines *lines)
 {
 	const struct log      *log = call->face->parts.audit;
 	const struct http_req *req = call->req;
@@ -34,8 +34,32 @@ call_audit(const struct call *call)
 	if (!log || (status != 401 && status != 403 && !is_write(req->method)))
 		return;
 	number = arena_printf(call->arena, "%u", status);
-	LOG_EVENT(log, LOG_INFO, "audit", { "method", req->method_text }, { "path", req->path }, { "status", number },
-	          { "tenant", guid_shown(&call->caller.tenant, tenant) }, { "oid", guid_shown(&call->caller.oid, oid) },
-	          { "app", call->caller.app.at ? call->caller.app : STR_EMPTY },
-	          { "request-id", str_of(call->request_id, GUID_TEXT_LEN) }, { "peer", req->peer });
+	const struct log_pair pairs[] = {
+		{ "method", req->method_text },
+		{ "path", req->path },
+		{ "status", number },
+		{ "tenant", guid_shown(&call->caller.tenant, tenant) },
+		{ "oid", guid_shown(&call->caller.oid, oid) },
+		{ "app", call->caller.app.at ? call->caller.app : STR_EMPTY },
+		{ "request-id", str_of(call->request_id, GUID_TEXT_LEN) },
+		{ "peer", req->peer },
+		{ NULL, STR_EMPTY },
+	};
+
+	if (lines)
+		log_lines_add(lines, LOG_INFO, "audit", pairs);
+	else
+		log_event(log, LOG_INFO, "audit", pairs);
+}
+
+void
+call_audit(const struct call *call)
+{
+	audit(call, NULL);
+}
+
+void
+call_audit_with_others(const struct call *call, struct log_lines *lines)
+{
+	audit(call, lines);
 }

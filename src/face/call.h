@@ -42,6 +42,8 @@ struct call {
 	bool                   by_server;        /* a refusal of the server's own: Retry-After is its business */
 	bool                   must_block;       /* run me again where I may wait */
 	bool                   inner;            /* one of a batch */
+	bool                   pledged;          /* its success stands if the commit it shares does (commit.h) */
+	struct call           *next;             /* that waits for the same commit */
 };
 
 /* Notes the refusal and gives its row's error.  An empty detail takes the row's message. */
@@ -54,6 +56,8 @@ enum err call_must_block(struct call *call) MUST_CHECK;
  * `outer`: NULL, or the batch.  False: it must run where it may wait; resp is then to be cleared.
  */
 bool call_run(const struct face *face, const struct call *outer, const struct http_req *req, struct http_resp *resp);
+/* Makes the answer a failure: of the refusal that was noted, or of what `err` stands for. */
+void call_fail(struct call *call, enum err err);
 
 /* "https://host", without a slash at the end. */
 struct str call_base_url(const struct call *call);
@@ -97,6 +101,8 @@ void face_login(struct call *call);
 
 /* One line for a request that was denied or that writes (audit.c); the answer is complete. */
 void call_audit(const struct call *call);
+/* The same, written when those lines are. */
+void call_audit_with_others(const struct call *call, struct log_lines *lines);
 
 /* Gives the mailbox its default calendar if it has never had one. */
 enum err face_ensure_calendars(struct call *call) MUST_CHECK;

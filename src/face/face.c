@@ -7,6 +7,7 @@
 #include "auth/known.h"
 #include "auth/policy.h"
 #include "face/call.h"
+#include "face/commit.h"
 #include "face/fields.h"
 #include "face/page.h"
 #include "feed/collection.h"
@@ -345,6 +346,15 @@ answer_failure(struct call *call, enum err err)
 	fail_write(call, refusal);
 }
 
+void
+call_fail(struct call *call, enum err err)
+{
+	http_resp_clear(call->resp);
+	fields_put_common(call);
+	answer_failure(call, err);
+	fields_pack(call);
+}
+
 bool
 call_run(const struct face *face, const struct call *outer, const struct http_req *req, struct http_resp *resp)
 {
@@ -369,7 +379,8 @@ call_run(const struct face *face, const struct call *outer, const struct http_re
 		fields_finish(call);
 	if (!outer)
 		fields_pack(call);
-	call_audit(call);
+	if (err != OK || !commit_pledge(call))
+		call_audit(call);
 	return true;
 }
 
@@ -400,13 +411,19 @@ face_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 	const struct face *face = ctx;
 	bool               writes = req->method != HTTP_GET && req->method != HTTP_HEAD && req->method != HTTP_OPTIONS;
 	bool               has_body = req->method == HTTP_POST || req->method == HTTP_PATCH || req->method == HTTP_PUT;
+	bool               known;
 	struct route       route;
 
 	*plan_out = (struct http_plan){ .body_max = has_body ? BODY_MAX : 0, .blocks = writes };
+	if (!writes)
+		return;
+	/* A bearer is judged before others wait for the answer. */
+	known = is_known(face, req);
+	plan_out->grouped = known && commit_takes(req);
 	if (!has_body)
 		return;
 	/* Nobody unknown sends us a body, nor is told to go on. */
-	plan_out->early = !is_known(face, req);
+	plan_out->early = !known;
 	if (!plan_out->early && req->method == HTTP_PUT && route_parse(req->path, req->arena, &route) == OK &&
 	    route.kind == ROUTE_CONTENT) {
 		plan_out->stream = true;
@@ -533,5 +550,6 @@ face_close(struct face **face)
 struct http_app
 face_app(struct face *face)
 {
-	return (struct http_app){ .ctx = face, .plan = face_plan, .answer = face_answer, .refuse = face_refuse };
+	return (struct http_app){ .ctx = face, .plan = face_plan, .answer = face_answer, .refuse = face_refuse,
+		                  .group_open = commit_open, .group_settle = commit_settle, .group_close = commit_close };
 }

@@ -2,6 +2,7 @@
 /* face_calendar — a calendar by itself: get, create, update, delete. */
 #include "face/calendar.h"
 #include "face/call.h"
+#include "face/commit.h"
 #include "face/entity.h"
 #include "face/fields.h"
 #include "face/page.h"
@@ -183,7 +184,7 @@ face_create_calendar(struct call *call)
 
 	TRY(call_read_body(call));
 
-	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
+	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
 	calendar_ensure_default(txn, &ctx);
 	calendar_create(txn, &ctx, call->req->body, &item, &why);
@@ -216,7 +217,7 @@ face_update_calendar(struct call *call)
 	TRY(call_read_body(call));
 	TRY(target_id(call));
 
-	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
+	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
 	calendar_ensure_default(txn, &ctx);
 	calendar_update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body, &item, &why);
@@ -236,7 +237,7 @@ face_remove_calendar(struct call *call)
 	TRY(query_allow(call, none, "on a write", "Leave them out."));
 	TRY(target_id(call));
 
-	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
+	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
 	calendar_ensure_default(txn, &ctx);
 	calendar_remove(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), &why);

@@ -320,6 +320,21 @@ get_u32(const char *at)
 	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
+static void
+put_name(struct buf *json, const char *name)
+{
+	struct str text = str_from_c(name);
+	char      *room = buf_room(json, text.len + 3);
+
+	if (!room)
+		return;
+	room[0] = '"';
+	memcpy(room + 1, text.at, text.len);
+	room[text.len + 1] = '"';
+	room[text.len + 2] = ':';
+	buf_grew(json, text.len + 3);
+}
+
 struct str
 calendar_body(const struct calendar *calendar, struct arena *arena)
 {
@@ -336,7 +351,7 @@ calendar_body(const struct calendar *calendar, struct arena *arena)
 		MUST(calendar->prop[prop].len > 0);
 		buf_put_char(&json, prop == 0 ? '{' : ',');
 		start = (uint32_t)json.len;
-		buf_printf(&json, "\"%s\":", props[prop].name);
+		put_name(&json, props[prop].name);
 		buf_put(&json, calendar->prop[prop]);
 		if (!props[prop].beta)
 			continue;

@@ -46,6 +46,7 @@ struct http_req {
 	size_t                   field_count;
 	bool                     tls;
 	bool                     may_block;     /* on a worker thread */
+	void                   *group;         /* the group this answer is made in; NULL: none */
 	uint64_t                 body_announced;        /* Content-Length; 0 if there is none */
 	struct http_conn        *stream;        /* for http_req_read(); NULL: no body is on its way … */
 	struct http_pipe        *pipe;          /* … unless it comes over HTTP/2 */
@@ -96,6 +97,7 @@ struct http_plan {
 	bool   blocks;                   /* the answer may block: run it on a worker */
 	bool   stream;                   /* the answer reads the body itself, piece by piece; then it blocks, too */
 	bool   early;                    /* the answer is known without the body, which is not read: the connection ends */
+	bool   grouped;                  /* the answer waits for what others wait for, too: make it in a group (http_app) */
 };
 
 enum http_verdict { HTTP_DONE, HTTP_BLOCKS };
@@ -109,6 +111,17 @@ struct http_app {
 	   Retry-After of a 503 is the server's business. */
 	void              (*refuse)(void *ctx, const struct http_req *req, unsigned status, const char *reason,
 	                            struct http_resp *resp);
+	/*
+	 * Answers of a group are made one after the other by one thread, and none is sent before the group is settled:
+	 *
+	 *   group_open · answer, for each that waits · group_settle · all are sent · group_close
+	 *
+	 * So many writes share one sync and no thread is woken in between.  An answer may still change until
+	 * group_settle() returns.  NULL, all three: nothing is grouped.
+	 */
+	void *(*group_open)(void *ctx);
+	void  (*group_settle)(void *ctx, void *group);
+	void  (*group_close)(void *ctx, void *group);
 };
 
 struct http_limits {                     /* zero takes the default in brackets */

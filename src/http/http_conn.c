@@ -294,7 +294,7 @@ hand_to_worker(struct http_conn *conn)
 	http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
 	if (conn->in.len == 0)
 		http_loop_put_spare(conn->loop, &conn->in);
-	if (http_workers_put(conn->loop->server->workers, exchange))
+	if (http_server_put(conn->loop->server, exchange))
 		return STEP_WAIT;
 	if (exchange->req.stream)
 		conn->close_after = true;

@@ -197,7 +197,7 @@ hand_to_worker(struct http_h2_stream *stream)
 
 	http_resp_clear(&stream->exchange->resp);
 	stream->state = STREAM_WORKING;
-	if (http_workers_put(h2->conn->loop->server->workers, stream->exchange))
+	if (http_server_put(h2->conn->loop->server, stream->exchange))
 		h2->working++;
 	else
 		http_h2_refuse(stream, 503, "too many requests wait for a worker");

@@ -105,6 +105,44 @@ http_loop_give_back(struct http_exchange *exchange)
 	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
 }
 
+/* Takes those of one loop out of the list, which keeps the others; the first comes to stand last. */
+static struct http_exchange *
+take_out(struct http_exchange **list, const struct http_loop *loop)
+{
+	struct http_exchange *chain = NULL;
+
+	while (*list) {
+		struct http_exchange *exchange = *list;
+
+		if (exchange->conn->loop != loop) {
+			list = &exchange->next;
+			continue;
+		}
+		*list = exchange->next;
+		exchange->next = chain;
+		chain = exchange;
+	}
+	return chain;
+}
+
+void
+http_loop_give_back_all(struct http_exchange *list)
+{
+	while (list) {
+		struct http_exchange *last = list;
+		struct http_loop     *loop = last->conn->loop;
+		struct http_exchange *chain = take_out(&list, loop);
+
+		MUST(pthread_mutex_lock(&loop->back_lock) == 0);
+		last->next = loop->back;
+		loop->back = chain;
+		/* Inside the lock: a loop that has seen its last exchange may end. */
+		if (!last->next)
+			wake(loop);
+		MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
+	}
+}
+
 void
 http_loop_pulled(struct http_exchange *exchange)
 {

@@ -60,6 +60,7 @@ void              http_loop_join(struct http_loop *loop);
 
 bool http_loop_register(struct http_loop *loop, struct http_conn *conn);
 void http_loop_give_back(struct http_exchange *exchange);        /* by a worker */
+void http_loop_give_back_all(struct http_exchange *list);        /* each to its loop, which is woken once */
 void http_loop_pulled(struct http_exchange *exchange);           /* by a worker: its pipe has room again */
 
 /* The rest is for the loop's own thread. */

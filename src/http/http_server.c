@@ -139,6 +139,7 @@ http_open(const struct http_conf *conf, const struct http_app *app, struct http_
 	}
 	server->peers = http_peers_open(server->limits.connections_max, server->limits.connections_per_peer_max);
 	server->workers = http_workers_open(server->limits.workers_max, &server->app);
+	server->groups = http_groups_open((size_t)server->limits.workers_max * HTTP_QUEUE_PER_WORKER, &server->app);
 	TRY(http_listener_open(conf, &server->listener, why_out));
 	*server_out = server;
 	server = NULL;
@@ -154,6 +155,7 @@ http_close(struct http_server **server)
 		return;
 	http_listener_close(&old->listener);
 	http_workers_close(&old->workers);
+	http_groups_close(&old->groups);
 	for (unsigned i = 0; i < old->loop_count; i++)
 		http_loop_close(&old->loops[i]);
 	http_peers_close(&old->peers);
@@ -186,6 +188,16 @@ http_stop(struct http_server *server)
 {
 	atomic_store(&server->stopping, true);
 	wake_door(server);
+}
+
+bool
+http_server_put(struct http_server *server, struct http_exchange *exchange)
+{
+	const struct http_plan *plan = &exchange->plan;
+
+	if (server->groups && plan->grouped && !plan->stream && exchange->body.len <= HTTP_GROUP_BODY_MAX)
+		return http_groups_put(server->groups, exchange);
+	return http_workers_put(server->workers, exchange);
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "http/http_group.h"
 #include "http/http_listen.h"
 #include "http/http_loop.h"
 #include "http/http_peers.h"
@@ -21,6 +22,7 @@ struct http_server {
 	struct http_tls     *tls;                /* NULL: plain */
 	struct http_peers   *peers;
 	struct http_workers *workers;
+	struct http_groups  *groups;             /* NULL: the application has none */
 	struct http_loop    *loops[HTTP_LOOPS_MAX];
 	unsigned             loop_count;
 
@@ -32,4 +34,9 @@ struct http_server {
 	_Atomic uint64_t     accepted, refused;
 };
 
+/*
+ * Gives an exchange whose answer may block to the threads it is for.  False: too many wait there.
+ * Else it comes back through http_loop_give_back().
+ */
+bool http_server_put(struct http_server *server, struct http_exchange *exchange);
 void http_server_conn_ended(struct http_server *server, const struct http_peer_key *key);

@@ -29,6 +29,11 @@ struct store_txn {
 	bool          was_done;
 };
 
+struct store_group {
+	struct store *store;
+	void         *inner;                     /* NULL: the engine has no groups */
+};
+
 struct store_scan {
 	struct store     *store;
 	void             *inner;
@@ -287,8 +292,8 @@ store_next_feed(struct store *store, const struct store_feed *after, struct stor
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-struct store_txn *
-store_begin(struct store *store, const struct store_op *op, struct arena *arena)
+static struct store_txn *
+begin(struct store *store, void *group, const struct store_op *op, struct arena *arena)
 {
 	struct store_txn *txn = calloc(1, sizeof(*txn));
 
@@ -297,9 +302,17 @@ store_begin(struct store *store, const struct store_op *op, struct arena *arena)
 	atomic_fetch_add(&store->in_use, 1);
 	if (store->access == STORE_LOOK)
 		txn->err = ERR_NOT_ALLOWED;
+	else if (group)
+		txn->err = store->backend->group_begin(group, op, arena, &txn->inner, &txn->was_done);
 	else
 		txn->err = store->backend->begin(store->engine, op, arena, &txn->inner, &txn->was_done);
 	return txn;
+}
+
+struct store_txn *
+store_begin(struct store *store, const struct store_op *op, struct arena *arena)
+{
+	return begin(store, NULL, op, arena);
 }
 
 bool
@@ -509,6 +522,47 @@ enum err
 store_txn_err(const struct store_txn *txn)
 {
 	return txn->err;
+}
+
+/* ---- groups --------------------------------------------------------------------------------- */
+
+struct store_group *
+store_group_open(struct store *store)
+{
+	struct store_group *group = calloc(1, sizeof(*group));
+
+	MUST(group != NULL);
+	group->store = store;
+	atomic_fetch_add(&store->in_use, 1);
+	if (store->access != STORE_LOOK && store->backend->group_open)
+		group->inner = store->backend->group_open(store->engine);
+	return group;
+}
+
+struct store_txn *
+store_group_begin(struct store_group *group, const struct store_op *op, struct arena *arena)
+{
+	return begin(group->store, group->inner, op, arena);
+}
+
+enum err
+store_group_commit(struct store_group *group)
+{
+	return group->inner ? group->store->backend->group_commit(group->inner) : OK;
+}
+
+void
+store_group_close(struct store_group **group)
+{
+	struct store_group *old = *group;
+
+	if (!old)
+		return;
+	if (old->inner)
+		old->store->backend->group_close(old->inner);
+	atomic_fetch_sub(&old->store->in_use, 1);
+	free(old);
+	*group = NULL;
 }
 
 /* ---- the store as a whole ------------------------------------------------------------------- */

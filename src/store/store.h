@@ -13,7 +13,8 @@
  *          whole feed, which gives the feed's successor a new incarnation.
  *   Law 3  The epoch rises when history may have been cut (restore, time travel); for each feed
  *          the base, its head at that moment, is kept.
- *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.
+ *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  Of a group
+ *          (store_group_open()) only the group's own commit says so, for all of it.
  *   Law 5  A feed's change times never go back, whatever the clock does.
  *
  * A body is bytes to the store.  Besides its id an item may have a `key`, a second name that is
@@ -200,6 +201,24 @@ void     store_abort(struct store_txn **txn);                                /* 
 /* The caller's own refusal (a failed precondition): the transaction can now only end. */
 void     store_fail(struct store_txn *txn, enum err err);
 enum err store_txn_err(const struct store_txn *txn);
+
+/*
+ * A group: transactions of one thread, one after the other, made durable by one commit.  A transaction that
+ * fails or is aborted is undone alone.  store_commit() of one only says that it stands; whoever
+ * is waiting for it may be told nothing before store_group_commit() has said OK, and what it wrote is
+ * seen by the group's later transactions and by no reader until then.
+ *
+ * The first store_group_begin() waits for the turn, which the group keeps: up to store_group_close()
+ * the thread must not call store_begin().  A group belongs to one thread.
+ */
+struct store_group;
+
+struct store_group *store_group_open(struct store *store);                   /* never NULL */
+struct store_txn   *store_group_begin(struct store_group *group, const struct store_op *op, struct arena *arena);
+/* As store_commit(), for all transactions that said OK; no more can begin.  Once a group. */
+enum err store_group_commit(struct store_group *group) MUST_CHECK;
+/* The store's chores, and the turn to the next.  A group that was not committed is rolled back. */
+void     store_group_close(struct store_group **group);
 
 /* ---- the store as a whole --------------------------------------------------------------------- */
 

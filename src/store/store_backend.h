@@ -54,6 +54,12 @@ struct store_backend {
 	enum err (*remove_note)(void *txn, const char *space, struct str name);
 	enum err (*forget_ops)(void *txn, int64_t before_ms);
 	enum err (*finish)(void *txn, bool commit);                              /* frees txn in every case */
+	/* Groups; all NULL: each transaction of a group commits by itself. */
+	void *(*group_open)(void *engine);
+	enum err (*group_begin)(void *group, const struct store_op *op, struct arena *arena, void **txn_out,
+	                        bool *was_done_out);
+	enum err (*group_commit)(void *group);
+	void (*group_close)(void *group);
 
 	/* the whole */
 	enum err (*info)(void *engine, struct store_info *info_out);

@@ -341,6 +341,8 @@ sqlite_open(const struct store_conf *conf, struct str rest, void **engine_out, c
 	enum err                         err;
 
 	MUST(conf->access == STORE_SERVE || (!conf->create && !conf->scratch));
+	/* Nobody asks how much memory SQLite holds, and counting takes a lock at each allocation.  The first call decides. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	TRY(sql_engine_make(conf, rest, may_make, &engine, why_out));
 	TRY(find_file(engine, conf, why_out));
 	err = conf->access == STORE_SERVE ? serve(engine, conf, &meta, why_out) : look(engine, &meta, why_out);
@@ -439,6 +441,10 @@ const struct store_backend store_sqlite = {
 	.remove_note = sqlite_remove_note,
 	.forget_ops = sqlite_forget_ops,
 	.finish = sqlite_finish,
+	.group_open = sqlite_group_open,
+	.group_begin = sqlite_group_begin,
+	.group_commit = sqlite_group_commit,
+	.group_close = sqlite_group_close,
 	.info = sqlite_info,
 	.check = sqlite_check,
 	.backup = sqlite_backup,

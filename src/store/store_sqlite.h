@@ -13,6 +13,7 @@
 
 #include "store/store_backend.h"
 #include "store/store_file.h"
+#include "store/store_sqlite_group.h"
 #include "store/store_sqlite_heads.h"
 #include "store/store_sqlite_sql.h"
 
@@ -43,20 +44,6 @@ struct conn {
 	struct stream        items, tombs;
 	bool                 bodies_only;        /* what the items' walk gives */
 	uint64_t             left;
-};
-
-struct turn {                                    /* who may use the writing connection, and who waits for its commit */
-	pthread_mutex_t lock;                    /* over holder, first, last and every txn->result */
-	struct txn     *holder;
-	struct txn     *first, *last;            /* waiting to begin */
-	struct txn     *members;                 /* done, waiting for the one commit of them all; the holder's */
-	size_t          member_count, bytes;
-	uint64_t        writes;                  /* since the marker was last advanced */
-	int64_t         marked_ms;               /* monotonic; when that was */
-	uint64_t        marker;
-	bool            was_marked;              /* since the store was opened */
-	bool            is_broken;               /* a sync failed: nothing is written any more */
-	int             wal_pages, checkpoint_at;
 };
 
 struct engine {
@@ -103,12 +90,17 @@ struct feed_state {                              /* a feed's row, as the transac
 
 struct txn {
 	struct engine    *engine;
+	struct group     *group;                 /* NULL: it waits for its commit itself */
 	struct arena     *arena;
 	struct txn       *next;                  /* in the queue, or among the members */
 	pthread_cond_t    woken;
 	enum err          result;
 	bool              has_result;
+	bool              began;                 /* the outer transaction, which is all its own so far */
 	bool              in_savepoint;
+	bool              is_held;               /* the put below is still to be written (store_sqlite_write.c) */
+	enum err          torn;                  /* why it failed half written, with nothing to go back to */
+	struct item       held;
 	uint64_t          notes_changed, writes;
 	struct feed_state feed;                  /* the last one touched */
 };
@@ -220,13 +212,11 @@ enum err sqlite_put_note(void *txn, const char *space, struct str name, struct s
 enum err sqlite_remove_note(void *txn, const char *space, struct str name) MUST_CHECK;
 enum err sqlite_forget_ops(void *txn, int64_t before_ms) MUST_CHECK;
 enum err sqlite_finish(void *txn, bool commit) MUST_CHECK;
-
-/* ---- the turn and the shared commit (store_sqlite_group.c) ------------------------------------ */
-
-enum err sql_group_enter(struct txn *txn) MUST_CHECK;        /* on failure the turn has been passed on */
-enum err sql_group_leave(struct txn *txn, bool is_kept) MUST_CHECK;
-void     sql_group_watch_wal(struct engine *engine);
-void     sql_group_close(struct engine *engine);             /* the last marker, the last checkpoint */
+void    *sqlite_group_open(void *engine);
+enum err sqlite_group_begin(void *group, const struct store_op *op, struct arena *arena, void **txn_out,
+                            bool *was_done_out) MUST_CHECK;
+enum err sqlite_group_commit(void *group) MUST_CHECK;
+void     sqlite_group_close(void *group);
 
 /* ---- the whole (store_sqlite_whole.c, store_sqlite_check.c) ------------------------------------ */
 

@@ -10,6 +10,14 @@
  *             somebody waits and there is room: hand on the turn, wait for the group's commit
  *             otherwise: COMMIT, one sync, and tell every member how it went
  *
+ * A thread that has many transactions at hand does not change hands with itself: it holds the turn
+ *
+ *   hold    wait in line, once
+ *   enter, leave   as above, without waiting, and with a SAVEPOINT only before the first write of a
+ *           transaction that may still be refused; those that stand are counted as kept
+ *   settle  COMMIT, for the kept and for the members
+ *   let go  checkpoint, and the turn to the next
+ *
  * So nobody is told OK before the sync, the last in line never waits for more, and a group is as
  * large as the crowd.  If SQLite gives up the outer transaction (disk full), all its members hear
  * of it.  A transaction that stays open long delays its group, and must not wait for anything
@@ -56,6 +64,8 @@ wait_turn(struct txn *txn)
 	struct turn *turn = &txn->engine->turn;
 
 	lock(turn);
+	/* It would wait for itself. */
+	MUST(!turn->is_kept || !pthread_equal(turn->keeper, pthread_self()));
 	if (!turn->holder) {
 		turn->holder = txn;
 	} else {
@@ -213,8 +223,8 @@ tell_members(struct engine *engine, enum err result)
 	for (txn = turn->members; txn; txn = txn->next)
 		notes_changed += txn->notes_changed;
 	if (result == OK) {
-		atomic_fetch_add(&engine->notes_generation, notes_changed);
-		atomic_fetch_add(&engine->commits, turn->member_count);
+		atomic_fetch_add(&engine->notes_generation, notes_changed + turn->kept_notes);
+		atomic_fetch_add(&engine->commits, turn->member_count + turn->kept_count);
 	}
 	lock(turn);
 	while ((txn = turn->members)) {
@@ -225,7 +235,8 @@ tell_members(struct engine *engine, enum err result)
 		MUST(pthread_cond_signal(&txn->woken) == 0);
 	}
 	unlock(turn);
-	turn->member_count = 0;
+	turn->member_count = turn->kept_count = 0;
+	turn->kept_notes = 0;
 	turn->bytes = 0;
 }
 
@@ -238,7 +249,7 @@ lose_group(struct engine *engine, enum err why)
 	tell_members(engine, why);
 }
 
-static void
+static enum err
 commit_group(struct engine *engine)
 {
 	struct turn *turn = &engine->turn;
@@ -247,26 +258,36 @@ commit_group(struct engine *engine)
 	if (err == OK) {
 		atomic_fetch_add(&engine->syncs, 1);
 		tell_members(engine, OK);
-		return;
+		return OK;
 	}
 	if (engine->writer->last_was_sync) {
 		turn->is_broken = true;
 		err = ERR_UNSURE;
 	}
 	lose_group(engine, err);
+	return err;
 }
 
-/* Commits what there is, lets the next one in, and does the chores nobody should wait for. */
+/* The chores nobody should wait for, and the next one's turn. */
 static void
-settle_group(struct engine *engine)
+do_chores(struct engine *engine)
 {
 	uint64_t marker;
 
-	commit_group(engine);
 	checkpoint(engine);
 	marker = engine->turn.marker;
 	pass_turn(&engine->turn);
 	write_witness(engine, marker);
+}
+
+/* Commits what there is and lets the next one in. */
+static void
+settle_group(struct engine *engine)
+{
+	enum err told = commit_group(engine);
+
+	(void)told;
+	do_chores(engine);
 }
 
 enum err
@@ -276,19 +297,32 @@ sql_group_enter(struct txn *txn)
 	struct turn   *turn = &engine->turn;
 	enum err       err = OK;
 
-	wait_turn(txn);
+	if (!txn->group)
+		wait_turn(txn);
+	txn->began = !sql_conn_in_txn(engine->writer);
 	if (turn->is_broken)
 		err = sql_engine_fail(engine, ERR_IO, broken);
-	else if (!sql_conn_in_txn(engine->writer))
+	else if (txn->began)
 		err = sql_conn_do(engine->writer, SQL_BEGIN);
+	else if (!txn->group)
+		err = sql_group_mark(txn);
+	if (err == OK)
+		return OK;
+	lose_group(engine, err);
+	if (txn->group)
+		txn->group->lost = err;
 	else
-		err = sql_conn_do(engine->writer, SQL_SAVEPOINT);
-	if (err != OK) {
-		lose_group(engine, err);
 		pass_turn(turn);
-		return err;
-	}
-	txn->in_savepoint = turn->members != NULL;
+	return err;
+}
+
+enum err
+sql_group_mark(struct txn *txn)
+{
+	if (txn->began || txn->in_savepoint)
+		return OK;
+	TRY(sql_conn_do(txn->engine->writer, SQL_SAVEPOINT));
+	txn->in_savepoint = true;
 	return OK;
 }
 
@@ -298,8 +332,12 @@ undo(struct txn *txn)
 {
 	struct conn *writer = txn->engine->writer;
 
-	if (!txn->in_savepoint)
+	if (txn->torn != OK)
+		return txn->torn;
+	if (txn->began)
 		return sql_conn_do(writer, SQL_ROLLBACK);
+	if (!txn->in_savepoint)
+		return OK;
 	TRY(sql_conn_do(writer, SQL_ROLLBACK_TO));
 	return sql_conn_do(writer, SQL_RELEASE);
 }
@@ -309,10 +347,15 @@ join(struct txn *txn)
 {
 	struct turn *turn = &txn->engine->turn;
 
+	turn->writes += txn->writes;
+	if (txn->group) {
+		turn->kept_count++;
+		turn->kept_notes += txn->notes_changed;
+		return;
+	}
 	txn->next = turn->members;
 	turn->members = txn;
 	turn->member_count++;
-	turn->writes += txn->writes;
 }
 
 static enum err
@@ -345,12 +388,63 @@ sql_group_leave(struct txn *txn, bool is_kept)
 	else if (is_kept)
 		join(txn);
 
+	if (txn->group) {
+		if (err != OK)
+			txn->group->lost = err;
+		return err;
+	}
 	if (turn->members &&
 	    (!is_awaited(turn) || turn->member_count >= GROUP_TXN_MAX || turn->bytes >= GROUP_BYTES_MAX))
 		settle_group(engine);
 	else
 		pass_turn(turn);
 	return err == OK && is_kept ? await_result(txn) : err;
+}
+
+/* ---- a group that one thread keeps ------------------------------------------------------------ */
+
+void
+sql_group_hold(struct group *group)
+{
+	struct turn *turn = &group->engine->turn;
+
+	if (group->holds)
+		return;
+	wait_turn(group->place);
+	lock(turn);
+	turn->is_kept = true;
+	turn->keeper = pthread_self();
+	unlock(turn);
+	group->holds = true;
+}
+
+enum err
+sql_group_settle(struct group *group)
+{
+	struct turn *turn = &group->engine->turn;
+
+	group->is_settled = true;
+	if (group->lost != OK)
+		lose_group(group->engine, group->lost);
+	else if (turn->kept_count > 0 || turn->members)
+		group->lost = commit_group(group->engine);
+	return group->lost;
+}
+
+void
+sql_group_let_go(struct group *group)
+{
+	struct turn *turn = &group->engine->turn;
+
+	if (!group->holds)
+		return;
+	if (!group->is_settled)
+		lose_group(group->engine, ERR_BUSY);
+	lock(turn);
+	turn->is_kept = false;
+	unlock(turn);
+	do_chores(group->engine);
+	group->holds = false;
 }
 
 void

@@ -58,6 +58,9 @@
 	                  " WHERE " THIS_FEED)                                                                        \
 	X(SQL_FIND, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.key = ?4"            \
 	            " AND i.place > (f.fid << 40) + ?5 WHERE " THIS_FEED " ORDER BY i.place LIMIT ?6")                \
+	/* The same two by the feed's number, for a transaction that knows it. */                                     \
+	X(SQL_GET_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND id = ?2")                                \
+	X(SQL_FIND_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND key = ?2 ORDER BY place LIMIT 1")       \
 	X(SQL_ITEM_BELOW, "SELECT place, changed_ms FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1") \
 	X(SQL_TOMB_BELOW, "SELECT place, changed_ms FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1") \
 	X(SQL_GET_NOTE, "SELECT value FROM note WHERE space = ?1 AND name = ?2")                                      \

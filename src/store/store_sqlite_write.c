@@ -143,117 +143,7 @@ next_seq(struct txn *txn)
 	return OK;
 }
 
-/* ---- beginning and ending ------------------------------------------------------------------- */
-
-static enum err
-add_op(struct txn *txn, const struct store_op *op, bool *was_done_out)
-{
-	struct conn         *conn = txn->engine->writer;
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(sql_conn_stmt(conn, SQL_ADD_OP, &stmt));
-	sql_bind_blob(stmt, 1, str_of(op->id.b, sizeof(op->id.b)));
-	sql_bind_int(stmt, 2, clock_wall_ms(txn->engine->clock));
-	TRY(sql_conn_run(conn, stmt));
-	*was_done_out = changes(txn) == 0;
-	return OK;
-}
-
-static void
-txn_free(struct txn *txn)
-{
-	(void)pthread_cond_destroy(&txn->woken);
-	free(txn);
-}
-
-enum err
-sqlite_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
-{
-	struct txn *txn = calloc(1, sizeof(*txn));
-	bool        was_done = false;
-	enum err    err;
-
-	MUST(txn != NULL);
-	MUST(pthread_cond_init(&txn->woken, NULL) == 0);
-	txn->engine = engine;
-	txn->arena = arena;
-	err = sql_group_enter(txn);
-	if (err != OK) {
-		txn_free(txn);
-		return err;
-	}
-	if (op)
-		err = add_op(txn, op, &was_done);
-	if (err != OK) {
-		enum err left = sqlite_finish(txn, false);
-
-		(void)left;
-		return err;
-	}
-	*was_done_out = was_done;
-	*txn_out = txn;
-	return OK;
-}
-
-enum err
-sqlite_finish(void *inner, bool commit)
-{
-	struct txn *txn = inner;
-	enum err    err = commit ? flush(txn) : OK;
-	enum err    left = sql_group_leave(txn, commit && err == OK);
-
-	txn_free(txn);
-	return err != OK ? err : left;
-}
-
-/* ---- reading inside ------------------------------------------------------------------------- */
-
-enum err
-sqlite_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
-{
-	struct txn *txn = inner;
-
-	TRY(load(txn, feed));
-	*mark_out = sql_feed_state_mark(&txn->feed);
-	return OK;
-}
-
-enum err
-sqlite_txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out)
-{
-	struct txn *txn = inner;
-
-	return sql_conn_get(txn->engine->writer, feed, id, txn->arena, out);
-}
-
-enum err
-sqlite_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
-{
-	struct txn *txn = inner;
-
-	TRY(flush(txn));
-	return sql_conn_get_pinned(txn->engine->writer, feed, txn->arena, out);
-}
-
-enum err
-sqlite_txn_find(void *inner, const struct store_feed *feed, struct str key, struct item *out)
-{
-	struct txn *txn = inner;
-	size_t      count;
-
-	TRY(sql_conn_find(txn->engine->writer, feed, key, 0, 1, txn->arena, out, &count));
-	return count ? OK : ERR_NOT_FOUND;
-}
-
-enum err
-sqlite_txn_get_note(void *inner, const char *space, struct str name, struct str *out)
-{
-	struct txn *txn = inner;
-
-	return sql_conn_get_note(txn->engine->writer, space, name, txn->arena, out);
-}
-
-/* ---- items ---------------------------------------------------------------------------------- */
+/* ---- one line -------------------------------------------------------------------------------- */
 
 /* Runs one of the statements whose first two parameters are the feed's number and an id. */
 static enum err
@@ -291,13 +181,11 @@ run_on_range(struct txn *txn, enum sql sql, uint64_t after, uint64_t until)
 	return sql_conn_run(txn->engine->writer, stmt);
 }
 
-enum err
-sqlite_put(void *inner, const struct store_feed *name, const struct item *item)
+static enum err
+put(struct txn *txn, const struct item *item)
 {
-	struct txn        *txn = inner;
 	struct feed_state *feed = &txn->feed;
 
-	TRY(load(txn, name));
 	if (!feed->exists)
 		TRY(make_feed(txn));
 	TRY(next_seq(txn));
@@ -315,12 +203,273 @@ sqlite_put(void *inner, const struct store_feed *name, const struct item *item)
 	return run_on_item(txn, SQL_ADD_ITEM, item);
 }
 
+/* ---- the put that is held back ---------------------------------------------------------------- */
+
+/*
+ * In a group the last put of a transaction waits until it is known to be the last: nothing can refuse the
+ * transaction any more, so it is written without a savepoint, which costs as much as the write itself.
+ * It is for the feed that was touched last.
+ */
+static void
+hold(struct txn *txn, const struct item *item)
+{
+	txn->held = sql_item_copy(*item, txn->group->arena);
+	txn->is_held = true;
+}
+
+static enum err
+put_last(struct txn *txn)
+{
+	if (txn->is_held)
+		txn->torn = put(txn, &txn->held);
+	txn->is_held = false;
+	return txn->torn;
+}
+
+/* Somebody looks: what is held back must be there. */
+static enum err
+ready(struct txn *txn)
+{
+	if (!txn->is_held)
+		return OK;
+	txn->is_held = false;
+	TRY(sql_group_mark(txn));
+	return put(txn, &txn->held);
+}
+
+static enum err
+ready_to_write(struct txn *txn)
+{
+	TRY(ready(txn));
+	return sql_group_mark(txn);
+}
+
+/* ---- beginning and ending ------------------------------------------------------------------- */
+
+static enum err
+add_op(struct txn *txn, const struct store_op *op, bool *was_done_out)
+{
+	struct conn         *conn = txn->engine->writer;
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_group_mark(txn));
+	TRY(sql_conn_stmt(conn, SQL_ADD_OP, &stmt));
+	sql_bind_blob(stmt, 1, str_of(op->id.b, sizeof(op->id.b)));
+	sql_bind_int(stmt, 2, clock_wall_ms(txn->engine->clock));
+	TRY(sql_conn_run(conn, stmt));
+	*was_done_out = changes(txn) == 0;
+	return OK;
+}
+
+static void
+txn_free(struct txn *txn)
+{
+	(void)pthread_cond_destroy(&txn->woken);
+	free(txn);
+}
+
+static struct txn *
+txn_make(struct engine *engine, struct group *group, struct arena *arena)
+{
+	struct txn *txn = calloc(1, sizeof(*txn));
+
+	MUST(txn != NULL);
+	MUST(pthread_cond_init(&txn->woken, NULL) == 0);
+	txn->engine = engine;
+	txn->group = group;
+	txn->arena = arena;
+	return txn;
+}
+
+static enum err
+begin(struct txn *txn, const struct store_op *op, void **txn_out, bool *was_done_out)
+{
+	bool     was_done = false;
+	enum err err = sql_group_enter(txn);
+
+	if (err != OK) {
+		txn_free(txn);
+		return err;
+	}
+	if (op)
+		err = add_op(txn, op, &was_done);
+	if (err != OK) {
+		enum err left = sqlite_finish(txn, false);
+
+		(void)left;
+		return err;
+	}
+	*was_done_out = was_done;
+	*txn_out = txn;
+	return OK;
+}
+
+enum err
+sqlite_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
+{
+	return begin(txn_make(engine, NULL, arena), op, txn_out, was_done_out);
+}
+
+enum err
+sqlite_finish(void *inner, bool commit)
+{
+	struct txn *txn = inner;
+	enum err    err = OK, left;
+
+	if (commit)
+		err = txn->group ? put_last(txn) : flush(txn);
+	left = sql_group_leave(txn, commit && err == OK);
+
+	/* What an undone transaction knew of its feed is undone with it. */
+	if (txn->group && commit && left == OK)
+		txn->group->place->feed = txn->feed;
+	txn_free(txn);
+	return err != OK ? err : left;
+}
+
+/* ---- groups --------------------------------------------------------------------------------- */
+
+void *
+sqlite_group_open(void *engine)
+{
+	struct group *group = calloc(1, sizeof(*group));
+
+	MUST(group != NULL);
+	group->engine = engine;
+	group->place = txn_make(engine, group, NULL);
+	group->arena = arena_open(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096);
+	return group;
+}
+
+enum err
+sqlite_group_begin(void *inner, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
+{
+	struct group *group = inner;
+	struct txn   *txn;
+
+	MUST(!group->is_settled);
+	sql_group_hold(group);
+	if (group->lost != OK)
+		return group->lost;
+	arena_reset(group->arena);
+	txn = txn_make(group->engine, group, arena);
+	txn->feed = group->place->feed;
+	return begin(txn, op, txn_out, was_done_out);
+}
+
+enum err
+sqlite_group_commit(void *inner)
+{
+	struct group *group = inner;
+
+	if (group->lost == OK)
+		group->lost = flush(group->place);
+	return sql_group_settle(group);
+}
+
+void
+sqlite_group_close(void *inner)
+{
+	struct group *group = inner;
+
+	sql_group_let_go(group);
+	txn_free(group->place);
+	arena_close(&group->arena);
+	free(group);
+}
+
+/* ---- reading inside ------------------------------------------------------------------------- */
+
+enum err
+sqlite_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
+{
+	struct txn *txn = inner;
+
+	TRY(ready(txn));
+	TRY(load(txn, feed));
+	*mark_out = sql_feed_state_mark(&txn->feed);
+	return OK;
+}
+
+/* By an id or by a second key, in the feed touched last. */
+static enum err
+find_in(struct txn *txn, enum sql sql, struct str name, struct item *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct item                           item;
+
+	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
+	sql_bind_int(stmt, 1, txn->feed.fid);
+	sql_bind_blob(stmt, 2, name);
+	TRY(sql_conn_step(txn->engine->writer, stmt));
+	sql_item_from_row(stmt, &item);
+	*out = sql_item_copy(item, txn->arena);
+	return OK;
+}
+
+enum err
+sqlite_txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out)
+{
+	struct txn *txn = inner;
+
+	TRY(ready(txn));
+	TRY(load(txn, feed));
+	return txn->feed.exists ? find_in(txn, SQL_GET_IN, id, out) : ERR_NOT_FOUND;
+}
+
+enum err
+sqlite_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
+{
+	struct txn *txn = inner;
+
+	TRY(ready(txn));
+	TRY(flush(txn));
+	return sql_conn_get_pinned(txn->engine->writer, feed, txn->arena, out);
+}
+
+enum err
+sqlite_txn_find(void *inner, const struct store_feed *feed, struct str key, struct item *out)
+{
+	struct txn *txn = inner;
+
+	TRY(ready(txn));
+	TRY(load(txn, feed));
+	return txn->feed.exists ? find_in(txn, SQL_FIND_IN, key, out) : ERR_NOT_FOUND;
+}
+
+enum err
+sqlite_txn_get_note(void *inner, const char *space, struct str name, struct str *out)
+{
+	struct txn *txn = inner;
+
+	TRY(ready(txn));
+	return sql_conn_get_note(txn->engine->writer, space, name, txn->arena, out);
+}
+
+/* ---- items ---------------------------------------------------------------------------------- */
+
+enum err
+sqlite_put(void *inner, const struct store_feed *name, const struct item *item)
+{
+	struct txn *txn = inner;
+
+	TRY(ready(txn));
+	TRY(load(txn, name));
+	if (txn->group && !txn->began && !txn->in_savepoint && txn->feed.exists) {
+		hold(txn, item);
+		return OK;
+	}
+	TRY(sql_group_mark(txn));
+	return put(txn, item);
+}
+
 enum err
 sqlite_rewrite(void *inner, const struct store_feed *name, const struct item *item)
 {
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
 
+	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
 	if (!txn->feed.exists)
 		return ERR_NOT_FOUND;
@@ -340,6 +489,7 @@ sqlite_remove(void *inner, const struct store_feed *name, struct str id)
 	struct feed_state   *feed = &txn->feed;
 	struct sqlite3_stmt *stmt = NULL;
 
+	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
 	if (!feed->exists || feed->live == 0)
 		return ERR_NOT_FOUND;
@@ -375,6 +525,7 @@ sqlite_pin(void *inner, const struct store_feed *name, struct str id)
 	struct txn        *txn = inner;
 	struct feed_state *feed = &txn->feed;
 
+	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
 	if (!feed->exists)
 		return id.len ? ERR_NOT_FOUND : OK;
@@ -422,6 +573,7 @@ sqlite_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint3
 	struct feed_state *feed = &txn->feed;
 	struct store_mark  last = { 0 };
 
+	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
 	if (feed->exists && feed->tombs > 0)
 		TRY(find_purgeable(txn, until_ms, max, &last));
@@ -453,6 +605,7 @@ sqlite_drop_feed(void *inner, const struct store_feed *name)
 	struct txn        *txn = inner;
 	struct feed_state *feed = &txn->feed;
 
+	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
 	if (!feed->exists)
 		return OK;
@@ -474,6 +627,7 @@ sqlite_put_note(void *inner, const char *space, struct str name, struct str note
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
 
+	TRY(ready_to_write(txn));
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_PUT_NOTE, &stmt));
 	sql_bind_text(stmt, 1, space);
 	sql_bind_blob(stmt, 2, name);
@@ -489,6 +643,7 @@ sqlite_remove_note(void *inner, const char *space, struct str name)
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
 
+	TRY(ready_to_write(txn));
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_CUT_NOTE, &stmt));
 	sql_bind_text(stmt, 1, space);
 	sql_bind_blob(stmt, 2, name);
@@ -503,6 +658,7 @@ sqlite_forget_ops(void *inner, int64_t before_ms)
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
 
+	TRY(ready_to_write(txn));
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_FORGET_OPS, &stmt));
 	sql_bind_int(stmt, 1, before_ms);
 	return sql_conn_run(txn->engine->writer, stmt);

@@ -33,6 +33,7 @@ struct model {
 struct world {
 	struct kit   *kit;
 	struct store *stores[2];                 /* memory, sqlite */
+	struct store_group *groups[2];           /* which transactions are in now; NULL: each commits by itself */
 	struct model  now;
 	uint64_t      random;
 	int           bodies;
@@ -232,28 +233,79 @@ assert_item(struct world *world, int id, const struct line *line, const struct i
 	assert_true(str_eq(item->body, line->is_live ? name(world, "body", line->body) : STR_EMPTY));
 }
 
-/* What a transaction sees is its own writes. */
 static void
-look_inside(struct world *world, struct store_txn *txn, int f)
+look_by_key(struct world *world, struct store_txn *txn, int f)
 {
 	const struct model_feed *feed = &world->now.feeds[f];
 	struct store_feed        fname = feed_name(f);
-	int                      id = (int)draw(world, IDS), note = (int)draw(world, NOTES);
-	const struct line       *line = &feed->lines[id];
-	struct store_mark        mark;
+	int                      key = (int)draw(world, KEYS - 1) + 1, id = -1;
 	struct item              item;
-	struct str               value;
 
-	assert_true(store_txn_mark(txn, &fname, &mark));
-	assert_mark(feed, &mark);
+	do
+		id = model_next(feed, id < 0 ? 0 : feed->lines[id].seq, UINT64_MAX, true);
+	while (id >= 0 && feed->lines[id].key != key);
+	assert_int_equal(store_txn_find(txn, &fname, key_name(world, key), &item), id >= 0);
+	if (id >= 0)
+		assert_item(world, id, &feed->lines[id], &item);
+}
+
+static void
+look_by_id(struct world *world, struct store_txn *txn, int f)
+{
+	struct store_feed  fname = feed_name(f);
+	int                id = (int)draw(world, IDS);
+	const struct line *line = &world->now.feeds[f].lines[id];
+	struct item        item;
+
 	assert_int_equal(store_txn_get(txn, &fname, name(world, "id", id), &item), line->seq && line->is_live);
 	if (line->seq && line->is_live)
 		assert_item(world, id, line, &item);
+}
+
+static void
+look_at_mark(struct world *world, struct store_txn *txn, int f)
+{
+	struct store_feed fname = feed_name(f);
+	struct store_mark mark;
+
+	assert_true(store_txn_mark(txn, &fname, &mark));
+	assert_mark(&world->now.feeds[f], &mark);
+}
+
+static void
+look_at_pinned(struct world *world, struct store_txn *txn, int f)
+{
+	const struct model_feed *feed = &world->now.feeds[f];
+	struct store_feed        fname = feed_name(f);
+	struct item              item;
+
 	assert_int_equal(store_txn_get_pinned(txn, &fname, &item), feed->pinned != 0);
 	if (feed->pinned)
 		assert_item(world, feed->pinned - 1, &feed->lines[feed->pinned - 1], &item);
+}
+
+static void
+look_at_note(struct world *world, struct store_txn *txn, int f)
+{
+	int        note = (int)draw(world, NOTES);
+	struct str value;
+
+	(void)f;
 	assert_int_equal(store_txn_get_note(txn, "space", name(world, "note", note), &value),
 	                 world->now.notes[note] != 0);
+}
+
+/* What a transaction sees is its own writes, and in a group those of the ones before: whatever it looks at first. */
+static void
+look_inside(struct world *world, struct store_txn *txn, int f)
+{
+	static void (*const looks[])(struct world *, struct store_txn *, int) = {
+		look_at_mark, look_by_id, look_at_pinned, look_by_key, look_at_note,
+	};
+	size_t count = sizeof(looks) / sizeof(looks[0]), first = (size_t)draw(world, count);
+
+	for (size_t i = 0; i < count; i++)
+		looks[(first + i) % count](world, txn, f);
 	assert_int_equal(store_txn_err(txn), OK);
 }
 
@@ -296,13 +348,18 @@ one_step(struct world *world, struct store_txn *txns[2], struct store_txn *look)
 	}
 }
 
+static struct store_txn *
+begin(struct world *world, int i)
+{
+	struct arena *arena = world->kit->arena;
+
+	return world->groups[i] ? store_group_begin(world->groups[i], NULL, arena) : store_begin(world->stores[i], NULL, arena);
+}
+
 static void
 one_txn(struct world *world)
 {
-	struct arena     *arena = world->kit->arena;
-	struct store_txn *txns[2] = {
-		store_begin(world->stores[0], NULL, arena), store_begin(world->stores[1], NULL, arena),
-	};
+	struct store_txn *txns[2] = { begin(world, 0), begin(world, 1) };
 	struct model      before = world->now;
 	uint64_t          steps = draw(world, 12), end = draw(world, 10);
 
@@ -321,6 +378,22 @@ one_txn(struct world *world)
 		world->now = before;
 	/* Clocks stand still, go on, and go back. */
 	world->kit->now_ms += (int64_t)draw(world, 12) - (draw(world, 10) == 0 ? 30 : 1);
+}
+
+/* Several transactions, one commit. */
+static void
+one_group(struct world *world)
+{
+	uint64_t txns = draw(world, 8);
+
+	for (int i = 0; i < 2; i++)
+		world->groups[i] = store_group_open(world->stores[i]);
+	for (uint64_t i = 0; i < txns; i++)
+		one_txn(world);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_group_commit(world->groups[i]), OK);
+		store_group_close(&world->groups[i]);
+	}
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */
@@ -482,7 +555,10 @@ one_history(uint64_t seed)
 	assert_int_equal(kit_try_open(kit, STORE_SERVE, &world.stores[0]), OK);
 	(void)snprintf(kit->url, sizeof(kit->url), "sqlite:%s", kit->path);
 	for (int i = 0; i < 60; i++) {
-		one_txn(&world);
+		if (draw(&world, 3) == 0)
+			one_group(&world);
+		else
+			one_txn(&world);
 		look(&world);
 		if (draw(&world, 25) == 0) {
 			store_close(&kit->store);

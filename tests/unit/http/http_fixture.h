@@ -34,6 +34,16 @@ struct tiny_app {
 	atomic_int          answers;
 	atomic_int          refusals;
 	atomic_int          blocks_runs;     /* times /maybe was called */
+	atomic_int          groups, settled; /* begun; past their gate */
+};
+
+#define TINY_GROUP_MAX 300
+
+/* Answers of a group tell, once it is settled, how many there are; a group with /group/bad fails as a whole. */
+struct tiny_group {
+	struct http_resp *resps[TINY_GROUP_MAX];
+	size_t            count;
+	bool              bad;
 };
 
 static inline void
@@ -68,6 +78,10 @@ tiny_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 		plan_out->early = true;
 	}
 	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow"));
+	if (str_starts(req->path, STR("/group"))) {
+		plan_out->body_max = (size_t)64 << 10;
+		plan_out->blocks = plan_out->grouped = true;
+	}
 }
 
 static inline void
@@ -122,6 +136,41 @@ tiny_file(const struct http_req *req, struct http_resp *resp)
 	http_resp_file(resp, fd, from, len);
 }
 
+static inline void *
+tiny_group_open(void *ctx)
+{
+	struct tiny_app   *tiny = ctx;
+	struct tiny_group *group = calloc(1, sizeof(*group));
+
+	assert_non_null(group);
+	atomic_fetch_add(&tiny->groups, 1);
+	return group;
+}
+
+static inline void
+tiny_group_settle(void *ctx, void *inner)
+{
+	struct tiny_app   *tiny = ctx;
+	struct tiny_group *group = inner;
+
+	tiny_gate(tiny);
+	for (size_t i = 0; i < group->count; i++) {
+		if (group->bad) {
+			http_resp_clear(group->resps[i]);
+			http_resp_status(group->resps[i], 507);
+		}
+		buf_printf(http_resp_body(group->resps[i]), " one of %zu", group->count);
+	}
+	atomic_fetch_add(&tiny->settled, 1);
+}
+
+static inline void
+tiny_group_close(void *ctx, void *group)
+{
+	(void)ctx;
+	free(group);
+}
+
 static inline enum http_verdict
 tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 {
@@ -130,6 +179,15 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 	uint64_t         number;
 
 	atomic_fetch_add(&tiny->answers, 1);
+	if (req->group) {
+		struct tiny_group *group = req->group;
+
+		assert_true(group->count < TINY_GROUP_MAX);
+		group->resps[group->count++] = resp;
+		group->bad |= str_eq(req->path, STR("/group/bad"));
+		buf_put(body, req->path);
+		return HTTP_DONE;
+	}
 	if (str_eq(req->path, STR("/maybe"))) {
 		atomic_fetch_add(&tiny->blocks_runs, 1);
 		http_resp_field(resp, "X-Run", STR("once"));
@@ -186,6 +244,20 @@ tiny_refuse(void *ctx, const struct http_req *req, unsigned status, const char *
 	buf_printf(http_resp_body(resp), "%u %s\n", status, reason);
 }
 
+static inline struct http_app
+tiny_app_of(struct tiny_app *tiny)
+{
+	return (struct http_app){
+		.ctx = tiny,
+		.plan = tiny_plan,
+		.answer = tiny_answer,
+		.refuse = tiny_refuse,
+		.group_open = tiny_group_open,
+		.group_settle = tiny_group_settle,
+		.group_close = tiny_group_close,
+	};
+}
+
 struct house {
 	struct tiny_app     tiny;
 	struct http_server *server;
@@ -209,7 +281,7 @@ house_open(struct house *house, struct http_conf conf)
 	struct str address;
 
 	memset(house, 0, sizeof(*house));
-	house->tiny.app = (struct http_app){ &house->tiny, tiny_plan, tiny_answer, tiny_refuse };
+	house->tiny.app = tiny_app_of(&house->tiny);
 	conf.clock = &clock_system;
 	if (!conf.listen.len)
 		conf.listen = STR("127.0.0.1:0");

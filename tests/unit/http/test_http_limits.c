@@ -422,7 +422,7 @@ test_limits__may_be_stopped_before_it_runs(void **state)
 	char                why[256];
 
 	(void)state;
-	tiny.app = (struct http_app){ &tiny, tiny_plan, tiny_answer, tiny_refuse };
+	tiny.app = tiny_app_of(&tiny);
 	assert_int_equal(http_open(&conf, &tiny.app, &server, why), OK);
 	http_stop(server);
 	assert_int_equal(http_run(server), OK);
@@ -439,7 +439,7 @@ try_open(const char *listen, const char *unix_path, char why_out[256])
 	enum err            err;
 
 	conf.listen = str_from_c(listen);
-	tiny.app = (struct http_app){ &tiny, tiny_plan, tiny_answer, tiny_refuse };
+	tiny.app = tiny_app_of(&tiny);
 	why_out[0] = '\0';
 	err = http_open(&conf, &tiny.app, &server, why_out);
 	assert_true((err == OK) == (why_out[0] == '\0'));

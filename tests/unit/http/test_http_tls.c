@@ -281,7 +281,7 @@ test_tls__says_what_is_wrong_with_its_files(void **state)
 	struct http_server  *server = NULL;
 	char                 why[256] = "";
 
-	tiny.app = (struct http_app){ &tiny, tiny_plan, tiny_answer, tiny_refuse };
+	tiny.app = tiny_app_of(&tiny);
 	conf.tls_cert = "/nonexistent/cert.pem";
 	conf.tls_key = folder->key;
 	assert_int_equal(http_open(&conf, &tiny.app, &server, why), ERR_IO);

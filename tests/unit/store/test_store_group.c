@@ -184,11 +184,178 @@ test_store_group__readers_go_on_while_a_transaction_stands_open(void **state)
 	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2 late3");
 }
 
+/* ---- groups of one thread ---------------------------------------------------------------------- */
+
+static enum err
+put_in(struct store_group *group, struct arena *arena, const char *id, const char *body)
+{
+	struct store_txn *txn = store_group_begin(group, NULL, arena);
+	struct item       item = { .id = str_from_c(id), .body = str_from_c(body) };
+
+	store_put(txn, &kit_feed, &item);
+	return store_commit(&txn);
+}
+
+static void
+test_store_group__nobody_sees_a_group_before_its_commit(void **state)
+{
+	struct kit         *kit = *state;
+	struct store_group *group;
+	struct store_info   before, after;
+
+	kit_open(kit);
+	assert_int_equal(kit_put(kit->store, kit->arena, "a", "1"), OK);
+	assert_int_equal(store_get_info(kit->store, &before), OK);
+	group = store_group_open(kit->store);
+	assert_int_equal(put_in(group, kit->arena, "b", "1"), OK);
+	assert_int_equal(put_in(group, kit->arena, "c", "1"), OK);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_int_equal(store_group_commit(group), OK);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3");
+	store_group_close(&group);
+	assert_null(group);
+	assert_int_equal(store_get_info(kit->store, &after), OK);
+	assert_int_equal(after.commits - before.commits, 2);
+	assert_int_equal(after.syncs - before.syncs, 1);
+	assert_int_equal(kit_put(kit->store, kit->arena, "d", "1"), OK);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3 d4");
+}
+
+/* The second transaction writes, looks at what it wrote, and gives up: the ones around it stand. */
+static void
+test_store_group__one_of_a_group_is_undone_alone(void **state)
+{
+	struct kit         *kit = *state;
+	struct store_group *group;
+	struct store_txn   *txn;
+	struct store_mark   mark;
+	struct item         item = { .id = STR("x"), .body = STR("2") };
+
+	kit_open(kit);
+	group = store_group_open(kit->store);
+	assert_int_equal(put_in(group, kit->arena, "a", "1"), OK);
+	txn = store_group_begin(group, NULL, kit->arena);
+	store_put(txn, &kit_feed, &item);
+	assert_true(store_txn_mark(txn, &kit_feed, &mark));
+	assert_int_equal(mark.head, 2);
+	assert_true(store_txn_get(txn, &kit_feed, STR("x"), &item));
+	assert_true(store_remove(txn, &kit_feed, STR("a")));
+	store_abort(&txn);
+	txn = store_group_begin(group, NULL, kit->arena);
+	assert_false(store_txn_get(txn, &kit_feed, STR("x"), &item));
+	assert_true(store_txn_get(txn, &kit_feed, STR("a"), &item));
+	store_fail(txn, ERR_STALE);
+	assert_int_equal(store_commit(&txn), ERR_STALE);
+	assert_int_equal(put_in(group, kit->arena, "b", "1"), OK);
+	assert_int_equal(store_group_commit(group), OK);
+	store_group_close(&group);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2");
+	assert_int_equal(kit_faults(kit->store), 0);
+}
+
+static void
+test_store_group__a_group_that_is_only_closed_leaves_nothing(void **state)
+{
+	struct kit         *kit = *state;
+	struct store_group *group;
+
+	kit_open(kit);
+	group = store_group_open(kit->store);
+	store_group_close(&group);
+	group = store_group_open(kit->store);
+	assert_int_equal(store_group_commit(group), OK);
+	store_group_close(&group);
+	group = store_group_open(kit->store);
+	assert_int_equal(put_in(group, kit->arena, "a", "1"), OK);
+	store_group_close(&group);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "");
+	assert_int_equal(kit_put(kit->store, kit->arena, "b", "1"), OK);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "b1");
+	assert_int_equal(kit_faults(kit->store), 0);
+}
+
+/* Members of the one commit come from groups and from single writers. */
+static void *
+group_writer_main(void *arg)
+{
+	struct crew  *crew = arg;
+	struct arena *arena = arena_open((size_t)1 << 20);
+	int           writer = atomic_fetch_add(&crew->next_writer, 1);
+
+	for (int round = 0; round < ROUNDS; round += 5) {
+		struct store_group *group = store_group_open(crew->kit->store);
+		unsigned            stand = 0;
+
+		for (int at = round; at < round + 5; at++) {
+			struct store_txn *txn = store_group_begin(group, NULL, arena);
+			struct item       item = { .id = arena_printf(arena, "w%d-%d", writer, at), .body = STR("body") };
+			struct item       hot = { .id = STR("hot"), .body = item.id };
+
+			store_put(txn, &kit_feed, &item);
+			store_put(txn, &kit_feed, &hot);
+			if (at % 7 == 3 || at % 7 == 5)
+				store_abort(&txn);
+			else if (store_commit(&txn) == OK)
+				stand++;
+		}
+		if (store_group_commit(group) == OK)
+			atomic_fetch_add(&crew->acknowledged, stand);
+		else
+			atomic_fetch_add(&crew->harmed, 1);
+		store_group_close(&group);
+		arena_reset(arena);
+	}
+	arena_close(&arena);
+	atomic_fetch_sub(&crew->writers_left, 1);
+	return NULL;
+}
+
+static void
+test_store_group__groups_and_single_writers_share_the_turn(void **state)
+{
+	struct kit *kit = *state;
+	struct crew crew = { .kit = kit };
+	pthread_t   threads[WRITERS + 1];
+
+	kit_open(kit);
+	atomic_store(&crew.writers_left, WRITERS);
+	assert_int_equal(pthread_create(&threads[WRITERS], NULL, reader_main, &crew), 0);
+	for (int i = 0; i < WRITERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, i % 2 ? group_writer_main : writer_main, &crew), 0);
+	for (int i = 0; i <= WRITERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(atomic_load(&crew.harmed), 0);
+	assert_int_equal(atomic_load(&crew.gaps), 0);
+	assert_all_there(kit, atomic_load(&crew.acknowledged));
+	assert_int_equal(kit_faults(kit->store), 0);
+}
+
 /* ---- killed writers ------------------------------------------------------------------------- */
 
 /* Writes, removes and purges until it is killed; `acknowledged` is memory shared with the one who kills. */
 static void
-write_until_killed(struct kit *kit, atomic_ulong *acknowledged)
+write_in_groups_until_killed(struct kit *kit, atomic_ulong *acknowledged)
+{
+	char id[32];
+
+	for (unsigned long n = atomic_load(acknowledged);; n += 4) {
+		struct store_group *group = store_group_open(kit->store);
+
+		for (unsigned long i = n; i < n + 4; i++) {
+			(void)snprintf(id, sizeof(id), "k%lu", i);
+			if (put_in(group, kit->arena, id, "x") != OK)
+				_exit(2);
+		}
+		if (store_group_commit(group) != OK)
+			_exit(2);
+		atomic_store(acknowledged, n + 4);
+		store_group_close(&group);
+		arena_reset(kit->arena);
+	}
+}
+
+static void
+write_until_killed(struct kit *kit, atomic_ulong *acknowledged, bool in_groups)
 {
 	struct store_txn *txn;
 	uint32_t          purged;
@@ -196,6 +363,8 @@ write_until_killed(struct kit *kit, atomic_ulong *acknowledged)
 
 	if (kit_try_open(kit, STORE_SERVE, &kit->store) != OK)
 		_exit(1);
+	if (in_groups)
+		write_in_groups_until_killed(kit, acknowledged);
 	for (unsigned long n = atomic_load(acknowledged);; n++) {
 		struct item item = { .id = str_of(id, (size_t)snprintf(id, sizeof(id), "k%lu", n)), .body = STR("x") };
 		struct item temporary = { .id = STR("temporary"), .body = STR("x") };
@@ -243,7 +412,7 @@ test_store_group__killed_writers_lose_nothing_acknowledged(void **state)
 
 		assert_true(child >= 0);
 		if (child == 0)
-			write_until_killed(kit, acknowledged);
+			write_until_killed(kit, acknowledged, kill_nr % 3 == 2);
 		let_it_work(acknowledged, kill_nr % 2 == 0);
 		assert_int_equal(kill(child, SIGKILL), 0);
 		assert_int_equal(waitpid(child, &status, 0), child);
@@ -281,6 +450,10 @@ main(void)
 		ALONE(test_store_group__writers_share_syncs_and_lose_nothing),
 		ALONE(test_store_group__writers_in_memory_lose_nothing),
 		ALONE(test_store_group__readers_go_on_while_a_transaction_stands_open),
+		ALONE(test_store_group__nobody_sees_a_group_before_its_commit),
+		ALONE(test_store_group__one_of_a_group_is_undone_alone),
+		ALONE(test_store_group__a_group_that_is_only_closed_leaves_nothing),
+		ALONE(test_store_group__groups_and_single_writers_share_the_turn),
 		ALONE(test_store_group__killed_writers_lose_nothing_acknowledged),
 	};
 

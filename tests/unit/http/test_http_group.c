@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers that are made together and sent together. */
+#include "unit/http/http_fixture.h"
+
+#include "http/http_group.h"
+#include "http/http_worker.h"
+
+#define CROWD 20
+
+static int
+ask(const struct house *house, const char *path)
+{
+	char request[256];
+	int  fd = client_open(house);
+
+	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+	client_send(fd, str_from_c(request));
+	return fd;
+}
+
+static void
+assert_told(int fd, unsigned status, const char *body)
+{
+	struct reply reply = client_read(fd, false);
+
+	assert_int_equal(reply.status, status);
+	if (body)
+		assert_string_equal(reply.body, body);
+	reply_close(&reply);
+	(void)close(fd);
+}
+
+static void
+await_requests(const struct house *house, uint64_t count)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+
+	while (house_stats(house).requests < count) {
+		assert_true(now_ms() < until);
+		sleep_ms(1);
+	}
+	sleep_ms(20);
+}
+
+static void
+test_http_group__no_answer_goes_out_before_the_group_is_settled(void **state)
+{
+	struct house house;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	fd = ask(&house, "/group/a");
+	wait_for(&house.tiny.blocked, 1);
+	assert_int_equal(atomic_load(&house.tiny.answers), 1);
+	assert_false(client_waits(fd, now_ms() + 50));
+	atomic_store(&house.tiny.gate_open, 1);
+	assert_told(fd, 200, "/group/a one of 1");
+	house_close(&house);
+}
+
+/* Those that came while a group was being settled make the next one; a loop goes on beside them. */
+static void
+test_http_group__a_crowd_makes_one_group(void **state)
+{
+	struct house house;
+	int          first, fds[CROWD];
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	first = ask(&house, "/group/first");
+	wait_for(&house.tiny.blocked, 1);
+	for (int i = 0; i < CROWD; i++)
+		fds[i] = ask(&house, "/group/crowd");
+	await_requests(&house, CROWD + 1);
+	assert_told(ask(&house, "/"), 200, NULL);
+	assert_int_equal(atomic_load(&house.tiny.settled), 0);
+	atomic_store(&house.tiny.gate_open, 1);
+	assert_told(first, 200, "/group/first one of 1");
+	for (int i = 0; i < CROWD; i++)
+		assert_told(fds[i], 200, "/group/crowd one of 20");
+	assert_int_equal(atomic_load(&house.tiny.groups), 2);
+	house_close(&house);
+}
+
+static void
+test_http_group__an_answer_may_become_a_failure_when_its_group_is_settled(void **state)
+{
+	struct house house;
+	int          first, good, bad;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	first = ask(&house, "/group/first");
+	wait_for(&house.tiny.blocked, 1);
+	good = ask(&house, "/group/good");
+	bad = ask(&house, "/group/bad");
+	await_requests(&house, 3);
+	atomic_store(&house.tiny.gate_open, 1);
+	assert_told(first, 200, "/group/first one of 1");
+	assert_told(good, 507, " one of 2");
+	assert_told(bad, 507, " one of 2");
+	house_close(&house);
+}
+
+/* A long body is read by a worker, so that the others need not wait for it. */
+static void
+test_http_group__a_long_body_takes_a_worker(void **state)
+{
+	struct house house;
+	char        *request = calloc(1, HTTP_GROUP_BODY_MAX + 200);
+	int          at, fd;
+
+	(void)state;
+	assert_non_null(request);
+	house_open(&house, (struct http_conf){ 0 });
+	atomic_store(&house.tiny.gate_open, 1);
+	for (size_t more = 0; more < 2; more++) {
+		size_t len = HTTP_GROUP_BODY_MAX + more;
+
+		at = snprintf(request, 200, "POST /group/x HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", len);
+		memset(request + at, 'b', len);
+		fd = client_open(&house);
+		client_send(fd, str_of(request, (size_t)at + len));
+		assert_told(fd, 200, more ? "path=/group/x query= worker" : "/group/x one of 1");
+	}
+	free(request);
+	house_close(&house);
+}
+
+static void
+test_http_group__turns_away_what_its_queue_cannot_hold(void **state)
+{
+	struct house house;
+	int          fds[2 + HTTP_QUEUE_PER_WORKER];
+	size_t       count = sizeof(fds) / sizeof(fds[0]);
+
+	(void)state;
+	house_open(&house, (struct http_conf){ .limits = { .workers_max = 1 } });
+	fds[0] = ask(&house, "/group/first");
+	wait_for(&house.tiny.blocked, 1);
+	for (size_t i = 1; i < count; i++) {
+		fds[i] = ask(&house, "/group/next");
+		await_requests(&house, i + 1);
+	}
+	assert_told(fds[count - 1], 503, NULL);
+	atomic_store(&house.tiny.gate_open, 1);
+	for (size_t i = 0; i < count - 1; i++)
+		assert_told(fds[i], 200, NULL);
+	house_close(&house);
+}
+
+static void
+test_http_group__survives_clients_that_leave_meanwhile(void **state)
+{
+	struct house house;
+	int          fds[CROWD];
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	for (int i = 0; i < CROWD; i++)
+		fds[i] = ask(&house, "/group/gone");
+	await_requests(&house, CROWD);
+	for (int i = 0; i < CROWD; i++) {
+		struct linger reset = { .l_onoff = 1 };
+
+		if (i % 2)
+			assert_int_equal(setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+		(void)close(fds[i]);
+	}
+	sleep_ms(20);
+	atomic_store(&house.tiny.gate_open, 1);
+	for (int64_t until = now_ms() + PATIENCE_MS; house_stats(&house).open > 0;) {
+		assert_true(now_ms() < until);
+		sleep_ms(1);
+	}
+	house_close(&house);
+}
+
+/* What waits when the server is told to stop is still answered. */
+static void
+test_http_group__a_stop_waits_for_the_group(void **state)
+{
+	struct house house;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ 0 });
+	fd = ask(&house, "/group/last");
+	wait_for(&house.tiny.blocked, 1);
+	http_stop(house.server);
+	sleep_ms(20);
+	atomic_store(&house.tiny.gate_open, 1);
+	assert_told(fd, 200, "/group/last one of 1");
+	house_close(&house);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_http_group__no_answer_goes_out_before_the_group_is_settled),
+		cmocka_unit_test(test_http_group__a_crowd_makes_one_group),
+		cmocka_unit_test(test_http_group__an_answer_may_become_a_failure_when_its_group_is_settled),
+		cmocka_unit_test(test_http_group__a_long_body_takes_a_worker),
+		cmocka_unit_test(test_http_group__turns_away_what_its_queue_cannot_hold),
+		cmocka_unit_test(test_http_group__survives_clients_that_leave_meanwhile),
+		cmocka_unit_test(test_http_group__a_stop_waits_for_the_group),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
