@@ -294,15 +294,19 @@ plan_request(struct http_h2_stream *stream)
 		http_h2_put_continue(stream);
 }
 
+static bool
+holds_line_end(struct str text)
+{
+	return str_find(text, '\r') < text.len || str_find(text, '\n') < text.len || str_find(text, '\0') < text.len;
+}
+
 /* Everything above what the limits allow is only counted, so that the parser has something to refuse. */
 void
 http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str value)
 {
 	struct arena *arena = stream->exchange->arena;
 
-	for (size_t i = 0; i < value.len; i++)
-		if (value.at[i] == '\r' || value.at[i] == '\n' || value.at[i] == '\0')
-			stream->malformed = true;
+	stream->malformed |= holds_line_end(value);
 	stream->list_len += name.len + value.len + 32;
 	if (stream->list_len > http_h2_limits(stream->h2)->head_max * 2)
 		return;
@@ -326,10 +330,11 @@ http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str va
 static bool
 is_plain(struct str text)
 {
+	unsigned held = 0;
+
 	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] <= 0x20 || text.at[i] == 0x7f)
-			return false;
-	return true;
+		held |= (unsigned)((unsigned char)text.at[i] <= 0x20) | (unsigned)(text.at[i] == 0x7f);
+	return held == 0;
 }
 
 void
