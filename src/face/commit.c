@@ -18,10 +18,10 @@ commit_takes(const struct http_req *req)
 	switch (route.kind) {
 	case ROUTE_CALENDARS:
 		return req->method == HTTP_POST;
+	/* Without an id it is for the default calendar, which may have to be made and then read. */
 	case ROUTE_CALENDAR:
-		return req->method == HTTP_PATCH || req->method == HTTP_DELETE;
+		return (req->method == HTTP_PATCH || req->method == HTTP_DELETE) && route.id.len > 0;
 	case ROUTE_PERMANENT_DELETE:
-		/* Without an id it is for the default calendar, which may have to be made and then read. */
 		return req->method == HTTP_POST && route.id.len > 0;
 	default:
 		return false;

@@ -14,7 +14,7 @@ struct piece {
 };
 
 struct pieces {
-	struct piece at[SEGMENTS_MAX];
+	struct piece at[SEGMENTS_MAX + 2];       /* behind the last stand two empty ones: to look ahead is to find nothing */
 	size_t       count;
 };
 
@@ -80,6 +80,7 @@ divide(struct str path, struct arena *arena, struct pieces *pieces_out)
 			return ERR_BAD_REQUEST;
 		pieces_out->count++;
 	}
+	pieces_out->at[pieces_out->count] = pieces_out->at[pieces_out->count + 1] = (struct piece){ .has_key = false };
 	return OK;
 }
 
@@ -89,7 +90,7 @@ is(const struct piece *piece, const char *name)
 	return !piece->has_key && str_eq_nocase(piece->name, str_from_c(name));
 }
 
-/* A collection with its key: name('key'), or name and the next segment. Moves *at past it. */
+/* A collection with its key, which is not empty: name('key'), or name and the next segment.  Then it moves *at past it. */
 static bool
 take_keyed(const struct pieces *pieces, size_t *at, const char *name, struct str *key_out)
 {
@@ -99,16 +100,16 @@ take_keyed(const struct pieces *pieces, size_t *at, const char *name, struct str
 		return false;
 	if (piece->has_key) {
 		*key_out = piece->key;
-		*at += 1;
+		*at += piece->key.len > 0 ? 1 : 0;
 		return piece->key.len > 0;
 	}
-	if (*at + 1 >= pieces->count)
-		return false;
 	/* A key that holds brackets of its own came apart: take it whole. */
 	piece++;
+	if (piece->text.len == 0)
+		return false;
 	*key_out = piece->text;
 	*at += 2;
-	return piece->text.len > 0;
+	return true;
 }
 
 static bool

@@ -50,6 +50,17 @@ def test_create_answers_201_with_the_whole_entity(one):
     assert names(one) == ["Calendar", "Tides"]
 
 
+@pytest.mark.parametrize("path", ["calendars('')", "calendars()", "calendars('')/permanentDelete", "calendars//permanentDelete",
+                                  "calendarGroups('')", "calendarGroups('')/calendars", "", "onlineMeetings", "onlineMeetings('')",
+                                  "onlineMeetings('')/recordings", "calendar/calendar", "/".join("abcdefghijklmn"),
+                                  "/".join(["calendars", "x"] * 7)])
+def test_a_path_that_ends_too_soon_names_nothing(one, path):
+    for method in ("GET", "PATCH", "DELETE", "POST"):
+        reply = one.request(method, f"/v1.0/me/{path}", {"name": "x"} if method in ("PATCH", "POST") else None, one.bearer)
+        assert reply.status in (400, 404, 405), (method, path, reply.body)
+    assert names(one) == ["Calendar"]
+
+
 def test_ids_with_any_bytes_are_found_again(server):
     odd = "a/b'c (d) é%2F+=?#"
     one = server(lines=[ann(), put(ANN, {"id": odd, "name": "odd"})])
