@@ -6,8 +6,10 @@
  *
  * Every connection sends the request once and reads the whole answer.  Then, with SECONDS 0, it says "ready" and
  * holds them all until its output is closed or a line comes on descriptor 3; else each asks again every INTERVAL_MS, evenly
- * spread, for so long.  A delay counts from the moment a request was due, so a server that stalls is not flattered.
- * The result is one line of JSON.  Peers are 127.1.0.1 and up, so limits per address are not met.
+ * spread, for so long.  A delay counts from the moment a request was due, so a server that stalls is not flattered; what
+ * this program itself was late in sending is counted apart, so that it can be told from what the server took.  Between
+ * two sends it sleeps, for a load that spins takes a core from the server.  The result is one line of JSON.
+ * Peers are 127.1.0.1 and up, so limits per address are not met.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,11 +30,13 @@
 #define REQUEST_MAX 8192
 #define ANSWER_MAX  65536
 #define SLOTS       100000                       /* tenths of a millisecond, up to ten seconds */
+#define BEHIND_MAX  16                           /* sends in a row, when some are overdue, before answers are read */
 
 struct peer {
 	int      fd;
 	SSL     *ssl;
 	int64_t  due_us;                         /* when the request under way was due; 0: none is */
+	int64_t  sent_us;                        /* and when it was sent */
 	size_t   got, want;                      /* of the answer; want 0: its head is not whole */
 	char     head[2048];
 };
@@ -44,7 +49,9 @@ struct load {
 	size_t       request_len;
 	int          epoll_fd;
 	uint64_t     answers, errors, late;
-	uint64_t     delays[SLOTS + 1];
+	uint64_t     delays[SLOTS + 1];          /* from due to answered */
+	uint64_t     own[SLOTS + 1];             /* from due to sent */
+	uint64_t     served[SLOTS + 1];          /* from sent to answered */
 };
 
 static int64_t
@@ -80,10 +87,13 @@ connect_peer(struct load *load, unsigned i, uint16_t port)
 static bool
 send_request(struct load *load, struct peer *peer, int64_t due_us)
 {
-	ssize_t put = peer->ssl ? SSL_write(peer->ssl, load->request, (int)load->request_len)
-	                        : send(peer->fd, load->request, load->request_len, MSG_NOSIGNAL);
+	ssize_t put;
 
 	peer->due_us = due_us;
+	peer->sent_us = now_us();
+	put = peer->ssl ? SSL_write(peer->ssl, load->request, (int)load->request_len)
+	                : send(peer->fd, load->request, load->request_len, MSG_NOSIGNAL);
+
 	peer->got = peer->want = 0;
 	return put == (ssize_t)load->request_len;
 }
@@ -150,11 +160,19 @@ open_all(struct load *load, uint16_t port)
 }
 
 static void
+count_delay(uint64_t *slots, int64_t delay_us)
+{
+	slots[delay_us / 100 < SLOTS ? delay_us / 100 : SLOTS]++;
+}
+
+static void
 note(struct load *load, struct peer *peer)
 {
-	int64_t slot = (now_us() - peer->due_us) / 100;
+	int64_t now = now_us();
 
-	load->delays[slot < SLOTS ? slot : SLOTS]++;
+	count_delay(load->delays, now - peer->due_us);
+	count_delay(load->own, peer->sent_us - peer->due_us);
+	count_delay(load->served, now - peer->sent_us);
 	load->answers++;
 	peer->due_us = 0;
 }
@@ -169,10 +187,11 @@ drop(struct load *load, struct peer *peer)
 }
 
 static void
-take_events(struct load *load, int wait_ms)
+take_events(struct load *load, int64_t wait_us)
 {
 	struct epoll_event events[256];
-	int                count = epoll_wait(load->epoll_fd, events, 256, wait_ms);
+	struct timespec    wait = { .tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000 };
+	int                count = epoll_pwait2(load->epoll_fd, events, 256, &wait, NULL);
 
 	for (int i = 0; i < count; i++) {
 		struct peer *peer = events[i].data.ptr;
@@ -185,10 +204,20 @@ take_events(struct load *load, int wait_ms)
 	}
 }
 
+static bool
+any_waits(const struct load *load)
+{
+	for (unsigned i = 0; i < load->count; i++) {
+		if (load->peers[i].due_us)
+			return true;
+	}
+	return false;
+}
+
 static void
 poll_all(struct load *load, int64_t seconds, int64_t interval_ms)
 {
-	int64_t  start = now_us(), end = start + seconds * 1000000, step = interval_ms * 1000 / load->count;
+	int64_t  start = now_us(), end = start + seconds * 1000000;
 	uint64_t turn = 0;
 
 	for (;;) {
@@ -198,7 +227,7 @@ poll_all(struct load *load, int64_t seconds, int64_t interval_ms)
 		if (due >= end)
 			break;
 		if (now < due) {
-			take_events(load, due - now > 1000 ? (int)((due - now) / 1000) : 0);
+			take_events(load, due - now);
 			continue;
 		}
 		turn++;
@@ -208,24 +237,39 @@ poll_all(struct load *load, int64_t seconds, int64_t interval_ms)
 			load->late++;
 		else if (!send_request(load, peer, due))
 			drop(load, peer);
-		if (turn % 64 == 0 || step > 1000)
+		if (turn % BEHIND_MAX == 0)
 			take_events(load, 0);
 	}
-	for (int i = 0; i < 200; i++)
-		take_events(load, 10);
+	for (int i = 0; i < 200 && any_waits(load); i++)
+		take_events(load, 10000);
+	for (unsigned i = 0; i < load->count; i++) {
+		if (load->peers[i].due_us)
+			drop(load, &load->peers[i]);     /* no answer at all, seconds after the last was due */
+	}
 }
 
 static double
-percentile(const struct load *load, double part)
+percentile(const struct load *load, const uint64_t *slots, double part)
 {
 	uint64_t seen = 0;
 
 	for (int slot = 0; slot <= SLOTS; slot++) {
-		seen += load->delays[slot];
+		seen += slots[slot];
 		if ((double)seen >= part * (double)load->answers)
 			return (slot + 1) / 10.0;
 	}
 	return -1;
+}
+
+static void
+tell(const struct load *load)
+{
+	printf("{\"connections\": %u, \"answers\": %llu, \"errors\": %llu, \"late\": %llu", load->count,
+	       (unsigned long long)load->answers, (unsigned long long)load->errors, (unsigned long long)load->late);
+	printf(", \"p50_ms\": %.1f, \"p99_ms\": %.1f, \"p999_ms\": %.1f, \"max_ms\": %.1f", percentile(load, load->delays, 0.5),
+	       percentile(load, load->delays, 0.99), percentile(load, load->delays, 0.999), percentile(load, load->delays, 1.0));
+	printf(", \"own_p99_ms\": %.1f, \"served_p99_ms\": %.1f}\n", percentile(load, load->own, 0.99),
+	       percentile(load, load->served, 0.99));
 }
 
 int
@@ -250,10 +294,8 @@ main(int argc, char **argv)
 	(void)fflush(stdout);
 	if (seconds == 0)
 		return read(3, line, sizeof(line)) < 0;
+	(void)prctl(PR_SET_TIMERSLACK, 1);
 	poll_all(&load, seconds, strtol(argv[4], NULL, 10));
-	printf("{\"connections\": %u, \"answers\": %llu, \"errors\": %llu, \"late\": %llu, \"p50_ms\": %.1f, \"p99_ms\": %.1f, "
-	       "\"p999_ms\": %.1f, \"max_ms\": %.1f}\n",
-	       load.count, (unsigned long long)load.answers, (unsigned long long)load.errors, (unsigned long long)load.late,
-	       percentile(&load, 0.5), percentile(&load, 0.99), percentile(&load, 0.999), percentile(&load, 1.0));
+	tell(&load);
 	return load.errors > 0;
 }

@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import tempfile
 
+import peers
 import sides
-from sides import KEPT, Nginx, Server, make_store, median, rounds, short, wrk
+from sides import KEPT, Floor, Nginx, Server, make_store, median, rounds, short, wrk
 
 
 @dataclasses.dataclass
@@ -24,17 +25,22 @@ class Row:
     spread: str
 
 
-def compare(name, what, target, least, ours, theirs):
-    """Two lists of (rate, microseconds): the ratio is of the medians, its spread round by round."""
+def side(values):
+    return "%s/s, %s µs" % (short(median([r for r, _ in values])), short(median([c for _, c in values])))
+
+
+def compare(name, what, target, least, ours, theirs, floor=None):
+    """Lists of (rate, microseconds): the ratio is of the medians of two, its spread round by round; the floor stands beside."""
     ratio = median([r for r, _ in ours]) / median([r for r, _ in theirs])
     each = [a[0] / b[0] for a, b in zip(ours, theirs)]
-
-    def side(values):
-        return "%s/s, %s µs" % (short(median([r for r, _ in values])), short(median([c for _, c in values])))
-
     by_time = median([c for _, c in theirs]) / median([c for _, c in ours])
-    return Row(name, what, side(ours), side(theirs), "%.2f; by processor time %.2f" % (ratio, by_time), target, ratio >= least,
-               "%.2f–%.2f" % (min(each), max(each)))
+    beside = side(theirs) + ("; bare loop %s" % side(floor) if floor else "")
+    return Row(name, what, side(ours), beside, "%s; by processor time %s" % (figure(ratio), figure(by_time)), target,
+               ratio >= least, "%s–%s" % (figure(min(each)), figure(max(each))))
+
+
+def figure(ratio):
+    return short(ratio) if ratio >= 10 else "%.2f" % ratio
 
 
 def bearer(server, **more):
@@ -49,6 +55,18 @@ def small_store(large=True, items=200):
     return path
 
 
+def beside_files(options, load, server, asked, name, body, fields, h2=False):
+    """Tidemark, nginx sending the body from a file, and in the clear a bare loop sending the whole answer; taking turns."""
+    nginx = Nginx({name: body}, str(server.store) + ".tls" if server.tls else None, h2)
+    acts = [lambda: load(server, asked, fields), lambda: load(nginx, "/" + name, bearer(server))]
+    if not server.tls:
+        floor = Floor(server.whole(asked, **{k: v for k, v in fields.items() if k != "Authorization"}))
+        acts.append(lambda: load(floor, "/", bearer(server)))
+    results = rounds(options.rounds, *acts)
+    sides.stop_all()
+    return results
+
+
 def poll(options, tls=False, h2=False):
     server = Server(small_store(), tls)
     target = server.latest()
@@ -56,14 +74,9 @@ def poll(options, tls=False, h2=False):
     answer = json.loads(body)
     if answer["value"] or "@odata.deltaLink" not in answer or len(server.get(target)) != len(body):
         raise SystemExit("bench: the poll is not empty")
-    nginx = Nginx({"poll.json": body}, str(server.store) + ".tls" if tls else None, h2)
-    load = sides.h2load if h2 else wrk
-    try:
-        results = rounds(options.rounds, lambda: load(server, target, bearer(server), options.seconds),
-                         lambda: load(nginx, "/poll.json", bearer(server), options.seconds))
-    finally:
-        nginx.stop()
-        server.stop()
+    tool = sides.h2load if h2 else wrk
+    results = beside_files(options, lambda side, asked, fields: tool(side, asked, fields, options.seconds), server, target,
+                           "poll.json", body, bearer(server), h2)
     kind = "TLS 1.3" if tls else "plain"
     return compare("poll" + ("-h2" if h2 else "") + ("-tls" if tls else ""),
                    "poll with nothing new, %s, HTTP/%s" % (kind, "2" if h2 else "1.1"), "≥ 1 of nginx, a file of %d bytes"
@@ -77,15 +90,31 @@ def page(options, tls=False):
     answer = json.loads(body)
     if len(answer["value"]) != 200 or len({item["id"] for item in answer["value"]}) != 200:
         raise SystemExit("bench: the page is not whole")
-    nginx = Nginx({"page.json": body}, str(server.store) + ".tls" if tls else None)
-    try:
-        results = rounds(options.rounds, lambda: wrk(server, target, bearer(server, **prefer), options.seconds, 16),
-                         lambda: wrk(nginx, "/page.json", bearer(server), options.seconds, 16))
-    finally:
-        nginx.stop()
-        server.stop()
+    results = beside_files(options, lambda side, asked, fields: wrk(side, asked, fields, options.seconds, 16), server, target,
+                           "page.json", body, bearer(server, **prefer))
     return compare("page" + ("-tls" if tls else ""), "full page, 200 items, %s bytes, %s" % (short(len(body)), "TLS 1.3"
                    if tls else "plain"), "≥ 0.8 of nginx, the same bytes", 0.8, *results)
+
+
+def calendar_server(options, kind):
+    """The same question to a server of the CalDAV world: 200 items, a newest token, as many connections."""
+    server = Server(small_store())
+    target = server.latest()
+    if json.loads(server.get(target))["value"]:
+        raise SystemExit("bench: the poll is not empty")
+    peer = kind()
+    fields = {"Authorization": peers.BASIC}
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(peer.script())
+        script.flush()
+        ours, theirs, alone = rounds(options.rounds, lambda: wrk(server, target, bearer(server), options.seconds),
+                                     lambda: wrk(peer, peer.path, fields, options.seconds, script=script.name),
+                                     lambda: wrk(peer, peer.path, fields, options.seconds, 1, script.name))
+    peer.check()
+    row = compare(peer.what.lower(), "poll with nothing new, beside %s: `sync-collection`, %d events" % (peer.what, peers.EVENTS),
+                  "none set", 0, ours, theirs)
+    row.theirs += "; on one connection %s" % side(alone)
+    return row
 
 
 def patch(server, item, name):
@@ -219,6 +248,7 @@ def writes(options):
 def idle(options, tls=False):
     """Connections that have each asked once and now wait."""
     count = options.connections
+    sides.allow_descriptors(count)
     server = Server(small_store(), tls)
     target = server.latest()
     alone = wrk(server, target, bearer(server), options.seconds)[0]
@@ -279,17 +309,20 @@ def start(options):
                median(times) <= 1, "%.0f–%.0f ms" % (min(times) * 1000, max(times) * 1000))
 
 
+# What a row is called, what it is, and what makes it.
 ROWS = {
-    "poll": poll,
-    "poll-tls": lambda options: poll(options, tls=True),
-    "poll-h2-tls": lambda options: poll(options, tls=True, h2=True),
-    "page": page,
-    "page-tls": lambda options: page(options, tls=True),
-    "few": few,
-    "batch": batch,
-    "writes": writes,
-    "idle": idle,
-    "idle-tls": lambda options: idle(options, tls=True),
-    "room": room,
-    "start": start,
+    "poll": ("a poll with nothing new; nginx with a file, a bare epoll loop", poll),
+    "poll-tls": ("the same over TLS 1.3; nginx", lambda options: poll(options, tls=True)),
+    "poll-h2-tls": ("the same over HTTP/2; nginx", lambda options: poll(options, tls=True, h2=True)),
+    "page": ("a full page of 192 KB; nginx, a bare epoll loop", page),
+    "page-tls": ("the same over TLS 1.3; nginx", lambda options: page(options, tls=True)),
+    "radicale": ("a poll with nothing new; Radicale's sync-collection", lambda options: calendar_server(options, peers.Radicale)),
+    "cyrus": ("a poll with nothing new; Cyrus' sync-collection", lambda options: calendar_server(options, peers.Cyrus)),
+    "few": ("a poll of ten changes in a huge store; in a small one", few),
+    "batch": ("$batch of 20 polls; single polls", batch),
+    "writes": ("durable writes of 64 clients; bare SQLite", writes),
+    "idle": ("memory of an idle connection", idle),
+    "idle-tls": ("memory of an idle connection over TLS", lambda options: idle(options, tls=True)),
+    "room": ("memory over a huge store", room),
+    "start": ("start on a huge store; on a small one", start),
 }

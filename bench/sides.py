@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import ssl
@@ -26,6 +27,23 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def need(program):
+    if not shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin"):
+        raise SystemExit("%s is not here; `script/packages install bench` brings it" % program)
+
+
+def allow_descriptors(count):
+    """For this process and what it starts: one descriptor a connection, and some more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    want = count + 1000
+    if soft >= want:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (want, max(want, hard)))
+    except (ValueError, OSError) as refused:
+        raise SystemExit("bench: %d open files are needed, and the limit is %d (ulimit -Hn)" % (want, hard)) from refused
 
 
 def tool(name):
@@ -60,10 +78,15 @@ def lines(items, users=1, large=False):
 
 
 def make_store(path, items, users=1, large=False):
-    if pathlib.Path(path).exists():
-        return
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with subprocess.Popen([TIDEMARK, "import", "--store", "sqlite:%s" % path, "-"], stdin=subprocess.PIPE,
+    """A store under its name is whole: what an import was stopped at stays under another.  Says how long it took, or 0."""
+    path = pathlib.Path(path)
+    if path.exists():
+        return 0
+    half = path.parent / "half"
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    began = time.monotonic()
+    with subprocess.Popen([TIDEMARK, "import", "--store", "sqlite:%s" % (half / path.name), "-"], stdin=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True) as job:
         batch = []
         for line in lines(items, users, large):
@@ -75,15 +98,24 @@ def make_store(path, items, users=1, large=False):
         job.stdin.close()
     if job.returncode != 0:
         raise SystemExit("bench: the import into %s failed" % path)
+    # The database last, for its name is what says that all is there.
+    for left in sorted(half.iterdir(), key=lambda file: file.name == path.name):
+        left.rename(path.parent / left.name)
+    half.rmdir()
+    return time.monotonic() - began
 
 
 # ---- processes -------------------------------------------------------------------------------------------
 
 def cpu_s(pids):
+    """Processor time of processes, and of children of theirs that have ended."""
     total = 0
     for pid in pids:
-        fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
+        try:
+            fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += sum(int(field) for field in fields[11:15])
     return total / TICK
 
 
@@ -114,7 +146,8 @@ class Server:
         line = ""
         while not line.startswith("listening on ") or not line.endswith("\n"):
             if self.job.poll() is not None:
-                raise SystemExit("bench: the server did not start on %s" % store)
+                raise SystemExit("bench: the server did not start on %s: %s"
+                                 % (store, pathlib.Path(self.log.name).read_text()[-300:].strip()))
             time.sleep(0.001)
             line = next((text for text in pathlib.Path(self.log.name).read_text().splitlines(True)
                          if text.startswith("listening on ")), "")
@@ -144,6 +177,18 @@ class Server:
         if answer.status != status:
             raise SystemExit("bench: %d for %s: %s" % (answer.status, target, body[:300]))
         return body
+
+    def whole(self, target, **more):
+        """The answer as it crosses the wire, its head too; in the clear only."""
+        fields = "".join("%s: %s\r\n" % field for field in self.fields(**more).items())
+        link = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        link.sendall(("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n" % (target, self.port, fields)).encode())
+        text = b""
+        while b"\r\n\r\n" not in text or len(text) < text.index(b"\r\n\r\n") + 4 + length:
+            text += link.recv(1 << 20)
+            length = int(re.search(rb"(?i)content-length: (\d+)", text)[1]) if b"\r\n\r\n" in text else 0
+        link.close()
+        return text
 
     def target(self, link):
         return link[len(self.url):]
@@ -178,6 +223,7 @@ class Nginx:
     """nginx sending files: Debian's own settings for speed, no access log, and open files kept open."""
 
     def __init__(self, files, tls_folder=None, h2=False):
+        need("nginx")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-nginx-"))
         self.folder.chmod(0o755)
         self.port = free_port()
@@ -224,45 +270,79 @@ class Nginx:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Floor:
+    """A bare epoll loop that sends the same bytes for every request, as many threads as there are cores."""
+
+    def __init__(self, answer):
+        self.job = subprocess.Popen([tool("floor"), str(os.cpu_count())], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        RUNNING.append(self)
+        self.job.stdin.write(answer)
+        self.job.stdin.close()
+        self.port = int(self.job.stdout.readline())
+        self.url, self.pids = "http://127.0.0.1:%d" % self.port, [self.job.pid]
+        link = http.client.HTTPConnection("127.0.0.1", self.port)
+        for _ in range(2):
+            link.request("GET", "/")
+            if not answer.endswith(b"\r\n\r\n" + link.getresponse().read()):
+                raise SystemExit("bench: the bare loop does not send the bytes it was given")
+        link.close()
+
+    def stop(self):
+        if self in RUNNING:
+            RUNNING.remove(self)
+        self.job.terminate()
+        self.job.wait()
+        self.job.stdout.close()
+
+
 # ---- load ------------------------------------------------------------------------------------------------
+
+def drive(side, command):
+    """What the load said, and the processor time its side spent meanwhile."""
+    need(command[0])
+    before = cpu_s(side.pids)
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    spent = cpu_s(side.pids) - before
+    if ended.returncode != 0:
+        raise SystemExit("bench: %s failed: %s" % (command[0], (ended.stdout + ended.stderr)[-500:].strip()))
+    return ended.stdout, spent
+
+
+def with_fields(command, fields):
+    for name, value in fields.items():
+        command += ["-H", "%s: %s" % (name, value)]
+    return command
+
 
 def wrk(side, target, fields, seconds, connections=CONNECTIONS, script=None):
     """Requests a second and the server's own microseconds for each."""
-    command = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds]
-    for name, value in fields.items():
-        command += ["-H", "%s: %s" % (name, value)]
-    if script:
-        command += ["-s", script]
-    before = cpu_s(side.pids)
-    text = subprocess.run(command + [side.url + target], check=True, capture_output=True, text=True).stdout
-    spent = cpu_s(side.pids) - before
+    command = with_fields(["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "--timeout", "30s"], fields)
+    text, spent = drive(side, command + (["-s", script] if script else []) + [side.url + target])
     if "Non-2xx" in text or "Socket errors" in text:
         raise SystemExit("bench: not every answer was good:\n" + text)
     count = int(re.search(r"(\d+) requests in", text)[1])
+    if count == 0:
+        raise SystemExit("bench: no answer came")
     return float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1]), spent / count * 1e6
 
 
 def h2load(side, target, fields, seconds):
     """The same over HTTP/2: as many connections, one stream at a time on each."""
-    command = ["h2load", "-t1", "-c%d" % CONNECTIONS, "-m1", "-D%d" % seconds]
-    for name, value in fields.items():
-        command += ["-H", "%s: %s" % (name, value)]
-    before = cpu_s(side.pids)
-    text = subprocess.run(command + [side.url + target], check=True, capture_output=True, text=True).stdout
-    spent = cpu_s(side.pids) - before
+    command = with_fields(["h2load", "-t1", "-c%d" % CONNECTIONS, "-m1", "-D%d" % seconds], fields)
+    text, spent = drive(side, command + [side.url + target])
     done = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text)
     if not done or int(done[1]) == 0 or any(int(done[i]) for i in (2, 3, 4)):
         raise SystemExit("bench: not every answer was good:\n" + text)
     return float(re.search(r"finished in [^,]+, ([0-9.]+) req/s", text)[1]), spent / int(done[1]) * 1e6
 
 
-def rounds(count, ours, theirs):
+def rounds(count, *sides):
     """A B A B …; what each side gave in each round."""
-    a, b = [], []
+    given = [[] for _ in sides]
     for _ in range(count):
-        a.append(ours())
-        b.append(theirs())
-    return a, b
+        for side, act in zip(given, sides):
+            side.append(act())
+    return given
 
 
 def median(values):

@@ -102,6 +102,13 @@ def test_packages_that_apt_could_not_bring_are_an_error(tmp_path):
     assert "still missing" in run.stderr
 
 
+def test_packages_of_the_bench_are_builds_and_its_own_and_servers_are_only_unpacked():
+    bench, test, build = listed("bench"), listed("test"), listed("build")
+    assert set(build) < set(bench) and set(build) < set(test)
+    assert "wrk" in bench and "wrk" not in test and "clang" in test and "clang" not in bench
+    assert not [name for name in bench + test if name.startswith(("cyrus-", "radicale"))]
+
+
 # ---- build ----------------------------------------------------------------------------------------------
 
 
