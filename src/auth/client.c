@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/client.h"
 
+#include "crypt/rsa_cert.h"
+#include "text/b64.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
 #include "text/uri.h"
@@ -9,7 +11,7 @@
 #define SPACE_GONE   "client-gone"
 
 /* Escapes can make six bytes of one. */
-#define NOTE_MAX ((size_t)(CLIENT_NAME_MAX + CLIENT_ROLES_MAX + CLIENT_HASH_MAX) * 6 + 256)
+#define NOTE_MAX ((size_t)(CLIENT_NAME_MAX + CLIENT_ROLES_MAX + CLIENT_HASH_MAX) * 6 + CLIENT_CERT_MAX + 256)
 
 static bool
 has_only(struct str text, unsigned char least)
@@ -40,6 +42,26 @@ names_a_role(struct str roles)
 	return false;
 }
 
+enum err
+client_certificate(const struct client *client, struct rsa_cert **cert_out)
+{
+	uint8_t     der[RSA_CERT_DER_MAX];
+	size_t      len;
+	const char *why;
+
+	if (!b64_decode_into(B64_STANDARD, client->certificate, der, sizeof(der), &len))
+		return ERR_BAD_REQUEST;
+	return rsa_cert_from_der(str_of(der, len), cert_out, &why);
+}
+
+static bool
+is_certificate(const struct client *client)
+{
+	AUTO(rsa_cert_close) struct rsa_cert *cert = NULL;
+
+	return client_certificate(client, &cert) == OK;
+}
+
 bool
 client_valid(const struct client *client, const char **why_out)
 {
@@ -58,6 +80,8 @@ client_valid(const struct client *client, const char **why_out)
 		why = "secretHash must be argon2's own text";
 	else if (client->secret_hash.len > 0 && !str_starts(client->secret_hash, STR("$argon2id$")))
 		why = "secretHash must begin with $argon2id$";
+	else if (client->certificate.len > 0 && !is_certificate(client))
+		why = "certificate must be one in DER and base64, for RSA of 2048 to 4096 bits";
 	else if (client->since_s < 0)
 		why = "a client cannot be from before 1970";
 	if (why)
@@ -86,6 +110,8 @@ write_client(const struct client *client, struct buf *buf)
 	json_put_member(&out, STR("displayName"), client->name);
 	json_put_member(&out, STR("roles"), client->roles);
 	json_put_member(&out, STR("secretHash"), client->secret_hash);
+	if (client->certificate.len > 0)
+		json_put_member(&out, STR("certificate"), client->certificate);
 	json_put_member_int(&out, STR("since"), client->since_s);
 	json_end_object(&out);
 }
@@ -104,6 +130,9 @@ read_client(const struct guid *id, struct str note, struct arena *arena, struct 
 	    !json_text(json_member(root, "secretHash"), &client.secret_hash) ||
 	    !json_int(json_member(root, "since"), &client.since_s) || !client_valid(&client, &why))
 		return ERR_CORRUPT;
+	/* Not parsed again for every token: it was when it was put, and is when it is used. */
+	if (json_text(json_member(root, "certificate"), &client.certificate))
+		client.certificate = arena_copy(arena, client.certificate);
 	client.name = arena_copy(arena, client.name);
 	client.roles = arena_copy(arena, client.roles);
 	client.secret_hash = arena_copy(arena, client.secret_hash);

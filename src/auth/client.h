@@ -2,7 +2,7 @@
 /*
  * client — the programs that may ask the store's own issuer for tokens, kept as notes in the store.
  *
- * A client belongs to a tenant, has roles, and a secret of which only a hash is kept.  An id that was
+ * A client belongs to a tenant, has roles, and a secret of which only a hash is kept, or a certificate.  An id that was
  * once a client's and is one no more stays known as gone: tokens that name it are refused, whoever
  * made them.  A client that is put anew gets a new `since`, and older tokens of it are refused too.
  */
@@ -10,9 +10,12 @@
 
 #include "store/store.h"
 
+struct rsa_cert;
+
 #define CLIENT_NAME_MAX  256
 #define CLIENT_ROLES_MAX 4096
 #define CLIENT_HASH_MAX  128
+#define CLIENT_CERT_MAX  10928           /* base64 of 8 KiB */
 
 struct client {
 	struct guid tenant;
@@ -20,11 +23,15 @@ struct client {
 	struct str  name;                /* may be empty */
 	struct str  roles;               /* blank-separated */
 	struct str  secret_hash;         /* of argon2id; empty: no secret is good */
+	struct str  certificate;         /* its DER in base64; empty: none */
 	int64_t     since_s;             /* tokens made before this moment are refused */
 };
 
 /* What a client must be like to be kept.  *why_out is a fixed sentence. */
 bool client_valid(const struct client *client, const char **why_out);
+
+/* ERR_BAD_REQUEST: it has none that is good. */
+enum err client_certificate(const struct client *client, struct rsa_cert **cert_out) MUST_CHECK;
 
 /* ERR_NOT_FOUND for anything that is no client now. */
 enum err client_find(struct store *store, const struct guid *id, struct arena *arena, struct client *client_out) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/issuer.h"
 
+#include "auth/assertion.h"
 #include "auth/client.h"
 #include "auth/jwt.h"
 #include "auth/notes.h"
@@ -267,6 +268,16 @@ check_secret(struct issuer *issuer, const struct client *client, struct str secr
 	return good && client && hash != no_secret ? OK : ERR_NO_IDENTITY;
 }
 
+static enum err
+check_assertion(struct issuer *issuer, const struct client *client, const struct issuer_login *login, struct arena *arena)
+{
+	struct assertion assertion = { login->assertion, login->audience, clock_wall_s(issuer->clock) };
+
+	if (!client)
+		return ERR_NO_IDENTITY;
+	return assertion_check(&assertion, client, arena);
+}
+
 enum err
 issuer_login(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
              struct str *jwt_out)
@@ -280,7 +291,10 @@ issuer_login(struct issuer *issuer, struct store *store, const struct issuer_log
 
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
-	TRY(check_secret(issuer, known ? &client : NULL, login->secret, arena));
+	if (login->assertion.len > 0)
+		TRY(check_assertion(issuer, known ? &client : NULL, login, arena));
+	else
+		TRY(check_secret(issuer, known ? &client : NULL, login->secret, arena));
 	guid_format(&id, app);
 	grant.app = str_of(app, GUID_TEXT_LEN);
 	grant.oid = issuer_principal(&grant.tenant, grant.app);

@@ -42,12 +42,15 @@ struct guid issuer_principal(const struct guid *tenant, struct str app);
 /*
  * The client credentials grant: a token with all roles of the client.  ERR_NO_IDENTITY for an unknown client, one of
  * another tenant, and a wrong secret alike, after the same work; ERR_BUSY while too many secrets are being checked.
+ * With an assertion, what assertion.h says; ERR_STALE when it is out of its time or was used before.
  */
 struct issuer_login {
 	struct guid tenant;
 	struct str  client_id;
 	struct str  secret;
 	int64_t     life_s;
+	struct str  assertion;           /* instead of the secret */
+	struct str  audience;            /* the address of the token endpoint */
 };
 enum err issuer_login(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
                       struct str *jwt_out) MUST_CHECK;

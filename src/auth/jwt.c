@@ -56,7 +56,7 @@ read_header(struct str text, struct arena *arena, struct jwt *jwt)
 }
 
 enum err
-jwt_split(struct str text, struct arena *arena, struct jwt *jwt_out)
+jwt_cut(struct str text, struct arena *arena, struct str *header_out, struct jwt *jwt_out)
 {
 	struct jwt jwt = { 0 };
 	size_t     header_len, payload_len;
@@ -74,6 +74,18 @@ jwt_split(struct str text, struct arena *arena, struct jwt *jwt_out)
 	    !b64_decode(B64_URL, str_first(rest, payload_len), arena, &jwt.payload) ||
 	    !b64_decode(B64_URL, str_skip(rest, payload_len + 1), arena, &jwt.signature))
 		return ERR_BAD_REQUEST;
+	*header_out = header;
+	*jwt_out = jwt;
+	return OK;
+}
+
+enum err
+jwt_split(struct str text, struct arena *arena, struct jwt *jwt_out)
+{
+	struct jwt jwt;
+	struct str header;
+
+	TRY(jwt_cut(text, arena, &header, &jwt));
 	TRY(read_header(header, arena, &jwt));
 	*jwt_out = jwt;
 	return OK;

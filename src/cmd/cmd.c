@@ -26,6 +26,7 @@ static const struct cmd *const commands[] = {
 	&cmd_store_check, &cmd_store_gc,   &cmd_store_info,
 	&cmd_store_backup, &cmd_store_restore,
 	&cmd_sync,         &cmd_changes,   &cmd_status,      &cmd_verify,     &cmd_retry,
+	&cmd_scope_rename, &cmd_scope_forget,
 	&cmd_doctor,
 	&cmd_config_show, &cmd_version,  &cmd_help,
 	NULL,
@@ -39,6 +40,7 @@ static const struct {
 	{ "client", "look after the clients of the store's own issuer" },
 	{ "policy", "say which applications may reach whose meetings" },
 	{ "store", "look after a store" },
+	{ "scope", "rename or forget what is followed" },
 	{ "config", "look at the configuration" },
 };
 
@@ -295,13 +297,13 @@ cmd_main(int argc, char **argv)
 	struct out    out;
 	int           code;
 
-	/* A closed pipe is an error to be told, not a reason to vanish. */
+	/* A closed pipe is no reason to vanish: what is under way is brought to its end first. */
 	signal(SIGPIPE, SIG_IGN);
 	json_read_init();
 	out_open(&out, STDOUT_FILENO);
 	code = dispatch(argc, argv, arena, &out);
 	if (!out_flush(&out) && code == EXIT_DONE)
-		code = say_failed(EXIT_OTHER, "standard output: %s", strerrordesc_np(out.failed));
+		code = out_verdict(&out);
 	out_close(&out);
 	arena_close(&arena);
 	return code;

@@ -89,4 +89,5 @@ extern const struct cmd cmd_client_add, cmd_client_list, cmd_client_remove, cmd_
 extern const struct cmd cmd_policy_allow, cmd_policy_add, cmd_policy_list, cmd_policy_remove;
 extern const struct cmd cmd_store_check, cmd_store_gc, cmd_store_info, cmd_store_backup, cmd_store_restore;
 extern const struct cmd cmd_sync, cmd_changes, cmd_status, cmd_verify, cmd_retry, cmd_doctor;
+extern const struct cmd cmd_scope_rename, cmd_scope_forget;
 extern const struct cmd cmd_config_show, cmd_version, cmd_help;

@@ -30,6 +30,9 @@ static const char *const about[] = {
 	"A line is printed at least once, also when this program is killed. `n` rises and is never given again: who "
 	"keeps the last n dealt with and starts with --since N, or gives it back with --ack N, is told everything "
 	"exactly once.",
+	"Changes that were acknowledged are dropped a day later, after a round; without any --ack they are dropped when they "
+	"are older than --keep-changes. Who asks for what is no longer kept is told so (code 6): read the view `items` anew "
+	"and go on from the number the message names.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
 };
@@ -55,6 +58,14 @@ struct printing {
 	uint64_t        mark;
 	struct arena   *arena;
 };
+
+static enum replica_marks
+marks_of(const struct printing *printing)
+{
+	if (!printing->heeds_marks)
+		return REPLICA_NO_MARKS;
+	return printing->told_too ? REPLICA_TOLD : REPLICA_ACKED;
+}
 
 /* ---- a line -------------------------------------------------------------------------------------------- */
 
@@ -122,14 +133,38 @@ find_mark(struct printing *printing, struct str scope)
 	return OK;
 }
 
+/* Better to stop than to go on as if nothing had happened in between. */
+static int
+tell_lost(struct printing *printing)
+{
+	struct replica_lost lost;
+	uint64_t            head = 0;
+	enum err            err = replica_find_lost(printing->replica, printing->sid, printing->n, marks_of(printing), &lost);
+
+	if (err == ERR_NOT_FOUND)
+		return EXIT_DONE;
+	if (err == OK)
+		err = replica_head(printing->replica, &head);
+	if (err != OK)
+		return following_failed(printing->run, printing->replica, err);
+	return say_failed(EXIT_PERMANENT,
+	                  "changes up to number %llu of the scope \"%s\" are no longer kept: they were acknowledged, or are older "
+	                  "than --keep-changes. Read the view `items` anew, then go on with --since %llu, or --ack %llu",
+	                  (unsigned long long)lost.n, lost.scope, (unsigned long long)head, (unsigned long long)head);
+}
+
 /* Everything there is after printing->n. */
 static int
 print_all(struct printing *printing)
 {
 	struct replica_change change;
 	enum err              err;
+	int                   code;
 
 	while ((err = replica_next_change(printing->replica, printing->sid, printing->n, &change)) == OK) {
+		code = tell_lost(printing);
+		if (code != EXIT_DONE)
+			return code;
 		printing->n = change.n;
 		if (printing->heeds_marks) {
 			err = find_mark(printing, change.scope);
@@ -143,12 +178,14 @@ print_all(struct printing *printing)
 		if (printing->run->out->failed)
 			break;
 	}
+	code = err == ERR_NOT_FOUND ? tell_lost(printing) : EXIT_DONE;
 	replica_end_read(printing->replica);
+	if (code != EXIT_DONE)
+		return code;
 	if (err != OK && err != ERR_NOT_FOUND)
 		return following_failed(printing->run, printing->replica, err);
-	if (!out_flush(printing->run->out))
-		return say_failed(EXIT_OTHER, "the changes cannot be written to standard output");
-	return EXIT_DONE;
+	(void)out_flush(printing->run->out);
+	return out_verdict(printing->run->out);
 }
 
 static int
@@ -215,8 +252,10 @@ changes_round(struct following *following, struct printing *printing)
 
 	/* A round that did not end well has changed nothing; what is there from before can still be told. */
 	printed = print_round(following, printing);
-	if (code != EXIT_DONE || printed != EXIT_DONE)
-		return code != EXIT_DONE ? code : printed;
+	if (printed != EXIT_DONE && following_may_go_on(code))
+		return printed;
+	if (code != EXIT_DONE)
+		return code;
 	code = following_content(following);
 	if (code != EXIT_DONE)
 		return code;

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "cmd/help.h"
 #include "cmd/writer.h"
+#include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
 #include "text/b64.h"
 #include "text/date.h"
@@ -24,13 +26,17 @@ static const struct cmd_option add_options[] = {
 	{ "id", "GUID", "the client id; without it one is made", false },
 	{ "tenant", "GUID", "the tenant; without it the store's own", false },
 	{ "secret-file", "FILE", "take the secret from the first line of that file instead of making one", false },
-	{ "json", NULL, "one JSON object: clientId, clientSecret, tenantId", false },
+	{ "certificate", "FILE", "let it sign in with that certificate (PEM) instead of a secret", false },
+	{ "json", NULL, "one JSON object: clientId, clientSecret or certificateThumbprint, tenantId", false },
 	{ 0 },
 };
 
 static const char *const add_about[] = {
 	"Registers a program with the store's own issuer and prints its client id, its secret and its tenant. The "
 	"secret is shown this once: only a hash of it is kept.",
+	"With --certificate there is no secret, unless --secret-file gives one: the client signs what it sends with its "
+	"certificate's key, as MSAL and azure-identity do for Entra ID. The file needs only the certificate; a private key "
+	"in it is not read. Printed is the certificate's SHA-256 thumbprint.",
 	"With an id that is there already the client is put anew: its roles and its secret change, and tokens it got "
 	"before are refused. If a server holds the store it knows of the client at once.",
 	NULL,
@@ -38,6 +44,7 @@ static const char *const add_about[] = {
 
 static const struct cmd_example add_examples[] = {
 	{ "tidemark client add --name report --role Calendars.Read", "Let a program read all calendars" },
+	{ "tidemark client add --name report --role Calendars.Read --certificate report.pem", "The same, without a secret" },
 	{ 0 },
 };
 
@@ -75,14 +82,12 @@ read_roles(struct cmd_run *run, struct str *roles_out)
 	return EXIT_DONE;
 }
 
-/* The first line of the file, without its end. */
+/* At most size bytes of a file. */
 static int
-read_secret(struct cmd_run *run, const char *path, struct str *secret_out)
+read_file(const char *path, char *text, size_t size, struct str *text_out)
 {
-	char      *text = arena_take_raw(run->arena, SECRET_TEXT_MAX + 1);
-	int        fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t    n = fd < 0 ? -1 : read(fd, text, SECRET_TEXT_MAX + 1);
-	struct str secret;
+	int     fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size);
 
 	if (n < 0)
 		(void)say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
@@ -90,7 +95,20 @@ read_secret(struct cmd_run *run, const char *path, struct str *secret_out)
 		close(fd);
 	if (n < 0)
 		return EXIT_OTHER;
-	secret = str_first(str_of(text, (size_t)n), str_find(str_of(text, (size_t)n), '\n'));
+	*text_out = str_of(text, (size_t)n);
+	return EXIT_DONE;
+}
+
+/* The first line of the file, without its end. */
+static int
+read_secret(struct cmd_run *run, const char *path, struct str *secret_out)
+{
+	struct str secret;
+	int        code = read_file(path, arena_take_raw(run->arena, SECRET_TEXT_MAX + 1), SECRET_TEXT_MAX + 1, &secret);
+
+	if (code != EXIT_DONE)
+		return code;
+	secret = str_first(secret, str_find(secret, '\n'));
 	if (str_ends(secret, STR("\r")))
 		secret.len--;
 	if (secret.len < SECRET_TEXT_MIN || secret.len > SECRET_TEXT_MAX || !utf8_valid(secret))
@@ -108,6 +126,8 @@ make_secret(struct cmd_run *run, struct str *secret_out)
 
 	if (path)
 		return read_secret(run, path, secret_out);
+	if (cmd_has(run, "certificate"))
+		return EXIT_DONE;
 	entropy_fill(run->entropy, bytes, sizeof(bytes));
 	*secret_out = b64_encode(B64_URL, bytes, sizeof(bytes), run->arena);
 	crypt_wipe(bytes, sizeof(bytes));
@@ -115,9 +135,48 @@ make_secret(struct cmd_run *run, struct str *secret_out)
 }
 
 static int
+read_certificate(struct cmd_run *run, struct client *client)
+{
+	AUTO(rsa_cert_close) struct rsa_cert *cert = NULL;
+	const char                           *path = cmd_value(run, "certificate"), *why;
+	char                                 *room;
+	struct str                            pem;
+	int                                   code;
+
+	if (!path)
+		return EXIT_DONE;
+	room = secret_take(RSA_CERT_PEM_MAX + 1);        /* a private key may stand beside it */
+	code = read_file(path, room, RSA_CERT_PEM_MAX + 1, &pem);
+	if (code == EXIT_DONE && rsa_cert_read_public(pem, &cert, &why) != OK)
+		code = say_failed(EXIT_PERMANENT, "the certificate: %s %s", path, why);
+	secret_drop(room);
+	if (code == EXIT_DONE)
+		client->certificate = b64_encode(B64_STANDARD, rsa_cert_der(cert).at, rsa_cert_der(cert).len, run->arena);
+	return code;
+}
+
+/* Both halves: a secret that is made or given, a certificate, or the two. */
+static int
+read_proofs(struct cmd_run *run, struct client *client, struct str *secret_out)
+{
+	char *hash = arena_take(run->arena, CLIENT_HASH_MAX);
+	int   code;
+
+	*secret_out = STR_EMPTY;
+	if (crypt_init() != OK)
+		return say_failed(EXIT_OTHER, "the random source does not answer");
+	code = make_secret(run, secret_out);
+	if (code == EXIT_DONE)
+		code = read_certificate(run, client);
+	if (code == EXIT_DONE && secret_out->len > 0 && secret_hash(*secret_out, hash) != OK)
+		return say_failed(EXIT_AGAIN, "there is not enough memory to hash the secret now");
+	client->secret_hash = str_from_c(hash);
+	return code;
+}
+
+static int
 read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 {
-	char       *hash = arena_take(run->arena, CLIENT_HASH_MAX);
 	const char *why;
 	int         code = read_roles(run, &client->roles);
 
@@ -129,15 +188,10 @@ read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 		code = read_guid(run, "tenant", &client->tenant);
 	if (code == EXIT_DONE && !cmd_has(run, "id"))
 		client->id = guid_random(run->entropy);
-	if (code == EXIT_DONE && crypt_init() != OK)
-		code = say_failed(EXIT_OTHER, "the random source does not answer");
 	if (code == EXIT_DONE)
-		code = make_secret(run, secret_out);
-	if (code == EXIT_DONE && secret_hash(*secret_out, hash) != OK)
-		code = say_failed(EXIT_AGAIN, "there is not enough memory to hash the secret now");
+		code = read_proofs(run, client, secret_out);
 	if (code != EXIT_DONE)
 		return code;
-	client->secret_hash = str_from_c(hash);
 	if (guid_is_zero(&client->tenant)) {
 		struct client whole = *client;
 
@@ -160,23 +214,44 @@ send_line(struct writer *writer, struct buf *line)
 	return say_failed(exit_code_of(err), "%s", result.why);
 }
 
+/* The SHA-256 of its certificate, as base64url: x5t#S256.  Empty without one. */
+static struct str
+thumbprint_of(struct cmd_run *run, const struct client *client)
+{
+	AUTO(rsa_cert_close) struct rsa_cert *cert = NULL;
+	uint8_t                               thumbprint[32];
+
+	if (client->certificate.len == 0 || client_certificate(client, &cert) != OK)
+		return STR_EMPTY;
+	rsa_cert_thumbprint(cert, thumbprint);
+	return b64_encode(B64_URL, thumbprint, sizeof(thumbprint), run->arena);
+}
+
 static void
 put_new_client(struct cmd_run *run, const struct client *client, struct str secret)
 {
+	struct str      thumbprint = thumbprint_of(run, client);
 	struct json_out json;
 	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN];
 
 	guid_format(&client->id, id);
 	guid_format(&client->tenant, tenant);
 	if (!cmd_has(run, "json")) {
-		out_printf(run->out, "client id      %.*s\nclient secret  %.*s\ntenant id      %.*s\n", GUID_TEXT_LEN, id,
-		           STR_ARG(secret), GUID_TEXT_LEN, tenant);
+		out_printf(run->out, "client id      %.*s\n", GUID_TEXT_LEN, id);
+		if (secret.len > 0)
+			out_printf(run->out, "client secret  %.*s\n", STR_ARG(secret));
+		if (thumbprint.len > 0)
+			out_printf(run->out, "certificate    %.*s\n", STR_ARG(thumbprint));
+		out_printf(run->out, "tenant id      %.*s\n", GUID_TEXT_LEN, tenant);
 		return;
 	}
 	json_out_open(&json, out_buf(run->out));
 	json_put_object(&json);
 	json_put_member(&json, STR("clientId"), str_of(id, sizeof(id)));
-	json_put_member(&json, STR("clientSecret"), secret);
+	if (secret.len > 0)
+		json_put_member(&json, STR("clientSecret"), secret);
+	if (thumbprint.len > 0)
+		json_put_member(&json, STR("certificateThumbprint"), thumbprint);
 	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
 	json_end_object(&json);
 	out_put(run->out, STR("\n"));
@@ -211,6 +286,7 @@ run_client_add(struct cmd_run *run)
 
 	if (code != EXIT_DONE)
 		return code;
+	permissions_warn(client.roles);
 	code = writer_open(run, true, &writer);
 	if (code == EXIT_DONE)
 		code = add_client(run, &writer, &client, secret);

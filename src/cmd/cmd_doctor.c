@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cmd/following.h"
+#include "crypt/rsa_cert.h"
 #include "text/b64.h"
 #include "text/date.h"
 #include "text/json_read.h"
@@ -18,7 +19,7 @@ static const struct cmd_option options[] = {
 	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },
 	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one",
 		false },
-	{ "client-credentials", NULL, "get the token as a client: AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_TENANT_ID", false },
+	CREDENTIAL_CLIENT_OPTIONS,
 	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },
 	{ "json", NULL, "a JSON object for each check: `check`, `good`, `text`", false },
 	{ 0 },
@@ -28,7 +29,9 @@ static const char *const about[] = {
 	"Looks at everything a follower needs and says what to mend: the store, and with a URL the URL itself, the access "
 	"token (what it is for, how long it is good; its signature is the far end's business), whether the far end is "
 	"reached and its certificate trusted, what it answers, and whether its clock and ours agree.",
-	"It asks for the first page of the URL and changes nothing. It ends with 10 when something is to be mended.",
+	"It asks for the first page of the URL and changes nothing. With --client-credentials it asks for a token, too, and "
+	"says how long the client's certificate is good; with --device-code it uses the sign-in of the last `tidemark sync`, "
+	"and asks nobody to sign in. It ends with 10 when something is to be mended.",
 	NULL,
 };
 
@@ -203,12 +206,34 @@ check_far_end(struct doctor *doctor, struct follow_curl *curl, struct str url, s
 		     STR_ARG(str_first(why, 400)));
 }
 
-static struct str
-get_token(struct doctor *doctor, struct follow_credential *credential)
+/* ---- the credential ------------------------------------------------------------------------------------ */
+
+static void
+check_cert(struct doctor *doctor, const struct rsa_cert *cert)
 {
-	struct follow_bearer bearer = follow_credential_bearer(credential);
+	int64_t now_s = clock_wall_s(doctor->run->clock);
+	int64_t days = (rsa_cert_until_s(cert) - now_s) / 86400;
+	uint8_t thumbprint[32];
+	char    text[B64_MAX(32)];
+
+	rsa_cert_thumbprint(cert, thumbprint);
+	if (now_s < rsa_cert_from_s(cert))
+		tell(doctor, "client", false, "its certificate is not good yet; look at the clock");
+	else if (now_s >= rsa_cert_until_s(cert))
+		tell(doctor, "client", false, "its certificate has expired: make a new one, and register it");
+	else
+		tell(doctor, "client", true, "its certificate (x5t#S256 %.*s) is good for %lld days more",
+		     (int)b64_encode_into(B64_URL, thumbprint, sizeof(thumbprint), text), text, (long long)days);
+}
+
+static struct str
+get_token(struct doctor *doctor, struct credential *credential)
+{
+	struct follow_bearer bearer = credential_bearer(credential);
 	struct str           token = STR_EMPTY, why = STR_EMPTY;
 
+	if (credential_cert(credential))
+		check_cert(doctor, credential_cert(credential));
 	if (bearer.get(bearer.ctx, false, doctor->arena, &token, &why) == OK)
 		check_token(doctor, token);
 	else
@@ -219,25 +244,26 @@ get_token(struct doctor *doctor, struct follow_credential *credential)
 static int
 check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
 {
-	struct follow_credential *credential;
-	struct str                token = STR_EMPTY;
-	const char               *fault;
-	int                       code;
+	struct credential *credential;
+	struct str         token = STR_EMPTY;
+	const char        *fault;
+	int                code;
 
 	if (!follow_url_is_good(url, &fault)) {
 		tell(doctor, "url", false, "it %s", fault);
 		return EXIT_DONE;
 	}
 	tell(doctor, "url", true, "it can be followed");
-	code = following_credential(doctor->run, curl, &credential);
+	code = credential_open(doctor->run, &doctor->stops, &credential);
 	if (code != EXIT_DONE)
 		return code;
 	if (credential)
 		token = get_token(doctor, credential);
 	else
-		tell(doctor, "token", true, "none is given; --bearer-file, --bearer-command or TIDEMARK_BEARER would");
+		tell(doctor, "token", true,
+		     "none is given; see --bearer-file, --bearer-command, --client-credentials, --device-code");
 	check_far_end(doctor, curl, url, token);
-	follow_credential_close(&credential);
+	credential_close(&credential);
 	return EXIT_DONE;
 }
 

@@ -36,7 +36,10 @@ static const char *const about[] = {
 	"if one is bad the message names the last line that was stored.",
 	"A recording's put may name a \"contentFile\": that file (relative to FILE, or to the current folder) is "
 	"copied into the store's folder of recordings, PATH.content, and becomes the recording's content. "
-	"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application reach a user's meetings.",
+	"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application reach a user's meetings (\"global\":true "
+	"instead of a user: everybody's), {\"op\":\"remove-policy\",...} with the same value takes that back.",
+	"{\"op\":\"client\",\"value\":{...}} brings a client of the store's own issuer as `tidemark export` writes it, with the "
+	"hash of its secret; {\"op\":\"remove-client\",\"id\":...} takes one away.",
 	"A line may have 1 MiB. Giving a file again does no harm: an item that has an id is put in its own "
 	"place. If a server holds the store, the lines are handed to it over its control socket.",
 	NULL,

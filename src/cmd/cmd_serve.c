@@ -280,6 +280,8 @@ open_http(struct serving *serving)
 	err = http_open(&http, &app, &serving->server, why);
 	if (err == OK)
 		return EXIT_DONE;
+	if (str_starts(str_from_c(why), STR("certificate")) || str_starts(str_from_c(why), STR("private key")))
+		return say_failed(exit_code_of(err), "cannot serve by TLS: %s; see --tls-cert and --tls-key", why);
 	return say_failed(exit_code_of(err), "cannot listen on %.*s: %s; choose another address with --listen",
 	                  STR_ARG(http.listen), why);
 }
@@ -418,6 +420,6 @@ const struct cmd cmd_serve = {
 	.settings = settings,
 	.about = about,
 	.examples = examples,
-	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED, EXIT_INTERRUPTED },
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED },
 	.run = run_serve,
 };

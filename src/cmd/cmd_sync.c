@@ -69,6 +69,12 @@ tell(struct following *following)
 		    (unsigned long long)tally->swept);
 }
 
+static bool
+goes_on(int code)
+{
+	return following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED;
+}
+
 static int
 one_round(struct following *following)
 {
@@ -82,13 +88,7 @@ one_round(struct following *following)
 	}
 	if (cmd_has(following->run, "json"))
 		put_json(following, code);
-	return code;
-}
-
-static bool
-goes_on(int code)
-{
-	return following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED;
+	return following->run->out->failed && goes_on(code) ? out_verdict(following->run->out) : code;
 }
 
 static int

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "auth/issuer.h"
+#include "cmd/help.h"
 #include "cmd/who.h"
 #include "cmd/writer.h"
 #include "text/date.h"
@@ -164,6 +165,7 @@ mint(struct cmd_run *run, struct store *store, const struct issuer_grant *grant)
 		err = issuer_mint(issuer, grant, run->arena, &jwt);
 	if (err != OK)
 		return say_failed(exit_code_of(err), "the token cannot be made: %s", err_text(err));
+	permissions_warn(grant->grants);
 	put_token(run, grant, jwt);
 	return EXIT_DONE;
 }

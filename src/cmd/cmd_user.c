@@ -56,6 +56,18 @@ read_guid(struct cmd_run *run, const char *option, struct guid *guid_out)
 	return EXIT_DONE;
 }
 
+/* Before it is sent off, for the answer to a line says less. */
+static int
+judge_user(struct cmd_run *run, const struct user *user)
+{
+	struct user whole = *user;
+	const char *why;
+
+	if (guid_is_zero(&whole.tenant))
+		whole.tenant = whole.id;         /* the store's own, once it is open */
+	return user_valid(&whole, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
+}
+
 static int
 read_user(struct cmd_run *run, struct user *user)
 {
@@ -73,7 +85,7 @@ read_user(struct cmd_run *run, struct user *user)
 		code = read_guid(run, "tenant", &user->tenant);
 	if (code == EXIT_DONE && !cmd_has(run, "id"))
 		user->id = guid_random(run->entropy);
-	return code;
+	return code == EXIT_DONE ? judge_user(run, user) : code;
 }
 
 static int

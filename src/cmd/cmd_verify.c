@@ -200,6 +200,6 @@ const struct cmd cmd_verify = {
 	.options = options,
 	.about = about,
 	.examples = examples,
-	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_DIFFERENT },
+	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_DIFFERENT, EXIT_INTERRUPTED, EXIT_TERMINATED },
 	.run = run_verify,
 };

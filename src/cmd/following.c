@@ -2,18 +2,17 @@
 #include "cmd/following.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "follow/follow_content.h"
 #include "text/date.h"
-#include "text/uri.h"
 
 #define PAGE_SIZE_USUAL 200
 #define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
 #define EVERY_USUAL     ((int64_t)60 * 1000)
+#define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
+#define KEEP_ACKED      ((int64_t)24 * 3600 * 1000)      /* a day for second thoughts */
 #define GUARD_PERCENT   30
 #define GUARD_AT_LEAST  20
-#define ENTRA           "https://login.microsoftonline.com"
 #define PAGE_BYTES      16384                    /* of a new store's file: rounds are written in long runs */
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
 
@@ -102,6 +101,7 @@ read_options(struct following *following)
 	conf->replace = cmd_has(run, "replace");
 	conf->max_wait_ms = MAX_WAIT_USUAL;
 	following->every_ms = EVERY_USUAL;
+	following->keep_ms = KEEP_USUAL;
 	if (cmd_has(run, "scope") && conf->name.len == 0)
 		return cmd_usage(run, "--scope: a name is needed");
 	code = read_page_size(run, &conf->page_size);
@@ -109,52 +109,17 @@ read_options(struct following *following)
 		code = read_guard(run, &conf->guard);
 	if (code == EXIT_DONE)
 		code = read_time(run, "max-wait", &conf->max_wait_ms);
-	return code == EXIT_DONE ? read_time(run, "every", &following->every_ms) : code;
+	if (code == EXIT_DONE)
+		code = read_time(run, "every", &following->every_ms);
+	return code == EXIT_DONE ? read_time(run, "keep-changes", &following->keep_ms) : code;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-/* The names are those of Microsoft's own libraries; the scope is all that the client may do at this origin. */
-static int
-read_client(struct cmd_run *run, struct follow_client *client)
+static bool
+is_unwanted(void *ctx)
 {
-	const char      *host = getenv("AZURE_AUTHORITY_HOST");
-	struct uri_parts parts;
-
-	*client = (struct follow_client){ .authority = str_from_c(host && host[0] ? host : ENTRA),
-		                          .tenant = str_from_c(getenv("AZURE_TENANT_ID")),
-		                          .id = str_from_c(getenv("AZURE_CLIENT_ID")),
-		                          .secret = str_from_c(getenv("AZURE_CLIENT_SECRET")) };
-	if (client->tenant.len == 0 || client->id.len == 0 || client->secret.len == 0)
-		return cmd_usage(run, "--client-credentials needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET");
-	if (!uri_split(str_from_c(run->args[0]), &parts))
-		return cmd_usage(run, "the URL is not an absolute http(s) URL");
-	client->scope = arena_printf(run->arena, "%.*s://%.*s/.default", STR_ARG(parts.scheme), STR_ARG(parts.authority));
-	return EXIT_DONE;
-}
-
-int
-following_credential(struct cmd_run *run, struct follow_curl *curl, struct follow_credential **credential_out)
-{
-	const char                   *env = getenv("TIDEMARK_BEARER");
-	struct follow_client         *client = arena_take(run->arena, sizeof(*client));
-	struct follow_credential_conf conf = { .file = cmd_value(run, "bearer-file"),
-		                               .command = cmd_value(run, "bearer-command"), .clock = run->clock };
-	int                           code = EXIT_DONE;
-
-	*credential_out = NULL;
-	if ((conf.file != NULL) + (conf.command != NULL) + cmd_has(run, "client-credentials") > 1)
-		return cmd_usage(run, "--bearer-file, --bearer-command and --client-credentials exclude each other");
-	if (cmd_has(run, "client-credentials")) {
-		code = read_client(run, client);
-		conf.client = client;
-		conf.curl = curl;
-	} else if (!conf.file && !conf.command && env && env[0]) {
-		conf.value = env;
-	}
-	if (code == EXIT_DONE && (conf.file || conf.command || conf.value || conf.client))
-		*credential_out = follow_credential_open(&conf);
-	return code;
+	return atomic_load((atomic_bool *)ctx);
 }
 
 static int
@@ -163,16 +128,16 @@ open_source(struct following *following)
 	struct cmd_run         *run = following->run;
 	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"), .agent = "tidemark/" TIDEMARK_VERSION,
 		                         .stopped = stops_came, .stopped_ctx = &following->stops };
+	struct follow_curl_conf pages = { .ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted,
+		                          .stopped_ctx = &following->unwanted };
 	int                     code;
 
-	if (follow_curl_open(&curl, &following->curl) != OK)
+	if (follow_curl_open(&curl, &following->curl) != OK || follow_curl_open(&pages, &following->pages) != OK)
 		return say_failed(EXIT_OTHER, "libcurl cannot be set up");
-	following->source = follow_curl_source(following->curl);
-	following->conf.source = &following->source;
-	code = following_credential(run, following->curl, &following->credential);
+	code = credential_open(run, &following->stops, &following->credential);
 	if (code != EXIT_DONE || !following->credential)
 		return code;
-	following->bearer = follow_credential_bearer(following->credential);
+	following->bearer = credential_bearer(following->credential);
 	following->conf.bearer = &following->bearer;
 	return EXIT_DONE;
 }
@@ -192,6 +157,29 @@ open_replica(struct following *following, const char *scratch_path)
 	}
 	err = replica_open(&conf, &following->replica, why);
 	return err == OK ? EXIT_DONE : tell_open(run, err, why);
+}
+
+/* Beside the store, whose lock we hold. */
+static void
+open_ahead(struct following *following, const char *scratch_path)
+{
+	struct arena            *arena = following->run->arena;
+	struct str               store = str_skip(conf_get(&following->run->conf, CONF_STORE), sizeof("sqlite:") - 1);
+	struct follow_ahead_conf conf = { .url = following->conf.url, .source = &following->page_source,
+		                          .unwanted = &following->unwanted, .stopped = stops_came,
+		                          .stopped_ctx = &following->stops };
+
+	if (scratch_path)
+		store = str_from_c(scratch_path);
+	conf.is_passing = scratch_path != NULL;
+	conf.path = arena_c(arena, arena_printf(arena, "%.*s.ahead", STR_ARG(store)));
+	following->page_source = follow_curl_source(following->pages);
+	following->conf.source = &following->page_source;
+	/* Without it, a page after the other.  What may be wrong with the URL is said when it is opened. */
+	if (follow_ahead_open(&conf, &following->ahead) != OK)
+		return;
+	following->source = follow_ahead_source(following->ahead);
+	following->conf.source = &following->source;
 }
 
 static int
@@ -222,7 +210,13 @@ following_open(struct cmd_run *run, struct following *following, const char *scr
 		code = open_source(following);
 	if (code == EXIT_DONE)
 		code = open_replica(following, scratch_path);
-	return code == EXIT_DONE ? open_follow(following) : code;
+	if (code == EXIT_DONE) {
+		open_ahead(following, scratch_path);
+		code = open_follow(following);
+	}
+	if (code == EXIT_DONE && following->credential)
+		code = credential_sign_in(following->credential);
+	return code;
 }
 
 void
@@ -230,7 +224,9 @@ following_close(struct following *following)
 {
 	progress_close(&following->progress);
 	follow_close(&following->follow);
-	follow_credential_close(&following->credential);
+	credential_close(&following->credential);
+	follow_ahead_close(&following->ahead);
+	follow_curl_close(&following->pages);
 	follow_curl_close(&following->curl);
 	replica_close(&following->replica);
 	stops_close(&following->stops);
@@ -269,10 +265,20 @@ stopped(struct following *following)
 	return stops_code(&following->stops);
 }
 
+/* An end that was a matter of the first page of a new scope leaves nothing; others are told by `status`. */
+static enum err
+note_end(struct following *following, const struct follow_report *report)
+{
+	bool is_final = report->next == FOLLOW_REFUSED || report->next == FOLLOW_BROKEN;
+
+	TRY(replica_note_fault(following->replica, follow_sid(following->follow), str_from_c(report->why),
+	                       clock_wall_ms(following->run->clock)));
+	return is_final && report->pages == 0 ? follow_give_up(following->follow) : OK;
+}
+
 static int
 ended(struct following *following, const struct follow_report *report)
 {
-	struct str     why = str_from_c(report->why);
 	enum exit_code code = EXIT_PERMANENT;
 	enum err       err;
 
@@ -283,7 +289,7 @@ ended(struct following *following, const struct follow_report *report)
 		code = EXIT_AGAIN;
 	else if (report->next == FOLLOW_GUARDED)
 		code = EXIT_GUARDED;
-	err = replica_note_fault(following->replica, follow_sid(following->follow), why, clock_wall_ms(following->run->clock));
+	err = note_end(following, report);
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
 	return say_failed(code, "%s", report->why);
@@ -293,11 +299,15 @@ ended(struct following *following, const struct follow_report *report)
 static int
 caught_up(struct following *following)
 {
-	bool     done = false;
-	enum err err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
+	int64_t             now_ms = clock_wall_ms(following->run->clock);
+	struct replica_keep keep = { now_ms - KEEP_ACKED, now_ms - following->keep_ms };
+	bool                done = false;
+	enum err            err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
 
 	while (err == OK && !done && !stops_came(&following->stops))
 		err = replica_sweep(following->replica, &done);
+	for (done = false; err == OK && !done && !stops_came(&following->stops);)
+		err = replica_trim(following->replica, &keep, &done);
 	progress_close(&following->progress);
 	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
 }

@@ -6,9 +6,10 @@
 #pragma once
 
 #include "cmd/cmd.h"
+#include "cmd/credential.h"
 #include "cmd/stops.h"
 #include "follow/follow.h"
-#include "follow/follow_bearer.h"
+#include "follow/follow_ahead.h"
 #include "follow/follow_curl.h"
 
 /* Rows for a command's table of options. */
@@ -16,7 +17,7 @@
 	{ "scope", "NAME", "the name of the scope (default: made from the URL)", false },                             \
 	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },                     \
 	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", false }, \
-	{ "client-credentials", NULL, "get the token as a client: AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_TENANT_ID", false }, \
+	CREDENTIAL_CLIENT_OPTIONS,                                                                                    \
 	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },                               \
 	{ "page-size", "N", "how many items to ask for at a time (default: 200)", false },                            \
 	{ "max-wait", "TIME", "how long to wait in all, without a page in between, before giving up (default: 5m)", false }
@@ -27,32 +28,28 @@
 	{ "content", "DIR", "fetch the content of recordings into that folder", false },                              \
 	{ "watch", NULL, "go on for ever, a round --every so often", false },                                         \
 	{ "every", "TIME", "the pause between rounds of a lasting run (default: 60s)", false },                       \
+	{ "keep-changes", "TIME", "how long changes are kept that no reader ever acknowledges (default: 30d)", false }, \
 	{ "exit-code", NULL, "end with 9 if nothing has changed", false }
 
 #define FOLLOWING_EXITS EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_UNCHANGED, \
-	EXIT_GUARDED, EXIT_LOCKED
-
-/* Paragraphs every page that takes a URL has. */
-#define FOLLOWING_ABOUT_CREDENTIALS                                                                                   \
-	"The access token comes from --bearer-file, from --bearer-command, from --client-credentials (the variables " \
-	"AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_TENANT_ID, and AZURE_AUTHORITY_HOST for another authority "      \
-	"than Entra's), or from the variable TIDEMARK_BEARER; with none of them requests go "        \
-	"without. It is read again once when it is refused. Only the scheme, host "                                   \
-	"and port of the URL ever get it, redirects are not followed, and http is only spoken on this machine."
+	EXIT_GUARDED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED
 
 struct following {
 	struct cmd_run           *run;
 	struct replica           *replica;
 	struct follow            *follow;
-	struct follow_curl       *curl;
-	struct follow_credential *credential;
-	struct follow_source      source;
+	struct follow_curl       *curl;          /* for all but pages */
+	struct follow_curl       *pages;
+	struct follow_ahead      *ahead;         /* asks for pages in a thread of its own */
+	atomic_bool               unwanted;      /* what it is asking for */
+	struct credential        *credential;    /* NULL for none */
+	struct follow_source      source, page_source;       /* the second is within the first */
 	struct follow_bearer      bearer;
 	struct follow_conf        conf;
 	struct stops              stops;
 	struct progress           progress;
 	struct follow_report      last;          /* the report a round ended with */
-	int64_t                   every_ms;
+	int64_t                   every_ms, keep_ms;
 	uint64_t                  throttled_ms;  /* in this run */
 	bool                      is_scratch;
 };
@@ -76,12 +73,6 @@ int following_content(struct following *following);
 
 /* What the round has done to the view: the code to end with, heeding --exit-code and dead letters. */
 int following_verdict(struct following *following);
-
-/*
- * What the options and the environment give; NULL inside for none.  An exit code; the message has been
- * printed.  `curl` must outlive it.
- */
-int following_credential(struct cmd_run *run, struct follow_curl *curl, struct follow_credential **credential_out);
 
 /* A replica for reading, beside any follower. An exit code; the message has been printed. */
 int following_look(struct cmd_run *run, struct replica **replica_out);

@@ -249,10 +249,13 @@ parse_client(struct parse *parse, const struct json *root, struct line_op *op)
 	TRY(check_members(parse, root, STR("op value"), "a client line"));
 	if (!value || json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
-	TRY(check_members(parse, value, STR("id displayName roles secretHash createdDateTime tenantId"), "the client's value"));
+	TRY(check_members(parse, value, STR("id displayName roles secretHash certificate createdDateTime tenantId"),
+	                  "the client's value"));
 	TRY(need_guid(parse, value, "id", &op->client.id));
 	TRY(user_text(parse, value, "displayName", false, &op->client.name));
 	TRY(user_text(parse, value, "secretHash", false, &op->client.secret_hash));
+	if (json_member(value, "certificate"))
+		TRY(need_text(parse, value, "certificate", &op->client.certificate));
 	TRY(client_roles(parse, json_member(value, "roles"), &op->client.roles));
 	TRY(client_since(parse, value, &op->client.since_s));
 	op->has_tenant = json_member(value, "tenantId") != NULL;
@@ -607,6 +610,8 @@ line_put_client(struct buf *buf, const struct client *client, const struct guid 
 	put_words(&json, client->roles);
 	if (client->secret_hash.len > 0)
 		json_put_member(&json, STR("secretHash"), client->secret_hash);
+	if (client->certificate.len > 0)
+		json_put_member(&json, STR("certificate"), client->certificate);
 	if (client->since_s > 0)
 		json_put_member(&json, STR("createdDateTime"),
 		                str_of(created, date_format(client->since_s * 1000000000, 0, created)));

@@ -183,7 +183,7 @@ put_environment(struct out *out, struct str page)
 static void
 put_exits(struct out *out, struct str page)
 {
-	bool used[EXIT_LOCKED + 1] = { [EXIT_DONE] = true, [EXIT_OTHER] = true, [EXIT_USAGE] = true };
+	bool used[EXIT_TERMINATED + 1] = { [EXIT_DONE] = true, [EXIT_OTHER] = true, [EXIT_USAGE] = true };
 
 	for (size_t i = 0; cmd_at(i); i++) {
 		if (!is_on(cmd_at(i), page))
@@ -191,11 +191,10 @@ put_exits(struct out *out, struct str page)
 		if (cmd_at(i)->settings)
 			used[EXIT_CONFIG] = true;
 		for (size_t k = 0; cmd_at(i)->exits[k] != EXIT_DONE; k++)
-			if (cmd_at(i)->exits[k] <= EXIT_LOCKED)
-				used[cmd_at(i)->exits[k]] = true;
+			used[cmd_at(i)->exits[k]] = true;
 	}
 	out_put(out, STR(".Sh EXIT STATUS\n.Bl -tag -width Ds\n"));
-	for (int code = 0; code <= EXIT_LOCKED; code++)
+	for (int code = 0; code <= EXIT_TERMINATED; code++)
 		if (used[code])
 			put_exit(out, (enum exit_code)code);
 	out_put(out, STR(".El\n"));

@@ -11,6 +11,51 @@ put_grants(struct out *out, const char *const *grants)
 		out_printf(out, "%s`%s`", i ? ", " : "", grants[i]);
 }
 
+static struct str
+family_of(struct str name)
+{
+	return str_first(name, str_find(name, '.'));
+}
+
+static bool
+stands_in(struct str name, const char *const *grants, bool family_will_do)
+{
+	for (; *grants; grants++) {
+		struct str known = str_from_c(*grants);
+
+		if (family_will_do ? str_eq_nocase(family_of(name), family_of(known)) : str_eq_nocase(name, known))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_asked_for(struct str name, bool family_will_do)
+{
+	for (int right = 0; right < RIGHT_COUNT; right++) {
+		const struct right_row *row = right_row((enum right)right);
+
+		if (stands_in(name, row->delegated, family_will_do) || stands_in(name, row->application, family_will_do))
+			return true;
+	}
+	return false;
+}
+
+/* Nothing is refused: a token may well name what some other service asks for, as long as it names something of ours. */
+void
+permissions_warn(struct str grants)
+{
+	struct str rest = grants, name;
+	bool       counts = false;
+
+	while (str_take_until(&rest, ' ', &name))
+		counts = counts || is_asked_for(name, false);
+	while (str_take_until(&grants, ' ', &name))
+		if (name.len > 0 && !is_asked_for(name, false) && (!counts || is_asked_for(name, true)))
+			say("warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the names that count",
+			    STR_ARG(str_first(name, 100)));
+}
+
 void
 help_permissions(struct out *out)
 {

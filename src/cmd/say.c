@@ -19,7 +19,7 @@ exit_code_text(enum exit_code code)
 	case EXIT_DONE:
 		return "Done.";
 	case EXIT_OTHER:
-		return "Something else failed, for instance writing to standard output.";
+		return "Something else failed, for instance writing to standard output (nothing is said if its reader has gone).";
 	case EXIT_USAGE:
 		return "The command line is wrong.";
 	case EXIT_CONFIG:
@@ -217,6 +217,16 @@ out_flush(struct out *out)
 {
 	out_drain(out);
 	return out->failed == 0;
+}
+
+int
+out_verdict(const struct out *out)
+{
+	if (out->failed == 0)
+		return EXIT_DONE;
+	if (out->failed == EPIPE)
+		return EXIT_OTHER;
+	return say_failed(EXIT_OTHER, "standard output: %s", strerrordesc_np(out->failed));
 }
 
 void

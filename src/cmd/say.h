@@ -57,6 +57,8 @@ void out_printf(struct out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct buf *out_buf(struct out *out);
 void        out_turn(struct out *out);           /* writes when enough has gathered */
 bool        out_flush(struct out *out);          /* false once a write has failed */
+/* The code to end with when a write has failed, and the message; a reader that has gone (`| head`) knows why. */
+int         out_verdict(const struct out *out);
 void        out_close(struct out *out);
 
 /* ---- progress: one line that is written over, only on a terminal ---------------------------------- */

@@ -85,10 +85,21 @@ static const struct login_fault no_client = {
 	400, 900144, "invalid_request", "The request body must contain the following parameter: 'client_id'."
 };
 static const struct login_fault no_secret = {
-	401, 7000218, "invalid_client", "The request body must contain the following parameter: 'client_secret'."
+	401, 7000218, "invalid_client",
+	"The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
 };
 static const struct login_fault bad_client = { 401, 7000215, "invalid_client",
 	                                       "The client is not known in this tenant, or its secret is wrong." };
+static const struct login_fault bad_type = { 400, 900144, "invalid_request",
+	                                     "The parameter 'client_assertion_type' must say jwt-bearer." };
+static const struct login_fault bad_assertion = {
+	401, 700027, "invalid_client",
+	"The client is not known in this tenant, or its assertion is not signed by its certificate for this endpoint."
+};
+static const struct login_fault stale_assertion = {
+	401, 700024, "invalid_client",
+	"The client assertion is not within its valid time range (ten minutes at most), or was used before."
+};
 static const struct login_fault bad_scope = {
 	400, 1002012, "invalid_scope",
 	"Client credential flows must have a scope value with /.default suffixed to the resource identifier."
@@ -149,7 +160,7 @@ answer_fault(struct call *call, const struct login_fault *fault)
 /* ---- the form -------------------------------------------------------------------------------------------- */
 
 struct login_form {
-	struct str grant_type, client_id, client_secret, scope;
+	struct str grant_type, client_id, client_secret, scope, assertion, assertion_type;
 };
 
 /* In a form '+' is a blank (WHATWG URL 5.1), unlike in a URL's query. */
@@ -172,6 +183,10 @@ field_of(struct login_form *form, struct str name)
 		return &form->client_id;
 	if (str_eq(name, STR("client_secret")))
 		return &form->client_secret;
+	if (str_eq(name, STR("client_assertion")))
+		return &form->assertion;
+	if (str_eq(name, STR("client_assertion_type")))
+		return &form->assertion_type;
 	return str_eq(name, STR("scope")) ? &form->scope : NULL;
 }
 
@@ -229,6 +244,22 @@ read_basic(const struct call *call, struct login_form *form)
 	return NULL;
 }
 
+/* A secret or an assertion, never both. */
+static const struct login_fault *
+read_proof(const struct login_form *form)
+{
+	if (form->assertion.at && form->client_secret.at)
+		return &bad_form;
+	if (form->assertion.len > 0 &&
+	    !str_eq(form->assertion_type, STR("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")))
+		return &bad_type;
+	if (form->assertion.len > 0)
+		return NULL;
+	if (form->client_secret.len == 0)
+		return &no_secret;
+	return form->client_secret.len > SECRET_MAX ? &bad_client : NULL;
+}
+
 static bool
 is_default_scope(struct str scope)
 {
@@ -251,10 +282,9 @@ read_request(const struct call *call, struct login_form *form)
 		return &bad_grant;
 	if (form->client_id.len == 0)
 		return &no_client;
-	if (form->client_secret.len == 0)
-		return &no_secret;
-	if (form->client_secret.len > SECRET_MAX)
-		return &bad_client;
+	fault = read_proof(form);
+	if (fault)
+		return fault;
 	return is_default_scope(form->scope) ? NULL : &bad_scope;
 }
 
@@ -277,12 +307,23 @@ put_token(struct call *call, struct str jwt)
 	json_end_object(&out);
 }
 
+static const struct login_fault *
+fault_of(enum err err, const struct issuer_login *login)
+{
+	if (err == ERR_NO_IDENTITY)
+		return login->assertion.len > 0 ? &bad_assertion : &bad_client;
+	if (err == ERR_STALE)
+		return &stale_assertion;
+	return err == ERR_BUSY ? &busy : &broken;
+}
+
 static void
 answer_token(struct call *call, const struct guid *tenant)
 {
 	const struct face_parts  *parts = &call->face->parts;
-	struct login_form               form = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
+	struct login_form         form = { .scope = { NULL, 0 } };
 	const struct login_fault *fault = read_request(call, &form);
+	struct str                base = call_base_url(call), path = call->req->path;
 	struct issuer_login       login = { .tenant = *tenant, .life_s = LIFE_S };
 	struct guid               client;
 	struct str                jwt;
@@ -294,6 +335,8 @@ answer_token(struct call *call, const struct guid *tenant)
 	}
 	login.client_id = form.client_id;
 	login.secret = form.client_secret;
+	login.assertion = form.assertion;
+	login.audience = arena_printf(call->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(path));
 	call->caller.tenant = *tenant;
 	if (guid_parse(form.client_id, &client))
 		call->caller.app = form.client_id;
@@ -301,7 +344,7 @@ answer_token(struct call *call, const struct guid *tenant)
 	if (err == OK)
 		put_token(call, jwt);
 	else
-		answer_fault(call, err == ERR_NO_IDENTITY ? &bad_client : err == ERR_BUSY ? &busy : &broken);
+		answer_fault(call, fault_of(err, &login));
 }
 
 static void
@@ -337,7 +380,8 @@ answer_discovery(struct call *call, const struct guid *tenant, bool for_checking
 	json_out_open(&out, begin_answer(call, 200));
 	json_put_object(&out);
 	put_url(&out, STR("token_endpoint"), call, tid, "oauth2/v2.0/token");
-	put_list(&out, STR("token_endpoint_auth_methods_supported"), STR("client_secret_post client_secret_basic"));
+	put_list(&out, STR("token_endpoint_auth_methods_supported"), STR("client_secret_post client_secret_basic private_key_jwt"));
+	put_list(&out, STR("token_endpoint_auth_signing_alg_values_supported"), STR("PS256 RS256"));
 	put_list(&out, STR("grant_types_supported"), STR("client_credentials"));
 	put_url(&out, STR("jwks_uri"), call, tid, "discovery/v2.0/keys");
 	put_list(&out, STR("response_types_supported"), STR("none"));

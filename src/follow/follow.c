@@ -8,7 +8,7 @@
  *       |   a bad round:     |  | 200: a page and its link, staged       | one commit: the view, the numbers,
  *       |   dropped          |  +-- 429, 5xx, cut: wait, try again       | the link for the next round
  *       +--------------------+  +-- 401: the credential once more        |
- *       |                       +-- 410: a new round, as RESYNC          |
+ *       |                       +-- 410: the round anew, then a RESYNC   |
  *       +----------------------------------------------------------------+
  *
  * The phase is the replica's; what is kept here (tries, waits, what the round's links looked like) may
@@ -43,7 +43,8 @@ struct follow {
 	int64_t            waited_ms;            /* since the last page */
 	uint32_t           page_size;            /* may have shrunk */
 	bool               bearer_refused;       /* the last answer was 401 */
-	bool               started_over;         /* in this run */
+	bool               round_again;          /* in this run a round was begun anew from its own link … */
+	bool               started_over;         /* … and everything was asked for anew */
 	struct follow_loop loop;
 };
 
@@ -141,6 +142,33 @@ begin(struct step *step, enum replica_kind kind, struct str link)
 	return replica_begin_round(follow->replica, step->scope.sid, kind, link, clock_wall_ms(follow->conf.clock));
 }
 
+/* A lasting run may try all of it again in its next round. */
+static enum err
+stop_starting_over(struct step *step, const struct follow_reply *reply)
+{
+	step->follow->round_again = step->follow->started_over = false;
+	TRY(replica_drop_round(step->follow->replica, step->scope.sid));
+	return say(step, FOLLOW_TROUBLED, "the far end has forgotten our place twice in one run (%u)", reply->status);
+}
+
+/* The link of a later page is no longer known; that of the round's first may still be. */
+static bool
+may_begin_again(const struct step *step, const struct follow_reply *reply)
+{
+	return step->scope.kind == REPLICA_NEXT && step->scope.round_pages > 0 && reply->location.len == 0 &&
+	       !step->follow->round_again;
+}
+
+static enum err
+begin_again(struct step *step, const struct follow_reply *reply)
+{
+	step->follow->round_again = true;
+	step->follow->tries = 0;
+	TRY(begin(step, REPLICA_NEXT, step->scope.delta_link));
+	return say(step, FOLLOW_AGAIN, "the far end no longer knows a page of this round (%u): the round begins anew",
+	           reply->status);
+}
+
 static enum err
 start_over(struct step *step, const struct follow_reply *reply)
 {
@@ -149,8 +177,10 @@ start_over(struct step *step, const struct follow_reply *reply)
 	struct str        link = follow->conf.url;
 	const char       *why;
 
+	if (may_begin_again(step, reply))
+		return begin_again(step, reply);
 	if (follow->started_over)
-		return say(step, FOLLOW_TROUBLED, "the far end has forgotten our place twice in one run (%u)", reply->status);
+		return stop_starting_over(step, reply);
 	if (reply->location.len > 0) {
 		link = reply->location;
 		if (link.len > 1 && link.at[0] == '/' && link.at[1] != '/')
@@ -223,7 +253,9 @@ take_page(struct step *step, const struct follow_reply *reply)
 	struct str         why;
 	const char        *bad;
 
-	if (follow_page_read(reply->body, follow->page, &page, &why) != OK)
+	if (reply->page)
+		page = *reply->page;
+	else if (follow_page_read(reply->body, follow->page, &page, &why) != OK)
 		return say(step, FOLLOW_BROKEN, "the answer is no page of a delta round: %.*s", STR_ARG(why));
 	if (!follow_link_is_good(&follow->origin, page.link, &bad))
 		return say(step, FOLLOW_BROKEN, "the %s of the page %s; it is not followed",
@@ -280,6 +312,9 @@ take_reply(struct step *step, const struct follow_reply *reply)
 	if (reply->status >= 300 && reply->status < 400)
 		return say(step, FOLLOW_BROKEN, "%s, a redirect; those are not followed, since the credential would go along",
 		           why);
+	/* A page's link that is refused is refused for ever; the next run must not come back to it. */
+	if (reply->status == 400 && step->scope.round_pages > 0)
+		return drop(step, why);
 	return say(step, FOLLOW_BROKEN, "%s", why);
 }
 
@@ -287,7 +322,8 @@ static enum err
 ask(struct step *step)
 {
 	struct follow      *follow = step->follow;
-	struct follow_ask   ask = { .link = step->scope.round_link, .bearer = STR_EMPTY, .page_size = follow->page_size };
+	struct follow_ask   ask = { .place = { step->scope.sid, step->scope.round_started_ms, step->scope.round_pages },
+		                    .link = step->scope.round_link, .bearer = STR_EMPTY, .page_size = follow->page_size };
 	struct follow_reply reply = { 0 };
 	struct str          why = STR_EMPTY;
 	const char         *bad;
@@ -331,7 +367,7 @@ settle(struct step *step)
 	TRY(err);
 	if (!done)
 		return say(step, FOLLOW_AGAIN, "%s", "");
-	follow->started_over = false;
+	follow->round_again = follow->started_over = false;
 	return say(step, FOLLOW_CAUGHT_UP, "%s", "");
 }
 
@@ -375,6 +411,13 @@ follow_step(struct follow *follow, struct follow_report *report_out)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* Never told anything, so no more than a name and a URL that may have been mistyped: whoever asks for either gets it. */
+static bool
+is_unheard(const struct replica_scope *scope)
+{
+	return scope->rounds == 0 && scope->round_pages == 0;
+}
+
 /* "calendars", or if that is another URL's, "calendars-2", and so on. */
 static enum err
 make_up_name(struct follow *follow, struct str resource, struct str *name_out)
@@ -386,14 +429,29 @@ make_up_name(struct follow *follow, struct str resource, struct str *name_out)
 	for (unsigned i = 2; i < 100000; i++) {
 		arena_reset(follow->page);
 		err = replica_find_scope(follow->replica, name, follow->page, &other);
-		if (err == ERR_NOT_FOUND)
+		if (err != OK && err != ERR_NOT_FOUND)
+			return err;
+		if (err == ERR_NOT_FOUND || is_unheard(&other)) {
 			*name_out = name;
-		if (err != OK)
-			return err == ERR_NOT_FOUND ? OK : err;
+			return OK;
+		}
 		name = arena_printf(follow->lasting, "%.*s-%u", STR_ARG(resource), i);
 		MUST(arena_used(follow->lasting) < CONF_ARENA_MAX - 4096);
 	}
 	return ERR_CONFLICT;
+}
+
+static enum err
+take_name(struct follow *follow, const struct replica_scope *scope)
+{
+	struct replica_scope other;
+
+	TRY(replica_find_scope(follow->replica, scope->name, follow->page, &other));
+	if (!is_unheard(&other))
+		return ERR_CONFLICT;
+	TRY(replica_point_scope(follow->replica, other.sid, scope));
+	follow->sid = other.sid;
+	return OK;
 }
 
 static enum err
@@ -407,8 +465,21 @@ make_scope(struct follow *follow, char why_out[512])
 		TRY(make_up_name(follow, scope.resource, &scope.name));
 	err = replica_add_scope(follow->replica, &scope, &follow->sid);
 	if (err == ERR_CONFLICT)
+		err = take_name(follow, &scope);
+	if (err == ERR_CONFLICT)
 		(void)snprintf(why_out, 512, "the scope \"%.*s\" follows another URL", STR_ARG(scope.name));
 	return err;
+}
+
+/* What was asked for before anything was told need not stand. */
+static enum err
+ask_otherwise(struct follow *follow, const struct replica_scope *scope)
+{
+	struct replica_scope wanted = { .url = scope->url, .resource = scope->resource, .from_now = follow->conf.from_now };
+
+	if (wanted.from_now != scope->from_now)
+		TRY(replica_point_scope(follow->replica, scope->sid, &wanted));
+	return follow->conf.name.len > 0 ? replica_rename_scope(follow->replica, scope->sid, follow->conf.name) : OK;
 }
 
 static enum err
@@ -420,21 +491,19 @@ find_scope(struct follow *follow, char why_out[512])
 	if (err == ERR_NOT_FOUND)
 		return make_scope(follow, why_out);
 	TRY(err);
+	follow->sid = scope.sid;
+	if (is_unheard(&scope)) {
+		err = ask_otherwise(follow, &scope);
+		if (err == ERR_CONFLICT)
+			(void)snprintf(why_out, 512, "the scope \"%.*s\" follows another URL", STR_ARG(follow->conf.name));
+		return err;
+	}
 	if (follow->conf.name.len > 0 && !str_eq(follow->conf.name, scope.name)) {
-		(void)snprintf(why_out, 512, "this URL is already followed as the scope \"%.*s\"", STR_ARG(scope.name));
+		(void)snprintf(why_out, 512, "this URL is already followed as the scope \"%.*s\"; `tidemark scope rename` gives "
+		               "it another name", STR_ARG(scope.name));
 		return ERR_CONFLICT;
 	}
-	follow->sid = scope.sid;
 	return OK;
-}
-
-static bool
-is_good_name(struct str name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if ((unsigned char)name.at[i] <= ' ' || name.at[i] == 0x7f || name.at[i] == '/')
-			return false;
-	return name.len <= REPLICA_NAME_MAX && utf8_valid(name);
 }
 
 static void
@@ -459,8 +528,8 @@ set_up(struct follow *follow, char why_out[512])
 		(void)snprintf(why_out, 512, "the URL %s", why);
 		return ERR_BAD_REQUEST;
 	}
-	if (!is_good_name(follow->conf.name)) {
-		(void)snprintf(why_out, 512, "a scope's name has at most %d bytes, no blank and no slash", REPLICA_NAME_MAX);
+	if (follow->conf.name.len > 0 && !follow_name_is_good(follow->conf.name)) {
+		(void)snprintf(why_out, 512, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
 		return ERR_BAD_REQUEST;
 	}
 	return find_scope(follow, why_out);
@@ -504,6 +573,28 @@ follow_close(struct follow **follow)
 	arena_close(&(*follow)->page);
 	free(*follow);
 	*follow = NULL;
+}
+
+bool
+follow_name_is_good(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.at[i] <= ' ' || name.at[i] == 0x7f || name.at[i] == '/')
+			return false;
+	return name.len > 0 && name.len <= REPLICA_NAME_MAX && utf8_valid(name);
+}
+
+enum err
+follow_give_up(struct follow *follow)
+{
+	struct replica_scope scope;
+	bool                 done = false;
+
+	arena_reset(follow->page);
+	TRY(replica_get_scope(follow->replica, follow->sid, follow->page, &scope));
+	while (!done && is_unheard(&scope))
+		TRY(replica_forget_scope(follow->replica, follow->sid, &done));
+	return OK;
 }
 
 bool

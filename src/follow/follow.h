@@ -8,7 +8,9 @@
  *
  *   - Only links of the first URL's origin are fetched, as they were told.
  *   - A round that is not a round (a loop, both links or none, another origin) is dropped; the view stays.
- *   - "Your state is no longer known" begins a resync beside the view, once in a run.
+ *   - "Your state is no longer known", told of a page's link, begins the round anew from the saved one; told of that,
+ *     or again, a resync beside the view: each once in a run.  Nothing that was staged before is used.
+ *   - A scope that has never been told anything stands in nobody's way: its name goes to the next who asks for it.
  */
 #pragma once
 
@@ -75,6 +77,14 @@ void     follow_close(struct follow **follow);
 /* An error is the replica's: nothing of the step is stored. */
 enum err follow_step(struct follow *follow, struct follow_report *report_out) MUST_CHECK;
 int64_t  follow_sid(const struct follow *follow);
+/*
+ * After an end that will not go better by itself: a scope of which not one page has come is not kept, since its URL
+ * may be mistyped.  Of the follower nothing but follow_close() may be called then.
+ */
+enum err follow_give_up(struct follow *follow) MUST_CHECK;
+
+#define FOLLOW_NAME_RULE "a scope's name has 1 to %d bytes, no blank and no slash"
+bool follow_name_is_good(struct str name);
 
 /* For people who look into what goes wrong. */
 bool       follow_url_is_good(struct str url, const char **why_out);      /* *why_out ends the sentence "the URL …" */

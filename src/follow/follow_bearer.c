@@ -215,27 +215,19 @@ lifetime_ms(struct str answer, struct arena *arena)
 }
 
 static enum err
-ask_endpoint(struct follow_credential *credential, struct buf *text, struct arena *arena, struct str *why_out)
+gather(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
-	struct str answer;
-
-	TRY(follow_client_ask(credential->conf.client, credential->conf.curl, arena, &answer, why_out));
-	credential->until_ms = clock_mono_ms(credential->conf.clock) + lifetime_ms(answer, arena);
-	buf_put(text, answer);
-	return OK;
-}
-
-static enum err
-gather(struct follow_credential *credential, struct buf *text, struct arena *arena, struct str *why_out)
-{
-	const struct follow_credential_conf *conf = &credential->conf;
-
 	if (conf->file)
 		return read_file(conf->file, text, arena, why_out);
 	if (conf->command)
 		return run_command(conf, text, arena, why_out);
-	if (conf->client)
-		return ask_endpoint(credential, text, arena, why_out);
+	if (conf->client) {
+		struct str answer;
+
+		TRY(follow_client_ask(conf->client, conf->curl, arena, &answer, why_out));
+		buf_put(text, answer);
+		return OK;
+	}
 	buf_put(text, str_from_c(conf->value));
 	return OK;
 }
@@ -250,24 +242,36 @@ origin_of(const struct follow_credential_conf *conf)
 	return conf->command ? "the bearer command" : "the variable TIDEMARK_BEARER";
 }
 
+enum err
+follow_credential_remember(struct follow_credential *credential, struct str answer, struct arena *arena,
+                           struct str *why_out)
+{
+	const struct follow_credential_conf *conf = &credential->conf;
+	struct str                           token;
+
+	if (follow_bearer_read(answer, arena, &token, why_out) != OK) {
+		*why_out = arena_printf(arena, "%s: %.*s", origin_of(conf), STR_ARG(*why_out));
+		return ERR_NO_IDENTITY;
+	}
+	if (conf->client)
+		credential->until_ms = clock_mono_ms(conf->clock) + lifetime_ms(answer, arena);
+	buf_cut(&credential->token, 0);
+	buf_put(&credential->token, token);
+	return OK;
+}
+
 static enum err
 get(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out)
 {
 	struct follow_credential    *credential = ctx;
 	AUTO(buf_close) struct buf   text = { 0 };
-	struct str                   token;
 
 	if (credential->until_ms != 0 && clock_mono_ms(credential->conf.clock) >= credential->until_ms)
 		again = true;
 	if (again || credential->token.len == 0) {
 		buf_open(&text, FOLLOW_BEARER_MAX);
-		TRY(gather(credential, &text, arena, why_out));
-		if (follow_bearer_read(buf_str(&text), arena, &token, why_out) != OK) {
-			*why_out = arena_printf(arena, "%s: %.*s", origin_of(&credential->conf), STR_ARG(*why_out));
-			return ERR_NO_IDENTITY;
-		}
-		buf_cut(&credential->token, 0);
-		buf_put(&credential->token, token);
+		TRY(gather(&credential->conf, &text, arena, why_out));
+		TRY(follow_credential_remember(credential, buf_str(&text), arena, why_out));
 	}
 	*bearer_out = buf_str(&credential->token);
 	return OK;

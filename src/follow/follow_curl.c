@@ -98,6 +98,31 @@ header(struct follow_curl *curl, const char *name, struct arena *arena)
 
 /* ---- what went wrong ------------------------------------------------------------------------ */
 
+/* The far end's certificate hangs on one that nobody has told us to trust; the numbers are OpenSSL's and never change. */
+static bool
+is_unknown_authority(struct follow_curl *curl)
+{
+	long result = 0;
+
+	MUST(curl_easy_getinfo(curl->easy, CURLINFO_SSL_VERIFYRESULT, &result) == CURLE_OK);
+	return result == 2 || (result >= 18 && result <= 21);
+}
+
+/* What to do about it, as the end of a sentence. */
+static struct str
+tls_hint(struct follow_curl *curl, CURLcode code, struct arena *arena)
+{
+	if (code == CURLE_SSL_CACERT_BADFILE)
+		return STR("; see --ca");
+	if (code != CURLE_PEER_FAILED_VERIFICATION || !is_unknown_authority(curl))
+		return STR_EMPTY;
+	if (curl->conf.ca_file)
+		return arena_printf(arena, "; no certificate in %.200s has signed it: name the right file with --ca FILE",
+		                    curl->conf.ca_file);
+	return STR("; if you trust whoever signed it, name their certificate with --ca FILE (of `tidemark serve` it is ca.pem "
+	           "in the folder STORE.tls)");
+}
+
 static enum err
 err_of(struct follow_curl *curl, CURLcode code, struct arena *arena, struct str *why_out)
 {
@@ -107,7 +132,7 @@ err_of(struct follow_curl *curl, CURLcode code, struct arena *arena, struct str 
 		*why_out = STR("the answer is larger than 16 MiB; it was given up");
 		return ERR_TOO_LARGE;
 	}
-	*why_out = arena_printf(arena, "%.400s", text);
+	*why_out = arena_printf(arena, "%.200s%.*s", text, STR_ARG(tls_hint(curl, code, arena)));
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:

@@ -4,21 +4,38 @@
 #include "follow/follow.h"
 #include "text/json_span.h"
 
+/* An object in which one member after the other is looked for: what is told again is nearly always in the same order. */
+struct finder {
+	struct str       object;
+	struct json_walk walk;                   /* behind the member found last */
+};
+
+static struct finder
+finder_of(struct str object)
+{
+	struct finder finder = { .object = object };
+
+	json_walk_open(&finder.walk, object);
+	return finder;
+}
+
 /* Names are compared as written, so one with escapes finds only its like. */
 static bool
-find_raw(struct str object, struct str name, struct str *value_out)
+find_raw(struct finder *finder, struct str name, struct str *value_out)
 {
-	struct json_walk walk;
+	struct json_walk walk = finder->walk;
 	struct json_span span;
+	bool             found = json_walk_next(&walk, &span) && str_eq(span.name, name);
 
-	json_walk_open(&walk, object);
-	while (json_walk_next(&walk, &span)) {
-		if (str_eq(span.name, name)) {
-			*value_out = span.value;
-			return true;
-		}
-	}
-	return false;
+	if (!found)
+		json_walk_open(&walk, finder->object);
+	while (!found && json_walk_next(&walk, &span))
+		found = str_eq(span.name, name);
+	if (!found)
+		return false;
+	finder->walk = walk;
+	*value_out = span.value;
+	return true;
 }
 
 static void
@@ -35,6 +52,7 @@ put_member(struct buf *out, struct str name, struct str value)
 static enum err
 merge(void *ctx, struct str held, struct str told, struct buf *merged_out)
 {
+	struct finder    in_told = finder_of(told), in_held = finder_of(held);
 	struct json_walk walk;
 	struct json_span span;
 	struct str       value;
@@ -44,10 +62,10 @@ merge(void *ctx, struct str held, struct str told, struct buf *merged_out)
 	buf_put_char(merged_out, '{');
 	json_walk_open(&walk, held);
 	while (json_walk_next(&walk, &span))
-		put_member(merged_out, span.name, find_raw(told, span.name, &value) ? value : span.value);
+		put_member(merged_out, span.name, find_raw(&in_told, span.name, &value) ? value : span.value);
 	json_walk_open(&walk, told);
 	while (json_walk_next(&walk, &span))
-		if (!find_raw(held, span.name, &value))
+		if (!find_raw(&in_held, span.name, &value))
 			put_member(merged_out, span.name, span.value);
 	buf_put_char(merged_out, '}');
 	return buf_err(merged_out);
@@ -80,6 +98,7 @@ is_left_out(struct str name, bool without_annotations)
 static bool
 members_differ(struct str a, struct str b, bool without_annotations, struct buf *fields_out)
 {
+	struct finder    in_a = finder_of(a), in_b = finder_of(b);
 	struct json_walk walk;
 	struct json_span span;
 	struct str       value;
@@ -89,11 +108,11 @@ members_differ(struct str a, struct str b, bool without_annotations, struct buf 
 	json_walk_open(&walk, b);
 	while (json_walk_next(&walk, &span))
 		if (!is_left_out(span.name, without_annotations) &&
-		    (!find_raw(a, span.name, &value) || !str_eq(value, span.value)))
+		    (!find_raw(&in_a, span.name, &value) || !str_eq(value, span.value)))
 			put_name(fields_out, span.name);
 	json_walk_open(&walk, a);
 	while (json_walk_next(&walk, &span))
-		if (!is_left_out(span.name, without_annotations) && !find_raw(b, span.name, &value))
+		if (!is_left_out(span.name, without_annotations) && !find_raw(&in_b, span.name, &value))
 			put_name(fields_out, span.name);
 	if (fields_out->len == 0 && buf_err(fields_out) == OK)
 		return false;

@@ -3,7 +3,7 @@
  * follow_page — one page of a delta round, taken apart without a tree.  Private to the follow room.
  *
  * A page is judged whole before its first item is given out: it is JSON by our rules, `value` is an
- * array, and exactly one of the two links is there.  What is wrong with a single item does not
+ * array of at most FOLLOW_PAGE_ITEMS_MAX, and exactly one of the two links is there.  What is wrong with a single item does not
  * concern the page: such an item comes out as a dead letter.
  */
 #pragma once
@@ -11,15 +11,21 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "store/replica.h"
-#include "text/json_span.h"
 
-#define FOLLOW_PAGE_MAX ((size_t)16 << 20)
+#define FOLLOW_PAGE_MAX       ((size_t)16 << 20)
+#define FOLLOW_PAGE_ITEMS_MAX ((size_t)256 << 10)
+
+struct follow_spot {                             /* an item, where the pass over the page has found it */
+	uint32_t at, len, id_at, id_len, removed_at, removed_len;    /* len 0: there is none; fits FOLLOW_PAGE_MAX */
+};
 
 struct follow_page {
-	struct str       link;                   /* views into the body, or in the arena */
-	bool             is_last;                /* the link is the deltaLink */
-	uint64_t         hash;                   /* of the items; 0 for an empty page */
-	struct json_walk walk;
+	struct str                link;          /* views into the body, or in the arena */
+	bool                      is_last;       /* the link is the deltaLink */
+	uint64_t                  hash;          /* of the items; 0 for an empty page */
+	struct str                body;
+	const struct follow_spot *spots;         /* in the arena */
+	size_t                    count, next;
 };
 
 struct follow_item {
@@ -28,6 +34,7 @@ struct follow_item {
 	const char       *fault;                 /* not NULL: a dead letter, this is why; id and life mean nothing */
 };
 
+uint64_t follow_page_hash(struct str bytes);     /* never 0; no match for who wants two to be equal */
 /* ERR_UP_GARBLED: why_out has a sentence. */
 enum err follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out) MUST_CHECK;
 bool     follow_page_next(struct follow_page *page, struct arena *arena, struct follow_item *item_out);

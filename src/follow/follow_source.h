@@ -10,14 +10,23 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct follow_place {                            /* of a page, in all that was ever followed into a store */
+	int64_t  sid, round_ms;                  /* the scope; when its round began.  round_ms 0: no page of a round */
+	uint64_t page;                           /* of the round, from 0 */
+};
+
 struct follow_ask {
+	struct follow_place place;
 	struct str link;
 	struct str bearer;                       /* empty: none is sent */
 	uint32_t   page_size;                    /* for Prefer: odata.maxpagesize; 0: not asked for */
 };
 
+struct follow_page;
+
 struct follow_reply {
 	unsigned   status;
+	const struct follow_page *page;          /* the body, read by follow_page_read(); NULL: it was not, or is none */
 	struct str body;                         /* decoded; lives until the next fetch */
 	struct str location, retry_after, date;  /* raw; empty if not there */
 };

@@ -108,7 +108,9 @@ choose_protocol(SSL *ssl, const unsigned char **chosen_out, unsigned char *chose
 static enum err
 fail(const char *what, const char *path, char why_out[256])
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	unsigned long first = ERR_peek_error();
+	const char   *reason = ERR_SYSTEM_ERROR(first) ? strerrordesc_np(ERR_GET_REASON(first))
+	                                               : ERR_reason_error_string(ERR_peek_last_error());
 
 	(void)snprintf(why_out, 256, "%s %s: %s", what, path, reason ? reason : "not usable");
 	ERR_clear_error();

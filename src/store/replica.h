@@ -12,8 +12,8 @@
  *   Law 2  A first round is staged where it will stay: it becomes the view by the change of one row.
  *   Law 3  Every change of a view has a number n, store-wide and rising, given in the commit that makes
  *          the change.  A first round's are one range, not a row each.
- *   Law 4  A reader of changes who keeps n is told every change after it, once.  It is told the item as it
- *          is when told; an item created and removed again in between is told as removed alone.
+ *   Law 4  A reader of changes who keeps n is told every change after it, once, or that some are no longer kept.  It is
+ *          told the item as it is when told; an item created and removed again in between is told as removed alone.
  *
  * Bodies are JSON text to the replica but only as bytes: merging and comparing are passed in.
  * One thread.  Opened with STORE_SERVE it holds the store's lock, which is also every scope's lease.
@@ -52,6 +52,7 @@ struct replica_scope {
 	struct str fault;                        /* of the last run; empty if it went well */
 	int64_t    fault_ms;
 	uint64_t   acked, told;                  /* readers' marks: changes up to there are done with */
+	uint64_t   lost;                         /* changes up to there are no longer kept */
 	uint64_t   letters;
 };
 
@@ -68,6 +69,14 @@ enum err replica_find_url(struct replica *replica, struct str url, struct arena 
 enum err replica_next_scope(struct replica *replica, int64_t after_sid, struct arena *arena, struct replica_scope *out) MUST_CHECK;
 /* Uses name, url, resource, from_now.  ERR_CONFLICT: the name is taken. */
 enum err replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out) MUST_CHECK;
+enum err replica_rename_scope(struct replica *replica, int64_t sid, struct str name) MUST_CHECK;      /* ERR_CONFLICT */
+/* The name goes to another URL: url, resource, from_now of `scope`.  Only before the scope's first whole round. */
+enum err replica_point_scope(struct replica *replica, int64_t sid, const struct replica_scope *scope) MUST_CHECK;
+/*
+ * One bounded piece of forgetting a scope with all that is its own; not done: call again.  After the first piece it
+ * is a scope that was never followed, after the last there is none.
+ */
+enum err replica_forget_scope(struct replica *replica, int64_t sid, bool *done_out) MUST_CHECK;
 enum err replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64_t at_ms) MUST_CHECK;
 enum err replica_note_pause(struct replica *replica, int64_t sid, int64_t ms) MUST_CHECK;
 
@@ -139,6 +148,26 @@ enum err replica_begin_read(struct replica *replica) MUST_CHECK;
 void     replica_end_read(struct replica *replica);
 enum err replica_ack(struct replica *replica, int64_t sid, uint64_t n) MUST_CHECK;    /* never goes back */
 enum err replica_tell(struct replica *replica, int64_t sid, uint64_t n) MUST_CHECK;
+
+struct replica_keep {                            /* moments: only what was before them is dropped */
+	int64_t acked_ms;                        /* of scopes somebody acknowledges: and is not above the mark */
+	int64_t other_ms;                        /* of scopes nobody ever has */
+};
+/* Drops a bounded piece of the changes that need not be kept.  Not done: call again. */
+enum err replica_trim(struct replica *replica, const struct replica_keep *keep, bool *done_out) MUST_CHECK;
+
+enum replica_marks { REPLICA_NO_MARKS, REPLICA_ACKED, REPLICA_TOLD };        /* heeded by a reader; TOLD: both */
+
+struct replica_lost {
+	char     scope[REPLICA_NAME_MAX + 1];
+	uint64_t n;                              /* its changes up to there are no longer kept */
+};
+/*
+ * Was something dropped that a reader standing at after_n has not been told?  ERR_NOT_FOUND: nothing.  Asked between
+ * replica_next_change() and the next call, it answers for the moment that change was read at.
+ */
+enum err replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum replica_marks marks,
+                           struct replica_lost *out) MUST_CHECK;
 
 /* The view in order of id; views live until the next call. ERR_NOT_FOUND at the end. */
 enum err replica_next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out,

@@ -188,6 +188,8 @@ read_text(int fd, char *text_out, size_t size)
 	for (char *c = text_out; *c; c++)
 		if (*c < ' ' || *c > '~')
 			*c = ' ';
+	while (got > 0 && text_out[got - 1] == ' ')
+		text_out[--got] = '\0';
 }
 
 /* "tidemark serve": the first two words of the command line. */

@@ -11,7 +11,7 @@
 #include "store/store_sqlite_replica_sql.h"
 
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
-static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3 };
+static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4 };
 
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION, "a version for every step");
 

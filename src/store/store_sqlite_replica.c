@@ -7,14 +7,14 @@
 #include <stdlib.h>
 
 #define CALL_ARENA_MAX ((size_t)1 << 20)
-#define CHECKPOINT_AT  ((int64_t)16 << 20)       /* bytes in the log */
+#define CHECKPOINT_AT  ((int64_t)8 << 20)        /* bytes in the log: while it is put back the next pages are fetched */
 #define PRESSING_AT    ((int64_t)96 << 20)       /* now wait for readers a moment */
 #define PRESSING_MS    2000
 #define ORDINARY_MS    5000
 
 static const char *const texts[F_COUNT] = {
 #define X(name, text) [name] = text,
-	FOLLOW_TABLE(X) SORT_TABLE(X)
+	FOLLOW_TABLE(X) SCOPE_TABLE(X) SORT_TABLE(X)
 #undef X
 };
 
@@ -181,6 +181,7 @@ read_scope(struct sqlite3_stmt *stmt, struct arena *arena, struct replica_scope 
 		.acked = (uint64_t)sqlite3_column_int64(stmt, 18),
 		.told = (uint64_t)sqlite3_column_int64(stmt, 19),
 		.letters = (uint64_t)sqlite3_column_int64(stmt, 20),
+		.lost = (uint64_t)sqlite3_column_int64(stmt, 25),
 	};
 }
 

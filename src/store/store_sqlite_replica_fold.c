@@ -16,7 +16,8 @@
 
 #include <sqlite3.h>
 
-#define PIECE 20000
+#define PIECE       20000
+#define SMALL_ROUND 200000                       /* rows: their entries are some 30 MB of log */
 
 struct fold {
 	struct replica              *replica;
@@ -162,15 +163,15 @@ enter_rows(struct fold *fold, int64_t after, int64_t until)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* All at once if the piece has nothing special; the tables' own rules tell. */
+/* Entries for rows that have nothing special; the tables' own rules tell: ERR_CONFLICT, and none is entered. */
 static enum err
-enter_piece(struct fold *fold, int64_t after, int64_t until)
+enter_plain(struct fold *fold, enum follow_sql sql, int64_t after, int64_t until)
 {
 	struct replica      *replica = fold->replica;
 	struct sqlite3_stmt *stmt;
 	int                  code;
 
-	TRY(rep_stmt(replica, S_TAKE, &stmt));
+	TRY(rep_stmt(replica, sql, &stmt));
 	sql_bind_int(stmt, 1, fold->state->round_gen);
 	sql_bind_int(stmt, 2, after);
 	sql_bind_int(stmt, 3, until);
@@ -178,7 +179,31 @@ enter_piece(struct fold *fold, int64_t after, int64_t until)
 	(void)sqlite3_reset(stmt);
 	if (code == SQLITE_DONE)
 		return OK;
-	return (code & 0xff) == SQLITE_CONSTRAINT ? enter_rows(fold, after, until) : sql_conn_fail(replica->conn, code);
+	return (code & 0xff) == SQLITE_CONSTRAINT ? ERR_CONFLICT : sql_conn_fail(replica->conn, code);
+}
+
+static enum err
+enter_piece(struct fold *fold, int64_t after, int64_t until)
+{
+	enum err err = enter_plain(fold, S_TAKE, after, until);
+
+	return err == ERR_CONFLICT ? enter_rows(fold, after, until) : err;
+}
+
+/* A round that is one piece needs not be written down in order first. */
+static enum err
+enter_small_round(struct fold *fold, bool *done_out)
+{
+	int64_t  gen = fold->state->round_gen;
+	enum err err;
+
+	*done_out = false;
+	if (fold->state->round_ord > SMALL_ROUND)
+		return OK;
+	TRY(rep_begin(fold->replica, false));
+	err = rep_end(fold->replica, enter_plain(fold, S_TAKE_ALL, gen << ORD_BITS, gen << ORD_BITS | ORD_MAX));
+	*done_out = err == OK;
+	return err == ERR_CONFLICT ? OK : err;
 }
 
 static enum err
@@ -228,8 +253,10 @@ prepare_first(struct fold *fold, bool *ready_out)
 		return begin_sorting(replica, gen);
 	if (!sorting->is_clear)
 		return clear_piece(replica, gen);
-	if (sorting->at < 0)
-		return sort_round(replica, gen);
+	if (sorting->at < 0) {
+		TRY(enter_small_round(fold, ready_out));
+		return *ready_out ? OK : sort_round(replica, gen);
+	}
 	if (sorting->at >= sorting->last) {
 		*ready_out = true;
 		return OK;

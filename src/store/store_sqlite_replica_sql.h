@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include "store/store_sqlite_replica_scope_sql.h"
+
 #define ORD_BITS 36
 #define ORD_MAX  (((int64_t)1 << ORD_BITS) - 1)
 
@@ -86,10 +88,37 @@
 	"  FROM follow_range r JOIN follow_scope s ON s.sid = r.sid"                                                  \
 	"  JOIN follow_item i ON i.place BETWEEN (r.gen << 36) + 1 AND (r.gen << 36) + 1 + r.last - r.n;"
 
+/*
+ * What has been dropped from the log of changes: nothing of the scope up to follow_scope.tail may be counted on.  The
+ * rows of a scope's changes are found by an index that holds their numbers in order.
+ */
+#define SCHEMA_4                                                                                                      \
+	"ALTER TABLE follow_scope ADD COLUMN tail INTEGER NOT NULL DEFAULT 0;"                                        \
+	"CREATE INDEX follow_change_of ON follow_change(sid);"                                                        \
+	"DROP VIEW scopes; DROP VIEW changes;"                                                                        \
+	"CREATE VIEW scopes AS SELECT s.name AS scope, s.url AS url, s.resource AS resource, s.items AS items,"       \
+	"  s.rounds AS rounds, " FOLLOW_TIME("s.round_ended_ms") " AS lastRound,"                                     \
+	"  CASE s.phase WHEN 0 THEN 'idle' WHEN 1 THEN 'round' ELSE 'settling' END AS phase,"                         \
+	"  s.round_pages AS roundPages, s.round_items AS roundItems, s.throttled_ms / 1000.0 AS throttledSeconds,"    \
+	"  (SELECT count(*) FROM follow_letter l WHERE l.sid = s.sid AND l.round_gen = 0) AS deadLetters,"            \
+	"  s.fault AS fault, " FOLLOW_TIME("s.fault_ms") " AS faultAt, s.acked AS acked,"                             \
+	"  s.tail AS changesLost FROM follow_scope s;"         \
+	"CREATE VIEW changes AS"                                                                                      \
+	"  SELECT c.n AS n, " FOLLOW_KINDS " AS change, s.name AS scope, c.id AS id, nullif(c.fields, '') AS fields," \
+	"    i.body AS value, " FOLLOW_TIME("c.at_ms") " AS at"                                                       \
+	"  FROM follow_change c JOIN follow_scope s ON s.sid = c.sid"                                                 \
+	"  LEFT JOIN follow_entry e ON c.kind <> 2 AND e.gen = s.gen AND e.id = c.id"                                 \
+	"  LEFT JOIN follow_item i ON i.place = e.place"                                                              \
+	"  UNION ALL"                                                                                                 \
+	"  SELECT r.n + i.place - (r.gen << 36) - 1, 'created', s.name, i.id, NULL, i.body, " FOLLOW_TIME("r.at_ms") \
+	"  FROM follow_range r JOIN follow_scope s ON s.sid = r.sid"                                                  \
+	"  JOIN follow_item i ON i.place BETWEEN (r.gen << 36) + 1 + max(s.tail + 1 - r.n, 0)"                   \
+	"    AND (r.gen << 36) + 1 + r.last - r.n;"
+
 #define SCOPE_FIELDS                                                                                                  \
 	"sid, name, url, resource, from_now, delta_link, items, phase, kind, round_link, round_pages, round_items,"   \
 	" round_started_ms, rounds, round_ended_ms, throttled_ms, fault, fault_ms, acked, told,"                      \
-	" (SELECT count(*) FROM follow_letter l WHERE l.sid = s.sid AND l.round_gen = 0), gen, ord, round_gen, round_ord"
+	" (SELECT count(*) FROM follow_letter l WHERE l.sid = s.sid AND l.round_gen = 0), gen, ord, round_gen, round_ord, tail"
 
 #define CHANGE_FIELDS "c.n, c.kind, c.life, s.name, c.id, c.fields, i.body"
 #define CHANGE_JOIN                                                                                                   \
@@ -165,7 +194,17 @@
 	X(F_GET_CONTENT, "SELECT state, etag FROM follow_content WHERE sid = ?1 AND id = ?2")                         \
 	X(F_PUT_CONTENT, "INSERT OR REPLACE INTO follow_content(sid, id, state, etag) VALUES(?1, ?2, ?3, ?4)")        \
 	X(F_RETRIED, "UPDATE follow_letter SET attempts = attempts + 1, reason = ?2 WHERE lid = ?1")                  \
-	X(F_CUT_LETTER, "DELETE FROM follow_letter WHERE lid = ?1")
+	X(F_CUT_LETTER, "DELETE FROM follow_letter WHERE lid = ?1")                                                   \
+	X(F_TRIM_SCOPE, "SELECT sid, acked, tail FROM follow_scope WHERE sid > ?1 ORDER BY sid LIMIT 1")              \
+	X(F_TRIM_ROWS, "SELECT coalesce(max(n), 0) FROM (SELECT n, at_ms FROM follow_change WHERE sid = ?1 ORDER BY n LIMIT ?5)" \
+	               " WHERE CASE WHEN ?2 > 0 THEN n <= ?2 AND at_ms < ?3 ELSE at_ms < ?4 END")                     \
+	X(F_TRIM_RANGES, "SELECT coalesce(max(CASE WHEN ?2 > 0 THEN min(last, ?2) ELSE last END), 0) FROM follow_range" \
+	                 " WHERE sid = ?1 AND CASE WHEN ?2 > 0 THEN n <= ?2 AND at_ms < ?3 ELSE at_ms < ?4 END")      \
+	X(F_CUT_CHANGES, "DELETE FROM follow_change WHERE sid = ?1 AND n <= ?2")                                      \
+	X(F_CUT_RANGES, "DELETE FROM follow_range WHERE sid = ?1 AND last <= ?2")                                     \
+	X(F_SET_TAIL, "UPDATE follow_scope SET tail = max(tail, ?2) WHERE sid = ?1")                                  \
+	X(F_LOST, "SELECT name, tail FROM follow_scope WHERE (?1 = 0 OR sid = ?1) AND tail > max(?2,"                 \
+	          " CASE WHEN ?3 > 0 THEN acked ELSE 0 END, CASE WHEN ?3 > 1 THEN told ELSE 0 END) ORDER BY tail DESC LIMIT 1")
 
 /* Only while a full round settles: its rows in order of id, in a file of SQLite's own and not in the log. */
 #define SORT_MAKE                                                                                                     \
@@ -174,6 +213,8 @@
 #define SORT_TABLE(X)                                                                                                 \
 	X(S_FILL, "INSERT INTO temp.follow_sorted(id, place, life) SELECT id, place, life FROM follow_item"           \
 	          " WHERE place > ?1 AND place <= ?2 ORDER BY id, place")                                             \
+	X(S_TAKE_ALL, "INSERT INTO follow_entry(gen, id, place) SELECT ?1, id, CASE life WHEN 0 THEN place END"       \
+	              " FROM follow_item WHERE place > ?2 AND place <= ?3 ORDER BY id")                               \
 	X(S_TAKE, "INSERT INTO follow_entry(gen, id, place) SELECT ?1, id, CASE life WHEN 0 THEN place END"           \
 	          " FROM temp.follow_sorted WHERE at > ?2 AND at <= ?3 ORDER BY at")                                  \
 	X(S_ROWS, "SELECT id, place, life FROM temp.follow_sorted WHERE at > ?1 AND at <= ?2 ORDER BY at")            \
@@ -181,7 +222,7 @@
 
 enum follow_sql {
 #define X(name, text) name,
-	FOLLOW_TABLE(X) SORT_TABLE(X)
+	FOLLOW_TABLE(X) SCOPE_TABLE(X) SORT_TABLE(X)
 #undef X
 	F_COUNT
 };

@@ -27,8 +27,11 @@ struct name {
 };
 
 struct level {
-	bool   object;
-	size_t names_from;
+	bool       object;
+	size_t     names_from;
+	uint64_t   names_seen;                   /* a bit for each name's hash: most are new, and need not be looked for */
+	struct str name;                         /* of the member whose value is being read; empty in an array */
+	size_t     from;                         /* where the container itself begins */
 };
 
 struct check {
@@ -40,6 +43,8 @@ struct check {
 	struct buf    names;
 	const char   *what;
 	size_t        fault_at;
+
+	const struct json_watch *watch;          /* NULL: nobody */
 };
 
 static enum err
@@ -83,10 +88,10 @@ take_string(struct check *check, struct str *inside_out)
 	size_t opening = check->at++;
 
 	for (;;) {
-		struct str rest;
+		struct str rest = str_of(check->text.at + check->at, check->text.len - check->at);
 		uint32_t   rune;
 
-		check->at += json_plain_len(str_skip(check->text, check->at));
+		check->at += json_plain_len(rest);
 		if (check->at == check->text.len)
 			return fault(check, "a string is not closed; it opens", opening);
 		if (check->text.at[check->at] == '"')
@@ -118,19 +123,58 @@ take_meant(struct str *raw, char bytes_out[4])
 	return 1;
 }
 
+/* Eight bytes more of a name. */
+static uint64_t
+stir(uint64_t hash, const char bytes[8])
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 29;
+}
+
+/* What is left of it, and how long it was. */
+static uint64_t
+stir_last(uint64_t hash, const char *bytes, size_t len)
+{
+	char last[8] = { 0 };
+
+	MUST(len < sizeof(last));
+	memcpy(last, bytes, len);
+	last[7] = (char)(len + 1);
+	return stir(hash, last);
+}
+
+static uint64_t
+hash_of_escaped(struct str raw)
+{
+	uint64_t hash = 0;
+	char     bytes[8 + 4];
+	size_t   len = 0;
+
+	while (raw.len > 0) {
+		len += take_meant(&raw, bytes + len);
+		if (len >= 8) {
+			hash = stir(hash, bytes);
+			memcpy(bytes, bytes + 8, 4);
+			len -= 8;
+		}
+	}
+	return stir_last(hash, bytes, len);
+}
+
 static uint64_t
 hash_of(struct str raw)
 {
-	uint64_t hash = 14695981039346656037u;
-	char     bytes[4];
+	uint64_t hash = 0;
+	size_t   at = 0;
 
-	while (raw.len > 0) {
-		size_t len = take_meant(&raw, bytes);
-
-		for (size_t i = 0; i < len; i++)
-			hash = (hash ^ (uint8_t)bytes[i]) * 1099511628211u;
-	}
-	return hash;
+	if (memchr(raw.at, '\\', raw.len))
+		return hash_of_escaped(raw);
+	for (; raw.len - at >= 8; at += 8)
+		hash = stir(hash, raw.at + at);
+	return stir_last(hash, raw.at + at, raw.len - at);
 }
 
 static bool
@@ -156,19 +200,31 @@ means_the_same(struct str a, struct str b)
 	return b.len == 0 && b_at == b_len;
 }
 
+static bool
+is_doubled(const struct check *check, const struct name *name, size_t from, size_t count)
+{
+	const struct name *names = (const struct name *)(const void *)check->names.at;
+
+	for (size_t i = from; i < count; i++)
+		if (names[i].hash == name->hash && means_the_same(names[i].raw, name->raw))
+			return true;
+	return false;
+}
+
 static enum err
 note_name(struct check *check, struct str raw, size_t at)
 {
-	struct name        name = { raw, hash_of(raw) };
-	const struct name *names = (const struct name *)(const void *)check->names.at;
-	size_t             count = check->names.len / sizeof(name);
-	size_t             from = check->levels[check->depth - 1].names_from;
+	struct name   name = { raw, hash_of(raw) };
+	struct level *level = &check->levels[check->depth - 1];
+	uint64_t      bit = (uint64_t)1 << (name.hash >> 58);
+	size_t        count = check->names.len / sizeof(name);
 
-	if (count - from == JSON_MEMBERS_MAX)
+	if (count - level->names_from == JSON_MEMBERS_MAX)
 		return fault(check, "an object has too many members", at);
-	for (size_t i = from; i < count; i++)
-		if (names[i].hash == name.hash && means_the_same(names[i].raw, raw))
-			return fault(check, "a member name is doubled", at);
+	if ((level->names_seen & bit) != 0 && is_doubled(check, &name, level->names_from, count))
+		return fault(check, "a member name is doubled", at);
+	level->names_seen |= bit;
+	level->name = raw;
 	buf_put(&check->names, str_of(&name, sizeof(name)));
 	return OK;
 }
@@ -223,12 +279,24 @@ take_word(struct check *check, struct str word)
 
 /* ---- the walk ------------------------------------------------------------------------------- */
 
+/* The value that began at `from` has ended. */
+static void
+tell(const struct check *check, size_t from)
+{
+	const struct json_watch *watch = check->watch;
+
+	if (watch && check->depth > 0 && check->depth <= watch->depth)
+		watch->told(watch->ctx, check->depth, check->levels[check->depth - 1].name,
+		            str_of(check->text.at + from, check->at - from));
+}
+
 static enum err
 open_container(struct check *check, bool object)
 {
 	if (check->depth == JSON_DEPTH_MAX)
 		return fault(check, "the JSON is nested too deeply", check->at);
-	check->levels[check->depth++] = (struct level){ object, check->names.len / sizeof(struct name) };
+	check->levels[check->depth++] = (struct level){ .object = object, .names_from = check->names.len / sizeof(struct name),
+		                                        .name = STR_EMPTY, .from = check->at };
 	check->want = object ? WANT_FIRST_NAME : WANT_FIRST_ELEMENT;
 	check->at++;
 	return OK;
@@ -237,22 +305,20 @@ open_container(struct check *check, bool object)
 static void
 close_container(struct check *check)
 {
-	buf_cut(&check->names, check->levels[--check->depth].names_from * sizeof(struct name));
+	const struct level *level = &check->levels[--check->depth];
+
+	buf_cut(&check->names, level->names_from * sizeof(struct name));
 	check->want = WANT_REST;
 	check->at++;
+	tell(check, level->from);
 }
 
 static enum err
-take_value(struct check *check)
+take_scalar(struct check *check)
 {
 	struct str inside;
 
-	check->want = WANT_REST;
 	switch (peek(check)) {
-	case '{':
-		return open_container(check, true);
-	case '[':
-		return open_container(check, false);
 	case '"':
 		return take_string(check, &inside);
 	case 't':
@@ -264,6 +330,20 @@ take_value(struct check *check)
 	default:
 		return take_number(check);
 	}
+}
+
+static enum err
+take_value(struct check *check)
+{
+	size_t from = check->at;
+	char   first = peek(check);
+
+	if (first == '{' || first == '[')
+		return open_container(check, first == '{');
+	check->want = WANT_REST;
+	TRY(take_scalar(check));
+	tell(check, from);
+	return OK;
 }
 
 static enum err
@@ -344,9 +424,9 @@ check_all(struct check *check)
 }
 
 enum err
-json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out)
+json_check_watched(struct str text, size_t bytes_max, const struct json_watch *watch, struct arena *arena, struct str *why_out)
 {
-	struct check check = { .text = text, .want = WANT_VALUE, .what = "the JSON is too long; it goes on" };
+	struct check check = { .text = text, .want = WANT_VALUE, .what = "the JSON is too long; it goes on", .watch = watch };
 	enum err     err = ERR_TOO_LARGE;
 
 	check.fault_at = bytes_max;
@@ -357,4 +437,10 @@ json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *w
 	if (err != OK && why_out)
 		*why_out = arena_printf(arena, "%s at byte %zu", check.what, check.fault_at + 1);
 	return err;
+}
+
+enum err
+json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out)
+{
+	return json_check_watched(text, bytes_max, NULL, arena, why_out);
 }

@@ -17,3 +17,16 @@
 
 /* ERR_BAD_REQUEST, ERR_TOO_LARGE.  why_out (may be NULL) gets a sentence from `arena`. */
 enum err json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out) MUST_CHECK;
+
+/*
+ * Somebody who watches the pass: told each value that stands in at least one and at most `depth` containers, when its
+ * end is found, so what is inside a value comes before it.  `name` is as written between the quotes, empty in an array.
+ * What was told means nothing if the check fails.
+ */
+struct json_watch {
+	void  *ctx;
+	size_t depth;
+	void (*told)(void *ctx, size_t depth, struct str name, struct str value);
+};
+enum err json_check_watched(struct str text, size_t bytes_max, const struct json_watch *watch, struct arena *arena,
+                            struct str *why_out) MUST_CHECK;

@@ -132,9 +132,8 @@ json_walk_next(struct json_walk *walk, struct json_span *span_out)
 	return true;
 }
 
-/* A name may be written with escapes it does not need, and means the same. */
-static bool
-name_is(struct str raw, struct str name)
+bool
+json_span_is_named(struct str raw, struct str name)
 {
 	if (str_find(raw, '\\') == raw.len)
 		return str_eq(raw, name);
@@ -164,7 +163,7 @@ json_span_member(struct str object, struct str name, struct str *value_out)
 
 	json_walk_open(&walk, object);
 	while (walk.object && json_walk_next(&walk, &span)) {
-		if (name_is(span.name, name)) {
+		if (json_span_is_named(span.name, name)) {
 			*value_out = span.value;
 			return true;
 		}

@@ -30,5 +30,8 @@ bool json_walk_next(struct json_walk *walk, struct json_span *span_out);   /* fa
 /* The raw value of one member of an object; false if there is none.  `name` must need no escapes. */
 bool json_span_member(struct str object, struct str name, struct str *value_out);
 
+/* Does a name as written, perhaps with escapes it does not need, mean `name`? */
+bool json_span_is_named(struct str raw, struct str name);
+
 /* The text a raw string value stands for (escapes resolved; into the arena only when there are any). */
 bool json_span_text(struct str raw, struct arena *arena, struct str *text_out);

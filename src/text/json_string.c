@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/json_string.h"
 
+#include <endian.h>
+
 #include "text/hex.h"
 
 #define EACH_BYTE(n) ((uint64_t)(n) * 0x0101010101010101u)
@@ -11,23 +13,25 @@ is_plain(char c)
 	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
-/* Is any of eight bytes below `n` (n <= 128)?  The sum borrows out of a byte only if that byte is. */
-static bool
-any_below(uint64_t word, unsigned n)
+/* Marks bytes below `n` (n <= 128); above a marked byte another may be marked in error, so only the first counts. */
+static uint64_t
+mark_below(uint64_t word, unsigned n)
 {
-	return ((word - EACH_BYTE(n)) & ~word & EACH_BYTE(0x80)) != 0;
+	return (word - EACH_BYTE(n)) & ~word & EACH_BYTE(0x80);
 }
 
 size_t
 json_plain_len(struct str text)
 {
-	uint64_t word;
+	uint64_t word, marks;
 	size_t   at = 0;
 
 	for (; text.len - at >= sizeof(word); at += sizeof(word)) {
 		memcpy(&word, text.at + at, sizeof(word));
-		if (any_below(word, 0x20) || any_below(word ^ EACH_BYTE('"'), 1) || any_below(word ^ EACH_BYTE('\\'), 1))
-			break;
+		word = le64toh(word);
+		marks = mark_below(word, 0x20) | mark_below(word ^ EACH_BYTE('"'), 1) | mark_below(word ^ EACH_BYTE('\\'), 1);
+		if (marks != 0)
+			return at + (size_t)__builtin_ctzll(marks) / 8;
 	}
 	while (at < text.len && is_plain(text.at[at]))
 		at++;

@@ -88,7 +88,7 @@ def test_issuer_off_refuses_its_tokens(server):
 @pytest.mark.parametrize("args, code, says", [
     (["--tls-cert", "x.pem"], 2, "go together"),
     (["--tls", "off", "--tls-cert", "x.pem", "--tls-key", "y.pem"], 2, "no use for a certificate"),
-    (["--tls-cert", "x.pem", "--tls-key", "y.pem"], None, "x.pem"),
+    (["--tls-cert", "x.pem", "--tls-key", "y.pem"], None, "x.pem: No such file or directory; see --tls-cert"),
 ])
 def test_tls_options_that_do_not_fit(tm, store, args, code, says):
     assert tm("serve", "--listen", "127.0.0.1:0", *args, store=store, code=code, error=says).returncode != 0

@@ -116,3 +116,18 @@ def test_no_store_no_token(tm, store):
     tm("user", "list", store=store, code=6, error="no such store")
     tm("user", "remove", "x", store=store, code=6, error="no such store")
     tm("store", "gc", store=store, code=6, error="no such store")
+
+
+def test_a_permission_that_no_call_asks_for_is_warned_about(tm, store):
+    tm("user", "add", "--upn", "ann@contoso.com", store=store)
+    done = tm("token", "--user", "ann@contoso.com", "--scope", "Calendars.Read Calendars.Raed", store=store)
+    assert done.stderr.count("warning") == 1 and '"Calendars.Raed"' in done.stderr and "help --permissions" in done.stderr
+    assert "warning" in tm("token", "--user", "ann@contoso.com", "--scope", "User.Read", store=store).stderr
+    assert tm("token", "--user", "ann@contoso.com", "--scope", "calendars.read User.Read", store=store).stderr == ""
+    done = tm("client", "add", "--name", "x", "--role", "Calendars.Raed", store=store, error="Calendars.Raed")
+    assert "client secret" in done.stdout
+
+
+@pytest.mark.parametrize("upn, word", [("x y@contoso.com", "a blank"), ("xy", "one '@'"), ("a@b@c", "one '@'"), ("@x", "one '@'")])
+def test_a_upn_that_is_none_is_refused_with_the_reason(tm, store, upn, word):
+    tm("user", "add", "--upn", upn, store=store, code=2, error=word)

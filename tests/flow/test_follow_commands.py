@@ -140,6 +140,51 @@ def test_changes__exit_code_9_says_that_nothing_has_changed(tm, store, far):
     tm("changes", "--exit-code", "--since", head, store=store, code=9)
 
 
+def age(store, days):
+    """What the log of changes holds is older than it was."""
+    with sqlite3.connect(store[7:]) as db:
+        for table in ("follow_change", "follow_range"):
+            db.execute(f"UPDATE {table} SET at_ms = at_ms - {days * 86400000}")
+    db.close()
+
+
+def test_changes__that_are_no_longer_kept_are_not_passed_over(tm, store, far):
+    fill(far, 3)
+    tm("sync", far.url, store=store)
+    far.put("item-0", name="new", color="auto")
+    tm("sync", far.url, store=store)
+    assert [line["n"] for line in changes(tm, store, "--ack", 2)] == [3, 4]
+    tm("sync", far.url, store=store)
+    assert [line["n"] for line in changes(tm, store, "--since", 0)] == [1, 2, 3, 4], "there is a day for second thoughts"
+    age(store, 2)
+    tm("sync", far.url, store=store)
+    # Whoever has got that far goes on; whoever has not is told so, with or without a URL.
+    assert [line["n"] for line in changes(tm, store)] == [line["n"] for line in changes(tm, store, "--since", 2)] == [3, 4]
+    for args in (("--since", 0), ("--since", 1), (far.url, "--since", 1)):
+        end = tm("changes", *args, store=store, code=6, error="no longer kept")
+        assert end.stdout == "" and "--since 4" in end.stderr
+    # What is not acknowledged stays, however old.
+    age(store, 900)
+    far.remove("item-1")
+    assert [line["n"] for line in changes(tm, store, far.url)] == [3, 4, 5]
+    assert view(store) == far.model()
+
+
+def test_changes__that_nobody_acknowledges_are_kept_for_a_time(tm, store, far):
+    fill(far, 3)
+    assert [line["n"] for line in changes(tm, store, far.url)] == [1, 2, 3]
+    far.put("item-0", name="new")
+    age(store, 31)
+    tm("sync", far.url, "--keep-changes", "32d", store=store)
+    assert [line["n"] for line in changes(tm, store)] == [1, 2, 3, 4]
+    tm("sync", far.url, store=store)
+    assert [line["n"] for line in changes(tm, store, far.url)] == [4], "what was printed for the URL is no loss"
+    tm("changes", store=store, code=6, error="no longer kept")
+    assert changes(tm, store, "--ack", 4) == []
+    assert changes(tm, store) == []
+    tm("sync", far.url, "--keep-changes", "soon", store=store, code=2, error="--keep-changes")
+
+
 def test_changes__follow_prints_what_a_running_follower_finds(tm, store, far, running):
     fill(far, 2)
     tm("sync", far.url, store=store)

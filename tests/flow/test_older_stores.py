@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stores that earlier versions made: brought up at the first opening for writing, with every link still good."""
+import json
 import pathlib
 import re
 import sqlite3
@@ -29,3 +30,18 @@ def test_a_store_of_an_earlier_version_goes_on_with_its_readers(server, tm, stor
     assert [item["name"] for item in one.get(page.json["@odata.deltaLink"], bearer).json["value"]] == ["Now"]
     one.stop()
     tm("store", "check", store=store)
+    if "follow_scope" in text:
+        followed_goes_on(tm, store, home)
+
+
+def followed_goes_on(tm, store, home):
+    """What was followed is still there, with its changes and their numbers."""
+    lines = [json.loads(line) for line in tm("changes", store=store).stdout.splitlines()]
+    assert [(line["n"], line["change"], line["id"]) for line in lines] == [
+        (1, "created", "cal-1"), (3, "updated", "cal-1"), (4, "removed", "cal-2"), (5, "created", "cal-3")]
+    tm("changes", "--ack", 4, store=store)
+    with sqlite3.connect(home / "t.db") as db:
+        assert db.execute("SELECT scope, items, acked, changesLost FROM scopes").fetchall() == [("calendars", 2, 4, 0)]
+        assert db.execute("SELECT id, name FROM calendars ORDER BY id").fetchall() == [("cal-1", "Team now"), ("cal-3", "New")]
+        assert [row[0] for row in db.execute("SELECT n FROM changes ORDER BY n")] == [1, 3, 4, 5]
+    db.close()

@@ -52,7 +52,8 @@ bench_with_client(void)
 static enum err
 log_in(struct bench *bench, const char *tenant, const char *id, const char *secret, struct str *jwt_out)
 {
-	struct issuer_login login = { guid_of(tenant), str_from_c(id), str_from_c(secret), 3600 };
+	struct issuer_login login = { .tenant = guid_of(tenant), .client_id = str_from_c(id),
+		                      .secret = str_from_c(secret), .life_s = 3600 };
 
 	return issuer_login(bench->issuer, bench->store, &login, bench->arena, jwt_out);
 }

@@ -289,6 +289,54 @@ test_page__an_item_is_told_with_its_own_bytes(void **state)
 	arena_close(&arena);
 }
 
+/* Other members may hold arrays, too, before and behind the items. */
+static void
+test_page__only_what_stands_in_value_is_an_item(void **state)
+{
+	struct arena      *arena = arena_open(1 << 20);
+	struct follow_page page;
+	struct follow_item item;
+	struct str         why;
+	struct str body = STR("{\"before\":[{\"id\":\"x\"}],\"value\":["
+	                      "{\"a\":{\"id\":\"no\"},\"id\":\"a\",\"b\":[{\"id\":\"no\"}]},{\"c\":1}],"
+	                      "\"behind\":[{\"id\":\"y\"},{\"id\":\"z\"}],"
+	                      "\"@odata.nextLink\":\"https://h/x\",\"@odata.deltaLink\":null}");
+
+	(void)state;
+	assert_int_equal(follow_page_read(body, arena, &page, &why), OK);
+	assert_true(!page.is_last && str_eq(page.link, STR("https://h/x")));
+	assert_true(follow_page_next(&page, arena, &item) && str_eq(item.id, STR("a")) && !item.fault);
+	assert_true(str_eq(item.body, STR("{\"a\":{\"id\":\"no\"},\"id\":\"a\",\"b\":[{\"id\":\"no\"}]}")));
+	assert_true(follow_page_next(&page, arena, &item) && item.fault);
+	assert_false(follow_page_next(&page, arena, &item));
+	arena_close(&arena);
+}
+
+static void
+test_page__has_a_limit_of_items(void **state)
+{
+	static const char  end[] = "],\"@odata.deltaLink\":\"https://h/x\"}";
+	struct arena      *arena = arena_open((size_t)64 << 20);
+	struct follow_page page;
+	struct buf         body;
+	struct str         why;
+
+	(void)state;
+	buf_open(&body, FOLLOW_PAGE_MAX);
+	buf_put(&body, STR("{\"value\":[{}"));
+	for (size_t i = 1; i < FOLLOW_PAGE_ITEMS_MAX; i++)
+		buf_put(&body, STR(",{}"));
+	buf_put(&body, str_from_c(end));
+	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), OK);
+	assert_int_equal(page.count, FOLLOW_PAGE_ITEMS_MAX);
+	buf_cut(&body, body.len - strlen(end));
+	buf_put(&body, STR(",{}"));
+	buf_put(&body, str_from_c(end));
+	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_UP_GARBLED);
+	buf_close(&body);
+	arena_close(&arena);
+}
+
 static void
 test_page__every_spelling_of_forgotten_is_heard_and_nothing_else(void **state)
 {
@@ -338,6 +386,8 @@ main(void)
 		cmocka_unit_test(test_merge__what_is_told_replaces_and_what_is_not_stays),
 		cmocka_unit_test(test_merge__fields_are_what_differs_in_either_direction),
 		cmocka_unit_test(test_page__an_item_is_told_with_its_own_bytes),
+		cmocka_unit_test(test_page__only_what_stands_in_value_is_an_item),
+		cmocka_unit_test(test_page__has_a_limit_of_items),
 		cmocka_unit_test(test_page__every_spelling_of_forgotten_is_heard_and_nothing_else),
 	};
 

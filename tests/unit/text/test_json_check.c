@@ -132,6 +132,51 @@ test_json_check__agrees_with_json_read(void **state)
 		}
 }
 
+/* ---- somebody who watches ------------------------------------------------------------------- */
+
+static void
+note(void *ctx, size_t depth, struct str name, struct str value)
+{
+	buf_printf(ctx, "%zu %.*s=%.*s|", depth, STR_ARG(name), STR_ARG(value));
+}
+
+static void
+test_json_check__whoever_watches_is_told_each_value_when_it_ends(void **state)
+{
+	struct buf        told;
+	struct json_watch watch = { &told, 2, note };
+
+	buf_open(&told, 4096);
+	assert_int_equal(json_check_watched(STR(" {\"a\" : [1, {\"x\":[2]} , \"s\"], \"b\\n\":{ \"c\":null},\"d\":-1.5 } "),
+	                                    1 << 20, &watch, *state, NULL), OK);
+	assert_int_equal(buf_err(&told), OK);
+	buf_put_char(&told, '\0');
+	assert_string_equal(told.at, "2 =1|2 ={\"x\":[2]}|2 =\"s\"|1 a=[1, {\"x\":[2]} , \"s\"]|"
+	                             "2 c=null|1 b\\n={ \"c\":null}|1 d=-1.5|");
+	buf_close(&told);
+}
+
+/* Names are summed up eight bytes at a time, those with escapes in another way: both must come to the same. */
+static void
+test_json_check__long_names_are_doubled_in_any_spelling(void **state)
+{
+	char text[128];
+
+	for (size_t len = 1; len < 30; len++)
+		for (size_t at = 0; at < len; at++) {
+			char name[32] = { 0 }, other[40] = { 0 };
+
+			memset(name, 'n', len);
+			(void)snprintf(other, sizeof(other), "%.*s\\u006e%s", (int)at, name, name + at + 1);
+			(void)snprintf(text, sizeof(text), "{\"%s\":1,\"%s\":2}", name, other);
+			if (check(text, *state, NULL) != ERR_BAD_REQUEST)
+				fail_msg("taken: %s", text);
+			(void)snprintf(text, sizeof(text), "{\"%s\":1,\"%sn\":2}", name, other);
+			assert_int_equal(check(text, *state, NULL), OK);
+			arena_reset(*state);
+		}
+}
+
 int
 main(void)
 {
@@ -140,6 +185,8 @@ main(void)
 		TEST_WITH_ARENA(test_json_check__refuses_the_rest_and_says_where),
 		TEST_WITH_ARENA(test_json_check__has_limits),
 		TEST_WITH_ARENA(test_json_check__agrees_with_json_read),
+		TEST_WITH_ARENA(test_json_check__whoever_watches_is_told_each_value_when_it_ends),
+		TEST_WITH_ARENA(test_json_check__long_names_are_doubled_in_any_spelling),
 	};
 
 	json_read_init();

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/following.h"
+
+#define SCOPE_ARENA_MAX ((size_t)256 << 10)
+
+static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+
+/* The scope the first argument names. */
+static int
+find(struct cmd_run *run, struct replica *replica, struct replica_scope *scope_out)
+{
+	enum err err = replica_find_scope(replica, str_from_c(run->args[0]), run->arena, scope_out);
+
+	if (err == ERR_NOT_FOUND)
+		return say_failed(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", run->args[0]);
+	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
+}
+
+/* ---- forgetting ---------------------------------------------------------------------------------------- */
+
+static int
+forget_all(struct cmd_run *run, struct replica *replica, const struct replica_scope *scope)
+{
+	struct stops stops;
+	bool         done = false;
+	enum err     err = OK;
+	int          code = EXIT_DONE;
+
+	stops_open(&stops);
+	while (err == OK && !done && !stops_came(&stops))
+		err = replica_forget_scope(replica, scope->sid, &done);
+	if (err != OK)
+		code = following_failed(run, replica, err);
+	else if (done)
+		say("%.*s is forgotten: %llu items of %.*s", STR_ARG(scope->name), (unsigned long long)scope->items,
+		    STR_ARG(scope->url));
+	else
+		code = say_failed((enum exit_code)stops_code(&stops), "stopped by a signal; the same command goes on from here");
+	stops_close(&stops);
+	return code;
+}
+
+static int
+run_forget(struct cmd_run *run)
+{
+	struct replica      *replica = NULL;
+	struct replica_scope scope;
+	int                  code = following_own(run, &replica);
+
+	if (code == EXIT_DONE)
+		code = find(run, replica, &scope);
+	if (code == EXIT_DONE)
+		code = forget_all(run, replica, &scope);
+	replica_close(&replica);
+	return code;
+}
+
+static const char *const forget_about[] = {
+	"Forgets a followed URL: its items, its changes, what was staged of a round, its dead letters and its saved link. "
+	"The far end is not asked, and files in a folder given by --content stay. A later `tidemark sync` of the URL "
+	"begins anew. Changes of other scopes keep their numbers, and no number is given again.",
+	"It may be stopped or killed at any moment: the scope is then still listed, with nothing in it, and the same "
+	"command brings it to its end. The file does not become smaller; what follows uses the room.",
+	NULL,
+};
+
+static const struct cmd_example forget_examples[] = {
+	{ "tidemark scope forget calendars-2", "Follow that URL no longer" },
+	{ 0 },
+};
+
+const struct cmd cmd_scope_forget = {
+	.name = "scope forget",
+	.summary = "forget a followed URL with all its items",
+	.args = "NAME",
+	.args_min = 1,
+	.args_max = 1,
+	.settings = settings,
+	.about = forget_about,
+	.examples = forget_examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED },
+	.run = run_forget,
+};
+
+/* ---- renaming ------------------------------------------------------------------------------------------ */
+
+static int
+rename_to(struct cmd_run *run, struct replica *replica, const struct replica_scope *scope, struct str name)
+{
+	enum err err = replica_rename_scope(replica, scope->sid, name);
+
+	if (err == ERR_CONFLICT)
+		return say_failed(EXIT_PERMANENT, "there is already a scope \"%.*s\"", STR_ARG(name));
+	if (err != OK)
+		return following_failed(run, replica, err);
+	say("%.*s is now called %.*s", STR_ARG(scope->name), STR_ARG(name));
+	return EXIT_DONE;
+}
+
+static int
+run_rename(struct cmd_run *run)
+{
+	struct replica      *replica = NULL;
+	struct replica_scope scope;
+	struct str           name = str_from_c(run->args[1]);
+	int                  code;
+
+	if (!follow_name_is_good(name))
+		return cmd_usage(run, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
+	code = following_own(run, &replica);
+	if (code == EXIT_DONE)
+		code = find(run, replica, &scope);
+	if (code == EXIT_DONE)
+		code = rename_to(run, replica, &scope, name);
+	replica_close(&replica);
+	return code;
+}
+
+static const char *const rename_about[] = {
+	"Gives a scope another name, as `status`, `changes`, `export` and the SQL views show it from then on, also for "
+	"changes it had before. Nothing else of it changes.",
+	NULL,
+};
+
+static const struct cmd_example rename_examples[] = {
+	{ "tidemark scope rename calendars ann", "Call it by its owner" },
+	{ 0 },
+};
+
+const struct cmd cmd_scope_rename = {
+	.name = "scope rename",
+	.summary = "give a followed URL another name",
+	.args = "NAME NEW-NAME",
+	.args_min = 2,
+	.args_max = 2,
+	.settings = settings,
+	.about = rename_about,
+	.examples = rename_examples,
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
+	.run = run_rename,
+};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * follow_ahead — a source that fetches the next pages of a round while the last one is being stored.
+ *
+ *   Law  No page is asked for before the one that names it is safe: stored by the follower, or kept whole in a file
+ *        beside the store.  So whoever is killed has at most one page to fetch again, as without this.
+ *
+ * A thread of its own asks the source within, one page at a time, at most FOLLOW_AHEAD_PAGES before the follower and only
+ * along links it would follow, too.  It stops at anything that is not a good page: the follower is handed that answer
+ * when it gets there, and asks on itself.  A page that was kept is given out again only as the very page it was: same
+ * round, same place in it, same link.
+ *
+ * The calls belong to one thread.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "follow/follow_source.h"
+
+#define FOLLOW_AHEAD_PAGES 32                    /* as many as the file has room for: follow_spool.h */
+#define FOLLOW_AHEAD_BYTES ((size_t)8 << 20)     /* of pages waiting; the next is asked for below that */
+
+struct follow_ahead;
+
+struct follow_ahead_conf {
+	struct str                  url;         /* its origin is the only one asked */
+	const char                 *path;        /* of the file that keeps pages; only of whoever holds the store's lock */
+	bool                        is_passing;  /* nobody will go on with this store: nothing is kept at the end */
+	const struct follow_source *source;      /* is called by the thread */
+	atomic_bool                *unwanted;    /* set while the source should give up what it is doing */
+	bool                      (*stopped)(void *ctx);     /* asked while a page is waited for, ten times a second */
+	void                       *stopped_ctx;
+};
+
+/* ERR_BAD_REQUEST: the URL; ERR_IO. */
+enum err follow_ahead_open(const struct follow_ahead_conf *conf, struct follow_ahead **ahead_out) MUST_CHECK;
+void     follow_ahead_close(struct follow_ahead **ahead);    /* the file goes, too, unless pages wait in it */
+
+struct follow_source follow_ahead_source(struct follow_ahead *ahead);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "text/json_read.h"
+#include "text/json_write.h"
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static enum err
+no_identity(const struct follow_client *client, const char *what, struct arena *arena, struct str *why_out)
+{
+	*why_out = arena_printf(arena, "the file of the sign-in, %.300s, %s", client->kept, what);
+	return ERR_NO_IDENTITY;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static bool
+is_member(const struct json *root, const char *name, struct str wanted)
+{
+	struct str text;
+
+	return json_text(json_member(root, name), &text) && str_eq(text, wanted);
+}
+
+static bool
+read_bytes(int fd, struct buf *text)
+{
+	for (;;) {
+		char   *room = buf_room(text, 4096);
+		ssize_t got = room ? read(fd, room, 4096) : -1;
+
+		if (got < 0 && room && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0;
+		buf_grew(text, (size_t)got);
+	}
+}
+
+static enum err
+take_token(const struct follow_client *client, struct str text, struct arena *arena, struct str *token_out,
+           struct str *why_out)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct str                   token;
+
+	if (json_read(text, arena, &root, NULL) != OK || !json_text(json_member(root, "refreshToken"), &token) || token.len == 0)
+		return no_identity(client, "cannot be understood; remove it and sign in again", arena, why_out);
+	if (!is_member(root, "authority", client->authority) || !is_member(root, "tenantId", client->tenant) ||
+	    !is_member(root, "clientId", client->id))
+		return ERR_NOT_FOUND;
+	*token_out = arena_copy(arena, token);
+	return OK;
+}
+
+enum err
+follow_kept_read(const struct follow_client *client, struct arena *arena, struct str *token_out, struct str *why_out)
+{
+	AUTO(close_fd) int         fd = open(client->kept, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO(buf_close) struct buf text = { 0 };
+	struct stat                about;
+
+	if (fd < 0 && errno == ENOENT)
+		return ERR_NOT_FOUND;
+	if (fd < 0 || fstat(fd, &about) != 0)
+		return no_identity(client, strerrordesc_np(errno), arena, why_out);
+	if (!S_ISREG(about.st_mode))
+		return no_identity(client, "is no file", arena, why_out);
+	if (about.st_mode & (S_IRWXG | S_IRWXO))
+		return no_identity(client, "can be read by others; `chmod 600` it, or remove it and sign in again", arena, why_out);
+	buf_open(&text, FOLLOW_KEPT_MAX);
+	if (!read_bytes(fd, &text))
+		return no_identity(client, "cannot be read, or is too long", arena, why_out);
+	return take_token(client, buf_str(&text), arena, token_out, why_out);
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static bool
+put_bytes(int fd, struct str text)
+{
+	while (text.len > 0) {
+		ssize_t n = write(fd, text.at, text.len);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		text = str_skip(text, n > 0 ? (size_t)n : 0);
+	}
+	return fsync(fd) == 0;
+}
+
+static bool
+put_file(const char *path, struct str text)
+{
+	AUTO(close_fd) int fd = -1;
+
+	if (unlink(path) != 0 && errno != ENOENT)
+		return false;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd >= 0 && put_bytes(fd, text);
+}
+
+/* The name is as lasting as what it names. */
+static void
+sync_folder(const char *path, struct arena *arena)
+{
+	const char        *slash = strrchr(path, '/');
+	const char        *folder = slash ? arena_c(arena, str_of(path, (size_t)(slash - path) + 1)) : ".";
+	AUTO(close_fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)fsync(fd);
+}
+
+enum err
+follow_kept_write(const struct follow_client *client, struct str token, struct arena *arena, struct str *why_out)
+{
+	AUTO(buf_close) struct buf text = { 0 };
+	const char                *fresh = arena_c(arena, arena_printf(arena, "%s.new", client->kept));
+	struct json_out            out;
+
+	buf_open(&text, FOLLOW_KEPT_MAX);
+	json_out_open(&out, &text);
+	json_put_object(&out);
+	json_put_member(&out, STR("authority"), client->authority);
+	json_put_member(&out, STR("tenantId"), client->tenant);
+	json_put_member(&out, STR("clientId"), client->id);
+	json_put_member(&out, STR("refreshToken"), token);
+	json_end_object(&out);
+	if (buf_err(&text) != OK)
+		return no_identity(client, "would be too long", arena, why_out);
+	if (!put_file(fresh, buf_str(&text)) || rename(fresh, client->kept) != 0)
+		return no_identity(client, strerrordesc_np(errno), arena, why_out);
+	sync_folder(client->kept, arena);
+	return OK;
+}
+
+void
+follow_kept_forget(const struct follow_client *client)
+{
+	(void)unlink(client->kept);
+}

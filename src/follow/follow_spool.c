@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_spool.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "follow/follow_page.h"
+
+#define MAGIC        0x31646165684d5444u         /* of this layout */
+#define LINK_ROOM    ((size_t)64 << 10)
+#define STRETCH      ((off_t)FOLLOW_PAGE_MAX + (off_t)LINK_ROOM)
+
+struct head {
+	uint64_t magic, sid, round_ms, page, link_len, body_len, hash;
+};
+
+struct follow_spool {
+	int           fd;
+	const char   *path;
+	struct arena *arena;
+	struct head   left[FOLLOW_SPOOL_PAGES];  /* by an earlier process; magic 0: nothing */
+};
+
+static uint64_t
+hash_of(const struct head *head, struct str link, struct str body)
+{
+	struct head clean = *head;
+
+	clean.hash = 0;
+	return follow_page_hash(str_of(&clean, sizeof(clean))) ^ follow_page_hash(link) * 3 ^ follow_page_hash(body) * 5;
+}
+
+static off_t
+stretch_of(uint64_t page)
+{
+	return (off_t)(page % FOLLOW_SPOOL_PAGES) * STRETCH;
+}
+
+static bool
+read_all(int fd, void *bytes, size_t len, off_t at)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)bytes + done, len - done, at + (off_t)done);
+
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+static bool
+write_all(int fd, struct str bytes, off_t at)
+{
+	while (bytes.len > 0) {
+		ssize_t n = pwrite(fd, bytes.at, bytes.len, at);
+
+		if (n <= 0)
+			return false;
+		bytes = str_skip(bytes, (size_t)n);
+		at += n;
+	}
+	return true;
+}
+
+enum err
+follow_spool_open(const char *path, struct follow_spool **spool_out)
+{
+	struct follow_spool *spool = calloc(1, sizeof(*spool));
+
+	MUST(spool != NULL);
+	spool->arena = arena_open(4096 + strlen(path));
+	spool->path = arena_c(spool->arena, str_from_c(path));
+	spool->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (spool->fd < 0) {
+		follow_spool_close(&spool, false);
+		return ERR_IO;
+	}
+	for (uint64_t i = 0; i < FOLLOW_SPOOL_PAGES; i++)
+		if (!read_all(spool->fd, &spool->left[i], sizeof(spool->left[i]), stretch_of(i)))
+			spool->left[i] = (struct head){ 0 };
+	*spool_out = spool;
+	return OK;
+}
+
+void
+follow_spool_close(struct follow_spool **spool, bool is_needed)
+{
+	if (!*spool)
+		return;
+	if ((*spool)->fd >= 0) {
+		if (!is_needed)
+			(void)unlink((*spool)->path);
+		(void)close((*spool)->fd);
+	}
+	arena_close(&(*spool)->arena);
+	free(*spool);
+	*spool = NULL;
+}
+
+/* The head is written last: a process that is killed in between leaves none that fits. */
+enum err
+follow_spool_put(struct follow_spool *spool, const struct follow_place *place, struct str link, struct str body)
+{
+	off_t       at = stretch_of(place->page);
+	struct head head = { .magic = MAGIC, .sid = (uint64_t)place->sid, .round_ms = (uint64_t)place->round_ms,
+		             .page = place->page, .link_len = link.len, .body_len = body.len };
+
+	if (link.len > LINK_ROOM - sizeof(head) || body.len > FOLLOW_PAGE_MAX)
+		return ERR_TOO_LARGE;
+	spool->left[place->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
+	head.hash = hash_of(&head, link, body);
+	if (!write_all(spool->fd, link, at + (off_t)sizeof(head)) ||
+	    !write_all(spool->fd, body, at + (off_t)(sizeof(head) + link.len)) ||
+	    !write_all(spool->fd, str_of(&head, sizeof(head)), at))
+		return ERR_IO;
+	return OK;
+}
+
+static bool
+is_of(const struct head *head, const struct follow_place *place, struct str link)
+{
+	return head->magic == MAGIC && head->sid == (uint64_t)place->sid && head->round_ms == (uint64_t)place->round_ms &&
+	       head->page == place->page && head->link_len == link.len && head->body_len <= FOLLOW_PAGE_MAX;
+}
+
+enum err
+follow_spool_take(struct follow_spool *spool, const struct follow_place *place, struct str link, struct buf *body_out)
+{
+	off_t       at = stretch_of(place->page) + (off_t)(sizeof(struct head) + link.len);
+	struct head head = spool->left[place->page % FOLLOW_SPOOL_PAGES];
+	char       *room;
+
+	if (!is_of(&head, place, link))
+		return ERR_NOT_FOUND;
+	spool->left[place->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
+	buf_cut(body_out, 0);
+	room = buf_room(body_out, head.body_len);
+	if (!room || !read_all(spool->fd, room, head.body_len, at))
+		return ERR_NOT_FOUND;
+	buf_grew(body_out, head.body_len);
+	/* The link is what it must be, or the sum is not. */
+	if (hash_of(&head, link, buf_str(body_out)) != head.hash) {
+		buf_cut(body_out, 0);
+		return ERR_NOT_FOUND;
+	}
+	return OK;
+}

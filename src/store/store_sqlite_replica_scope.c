@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is done to a scope as a whole: another name, another URL, away with it.
+ *
+ * A scope goes in pieces.  The first commit makes it one that was never followed: no view, no link, no round; what
+ * they named is left to the sweep.  From then on nothing of it is half there, and a sync in between would just
+ * begin anew.  The pieces after it cut away its changes and what else names it; its own row goes last, because
+ * only then may its number be given to another scope.
+ */
+#include "store/store_sqlite_replica.h"
+
+#include <sqlite3.h>
+
+#define CUT_ROWS    5000
+#define CUT_LETTERS 20                           /* each may be large */
+
+enum err
+replica_rename_scope(struct replica *replica, int64_t sid, struct str name)
+{
+	struct replica_scope other;
+	struct sqlite3_stmt *stmt;
+	enum err             err;
+
+	MUST(name.len > 0 && name.len <= REPLICA_NAME_MAX);
+	arena_reset(replica->arena);
+	err = replica_find_scope(replica, name, replica->arena, &other);
+	if (err != ERR_NOT_FOUND)
+		return err != OK || other.sid == sid ? err : ERR_CONFLICT;
+	TRY(rep_stmt(replica, C_RENAME, &stmt));
+	sql_bind_int(stmt, 1, sid);
+	rep_bind_str(stmt, 2, name);
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_run(replica, stmt));
+}
+
+/* ---- another URL ---------------------------------------------------------------------------- */
+
+static enum err
+point_elsewhere(struct replica *replica, int64_t sid, const struct replica_scope *scope)
+{
+	struct replica_state state;
+	struct sqlite3_stmt *stmt;
+
+	TRY(rep_state(replica, sid, &state));
+	MUST(state.gen == 0 && state.seen.rounds == 0);
+	TRY(rep_forget_round(replica, &state));
+	TRY(rep_stmt(replica, C_POINT, &stmt));
+	sql_bind_int(stmt, 1, sid);
+	rep_bind_str(stmt, 2, scope->url);
+	rep_bind_str(stmt, 3, scope->resource);
+	sql_bind_int(stmt, 4, scope->from_now);
+	return rep_run(replica, stmt);
+}
+
+enum err
+replica_point_scope(struct replica *replica, int64_t sid, const struct replica_scope *scope)
+{
+	MUST(scope->url.len <= REPLICA_LINK_MAX);
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, point_elsewhere(replica, sid, scope));
+}
+
+/* ---- away with it --------------------------------------------------------------------------- */
+
+static enum err
+unfollow(struct replica *replica, const struct replica_state *state)
+{
+	int64_t sid = state->seen.sid;
+
+	TRY(rep_forget_round(replica, state));
+	if (state->gen != 0)
+		TRY(rep_do_ints(replica, F_ADD_OLD, INTS(state->gen)));
+	TRY(rep_do_ints(replica, C_CUT_RANGES, INTS(sid)));
+	return rep_do_ints(replica, C_UNFOLLOW, INTS(sid));
+}
+
+/* The first table that still has something gives up a piece of it; when none has, the scope's own row goes. */
+static enum err
+cut_piece(struct replica *replica, int64_t sid, bool *done_out)
+{
+	static const struct {
+		enum follow_sql sql;
+		int64_t         rows;
+	} tables[] = {
+		{ C_CUT_CHANGES, CUT_ROWS },
+		{ C_CUT_GONE, CUT_ROWS },
+		{ C_CUT_CONTENT, CUT_ROWS },
+		{ C_CUT_LETTERS, CUT_LETTERS },
+	};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		TRY(rep_do_ints(replica, tables[i].sql, INTS(sid, tables[i].rows)));
+		if (sqlite3_changes64(replica->conn->db) > 0)
+			return OK;
+	}
+	*done_out = true;
+	return rep_do_ints(replica, C_CUT_SCOPE, INTS(sid));
+}
+
+enum err
+replica_forget_scope(struct replica *replica, int64_t sid, bool *done_out)
+{
+	struct replica_state state;
+	bool                 swept, done = false;
+
+	*done_out = false;
+	TRY(rep_state(replica, sid, &state));
+	if (state.gen != 0 || state.seen.phase != REPLICA_IDLE || state.seen.rounds != 0) {
+		TRY(rep_begin(replica, true));
+		return rep_end(replica, unfollow(replica, &state));
+	}
+	TRY(replica_sweep(replica, &swept));
+	if (!swept)
+		return OK;
+	TRY(rep_begin(replica, true));
+	TRY(rep_end(replica, cut_piece(replica, sid, &done)));
+	*done_out = done;
+	return OK;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Client assertions, each rightly signed and wrong in one thing; other signatures are made in tests/flow. */
+#include "unit/auth/fixture.h"
+
+#include <stdio.h>
+
+#include "auth/assertion.h"
+#include "auth/judge.h"
+#include "crypt/rsa_cert.h"
+#include "support/rsa_pem.h"
+
+#define AUDIENCE "https://127.0.0.1:8443/" TID "/oauth2/v2.0/token"
+#define HEADER   "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}"
+#define NOW      RSA_PEM_NOW_S
+
+struct desk {
+	struct arena    *arena;
+	struct rsa_cert *cert;
+	struct client    client;
+};
+
+static void
+desk_open(struct desk *desk)
+{
+	const char *why;
+
+	assert_int_equal(crypt_init(), OK);
+	json_read_init();
+	desk->arena = arena_open((size_t)64 << 20);
+	assert_int_equal(rsa_cert_read(STR(RSA_PEM), NULL, &desk->cert, &why), OK);
+	desk->client = (struct client){ .tenant = guid_of(TID), .id = guid_of(APPID), .roles = STR("Calendars.Read"),
+		                        .secret_hash = STR_EMPTY, .certificate = STR(RSA_PEM_CERT_DER_BASE64) };
+}
+
+static void
+desk_close(struct desk *desk)
+{
+	rsa_cert_close(&desk->cert);
+	arena_close(&desk->arena);
+}
+
+static struct str
+signed_by(struct desk *desk, struct str header, struct str claims)
+{
+	struct str message = arena_printf(desk->arena, "%.*s.%.*s",
+	                                  STR_ARG(b64_encode(B64_URL, header.at, header.len, desk->arena)),
+	                                  STR_ARG(b64_encode(B64_URL, claims.at, claims.len, desk->arena)));
+	struct str signature;
+
+	assert_int_equal(rsa_cert_sign(desk->cert, message, desk->arena, &signature), OK);
+	signature = b64_encode(B64_URL, signature.at, signature.len, desk->arena);
+	return arena_printf(desk->arena, "%.*s.%.*s", STR_ARG(message), STR_ARG(signature));
+}
+
+static struct str
+claims_at(struct desk *desk, int64_t nbf_s, int64_t exp_s)
+{
+	return arena_printf(desk->arena,
+	                    "{\"aud\":\"" AUDIENCE "\",\"iss\":\"" APPID "\",\"sub\":\"" APPID "\",\"jti\":\"j\","
+	                    "\"nbf\":%lld,\"exp\":%lld}",
+	                    (long long)nbf_s, (long long)exp_s);
+}
+
+static enum err
+check(struct desk *desk, struct str jwt)
+{
+	struct assertion assertion = { jwt, STR(AUDIENCE), NOW };
+
+	return assertion_check(&assertion, &desk->client, desk->arena);
+}
+
+static void
+test_assertion__a_good_one_is_taken_as_often_as_it_comes(void **state)
+{
+	struct desk      desk;
+	struct assertion assertion;
+
+	(void)state;
+	desk_open(&desk);
+	assertion = (struct assertion){ signed_by(&desk, STR(HEADER), claims_at(&desk, NOW, NOW + 600)), STR(AUDIENCE), NOW };
+	assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), OK);
+	/* MSAL keeps one and sends it for every scope. */
+	assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), OK);
+	desk_close(&desk);
+}
+
+static void
+test_assertion__header_is_one_of_the_few_that_are_taken(void **state)
+{
+	static const struct {
+		const char *header;
+		enum err    err;
+	} cases[] = {
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", OK },
+		{ "{\"alg\":\"PS256\",\"kid\":\"any\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", OK },
+		{ "{\"alg\":\"PS256\",\"x5t\":\"" RSA_PEM_X5T "\"}", OK },
+		{ "{\"alg\":\"PS256\",\"x5t\":\"" RSA_PEM_X5T "\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", OK },
+		{ "{\"alg\":\"PS256\",\"x5t\":\"any\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t\":\"" RSA_PEM_X5T "\",\"x5t#S256\":\"any\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t\":\"" RSA_PEM_X5T "\",\"x5t#S256\":null}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"RS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"none\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"HS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS512\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"ps256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":[\"PS256\"],\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t\":\"" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"A" RSA_PEM_X5T_S256 "\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"typ\":\"at+jwt\"}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"jwk\":{}}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"crit\":[]}", ERR_NO_IDENTITY },
+		{ "[]", ERR_NO_IDENTITY },
+		{ "", ERR_NO_IDENTITY },
+	};
+	struct desk desk;
+
+	(void)state;
+	desk_open(&desk);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum err err = check(&desk, signed_by(&desk, str_from_c(cases[i].header), claims_at(&desk, NOW, NOW + 300)));
+
+		if (err != cases[i].err)
+			fail_msg("%s: %d", cases[i].header, (int)err);
+	}
+	desk_close(&desk);
+}
+
+static void
+test_assertion__each_claim_must_be_there_and_right(void **state)
+{
+#define AUD "\"aud\":\"" AUDIENCE "\""
+#define ISS "\"iss\":\"" APPID "\""
+#define SUB "\"sub\":\"" APPID "\""
+#define JTI "\"jti\":\"j\""
+#define WHEN "\"nbf\":1800000000,\"exp\":1800000300"
+	static const char *const bad[] = {
+		"{" ISS "," SUB "," JTI "," WHEN "}",
+		"{" AUD "," SUB "," JTI "," WHEN "}",
+		"{" AUD "," ISS "," JTI "," WHEN "}",
+		"{" AUD "," ISS "," SUB "," WHEN "}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1800000000}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":\"1800000000\",\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1800000000,\"exp\":1800000300.0}",
+		"{\"aud\":\"https://elsewhere.example/" TID "/oauth2/v2.0/token\"," ISS "," SUB "," JTI "," WHEN "}",
+		"{\"aud\":[\"" AUDIENCE "\"]," ISS "," SUB "," JTI "," WHEN "}",
+		"{" AUD ",\"iss\":\"" OID "\"," SUB "," JTI "," WHEN "}",
+		"{" AUD "," ISS ",\"sub\":\"" OID "\"," JTI "," WHEN "}",
+		"{" AUD "," ISS "," SUB ",\"jti\":\"\"," WHEN "}",
+		"{" AUD "," ISS "," SUB ",\"jti\":7," WHEN "}",
+		"{" AUD "," ISS "," ISS "," SUB "," JTI "," WHEN "}",
+		"[]",
+	};
+	struct desk desk;
+
+	(void)state;
+	desk_open(&desk);
+	assert_int_equal(check(&desk, signed_by(&desk, STR(HEADER), STR("{" AUD "," ISS "," SUB "," JTI "," WHEN "}"))), OK);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (check(&desk, signed_by(&desk, STR(HEADER), str_from_c(bad[i]))) != ERR_NO_IDENTITY)
+			fail_msg("%s is taken", bad[i]);
+	desk_close(&desk);
+}
+
+static void
+test_assertion__its_time_is_ten_minutes_at_most(void **state)
+{
+	static const struct {
+		int64_t  nbf_s, exp_s;
+		enum err err;
+	} cases[] = {
+		{ NOW, NOW + 600, OK },
+		{ NOW + JUDGE_SKEW_S, NOW + 600 + JUDGE_SKEW_S, OK },
+		{ NOW + JUDGE_SKEW_S + 1, NOW + 600, ERR_STALE },
+		{ NOW, NOW + 601 + JUDGE_SKEW_S, ERR_STALE },
+		{ NOW - 600, NOW - JUDGE_SKEW_S + 1, OK },
+		{ NOW - 600, NOW - JUDGE_SKEW_S, ERR_STALE },
+		{ NOW, INT64_MAX, ERR_STALE },
+		{ INT64_MIN + 1, NOW, OK },
+		{ INT64_MAX, NOW, ERR_STALE },
+		{ NOW, INT64_MIN + 1, ERR_STALE },
+	};
+	struct desk desk;
+
+	(void)state;
+	desk_open(&desk);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum err err = check(&desk, signed_by(&desk, STR(HEADER), claims_at(&desk, cases[i].nbf_s, cases[i].exp_s)));
+
+		if (err != cases[i].err)
+			fail_msg("case %zu: %d", i, (int)err);
+	}
+	desk_close(&desk);
+}
+
+static void
+test_assertion__a_certificate_out_of_its_dates_signs_nobody_in(void **state)
+{
+	static const int64_t moments[] = { RSA_PEM_FROM_S - 1, RSA_PEM_UNTIL_S };
+	struct desk          desk;
+
+	(void)state;
+	desk_open(&desk);
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+		struct str       jwt = signed_by(&desk, STR(HEADER), claims_at(&desk, moments[i], moments[i] + 300));
+		struct assertion assertion = { jwt, STR(AUDIENCE), moments[i] };
+
+		assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), ERR_STALE);
+	}
+	desk_close(&desk);
+}
+
+static void
+test_assertion__a_changed_byte_anywhere_ends_it(void **state)
+{
+	struct desk desk;
+	struct str  jwt;
+
+	(void)state;
+	desk_open(&desk);
+	jwt = signed_by(&desk, STR(HEADER), claims_at(&desk, NOW, NOW + 300));
+	assert_int_equal(check(&desk, jwt), OK);
+	for (size_t i = 0; i < jwt.len; i++) {
+		struct arena *arena = arena_open((size_t)1 << 20);
+		struct arena *kept = desk.arena;
+		char         *copy = arena_take_raw(arena, jwt.len);
+
+		memcpy(copy, jwt.at, jwt.len);
+		copy[i] = copy[i] == 'A' ? 'B' : 'A';
+		desk.arena = arena;
+		if (check(&desk, str_of(copy, jwt.len)) != ERR_NO_IDENTITY)
+			fail_msg("byte %zu", i);
+		desk.arena = kept;
+		arena_close(&arena);
+	}
+	assert_int_equal(check(&desk, str_first(jwt, jwt.len - 1)), ERR_NO_IDENTITY);
+	assert_int_equal(check(&desk, str_first(jwt, str_find(jwt, '.'))), ERR_NO_IDENTITY);
+	assert_int_equal(check(&desk, STR("")), ERR_NO_IDENTITY);
+	desk_close(&desk);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_assertion__a_good_one_is_taken_as_often_as_it_comes),
+		cmocka_unit_test(test_assertion__header_is_one_of_the_few_that_are_taken),
+		cmocka_unit_test(test_assertion__each_claim_must_be_there_and_right),
+		cmocka_unit_test(test_assertion__its_time_is_ten_minutes_at_most),
+		cmocka_unit_test(test_assertion__a_certificate_out_of_its_dates_signs_nobody_in),
+		cmocka_unit_test(test_assertion__a_changed_byte_anywhere_ends_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pages fetched before they are asked for: which, how many, and what of them outlives a process. */
+#include "follow_test.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "follow/follow_ahead.h"
+#include "follow/follow_spool.h"
+
+#define BASE     "https://graph.example.com/v1.0/things/delta"
+#define LINK_MAX 128
+
+/* Page n leads to page n + 1; the last has a deltaLink.  Asked by the thread, looked at by the test. */
+struct pages {
+	pthread_mutex_t lock;
+	unsigned        last, fails_at;          /* fails_at: that page is answered 503, once */
+	unsigned        asked[96];               /* how often each */
+	const char     *lure;                    /* page 2 leads there */
+	char            body[512], bearer[64];
+};
+
+static unsigned
+number_of(struct str link)
+{
+	uint64_t number;
+
+	return str_to_u64(str_skip(link, sizeof(BASE "?p=") - 1), &number) ? (unsigned)number : 0;
+}
+
+static enum err
+give_page(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follow_reply *reply_out, struct str *why_out)
+{
+	struct pages *pages = ctx;
+	unsigned      number = number_of(ask->link);
+	char          link[LINK_MAX];
+
+	(void)arena;
+	(void)why_out;
+	assert_true(number < 96);
+	assert_int_equal(pthread_mutex_lock(&pages->lock), 0);
+	pages->asked[number]++;
+	(void)snprintf(pages->bearer, sizeof(pages->bearer), "%.*s", STR_ARG(ask->bearer));
+	(void)snprintf(link, sizeof(link), BASE "?p=%u", number + 1);
+	(void)snprintf(pages->body, sizeof(pages->body), "{\"value\":[{\"id\":\"i%u\"}],\"@odata.%s\":\"%s\"}", number,
+	               number == pages->last ? "deltaLink" : "nextLink", pages->lure && number == 2 ? pages->lure : link);
+	*reply_out = (struct follow_reply){ .status = 200, .body = str_from_c(pages->body) };
+	if (pages->fails_at > 0 && number == pages->fails_at) {
+		pages->fails_at = 0;
+		*reply_out = (struct follow_reply){ .status = 503, .body = STR("{}"), .retry_after = STR("7") };
+	}
+	assert_int_equal(pthread_mutex_unlock(&pages->lock), 0);
+	return OK;
+}
+
+struct rig {
+	struct pages         pages;
+	char                 path[64];
+	atomic_bool          unwanted;
+	struct follow_source inner, source;
+	struct follow_ahead *ahead;
+	struct arena        *arena;
+};
+
+static void
+open_ahead(struct rig *rig)
+{
+	struct follow_ahead_conf conf = { .url = STR(BASE), .path = rig->path, .source = &rig->inner, .unwanted = &rig->unwanted };
+
+	rig->inner = (struct follow_source){ &rig->pages, give_page };
+	assert_int_equal(follow_ahead_open(&conf, &rig->ahead), OK);
+	rig->source = follow_ahead_source(rig->ahead);
+}
+
+static void
+open_rig(struct rig *rig, unsigned last)
+{
+	*rig = (struct rig){ .pages = { .lock = PTHREAD_MUTEX_INITIALIZER, .last = last }, .arena = arena_open(1 << 20) };
+	(void)snprintf(rig->path, sizeof(rig->path), "/tmp/tidemark-ahead-%d", (int)getpid());
+	(void)unlink(rig->path);
+	open_ahead(rig);
+}
+
+static void
+close_rig(struct rig *rig)
+{
+	follow_ahead_close(&rig->ahead);
+	arena_close(&rig->arena);
+	(void)unlink(rig->path);
+}
+
+static struct follow_reply
+ask_for(struct rig *rig, unsigned number, int64_t round_ms)
+{
+	char                link[LINK_MAX];
+	struct follow_reply reply = { 0 };
+	struct str          why;
+	struct follow_ask   ask = { .place = { 1, round_ms, number }, .bearer = STR("b") };
+
+	(void)snprintf(link, sizeof(link), BASE "?p=%u", number);
+	ask.link = str_from_c(link);
+	arena_reset(rig->arena);
+	assert_int_equal(rig->source.fetch(rig->source.ctx, &ask, rig->arena, &reply, &why), OK);
+	return reply;
+}
+
+static void
+expect_page(struct rig *rig, unsigned number, int64_t round_ms)
+{
+	char                want[32];
+	struct follow_reply reply = ask_for(rig, number, round_ms);
+
+	(void)snprintf(want, sizeof(want), "\"i%u\"", number);
+	assert_int_equal(reply.status, 200);
+	if (!memmem(reply.body.at, reply.body.len, want, strlen(want)))
+		fail_msg("page %u is %.*s", number, STR_ARG(reply.body));
+}
+
+static unsigned
+asked(struct rig *rig, unsigned number)
+{
+	unsigned count;
+
+	assert_int_equal(pthread_mutex_lock(&rig->pages.lock), 0);
+	count = rig->pages.asked[number];
+	assert_int_equal(pthread_mutex_unlock(&rig->pages.lock), 0);
+	return count;
+}
+
+/* Until the thread has asked for it; it has nothing else to do. */
+static void
+wait_until_asked(struct rig *rig, unsigned number)
+{
+	for (int i = 0; i < 2000 && asked(rig, number) == 0; i++)
+		(void)usleep(5000);
+	assert_int_equal(asked(rig, number), 1);
+}
+
+static void
+test_ahead__each_page_is_asked_for_once_and_only_so_many_before_their_time(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig, 80);
+	expect_page(&rig, 0, 5);
+	wait_until_asked(&rig, FOLLOW_AHEAD_PAGES - 1);
+	(void)usleep(50000);
+	assert_int_equal(asked(&rig, FOLLOW_AHEAD_PAGES), 0);
+	for (unsigned i = 1; i <= 80; i++)
+		expect_page(&rig, i, 5);
+	for (unsigned i = 0; i <= 80; i++)
+		assert_int_equal(asked(&rig, i), 1);
+	assert_int_equal(asked(&rig, 81), 0);
+	assert_string_equal(rig.pages.bearer, "b");
+	follow_ahead_close(&rig.ahead);
+	assert_int_equal(access(rig.path, F_OK), -1);
+	open_ahead(&rig);
+	close_rig(&rig);
+}
+
+static void
+test_ahead__what_is_no_page_of_a_round_is_asked_for_each_time_and_nothing_after_it(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig, 80);
+	expect_page(&rig, 0, 0);
+	expect_page(&rig, 0, 0);
+	(void)usleep(50000);
+	assert_int_equal(asked(&rig, 0), 2);
+	assert_int_equal(asked(&rig, 1), 0);
+	close_rig(&rig);
+}
+
+static void
+test_ahead__a_failure_is_handed_on_in_its_place_and_stops_the_thread(void **state)
+{
+	struct rig          rig;
+	struct follow_reply reply;
+
+	(void)state;
+	open_rig(&rig, 80);
+	rig.pages.fails_at = 3;
+	expect_page(&rig, 0, 5);
+	wait_until_asked(&rig, 3);
+	expect_page(&rig, 1, 5);
+	expect_page(&rig, 2, 5);
+	(void)usleep(50000);
+	assert_int_equal(asked(&rig, 4), 0);
+	reply = ask_for(&rig, 3, 5);
+	assert_true(reply.status == 503 && str_eq(reply.retry_after, STR("7")));
+	expect_page(&rig, 3, 5);
+	expect_page(&rig, 4, 5);
+	assert_int_equal(asked(&rig, 3), 2);
+	assert_int_equal(asked(&rig, 4), 1);
+	close_rig(&rig);
+}
+
+static void
+test_ahead__a_link_to_another_origin_is_not_followed(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig, 80);
+	rig.pages.lure = "https://graph.example.org/v1.0/things/delta?p=3";
+	expect_page(&rig, 0, 5);
+	wait_until_asked(&rig, 2);
+	expect_page(&rig, 1, 5);
+	expect_page(&rig, 2, 5);
+	(void)usleep(50000);
+	assert_int_equal(asked(&rig, 3), 0);
+	close_rig(&rig);
+}
+
+static void
+test_ahead__another_round_is_not_answered_with_pages_of_the_last(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig, 80);
+	expect_page(&rig, 0, 5);
+	wait_until_asked(&rig, 2);
+	expect_page(&rig, 1, 6);
+	assert_int_equal(asked(&rig, 1), 2);
+	close_rig(&rig);
+}
+
+/* A process that takes some pages and is gone. */
+static void
+die_with_pages(struct rig *rig, unsigned taken, unsigned until)
+{
+	int   status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		open_ahead(rig);
+		for (unsigned i = 0; i < taken; i++)
+			expect_page(rig, i, 5);
+		wait_until_asked(rig, until);
+		_exit(0);
+	}
+	assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void
+test_ahead__whoever_is_killed_has_one_page_to_fetch_again(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig, 80);
+	follow_ahead_close(&rig.ahead);
+	/* Pages 0 and 1 are stored, 2 is being stored; of those after it page 12 may have been on its way. */
+	die_with_pages(&rig, 3, 12);
+	open_ahead(&rig);
+	for (unsigned i = 2; i <= 80; i++)
+		expect_page(&rig, i, 5);
+	for (unsigned i = 0; i < 12; i++)
+		assert_int_equal(asked(&rig, i), 0);
+	close_rig(&rig);
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static const struct follow_place here = { 7, 1000, 3 };
+
+static void
+put_a_page(const char *path)
+{
+	struct follow_spool *spool;
+
+	(void)unlink(path);
+	assert_int_equal(follow_spool_open(path, &spool), OK);
+	assert_int_equal(follow_spool_put(spool, &here, STR("link"), STR("{\"a\":\"page of some length\"}")), OK);
+	follow_spool_close(&spool, true);
+}
+
+static bool
+is_found(const char *path, const struct follow_place *place, struct str link)
+{
+	struct follow_spool *spool;
+	struct buf           body;
+	bool                 found;
+
+	buf_open(&body, 1 << 20);
+	assert_int_equal(follow_spool_open(path, &spool), OK);
+	found = follow_spool_take(spool, place, link, &body) == OK;
+	assert_int_equal(body.len, found ? 27 : 0);
+	if (found)
+		assert_int_equal(follow_spool_take(spool, place, link, &body), ERR_NOT_FOUND);
+	follow_spool_close(&spool, true);
+	buf_close(&body);
+	return found;
+}
+
+static void
+test_spool__a_page_is_found_as_itself_and_not_when_a_bit_of_it_is_wrong(void **state)
+{
+	char                path[64];
+	struct follow_place other = here;
+	off_t               at, end;
+	unsigned char       byte;
+	int                 fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "/tmp/tidemark-spool-%d", (int)getpid());
+	put_a_page(path);
+	assert_true(is_found(path, &here, STR("link")));
+	assert_false(is_found(path, &here, STR("lint")));
+	other.sid = 8;
+	assert_false(is_found(path, &other, STR("link")));
+	other = here;
+	other.round_ms = 1001;
+	assert_false(is_found(path, &other, STR("link")));
+	other = here;
+	other.page += FOLLOW_SPOOL_PAGES;
+	assert_false(is_found(path, &other, STR("link")));
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	end = lseek(fd, 0, SEEK_END);
+	for (at = lseek(fd, 0, SEEK_DATA); at < end; at++) {
+		assert_int_equal(pread(fd, &byte, 1, at), 1);
+		byte ^= 4;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		if (is_found(path, &here, STR("link")) != (at >= end - 31 && at < end - 27))
+			fail_msg("a wrong bit %lld bytes before the end", (long long)(end - at));
+		byte ^= 4;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	}
+	assert_true(is_found(path, &here, STR("link")));
+	assert_int_equal(ftruncate(fd, end - 1), 0);
+	assert_false(is_found(path, &here, STR("link")));
+	(void)close(fd);
+	(void)unlink(path);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ahead__each_page_is_asked_for_once_and_only_so_many_before_their_time),
+		cmocka_unit_test(test_ahead__what_is_no_page_of_a_round_is_asked_for_each_time_and_nothing_after_it),
+		cmocka_unit_test(test_ahead__a_failure_is_handed_on_in_its_place_and_stops_the_thread),
+		cmocka_unit_test(test_ahead__a_link_to_another_origin_is_not_followed),
+		cmocka_unit_test(test_ahead__another_round_is_not_answered_with_pages_of_the_last),
+		cmocka_unit_test(test_ahead__whoever_is_killed_has_one_page_to_fetch_again),
+		cmocka_unit_test(test_spool__a_page_is_found_as_itself_and_not_when_a_bit_of_it_is_wrong),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
