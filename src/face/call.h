@@ -36,7 +36,9 @@ struct call {
 	struct store_feed      feed;
 	enum refusal           refusal;          /* REFUSAL_NONE while all is well */
 	struct str             detail;           /* the message; the row's own if empty */
-	struct str             location;         /* for 410 */
+	bool                   may_restart;      /* a 410 says where a new round begins (place_restart_url()) … */
+	uint32_t               restart_select;   /* … which selects what this one did; 0: everything */
+	struct str             base_url;         /* once it is known */
 	const char            *inner_code;       /* a code for innerError; NULL for none */
 	struct str             link_path;        /* the path of links; empty: the request's own */
 	bool                   by_server;        /* a refusal of the server's own: Retry-After is its business */

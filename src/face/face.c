@@ -103,6 +103,8 @@ call_must_block(struct call *call)
 struct str
 call_base_url(const struct call *call)
 {
+	if (call->base_url.len)
+		return call->base_url;
 	if (call->face->parts.public_url.len)
 		return call->face->parts.public_url;
 	return arena_printf(call->arena, "%s://%.*s", call->req->tls ? "https" : "http", STR_ARG(call->req->authority));
@@ -292,6 +294,7 @@ walk(struct call *call)
 	}
 	if (call->req->authority.len == 0 && call->face->parts.public_url.len == 0)
 		return call_refuse(call, REFUSAL_BAD_URL, STR("A Host field is needed: links are made from it."));
+	call->base_url = call_base_url(call);
 	open = call->route.kind == ROUTE_METADATA || call->route.kind == ROUTE_SERVICE;
 	if (!open)
 		TRY(call_identify(call));

@@ -46,7 +46,7 @@ face_delta(struct call *call)
 	struct place  rest;
 	struct page   page;
 
-	call->location = place_restart_url(call);
+	call->may_restart = true;
 	TRY(place_read(call, TOKEN_CALENDARS_DELTA, &reader));
 	page_open(&page, call, STR("Collection(calendar)"), reader.select);
 	if (reader.from_now)

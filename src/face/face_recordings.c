@@ -175,7 +175,7 @@ face_all_recordings_delta(struct call *call)
 
 	TRY(read_arguments(call, &asked));
 	asked.removals = call->query.removals;
-	call->location = place_restart_url(call);
+	call->may_restart = true;
 	TRY(place_read_view(call, walk.function, &asked, &walk.reader));
 	return tell(call, &walk);
 }
@@ -187,7 +187,7 @@ face_all_recordings(struct call *call)
 	struct view asked;
 
 	TRY(read_arguments(call, &asked));
-	call->location = place_restart_url(call);
+	call->may_restart = true;
 	TRY(place_read_view(call, walk.function, &asked, &walk.reader));
 	return tell(call, &walk);
 }
@@ -199,7 +199,7 @@ face_meeting_delta(struct call *call)
 	struct view asked = meeting_view(call);
 
 	asked.removals = call->query.removals;
-	call->location = place_restart_url(call);
+	call->may_restart = true;
 	TRY(place_read_view(call, walk.function, &asked, &walk.reader));
 	return tell(call, &walk);
 }

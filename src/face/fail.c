@@ -2,6 +2,7 @@
 #include "face/fail.h"
 
 #include "face/call.h"
+#include "face/place.h"
 #include "text/date.h"
 #include "text/json_write.h"
 
@@ -125,8 +126,8 @@ fail_write(struct call *call, enum refusal refusal)
 		                    "authorize\", client_id=\"00000003-0000-0000-c000-000000000000\""));
 	if (row->status == 503 && !call->by_server)
 		http_resp_field(call->resp, "Retry-After", STR("1"));
-	if (row->status == 410 && call->location.len)
-		http_resp_field(call->resp, "Location", call->location);
+	if (row->status == 410 && call->may_restart)
+		http_resp_field(call->resp, "Location", place_restart_url(call));
 
 	fail_put(call, refusal, call->detail, http_resp_body(call->resp));
 }

@@ -12,6 +12,13 @@ static const char own_fields[] =
 	"Authorization, Accept, Content-Type, Prefer, If-Match, If-None-Match, Range, ConsistencyLevel, SdkVersion, "
 	"client-request-id, return-client-request-id";
 
+static const char constant_fields[] =
+	"OData-Version: 4.0\r\n"
+	"Vary: Accept-Encoding\r\n"
+	"Access-Control-Allow-Origin: *\r\n"
+	"Access-Control-Expose-Headers: ETag, Location, Preference-Applied, Content-Range, request-id, client-request-id, "
+	"Retry-After\r\n";
+
 static bool
 is_loopback(struct str authority)
 {
@@ -32,11 +39,7 @@ fields_put_common(struct call *call)
 
 	http_resp_field(call->resp, "request-id", id);
 	http_resp_field(call->resp, "client-request-id", call->client_request_id.len ? call->client_request_id : id);
-	http_resp_field(call->resp, "OData-Version", STR("4.0"));
-	http_resp_field(call->resp, "Vary", STR("Accept-Encoding"));
-	http_resp_field(call->resp, "Access-Control-Allow-Origin", STR("*"));
-	http_resp_field(call->resp, "Access-Control-Expose-Headers",
-	                STR("ETag, Location, Preference-Applied, Content-Range, request-id, client-request-id, Retry-After"));
+	http_resp_constant_fields(call->resp, str_of(constant_fields, sizeof(constant_fields) - 1));
 	if (call->req->tls && !is_loopback(call->req->authority))
 		http_resp_field(call->resp, "Strict-Transport-Security", STR("max-age=31536000"));
 }
@@ -51,14 +54,16 @@ fields_note_applied(struct call *call, struct str preference)
 static void
 put_json_type(struct call *call)
 {
-	static const char *const names[] = {
-		[LEVEL_MINIMAL] = "minimal", [LEVEL_NONE] = "none", [LEVEL_FULL] = "full",
+#define JSON_TYPE(level, longs) \
+	"application/json;odata.metadata=" level ";odata.streaming=true;IEEE754Compatible=" longs ";charset=utf-8"
+	static const char *const types[][2] = {
+		[LEVEL_MINIMAL] = { JSON_TYPE("minimal", "false"), JSON_TYPE("minimal", "true") },
+		[LEVEL_NONE] = { JSON_TYPE("none", "false"), JSON_TYPE("none", "true") },
+		[LEVEL_FULL] = { JSON_TYPE("full", "false"), JSON_TYPE("full", "true") },
 	};
+#undef JSON_TYPE
 
-	http_resp_field(call->resp, "Content-Type",
-	                arena_printf(call->arena,
-	                             "application/json;odata.metadata=%s;odata.streaming=true;IEEE754Compatible=%s;charset=utf-8",
-	                             names[call->accept.level], call->accept.ieee754 ? "true" : "false"));
+	http_resp_field(call->resp, "Content-Type", str_from_c(types[call->accept.level][call->accept.ieee754]));
 }
 
 static void

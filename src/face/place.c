@@ -149,21 +149,6 @@ read_start(struct call *call, enum token_function function, struct reader *reade
 	return start_at(call, moment_ns, &reader->place);
 }
 
-/* A new round asks for what this one asked for. */
-static struct str
-restart_with_select(const struct call *call, uint32_t select)
-{
-	struct str url = place_restart_url(call), names = STR_EMPTY;
-
-	if (select == 0)
-		return url;
-	for (int prop = 0; prop < PROP_COUNT; prop++)
-		if (select >> prop & 1)
-			names = arena_printf(call->arena, "%.*s%s%.*s", STR_ARG(names), names.len ? "," : "",
-			                     STR_ARG(calendar_prop_name((enum calendar_prop)prop)));
-	return arena_printf(call->arena, "%.*s&$select=%.*s", STR_ARG(url), STR_ARG(names));
-}
-
 static enum err
 read_token(struct call *call, const struct token_bind *bind, struct reader *reader_out)
 {
@@ -172,7 +157,7 @@ read_token(struct call *call, const struct token_bind *bind, struct reader *read
 	TRY(open_token(call, bind, reader_out, &options));
 	if (!read_options(options, &reader_out->select))
 		return ERR_BAD_TOKEN;
-	call->location = restart_with_select(call, reader_out->select);
+	call->restart_select = reader_out->select;
 	return OK;
 }
 
@@ -296,7 +281,14 @@ place_link_view(const struct call *call, enum token_function function, const str
 struct str
 place_restart_url(const struct call *call)
 {
-	struct str base = call_base_url(call), path = link_path(call);
+	struct str base = call_base_url(call), path = link_path(call), names = STR_EMPTY;
+	struct str url = arena_printf(call->arena, "%.*s%.*s?$deltatoken=", STR_ARG(base), STR_ARG(path));
 
-	return arena_printf(call->arena, "%.*s%.*s?$deltatoken=", STR_ARG(base), STR_ARG(path));
+	if (call->restart_select == 0)
+		return url;
+	for (int prop = 0; prop < PROP_COUNT; prop++)
+		if (call->restart_select >> prop & 1)
+			names = arena_printf(call->arena, "%.*s%s%.*s", STR_ARG(names), names.len ? "," : "",
+			                     STR_ARG(calendar_prop_name((enum calendar_prop)prop)));
+	return arena_printf(call->arena, "%.*s&$select=%.*s", STR_ARG(url), STR_ARG(names));
 }

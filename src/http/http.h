@@ -73,6 +73,8 @@ unsigned    http_resp_get_status(const struct http_resp *resp);
 /* Added to what is there; name and value are copied.  Content-Length, Date, Connection are the server's business. */
 void        http_resp_field(struct http_resp *resp, const char *name, struct str value);
 struct buf *http_resp_body(struct http_resp *resp);      /* empty at first; limit: conf.response_max */
+/* Whole lines, each with its end, that are written out in the program: they are added as they stand. */
+void        http_resp_constant_fields(struct http_resp *resp, struct str lines);
 /*
  * The body is a stretch of a file, sent by the kernel where it can; the descriptor is the response's from here on.
  * The stretch must be there: a file that ends early ends the connection.

@@ -105,6 +105,13 @@ http_resp_field(struct http_resp *resp, const char *name, struct str value)
 	buf_grew(&resp->fields, len);
 }
 
+void
+http_resp_constant_fields(struct http_resp *resp, struct str lines)
+{
+	MUST(lines.len >= 2 && lines.at[lines.len - 1] == '\n' && lines.at[lines.len - 2] == '\r');
+	buf_put(&resp->fields, lines);
+}
+
 struct buf *
 http_resp_body(struct http_resp *resp)
 {
