@@ -268,6 +268,8 @@ no_command(struct out *out, int argc, char **argv)
 		help_command(out, word);
 		return EXIT_DONE;
 	}
+	if (argc > 2 && str_eq(word, STR("scope")) && strcmp(argv[2], "list") == 0)
+		return say_failed(EXIT_USAGE, "unknown command \"scope list\"; `tidemark status` lists the scopes");
 	if (argc > 2)
 		return say_failed(EXIT_USAGE, "unknown command \"%s %s\"; see `tidemark help %s`", argv[1], argv[2],
 				  argv[1]);

@@ -41,6 +41,7 @@ struct cmd {
 	const struct cmd_option  *options;       /* ended by a NULL name; may be NULL */
 	const char *const        *about;         /* paragraphs, ended by NULL */
 	const struct cmd_example *examples;      /* ended by a NULL line; may be NULL */
+	bool                      is_for_files;  /* works on a store in a file only, never on memory: */
 	enum exit_code            exits[CMD_EXITS_MAX];  /* besides 0, 1, 2, 3; ended by EXIT_DONE */
 	int (*run)(struct cmd_run *run);
 };

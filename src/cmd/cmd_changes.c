@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/following.h"
 #include "text/json_span.h"
@@ -26,12 +27,13 @@ static const char *const about[] = {
 	"new or different; `value` is the item as it is now, null if it is gone.",
 	"With a URL it first brings the store in step, as `tidemark sync` does, then prints what has not been printed for "
 	"that URL before. Without one it prints what the store holds: everything after the number given by --ack, "
-	"beside a running follower if there is one.",
+	"beside a running follower if there is one; options that say how to follow are then refused.",
 	"A line is printed at least once, also when this program is killed. `n` rises and is never given again: who "
 	"keeps the last n dealt with and starts with --since N, or gives it back with --ack N, is told everything "
 	"exactly once.",
 	"Changes that were acknowledged are dropped a day later, after a round; without any --ack they are dropped when they "
-	"are older than --keep-changes. Who asks for what is no longer kept is told so (code 6): read the view `items` anew "
+	"are older than --keep-changes; what this command finds with a URL it prints first, even with 0s. "
+	"Who asks for what is no longer kept is told so (code 6): read the view `items` anew "
 	"and go on from the number the message names.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
@@ -254,6 +256,8 @@ changes_round(struct following *following, struct printing *printing)
 	printed = print_round(following, printing);
 	if (printed != EXIT_DONE && following_may_go_on(code))
 		return printed;
+	if (code == EXIT_DONE)
+		code = following_trim(following);
 	if (code != EXIT_DONE)
 		return code;
 	code = following_content(following);
@@ -273,6 +277,7 @@ changes_of_url(struct following *following, struct printing *printing)
 	printing->replica = following->replica;
 	printing->sid = follow_sid(following->follow);
 	printing->told_too = true;
+	following->trims_later = true;
 	code = ack(printing);
 	if (code == EXIT_DONE)
 		code = begin(printing);
@@ -324,6 +329,26 @@ changes_of_store(struct printing *printing)
 	return code;
 }
 
+/* What says how to follow says nothing where nothing is followed. */
+static int
+refuse_without_url(struct cmd_run *run)
+{
+	static const char *const good[] = { "scope", "since", "ack", "follow", "json", "exit-code" };
+
+	for (size_t i = 0; options[i].name; i++) {
+		bool is_good = false;
+
+		for (size_t j = 0; j < sizeof(good) / sizeof(good[0]); j++)
+			is_good = is_good || strcmp(options[i].name, good[j]) == 0;
+		if (!is_good && cmd_has(run, options[i].name))
+			return cmd_usage(run, "--%s needs a URL: without one `changes` only prints what the store holds; "
+			                      "--follow goes on for ever", options[i].name);
+	}
+	if (cmd_has(run, "follow") && cmd_has(run, "exit-code"))
+		return cmd_usage(run, "--exit-code with --follow needs a URL");
+	return EXIT_DONE;
+}
+
 static int
 run_changes(struct cmd_run *run)
 {
@@ -333,8 +358,9 @@ run_changes(struct cmd_run *run)
 	int                             code;
 
 	if (run->arg_count == 0) {
-		code = cmd_has(run, "ack") ? following_own(run, &printing.replica) : following_look(run,
-			&printing.replica);
+		code = refuse_without_url(run);
+		if (code == EXIT_DONE)
+			code = cmd_has(run, "ack") ? following_own(run, &printing.replica) : following_look(run, &printing.replica);
 		if (code == EXIT_DONE)
 			code = changes_of_store(&printing);
 		replica_close(&printing.replica);
@@ -356,6 +382,7 @@ const struct cmd cmd_changes = {
 	.options = options,
 	.about = about,
 	.examples = examples,
+	.is_for_files = true,
 	.exits = { FOLLOWING_EXITS },
 	.run = run_changes,
 };

@@ -36,7 +36,7 @@ static const char *const add_about[] = {
 	"secret is shown this once: only a hash of it is kept.",
 	"With --certificate there is no secret, unless --secret-file gives one: the client signs what it sends with its "
 	"certificate's key, as MSAL and azure-identity do for Entra ID. The file needs only the certificate; a private key "
-	"in it is not read. Printed is the certificate's SHA-256 thumbprint.",
+	"in it is not read. Printed is the certificate's SHA-256 thumbprint. Dates that are not good now are warned of.",
 	"With an id that is there already the client is put anew: its roles and its secret change, and tokens it got "
 	"before are refused. If a server holds the store it knows of the client at once.",
 	NULL,
@@ -134,6 +134,20 @@ make_secret(struct cmd_run *run, struct str *secret_out)
 	return EXIT_DONE;
 }
 
+/* It is taken all the same: tomorrow's may be registered today. */
+static void
+warn_of_dates(struct cmd_run *run, const struct rsa_cert *cert, const char *path)
+{
+	int64_t now_s = clock_wall_s(run->clock), from_s = rsa_cert_from_s(cert), until_s = rsa_cert_until_s(cert);
+	char    day[DATE_TEXT_MAX];
+
+	if (now_s < from_s)
+		say("the certificate %s is not good before %.*s", path, (int)date_format(from_s * 1000000000, 0, day), day);
+	else if (now_s >= until_s)
+		say("the certificate %s has expired at %.*s: nobody can sign in with it", path,
+		    (int)date_format(until_s * 1000000000, 0, day), day);
+}
+
 static int
 read_certificate(struct cmd_run *run, struct client *client)
 {
@@ -150,6 +164,8 @@ read_certificate(struct cmd_run *run, struct client *client)
 	if (code == EXIT_DONE && rsa_cert_read_public(pem, &cert, &why) != OK)
 		code = say_failed(EXIT_PERMANENT, "the certificate: %s %s", path, why);
 	secret_drop(room);
+	if (code == EXIT_DONE)
+		warn_of_dates(run, cert, path);
 	if (code == EXIT_DONE)
 		client->certificate = b64_encode(B64_STANDARD, rsa_cert_der(cert).at, rsa_cert_der(cert).len, run->arena);
 	return code;
@@ -214,9 +230,9 @@ send_line(struct writer *writer, struct buf *line)
 	return say_failed(exit_code_of(err), "%s", result.why);
 }
 
-/* The SHA-256 of its certificate, as base64url: x5t#S256.  Empty without one. */
+/* The SHA-256 of its certificate, as base64url: x5t#S256, and when it ends.  Empty without one. */
 static struct str
-thumbprint_of(struct cmd_run *run, const struct client *client)
+thumbprint_of(const struct client *client, struct arena *arena, int64_t *until_s_out)
 {
 	AUTO(rsa_cert_close) struct rsa_cert *cert = NULL;
 	uint8_t                               thumbprint[32];
@@ -224,13 +240,15 @@ thumbprint_of(struct cmd_run *run, const struct client *client)
 	if (client->certificate.len == 0 || client_certificate(client, &cert) != OK)
 		return STR_EMPTY;
 	rsa_cert_thumbprint(cert, thumbprint);
-	return b64_encode(B64_URL, thumbprint, sizeof(thumbprint), run->arena);
+	*until_s_out = rsa_cert_until_s(cert);
+	return b64_encode(B64_URL, thumbprint, sizeof(thumbprint), arena);
 }
 
 static void
 put_new_client(struct cmd_run *run, const struct client *client, struct str secret)
 {
-	struct str      thumbprint = thumbprint_of(run, client);
+	int64_t         until_s = 0;
+	struct str      thumbprint = thumbprint_of(client, run->arena, &until_s);
 	struct json_out json;
 	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN];
 
@@ -308,26 +326,43 @@ const struct cmd cmd_client_add = {
 /* ---- list ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option list_options[] = {
-	{ "json", NULL, "one JSON object a line: id, displayName, roles, createdDateTime, tenantId", false },
+	{ "json", NULL, "one JSON object a line: id, displayName, roles, createdDateTime, tenantId, hasSecret, and of a "
+	                "certificate certificateThumbprint, certificateEndDateTime", false },
 	{ 0 },
 };
 
 static const char *const list_about[] = {
-	"Prints the clients, one a line: id, display name, roles. Secrets are not known to anybody but their holders.",
+	"Prints the clients, one a line: id, display name, what it signs in with, roles. That is `secret`, or `cert` with the day "
+	"its certificate ends, or both. Secrets are not known to anybody but their holders.",
 	NULL,
 };
 
+#define DAY_LEN 10                               /* of 2026-11-22T… */
+
+/* What it signs in with. */
 static void
-put_listed(struct cmd_run *run, const struct client *client)
+put_proofs(struct out *out, const struct client *client, const char *end)
+{
+	out_printf(out, "%s%s%s%.*s", client->secret_hash.len ? "secret" : "", client->secret_hash.len && end[0] ? ", " : "",
+	           end[0] ? "cert until " : "", DAY_LEN, end);
+}
+
+static void
+put_listed(struct cmd_run *run, const struct client *client, struct arena *arena)
 {
 	struct json_out json;
-	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN], created[DATE_TEXT_MAX];
+	int64_t         until_s = 0;
+	struct str      thumbprint = thumbprint_of(client, arena, &until_s);
+	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN], created[DATE_TEXT_MAX], end[DATE_TEXT_MAX + 1] = "";
 
 	guid_format(&client->id, id);
 	guid_format(&client->tenant, tenant);
+	if (thumbprint.len > 0)
+		end[date_format(until_s * 1000000000, 0, end)] = '\0';
 	if (!cmd_has(run, "json")) {
-		out_printf(run->out, "%.*s  %-24.*s  %.*s\n", GUID_TEXT_LEN, id, STR_ARG(client->name),
-		           STR_ARG(client->roles));
+		out_printf(run->out, "%.*s  %-24.*s  ", GUID_TEXT_LEN, id, STR_ARG(client->name));
+		put_proofs(run->out, client, end);
+		out_printf(run->out, "  %.*s\n", STR_ARG(client->roles));
 		return;
 	}
 	json_out_open(&json, out_buf(run->out));
@@ -338,6 +373,11 @@ put_listed(struct cmd_run *run, const struct client *client)
 	json_put_member(&json, STR("createdDateTime"),
 	                str_of(created, date_format(client->since_s * 1000000000, 0, created)));
 	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_put_member_bool(&json, STR("hasSecret"), client->secret_hash.len > 0);
+	if (thumbprint.len > 0) {
+		json_put_member(&json, STR("certificateThumbprint"), thumbprint);
+		json_put_member(&json, STR("certificateEndDateTime"), str_from_c(end));
+	}
 	json_end_object(&json);
 	out_put(run->out, STR("\n"));
 }
@@ -356,7 +396,7 @@ run_client_list(struct cmd_run *run)
 		return code;
 	err = client_next(store, &after, arena, &client);
 	while (err == OK && run->out->failed == 0) {
-		put_listed(run, &client);
+		put_listed(run, &client, arena);
 		after = client.id;
 		arena_reset(arena);
 		err = client_next(store, &after, arena, &client);

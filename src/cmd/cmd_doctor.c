@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cmd/following.h"
 #include "crypt/rsa_cert.h"
@@ -11,6 +14,7 @@
 
 #define ARENA_MAX    ((size_t)32 << 20)
 #define CLOCK_OFF_S  300
+#define CERT_SOON_DAYS 14
 #define TEXT_MAX     700
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
@@ -21,7 +25,7 @@ static const struct cmd_option options[] = {
 		false },
 	CREDENTIAL_CLIENT_OPTIONS,
 	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },
-	{ "json", NULL, "a JSON object for each check: `check`, `good`, `text`", false },
+	{ "json", NULL, "a JSON object for each check: `check`, `good`, `warning`, `text`", false },
 	{ 0 },
 };
 
@@ -31,7 +35,7 @@ static const char *const about[] = {
 	"reached and its certificate trusted, what it answers, and whether its clock and ours agree.",
 	"It asks for the first page of the URL and changes nothing. With --client-credentials it asks for a token, too, and "
 	"says how long the client's certificate is good; with --device-code it uses the sign-in of the last `tidemark sync`, "
-	"and asks nobody to sign in. It ends with 10 when something is to be mended.",
+	"and asks nobody to sign in. It ends with 10 when something is to be mended; a warning is not.",
 	NULL,
 };
 
@@ -48,33 +52,56 @@ struct doctor {
 	unsigned        faults;
 };
 
-static void PRINTF_LIKE(4, 5)
-tell(struct doctor *doctor, const char *check, bool good, const char *fmt, ...)
+static void
+put_check(struct doctor *doctor, const char *check, const char *verdict, const char *text)
 {
-	char            text[TEXT_MAX];
 	struct json_out json;
 	struct out     *out = doctor->run->out;
-	va_list         list;
 
-	va_start(list, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, list) < 0)
-		text[0] = '\0';
-	va_end(list);
-	doctor->faults += !good;
+	doctor->faults += strcmp(verdict, "fault") == 0;
 	if (!cmd_has(doctor->run, "json")) {
-		out_printf(out, "%-5s %-8s %s\n", good ? "good" : "fault", check, text);
+		out_printf(out, "%-5s %-8s %s\n", verdict, check, text);
 		return;
 	}
 	json_out_open(&json, out_buf(out));
 	json_put_object(&json);
 	json_put_member(&json, STR("check"), str_from_c(check));
-	json_put_member_bool(&json, STR("good"), good);
+	json_put_member_bool(&json, STR("good"), strcmp(verdict, "fault") != 0);
+	json_put_member_bool(&json, STR("warning"), strcmp(verdict, "warn") == 0);
 	json_put_member(&json, STR("text"), str_from_c(text));
 	json_end_object(&json);
 	out_put(out, STR("\n"));
 }
 
+static void PRINTF_LIKE(4, 5)
+tell(struct doctor *doctor, const char *check, bool good, const char *fmt, ...)
+{
+	char    text[TEXT_MAX];
+	va_list list;
+
+	va_start(list, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, list) < 0)
+		text[0] = '\0';
+	va_end(list);
+	put_check(doctor, check, good ? "good" : "fault", text);
+}
+
 /* ---- the store ----------------------------------------------------------------------------------------- */
+
+/* Its file, and the folder: the log and its index stand beside it. */
+static bool
+can_be_written(struct doctor *doctor, struct str url)
+{
+	struct str  path = str_skip(url, sizeof("sqlite:") - 1), dir = path;
+	const char *dir_path = ".";
+
+	while (dir.len > 0 && dir.at[dir.len - 1] != '/')
+		dir.len--;
+	if (dir.len > 0)
+		dir_path = arena_c(doctor->arena, dir);
+	return faccessat(AT_FDCWD, arena_c(doctor->arena, path), W_OK, AT_EACCESS) == 0 &&
+	       faccessat(AT_FDCWD, dir_path, W_OK, AT_EACCESS) == 0;
+}
 
 static void
 check_store(struct doctor *doctor)
@@ -93,8 +120,11 @@ check_store(struct doctor *doctor)
 		tell(doctor, "store", false, "%s", why[0] ? why : err_text(err));
 	else if (replica_head(replica, &head) != OK)
 		tell(doctor, "store", false, "%.*s cannot be read; see `tidemark store check`", STR_ARG(url));
+	else if (!can_be_written(doctor, url))
+		tell(doctor, "store", false, "%.*s can be read, but not written: see who owns the file and its folder, and how the "
+		                             "file system is mounted", STR_ARG(url));
 	else
-		tell(doctor, "store", true, "%.*s can be read; its newest change is number %llu", STR_ARG(url),
+		tell(doctor, "store", true, "%.*s can be read and written; its newest change is number %llu", STR_ARG(url),
 		     (unsigned long long)head);
 	replica_close(&replica);
 }
@@ -214,16 +244,21 @@ check_cert(struct doctor *doctor, const struct rsa_cert *cert)
 	int64_t now_s = clock_wall_s(doctor->run->clock);
 	int64_t days = (rsa_cert_until_s(cert) - now_s) / 86400;
 	uint8_t thumbprint[32];
-	char    text[B64_MAX(32)];
+	char    text[B64_MAX(32)], warning[TEXT_MAX];
 
 	rsa_cert_thumbprint(cert, thumbprint);
-	if (now_s < rsa_cert_from_s(cert))
+	if (now_s < rsa_cert_from_s(cert)) {
 		tell(doctor, "client", false, "its certificate is not good yet; look at the clock");
-	else if (now_s >= rsa_cert_until_s(cert))
+	} else if (now_s >= rsa_cert_until_s(cert)) {
 		tell(doctor, "client", false, "its certificate has expired: make a new one, and register it");
-	else
-		tell(doctor, "client", true, "its certificate (x5t#S256 %.*s) is good for %lld days more",
-		     (int)b64_encode_into(B64_URL, thumbprint, sizeof(thumbprint), text), text, (long long)days);
+	} else if (days < CERT_SOON_DAYS) {
+		(void)snprintf(warning, sizeof(warning), "its certificate ends in %lld days: make a new one, and register it",
+		               (long long)days);
+		put_check(doctor, "client", "warn", warning);
+	} else {
+		(void)b64_encode_into(B64_URL, thumbprint, sizeof(thumbprint), text);
+		tell(doctor, "client", true, "its certificate (x5t#S256 %.43s) is good for %lld days more", text, (long long)days);
+	}
 }
 
 static struct str
@@ -311,6 +346,7 @@ const struct cmd cmd_doctor = {
 	.options = options,
 	.about = about,
 	.examples = examples,
+	.is_for_files = true,
 	.exits = { EXIT_DIFFERENT },
 	.run = run_doctor,
 };

@@ -98,6 +98,7 @@ const struct cmd cmd_retry = {
 	.options = options,
 	.about = about,
 	.examples = examples,
+	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_LOCKED },
 	.run = run_retry,
 };

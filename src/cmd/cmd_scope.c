@@ -78,6 +78,7 @@ const struct cmd cmd_scope_forget = {
 	.settings = settings,
 	.about = forget_about,
 	.examples = forget_examples,
+	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED },
 	.run = run_forget,
 };
@@ -87,8 +88,13 @@ const struct cmd cmd_scope_forget = {
 static int
 rename_to(struct cmd_run *run, struct replica *replica, const struct replica_scope *scope, struct str name)
 {
-	enum err err = replica_rename_scope(replica, scope->sid, name);
+	enum err err;
 
+	if (str_eq(scope->name, name)) {
+		say("%.*s is called so already", STR_ARG(name));
+		return EXIT_DONE;
+	}
+	err = replica_rename_scope(replica, scope->sid, name);
 	if (err == ERR_CONFLICT)
 		return say_failed(EXIT_PERMANENT, "there is already a scope \"%.*s\"", STR_ARG(name));
 	if (err != OK)
@@ -136,6 +142,7 @@ const struct cmd cmd_scope_rename = {
 	.settings = settings,
 	.about = rename_about,
 	.examples = rename_examples,
+	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_rename,
 };

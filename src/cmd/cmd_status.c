@@ -235,6 +235,7 @@ const struct cmd cmd_status = {
 	.options = options,
 	.about = about,
 	.examples = examples,
+	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_status,
 };

@@ -20,6 +20,9 @@ static const char *const about[] = {
 	"see the view of a whole round or the one before, never half of one. If the far end no longer knows our "
 	"place, everything is asked for anew beside the old view; what the new listing does not name is then "
 	"removed, unless that is more than --max-delete allows.",
+	"Items that cannot be stored, and content that is refused, are named; the rest goes on, and the exit code is 8. "
+	"--max-wait counts by the clock what the far end asks to wait and the time it keeps silent; eight failures in a row "
+	"without such a wish end the run, too.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
 };
@@ -126,6 +129,7 @@ const struct cmd cmd_sync = {
 	.options = options,
 	.about = about,
 	.examples = examples,
+	.is_for_files = true,
 	.exits = { FOLLOWING_EXITS },
 	.run = run_sync,
 };

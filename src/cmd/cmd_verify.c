@@ -3,10 +3,9 @@
  * A fresh listing is followed into a throw-away replica beside the store, by the same code that follows
  * everything; then the two views are walked side by side, in order of id.  The store is only read.
  */
-#include <stdio.h>
-#include <unistd.h>
 
 #include "cmd/following.h"
+#include "cmd/verify_copy.h"
 #include "text/json_write.h"
 
 #define ARENA_MAX  ((size_t)1 << 20)
@@ -26,6 +25,8 @@ static const char *const about[] = {
 	"the properties that differ. Annotations (@odata...) are not compared.",
 	"The store is only read, so this works beside a running follower. What has changed since the last round is a "
 	"difference too: run `tidemark sync` first.",
+	"The listing is kept in a file beside the store while this runs, STORE.verify-PID, or in the folder TMPDIR names "
+	"(/tmp without it) where nothing can be written beside the store. It needs as much room as the scope does.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
 };
@@ -157,24 +158,35 @@ find_here(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
 }
 
 static int
-verify(struct cmd_run *run, struct replica *replica)
+follow_copy(struct cmd_run *run, const struct verify_copy *copy, struct replica *replica, int64_t sid)
 {
 	struct following following;
-	const char      *path;
-	int64_t          sid = 0;
-	int              code = find_here(run, replica, &sid);
+	int              code = following_open(run, &following, copy->path);
 
-	if (code != EXIT_DONE)
-		return code;
-	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
-		return cmd_usage(run, "--store: a file is needed");
-	code = following_open(run, &following, arena_c(run->arena, arena_printf(run->arena, "%s.verify-%ld", path,
-		(long)getpid())));
 	if (code == EXIT_DONE)
 		code = following_round(&following);
 	if (code == EXIT_DONE)
 		code = compare(&following, replica, sid);
 	following_close(&following);
+	return code;
+}
+
+static int
+verify(struct cmd_run *run, struct replica *replica)
+{
+	struct verify_copy copy;
+	const char        *path;
+	int64_t            sid = 0;
+	int                code = find_here(run, replica, &sid);
+
+	if (code != EXIT_DONE)
+		return code;
+	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
+		return cmd_usage(run, "--store: a file is needed");
+	code = verify_copy_open(run, path, &copy);
+	if (code == EXIT_DONE)
+		code = follow_copy(run, &copy, replica, sid);
+	verify_copy_close(&copy, run->arena);
 	return code;
 }
 
@@ -200,6 +212,7 @@ const struct cmd cmd_verify = {
 	.options = options,
 	.about = about,
 	.examples = examples,
+	.is_for_files = true,
 	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_DIFFERENT, EXIT_INTERRUPTED, EXIT_TERMINATED },
 	.run = run_verify,
 };

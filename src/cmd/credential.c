@@ -11,6 +11,7 @@
 #include "crypt/seal.h"
 #include "follow/follow_curl.h"
 #include "follow/follow_device.h"
+#include "follow/follow_file.h"
 #include "follow/follow_kept.h"
 #include "store/store.h"
 #include "text/uri.h"
@@ -40,25 +41,10 @@ close_fd(int *fd)
 }
 
 static int
-read_whole(int fd, char *bytes, size_t size, size_t *len_out)
+stopped(struct stops *stops, const char *what)
 {
-	size_t len = 0;
-
-	for (;;) {
-		ssize_t got = read(fd, bytes + len, size - len);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return errno;
-		if (got == 0)
-			break;
-		len += (size_t)got;
-		if (len == size)
-			return EFBIG;
-	}
-	*len_out = len;
-	return 0;
+	say("stopped by a signal; %s", what);
+	return stops_code(stops);
 }
 
 /* A file that others may read is not refused, for a secret mounted into a container is often one. */
@@ -73,19 +59,26 @@ warn_of_others(int fd, const char *path)
 
 /* The text is wiped wherever it was: it holds a private key. */
 static int
-read_cert(const char *path, struct rsa_cert **cert_out)
+read_cert(struct credential *credential, const char *path)
 {
-	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct rsa_cert  **cert_out = &credential->cert;
+	struct follow_file file = { path, credential->run->clock, stops_came, credential->stops };
+	AUTO(close_fd) int fd = follow_file_open(&file);
 	char              *pem = secret_take(RSA_CERT_PEM_MAX + 1);
 	size_t             len = 0;
-	int                fault = fd < 0 ? errno : read_whole(fd, pem, RSA_CERT_PEM_MAX + 1, &len);
+	int                fault = fd < 0 ? errno : follow_file_read(&file, fd, pem, RSA_CERT_PEM_MAX + 1, &len);
 	const char        *why = NULL;
 
 	if (fault == 0 && rsa_cert_read(str_of(pem, len), getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"), cert_out, &why) == OK)
 		warn_of_others(fd, path);
 	secret_drop(pem);
+	if (fault == ECANCELED)
+		return stopped(credential->stops, "the client certificate had not come yet");
+	if (fault == ETIMEDOUT)
+		return say_failed(EXIT_REFUSED, "the client certificate %s: nobody has written it whole within a minute", path);
 	if (fault != 0)
-		return say_failed(EXIT_REFUSED, "the client certificate %s: %s", path, strerrordesc_np(fault));
+		return say_failed(EXIT_REFUSED, "the client certificate %s: %s", path,
+		                  fault == EFBIG ? "it is longer than 64 KiB" : strerrordesc_np(fault));
 	return why ? say_failed(EXIT_REFUSED, "the client certificate: %s %s", path, why) : EXIT_DONE;
 }
 
@@ -143,7 +136,7 @@ read_application(struct credential *credential)
 		return cmd_usage(credential->run, "--client-credentials needs AZURE_TENANT_ID, AZURE_CLIENT_ID, and "
 		                                  "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH");
 	if (client->secret.len == 0)
-		code = read_cert(path.at, &credential->cert);
+		code = read_cert(credential, path.at);
 	client->cert = credential->cert;
 	return code;
 }
@@ -203,7 +196,8 @@ credential_open(struct cmd_run *run, struct stops *stops, struct credential **cr
 {
 	AUTO(credential_close) struct credential *credential = calloc(1, sizeof(*credential));
 	struct follow_credential_conf             conf = { .file = cmd_value(run, "bearer-file"),
-		                                           .command = cmd_value(run, "bearer-command"), .clock = run->clock };
+		                                           .command = cmd_value(run, "bearer-command"), .clock = run->clock,
+		                                           .stopped = stops_came, .stopped_ctx = stops };
 	int                                       code;
 
 	MUST(credential != NULL);
@@ -272,13 +266,6 @@ signed_in(struct credential *credential, struct str answer, struct arena *arena)
 }
 
 static int
-stopped(struct stops *stops)
-{
-	say("stopped by a signal; nobody has signed in");
-	return stops_code(stops);
-}
-
-static int
 wait_for_person(struct credential *credential, struct follow_code *code)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(POLL_ARENA_MAX);
@@ -289,7 +276,7 @@ wait_for_person(struct credential *credential, struct follow_code *code)
 	while (clock_mono_ms(clock) + code->interval_ms < end_ms) {
 		stops_sleep(credential->stops, clock, code->interval_ms);
 		if (stops_came(credential->stops))
-			return stopped(credential->stops);
+			return stopped(credential->stops, "nobody has signed in");
 		arena_reset(arena);
 		switch (follow_device_poll(&credential->client, code, credential->curl, arena, &answer, &why)) {
 		case FOLLOW_TURN_PENDING:
@@ -316,9 +303,9 @@ credential_sign_in(struct credential *credential)
 	if (err == ERR_NOT_FOUND)
 		err = follow_device_begin(&credential->client, credential->curl, arena, &code, &why);
 	if (stops_came(credential->stops))
-		return stopped(credential->stops);
+		return stopped(credential->stops, "nobody has signed in");
 	if (err != OK)
-		return say_failed(err == ERR_BUSY ? EXIT_AGAIN : EXIT_REFUSED, "%.*s", STR_ARG(why));
+		return say_failed(err == ERR_NO_IDENTITY ? EXIT_REFUSED : exit_code_of(err), "%.*s", STR_ARG(why));
 	say("%.*s", STR_ARG(code.message));
 	return wait_for_person(credential, &code);
 }

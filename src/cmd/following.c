@@ -14,6 +14,8 @@
 #define GUARD_PERCENT   30
 #define GUARD_AT_LEAST  20
 #define PAGE_BYTES      16384                    /* of a new store's file: rounds are written in long runs */
+#define REFUSED_TOLD    20
+#define REFUSED_ID_MAX  300
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
@@ -295,21 +297,32 @@ ended(struct following *following, const struct follow_report *report)
 	return say_failed(code, "%s", report->why);
 }
 
-/* What the round has left behind goes now, unless somebody wants us gone. */
-static int
-caught_up(struct following *following)
+int
+following_trim(struct following *following)
 {
 	int64_t             now_ms = clock_wall_ms(following->run->clock);
 	struct replica_keep keep = { now_ms - KEEP_ACKED, now_ms - following->keep_ms };
 	bool                done = false;
-	enum err            err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
+	enum err            err = OK;
+
+	while (err == OK && !done && !stops_came(&following->stops))
+		err = replica_trim(following->replica, &keep, &done);
+	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
+}
+
+/* What the round has left behind goes now, unless somebody wants us gone. */
+static int
+caught_up(struct following *following)
+{
+	bool     done = false;
+	enum err err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
 
 	while (err == OK && !done && !stops_came(&following->stops))
 		err = replica_sweep(following->replica, &done);
-	for (done = false; err == OK && !done && !stops_came(&following->stops);)
-		err = replica_trim(following->replica, &keep, &done);
 	progress_close(&following->progress);
-	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	return following->trims_later ? EXIT_DONE : following_trim(following);
 }
 
 int
@@ -364,26 +377,41 @@ following_may_go_on(int code)
 	return code == EXIT_DONE || code == EXIT_AGAIN;
 }
 
+static void
+tell_refused(void *ctx, struct str id, const char *why)
+{
+	struct following *following = ctx;
+
+	following->content_refused++;
+	if (following->content_refused <= REFUSED_TOLD)
+		say("the content of %.*s is refused: %s", STR_ARG(str_first(id, REFUSED_ID_MAX)), why);
+}
+
 int
 following_content(struct following *following)
 {
 	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"), .curl = following->curl,
 		                             .bearer = following->conf.bearer, .clock = following->run->clock,
-		                             .stopped = stops_came, .stopped_ctx = &following->stops };
+		                             .stopped = stops_came, .stopped_ctx = &following->stops,
+		                             .refused = tell_refused, .refused_ctx = following };
 	struct follow_content_tally tally;
 	char                        why[512];
 	enum err                    err;
 
 	if (!conf.dir)
 		return EXIT_DONE;
+	following->content_refused = 0;
 	err = follow_content(&conf, following->replica, follow_sid(following->follow), &tally, why);
 	if (err != OK && why[0])
 		return say_failed(exit_code_of(err), "%s", why);
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
-	say("content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts",
+	say("content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
 	    (unsigned long long)tally.fetched, (unsigned long long)tally.bytes, (unsigned long long)tally.waiting,
-	    (unsigned long long)tally.payment, (unsigned long long)tally.refused, (unsigned long long)tally.partial);
+	    (unsigned long long)tally.payment, (unsigned long long)tally.refused, (unsigned long long)tally.partial,
+	    tally.partial > 0 ? " (the next run goes on with those)" : "");
+	if (following->content_refused > REFUSED_TOLD)
+		say("the content of %llu more is refused", (unsigned long long)(following->content_refused - REFUSED_TOLD));
 	return stops_came(&following->stops) ? stopped(following) : EXIT_DONE;
 }
 
@@ -403,6 +431,8 @@ following_verdict(struct following *following)
 		    (unsigned long long)scope.letters);
 		return EXIT_EXCEPTIONS;
 	}
+	if (following->content_refused > 0)
+		return EXIT_EXCEPTIONS;
 	if (cmd_has(following->run, "exit-code") && tally->created + tally->updated + tally->removed + tally->returned == 0)
 		return EXIT_UNCHANGED;
 	return EXIT_DONE;

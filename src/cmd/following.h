@@ -20,7 +20,7 @@
 	CREDENTIAL_CLIENT_OPTIONS,                                                                                    \
 	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },                               \
 	{ "page-size", "N", "how many items to ask for at a time (default: 200)", false },                            \
-	{ "max-wait", "TIME", "how long to wait in all, without a page in between, before giving up (default: 5m)", false }
+	{ "max-wait", "TIME", "how long failures may go on without a page in between (default: 5m)", false }
 #define FOLLOWING_SYNC_OPTIONS                                                                                        \
 	{ "from-now", NULL, "a new scope begins with what changes from now on: its first round is not kept", false }, \
 	{ "replace", NULL, "an update is the whole item: do not merge it into what is held", false },                 \
@@ -51,7 +51,9 @@ struct following {
 	struct follow_report      last;          /* the report a round ended with */
 	int64_t                   every_ms, keep_ms;
 	uint64_t                  throttled_ms;  /* in this run */
+	uint64_t                  content_refused;       /* after the last round */
 	bool                      is_scratch;
+	bool                      trims_later;   /* who reads the changes of a round first calls following_trim() itself */
 };
 
 /*
@@ -63,6 +65,8 @@ void following_close(struct following *following);
 
 /* To the end of a round.  EXIT_DONE: caught up, following->last tells how; else the code, told. */
 int following_round(struct following *following);
+/* Drops changes that need not be kept any longer.  An exit code; the message has been printed. */
+int following_trim(struct following *following);
 /* Waits until the next round is due; then EXIT_DONE, or the code of a signal. */
 int following_rest(struct following *following);
 /* Was the fault one that a lasting run tries again? */

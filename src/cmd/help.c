@@ -53,14 +53,21 @@ help_overview(struct out *out)
 	out_put(out, STR("\n`tidemark help COMMAND` tells more; `tidemark help tidemark.conf` lists the settings.\n"));
 }
 
-static void
-put_setting(struct out *out, const struct conf_setting *setting)
+const char *
+help_of_setting(const struct cmd *cmd, enum conf_id id)
 {
+	return id == CONF_STORE && cmd->is_for_files ? "the store, a file: sqlite:PATH" : conf_setting(id)->help;
+}
+
+static void
+put_setting(struct out *out, const struct cmd *cmd, enum conf_id id)
+{
+	const struct conf_setting *setting = conf_setting(id);
 	const char *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
 	char        head[96], text[384];
 
 	snprintf(head, sizeof(head), "--%s %s", setting->name, setting->arg);
-	snprintf(text, sizeof(text), "%s%s%s%s [%s]", setting->help, fallback ? " (default: " : "",
+	snprintf(text, sizeof(text), "%s%s%s%s [%s]", help_of_setting(cmd, id), fallback ? " (default: " : "",
 	         fallback ? fallback : "", fallback ? ")" : "", setting->env);
 	put_row(out, head, 28, str_from_c(text));
 }
@@ -79,7 +86,7 @@ put_options(struct out *out, const struct cmd *cmd)
 		put_row(out, head, 28, str_from_c(option->help));
 	}
 	for (size_t i = 0; cmd->settings && cmd->settings[i] != CONF_COUNT; i++)
-		put_setting(out, conf_setting(cmd->settings[i]));
+		put_setting(out, cmd, cmd->settings[i]);
 	if (cmd->settings)
 		put_row(out, "--config FILE", 28, STR("the configuration file [TIDEMARK_CONFIG]"));
 	put_row(out, "--help, -h", 28, STR("this text"));

@@ -6,11 +6,17 @@
  */
 #pragma once
 
+#include "cmd/conf.h"
 #include "cmd/say.h"
+
+struct cmd;
 
 void help_overview(struct out *out);
 /* A command ("store check"), a group ("store"), or "tidemark.conf". False if it is none of them. */
 bool help_command(struct out *out, struct str name);
+
+/* What a setting is for that command. */
+const char *help_of_setting(const struct cmd *cmd, enum conf_id id);
 
 void man_list(struct out *out);                          /* the pages there are, one a line */
 bool man_page(struct out *out, struct str name);         /* also without section: "serve", "tidemark-serve" */

@@ -127,7 +127,7 @@ put_options(struct out *out, const struct cmd *cmd, struct arena *arena)
 		const char                *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
 
 		out_printf(out, ".It Fl -%s Ar %s\n", setting->name, setting->arg);
-		put_sentence(out, setting->help, arena);
+		put_sentence(out, help_of_setting(cmd, cmd->settings[i]), arena);
 		if (fallback)
 			put_text(out, arena_printf(arena, "The default is %s.", fallback));
 	}

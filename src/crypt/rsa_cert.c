@@ -150,6 +150,18 @@ read_pem(struct str pem, X509 **x509_out, const char **why_out)
 	return *x509_out ? OK : refuse("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)", why_out);
 }
 
+/* Why no private key could be read. */
+static const char *
+fault_of_private(struct str pem, const char *password)
+{
+	bool has_password = password && password[0];
+
+	if (!memmem(pem.at, pem.len, "ENCRYPTED", sizeof("ENCRYPTED") - 1))
+		return "holds no private key in PEM that can be read";
+	return has_password ? "holds a private key that the password given does not open"
+	                    : "holds a private key that is encrypted, and no password is given";
+}
+
 enum err
 rsa_cert_read(struct str pem, const char *password, struct rsa_cert **cert_out, const char **why_out)
 {
@@ -171,7 +183,7 @@ rsa_cert_read(struct str pem, const char *password, struct rsa_cert **cert_out, 
 	pkey = PEM_read_bio_PrivateKey(bio, NULL, give_password, secret);
 	crypt_wipe(secret, sizeof(secret));
 	if (!pkey)
-		return refuse("holds no private key in PEM that can be read; is it missing, or is its password?", why_out);
+		return refuse(fault_of_private(pem, password), why_out);
 	return make_cert(x509, &pkey, cert_out, why_out);
 }
 

@@ -24,11 +24,13 @@
 #include "follow/follow_loop.h"
 #include "follow/follow_merge.h"
 #include "follow/follow_page.h"
+#include "follow/follow_secrets.h"
 #include "follow/follow_wait.h"
 
 #define STEP_ARENA_MAX  ((size_t)128 << 20)
 #define CONF_ARENA_MAX  ((size_t)128 << 10)
 #define SHRINK_FROM     200                      /* the page size we begin to shrink at if none was asked for */
+#define SECRET_INSIDE   "it holds the credential it was asked for with; its text is not kept"
 #define RAW_KEPT_MAX    4096                     /* of an item too large to be a dead letter */
 
 struct follow {
@@ -40,7 +42,7 @@ struct follow {
 	int64_t              sid;
 
 	unsigned           tries;                /* failures of this page in a row */
-	int64_t            waited_ms;            /* since the last page */
+	int64_t            since_ms;             /* monotonic, when tries > 0: when the first of them began */
 	uint32_t           page_size;            /* may have shrunk */
 	bool               bearer_refused;       /* the last answer was 401 */
 	bool               round_again;          /* in this run a round was begun anew from its own link … */
@@ -57,6 +59,13 @@ struct step {
 
 /* ---- reporting ------------------------------------------------------------------------------ */
 
+static const struct follow_secrets *
+secrets_of(const struct follow *follow)
+{
+	return follow->conf.bearer ? follow->conf.bearer->secrets : NULL;
+}
+
+/* All that people, logs and the store get to read of a step passes here. */
 static enum err PRINTF_LIKE(3, 4)
 say(struct step *step, enum follow_next next, const char *fmt, ...)
 {
@@ -67,6 +76,7 @@ say(struct step *step, enum follow_next next, const char *fmt, ...)
 	if (vsnprintf(step->report->why, sizeof(step->report->why), fmt, list) < 0)
 		step->report->why[0] = '\0';
 	va_end(list);
+	follow_secrets_mask(secrets_of(step->follow), step->report->why, strlen(step->report->why));
 	return OK;
 }
 
@@ -80,18 +90,23 @@ drop(struct step *step, const char *what)
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
+/* What the clock says has passed since the first failure began counts, whether we waited or the far end kept us. */
+static int64_t
+left_ms(const struct follow *follow)
+{
+	return follow->conf.max_wait_ms - (clock_mono_ms(follow->conf.clock) - follow->since_ms);
+}
+
 static enum err
 wait_for(struct step *step, int64_t ms, bool throttled, const char *why)
 {
 	struct follow *follow = step->follow;
-	int64_t        left_ms = follow->conf.max_wait_ms - follow->waited_ms;
 
-	if (ms > left_ms)
+	if (ms > left_ms(follow))
 		return say(step, FOLLOW_TROUBLED, "%s; waiting %.1f s more would be too long (see --max-wait)", why,
 		           (double)ms / 1000);
 	if (throttled)
 		TRY(replica_note_pause(follow->replica, step->scope.sid, ms));
-	follow->waited_ms += ms;
 	follow->conf.pause->until_mono_ms = clock_mono_ms(follow->conf.clock) + ms;
 	step->report->wait_ms = ms;
 	step->report->throttled = throttled;
@@ -114,7 +129,7 @@ static enum err
 try_later(struct step *step, const struct follow_reply *reply, const char *why)
 {
 	struct follow *follow = step->follow;
-	int64_t        asked_ms = -1;
+	int64_t        asked_ms = -1, own_ms;
 	bool           throttled;
 
 	if (reply)
@@ -126,9 +141,15 @@ try_later(struct step *step, const struct follow_reply *reply, const char *why)
 			return say(step, FOLLOW_TROUBLED, "%s; tried %u times", why, follow->tries);
 		shrink_page(follow);
 	}
-	if (asked_ms < 0)
-		asked_ms = follow_wait_own(follow->tries);
-	return wait_for(step, follow_wait_jitter(asked_ms, follow->conf.entropy), throttled, why);
+	if (asked_ms >= FOLLOW_ASKED_MAX_MS)
+		return say(step, FOLLOW_TROUBLED, "%s; it asks to stay away for longer than %lld s (see --max-wait)", why,
+		           (long long)FOLLOW_ASKED_MAX_MS / 1000);
+	if (asked_ms >= 0 && asked_ms > left_ms(follow))
+		return say(step, FOLLOW_TROUBLED, "%s; it asks to stay away for %.1f s, which would be too long (see --max-wait)",
+		           why, (double)asked_ms / 1000);
+	/* Whoever says "at once", and says it again and again, is left alone for longer and longer all the same. */
+	own_ms = follow_wait_own(follow->tries);
+	return wait_for(step, follow_wait_jitter(asked_ms > own_ms ? asked_ms : own_ms, follow->conf.entropy), throttled, why);
 }
 
 /* ---- starting over -------------------------------------------------------------------------- */
@@ -185,7 +206,9 @@ start_over(struct step *step, const struct follow_reply *reply)
 		link = reply->location;
 		if (link.len > 1 && link.at[0] == '/' && link.at[1] != '/')
 			link = arena_printf(follow->page, "%.*s%.*s", STR_ARG(follow_origin_text(follow->conf.url)), STR_ARG(link));
-		if (!follow_link_is_good(&follow->origin, link, &why)) {
+		why = "holds the credential; it is neither kept nor followed";
+		if (follow_secrets_stand_in_link(secrets_of(follow), link, follow->page) ||
+		    !follow_link_is_good(&follow->origin, link, &why)) {
 			TRY(replica_drop_round(follow->replica, step->scope.sid));
 			return say(step, FOLLOW_BROKEN, "the Location of the answer %u %s", reply->status, why);
 		}
@@ -206,10 +229,13 @@ stage(struct step *step, struct follow_page *page)
 	struct replica    *replica = follow->replica;
 	struct follow_item item;
 	enum err           err;
+	bool               holds_secret = follow_secrets_stand_in(secrets_of(follow), page->body);
 
 	replica_begin_page(replica, step->scope.sid);
 	while (follow_page_next(page, follow->page, &item)) {
-		if (!item.fault)
+		if (holds_secret && follow_secrets_stand_in(secrets_of(follow), item.body))
+			replica_put_letter(replica, STR(SECRET_INSIDE), STR("{}"));
+		else if (!item.fault)
 			replica_put_item(replica, item.id, item.life, item.life == REPLICA_LIVE ? item.body : STR_EMPTY);
 		else if (item.body.len <= STORE_BODY_MAX)
 			replica_put_letter(replica, str_from_c(item.fault), item.body);
@@ -223,7 +249,6 @@ stage(struct step *step, struct follow_page *page)
 	TRY(err);
 	step->report->pages++;
 	follow->tries = 0;
-	follow->waited_ms = 0;
 	return say(step, FOLLOW_AGAIN, "%s", "");
 }
 
@@ -260,6 +285,9 @@ take_page(struct step *step, const struct follow_reply *reply)
 	if (!follow_link_is_good(&follow->origin, page.link, &bad))
 		return say(step, FOLLOW_BROKEN, "the %s of the page %s; it is not followed",
 		           page.is_last ? "deltaLink" : "nextLink", bad);
+	if (follow_secrets_stand_in_link(secrets_of(follow), page.link, follow->page))
+		return say(step, FOLLOW_BROKEN, "the %s of the page holds the credential; it is neither kept nor followed",
+		           page.is_last ? "deltaLink" : "nextLink");
 	bad = loop_in(step, &page);
 	if (bad)
 		return drop(step, bad);
@@ -309,7 +337,7 @@ take_reply(struct step *step, const struct follow_reply *reply)
 	                                         text.len ? ": " : "", STR_ARG(text)));
 	if (is_passing(reply->status))
 		return try_later(step, reply, why);
-	if (reply->status >= 300 && reply->status < 400)
+	if (reply->status >= 300 && reply->status < 400 && reply->status != 304)
 		return say(step, FOLLOW_BROKEN, "%s, a redirect; those are not followed, since the credential would go along",
 		           why);
 	/* A page's link that is refused is refused for ever; the next run must not come back to it. */
@@ -332,12 +360,14 @@ ask(struct step *step)
 	/* What the replica holds was checked when it came; a file may have been changed since. */
 	if (!follow_link_is_good(&follow->origin, ask.link, &bad))
 		return say(step, FOLLOW_BROKEN, "the saved link %s", bad);
+	if (follow->tries == 0)
+		follow->since_ms = clock_mono_ms(follow->conf.clock);
 	if (follow->conf.bearer)
 		err = follow->conf.bearer->get(follow->conf.bearer->ctx, follow->bearer_refused, follow->page, &ask.bearer, &why);
 	if (err == ERR_BUSY)
 		return try_later(step, NULL, arena_c(follow->page, why));
 	if (err != OK)
-		return say(step, FOLLOW_REFUSED, "no credential: %.*s", STR_ARG(why));
+		return say(step, err == ERR_UP_REFUSED ? FOLLOW_BROKEN : FOLLOW_REFUSED, "no credential: %.*s", STR_ARG(why));
 	err = follow->conf.source->fetch(follow->conf.source->ctx, &ask, follow->page, &reply, &why);
 	if (err == OK)
 		return take_reply(step, &reply);
@@ -454,6 +484,18 @@ take_name(struct follow *follow, const struct replica_scope *scope)
 	return OK;
 }
 
+static void
+tell_taken(struct follow *follow, struct str name, char why_out[512])
+{
+	struct replica_scope other;
+	struct str           url = STR_EMPTY;
+
+	if (replica_find_scope(follow->replica, name, follow->page, &other) == OK)
+		url = str_first(other.url, 200);
+	(void)snprintf(why_out, 512, "the scope \"%.*s\" follows another URL, %.*s; give this one another name, or see `tidemark "
+	               "scope rename` and `tidemark scope forget`", STR_ARG(str_first(name, 100)), STR_ARG(url));
+}
+
 static enum err
 make_scope(struct follow *follow, char why_out[512])
 {
@@ -467,7 +509,7 @@ make_scope(struct follow *follow, char why_out[512])
 	if (err == ERR_CONFLICT)
 		err = take_name(follow, &scope);
 	if (err == ERR_CONFLICT)
-		(void)snprintf(why_out, 512, "the scope \"%.*s\" follows another URL", STR_ARG(scope.name));
+		tell_taken(follow, scope.name, why_out);
 	return err;
 }
 
@@ -495,7 +537,7 @@ find_scope(struct follow *follow, char why_out[512])
 	if (is_unheard(&scope)) {
 		err = ask_otherwise(follow, &scope);
 		if (err == ERR_CONFLICT)
-			(void)snprintf(why_out, 512, "the scope \"%.*s\" follows another URL", STR_ARG(follow->conf.name));
+			tell_taken(follow, follow->conf.name, why_out);
 		return err;
 	}
 	if (follow->conf.name.len > 0 && !str_eq(follow->conf.name, scope.name)) {

@@ -22,6 +22,7 @@
 
 #include "follow/follow_link.h"
 #include "follow/follow_page.h"
+#include "follow/follow_secrets.h"
 #include "follow/follow_spool.h"
 
 #define SLOTS          FOLLOW_AHEAD_PAGES
@@ -128,7 +129,7 @@ get_page(struct follow_ahead *ahead, struct slot *slot, const struct follow_ask 
 
 /* May the page after this one be asked for before this one is stored?  Then this one is safe, and *link_out leads there. */
 static bool
-leads_on(struct follow_ahead *ahead, struct slot *slot, struct str *link_out)
+leads_on(struct follow_ahead *ahead, struct slot *slot, struct str bearer, struct str *link_out)
 {
 	const struct job         *job = &slot->job;
 	const struct follow_page *page = &slot->page;
@@ -140,6 +141,9 @@ leads_on(struct follow_ahead *ahead, struct slot *slot, struct str *link_out)
 	slot->reply.page = page;
 	if (job->place.round_ms == 0 || page->is_last || page->link.len > FOLLOW_LINK_MAX ||
 	    !follow_link_is_good(&ahead->origin, page->link, &bad))
+		return false;
+	/* A page that repeats the bearer is for the follower to judge, and must not come to lie in a file. */
+	if (follow_secret_stands_in(bearer, body) || follow_secret_stands_in_link(bearer, page->link, slot->texts))
 		return false;
 	*link_out = page->link;
 	return follow_spool_put(ahead->spool, &job->place, buf_str(&job->link), body) == OK;
@@ -164,7 +168,7 @@ do_next(struct follow_ahead *ahead)
 	ahead->is_busy = true;
 	unlock(ahead);
 	get_page(ahead, slot, &ask);
-	goes_on = leads_on(ahead, slot, &link);
+	goes_on = leads_on(ahead, slot, ask.bearer, &link);
 	lock(ahead);
 	ahead->is_busy = false;
 	if (thrown == ahead->thrown) {

@@ -12,15 +12,20 @@
 
 #include "base/buf.h"
 #include "follow/follow_client.h"
+#include "follow/follow_file.h"
+#include "follow/follow_secrets.h"
 #include "text/json_read.h"
 
 #define COMMAND_MS 60000
+#define POLL_MS    100
 #define AHEAD_S    300                           /* a client's token is had anew so long before it expires */
 
 extern char **environ;
 
 struct follow_credential {
 	struct follow_credential_conf conf;
+	struct follow_client          client;    /* conf.client, if there is one, is this copy */
+	struct follow_secrets        *secrets;
 	struct buf                    token;     /* remembered; empty for none */
 	int64_t                       until_ms;  /* monotonic; when a client's token is to be had anew */
 };
@@ -88,33 +93,37 @@ follow_bearer_read(struct str text, struct arena *arena, struct str *bearer_out,
 /* ---- a file --------------------------------------------------------------------------------- */
 
 static enum err
-read_all(int fd, struct buf *text)
+not_given(const char *what, const char *path, int fault, struct arena *arena, struct str *why_out)
 {
-	for (;;) {
-		char   *room = buf_room(text, 4096);
-		ssize_t got;
+	const char *why = strerrordesc_np(fault);
 
-		if (!room)
-			return ERR_TOO_LARGE;
-		got = read(fd, room, 4096);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0 ? OK : ERR_IO;
-		buf_grew(text, (size_t)got);
+	if (fault == ECANCELED) {
+		*why_out = STR("stopped");
+		return ERR_BUSY;
 	}
+	if (fault == EFBIG)
+		why = "it is too long";
+	if (fault == ETIMEDOUT)
+		why = "nobody has written it whole within a minute";
+	*why_out = arena_printf(arena, "the %s %.300s: %s", what, path, why);
+	return ERR_NO_IDENTITY;
 }
 
 static enum err
-read_file(const char *path, struct buf *text, struct arena *arena, struct str *why_out)
+read_file(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
-	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct follow_file file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
+	AUTO(close_fd) int fd = follow_file_open(&file);
+	char              *room = buf_room(text, FOLLOW_BEARER_MAX);
+	size_t             len = 0;
+	int                fault;
 
-	if (fd >= 0 && read_all(fd, text) == OK)
-		return OK;
-	*why_out = arena_printf(arena, "the bearer file %.300s: %s", path,
-	                        buf_err(text) != OK ? "it is too long" : strerrordesc_np(errno));
-	return ERR_NO_IDENTITY;
+	MUST(room != NULL);
+	fault = fd < 0 ? errno : follow_file_read(&file, fd, room, FOLLOW_BEARER_MAX, &len);
+	if (fault != 0)
+		return not_given("bearer file", conf->file, fault, arena, why_out);
+	buf_grew(text, len);
+	return OK;
 }
 
 /* ---- a command ------------------------------------------------------------------------------ */
@@ -144,21 +153,27 @@ spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
 	return done;
 }
 
-/* False when time is up or it says too much. */
 static bool
-listen_to(int fd, const struct clock *clock, struct buf *text)
+is_stopped(const struct follow_credential_conf *conf)
 {
-	int64_t end_ms = clock_mono_ms(clock) + COMMAND_MS;
+	return conf->stopped && conf->stopped(conf->stopped_ctx);
+}
+
+/* False when time is up, it says too much, or we are wanted gone. */
+static bool
+listen_to(int fd, const struct follow_credential_conf *conf, struct buf *text)
+{
+	int64_t end_ms = clock_mono_ms(conf->clock) + COMMAND_MS;
 
 	for (;;) {
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
-		int64_t       left_ms = end_ms - clock_mono_ms(clock);
+		int64_t       left_ms = end_ms - clock_mono_ms(conf->clock);
 		char         *room = buf_room(text, 4096);
 		ssize_t       got;
 
-		if (left_ms <= 0 || !room)
+		if (left_ms <= 0 || !room || is_stopped(conf))
 			return false;
-		if (poll(&wait, 1, left_ms < 1000 ? (int)left_ms : 1000) <= 0)
+		if (poll(&wait, 1, left_ms < POLL_MS ? (int)left_ms : POLL_MS) <= 0)
 			continue;
 		got = read(fd, room, 4096);
 		if (got <= 0)
@@ -184,12 +199,16 @@ run_command(const struct follow_credential_conf *conf, struct buf *text, struct 
 		return no_identity("the bearer command cannot be started", why_out);
 	}
 	close_fd(&ends[1]);
-	heard = listen_to(ends[0], conf->clock, text);
+	heard = listen_to(ends[0], conf, text);
 	close_fd(&ends[0]);
 	if (!heard)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	if (!heard && is_stopped(conf)) {
+		*why_out = STR("stopped");
+		return ERR_BUSY;
+	}
 	if (!heard)
 		return no_identity("the bearer command took longer than a minute or said too much", why_out);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -218,7 +237,7 @@ static enum err
 gather(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	if (conf->file)
-		return read_file(conf->file, text, arena, why_out);
+		return read_file(conf, text, arena, why_out);
 	if (conf->command)
 		return run_command(conf, text, arena, why_out);
 	if (conf->client) {
@@ -242,6 +261,19 @@ origin_of(const struct follow_credential_conf *conf)
 	return conf->command ? "the bearer command" : "the variable TIDEMARK_BEARER";
 }
 
+/* What has just been given: the token, and the refresh token that came along. */
+static void
+note_secrets(struct follow_credential *credential, struct str token, struct str answer, struct arena *arena)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct str                   refresh;
+
+	follow_secrets_note(credential->secrets, token);
+	if (credential->conf.client && json_read(answer, arena, &root, NULL) == OK &&
+	    json_text(json_member(root, "refresh_token"), &refresh))
+		follow_secrets_note(credential->secrets, refresh);
+}
+
 enum err
 follow_credential_remember(struct follow_credential *credential, struct str answer, struct arena *arena,
                            struct str *why_out)
@@ -253,6 +285,7 @@ follow_credential_remember(struct follow_credential *credential, struct str answ
 		*why_out = arena_printf(arena, "%s: %.*s", origin_of(conf), STR_ARG(*why_out));
 		return ERR_NO_IDENTITY;
 	}
+	note_secrets(credential, token, answer, arena);
 	if (conf->client)
 		credential->until_ms = clock_mono_ms(conf->clock) + lifetime_ms(answer, arena);
 	buf_cut(&credential->token, 0);
@@ -284,6 +317,12 @@ follow_credential_open(const struct follow_credential_conf *conf)
 
 	MUST(credential != NULL && conf->clock && (conf->file || conf->command || conf->value || (conf->client && conf->curl)));
 	credential->conf = *conf;
+	credential->secrets = follow_secrets_open();
+	if (conf->client) {
+		credential->client = *conf->client;
+		credential->client.secrets = credential->secrets;
+		credential->conf.client = &credential->client;
+	}
 	buf_open(&credential->token, FOLLOW_BEARER_MAX);
 	return credential;
 }
@@ -294,6 +333,7 @@ follow_credential_close(struct follow_credential **credential)
 	if (!*credential)
 		return;
 	buf_close(&(*credential)->token);
+	follow_secrets_close(&(*credential)->secrets);
 	free(*credential);
 	*credential = NULL;
 }
@@ -301,5 +341,5 @@ follow_credential_close(struct follow_credential **credential)
 struct follow_bearer
 follow_credential_bearer(struct follow_credential *credential)
 {
-	return (struct follow_bearer){ credential, get };
+	return (struct follow_bearer){ credential, get, credential->secrets };
 }

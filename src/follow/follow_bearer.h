@@ -26,6 +26,7 @@ struct follow_client {
 	struct str             secret;           /* one of these three */
 	const struct rsa_cert *cert;             /* with its private key */
 	const char            *kept;             /* the file of follow_kept.h */
+	struct follow_secrets *secrets;          /* learns what is posted; NULL: nobody does */
 	const struct clock    *clock;
 	const struct entropy  *entropy;
 };
@@ -37,6 +38,8 @@ struct follow_credential_conf {                  /* one of them; texts must outl
 	const struct follow_client *client;      /* with a source to post by */
 	struct follow_curl         *curl;
 	const struct clock *clock;
+	bool              (*stopped)(void *ctx);     /* asked while a file or a command is waited for; may be NULL */
+	void               *stopped_ctx;
 };
 
 struct follow_credential *follow_credential_open(const struct follow_credential_conf *conf);   /* never NULL */

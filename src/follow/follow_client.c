@@ -6,6 +6,7 @@
 #include "crypt/rsa_cert.h"
 #include "follow/follow_device.h"
 #include "follow/follow_link.h"
+#include "follow/follow_secrets.h"
 #include "text/b64.h"
 #include "text/date.h"
 #include "text/json_read.h"
@@ -54,7 +55,7 @@ follow_client_said(struct str body, struct str secret, struct arena *arena)
 		return STR_EMPTY;
 	if (!may_be_told(text, secret))
 		text = STR_EMPTY;
-	return arena_printf(arena, ": %.*s %.*s", STR_ARG(error), STR_ARG(str_first(text, TOLD_MAX)));
+	return arena_printf(arena, ": %.*s%s%.*s", STR_ARG(error), text.len > 0 ? " " : "", STR_ARG(str_first(text, TOLD_MAX)));
 }
 
 enum err
@@ -108,8 +109,9 @@ follow_client_post(const struct follow_client *client, const char *endpoint, str
 	err = follow_curl_post(curl, url, form, arena, reply_out, why_out);
 	if (err == OK)
 		return OK;
-	*why_out = arena_printf(arena, "the token endpoint: %.*s", STR_ARG(*why_out));
-	return err == ERR_BUSY ? ERR_BUSY : ERR_NO_IDENTITY;
+	*why_out = arena_printf(arena, "the %s endpoint: %.*s", strcmp(endpoint, "devicecode") == 0 ? "device code" : endpoint,
+	                        STR_ARG(*why_out));
+	return err == ERR_BUSY || err == ERR_UP_REFUSED ? err : ERR_NO_IDENTITY;
 }
 
 /* ---- an assertion --------------------------------------------------------------------------- */
@@ -211,6 +213,8 @@ follow_client_ask(const struct follow_client *client, struct follow_curl *curl, 
 	if (client->kept)
 		return follow_device_refresh(client, curl, arena, answer_out, why_out);
 	TRY(proof_of(client, arena, &proof, &secret, why_out));
+	if (client->secrets)
+		follow_secrets_note(client->secrets, secret);
 	form = arena_printf(arena, "grant_type=client_credentials&client_id=%.*s&scope=%.*s&%.*s",
 	                    STR_ARG(follow_client_part(client->id, arena)),
 	                    STR_ARG(follow_client_part(client->scope, arena)), STR_ARG(proof));

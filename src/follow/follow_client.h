@@ -10,7 +10,7 @@
 #include "follow/follow_bearer.h"
 #include "follow/follow_curl.h"
 
-/* A token for the client.  *answer_out: the JSON of the token endpoint.  ERR_NO_IDENTITY, ERR_BUSY. */
+/* A token for the client.  *answer_out: the JSON of the token endpoint.  ERR_NO_IDENTITY, ERR_BUSY, ERR_UP_REFUSED. */
 enum err follow_client_ask(const struct follow_client *client, struct follow_curl *curl, struct arena *arena,
                            struct str *answer_out, struct str *why_out) MUST_CHECK;
 
@@ -22,7 +22,7 @@ enum err follow_client_ask(const struct follow_client *client, struct follow_cur
 enum err follow_client_assertion(const struct follow_client *client, struct str endpoint, struct arena *arena,
                                  struct str *jwt_out, struct str *why_out) MUST_CHECK;
 
-/* `endpoint`: "token" or "devicecode".  ERR_NO_IDENTITY: the authority's URL; ERR_BUSY. */
+/* `endpoint`: "token" or "devicecode".  ERR_NO_IDENTITY: the authority's URL; ERR_BUSY; ERR_UP_REFUSED: its certificate. */
 enum err follow_client_post(const struct follow_client *client, const char *endpoint, struct str form,
                             struct follow_curl *curl, struct arena *arena, struct follow_reply *reply_out,
                             struct str *why_out) MUST_CHECK;

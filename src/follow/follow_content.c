@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "follow/follow_link.h"
+#include "follow/follow_secrets.h"
 #include "text/json_span.h"
 
 #define ITEM_ARENA_MAX ((size_t)8 << 20)
@@ -21,6 +22,7 @@ struct content {
 	struct follow_origin              origin;
 	struct follow_content_tally      *tally;
 	struct arena                     *arena;     /* for one item */
+	const char                       *refusal;   /* of this item: a sentence */
 	int                               dir_fd;
 	char                             *why;
 };
@@ -83,6 +85,12 @@ is_redirect(unsigned status)
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+static bool
+holds_secret(const struct content *content, struct str link)
+{
+	return content->conf->bearer && follow_secrets_stand_in_link(content->conf->bearer->secrets, link, content->arena);
+}
+
 /* Follows at most three redirects; only the first request carries the bearer. */
 static enum err
 save(struct content *content, struct follow_save *ask, struct follow_saved *saved_out)
@@ -95,8 +103,11 @@ save(struct content *content, struct follow_save *ask, struct follow_saved *save
 		err = follow_curl_save(content->conf->curl, ask, content->arena, saved_out);
 		if (err != OK || !is_redirect(saved_out->status))
 			return err;
-		if (hop == HOPS_MAX || !follow_origin_of(saved_out->location, &there, &why_not)) {
+		why_not = hop == HOPS_MAX ? "is one redirect too many" : "holds the credential";
+		if (hop == HOPS_MAX || holds_secret(content, saved_out->location) ||
+		    !follow_origin_of(saved_out->location, &there, &why_not)) {
 			saved_out->status = 400;
+			content->refusal = arena_c(content->arena, arena_printf(content->arena, "the redirect %s", why_not));
 			return OK;
 		}
 		ask->link = saved_out->location;
@@ -133,13 +144,15 @@ fetch(struct content *content, struct str id, struct follow_save *ask, struct re
 	err = save(content, ask, &saved);
 	if (err == ERR_IO || err == ERR_FULL)
 		return file_fault(content, part);
-	known->etag = saved.etag.len > 0 && saved.etag.len < 200 ? saved.etag : STR_EMPTY;
+	known->etag = saved.etag.len > 0 && saved.etag.len < 200 && !holds_secret(content, saved.etag) ? saved.etag : STR_EMPTY;
 	known->state = REPLICA_CONTENT_PARTIAL;
 	if (err == OK && (saved.status == 200 || saved.status == 206)) {
 		TRY(publish(content, id, fd));
 		known->state = REPLICA_CONTENT_DONE;
 	} else if (err == OK) {
 		known->state = state_of(saved.status);
+		if (!content->refusal)
+			content->refusal = arena_c(content->arena, arena_printf(content->arena, "the answer is %u", saved.status));
 	}
 	content->tally->bytes += (uint64_t)saved.written;
 	return OK;
@@ -163,7 +176,10 @@ fetch_url(struct content *content, struct str id, struct str url)
 	struct follow_save     ask = { .link = url };
 	const char            *why_not;
 	struct str             why;
-	enum err               err = replica_get_content(content->replica, content->scope.sid, id, content->arena, &known);
+	enum err               err;
+
+	content->refusal = NULL;
+	err = replica_get_content(content->replica, content->scope.sid, id, content->arena, &known);
 
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
@@ -171,6 +187,7 @@ fetch_url(struct content *content, struct str id, struct str url)
 		return OK;
 	if (!follow_link_is_good(&content->origin, url, &why_not)) {
 		known.state = REPLICA_CONTENT_REFUSED;
+		content->refusal = arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not));
 	} else {
 		if (content->conf->bearer &&
 		    content->conf->bearer->get(content->conf->bearer->ctx, false, content->arena, &ask.bearer, &why) != OK)
@@ -178,6 +195,8 @@ fetch_url(struct content *content, struct str id, struct str url)
 		TRY(fetch(content, id, &ask, &known));
 	}
 	count(content->tally, known.state);
+	if (known.state == REPLICA_CONTENT_REFUSED && content->conf->refused)
+		content->conf->refused(content->conf->refused_ctx, id, content->refusal);
 	return replica_put_content(content->replica, content->scope.sid, id, &known);
 }
 

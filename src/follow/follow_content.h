@@ -20,6 +20,9 @@ struct follow_content_conf {
 	const struct clock         *clock;
 	bool                      (*stopped)(void *ctx);
 	void                       *stopped_ctx;
+	/* Told of each refusal; `why` is a sentence.  May be NULL. */
+	void                      (*refused)(void *ctx, struct str id, const char *why);
+	void                       *refused_ctx;
 };
 
 struct follow_content_tally {

@@ -10,12 +10,14 @@
 #include "base/buf.h"
 #include "follow/follow_link.h"
 #include "follow/follow_page.h"
+#include "follow/follow_secrets.h"
 
 #define CONNECT_S   10L
 #define SLOW_S      30L                          /* under a byte a second for so long is too slow */
 #define TOTAL_S     300L
 #define POLL_MS     100
 #define HEADER_MAX  ((size_t)64 << 10)
+#define TOLD_MAX    ((size_t)64 << 10)           /* of a refusal; nobody looks at what follows */
 
 struct follow_curl {
 	struct follow_curl_conf conf;
@@ -220,7 +222,14 @@ fetch(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follo
 		add_header(&headers, arena_c(arena, arena_printf(arena, "Prefer: odata.maxpagesize=%u", ask->page_size)));
 	SET(CURLOPT_HTTPHEADER, headers);
 	err = transfer(curl, arena, why_out);
-	return answer(curl, err, arena, reply_out);
+	TRY(answer(curl, err, arena, reply_out));
+	/* What is no page is told to people, and a far end may repeat in it what it was sent. */
+	if (reply_out->status != 200) {
+		buf_cut(&curl->body, curl->body.len < TOLD_MAX ? curl->body.len : TOLD_MAX);
+		follow_secret_mask(ask->bearer, curl->body.at, curl->body.len);
+		reply_out->body = buf_str(&curl->body);
+	}
+	return OK;
 }
 
 enum err

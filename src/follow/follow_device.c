@@ -3,6 +3,7 @@
 
 #include "follow/follow_client.h"
 #include "follow/follow_kept.h"
+#include "follow/follow_secrets.h"
 #include "follow/follow_wait.h"
 #include "text/json_read.h"
 
@@ -60,8 +61,11 @@ follow_device_read_code(const struct follow_reply *reply, struct arena *arena, s
 	struct follow_code           code;
 	int64_t                      interval_s = INTERVAL_USUAL_S, life_s;
 
-	if (reply->status != 200)
-		return follow_client_refused(reply, STR_EMPTY, arena, why_out);
+	if (reply->status != 200) {
+		*why_out = arena_printf(arena, "the device code endpoint answers %u%.*s", reply->status,
+		                        STR_ARG(follow_client_said(reply->body, STR_EMPTY, arena)));
+		return reply->status == 429 || reply->status >= 500 ? ERR_BUSY : ERR_NO_IDENTITY;
+	}
 	if (reply->body.len > FOLLOW_BEARER_MAX || json_read(reply->body, arena, &root, NULL) != OK ||
 	    !text_of(root, "device_code", CODE_MAX, &code.device_code) || !make_message(root, arena, &code) ||
 	    !json_int(json_member(root, "expires_in"), &life_s))
@@ -226,6 +230,8 @@ follow_device_refresh(const struct follow_client *client, struct follow_curl *cu
 		return ERR_NO_IDENTITY;
 	}
 	TRY(err);
+	if (client->secrets)
+		follow_secrets_note(client->secrets, token);
 	form = arena_printf(arena, "grant_type=refresh_token&client_id=%.*s&refresh_token=%.*s&scope=%.*s",
 	                    STR_ARG(follow_client_part(client->id, arena)), STR_ARG(follow_client_part(token, arena)),
 	                    STR_ARG(follow_client_part(client->scope, arena)));

@@ -123,6 +123,16 @@ gather(void *ctx, size_t depth, struct str name, struct str value)
 	gathering->open = (struct follow_spot){ 0 };
 }
 
+/* The first reason is kept. */
+static void
+spoil(void *ctx, const char *what)
+{
+	struct gathering *gathering = ctx;
+
+	if (!gathering->open.fault)
+		gathering->open.fault = what;
+}
+
 /* ---- a page --------------------------------------------------------------------------------- */
 
 static enum err
@@ -161,9 +171,11 @@ enum err
 follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 {
 	struct gathering  gathering = { .arena = arena, .text = body.at };
-	struct json_watch watch = { &gathering, 3, gather };
+	struct json_watch watch = { .ctx = &gathering, .depth = 3, .told = gather, .spoils_from = 2, .spoiled = spoil };
 	struct follow_page page = { .body = body, .link = STR_EMPTY };
 
+	if (body.len == 0)
+		return garbled("it is empty", why_out);
 	if (json_check_watched(body, FOLLOW_PAGE_MAX, &watch, arena, why_out) != OK)
 		return ERR_UP_GARBLED;
 	if (!is_object(body))
@@ -234,8 +246,11 @@ follow_page_next(struct follow_page *page, struct arena *arena, struct follow_it
 	if (page->next == page->count)
 		return false;
 	spot = &page->spots[page->next++];
-	*item_out = judge_item(str_of(text + spot->at, spot->len), str_of(text + spot->id_at, spot->id_len),
-	                       str_of(text + spot->removed_at, spot->removed_len), arena);
+	if (spot->fault)
+		*item_out = (struct follow_item){ .body = str_of(text + spot->at, spot->len), .fault = spot->fault };
+	else
+		*item_out = judge_item(str_of(text + spot->at, spot->len), str_of(text + spot->id_at, spot->id_len),
+		                       str_of(text + spot->removed_at, spot->removed_len), arena);
 	return true;
 }
 

@@ -4,7 +4,7 @@
  *
  * A page is judged whole before its first item is given out: it is JSON by our rules, `value` is an
  * array of at most FOLLOW_PAGE_ITEMS_MAX, and exactly one of the two links is there.  What is wrong with a single item does not
- * concern the page: such an item comes out as a dead letter.
+ * concern the page, if it keeps JSON's grammar: such an item comes out as a dead letter.
  */
 #pragma once
 
@@ -17,6 +17,7 @@
 
 struct follow_spot {                             /* an item, where the pass over the page has found it */
 	uint32_t at, len, id_at, id_len, removed_at, removed_len;    /* len 0: there is none; fits FOLLOW_PAGE_MAX */
+	const char *fault;                       /* NULL, or why it can be no item, though the page can be divided into items */
 };
 
 struct follow_page {

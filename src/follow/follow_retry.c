@@ -33,11 +33,14 @@ retry_letter(struct replica *replica, const struct replica_letter *letter, int64
              struct follow_retried *retried)
 {
 	struct replica_scope scope;
-	struct follow_item   item = { .fault = "it is not JSON as a whole" };
+	struct follow_item   item = { .fault = NULL };
+	struct str           why;
 
 	TRY(replica_find_scope(replica, letter->scope, arena, &scope));
-	if (json_check(letter->raw, FOLLOW_PAGE_MAX, arena, NULL) == OK)
+	if (json_check(letter->raw, FOLLOW_PAGE_MAX, arena, &why) == OK)
 		follow_item_read(letter->raw, arena, &item);
+	else
+		item.fault = arena_c(arena, why);
 	if (!item.fault && (scope.phase != REPLICA_IDLE || scope.rounds == 0))
 		item.fault = "the scope is in the middle of a round; sync first";
 	if (item.fault) {

@@ -42,9 +42,15 @@ struct follow_source {
 	                  struct str *why_out);
 };
 
+struct follow_secrets;
+
 /* Where the bearer comes from.  `again`: the last one was refused, do not give a remembered one. */
 struct follow_bearer {
 	void *ctx;
-	/* ERR_NO_IDENTITY: there is none to be had; why_out says why, never what.  ERR_BUSY: not now. */
+	/*
+	 * ERR_NO_IDENTITY: there is none to be had; why_out says why, never what.  ERR_BUSY: not now.
+	 * ERR_UP_REFUSED: the certificate or protocol of whoever gives it is not acceptable.
+	 */
 	enum err (*get)(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out);
+	const struct follow_secrets *secrets;    /* what must not come back from the far end; NULL: nothing is known */
 };

@@ -5,7 +5,7 @@
 
 #define OWN_FIRST_MS 250
 #define OWN_MAX_MS   60000
-#define SECONDS_MAX  1000000000u
+#define SECONDS_MAX  (FOLLOW_ASKED_MAX_MS / 1000)
 
 static int64_t
 bounded(int64_t ms)
@@ -32,6 +32,20 @@ read_fraction(struct str digits, int64_t *ms_out)
 	return true;
 }
 
+/* A number all the same, and the longest wish there is. */
+static bool
+is_more_than_fits(struct str digits)
+{
+	uint64_t ignored;
+
+	if (digits.len < 12 || str_to_u64(digits, &ignored))
+		return false;
+	for (size_t i = 0; i < digits.len; i++)
+		if (digits.at[i] < '0' || digits.at[i] > '9')
+			return false;
+	return true;
+}
+
 int64_t
 follow_wait_asked(struct str field, int64_t wall_ns)
 {
@@ -41,10 +55,12 @@ follow_wait_asked(struct str field, int64_t wall_ns)
 	size_t     point = str_find(text, '.');
 
 	whole = str_first(text, point);
+	if (is_more_than_fits(whole))
+		return FOLLOW_ASKED_MAX_MS;
 	if (str_to_u64(whole, &seconds)) {
 		if (point < text.len && !read_fraction(str_skip(text, point + 1), &fraction_ms))
 			return -1;
-		return seconds > SECONDS_MAX ? FOLLOW_ASKED_MAX_MS : bounded((int64_t)seconds * 1000 + fraction_ms);
+		return (int64_t)seconds > SECONDS_MAX ? FOLLOW_ASKED_MAX_MS : bounded((int64_t)seconds * 1000 + fraction_ms);
 	}
 	if (!date_parse_http(text, &date_ns))
 		return -1;

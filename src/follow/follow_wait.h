@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#define FOLLOW_ASKED_MAX_MS ((int64_t)3600 * 1000)
+#define FOLLOW_ASKED_MAX_MS ((int64_t)1000000000 * 1000)        /* thirty years */
 
 /*
- * Retry-After in its three forms: "120", Graph's "2.128", an HTTP date.  At least 1 ms, at most an hour;
+ * Retry-After in its three forms: "120", Graph's "2.128", an HTTP date.  At least 1 ms, at most the number above;
  * -1 if there is none or it cannot be read.
  */
 int64_t follow_wait_asked(struct str field, int64_t wall_ns);

@@ -225,10 +225,30 @@ sign_lock(int fd, const struct clock *clock)
 	(void)is_signed;
 }
 
-enum err
-store_file_lock(const char *lock_path, const struct clock *clock, int *fd_out, char why_out[512])
+static int
+open_lock(const char *lock_path, bool *is_new_out)
 {
-	AUTO(close_fd) int fd = open(lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	int fd = open(lock_path, flags | O_EXCL, 0600);
+
+	*is_new_out = fd >= 0;
+	return fd < 0 && errno == EEXIST ? open(lock_path, flags, 0600) : fd;
+}
+
+/* Is what was locked still what that name leads to? */
+static bool
+is_at(int fd, const char *path)
+{
+	struct stat held, named;
+
+	return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+enum err
+store_file_lock(const char *lock_path, const struct clock *clock, struct file_lock *lock_out, char why_out[512])
+{
+	bool               is_new;
+	AUTO(close_fd) int fd = open_lock(lock_path, &is_new);
 	char               holder[LOCK_TEXT_MAX];
 
 	if (fd < 0)
@@ -241,19 +261,31 @@ store_file_lock(const char *lock_path, const struct clock *clock, int *fd_out, c
 		               holder[0] ? holder : "it does not say which", lock_path);
 		return ERR_LOCKED;
 	}
+	if (!is_at(fd, lock_path)) {
+		(void)snprintf(why_out, 512, "another run has just removed %.300s; try again", lock_path);
+		return ERR_LOCKED;
+	}
 	sign_lock(fd, clock);
-	*fd_out = fd;
+	*lock_out = (struct file_lock){ fd, is_new };
 	fd = -1;
 	return OK;
 }
 
 void
-store_file_unlock(int *fd)
+store_file_unlock(struct file_lock *lock)
 {
-	/* The file stays: taking it away would let a third run lock a new one beside a second. */
-	if (*fd >= 0 && ftruncate(*fd, 0) != 0)
+	/* The file stays: nobody has to look twice, and its name is never free for a moment. */
+	if (lock->fd >= 0 && ftruncate(lock->fd, 0) != 0)
 		errno = 0;
-	close_fd(fd);
+	close_fd(&lock->fd);
+}
+
+void
+store_file_unlock_and_remove(struct file_lock *lock, const char *lock_path)
+{
+	if (lock->fd >= 0)
+		(void)unlink(lock_path);
+	close_fd(&lock->fd);
 }
 
 /* ---- witness -------------------------------------------------------------------------------- */

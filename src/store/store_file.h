@@ -3,8 +3,11 @@
  * store_file — what stands beside a store's file: its directory, the lock that keeps one writer, the witness.
  *
  * The lock is flock(2) on PATH.lock, which goes with the process however it ends; the text inside
- * only names the holder.  The witness PATH.witness tells which state of the store this machine has
- * already seen, so a start can notice that the store's file was replaced by an older one.
+ * only names the holder.  Its file may be removed by the holder alone, who then lets it go: whoever
+ * opened it before looks whether what was locked still has that name.
+ *
+ * The witness PATH.witness tells which state of the store this machine has already seen, so a start can
+ * notice that the store's file was replaced by an older one.
  *
  * The store's own file is never opened here once SQLite may have it open: closing any descriptor
  * of a file drops all POSIX locks the process holds on it.
@@ -33,9 +36,16 @@ enum err store_file_sync_dir_of(const char *path, char why_out[512]) MUST_CHECK;
 /* Renames, durably; ERR_CONFLICT if `to` is there. */
 enum err store_file_publish(const char *from, const char *to, char why_out[512]) MUST_CHECK;
 
-/* ERR_LOCKED: why_out names the holder.  fd_out is closed by store_file_unlock(). */
-enum err store_file_lock(const char *lock_path, const struct clock *clock, int *fd_out, char why_out[512]) MUST_CHECK;
-void     store_file_unlock(int *fd);                   /* -1 is fine */
+struct file_lock {
+	int  fd;                                 /* -1: not held */
+	bool is_new;                             /* its file was not there before */
+};
+
+/* ERR_LOCKED: why_out names the holder.  Let go by one of the next two. */
+enum err store_file_lock(const char *lock_path, const struct clock *clock, struct file_lock *lock_out,
+                         char why_out[512]) MUST_CHECK;
+void     store_file_unlock(struct file_lock *lock);                              /* its file stays */
+void     store_file_unlock_and_remove(struct file_lock *lock, const char *lock_path);
 
 struct witness {
 	struct guid id;                          /* the store's */

@@ -29,7 +29,7 @@ sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, s
 	engine->access = conf->access;
 	engine->scratch = conf->scratch;
 	engine->page_bytes = conf->page_bytes ? conf->page_bytes : 4096;
-	engine->lock_fd = -1;
+	engine->lock.fd = -1;
 	engine->arena = arena_open((size_t)64 << 10);
 	MUST(pthread_mutex_init(&engine->idle_lock, NULL) == 0);
 	MUST(pthread_mutex_init(&engine->why_lock, NULL) == 0);
@@ -63,7 +63,7 @@ sql_engine_free(struct engine **engine)
 	close_idle(freeing);
 	sql_conn_close(&freeing->writer);            /* last, so it can put the log back into the file */
 	heads_close(&freeing->heads);
-	store_file_unlock(&freeing->lock_fd);
+	store_file_unlock(&freeing->lock);
 	arena_close(&freeing->arena);
 	(void)pthread_mutex_destroy(&freeing->idle_lock);
 	(void)pthread_mutex_destroy(&freeing->why_lock);
@@ -81,12 +81,24 @@ sql_engine_tell(struct engine *engine, char why_out[512])
 	MUST(pthread_mutex_unlock(&engine->why_lock) == 0);
 }
 
-static enum err
-lock_store(struct engine *engine, char why_out[512])
+static const char *
+lock_path_of(struct engine *engine)
 {
-	const char *lock_path = arena_c(engine->arena, arena_printf(engine->arena, "%s.lock", engine->path));
+	return arena_c(engine->arena, arena_printf(engine->arena, "%s.lock", engine->path));
+}
 
-	return store_file_lock(lock_path, engine->clock, &engine->lock_fd, why_out);
+enum err
+sql_engine_lock(struct engine *engine, char why_out[512])
+{
+	return store_file_lock(lock_path_of(engine), engine->clock, &engine->lock, why_out);
+}
+
+void
+sql_engine_undo_lock(struct engine *engine)
+{
+	sql_conn_close(&engine->writer);
+	if (engine->lock.is_new)
+		store_file_unlock_and_remove(&engine->lock, lock_path_of(engine));
 }
 
 /* ---- whose file it is ----------------------------------------------------------------------- */
@@ -276,13 +288,38 @@ find_file(struct engine *engine, const struct store_conf *conf, char why_out[512
 	return err == ERR_NOT_FOUND && conf->create ? OK : err;
 }
 
+/*
+ * Nothing is made beside a file that is not ours, so it is looked at before there is a lock.  A file with a lock beside
+ * it is or was a store, and may be written just now; it is looked at under the lock.
+ */
+static enum err
+refuse_foreign(struct engine *engine, char why_out[512])
+{
+	struct conn *conn = NULL;
+	struct meta  meta;
+	uint64_t     bytes;
+	enum err     err;
+
+	if (access(lock_path_of(engine), F_OK) == 0 || store_file_look(engine->path, &bytes, why_out) != OK)
+		return OK;
+	engine->immutable = true;                        /* nor does this look make or change anything */
+	err = sql_conn_open(engine, CONN_READER, &conn);
+	if (err == OK)
+		err = sql_meta_read(conn, &meta);
+	sql_conn_close(&conn);
+	engine->immutable = false;
+	return err == ERR_FOREIGN ? err : sql_engine_fail(engine, OK, "");
+}
+
 static enum err
 serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_out, char why_out[512])
 {
 	uint64_t bytes;
 
-	if (!conf->scratch)
-		TRY(lock_store(engine, why_out));
+	if (!conf->scratch) {
+		TRY(refuse_foreign(engine, why_out));
+		TRY(sql_engine_lock(engine, why_out));
+	}
 	if (store_file_look(engine->path, &bytes, why_out) == ERR_NOT_FOUND)
 		TRY(store_file_make(engine->path, why_out));
 	TRY(open_writer(engine, meta_out));
@@ -351,6 +388,7 @@ sqlite_open(const struct store_conf *conf, struct str rest, void **engine_out, c
 	if (err != OK) {
 		if (engine->why[0])
 			sql_engine_tell(engine, why_out);
+		sql_engine_undo_lock(engine);
 		return err;
 	}
 	engine->id = meta.id;

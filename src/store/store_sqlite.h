@@ -55,7 +55,7 @@ struct engine {
 	bool                  immutable;         /* looking at a file whose directory cannot be written */
 	struct arena         *arena;             /* the paths */
 	const char           *path, *witness_path;
-	int                   lock_fd;
+	struct file_lock      lock;
 	struct guid           id;
 	uint32_t              epoch;
 	atomic_uint_least64_t notes_generation, commits, syncs;
@@ -149,6 +149,9 @@ struct meta {
 enum err sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, struct engine **engine_out,
                      char why_out[512]) MUST_CHECK;
 void     sql_engine_free(struct engine **engine);
+enum err sql_engine_lock(struct engine *engine, char why_out[512]) MUST_CHECK;
+/* Lets the lock go, and takes its file away if it was not there before: for a store that could not be opened after all. */
+void     sql_engine_undo_lock(struct engine *engine);
 /* Whose file it is; ERR_FOREIGN, ERR_CORRUPT.  An empty database has version 0 and no more. */
 enum err sql_meta_read(struct conn *conn, struct meta *meta_out) MUST_CHECK;
 uint32_t sql_next_epoch(const struct clock *clock, uint32_t known);

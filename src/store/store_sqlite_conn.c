@@ -55,6 +55,13 @@ err_from_code(int code, int system_errno)
 	}
 }
 
+/* PATH-shm, the index of the log: whoever opens the store first makes it. */
+static bool
+is_of_index(int code)
+{
+	return code == SQLITE_IOERR_SHMOPEN || code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMMAP;
+}
+
 enum err
 sql_conn_fail(struct conn *conn, int code)
 {
@@ -70,8 +77,11 @@ sql_conn_fail(struct conn *conn, int code)
 	len = snprintf(sentence, sizeof(sentence), "SQLite says '%.200s' (code %d) of %.200s",
 	               conn->db ? sqlite3_errmsg(conn->db) : sqlite3_errstr(code), code, conn->engine->path);
 	if (system_errno != 0 && len > 0 && (size_t)len < sizeof(sentence))
-		(void)snprintf(sentence + len, sizeof(sentence) - (size_t)len, ": %s", strerrordesc_np(system_errno));
+		len += snprintf(sentence + len, sizeof(sentence) - (size_t)len, ": %s", strerrordesc_np(system_errno));
 	conn->last_err = err_from_code(code, system_errno);
+	if (conn->last_err == ERR_FULL && is_of_index(code) && len > 0 && (size_t)len < sizeof(sentence))
+		(void)snprintf(sentence + len, sizeof(sentence) - (size_t)len,
+		               ". The first to open a store needs 32 KiB beside it, also to read: make room, and try again");
 	/* What is no database is a damaged store only where a store has been: its witness stands beside it. */
 	if (code == SQLITE_NOTADB && access(conn->engine->witness_path, F_OK) != 0)
 		conn->last_err = ERR_FOREIGN;

@@ -255,18 +255,14 @@ raise_epoch(const struct store_conf *conf, const char *path, uint32_t epoch, uin
 	return err;
 }
 
-enum err
-sqlite_restore(const struct store_conf *conf, struct str rest, const char *path, char why_out[512])
+static enum err
+restore_locked(const struct store_conf *conf, struct engine *engine, const char *path, char why_out[512])
 {
-	AUTO(sql_engine_free) struct engine          *engine = NULL;
 	AUTO(unlink_unfinished) struct unfinished file = { { 0 } };
 	struct meta                               meta = { 0 };
 	struct witness                            witness;
 	uint32_t                                  epoch = 0;
 
-	TRY(sql_engine_make(conf, rest, true, &engine, why_out));
-	TRY(store_file_lock(arena_c(engine->arena, arena_printf(engine->arena, "%s.lock", engine->path)), engine->clock,
-	                    &engine->lock_fd, why_out));
 	TRY(start_file(&file, engine->path, ".restoring", why_out));
 	TRY(fetch_copy(conf, path, file.path, &meta, why_out));
 	TRY(retire(engine, &meta.id, &epoch, why_out));
@@ -288,4 +284,18 @@ sqlite_restore(const struct store_conf *conf, struct str rest, const char *path,
 	}
 	why_out[0] = '\0';
 	return OK;
+}
+
+enum err
+sqlite_restore(const struct store_conf *conf, struct str rest, const char *path, char why_out[512])
+{
+	AUTO(sql_engine_free) struct engine *engine = NULL;
+	enum err                             err;
+
+	TRY(sql_engine_make(conf, rest, true, &engine, why_out));
+	TRY(sql_engine_lock(engine, why_out));
+	err = restore_locked(conf, engine, path, why_out);
+	if (err != OK)
+		sql_engine_undo_lock(engine);
+	return err;
 }

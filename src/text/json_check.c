@@ -11,6 +11,7 @@
 #include "text/json_string.h"
 #include "text/utf8.h"
 
+#define LEVELS_MAX  256                          /* of what is only spoiled by lying too deep */
 #define NAMES_MAX   ((size_t)JSON_DEPTH_MAX * JSON_MEMBERS_MAX)
 
 enum want {
@@ -39,7 +40,7 @@ struct check {
 	size_t        at;
 	enum want     want;
 	size_t        depth;
-	struct level  levels[JSON_DEPTH_MAX];
+	struct level  levels[LEVELS_MAX];
 	struct buf    names;
 	const char   *what;
 	size_t        fault_at;
@@ -53,6 +54,18 @@ fault(struct check *check, const char *what, size_t at)
 	check->what = what;
 	check->fault_at = at;
 	return ERR_BAD_REQUEST;
+}
+
+/* A rule of ours is broken, not one of JSON's: within one of the watch's values that spoils this value alone. */
+static enum err
+spoil(struct check *check, const char *what, size_t at)
+{
+	const struct json_watch *watch = check->watch;
+
+	if (!watch || !watch->spoiled || check->depth < watch->spoils_from)
+		return fault(check, what, at);
+	watch->spoiled(watch->ctx, what);
+	return OK;
 }
 
 static bool
@@ -99,11 +112,16 @@ take_string(struct check *check, struct str *inside_out)
 		if (check->text.at[check->at] != '\\')
 			return fault(check, "a control byte stands in a string", check->at);
 		rest = str_skip(check->text, check->at);
-		if (!json_take_escape(&rest, &rune))
+		if (json_take_escape(&rest, &rune)) {
+			if (rune == 0)
+				TRY(spoil(check, "\\u0000 is not accepted", check->at));
+			check->at = check->text.len - rest.len;
+		} else if (json_is_surrogate(rest)) {
+			TRY(spoil(check, "an escape stands for no character", check->at));
+			check->at += JSON_UNIT_LEN;
+		} else {
 			return fault(check, "an escape stands for no character", check->at);
-		if (rune == 0)
-			return fault(check, "\\u0000 is not accepted", check->at);
-		check->at = check->text.len - rest.len;
+		}
 	}
 	*inside_out = str_of(check->text.at + opening + 1, check->at - opening - 1);
 	check->at++;
@@ -219,12 +237,15 @@ note_name(struct check *check, struct str raw, size_t at)
 	uint64_t      bit = (uint64_t)1 << (name.hash >> 58);
 	size_t        count = check->names.len / sizeof(name);
 
-	if (count - level->names_from == JSON_MEMBERS_MAX)
-		return fault(check, "an object has too many members", at);
-	if ((level->names_seen & bit) != 0 && is_doubled(check, &name, level->names_from, count))
-		return fault(check, "a member name is doubled", at);
-	level->names_seen |= bit;
 	level->name = raw;
+	/* What lies too deep is spoiled already; its names are not counted. */
+	if (check->depth > JSON_DEPTH_MAX)
+		return OK;
+	if (count - level->names_from == JSON_MEMBERS_MAX)
+		return spoil(check, "an object has too many members", at);
+	if ((level->names_seen & bit) != 0 && is_doubled(check, &name, level->names_from, count))
+		return spoil(check, "a member name is doubled", at);
+	level->names_seen |= bit;
 	buf_put(&check->names, str_of(&name, sizeof(name)));
 	return OK;
 }
@@ -293,8 +314,10 @@ tell(const struct check *check, size_t from)
 static enum err
 open_container(struct check *check, bool object)
 {
-	if (check->depth == JSON_DEPTH_MAX)
+	if (check->depth == LEVELS_MAX)
 		return fault(check, "the JSON is nested too deeply", check->at);
+	if (check->depth >= JSON_DEPTH_MAX)
+		TRY(spoil(check, "the JSON is nested too deeply", check->at));
 	check->levels[check->depth++] = (struct level){ .object = object, .names_from = check->names.len / sizeof(struct name),
 		                                        .name = STR_EMPTY, .from = check->at };
 	check->want = object ? WANT_FIRST_NAME : WANT_FIRST_ELEMENT;

@@ -94,3 +94,11 @@ json_take_escape(struct str *rest, uint32_t *rune_out)
 	*rune_out = (uint32_t)meant[letter - letters];
 	return true;
 }
+
+bool
+json_is_surrogate(struct str text)
+{
+	uint32_t unit;
+
+	return read_unit(text, &unit) && unit >= 0xd800 && unit <= 0xdfff;
+}

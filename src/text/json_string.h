@@ -15,3 +15,6 @@ size_t json_plain_len(struct str text);
  * surrogate pair are taken as one.  False, and nothing taken, if it stands for no character.
  */
 bool json_take_escape(struct str *rest, uint32_t *rune_out);
+/* One half of a surrogate pair: written as JSON wants it, but it stands for no character. */
+#define JSON_UNIT_LEN 6
+bool json_is_surrogate(struct str text);

@@ -40,11 +40,11 @@ def make_cert(home, name="client", algorithm=("rsa:2048",), days=30, password=No
     return both
 
 
-def expired_cert(home):
-    """openssl of Debian 12 makes none."""
+def expired_cert(home, later=0):
+    """Good from 9 days ago until 2 days ago, or so many days later; openssl of Debian 12 makes none."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "report")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(later)
     cert = x509.CertificateBuilder(name, name, key.public_key(), 7, now - datetime.timedelta(9), now - datetime.timedelta(2)).sign(
         key, hashes.SHA256())
     pem = home / "expired.pem"

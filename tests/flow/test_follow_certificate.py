@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Client credentials with a certificate: what is sent is checked by openssl, and by the store's own issuer."""
 import base64
+import datetime
 import hashlib
 import json
 import pathlib
@@ -103,8 +104,9 @@ def test_each_assertion_is_new_and_a_refused_token_is_had_anew(tm, far, store, i
 def test_an_encrypted_key_needs_its_password(tm, far, store, issuer, home):
     pem = make_cert(home, password="open sesame")
     env = env_of(issuer, pem)
-    sync(tm, far, store, env, code=4, error="private key")
-    sync(tm, far, store, {**env, "AZURE_CLIENT_CERTIFICATE_PASSWORD": "wrong"}, code=4, error="private key")
+    sync(tm, far, store, env, code=4, error="private key that is encrypted, and no password is given")
+    sync(tm, far, store, {**env, "AZURE_CLIENT_CERTIFICATE_PASSWORD": "wrong"}, code=4,
+         error="private key that the password given does not open")
     assert not issuer.posts
     done, _ = sync(tm, far, store, {**env, "AZURE_CLIENT_CERTIFICATE_PASSWORD": "open sesame"})
     assert "sesame" not in done.stderr
@@ -126,7 +128,7 @@ def test_files_that_are_no_certificate_and_key(tm, far, store, issuer, home, pem
     other = make_cert(home, "other").read_text()
     other_key = other[other.index("-----BEGIN PRIVATE"):]
     for body, words in [("", "is empty"), (cert, "no private key"), (key, "no certificate"), (cert + other_key, "not that of"),
-                        ("x" * 70000, "too large"), (cert.replace("M", "N", 3) + key, "no certificate")]:
+                        ("x" * 70000, "longer than 64 kib"), (cert.replace("M", "N", 3) + key, "no certificate")]:
         bad = home / "bad.pem"
         bad.write_text(body)
         bad.chmod(0o600)
@@ -190,6 +192,9 @@ def test_a_redirect_is_not_followed_with_the_assertion(tm, far, store, issuer, p
 def test_doctor_looks_at_the_certificate(tm, far, store, issuer, pem, home):
     done, _ = sync(tm, far, store, env_of(issuer, pem), command="doctor")
     assert "good  client" in done.stdout and "29 days" in done.stdout
+    soon = make_cert(home, "soon", days=5)
+    done, _ = sync(tm, far, store, env_of(issuer, soon), command="doctor")
+    assert "warn  client" in done.stdout and "its certificate ends in" in done.stdout
     old = expired_cert(home)
     done, _ = sync(tm, far, store, env_of(issuer, old), command="doctor", code=10)
     assert "fault client" in done.stdout and "expired" in done.stdout
@@ -328,6 +333,29 @@ def test_a_client_that_has_a_secret_has_no_certificate(own, pem):
     assert ask(own, assertion(own, pem))[:2] == (401, 700027)
     own.runner("client", "remove", own.made["clientId"], store=own.store)
     assert ask(own, assertion(own, pem))[:2] == (401, 700027)
+
+
+def test_the_list_of_clients_tells_what_each_signs_in_with(tm, store, home, pem):
+    (home / "secret").write_text(issued("a secret of a person's own"))
+    made = json.loads(tm("client", "add", "--json", "--role", "Calendars.Read", "--certificate", pem, store=store).stdout)
+    both = json.loads(tm("client", "add", "--json", "--role", "Calendars.Read", "--certificate", pem, "--secret-file", home / "secret",
+                         store=store).stdout)
+    listed = {line["id"]: line for line in map(json.loads, tm("client", "list", "--json", store=store).stdout.splitlines())}
+    alone = listed[made["clientId"]]
+    assert alone["certificateThumbprint"] == made["certificateThumbprint"] and not alone["hasSecret"]
+    assert listed[both["clientId"]]["hasSecret"]
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(30)
+    assert abs(datetime.datetime.fromisoformat(alone["certificateEndDateTime"].replace("Z", "+00:00")) - end) < datetime.timedelta(hours=1)
+    text = {line.split()[0]: line for line in tm("client", "list", store=store).stdout.splitlines()}
+    assert f"  cert until {alone['certificateEndDateTime'][:10]}  Calendars" in text[made["clientId"]]
+    assert "  secret, cert until 20" in text[both["clientId"]]
+
+
+def test_a_certificate_that_is_not_good_now_is_registered_with_a_warning(tm, store, home, pem):
+    add = ("client", "add", "--role", "Calendars.Read", "--certificate")
+    assert "certificate" not in tm(*add, pem, store=store).stderr
+    tm(*add, expired_cert(home), store=store, error="has expired at")
+    tm(*add, expired_cert(home, 30), store=store, error="is not good before")
 
 
 def test_what_is_registered_is_an_rsa_certificate(tm, store, home, pem):

@@ -115,9 +115,11 @@ def test_content__begins_anew_when_it_has_changed_meanwhile(far, sync, home):
 def test_content__that_is_late_or_to_be_paid_for_is_asked_for_again(far, sync, home):
     late, dear = far.record("late", 404), far.record("dear", 402)
     far.record("bad", 403)
-    assert "1 waiting, 1 need payment, 1 refused" in sync().stderr
+    told = sync(code=8).stderr
+    assert "1 waiting, 1 need payment, 1 refused" in told
+    assert "the content of bad is refused: the answer is 403" in told
     far.files[late], far.files[dear] = b"now", b"paid"
-    sync()
+    sync(code=8)
     assert whole(home) == {"r-late": b"now", "r-dear": b"paid"}
 
 
@@ -128,7 +130,7 @@ def test_content__elsewhere_gets_no_bearer(far, sync, home):
         far.record("moved", lambda request: request.send(302, b"", {"Location": f"http://127.0.0.1:{stranger.port}/y"}))
         far.record("circle", lambda request: request.send(302, b"", {"Location": request.far.base + request.handler.path}))
         far.record("down", lambda request: request.send(302, b"", {"Location": "http://example.com/"}))
-        sync()
+        sync(code=8, error="its URL leads to another origin")
         assert [path for path, _ in stranger.requests] == ["/y"]
         assert "Authorization" not in stranger.requests[0][1]
         assert whole(home) == {"r-moved": b"{}"}

@@ -125,7 +125,8 @@ def test_a_sign_in_that_fails_ends_with_4(issuer, run, far, kept, answer, words)
 
 
 @pytest.mark.parametrize("answer, status, words", [
-    (error("invalid_request", "AADSTS90002: Tenant not found"), 4, "AADSTS90002"),
+    (error("invalid_request", "AADSTS90002: Tenant not found"), 4,
+     "the device code endpoint answers 400: invalid_request AADSTS90002"),
     ((503, {}, {}), 5, "503"),
     ((200, "<html>", {"Content-Type": "text/html"}), 4, "cannot be understood"),
     ((200, [], {}), 4, "cannot be understood"),

@@ -182,7 +182,7 @@ def test_scope__cannot_be_changed_while_somebody_follows(tm, store, far, running
     watch.stop()
     tm("scope", "forget", "calendars", store="sqlite:/nowhere/none.db", code=6)
     tm("scope", "forget", store=store, code=2)
-    tm("scope", "list", store=store, code=2, error="help scope")
+    tm("scope", "list", store=store, code=2, error="status")
 
 
 # ---- a page that is forgotten under way ------------------------------------------------------------------------

@@ -67,6 +67,28 @@ def test_sql__the_columns_are_those_of_the_page(followed):
             assert [row[1] for row in db.execute(f"PRAGMA table_info({name})")] == columns, name
 
 
+def test_sql__created_rows_of_items_that_are_gone(followed, tm, store):
+    """As the page says: those of the first listing go, later ones stay without a value."""
+    far = FarEnd()
+    try:
+        far.put("first", name="a")
+        far.put("kept", name="b")
+        tm("sync", far.url, "--scope", "other", store=store)
+        far.put("later", name="c")
+        far.put("kept", name="d")
+        tm("sync", far.url, store=store)
+        far.remove("first")
+        far.remove("later")
+        tm("sync", far.url, store=store)
+        rows = ask(followed, "SELECT n, change, id, value FROM changes WHERE scope = 'other' ORDER BY n")
+        assert {(row["change"], row["id"], row["value"] is None) for row in rows} == {
+            ("created", "kept", False), ("updated", "kept", False), ("created", "later", True), ("removed", "first", True),
+            ("removed", "later", True)}
+        assert len({row["n"] for row in rows}) == len(rows)
+    finally:
+        far.close()
+
+
 def test_sql__an_item_is_found_by_its_id_without_a_search(followed):
     with sqlite3.connect(f"file:{followed}?mode=ro", uri=True) as db:
         plan = "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {QUERIES[6]}"))

@@ -187,7 +187,9 @@ def test_a_secret_from_a_file(served, home, tm):
 
 def test_clients_are_listed_exported_and_imported_without_their_secrets(served, tm, home):
     listed = tm("client", "list", store=served.store).stdout
-    assert served.app.id in listed and "Calendars.Read" in listed
+    assert served.app.id in listed and "Calendars.Read" in listed and "  secret  " in listed
+    one = json.loads(tm("client", "list", "--json", store=served.store).stdout.splitlines()[0])
+    assert one["hasSecret"] is True and "certificateThumbprint" not in one
     lines = tm("export", store=served.store).stdout
     assert served.app.id in lines and "$argon2id$" in lines and served.app.secret not in lines
     tm("import", "-", store=f"sqlite:{home}/copy.db", input=lines)

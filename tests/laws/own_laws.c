@@ -478,7 +478,7 @@ open_batch(struct batch *batch, const char *dir, uint64_t seed, unsigned count, 
 		fail_msg("%s", why);
 	assert_int_equal(follow_curl_open(&curl, &batch->curl), OK);
 	batch->source = follow_curl_source(batch->curl);
-	batch->bearer = (struct follow_bearer){ batch, get_bearer };
+	batch->bearer = (struct follow_bearer){ batch, get_bearer, NULL };
 	batch->arena = arena_open((size_t)16 << 20);
 	buf_open(&batch->lines, (size_t)1 << 20);
 	for (unsigned i = 0; i < count; i++) {

@@ -173,7 +173,7 @@ test_said__never_what_was_sent_nor_anything_like_a_token(void **state)
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_true(str_eq(follow_client_said(str_from_c(bad[i]), STR("my secret"), desk.arena), STR(": e ")));
+		assert_true(str_eq(follow_client_said(str_from_c(bad[i]), STR("my secret"), desk.arena), STR(": e")));
 	assert_int_equal(follow_client_said(STR("{\"error\":\"my secret\"}"), STR("my secret"), desk.arena).len, 0);
 	desk_close(&desk);
 }

@@ -23,15 +23,17 @@ test_wait__reads_all_three_forms_of_retry_after(void **state)
 	assert_int_equal(follow_wait_asked(STR("0"), NOON), 1);
 	assert_int_equal(follow_wait_asked(STR("Sun, 06 Nov 1994 08:49:47 GMT"), NOON), 10001);
 	assert_int_equal(follow_wait_asked(STR("Sun, 06 Nov 1994 08:49:27 GMT"), NOON), 1);
-	assert_int_equal(follow_wait_asked(STR("Mon, 07 Nov 1994 08:49:37 GMT"), NOON), FOLLOW_ASKED_MAX_MS);
+	assert_int_equal(follow_wait_asked(STR("Mon, 07 Nov 1994 08:49:37 GMT"), NOON), 86400001);
 	assert_int_equal(follow_wait_asked(STR("999999999999999"), NOON), FOLLOW_ASKED_MAX_MS);
+	assert_int_equal(follow_wait_asked(STR("9999999999999999"), NOON), FOLLOW_ASKED_MAX_MS);
+	assert_int_equal(follow_wait_asked(STR("99999999999999999999.5"), NOON), FOLLOW_ASKED_MAX_MS);
 }
 
 static void
 test_wait__what_cannot_be_read_is_no_wish(void **state)
 {
 	static const char *const bad[] = { "", "soon", "-1", "+1", "1.", ".5", "1,5", "1e3", "0x10", "1 2", "1.2.3",
-		                           "Sun, 06 Nov 1994", "9999999999999999", "1.-5" };
+		                           "Sun, 06 Nov 1994", "999999999999999999x", "1.-5" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -144,7 +144,7 @@ static void
 test_json_check__whoever_watches_is_told_each_value_when_it_ends(void **state)
 {
 	struct buf        told;
-	struct json_watch watch = { &told, 2, note };
+	struct json_watch watch = { .ctx = &told, .depth = 2, .told = note };
 
 	buf_open(&told, 4096);
 	assert_int_equal(json_check_watched(STR(" {\"a\" : [1, {\"x\":[2]} , \"s\"], \"b\\n\":{ \"c\":null},\"d\":-1.5 } "),
@@ -154,6 +154,39 @@ test_json_check__whoever_watches_is_told_each_value_when_it_ends(void **state)
 	assert_string_equal(told.at, "2 =1|2 ={\"x\":[2]}|2 =\"s\"|1 a=[1, {\"x\":[2]} , \"s\"]|"
 	                             "2 c=null|1 b\\n={ \"c\":null}|1 d=-1.5|");
 	buf_close(&told);
+}
+
+static void
+note_spoiled(void *ctx, const char *what)
+{
+	buf_printf(ctx, "[%s]", what);
+}
+
+static void
+assert_spoils(struct arena *arena, const char *text, enum err wanted, const char *wanted_told)
+{
+	AUTO(buf_close) struct buf told = { 0 };
+	struct json_watch          watch = { .ctx = &told, .depth = 2, .told = note, .spoils_from = 2, .spoiled = note_spoiled };
+
+	buf_open(&told, 4096);
+	assert_int_equal(json_check_watched(str_from_c(text), 1 << 20, &watch, arena, NULL), wanted);
+	buf_put_char(&told, '\0');
+	assert_string_equal(told.at, wanted_told);
+}
+
+static void
+test_json_check__what_breaks_only_our_rules_may_spoil_a_value_alone(void **state)
+{
+	assert_spoils(*state, "[[\"\\u0000\"],[7]]", OK, "[\\u0000 is not accepted]2 =\"\\u0000\"|1 =[\"\\u0000\"]|2 =7|1 =[7]|");
+	assert_spoils(*state, "[{\"\\ud800\":1}]", OK,
+	              "[an escape stands for no character]2 \\ud800=1|1 ={\"\\ud800\":1}|");
+	assert_spoils(*state, "[{\"a\":1,\"a\":2}]", OK, "2 a=1|[a member name is doubled]2 a=2|1 ={\"a\":1,\"a\":2}|");
+	/* Outside those values, and against the grammar, all is as it was. */
+	assert_spoils(*state, "[\"\\u0000\"]", ERR_BAD_REQUEST, "");
+	assert_spoils(*state, "{\"a\":1,\"a\":2}", ERR_BAD_REQUEST, "1 a=1|");
+	assert_spoils(*state, "[[\"\\x\"]]", ERR_BAD_REQUEST, "");
+	assert_spoils(*state, "[[\"\\ud80\"]]", ERR_BAD_REQUEST, "");
+	assert_spoils(*state, "[[7}]", ERR_BAD_REQUEST, "2 =7|");
 }
 
 /* Names are summed up eight bytes at a time, those with escapes in another way: both must come to the same. */
@@ -186,6 +219,7 @@ main(void)
 		TEST_WITH_ARENA(test_json_check__has_limits),
 		TEST_WITH_ARENA(test_json_check__agrees_with_json_read),
 		TEST_WITH_ARENA(test_json_check__whoever_watches_is_told_each_value_when_it_ends),
+		TEST_WITH_ARENA(test_json_check__what_breaks_only_our_rules_may_spoil_a_value_alone),
 		TEST_WITH_ARENA(test_json_check__long_names_are_doubled_in_any_spelling),
 	};
 

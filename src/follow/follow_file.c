@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#define POLL_MS 100
+
+int
+follow_file_open(const struct follow_file *file)
+{
+	return open(file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* A pipe nobody has opened for writing reads as ended, but is not ready: what is not ready is not read. */
+static bool
+is_ready(int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	return poll(&wait, 1, POLL_MS) > 0;
+}
+
+int
+follow_file_read(const struct follow_file *file, int fd, char *bytes, size_t size, size_t *len_out)
+{
+	int64_t end_ms = clock_mono_ms(file->clock) + FOLLOW_FILE_MS;
+	size_t  len = 0;
+
+	while (len < size) {
+		ssize_t got;
+
+		if (file->stopped && file->stopped(file->stopped_ctx))
+			return ECANCELED;
+		if (clock_mono_ms(file->clock) >= end_ms)
+			return ETIMEDOUT;
+		if (!is_ready(fd))
+			continue;
+		got = read(fd, bytes + len, size - len);
+		if (got < 0 && errno != EINTR && errno != EAGAIN)
+			return errno;
+		if (got == 0) {
+			*len_out = len;
+			return 0;
+		}
+		len += got > 0 ? (size_t)got : 0;
+	}
+	return EFBIG;
+}

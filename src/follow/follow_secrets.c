@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_secrets.h"
+
+#include <stdlib.h>
+
+#include "text/hex.h"
+
+#define SECRET_MAX ((size_t)64 << 10)
+
+/* ---- one ------------------------------------------------------------------------------------ */
+
+bool
+follow_secret_stands_in(struct str secret, struct str text)
+{
+	return secret.len >= FOLLOW_SECRET_MIN && memmem(text.at, text.len, secret.at, secret.len) != NULL;
+}
+
+/* What is no escape stands for itself: this looks for a secret, and judges no link. */
+static struct str
+unescaped(struct str link, struct arena *arena)
+{
+	char  *text = arena_take_raw(arena, link.len + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < link.len; i++) {
+		int high = i + 2 < link.len && link.at[i] == '%' ? hex_value(link.at[i + 1]) : -1;
+		int low = high >= 0 ? hex_value(link.at[i + 2]) : -1;
+
+		text[len++] = (char)(low >= 0 ? high << 4 | low : link.at[i]);
+		i += low >= 0 ? 2 : 0;
+	}
+	return str_of(text, len);
+}
+
+bool
+follow_secret_stands_in_link(struct str secret, struct str link, struct arena *arena)
+{
+	return follow_secret_stands_in(secret, link) ||
+	       (memchr(link.at, '%', link.len) && follow_secret_stands_in(secret, unescaped(link, arena)));
+}
+
+/* How many bytes the text begins with stand somewhere in the secret, one after the other. */
+static size_t
+common_len(struct str secret, struct str text, size_t least)
+{
+	size_t len = least;
+
+	if (text.len < least || !memmem(secret.at, secret.len, text.at, least))
+		return 0;
+	while (len < text.len && len < secret.len && memmem(secret.at, secret.len, text.at, len + 1))
+		len++;
+	return len;
+}
+
+void
+follow_secret_mask(struct str secret, char *text, size_t len)
+{
+	size_t least = secret.len < FOLLOW_SECRET_PART ? secret.len : FOLLOW_SECRET_PART;
+
+	if (secret.len < FOLLOW_SECRET_MIN)
+		return;
+	for (size_t at = 0; at + least <= len;) {
+		size_t common = common_len(secret, str_of(text + at, len - at), least);
+
+		memset(text + at, '*', common);
+		at += common > 0 ? common : 1;
+	}
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+struct follow_secrets *
+follow_secrets_open(void)
+{
+	struct follow_secrets *secrets = calloc(1, sizeof(*secrets));
+
+	MUST(secrets != NULL);
+	for (size_t i = 0; i < FOLLOW_SECRETS_KEPT; i++)
+		buf_open(&secrets->known[i], SECRET_MAX);
+	return secrets;
+}
+
+void
+follow_secrets_close(struct follow_secrets **secrets)
+{
+	if (!*secrets)
+		return;
+	for (size_t i = 0; i < FOLLOW_SECRETS_KEPT; i++)
+		buf_close(&(*secrets)->known[i]);
+	free(*secrets);
+	*secrets = NULL;
+}
+
+void
+follow_secrets_note(struct follow_secrets *secrets, struct str secret)
+{
+	struct buf *oldest = &secrets->known[secrets->next];
+
+	if (secret.len < FOLLOW_SECRET_MIN)
+		return;
+	for (size_t i = 0; i < FOLLOW_SECRETS_KEPT; i++)
+		if (str_eq(buf_str(&secrets->known[i]), secret))
+			return;
+	buf_cut(oldest, 0);
+	buf_put(oldest, str_first(secret, SECRET_MAX));
+	MUST(buf_err(oldest) == OK);
+	secrets->next = (secrets->next + 1) % FOLLOW_SECRETS_KEPT;
+}
+
+bool
+follow_secrets_stand_in(const struct follow_secrets *secrets, struct str text)
+{
+	for (size_t i = 0; secrets && i < FOLLOW_SECRETS_KEPT; i++)
+		if (follow_secret_stands_in(buf_str(&secrets->known[i]), text))
+			return true;
+	return false;
+}
+
+bool
+follow_secrets_stand_in_link(const struct follow_secrets *secrets, struct str link, struct arena *arena)
+{
+	for (size_t i = 0; secrets && i < FOLLOW_SECRETS_KEPT; i++)
+		if (follow_secret_stands_in_link(buf_str(&secrets->known[i]), link, arena))
+			return true;
+	return false;
+}
+
+void
+follow_secrets_mask(const struct follow_secrets *secrets, char *text, size_t len)
+{
+	for (size_t i = 0; secrets && i < FOLLOW_SECRETS_KEPT; i++)
+		follow_secret_mask(buf_str(&secrets->known[i]), text, len);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow/follow_secrets.h"
+
+#include "follow_test.h"
+
+#define LONG "abcdefghijklmnopqrstuvwxyz0123456789"
+
+static void
+assert_masked(const char *secret, const char *before, const char *after)
+{
+	char text[200];
+
+	(void)snprintf(text, sizeof(text), "%s", before);
+	follow_secret_mask(str_from_c(secret), text, strlen(text));
+	assert_string_equal(text, after);
+}
+
+static void
+test_secrets__are_masked_whole_in_parts_and_side_by_side(void **state)
+{
+	(void)state;
+	assert_masked(LONG, "x " LONG " y", "x ************************************ y");
+	assert_masked(LONG, "klmnopqrstuvwxyz", "****************");
+	assert_masked(LONG, "klmnopqrstuvwxy", "klmnopqrstuvwxy");
+	assert_masked("tok.en-1", "tok.en-1tok.en-1 tok.en-", "**************** tok.en-");
+	assert_masked("tok.en-", "tok.en-", "tok.en-");
+	assert_masked(LONG, "", "");
+}
+
+static void
+test_secrets__are_found_in_links_however_escaped(void **state)
+{
+	struct arena *arena = arena_open((size_t)1 << 20);
+
+	(void)state;
+	assert_true(follow_secret_stands_in_link(STR("a+secret/x="), STR("https://h/?t=a+secret/x="), arena));
+	assert_true(follow_secret_stands_in_link(STR("a+secret/x="), STR("https://h/?t=a%2bsecret%2Fx%3D"), arena));
+	assert_true(follow_secret_stands_in_link(STR("a+secret/x="), STR("https://h/%?t=%61+secret/x=%"), arena));
+	assert_false(follow_secret_stands_in_link(STR("a+secret/x="), STR("https://h/?t=a+secret/x%"), arena));
+	assert_false(follow_secret_stands_in_link(STR("short"), STR("https://h/?t=short"), arena));
+	arena_close(&arena);
+}
+
+static void
+test_secrets__the_newest_are_known_and_nothing_is_asked_of_none(void **state)
+{
+	struct follow_secrets *secrets = follow_secrets_open();
+	struct arena          *arena = arena_open((size_t)1 << 20);
+	char                   text[32];
+
+	(void)state;
+	for (int i = 0; i <= FOLLOW_SECRETS_KEPT; i++) {
+		(void)snprintf(text, sizeof(text), "secret-number-%d", i);
+		follow_secrets_note(secrets, str_from_c(text));
+		follow_secrets_note(secrets, str_from_c(text));
+	}
+	follow_secrets_note(secrets, STR("short"));
+	assert_false(follow_secrets_stand_in(secrets, STR("secret-number-0")));
+	assert_true(follow_secrets_stand_in(secrets, STR("a secret-number-1!")));
+	assert_true(follow_secrets_stand_in(secrets, STR("secret-number-8")));
+	assert_true(follow_secrets_stand_in_link(secrets, STR("%73ecret-number-8"), arena));
+	assert_false(follow_secrets_stand_in(secrets, STR("short")));
+	assert_false(follow_secrets_stand_in(NULL, STR("secret-number-8")));
+	follow_secrets_mask(NULL, text, strlen(text));
+	assert_string_equal(text, "secret-number-8");
+	follow_secrets_mask(secrets, text, strlen(text));
+	assert_string_equal(text, "***************");
+	follow_secrets_close(&secrets);
+	arena_close(&arena);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_secrets__are_masked_whole_in_parts_and_side_by_side),
+		cmocka_unit_test(test_secrets__are_found_in_links_however_escaped),
+		cmocka_unit_test(test_secrets__the_newest_are_known_and_nothing_is_asked_of_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
