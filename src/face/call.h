@@ -44,7 +44,7 @@ struct call {
 	bool                   by_server;        /* a refusal of the server's own: Retry-After is its business */
 	bool                   must_block;       /* run me again where I may wait */
 	bool                   inner;            /* one of a batch */
-	bool                   pledged;          /* its success stands if the commit it shares does (commit.h) */
+	bool                   pledged;          /* its answer stands if the commit it shares does (commit.h) */
 	struct call           *next;             /* that waits for the same commit */
 };
 
@@ -58,7 +58,7 @@ enum err call_must_block(struct call *call) MUST_CHECK;
  * `outer`: NULL, or the batch.  False: it must run where it may wait; resp is then to be cleared.
  */
 bool call_run(const struct face *face, const struct call *outer, const struct http_req *req, struct http_resp *resp);
-/* Makes the answer a failure: of the refusal that was noted, or of what `err` stands for. */
+/* Whatever the answer was, it is now the failure that `err` stands for. */
 void call_fail(struct call *call, enum err err);
 
 /* "https://host", without a slash at the end. */

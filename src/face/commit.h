@@ -3,8 +3,9 @@
  * commit — calls that write and share one commit.  Private to the face room.
  *
  * The server makes the answers of such calls one after the other on one thread (http_app's groups).  Each has a
- * transaction of its own, which can be refused by itself; those that stand are pledged: their answers are ready, and
- * become failures if the one commit fails.  Nothing is told or audited as done before that.
+ * transaction of its own, which can be refused by itself; all are pledged: their answers are ready, and become failures
+ * if the one commit fails.  Refusals, too, for they may rest on what an earlier call of the group wrote.  Nothing is
+ * told or audited before that.
  */
 #pragma once
 
@@ -17,7 +18,7 @@ bool commit_takes(const struct http_req *req);
 
 /* The transaction of a call that writes; in the call's group, if it is made in one. */
 struct store_txn *call_begin(struct call *call);
-/* The call has been answered well.  False: it does not wait for a commit. */
+/* The call has been answered.  False: it does not wait for a commit. */
 bool commit_pledge(struct call *call);
 
 /* What the server calls; the context is the face. */

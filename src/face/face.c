@@ -352,6 +352,8 @@ answer_failure(struct call *call, enum err err)
 void
 call_fail(struct call *call, enum err err)
 {
+	call->refusal = REFUSAL_NONE;
+	call->detail = STR_EMPTY;
 	http_resp_clear(call->resp);
 	fields_put_common(call);
 	answer_failure(call, err);
@@ -382,7 +384,7 @@ call_run(const struct face *face, const struct call *outer, const struct http_re
 		fields_finish(call);
 	if (!outer)
 		fields_pack(call);
-	if (err != OK || !commit_pledge(call))
+	if (!commit_pledge(call))
 		call_audit(call);
 	return true;
 }
@@ -396,14 +398,15 @@ face_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 	return HTTP_BLOCKS;
 }
 
-/* The token endpoints are for those who are not known yet; everything below a version is not. */
+/* The token endpoints are for those who are not known yet; nothing else that takes a body is. */
 static bool
 is_known(const struct face *face, const struct http_req *req)
 {
-	struct caller caller;
-	const char   *why;
+	const struct call login = { .req = req };
+	struct caller     caller;
+	const char       *why;
 
-	if (!str_starts(req->path, STR("/v1.0/")) && !str_starts(req->path, STR("/beta/")))
+	if (face_is_login(&login))
 		return true;
 	return auth_check(face->parts.gate, http_req_field(req, "Authorization"), req->arena, &caller, &why) == OK;
 }

@@ -14,6 +14,7 @@
  * what our tokens name as their issuer is no address, since a store may be reached under many.
  */
 #include "face/call.h"
+#include "face/fields.h"
 
 #include "text/b64.h"
 #include "text/date.h"
@@ -76,6 +77,11 @@ static const struct login_fault bad_tenant = { 400, 90002, "invalid_request",
 	                                       "The tenant in the path must be its id, a GUID." };
 static const struct login_fault bad_form = { 400, 9002313, "invalid_request",
 	                                     "Invalid request. Request is malformed or invalid." };
+/* An assertion is meant for an address, and the Host field of a request is whatever its sender likes. */
+static const struct login_fault no_address = {
+	400, 700027, "invalid_client",
+	"Client assertions are taken where the server knows its own address: start it with --public-url."
+};
 static const struct login_fault no_grant = {
 	400, 900144, "invalid_request", "The request body must contain the following parameter: 'grant_type'."
 };
@@ -98,7 +104,7 @@ static const struct login_fault bad_assertion = {
 };
 static const struct login_fault stale_assertion = {
 	401, 700024, "invalid_client",
-	"The client assertion is not within its valid time range (ten minutes at most), or was used before."
+	"The client assertion is not within its valid time range (ten minutes at most)."
 };
 static const struct login_fault bad_scope = {
 	400, 1002012, "invalid_scope",
@@ -331,6 +337,10 @@ answer_token(struct call *call, const struct guid *tenant)
 
 	if (fault) {
 		answer_fault(call, fault);
+		return;
+	}
+	if (form.assertion.len > 0 && parts->public_url.len == 0 && !fields_is_loopback(call->req->authority)) {
+		answer_fault(call, &no_address);
 		return;
 	}
 	login.client_id = form.client_id;

@@ -19,8 +19,8 @@ static const char constant_fields[] =
 	"Access-Control-Expose-Headers: ETag, Location, Preference-Applied, Content-Range, request-id, client-request-id, "
 	"Retry-After\r\n";
 
-static bool
-is_loopback(struct str authority)
+bool
+fields_is_loopback(struct str authority)
 {
 	struct str host = str_starts(authority, STR("[")) ? str_first(authority, str_find(authority, ']') + 1)
 	                                                 : str_first(authority, str_find(authority, ':'));
@@ -40,7 +40,7 @@ fields_put_common(struct call *call)
 	http_resp_field(call->resp, "request-id", id);
 	http_resp_field(call->resp, "client-request-id", call->client_request_id.len ? call->client_request_id : id);
 	http_resp_constant_fields(call->resp, str_of(constant_fields, sizeof(constant_fields) - 1));
-	if (call->req->tls && !is_loopback(call->req->authority))
+	if (call->req->tls && !fields_is_loopback(call->req->authority))
 		http_resp_field(call->resp, "Strict-Transport-Security", STR("max-age=31536000"));
 }
 

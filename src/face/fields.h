@@ -7,6 +7,8 @@
 
 #include "face/call.h"
 
+/* Is the host of a Host field this very machine? */
+bool fields_is_loopback(struct str authority);
 /* Fields that every answer has, refusals too. */
 void fields_put_common(struct call *call);
 /* Notes a preference that was honoured; fields_finish() names them all in one Preference-Applied. */

@@ -471,6 +471,17 @@ make_up_name(struct follow *follow, struct str resource, struct str *name_out)
 	return ERR_CONFLICT;
 }
 
+/* It may be one whose forgetting was cut short: what it held must not become another's. */
+static enum err
+forget(struct follow *follow, int64_t sid)
+{
+	bool done = false;
+
+	while (!done)
+		TRY(replica_forget_scope(follow->replica, sid, &done));
+	return OK;
+}
+
 static enum err
 take_name(struct follow *follow, const struct replica_scope *scope)
 {
@@ -479,9 +490,8 @@ take_name(struct follow *follow, const struct replica_scope *scope)
 	TRY(replica_find_scope(follow->replica, scope->name, follow->page, &other));
 	if (!is_unheard(&other))
 		return ERR_CONFLICT;
-	TRY(replica_point_scope(follow->replica, other.sid, scope));
-	follow->sid = other.sid;
-	return OK;
+	TRY(forget(follow, other.sid));
+	return replica_add_scope(follow->replica, scope, &follow->sid);
 }
 
 static void

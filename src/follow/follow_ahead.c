@@ -264,6 +264,12 @@ fetch(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follo
 	MUST(ask->link.len <= FOLLOW_LINK_MAX);
 	lock(ahead);
 	if (ahead->is_lent) {
+		struct slot *lent = &ahead->slots[ahead->first];
+
+		/* Each slot is used in its turn: what one keeps is kept for all of them. */
+		arena_reset(lent->texts);
+		if (lent->body.size > FOLLOW_AHEAD_BYTES / SLOTS)
+			buf_close(&lent->body);
 		ahead->is_lent = false;
 		ahead->first = (ahead->first + 1) % SLOTS;
 		ahead->count--;

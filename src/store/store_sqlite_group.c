@@ -424,6 +424,9 @@ sql_group_settle(struct group *group)
 	struct turn *turn = &group->engine->turn;
 
 	group->is_settled = true;
+	/* Without the turn nothing was begun, and the writing connection is somebody else's. */
+	if (!group->holds)
+		return group->lost;
 	if (group->lost != OK)
 		lose_group(group->engine, group->lost);
 	else if (turn->kept_count > 0 || turn->members)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The calendars themselves over HTTP: create, read, update, delete, and what is refused with nothing lost."""
 import json
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -59,6 +61,15 @@ def test_a_path_that_ends_too_soon_names_nothing(one, path):
         reply = one.request(method, f"/v1.0/me/{path}", {"name": "x"} if method in ("PATCH", "POST") else None, one.bearer)
         assert reply.status in (400, 404, 405), (method, path, reply.body)
     assert names(one) == ["Calendar"]
+
+
+@pytest.mark.parametrize("path", ["/v1.0/me/calendars", "/V1.0/me/calendars", "/%761.0/me/calendars", "/bEtA/me/calendars", "/other"])
+def test_nobody_unknown_sends_a_body_however_the_path_is_spelt(one, path):
+    # The head alone: who has no bearer is told so at once, and the body is not waited for.
+    trust = ssl.create_default_context(cafile=one.ca)
+    with trust.wrap_socket(socket.create_connection(("127.0.0.1", one.port), timeout=10), server_hostname="127.0.0.1") as link:
+        link.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n".encode())
+        assert link.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
 def test_ids_with_any_bytes_are_found_again(server):

@@ -280,6 +280,17 @@ def ask(own, jwt, tenant=None, **changes):
     return reply.status, reply.json.get("error_codes", [0])[0], reply.json
 
 
+def test_an_assertion_is_not_taken_at_an_address_the_sender_chose(own, pem):
+    there = f"https://graph.contoso.example/{own.made['tenantId']}/oauth2/v2.0/token"
+    form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": own.made["clientId"],
+                                   "client_assertion_type": JWT_BEARER, "client_assertion": assertion(own, pem, aud=there),
+                                   "scope": "https://graph.microsoft.com/.default"})
+    reply = own.request("POST", f"/{own.made['tenantId']}/oauth2/v2.0/token", form,
+                        headers={"Content-Type": "application/x-www-form-urlencoded", "Host": "graph.contoso.example"})
+    assert reply.status == 400 and "--public-url" in reply.json["error_description"], reply.body
+    assert "access_token" not in reply.json
+
+
 @pytest.mark.parametrize("alg", ["PS256", "RS256"])
 def test_an_assertion_may_come_again_as_msal_sends_it(own, pem, alg):
     jwt = assertion(own, pem, alg)

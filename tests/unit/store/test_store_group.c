@@ -274,6 +274,82 @@ test_store_group__a_group_that_is_only_closed_leaves_nothing(void **state)
 	assert_int_equal(kit_faults(kit->store), 0);
 }
 
+struct trio {
+	struct kit *kit;
+	atomic_int  step;                        /* 1 the first has begun, 2 the second comes, 3 is in the middle, 4 may end */
+	atomic_int  good;
+};
+
+static void
+await_step(struct trio *trio, int step)
+{
+	while (atomic_load(&trio->step) < step)
+		(void)usleep(1000);
+}
+
+static void *
+first_of_trio(void *arg)
+{
+	struct trio      *trio = arg;
+	struct arena     *arena = arena_open((size_t)1 << 20);
+	struct store_txn *txn = store_begin(trio->kit->store, NULL, arena);
+	struct item       item = { .id = STR("a"), .body = STR("1") };
+
+	store_put(txn, &kit_feed, &item);
+	atomic_store(&trio->step, 1);
+	await_step(trio, 2);
+	(void)usleep(50000);                     /* so the second stands in line */
+	atomic_fetch_add(&trio->good, store_commit(&txn) == OK);
+	arena_close(&arena);
+	return NULL;
+}
+
+static void *
+second_of_trio(void *arg)
+{
+	struct trio      *trio = arg;
+	struct arena     *arena = arena_open((size_t)1 << 20);
+	struct store_txn *txn;
+	struct item       item = { .id = STR("b"), .body = STR("1") };
+
+	await_step(trio, 1);
+	atomic_store(&trio->step, 2);
+	txn = store_begin(trio->kit->store, NULL, arena);
+	store_put(txn, &kit_feed, &item);
+	atomic_store(&trio->step, 3);
+	await_step(trio, 4);
+	item.id = STR("c");
+	store_put(txn, &kit_feed, &item);
+	atomic_fetch_add(&trio->good, store_commit(&txn) == OK);
+	arena_close(&arena);
+	return NULL;
+}
+
+/* All of its calls were refused before they wrote: what others are in the middle of is none of its business. */
+static void
+test_store_group__an_empty_group_commits_nothing_of_others(void **state)
+{
+	struct kit         *kit = *state;
+	struct trio         trio = { .kit = kit };
+	struct store_group *group;
+	pthread_t           threads[2];
+
+	kit_open(kit);
+	assert_int_equal(kit_put(kit->store, kit->arena, "0", "1"), OK);
+	assert_int_equal(pthread_create(&threads[0], NULL, first_of_trio, &trio), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, second_of_trio, &trio), 0);
+	await_step(&trio, 3);
+	group = store_group_open(kit->store);
+	assert_int_equal(store_group_commit(group), OK);
+	store_group_close(&group);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "01");
+	atomic_store(&trio.step, 4);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(atomic_load(&trio.good), 2);
+	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "01 a2 b3 c4");
+}
+
 /* Members of the one commit come from groups and from single writers. */
 static void *
 group_writer_main(void *arg)
@@ -453,6 +529,7 @@ main(void)
 		ALONE(test_store_group__nobody_sees_a_group_before_its_commit),
 		ALONE(test_store_group__one_of_a_group_is_undone_alone),
 		ALONE(test_store_group__a_group_that_is_only_closed_leaves_nothing),
+		ALONE(test_store_group__an_empty_group_commits_nothing_of_others),
 		ALONE(test_store_group__groups_and_single_writers_share_the_turn),
 		ALONE(test_store_group__killed_writers_lose_nothing_acknowledged),
 	};
