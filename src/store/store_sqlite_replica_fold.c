@@ -17,7 +17,7 @@
 #include <sqlite3.h>
 
 #define PIECE       20000
-#define SMALL_ROUND 200000                       /* rows: their entries are some 30 MB of log */
+#define SMALL_ROUND 1000000                      /* rows: with ids of 150 bytes their entries are some 190 MB of log */
 
 struct fold {
 	struct replica              *replica;
