@@ -9,6 +9,9 @@
  * The oldest page stays lent until the next call, since the follower still reads it; by then it has stored it.  Before
  * the thread asks for another page, the last one is in the spool; with the page that the follower asks for next, all
  * before it are stored.  So of a page's stretch in the spool nothing is needed any more when the ring comes round.
+ *
+ * The far end need not wait until a page has been read: the next one is sent for by a guess, which the reading then
+ * bears out or not.
  */
 #include "follow/follow_ahead.h"
 
@@ -44,6 +47,7 @@ struct slot {                                    /* a page that was */
 	enum err            err;
 	struct follow_reply reply;
 	struct follow_page  page;                /* reply.page is this, or NULL */
+	bool                is_kept;             /* it lies in the spool */
 	struct str          why;
 };
 
@@ -52,6 +56,7 @@ struct follow_ahead {
 	struct arena            *lasting;
 	struct follow_origin     origin;
 	struct follow_spool     *spool;          /* the thread's */
+	struct follow_secrets   *shown;          /* the thread's: to the far end */
 	pthread_t                thread;
 	int                      ready_fd;       /* rises when a page is whole */
 
@@ -102,23 +107,34 @@ is_job(const struct job *job, const struct follow_ask *ask)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
+/* `waiting`: pages that are whole but not in the ring yet, and their bytes. */
 static bool
-has_room(const struct follow_ahead *ahead)
+has_room(const struct follow_ahead *ahead, size_t waiting, size_t bytes)
 {
-	size_t bytes = 0;
-
 	for (size_t i = 0; i < ahead->count; i++)
 		bytes += ahead->slots[(ahead->first + i) % SLOTS].body.len;
-	return ahead->count == 0 || (ahead->count < SLOTS && bytes < FOLLOW_AHEAD_BYTES);
+	return ahead->count + waiting == 0 || (ahead->count + waiting < SLOTS && bytes < FOLLOW_AHEAD_BYTES);
+}
+
+/* What was kept before it was read may be no page: then it is fetched anew. */
+static bool
+take_kept(struct follow_ahead *ahead, struct slot *slot, const struct follow_ask *ask)
+{
+	struct follow_page page;
+	struct str         why;
+
+	return follow_spool_take(ahead->spool, &ask->place, ask->link, &slot->body) == OK &&
+	       follow_page_read(buf_str(&slot->body), slot->texts, &page, &why) == OK;
 }
 
 static void
 get_page(struct follow_ahead *ahead, struct slot *slot, const struct follow_ask *ask)
 {
 	slot->why = STR_EMPTY;
+	slot->is_kept = false;
+	slot->err = OK;
 	slot->reply = (struct follow_reply){ .status = 200, .location = STR_EMPTY, .retry_after = STR_EMPTY, .date = STR_EMPTY };
-	slot->err = follow_spool_take(ahead->spool, &ask->place, ask->link, &slot->body);
-	if (slot->err == OK)
+	if (take_kept(ahead, slot, ask))
 		return;
 	buf_cut(&slot->body, 0);
 	slot->reply.body = STR_EMPTY;
@@ -127,26 +143,61 @@ get_page(struct follow_ahead *ahead, struct slot *slot, const struct follow_ask 
 		buf_put(&slot->body, slot->reply.body);
 }
 
-/* May the page after this one be asked for before this one is stored?  Then this one is safe, and *link_out leads there. */
 static bool
-leads_on(struct follow_ahead *ahead, struct slot *slot, struct str bearer, struct str *link_out)
+keep(struct follow_ahead *ahead, struct slot *slot)
 {
-	const struct job         *job = &slot->job;
-	const struct follow_page *page = &slot->page;
-	struct str                body = buf_str(&slot->body), why;
-	const char               *bad;
+	struct str body = buf_str(&slot->body);
 
-	if (slot->err != OK || slot->reply.status != 200 || follow_page_read(body, slot->texts, &slot->page, &why) != OK)
+	/* A page that repeats a bearer is for the follower to judge, and must not come to lie in a file. */
+	if (!slot->is_kept && !follow_secrets_stand_in(ahead->shown, body))
+		slot->is_kept = follow_spool_put(ahead->spool, &slot->job.place, buf_str(&slot->job.link), body) == OK;
+	return slot->is_kept;
+}
+
+/* May the page the link names be asked for before this one is stored?  Then this one is safe. */
+static bool
+may_lead_to(struct follow_ahead *ahead, struct slot *slot, struct str link)
+{
+	const char *bad;
+
+	return slot->job.place.round_ms != 0 && link.len <= FOLLOW_LINK_MAX &&
+	       follow_link_is_good(&ahead->origin, link, &bad) &&
+	       !follow_secrets_stand_in_link(ahead->shown, link, slot->texts) && keep(ahead, slot);
+}
+
+static bool
+is_answered(const struct slot *slot)
+{
+	return slot->err == OK && slot->reply.status == 200;
+}
+
+/* `ask`: of this page, and changed into what is asked for next. */
+static void
+start_next(struct follow_ahead *ahead, struct slot *slot, struct follow_ask *ask)
+{
+	const struct follow_source *source = ahead->conf.source;
+	bool                        is_room;
+
+	lock(ahead);
+	is_room = has_room(ahead, 1, slot->body.len);
+	unlock(ahead);
+	if (!source->start || !is_room || !is_answered(slot) || !follow_page_guess_next(buf_str(&slot->body), &ask->link) ||
+	    !may_lead_to(ahead, slot, ask->link))
+		return;
+	ask->place.page++;
+	source->start(source->ctx, ask, slot->texts);
+}
+
+static bool
+leads_on(struct follow_ahead *ahead, struct slot *slot, struct str *link_out)
+{
+	struct str why;
+
+	if (!is_answered(slot) || follow_page_read(buf_str(&slot->body), slot->texts, &slot->page, &why) != OK)
 		return false;
-	slot->reply.page = page;
-	if (job->place.round_ms == 0 || page->is_last || page->link.len > FOLLOW_LINK_MAX ||
-	    !follow_link_is_good(&ahead->origin, page->link, &bad))
-		return false;
-	/* A page that repeats the bearer is for the follower to judge, and must not come to lie in a file. */
-	if (follow_secret_stands_in(bearer, body) || follow_secret_stands_in_link(bearer, page->link, slot->texts))
-		return false;
-	*link_out = page->link;
-	return follow_spool_put(ahead->spool, &job->place, buf_str(&job->link), body) == OK;
+	slot->reply.page = &slot->page;
+	*link_out = slot->page.link;
+	return !slot->page.is_last && may_lead_to(ahead, slot, *link_out);
 }
 
 /* With the lock held, and let go of while it fetches. */
@@ -164,17 +215,19 @@ do_next(struct follow_ahead *ahead)
 	ask.link = buf_str(&slot->job.link);
 	arena_reset(slot->texts);
 	ask.bearer = arena_copy(slot->texts, buf_str(&ahead->bearer));
+	follow_secrets_note(ahead->shown, ask.bearer);
 	ahead->has_next = false;
 	ahead->is_busy = true;
 	unlock(ahead);
 	get_page(ahead, slot, &ask);
-	goes_on = leads_on(ahead, slot, ask.bearer, &link);
+	start_next(ahead, slot, &ask);
+	goes_on = leads_on(ahead, slot, &link);
 	lock(ahead);
 	ahead->is_busy = false;
 	if (thrown == ahead->thrown) {
 		ahead->count++;
 		ahead->has_next = goes_on;
-		ahead->next.place = ask.place;
+		ahead->next.place = slot->job.place;
 		ahead->next.place.page++;
 		if (goes_on)
 			set_buf(&ahead->next.link, link);
@@ -189,7 +242,7 @@ run(void *ctx)
 
 	lock(ahead);
 	while (!ahead->quits) {
-		if (ahead->has_next && has_room(ahead)) {
+		if (ahead->has_next && has_room(ahead, 0, 0)) {
 			do_next(ahead);
 		} else {
 			MUST(pthread_cond_wait(&ahead->changed, &ahead->lock) == 0);
@@ -312,6 +365,7 @@ free_ahead(struct follow_ahead *ahead)
 		buf_close(&ahead->slots[i].body);
 		arena_close(&ahead->slots[i].texts);
 	}
+	follow_secrets_close(&ahead->shown);
 	buf_close(&ahead->next.link);
 	buf_close(&ahead->bearer);
 	arena_close(&ahead->lasting);
@@ -334,6 +388,7 @@ make_ahead(const struct follow_ahead_conf *conf)
 		buf_open(&ahead->slots[i].body, FOLLOW_PAGE_MAX);
 		ahead->slots[i].texts = arena_open(TEXTS_MAX);
 	}
+	ahead->shown = follow_secrets_open();
 	buf_open(&ahead->next.link, FOLLOW_LINK_MAX);
 	buf_open(&ahead->bearer, BEARER_MAX);
 	MUST(pthread_mutex_init(&ahead->lock, NULL) == 0 && pthread_cond_init(&ahead->changed, NULL) == 0);
@@ -380,5 +435,5 @@ follow_ahead_close(struct follow_ahead **ahead)
 struct follow_source
 follow_ahead_source(struct follow_ahead *ahead)
 {
-	return (struct follow_source){ ahead, fetch };
+	return (struct follow_source){ .ctx = ahead, .fetch = fetch };
 }

@@ -25,6 +25,9 @@ struct follow_curl {
 	CURL                   *easy;
 	struct buf              body;
 	char                    error[CURL_ERROR_SIZE];
+	struct curl_slist      *headers;         /* of the transfer under way */
+	bool                    is_under_way;
+	struct buf              started;         /* the link whose page was asked for before it is fetched; or empty */
 };
 
 static size_t
@@ -72,18 +75,12 @@ set_link(struct follow_curl *curl, struct str link, struct arena *arena)
 }
 
 static void
-add_header(struct curl_slist **headers, const char *line)
+add_header(struct follow_curl *curl, const char *line)
 {
-	struct curl_slist *grown = curl_slist_append(*headers, line);
+	struct curl_slist *grown = curl_slist_append(curl->headers, line);
 
 	MUST(grown != NULL);
-	*headers = grown;
-}
-
-static void
-free_headers(struct curl_slist **headers)
-{
-	curl_slist_free_all(*headers);
+	curl->headers = grown;
 }
 
 static struct str
@@ -149,38 +146,78 @@ err_of(struct follow_curl *curl, CURLcode code, struct arena *arena, struct str 
 	}
 }
 
-static enum err
-give_up(struct follow_curl *curl, struct str *why_out)
-{
-	MUST(curl_multi_remove_handle(curl->multi, curl->easy) == CURLM_OK);
-	*why_out = STR("stopped");
-	return ERR_BUSY;
-}
-
 /* ---- a transfer ----------------------------------------------------------------------------- */
 
-static enum err
-transfer(struct follow_curl *curl, struct arena *arena, struct str *why_out)
+/* The handle is free again, and as new. */
+static void
+end_transfer(struct follow_curl *curl)
 {
-	CURLcode code = CURLE_OK;
-	int      running = 1, left;
-	CURLMsg *message;
+	if (curl->is_under_way)
+		MUST(curl_multi_remove_handle(curl->multi, curl->easy) == CURLM_OK);
+	curl->is_under_way = false;
+	buf_cut(&curl->started, 0);
+	curl_slist_free_all(curl->headers);
+	curl->headers = NULL;
+}
 
+static void
+prepare(struct follow_curl *curl, struct str link, struct arena *arena)
+{
+	end_transfer(curl);
+	curl_easy_reset(curl->easy);
+	set_always(curl);
+	set_link(curl, link, arena);
+}
+
+static void
+begin_transfer(struct follow_curl *curl)
+{
+	SET(CURLOPT_HTTPHEADER, curl->headers);
 	curl->error[0] = '\0';
 	buf_cut(&curl->body, 0);
 	MUST(curl_multi_add_handle(curl->multi, curl->easy) == CURLM_OK);
+	curl->is_under_way = true;
+}
+
+static CURLcode
+result_of_transfer(struct follow_curl *curl)
+{
+	CURLcode code = CURLE_OK;
+	CURLMsg *message;
+	int      left;
+
+	while ((message = curl_multi_info_read(curl->multi, &left)))
+		if (message->msg == CURLMSG_DONE)
+			code = message->data.result;
+	return code;
+}
+
+static enum err
+finish_transfer(struct follow_curl *curl, struct arena *arena, struct str *why_out)
+{
+	CURLcode code;
+	int      running = 1;
+
 	while (running > 0) {
-		if (curl->conf.stopped && curl->conf.stopped(curl->conf.stopped_ctx))
-			return give_up(curl, why_out);
+		if (curl->conf.stopped && curl->conf.stopped(curl->conf.stopped_ctx)) {
+			end_transfer(curl);
+			*why_out = STR("stopped");
+			return ERR_BUSY;
+		}
 		MUST(curl_multi_perform(curl->multi, &running) == CURLM_OK);
 		if (running > 0)
 			MUST(curl_multi_poll(curl->multi, NULL, 0, POLL_MS, NULL) == CURLM_OK);
 	}
-	while ((message = curl_multi_info_read(curl->multi, &left)))
-		if (message->msg == CURLMSG_DONE)
-			code = message->data.result;
-	MUST(curl_multi_remove_handle(curl->multi, curl->easy) == CURLM_OK);
+	code = result_of_transfer(curl);
+	end_transfer(curl);
 	return code == CURLE_OK ? OK : err_of(curl, code, arena, why_out);
+}
+
+static enum err
+transfer(struct follow_curl *curl, struct arena *arena, struct str *why_out)
+{
+	begin_transfer(curl);
+	return finish_transfer(curl, arena, why_out);
 }
 
 static enum err
@@ -202,26 +239,44 @@ answer(struct follow_curl *curl, enum err err, struct arena *arena, struct follo
 	return OK;
 }
 
+/* ---- a page --------------------------------------------------------------------------------- */
+
+static void
+begin_page(struct follow_curl *curl, const struct follow_ask *ask, struct arena *arena)
+{
+	prepare(curl, ask->link, arena);
+	add_header(curl, "Accept: application/json");
+	/* Between two processes of one machine packing costs more than it saves. */
+	if (follow_link_is_local(ask->link))
+		add_header(curl, "Accept-Encoding: identity");
+	if (ask->bearer.len > 0)
+		add_header(curl, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
+	if (ask->page_size > 0)
+		add_header(curl, arena_c(arena, arena_printf(arena, "Prefer: odata.maxpagesize=%u", ask->page_size)));
+	begin_transfer(curl);
+}
+
+/* A connection that is there sends it at once; one that must be made first is made while it is fetched. */
+static void
+start(void *ctx, const struct follow_ask *ask, struct arena *arena)
+{
+	struct follow_curl *curl = ctx;
+	int                 running;
+
+	begin_page(curl, ask, arena);
+	buf_put(&curl->started, ask->link);
+	MUST(curl_multi_perform(curl->multi, &running) == CURLM_OK);
+}
+
 static enum err
 fetch(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follow_reply *reply_out, struct str *why_out)
 {
-	struct follow_curl                     *curl = ctx;
-	AUTO(free_headers) struct curl_slist   *headers = NULL;
-	enum err                                err;
+	struct follow_curl *curl = ctx;
+	enum err            err;
 
-	curl_easy_reset(curl->easy);
-	set_always(curl);
-	set_link(curl, ask->link, arena);
-	add_header(&headers, "Accept: application/json");
-	/* Between two processes of one machine packing costs more than it saves. */
-	if (follow_link_is_local(ask->link))
-		add_header(&headers, "Accept-Encoding: identity");
-	if (ask->bearer.len > 0)
-		add_header(&headers, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
-	if (ask->page_size > 0)
-		add_header(&headers, arena_c(arena, arena_printf(arena, "Prefer: odata.maxpagesize=%u", ask->page_size)));
-	SET(CURLOPT_HTTPHEADER, headers);
-	err = transfer(curl, arena, why_out);
+	if (!curl->is_under_way || !str_eq(buf_str(&curl->started), ask->link))
+		begin_page(curl, ask, arena);
+	err = finish_transfer(curl, arena, why_out);
 	TRY(answer(curl, err, arena, reply_out));
 	/* What is no page is told to people, and a far end may repeat in it what it was sent. */
 	if (reply_out->status != 200) {
@@ -236,15 +291,11 @@ enum err
 follow_curl_post(struct follow_curl *curl, struct str url, struct str form, struct arena *arena,
                  struct follow_reply *reply_out, struct str *why_out)
 {
-	AUTO(free_headers) struct curl_slist *headers = NULL;
-	enum err                              err;
+	enum err err;
 
-	curl_easy_reset(curl->easy);
-	set_always(curl);
-	set_link(curl, url, arena);
-	add_header(&headers, "Accept: application/json");
-	add_header(&headers, "Content-Type: application/x-www-form-urlencoded");
-	SET(CURLOPT_HTTPHEADER, headers);
+	prepare(curl, url, arena);
+	add_header(curl, "Accept: application/json");
+	add_header(curl, "Content-Type: application/x-www-form-urlencoded");
 	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_POSTFIELDSIZE, (long)form.len);
 	SET(CURLOPT_POSTFIELDS, form.at);
@@ -327,21 +378,17 @@ enum err
 follow_curl_save(struct follow_curl *curl, const struct follow_save *ask, struct arena *arena,
                  struct follow_saved *saved_out)
 {
-	AUTO(free_headers) struct curl_slist *headers = NULL;
-	struct sink                           sink = { .curl = curl, .ask = ask };
-	struct str                            why;
-	enum err                              err;
-	long                                  status = 0;
+	struct sink sink = { .curl = curl, .ask = ask };
+	struct str  why;
+	enum err    err;
+	long        status = 0;
 
-	curl_easy_reset(curl->easy);
-	set_always(curl);
-	set_link(curl, ask->link, arena);
+	prepare(curl, ask->link, arena);
 	set_save(curl, ask, &sink, arena);
 	if (ask->bearer.len > 0)
-		add_header(&headers, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
+		add_header(curl, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
 	if (ask->offset > 0)
-		add_header(&headers, arena_c(arena, arena_printf(arena, "If-Range: %.*s", STR_ARG(ask->etag))));
-	SET(CURLOPT_HTTPHEADER, headers);
+		add_header(curl, arena_c(arena, arena_printf(arena, "If-Range: %.*s", STR_ARG(ask->etag))));
 	err = transfer(curl, arena, &why);
 	MUST(curl_easy_getinfo(curl->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
 	/* An answer without a body leaves an empty file, not what was there. */
@@ -372,6 +419,7 @@ follow_curl_open(const struct follow_curl_conf *conf, struct follow_curl **curl_
 	curl->easy = curl_easy_init();
 	MUST(curl->multi && curl->easy);
 	buf_open(&curl->body, FOLLOW_PAGE_MAX);
+	buf_open(&curl->started, FOLLOW_LINK_MAX);
 	*curl_out = curl;
 	return OK;
 }
@@ -381,9 +429,11 @@ follow_curl_close(struct follow_curl **curl)
 {
 	if (!*curl)
 		return;
+	end_transfer(*curl);
 	curl_easy_cleanup((*curl)->easy);
 	(void)curl_multi_cleanup((*curl)->multi);
 	buf_close(&(*curl)->body);
+	buf_close(&(*curl)->started);
 	free(*curl);
 	curl_global_cleanup();
 	*curl = NULL;
@@ -392,5 +442,5 @@ follow_curl_close(struct follow_curl **curl)
 struct follow_source
 follow_curl_source(struct follow_curl *curl)
 {
-	return (struct follow_source){ curl, fetch };
+	return (struct follow_source){ .ctx = curl, .fetch = fetch, .start = start };
 }

@@ -4,8 +4,10 @@
 #include "text/json_check.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
+#include "text/json_string.h"
 
 #define ERROR_BODY_MAX ((size_t)64 << 10)
+#define GUESS_ROOM     ((size_t)8 << 10)         /* at either end of a page */
 
 #define HASH_PRIME 1099511628211u
 
@@ -190,6 +192,41 @@ follow_page_read(struct str body, struct arena *arena, struct follow_page *page_
 	page.hash = page.count > 0 ? follow_page_hash(gathering.value) : 0;
 	*page_out = page;
 	return OK;
+}
+
+/* ---- a guess -------------------------------------------------------------------------------- */
+
+/* The string a member begins with, if nothing in it is escaped. */
+static bool
+plain_string(struct str rest, struct str *text_out)
+{
+	size_t len;
+
+	while (rest.len > 0 && strchr(" \t\r\n:", rest.at[0]))
+		rest = str_skip(rest, 1);
+	if (rest.len == 0 || rest.at[0] != '"')
+		return false;
+	rest = str_skip(rest, 1);
+	len = json_plain_len(rest);
+	*text_out = str_first(rest, len);
+	return len > 0 && len < rest.len && rest.at[len] == '"';
+}
+
+static bool
+link_in(struct str part, struct str *link_out)
+{
+	struct str  name = STR("\"@odata.nextLink\"");
+	const char *found = memmem(part.at, part.len, name.at, name.len);
+
+	return found && plain_string(str_skip(part, (size_t)(found - part.at) + name.len), link_out);
+}
+
+bool
+follow_page_guess_next(struct str body, struct str *link_out)
+{
+	size_t tail = body.len < GUESS_ROOM ? body.len : GUESS_ROOM;
+
+	return link_in(str_first(body, GUESS_ROOM), link_out) || link_in(str_skip(body, body.len - tail), link_out);
 }
 
 /* ---- an item -------------------------------------------------------------------------------- */

@@ -38,6 +38,11 @@ struct follow_item {
 uint64_t follow_page_hash(struct str bytes);     /* never 0; no match for who wants two to be equal */
 /* ERR_UP_GARBLED: why_out has a sentence. */
 enum err follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out) MUST_CHECK;
+/*
+ * What seems to be the nextLink of a page that is not read yet: found near either end of it, and plain.  A guess: what
+ * the page says is only what follow_page_read() says.
+ */
+bool     follow_page_guess_next(struct str body, struct str *link_out);
 bool     follow_page_next(struct follow_page *page, struct arena *arena, struct follow_item *item_out);
 /* One item by itself; for letters that are tried again.  The text must be JSON. */
 void     follow_item_read(struct str body, struct arena *arena, struct follow_item *item_out);

@@ -6,13 +6,20 @@
 #include "text/hex.h"
 
 #define SECRET_MAX ((size_t)64 << 10)
+#define LOOKED_FOR ((size_t)256)                 /* bytes of a secret: memmem() leaps through a page for no more */
 
 /* ---- one ------------------------------------------------------------------------------------ */
 
 bool
 follow_secret_stands_in(struct str secret, struct str text)
 {
-	return secret.len >= FOLLOW_SECRET_MIN && memmem(text.at, text.len, secret.at, secret.len) != NULL;
+	struct str  start = str_first(secret, LOOKED_FOR);
+	const char *found;
+
+	if (secret.len < FOLLOW_SECRET_MIN)
+		return false;
+	found = memmem(text.at, text.len, start.at, start.len);
+	return found && memmem(found, text.len - (size_t)(found - text.at), secret.at, secret.len) != NULL;
 }
 
 /* What is no escape stands for itself: this looks for a secret, and judges no link. */

@@ -2,12 +2,15 @@
 /* The replica in SQLite: opening, statements, commits, scopes. */
 #include "store/store_sqlite_replica.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CALL_ARENA_MAX ((size_t)1 << 20)
 #define CHECKPOINT_AT  ((int64_t)8 << 20)        /* bytes in the log: while it is put back the next pages are fetched */
+#define SEND_AT        ((int64_t)1 << 20)        /* what is longer is on its way to the disk before it must be there */
 #define PRESSING_AT    ((int64_t)96 << 20)       /* now wait for readers a moment */
 #define PRESSING_MS    2000
 #define ORDINARY_MS    5000
@@ -110,6 +113,16 @@ rep_begin(struct replica *replica, bool durable)
 	return rep_do(replica, F_BEGIN);
 }
 
+/* Only begins to: when a checkpoint wants the log on the disk, most of it is, and nobody has waited. */
+static void
+send_log(struct replica *replica)
+{
+	if (replica->log_fd < 0)
+		replica->log_fd = open(replica->log_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (replica->log_fd >= 0)
+		(void)sync_file_range(replica->log_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 /* Between pages the log goes back into the file, so it stays as large as a few pages. */
 static void
 checkpoint(struct replica *replica)
@@ -118,6 +131,8 @@ checkpoint(struct replica *replica)
 	int64_t  log_bytes = replica->engine->turn.wal_pages * replica->page_bytes;
 	bool     is_pressing = log_bytes >= PRESSING_AT;
 
+	if (log_bytes >= SEND_AT)
+		send_log(replica);
 	if (log_bytes < CHECKPOINT_AT)
 		return;
 	if (is_pressing)
@@ -312,8 +327,9 @@ set_up(struct replica *replica)
 {
 	/* Sorting a round must not need memory for the whole of it. */
 	TRY(sql_conn_exec(replica->conn, "PRAGMA temp_store = FILE"));
+	TRY(sql_conn_exec(replica->conn, "PRAGMA threads = 1"));       /* it is sorted beside being read */
 	TRY(sql_conn_ask(replica->conn, "PRAGMA page_size", &replica->page_bytes));
-	return replica->is_writer ? sql_conn_exec(replica->conn, "PRAGMA cache_size = -12288") : OK;
+	return replica->is_writer ? sql_conn_exec(replica->conn, "PRAGMA cache_size = -8192") : OK;
 }
 
 enum err
@@ -334,6 +350,8 @@ replica_open(const struct store_conf *conf, struct replica **replica_out, char w
 	MUST(replica != NULL);
 	replica->engine = engine;
 	replica->is_writer = replica->syncs = conf->access == STORE_SERVE;
+	replica->log_path = arena_c(replica->engine->arena, arena_printf(replica->engine->arena, "%s-wal", replica->engine->path));
+	replica->log_fd = -1;
 	replica->arena = arena_open(CALL_ARENA_MAX);
 	buf_open(&replica->held, STORE_BODY_MAX);
 	buf_open(&replica->merged, STORE_BODY_MAX);
@@ -367,6 +385,8 @@ replica_close(struct replica **replica)
 	if (!closing->is_writer)
 		sql_conn_return(&closing->conn);
 	store_sqlite.close(closing->engine);
+	if (closing->log_fd >= 0)
+		(void)close(closing->log_fd);
 	buf_close(&closing->held);
 	buf_close(&closing->merged);
 	buf_close(&closing->fields);

@@ -30,6 +30,8 @@ struct replica {
 	struct conn           *conn;             /* the writer, or a reader lent for good */
 	bool                   is_writer, is_reading, syncs;    /* syncs: the next commit will */
 	int64_t                page_bytes;
+	const char            *log_path;         /* the write-ahead log: a file no lock of SQLite's lies on */
+	int                    log_fd;           /* -1: not opened yet */
 	struct sqlite3_stmt   *stmts[F_COUNT];
 	struct sqlite3_stmt   *row;              /* whose views are out */
 	struct arena          *arena;            /* for one call */

@@ -232,6 +232,11 @@ def empty_first(request, page):
     return {"value": [], "@odata.nextLink": request.link("skip", f"{after}-{until}-{int(fresh)}-{request.far.issued}")}
 
 
+def another_next_link(request, page):
+    """Before the page's own, and none of the page: it leads to a page of this server that is none of the round."""
+    return {"more": {"@odata.nextLink": request.link("skip", "0-2-1-0")}, **page}
+
+
 def no_links(request, page):
     return {"value": page["value"]}
 

@@ -52,6 +52,7 @@ BEARABLE = {
     "a_removal_after_a_telling_in_one_round": [with_items({"id": "ghost", "name": "g"}),
                                                with_items({"id": "ghost", "@removed": {"reason": "changed"}})],
     "unknown_members_and_annotations": [changed(lambda page: page.update({"@odata.count": 3, "x": {"y": [1]}}))],
+    "a_next_link_that_is_not_the_pages": [m.another_next_link, m.slow(0.3), m.another_next_link, None, m.another_next_link],
     "a_null_beside_the_link": [changed(lambda page: page.setdefault("@odata.deltaLink", None))],
     "throttled_in_seconds": [status(429, "TooManyRequests", Retry_After="1")],
     "throttled_in_parts_of_a_second": [None, status(429, "ApplicationThrottled", Retry_After="0.128")],

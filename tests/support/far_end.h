@@ -290,5 +290,5 @@ fetch(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follo
 static inline struct follow_source
 far_source(struct far_end *far)
 {
-	return (struct follow_source){ far, fetch };
+	return (struct follow_source){ .ctx = far, .fetch = fetch };
 }

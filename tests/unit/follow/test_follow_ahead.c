@@ -11,6 +11,7 @@
 
 #define BASE     "https://graph.example.com/v1.0/things/delta"
 #define LINK_MAX 128
+#define BEARER   "bearer-b"
 
 /* Page n leads to page n + 1; the last has a deltaLink.  Asked by the thread, looked at by the test. */
 struct pages {
@@ -18,7 +19,11 @@ struct pages {
 	unsigned        last, fails_at;          /* fails_at: that page is answered 503, once */
 	unsigned        asked[96];               /* how often each */
 	const char     *lure;                    /* page 2 leads there */
+	const char     *oddity;                  /* stands in page 2, before the rest */
 	char            body[512], bearer[64];
+	unsigned        starts, wasted, hasty;   /* sent for before it was fetched; in vain; while the last was not kept */
+	char            started[LINK_MAX];       /* the last of them, until it is fetched or let go */
+	const char     *path;                    /* of the file that keeps pages */
 };
 
 static unsigned
@@ -43,7 +48,11 @@ give_page(void *ctx, const struct follow_ask *ask, struct arena *arena, struct f
 	pages->asked[number]++;
 	(void)snprintf(pages->bearer, sizeof(pages->bearer), "%.*s", STR_ARG(ask->bearer));
 	(void)snprintf(link, sizeof(link), BASE "?p=%u", number + 1);
-	(void)snprintf(pages->body, sizeof(pages->body), "{\"value\":[{\"id\":\"i%u\"}],\"@odata.%s\":\"%s\"}", number,
+	if (pages->started[0] && !str_eq(ask->link, str_from_c(pages->started)))
+		pages->wasted++;
+	pages->started[0] = '\0';
+	(void)snprintf(pages->body, sizeof(pages->body), "{%s\"value\":[{\"id\":\"i%u\"}],\"@odata.%s\":\"%s\"}",
+	               pages->oddity && number == 2 ? pages->oddity : "", number,
 	               number == pages->last ? "deltaLink" : "nextLink", pages->lure && number == 2 ? pages->lure : link);
 	*reply_out = (struct follow_reply){ .status = 200, .body = str_from_c(pages->body) };
 	if (pages->fails_at > 0 && number == pages->fails_at) {
@@ -52,6 +61,40 @@ give_page(void *ctx, const struct follow_ask *ask, struct arena *arena, struct f
 	}
 	assert_int_equal(pthread_mutex_unlock(&pages->lock), 0);
 	return OK;
+}
+
+/* Is the page that comes before it kept where whoever is killed leaves it? */
+static bool
+is_predecessor_kept(const char *path, const struct follow_ask *ask)
+{
+	struct follow_place  place = ask->place;
+	struct follow_spool *spool;
+	struct buf           body;
+	char                 link[LINK_MAX];
+	bool                 found;
+
+	place.page--;
+	(void)snprintf(link, sizeof(link), BASE "?p=%llu", (unsigned long long)place.page);
+	buf_open(&body, 1 << 20);
+	if (follow_spool_open(path, &spool) != OK)
+		return false;
+	found = follow_spool_take(spool, &place, str_from_c(link), &body) == OK;
+	follow_spool_close(&spool, true);
+	buf_close(&body);
+	return found;
+}
+
+static void
+send_for(void *ctx, const struct follow_ask *ask, struct arena *arena)
+{
+	struct pages *pages = ctx;
+
+	(void)arena;
+	assert_int_equal(pthread_mutex_lock(&pages->lock), 0);
+	pages->starts++;
+	pages->hasty += !is_predecessor_kept(pages->path, ask);
+	(void)snprintf(pages->started, sizeof(pages->started), "%.*s", STR_ARG(ask->link));
+	assert_int_equal(pthread_mutex_unlock(&pages->lock), 0);
 }
 
 struct rig {
@@ -68,7 +111,8 @@ open_ahead(struct rig *rig)
 {
 	struct follow_ahead_conf conf = { .url = STR(BASE), .path = rig->path, .source = &rig->inner, .unwanted = &rig->unwanted };
 
-	rig->inner = (struct follow_source){ &rig->pages, give_page };
+	rig->inner = (struct follow_source){ .ctx = &rig->pages, .fetch = give_page,
+		                          .start = rig->pages.path ? send_for : NULL };
 	assert_int_equal(follow_ahead_open(&conf, &rig->ahead), OK);
 	rig->source = follow_ahead_source(rig->ahead);
 }
@@ -88,6 +132,17 @@ close_rig(struct rig *rig)
 	follow_ahead_close(&rig->ahead);
 	arena_close(&rig->arena);
 	(void)unlink(rig->path);
+	assert_int_equal(rig->pages.hasty, 0);
+}
+
+/* With a source that can send for a page before it is fetched. */
+static void
+open_early(struct rig *rig, unsigned last)
+{
+	open_rig(rig, last);
+	follow_ahead_close(&rig->ahead);
+	rig->pages.path = rig->path;
+	open_ahead(rig);
 }
 
 static struct follow_reply
@@ -96,7 +151,7 @@ ask_for(struct rig *rig, unsigned number, int64_t round_ms)
 	char                link[LINK_MAX];
 	struct follow_reply reply = { 0 };
 	struct str          why;
-	struct follow_ask   ask = { .place = { 1, round_ms, number }, .bearer = STR("b") };
+	struct follow_ask   ask = { .place = { 1, round_ms, number }, .bearer = STR(BEARER) };
 
 	(void)snprintf(link, sizeof(link), BASE "?p=%u", number);
 	ask.link = str_from_c(link);
@@ -153,7 +208,7 @@ test_ahead__each_page_is_asked_for_once_and_only_so_many_before_their_time(void 
 	for (unsigned i = 0; i <= 80; i++)
 		assert_int_equal(asked(&rig, i), 1);
 	assert_int_equal(asked(&rig, 81), 0);
-	assert_string_equal(rig.pages.bearer, "b");
+	assert_string_equal(rig.pages.bearer, BEARER);
 	follow_ahead_close(&rig.ahead);
 	assert_int_equal(access(rig.path, F_OK), -1);
 	open_ahead(&rig);
@@ -265,6 +320,87 @@ test_ahead__whoever_is_killed_has_one_page_to_fetch_again(void **state)
 	close_rig(&rig);
 }
 
+/* ---- sent for before it is fetched ----------------------------------------------------------- */
+
+static void
+test_ahead__each_page_is_sent_for_as_soon_as_the_one_before_it_is_safe(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_early(&rig, 60);
+	for (unsigned i = 0; i <= 60; i++)
+		expect_page(&rig, i, 5);
+	for (unsigned i = 0; i <= 60; i++)
+		assert_int_equal(asked(&rig, i), 1);
+	assert_in_range(rig.pages.starts, 30, 60);
+	assert_int_equal(rig.pages.wasted, 0);
+	close_rig(&rig);
+}
+
+static void
+test_ahead__a_wrong_guess_is_let_go_and_the_round_goes_its_way(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_early(&rig, 20);
+	rig.pages.oddity = "\"x\":{\"@odata.nextLink\":\"" BASE "?p=17\"},";
+	for (unsigned i = 0; i <= 20; i++)
+		expect_page(&rig, i, 5);
+	for (unsigned i = 0; i <= 20; i++)
+		assert_int_equal(asked(&rig, i), 1);
+	assert_int_equal(rig.pages.wasted, 1);
+	close_rig(&rig);
+}
+
+static void
+assert_never_sent_for(const char *oddity, const char *lure)
+{
+	struct rig rig;
+
+	open_early(&rig, 20);
+	rig.pages.oddity = oddity;
+	rig.pages.lure = lure;
+	expect_page(&rig, 0, 5);
+	wait_until_asked(&rig, 2);
+	expect_page(&rig, 1, 5);
+	(void)ask_for(&rig, 2, 5);
+	(void)usleep(50000);
+	assert_int_equal(rig.pages.starts, 2);
+	assert_int_equal(asked(&rig, 3), 0);
+	close_rig(&rig);
+}
+
+static void
+test_ahead__nothing_is_sent_to_another_origin_nor_after_a_page_that_repeats_the_bearer(void **state)
+{
+	(void)state;
+	assert_never_sent_for(NULL, "https://graph.example.org/v1.0/things/delta?p=3");
+	assert_never_sent_for("\"@odata.nextLink\":\"https://graph.example.org/v1.0/things/delta?p=3\",", NULL);
+	assert_never_sent_for("\"x\":\"" BEARER "\",", NULL);
+}
+
+/* It was kept before anybody knew: the next process must not be given it for ever. */
+static void
+test_ahead__what_was_kept_and_is_no_page_is_fetched_anew(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_early(&rig, 20);
+	follow_ahead_close(&rig.ahead);
+	rig.pages.oddity = "nonsense,";
+	die_with_pages(&rig, 2, 2);
+	rig.pages.oddity = NULL;
+	open_ahead(&rig);
+	for (unsigned i = 1; i <= 20; i++)
+		expect_page(&rig, i, 5);
+	assert_int_equal(asked(&rig, 1), 0);
+	assert_int_equal(asked(&rig, 2), 1);
+	close_rig(&rig);
+}
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 static const struct follow_place here = { 7, 1000, 3 };
@@ -349,6 +485,10 @@ main(void)
 		cmocka_unit_test(test_ahead__a_link_to_another_origin_is_not_followed),
 		cmocka_unit_test(test_ahead__another_round_is_not_answered_with_pages_of_the_last),
 		cmocka_unit_test(test_ahead__whoever_is_killed_has_one_page_to_fetch_again),
+		cmocka_unit_test(test_ahead__each_page_is_sent_for_as_soon_as_the_one_before_it_is_safe),
+		cmocka_unit_test(test_ahead__a_wrong_guess_is_let_go_and_the_round_goes_its_way),
+		cmocka_unit_test(test_ahead__nothing_is_sent_to_another_origin_nor_after_a_page_that_repeats_the_bearer),
+		cmocka_unit_test(test_ahead__what_was_kept_and_is_no_page_is_fetched_anew),
 		cmocka_unit_test(test_spool__a_page_is_found_as_itself_and_not_when_a_bit_of_it_is_wrong),
 	};
 

@@ -315,6 +315,40 @@ test_page__only_what_stands_in_value_is_an_item(void **state)
 }
 
 static void
+assert_guessed(struct str body, const char *link)
+{
+	struct str guess = STR_EMPTY;
+
+	assert_true(follow_page_guess_next(body, &guess) == (link != NULL));
+	if (link && !str_eq(guess, str_from_c(link)))
+		fail_msg("guessed %.*s, not %s", STR_ARG(guess), link);
+}
+
+static void
+test_page__a_next_link_is_guessed_at_either_end_and_never_read_past_it(void **state)
+{
+	static char big[64 << 10];
+	const char  last[] = "],\"@odata.nextLink\":\"https://h/z\"}";
+
+	(void)state;
+	assert_guessed(STR("{\"@odata.nextLink\" : \n\"https://h/a\",\"value\":[]}"), "https://h/a");
+	assert_guessed(STR("{\"value\":[],\"@odata.deltaLink\":\"https://h/a\"}"), NULL);
+	assert_guessed(STR("{\"value\":[{\"x@odata.nextLink\":\"https://h/a\"}]}"), NULL);
+	assert_guessed(STR("{\"@odata.nextLink\":\"https://h/a\\u0026\"}"), NULL);
+	assert_guessed(STR("{\"@odata.nextLink\":\"\"}"), NULL);
+	assert_guessed(STR("{\"@odata.nextLink\":null}"), NULL);
+	assert_guessed(STR("{\"@odata.nextLink\":\"https://h/a"), NULL);
+	assert_guessed(STR("{\"@odata.nextLink\""), NULL);
+	assert_guessed(STR("{\"@odata.nextLink\":"), NULL);
+	assert_guessed(STR_EMPTY, NULL);
+	memset(big, ' ', sizeof(big));
+	memcpy(big + sizeof(big) - (sizeof(last) - 1), last, sizeof(last) - 1);
+	assert_guessed(str_of(big, sizeof(big)), "https://h/z");
+	for (size_t len = sizeof(big) - (sizeof(last) - 1); len < sizeof(big) - 2; len++)
+		assert_guessed(str_of(big, len), NULL);
+}
+
+static void
 test_page__has_a_limit_of_items(void **state)
 {
 	static const char  end[] = "],\"@odata.deltaLink\":\"https://h/x\"}";
@@ -389,6 +423,7 @@ main(void)
 		cmocka_unit_test(test_merge__fields_are_what_differs_in_either_direction),
 		cmocka_unit_test(test_page__an_item_is_told_with_its_own_bytes),
 		cmocka_unit_test(test_page__only_what_stands_in_value_is_an_item),
+		cmocka_unit_test(test_page__a_next_link_is_guessed_at_either_end_and_never_read_past_it),
 		cmocka_unit_test(test_page__has_a_limit_of_items),
 		cmocka_unit_test(test_page__every_spelling_of_forgotten_is_heard_and_nothing_else),
 	};

@@ -41,6 +41,26 @@ test_secrets__are_found_in_links_however_escaped(void **state)
 	arena_close(&arena);
 }
 
+/* Only the beginning of a long one is looked for at first. */
+static void
+test_secrets__a_long_one_is_found_whole_and_only_whole(void **state)
+{
+	char   secret[700], text[3000];
+	size_t begins[] = { 0, 3, 255, 256, 257, 699 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(secret); i++)
+		secret[i] = (char)('a' + i * i % 23);
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		memset(text, '.', sizeof(text));
+		memcpy(text + 10, secret, begins[i]);
+		assert_false(follow_secret_stands_in(str_of(secret, sizeof(secret)), str_of(text, sizeof(text))));
+		memcpy(text + sizeof(text) - sizeof(secret), secret, sizeof(secret));
+		assert_true(follow_secret_stands_in(str_of(secret, sizeof(secret)), str_of(text, sizeof(text))));
+		assert_false(follow_secret_stands_in(str_of(secret, sizeof(secret)), str_of(text, sizeof(text) - 1)));
+	}
+}
+
 static void
 test_secrets__the_newest_are_known_and_nothing_is_asked_of_none(void **state)
 {
@@ -75,6 +95,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_secrets__are_masked_whole_in_parts_and_side_by_side),
 		cmocka_unit_test(test_secrets__are_found_in_links_however_escaped),
+		cmocka_unit_test(test_secrets__a_long_one_is_found_whole_and_only_whole),
 		cmocka_unit_test(test_secrets__the_newest_are_known_and_nothing_is_asked_of_none),
 	};
 
