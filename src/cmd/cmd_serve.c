@@ -24,6 +24,7 @@
 #include "cmd/writer.h"
 #include "crypt/cert.h"
 #include "face/face.h"
+#include "text/uri.h"
 
 #define FIRST_KEYS_MS 6000
 
@@ -92,12 +93,6 @@ listen_host(struct str listen)
 	return listen;
 }
 
-static bool
-is_loopback(struct str host)
-{
-	return str_eq(host, STR("localhost")) || str_eq(host, STR("::1")) || str_starts(host, STR("127."));
-}
-
 /* A folder that lives as long as the run: for a store that has no place of its own. */
 static int
 make_tls_folder(struct serving *serving)
@@ -151,7 +146,7 @@ set_tls(struct serving *serving, struct http_conf *http)
 		return cmd_usage(serving->run, "--tls-cert and --tls-key go together");
 	if (off && cert.len > 0)
 		return cmd_usage(serving->run, "--tls off has no use for a certificate");
-	if (off && !is_loopback(listen_host(http->listen)))
+	if (off && !uri_host_is_loopback(listen_host(http->listen)))
 		say("warning: access tokens travel unprotected on %.*s; use TLS, or a proxy that does",
 		    STR_ARG(http->listen));
 	if (off)

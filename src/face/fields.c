@@ -3,6 +3,7 @@
 
 #include "face/level.h"
 #include "text/gzip.h"
+#include "text/uri.h"
 
 /* Under this a packed body saves no packet. */
 #define PACK_MIN         ((size_t)1024)
@@ -22,14 +23,9 @@ static const char constant_fields[] =
 bool
 fields_is_loopback(struct str authority)
 {
-	struct str host = str_starts(authority, STR("[")) ? str_first(authority, str_find(authority, ']') + 1)
-	                                                 : str_first(authority, str_find(authority, ':'));
-	bool is_name = false;
+	size_t end = str_find(authority, str_starts(authority, STR("[")) ? ']' : ':');
 
-	for (size_t i = 0; i < host.len; i++)
-		is_name = is_name || (host.at[i] != '.' && (host.at[i] < '0' || host.at[i] > '9'));
-	return host.len == 0 || str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("[::1]")) ||
-	       (!is_name && str_starts(host, STR("127.")));
+	return end == 0 || uri_host_is_loopback(str_skip(str_first(authority, end), str_starts(authority, STR("[")) ? 1 : 0));
 }
 
 void

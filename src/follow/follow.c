@@ -525,13 +525,25 @@ make_scope(struct follow *follow, char why_out[512])
 
 /* What was asked for before anything was told need not stand. */
 static enum err
-ask_otherwise(struct follow *follow, const struct replica_scope *scope)
+ask_otherwise(struct follow *follow, const struct replica_scope *scope, char why_out[512])
 {
 	struct replica_scope wanted = { .url = scope->url, .resource = scope->resource, .from_now = follow->conf.from_now };
+	enum err             err = OK;
 
+	/* No round under way: it may be one whose forgetting was cut short. */
+	if (scope->phase == REPLICA_IDLE) {
+		if (follow->conf.name.len == 0)
+			follow->conf.name = arena_copy(follow->lasting, scope->name);
+		TRY(forget(follow, scope->sid));
+		return make_scope(follow, why_out);
+	}
 	if (wanted.from_now != scope->from_now)
 		TRY(replica_point_scope(follow->replica, scope->sid, &wanted));
-	return follow->conf.name.len > 0 ? replica_rename_scope(follow->replica, scope->sid, follow->conf.name) : OK;
+	if (follow->conf.name.len > 0)
+		err = replica_rename_scope(follow->replica, scope->sid, follow->conf.name);
+	if (err == ERR_CONFLICT)
+		tell_taken(follow, follow->conf.name, why_out);
+	return err;
 }
 
 static enum err
@@ -544,12 +556,8 @@ find_scope(struct follow *follow, char why_out[512])
 		return make_scope(follow, why_out);
 	TRY(err);
 	follow->sid = scope.sid;
-	if (is_unheard(&scope)) {
-		err = ask_otherwise(follow, &scope);
-		if (err == ERR_CONFLICT)
-			tell_taken(follow, follow->conf.name, why_out);
-		return err;
-	}
+	if (is_unheard(&scope))
+		return ask_otherwise(follow, &scope, why_out);
 	if (follow->conf.name.len > 0 && !str_eq(follow->conf.name, scope.name)) {
 		(void)snprintf(why_out, 512, "this URL is already followed as the scope \"%.*s\"; `tidemark scope rename` gives "
 		               "it another name", STR_ARG(scope.name));

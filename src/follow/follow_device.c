@@ -15,6 +15,7 @@
 #define USER_CODE_MAX    100
 #define URI_MAX          500
 #define MESSAGE_MAX      1000
+#define REFRESH_TRIES    3
 
 static enum err
 not_understood(struct str *why_out)
@@ -197,9 +198,10 @@ follow_device_keep(const struct follow_client *client, struct str answer, struct
 	return OK;
 }
 
+/* *again_out: another process was faster, and what it has been given is kept. */
 static enum err
 judge_refresh(const struct follow_client *client, const struct follow_reply *reply, struct str token, struct arena *arena,
-              struct str *answer_out, struct str *why_out)
+              bool *again_out, struct str *answer_out, struct str *why_out)
 {
 	bool       kept;
 	struct str error;
@@ -211,15 +213,15 @@ judge_refresh(const struct follow_client *client, const struct follow_reply *rep
 	error = error_of(reply, arena);
 	if (reply->status != 400 || (!str_eq(error, STR("invalid_grant")) && !str_eq(error, STR("interaction_required"))))
 		return follow_client_refused(reply, token, arena, why_out);
-	follow_kept_forget(client);
+	*again_out = !follow_kept_forget(client, token, arena);
 	*why_out = arena_printf(arena, "the sign-in is no longer good%.*s; run `tidemark sync URL --device-code` and sign in again",
 	                        STR_ARG(str_first(follow_client_said(reply->body, token, arena), 300)));
 	return ERR_NO_IDENTITY;
 }
 
-enum err
-follow_device_refresh(const struct follow_client *client, struct follow_curl *curl, struct arena *arena,
-                      struct str *answer_out, struct str *why_out)
+static enum err
+refresh_once(const struct follow_client *client, struct follow_curl *curl, struct arena *arena, bool *again_out,
+             struct str *answer_out, struct str *why_out)
 {
 	struct follow_reply reply;
 	struct str          token, form;
@@ -236,5 +238,19 @@ follow_device_refresh(const struct follow_client *client, struct follow_curl *cu
 	                    STR_ARG(follow_client_part(client->id, arena)), STR_ARG(follow_client_part(token, arena)),
 	                    STR_ARG(follow_client_part(client->scope, arena)));
 	TRY(follow_client_post(client, "token", form, curl, arena, &reply, why_out));
-	return judge_refresh(client, &reply, token, arena, answer_out, why_out);
+	return judge_refresh(client, &reply, token, arena, again_out, answer_out, why_out);
+}
+
+enum err
+follow_device_refresh(const struct follow_client *client, struct follow_curl *curl, struct arena *arena,
+                      struct str *answer_out, struct str *why_out)
+{
+	enum err err = ERR_NO_IDENTITY;
+	bool     again = true;
+
+	for (int tries = 0; tries < REFRESH_TRIES && again; tries++) {
+		again = false;
+		err = refresh_once(client, curl, arena, &again, answer_out, why_out);
+	}
+	return err;
 }

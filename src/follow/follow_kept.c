@@ -4,12 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
+
+#define TURN_TRIES 150
+#define TURN_NS    20000000
 
 static void
 close_fd(int *fd)
@@ -103,15 +108,55 @@ put_bytes(int fd, struct str text)
 	return fsync(fd) == 0;
 }
 
+/* A regular file of ours that nobody else may open. */
 static bool
-put_file(const char *path, struct str text)
+is_private(const struct stat *about)
 {
-	AUTO(close_fd) int fd = -1;
+	return S_ISREG(about->st_mode) && about->st_uid == geteuid() && !(about->st_mode & (S_IRWXG | S_IRWXO));
+}
 
-	if (unlink(path) != 0 && errno != ENOENT)
-		return false;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd >= 0 && put_bytes(fd, text);
+/* Is it open, ours, locked, and still what its name names? */
+static bool
+holds_turn(int fd, const char *path)
+{
+	struct stat open_one, named;
+
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &open_one) == 0 && is_private(&open_one) &&
+	       lstat(path, &named) == 0 && named.st_ino == open_one.st_ino && named.st_dev == open_one.st_dev;
+}
+
+/*
+ * The turn to change the file: whoever holds the lock on the new one that is to replace it.  The others wait a moment;
+ * what is not ours is put out of the way.  -1: errno.
+ */
+static int
+take_turn(const char *path)
+{
+	const struct timespec moment = { .tv_nsec = TURN_NS };
+
+	for (int tries = 0; tries < TURN_TRIES; tries++) {
+		AUTO(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		struct stat        about;
+		int                mine = fd;
+
+		if (fd < 0 && errno != ELOOP && errno != EACCES)
+			return -1;
+		if (fd >= 0 && holds_turn(fd, path)) {
+			fd = -1;
+			return mine;
+		}
+		if (lstat(path, &about) == 0 && !is_private(&about) && unlink(path) != 0)
+			return -1;
+		(void)nanosleep(&moment, NULL);
+	}
+	errno = EBUSY;
+	return -1;
+}
+
+static const char *
+fresh_path(const struct follow_client *client, struct arena *arena)
+{
+	return arena_c(arena, arena_printf(arena, "%s.new", client->kept));
 }
 
 /* The name is as lasting as what it names. */
@@ -126,11 +171,22 @@ sync_folder(const char *path, struct arena *arena)
 		(void)fsync(fd);
 }
 
+static bool
+replace(const struct follow_client *client, struct str text, struct arena *arena)
+{
+	const char        *fresh = fresh_path(client, arena);
+	AUTO(close_fd) int fd = take_turn(fresh);
+
+	if (fd < 0 || ftruncate(fd, 0) != 0 || !put_bytes(fd, text) || rename(fresh, client->kept) != 0)
+		return false;
+	sync_folder(client->kept, arena);
+	return true;
+}
+
 enum err
 follow_kept_write(const struct follow_client *client, struct str token, struct arena *arena, struct str *why_out)
 {
 	AUTO(buf_close) struct buf text = { 0 };
-	const char                *fresh = arena_c(arena, arena_printf(arena, "%s.new", client->kept));
 	struct json_out            out;
 
 	buf_open(&text, FOLLOW_KEPT_MAX);
@@ -143,14 +199,20 @@ follow_kept_write(const struct follow_client *client, struct str token, struct a
 	json_end_object(&out);
 	if (buf_err(&text) != OK)
 		return no_identity(client, "would be too long", arena, why_out);
-	if (!put_file(fresh, buf_str(&text)) || rename(fresh, client->kept) != 0)
-		return no_identity(client, strerrordesc_np(errno), arena, why_out);
-	sync_folder(client->kept, arena);
-	return OK;
+	return replace(client, buf_str(&text), arena) ? OK : no_identity(client, strerrordesc_np(errno), arena, why_out);
 }
 
-void
-follow_kept_forget(const struct follow_client *client)
+bool
+follow_kept_forget(const struct follow_client *client, struct str token, struct arena *arena)
 {
+	const char        *fresh = fresh_path(client, arena);
+	AUTO(close_fd) int fd = take_turn(fresh);
+	struct str         kept, why;
+
+	if (follow_kept_read(client, arena, &kept, &why) == OK && !str_eq(kept, token))
+		return false;
 	(void)unlink(client->kept);
+	if (fd >= 0)
+		(void)unlink(fresh);
+	return true;
 }

@@ -2,7 +2,7 @@
 /*
  * follow_kept — the file that keeps a person signed in: a refresh token, and whose it is.
  *
- * It stands beside the store, is readable by its owner alone, and is replaced in one step.  The token is for the
+ * It stands beside the store, is readable by its owner alone, and is replaced in one step, by one process at a time.  The token is for the
  * authority, tenant and client it was given by; to anybody else the file is as good as not there.
  */
 #pragma once
@@ -20,4 +20,5 @@ enum err follow_kept_read(const struct follow_client *client, struct arena *aren
 /* ERR_NO_IDENTITY: it cannot be written. */
 enum err follow_kept_write(const struct follow_client *client, struct str token, struct arena *arena,
                            struct str *why_out) MUST_CHECK;
-void     follow_kept_forget(const struct follow_client *client);
+/* False: the file has another token by now; another process has renewed the sign-in. */
+bool     follow_kept_forget(const struct follow_client *client, struct str token, struct arena *arena);

@@ -11,30 +11,6 @@ has_only_url_bytes(struct str link)
 	return true;
 }
 
-/* 127.a.b.c, each a plain number: "127.evil.example" is a name like any other. */
-static bool
-is_loopback_v4(struct str host)
-{
-	struct str part;
-	uint64_t   number;
-	int        parts = 0;
-
-	if (!str_starts(host, STR("127.")) || host.at[host.len - 1] == '.')
-		return false;
-	while (str_take_until(&host, '.', &part)) {
-		if (part.len > 3 || !str_to_u64(part, &number) || number > 255)
-			return false;
-		parts++;
-	}
-	return parts == 4;
-}
-
-static bool
-is_loopback(struct str host)
-{
-	return str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("::1")) || is_loopback_v4(host);
-}
-
 static bool
 read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 {
@@ -60,7 +36,7 @@ follow_origin_of(struct str url, struct follow_origin *origin_out, const char **
 
 	if (!read_link(url, &parts, why_out))
 		return false;
-	if (!str_eq(parts.scheme, STR("https")) && !is_loopback(parts.host)) {
+	if (!str_eq(parts.scheme, STR("https")) && !uri_host_is_loopback(parts.host)) {
 		*why_out = "is http, which is only followed on this machine; use https";
 		return false;
 	}
@@ -88,7 +64,7 @@ follow_link_is_local(struct str link)
 {
 	struct uri_parts parts;
 
-	return uri_split(link, &parts) && is_loopback(parts.host);
+	return uri_split(link, &parts) && uri_host_is_loopback(parts.host);
 }
 
 struct str

@@ -126,6 +126,9 @@
 	" LEFT JOIN follow_entry e ON c.kind <> 2 AND e.gen = s.gen AND e.id = c.id"                                  \
 	" LEFT JOIN follow_item i ON i.place = e.place WHERE c.n > ?1"
 
+/* May this one go?  Those after one that may not stay, too, whatever a clock said that was set back. */
+#define FOLLOW_IS_OLD "CASE WHEN ?2 > 0 THEN n <= ?2 AND at_ms < ?3 ELSE at_ms < ?4 END"
+
 #define FOLLOW_TABLE(X)                                                                                               \
 	X(F_BEGIN, "BEGIN IMMEDIATE")                                                                                 \
 	X(F_BEGIN_READ, "BEGIN")                                                                                      \
@@ -196,10 +199,11 @@
 	X(F_RETRIED, "UPDATE follow_letter SET attempts = attempts + 1, reason = ?2 WHERE lid = ?1")                  \
 	X(F_CUT_LETTER, "DELETE FROM follow_letter WHERE lid = ?1")                                                   \
 	X(F_TRIM_SCOPE, "SELECT sid, acked, tail FROM follow_scope WHERE sid > ?1 ORDER BY sid LIMIT 1")              \
-	X(F_TRIM_ROWS, "SELECT coalesce(max(n), 0) FROM (SELECT n, at_ms FROM follow_change WHERE sid = ?1 ORDER BY n LIMIT ?5)" \
-	               " WHERE CASE WHEN ?2 > 0 THEN n <= ?2 AND at_ms < ?3 ELSE at_ms < ?4 END")                     \
-	X(F_TRIM_RANGES, "SELECT coalesce(max(CASE WHEN ?2 > 0 THEN min(last, ?2) ELSE last END), 0) FROM follow_range" \
-	                 " WHERE sid = ?1 AND CASE WHEN ?2 > 0 THEN n <= ?2 AND at_ms < ?3 ELSE at_ms < ?4 END")      \
+	X(F_TRIM_ROWS, "WITH row AS (SELECT n, " FOLLOW_IS_OLD " AS is_old FROM follow_change WHERE sid = ?1 ORDER BY n LIMIT ?5)" \
+	               " SELECT coalesce(max(n), 0) FROM row WHERE n < (SELECT coalesce(min(n), 1 << 62) FROM row WHERE NOT is_old)") \
+	X(F_TRIM_RANGES, "WITH range AS (SELECT n, last, " FOLLOW_IS_OLD " AS is_old FROM follow_range WHERE sid = ?1)" \
+	                 " SELECT coalesce(max(CASE WHEN ?2 > 0 THEN min(last, ?2) ELSE last END), 0) FROM range"     \
+	                 " WHERE n < (SELECT coalesce(min(n), 1 << 62) FROM range WHERE NOT is_old)")                 \
 	X(F_CUT_CHANGES, "DELETE FROM follow_change WHERE sid = ?1 AND n <= ?2")                                      \
 	X(F_CUT_RANGES, "DELETE FROM follow_range WHERE sid = ?1 AND last <= ?2")                                     \
 	X(F_SET_TAIL, "UPDATE follow_scope SET tail = max(tail, ?2) WHERE sid = ?1")                                  \

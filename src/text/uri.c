@@ -216,3 +216,29 @@ uri_split(struct str text, struct uri_parts *parts_out)
 	*parts_out = parts;
 	return true;
 }
+
+/* ---- this machine ---------------------------------------------------------------------------- */
+
+/* 127.a.b.c, each a plain number: "127.evil.example" is a name like any other. */
+static bool
+is_loopback_v4(struct str host)
+{
+	struct str part;
+	uint64_t   number;
+	int        parts = 0;
+
+	if (!str_starts(host, STR("127.")) || host.at[host.len - 1] == '.')
+		return false;
+	while (str_take_until(&host, '.', &part)) {
+		if (part.len > 3 || !str_to_u64(part, &number) || number > 255)
+			return false;
+		parts++;
+	}
+	return parts == 4;
+}
+
+bool
+uri_host_is_loopback(struct str host)
+{
+	return str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("::1")) || is_loopback_v4(host);
+}

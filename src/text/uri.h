@@ -39,4 +39,7 @@ struct uri_parts {
 };
 bool uri_split(struct str text, struct uri_parts *parts_out);
 
+/* Is it this very machine: localhost, ::1 or 127.a.b.c?  A host without brackets; names are not looked up. */
+bool uri_host_is_loopback(struct str host);
+
 bool utf8_valid(struct str text);

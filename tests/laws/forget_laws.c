@@ -102,6 +102,8 @@ one_forgetting(struct kit *kit, unsigned long nth)
 	assert_int_equal(replica_head(kit->replica, &head), OK);
 	sync_well(kit);
 	assert_int_equal(changes_after(kit, kit_sid(kit), head), is_there ? 0 : ITEMS);
+	/* Nothing of what was forgotten is told as its successor's. */
+	assert_int_equal(changes_after(kit, kit_sid(kit), 0), is_there ? FORGOTTEN_CHANGES : ITEMS);
 	kit->conf.url = OTHER_URL;
 	assert_true(kit_is_equal(kit) && changes_after(kit, kit_sid(kit), 0) == ITEMS);
 	kit->conf.url = FAR_URL;

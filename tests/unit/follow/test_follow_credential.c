@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
@@ -14,6 +15,7 @@
 #include "text/b64.h"
 
 #define ENDPOINT STR("https://login.example.com/t/oauth2/v2.0/token")
+#define WRITERS 4
 
 struct desk {
 	struct still_clock   at;
@@ -321,8 +323,92 @@ test_kept__what_was_written_is_read_by_the_same_client_alone(void **state)
 	}
 	assert_int_equal(chmod(path, 0604), 0);
 	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &token, &why), ERR_NO_IDENTITY);
-	follow_kept_forget(&desk.client);
+	assert_true(follow_kept_forget(&desk.client, STR("r2"), desk.arena));
 	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &token, &why), ERR_NOT_FOUND);
+	desk_close(&desk);
+}
+
+/* What one process was refused with, another has already replaced. */
+static void
+test_kept__nobody_forgets_what_another_has_renewed(void **state)
+{
+	struct desk desk;
+	char        dir[] = "/tmp/tidemark-kept-XXXXXX", path[64];
+	struct str  token, why;
+
+	(void)state;
+	desk_open(&desk, RSA_PEM_NOW_S);
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/k", dir);
+	desk.client.kept = path;
+	assert_int_equal(follow_kept_write(&desk.client, STR("renewed"), desk.arena, &why), OK);
+	assert_false(follow_kept_forget(&desk.client, STR("refused"), desk.arena));
+	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &token, &why), OK);
+	assert_true(str_eq(token, STR("renewed")));
+	assert_true(follow_kept_forget(&desk.client, STR("renewed"), desk.arena));
+	assert_int_equal(rmdir(dir), 0);
+	desk_close(&desk);
+}
+
+static void
+write_many(const char *path, const char *token, unsigned times)
+{
+	struct desk desk;
+	struct str  why;
+
+	desk_open(&desk, RSA_PEM_NOW_S);
+	desk.client.kept = path;
+	for (unsigned i = 0; i < times; i++)
+		if (follow_kept_write(&desk.client, str_from_c(token), desk.arena, &why) != OK)
+			_exit(1);
+	_exit(0);
+}
+
+/* One letter and nothing else, as many of it as its writer writes. */
+static bool
+is_whole(struct str token)
+{
+	size_t writer = token.len > 0 ? (size_t)(token.at[0] - 'a') : WRITERS;
+
+	for (size_t i = 0; i < token.len; i++)
+		if (token.at[i] != token.at[0])
+			return false;
+	return writer < WRITERS && token.len == 1000 * (writer + 1);
+}
+
+static void
+test_kept__of_some_who_write_at_once_one_is_whole_and_none_fails(void **state)
+{
+	struct desk desk;
+	char        dir[] = "/tmp/tidemark-kept-XXXXXX", path[64], token[1000 * WRITERS + 1];
+	struct str  read, why;
+	pid_t       writers[WRITERS];
+	int         status;
+
+	(void)state;
+	desk_open(&desk, RSA_PEM_NOW_S);
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/k", dir);
+	desk.client.kept = path;
+	for (int i = 0; i < WRITERS; i++) {
+		memset(token, 'a' + i, sizeof(token));
+		token[1000 * (i + 1)] = '\0';
+		writers[i] = fork();
+		if (writers[i] == 0)
+			write_many(path, token, 60);
+	}
+	for (unsigned reads = 0; reads < 200; reads++) {
+		enum err err = follow_kept_read(&desk.client, desk.arena, &read, &why);
+
+		assert_true(err == ERR_NOT_FOUND || (err == OK && is_whole(read)));
+		arena_reset(desk.arena);
+		(void)usleep(1000);
+	}
+	for (int i = 0; i < WRITERS; i++)
+		assert_true(waitpid(writers[i], &status, 0) == writers[i] && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &read, &why), OK);
+	assert_true(follow_kept_forget(&desk.client, read, desk.arena));
+	assert_int_equal(rmdir(dir), 0);
 	desk_close(&desk);
 }
 
@@ -340,6 +426,8 @@ main(void)
 		cmocka_unit_test(test_device__what_each_answer_means),
 		cmocka_unit_test(test_device__trouble_never_slows_it_beyond_a_minute_nor_hastens_it),
 		cmocka_unit_test(test_kept__what_was_written_is_read_by_the_same_client_alone),
+		cmocka_unit_test(test_kept__nobody_forgets_what_another_has_renewed),
+		cmocka_unit_test(test_kept__of_some_who_write_at_once_one_is_whole_and_none_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

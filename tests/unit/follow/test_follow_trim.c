@@ -211,6 +211,26 @@ test_trim__without_acknowledgements_age_decides_and_a_later_mark_does_not_hide_i
 	kit_close(&kit);
 }
 
+/* The clock was set back: the change after a young one is called old, and must not take the young one along. */
+static void
+test_trim__a_clock_that_was_set_back_takes_nothing_young(void **state)
+{
+	struct kit kit;
+
+	(void)state;
+	kit_open(&kit, 6);
+	kit_open_replica(&kit);
+	for (unsigned i = 0; i < 4; i++) {
+		far_put(&kit.far, i, 1, 1);
+		assert_int_equal(kit_sync(&kit).next, FOLLOW_CAUGHT_UP);
+		kit.at.ns += (i == 1 ? 30 : i == 2 ? -30 : 0) * DAY_MS * 1000000;
+	}
+	trim(&kit, 0, clock_wall_ms(&kit.clock) + DAY_MS);
+	assert_int_equal(scope_of(&kit).lost, 2);
+	assert_int_equal(kept(&kit), 2);
+	kit_close(&kit);
+}
+
 /* Numbers are of the whole store, but what one scope has dropped is no loss to those who read another. */
 static void
 test_trim__a_scope_that_has_dropped_nothing_owes_nothing(void **state)
@@ -281,6 +301,7 @@ main(void)
 		cmocka_unit_test(test_trim__whoever_is_told_nothing_of_a_loss_has_lost_nothing),
 		cmocka_unit_test(test_trim__what_is_acknowledged_goes_and_nothing_else_however_old),
 		cmocka_unit_test(test_trim__without_acknowledgements_age_decides_and_a_later_mark_does_not_hide_it),
+		cmocka_unit_test(test_trim__a_clock_that_was_set_back_takes_nothing_young),
 		cmocka_unit_test(test_trim__a_scope_that_has_dropped_nothing_owes_nothing),
 		cmocka_unit_test(test_trim__a_long_log_goes_in_pieces),
 	};
