@@ -2,8 +2,8 @@
 /*
  * follow_kept — the file that keeps a person signed in: a refresh token, and whose it is.
  *
- * It stands beside the store, is readable by its owner alone, and is replaced in one step, by one process at a time.  The token is for the
- * authority, tenant and client it was given by; to anybody else the file is as good as not there.
+ * It stands beside the store, is readable by its owner alone, and is replaced in one step, by one process at a time.
+ * The token is for the authority, tenant and client it was given by; to anybody else the file is as good as not there.
  */
 #pragma once
 

@@ -200,7 +200,8 @@
 	X(F_CUT_LETTER, "DELETE FROM follow_letter WHERE lid = ?1")                                                   \
 	X(F_TRIM_SCOPE, "SELECT sid, acked, tail FROM follow_scope WHERE sid > ?1 ORDER BY sid LIMIT 1")              \
 	X(F_TRIM_ROWS, "WITH row AS (SELECT n, " FOLLOW_IS_OLD " AS is_old FROM follow_change WHERE sid = ?1 ORDER BY n LIMIT ?5)" \
-	               " SELECT coalesce(max(n), 0) FROM row WHERE n < (SELECT coalesce(min(n), 1 << 62) FROM row WHERE NOT is_old)") \
+	               " SELECT coalesce(max(n), 0) FROM row"                                                         \
+	               " WHERE n < (SELECT coalesce(min(n), 1 << 62) FROM row WHERE NOT is_old)")                     \
 	X(F_TRIM_RANGES, "WITH range AS (SELECT n, last, " FOLLOW_IS_OLD " AS is_old FROM follow_range WHERE sid = ?1)" \
 	                 " SELECT coalesce(max(CASE WHEN ?2 > 0 THEN min(last, ?2) ELSE last END), 0) FROM range"     \
 	                 " WHERE n < (SELECT coalesce(min(n), 1 << 62) FROM range WHERE NOT is_old)")                 \
