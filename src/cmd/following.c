@@ -121,7 +121,9 @@ read_options(struct following *following)
 static bool
 is_unwanted(void *ctx)
 {
-	return atomic_load((atomic_bool *)ctx);
+	struct following *following = ctx;
+
+	return atomic_load(&following->unwanted) || (following->is_alone && stops_came(&following->stops));
 }
 
 static int
@@ -131,7 +133,7 @@ open_source(struct following *following)
 	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"), .agent = "tidemark/" TIDEMARK_VERSION,
 		                         .stopped = stops_came, .stopped_ctx = &following->stops };
 	struct follow_curl_conf pages = { .ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted,
-		                          .stopped_ctx = &following->unwanted };
+		                          .stopped_ctx = following };
 	int                     code;
 
 	if (follow_curl_open(&curl, &following->curl) != OK || follow_curl_open(&pages, &following->pages) != OK)
@@ -178,7 +180,8 @@ open_ahead(struct following *following, const char *scratch_path)
 	following->page_source = follow_curl_source(following->pages);
 	following->conf.source = &following->page_source;
 	/* Without it, a page after the other.  What may be wrong with the URL is said when it is opened. */
-	if (follow_ahead_open(&conf, &following->ahead) != OK)
+	following->is_alone = follow_ahead_open(&conf, &following->ahead) != OK;
+	if (following->is_alone)
 		return;
 	following->source = follow_ahead_source(following->ahead);
 	following->conf.source = &following->source;

@@ -42,6 +42,7 @@ struct following {
 	struct follow_curl       *pages;
 	struct follow_ahead      *ahead;         /* asks for pages in a thread of its own */
 	atomic_bool               unwanted;      /* what it is asking for */
+	bool                      is_alone;      /* no page is fetched ahead: there is no other thread */
 	struct credential        *credential;    /* NULL for none */
 	struct follow_source      source, page_source;       /* the second is within the first */
 	struct follow_bearer      bearer;

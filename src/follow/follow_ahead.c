@@ -30,7 +30,7 @@
 
 #define SLOTS          FOLLOW_AHEAD_PAGES
 #define POLL_MS        100
-#define TEXTS_MAX      ((size_t)32 << 20)        /* of one answer but its body */
+#define TEXTS_MAX      ((size_t)24 << 20)        /* of one answer but its body: a page is read once, and takes 16 MiB at most */
 #define BEARER_MAX     ((size_t)64 << 10)
 
 _Static_assert(FOLLOW_AHEAD_PAGES <= FOLLOW_SPOOL_PAGES, "a page's stretch is taken again only when the page is stored");
@@ -57,6 +57,8 @@ struct follow_ahead {
 	struct follow_origin     origin;
 	struct follow_spool     *spool;          /* the thread's */
 	struct follow_secrets   *shown;          /* the thread's: to the far end */
+	struct buf               sent;           /* the thread's: the bearer it asks with */
+	struct follow_place      missed;         /* the thread's: where it guessed wrong; no more of that in this round */
 	pthread_t                thread;
 	int                      ready_fd;       /* rises when a page is whole */
 
@@ -116,15 +118,25 @@ has_room(const struct follow_ahead *ahead, size_t waiting, size_t bytes)
 	return ahead->count + waiting == 0 || (ahead->count + waiting < SLOTS && bytes < FOLLOW_AHEAD_BYTES);
 }
 
+static bool
+is_read(struct slot *slot)
+{
+	struct str why;
+
+	if (!slot->reply.page && follow_page_read(buf_str(&slot->body), slot->texts, &slot->page, &why) == OK)
+		slot->reply.page = &slot->page;
+	return slot->reply.page != NULL;
+}
+
 /* What was kept before it was read may be no page: then it is fetched anew. */
 static bool
 take_kept(struct follow_ahead *ahead, struct slot *slot, const struct follow_ask *ask)
 {
-	struct follow_page page;
-	struct str         why;
-
-	return follow_spool_take(ahead->spool, &ask->place, ask->link, &slot->body) == OK &&
-	       follow_page_read(buf_str(&slot->body), slot->texts, &page, &why) == OK;
+	if (follow_spool_take(ahead->spool, &ask->place, ask->link, &slot->body) == OK && is_read(slot))
+		return true;
+	arena_reset(slot->texts);
+	buf_cut(&slot->body, 0);
+	return false;
 }
 
 static void
@@ -136,7 +148,6 @@ get_page(struct follow_ahead *ahead, struct slot *slot, const struct follow_ask 
 	slot->reply = (struct follow_reply){ .status = 200, .location = STR_EMPTY, .retry_after = STR_EMPTY, .date = STR_EMPTY };
 	if (take_kept(ahead, slot, ask))
 		return;
-	buf_cut(&slot->body, 0);
 	slot->reply.body = STR_EMPTY;
 	slot->err = ahead->conf.source->fetch(ahead->conf.source->ctx, ask, slot->texts, &slot->reply, &slot->why);
 	if (slot->err == OK)
@@ -171,33 +182,50 @@ is_answered(const struct slot *slot)
 	return slot->err == OK && slot->reply.status == 200;
 }
 
-/* `ask`: of this page, and changed into what is asked for next. */
-static void
-start_next(struct follow_ahead *ahead, struct slot *slot, struct follow_ask *ask)
+static bool
+has_missed(const struct follow_ahead *ahead, const struct follow_place *place)
+{
+	return ahead->missed.sid == place->sid && ahead->missed.round_ms == place->round_ms;
+}
+
+/* The guess, sent for; empty if nothing was. */
+static struct str
+start_next(struct follow_ahead *ahead, struct slot *slot, struct follow_ask ask)
 {
 	const struct follow_source *source = ahead->conf.source;
+	struct str                  guess;
 	bool                        is_room;
 
 	lock(ahead);
 	is_room = has_room(ahead, 1, slot->body.len);
 	unlock(ahead);
-	if (!source->start || !is_room || !is_answered(slot) || !follow_page_guess_next(buf_str(&slot->body), &ask->link) ||
-	    !may_lead_to(ahead, slot, ask->link))
-		return;
-	ask->place.page++;
-	source->start(source->ctx, ask, slot->texts);
+	if (!source->start || !is_room || !is_answered(slot) || has_missed(ahead, &ask.place) ||
+	    !follow_page_guess_next(buf_str(&slot->body), &guess) || !follow_link_is_beside(guess, ask.link) ||
+	    !may_lead_to(ahead, slot, guess))
+		return STR_EMPTY;
+	ask.link = guess;
+	ask.place.page++;
+	source->start(source->ctx, &ask, slot->texts);
+	return guess;
 }
 
 static bool
 leads_on(struct follow_ahead *ahead, struct slot *slot, struct str *link_out)
 {
-	struct str why;
-
-	if (!is_answered(slot) || follow_page_read(buf_str(&slot->body), slot->texts, &slot->page, &why) != OK)
+	if (!is_answered(slot) || !is_read(slot))
 		return false;
-	slot->reply.page = &slot->page;
 	*link_out = slot->page.link;
 	return !slot->page.is_last && may_lead_to(ahead, slot, *link_out);
+}
+
+/* Was it worth it? */
+static void
+judge_guess(struct follow_ahead *ahead, const struct slot *slot, struct str guess, bool goes_on, struct str link)
+{
+	if (guess.len == 0 || (goes_on && str_eq(guess, link)))
+		return;
+	ahead->missed = slot->job.place;
+	ahead->conf.source->let_go(ahead->conf.source->ctx);
 }
 
 /* With the lock held, and let go of while it fetches. */
@@ -207,21 +235,23 @@ do_next(struct follow_ahead *ahead)
 	struct slot      *slot = &ahead->slots[(ahead->first + ahead->count) % SLOTS];
 	struct follow_ask ask = { .place = ahead->next.place, .page_size = ahead->page_size };
 	unsigned          thrown = ahead->thrown;
-	struct str        link;
+	struct str        guess, link = STR_EMPTY;
 	bool              goes_on;
 
 	slot->job.place = ask.place;
 	set_buf(&slot->job.link, buf_str(&ahead->next.link));
 	ask.link = buf_str(&slot->job.link);
 	arena_reset(slot->texts);
-	ask.bearer = arena_copy(slot->texts, buf_str(&ahead->bearer));
+	set_buf(&ahead->sent, buf_str(&ahead->bearer));
+	ask.bearer = buf_str(&ahead->sent);
 	follow_secrets_note(ahead->shown, ask.bearer);
 	ahead->has_next = false;
 	ahead->is_busy = true;
 	unlock(ahead);
 	get_page(ahead, slot, &ask);
-	start_next(ahead, slot, &ask);
+	guess = start_next(ahead, slot, ask);
 	goes_on = leads_on(ahead, slot, &link);
+	judge_guess(ahead, slot, guess, goes_on, link);
 	lock(ahead);
 	ahead->is_busy = false;
 	if (thrown == ahead->thrown) {
@@ -368,6 +398,7 @@ free_ahead(struct follow_ahead *ahead)
 	follow_secrets_close(&ahead->shown);
 	buf_close(&ahead->next.link);
 	buf_close(&ahead->bearer);
+	buf_close(&ahead->sent);
 	arena_close(&ahead->lasting);
 	if (ahead->ready_fd >= 0)
 		(void)close(ahead->ready_fd);
@@ -391,6 +422,7 @@ make_ahead(const struct follow_ahead_conf *conf)
 	ahead->shown = follow_secrets_open();
 	buf_open(&ahead->next.link, FOLLOW_LINK_MAX);
 	buf_open(&ahead->bearer, BEARER_MAX);
+	buf_open(&ahead->sent, BEARER_MAX);
 	MUST(pthread_mutex_init(&ahead->lock, NULL) == 0 && pthread_cond_init(&ahead->changed, NULL) == 0);
 	ahead->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return ahead;

@@ -7,8 +7,9 @@
  *
  * A thread of its own asks the source within, one page at a time, at most FOLLOW_AHEAD_PAGES before the follower and only
  * along links it would follow, too.  It stops at anything that is not a good page: the follower is handed that answer
- * when it gets there, and asks on itself.  A page that was kept is given out again only as the very page it was: same
- * round, same place in it, same link.
+ * when it gets there, and asks on itself.  If the source can, a page is sent for before the one that names it has been
+ * read, by a guess that differs from the last link in the query alone; a wrong one is let go, and is the round's last.
+ * A page that was kept is given out again only as the very page it was: same round, same place in it, same link.
  *
  * The calls belong to one thread.
  */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "follow/follow_bearer.h"
 #include "follow/follow_link.h"
 #include "follow/follow_page.h"
 #include "follow/follow_secrets.h"
@@ -19,6 +20,12 @@
 #define HEADER_MAX  ((size_t)64 << 10)
 #define TOLD_MAX    ((size_t)64 << 10)           /* of a refusal; nobody looks at what follows */
 
+struct started {                                 /* what was asked for before it is fetched; link empty: nothing */
+	struct follow_place place;
+	uint32_t            page_size;
+	struct buf          link, bearer;
+};
+
 struct follow_curl {
 	struct follow_curl_conf conf;
 	CURLM                  *multi;
@@ -27,7 +34,7 @@ struct follow_curl {
 	char                    error[CURL_ERROR_SIZE];
 	struct curl_slist      *headers;         /* of the transfer under way */
 	bool                    is_under_way;
-	struct buf              started;         /* the link whose page was asked for before it is fetched; or empty */
+	struct started          started;
 };
 
 static size_t
@@ -148,14 +155,14 @@ err_of(struct follow_curl *curl, CURLcode code, struct arena *arena, struct str 
 
 /* ---- a transfer ----------------------------------------------------------------------------- */
 
-/* The handle is free again, and as new. */
+/* The handle is free again. */
 static void
 end_transfer(struct follow_curl *curl)
 {
 	if (curl->is_under_way)
 		MUST(curl_multi_remove_handle(curl->multi, curl->easy) == CURLM_OK);
 	curl->is_under_way = false;
-	buf_cut(&curl->started, 0);
+	buf_cut(&curl->started.link, 0);
 	curl_slist_free_all(curl->headers);
 	curl->headers = NULL;
 }
@@ -264,8 +271,26 @@ start(void *ctx, const struct follow_ask *ask, struct arena *arena)
 	int                 running;
 
 	begin_page(curl, ask, arena);
-	buf_put(&curl->started, ask->link);
+	curl->started.place = ask->place;
+	curl->started.page_size = ask->page_size;
+	buf_put(&curl->started.link, ask->link);
+	buf_cut(&curl->started.bearer, 0);
+	buf_put(&curl->started.bearer, ask->bearer);
 	MUST(curl_multi_perform(curl->multi, &running) == CURLM_OK);
+}
+
+static bool
+is_started(const struct started *started, const struct follow_ask *ask)
+{
+	return started->place.sid == ask->place.sid && started->place.round_ms == ask->place.round_ms &&
+	       started->place.page == ask->place.page && started->page_size == ask->page_size &&
+	       str_eq(buf_str(&started->link), ask->link) && str_eq(buf_str(&started->bearer), ask->bearer);
+}
+
+static void
+let_go(void *ctx)
+{
+	end_transfer(ctx);
 }
 
 static enum err
@@ -274,7 +299,7 @@ fetch(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follo
 	struct follow_curl *curl = ctx;
 	enum err            err;
 
-	if (!curl->is_under_way || !str_eq(buf_str(&curl->started), ask->link))
+	if (!is_started(&curl->started, ask))
 		begin_page(curl, ask, arena);
 	err = finish_transfer(curl, arena, why_out);
 	TRY(answer(curl, err, arena, reply_out));
@@ -419,7 +444,8 @@ follow_curl_open(const struct follow_curl_conf *conf, struct follow_curl **curl_
 	curl->easy = curl_easy_init();
 	MUST(curl->multi && curl->easy);
 	buf_open(&curl->body, FOLLOW_PAGE_MAX);
-	buf_open(&curl->started, FOLLOW_LINK_MAX);
+	buf_open(&curl->started.link, FOLLOW_LINK_MAX);
+	buf_open(&curl->started.bearer, FOLLOW_BEARER_MAX);
 	*curl_out = curl;
 	return OK;
 }
@@ -433,7 +459,8 @@ follow_curl_close(struct follow_curl **curl)
 	curl_easy_cleanup((*curl)->easy);
 	(void)curl_multi_cleanup((*curl)->multi);
 	buf_close(&(*curl)->body);
-	buf_close(&(*curl)->started);
+	buf_close(&(*curl)->started.link);
+	buf_close(&(*curl)->started.bearer);
 	free(*curl);
 	curl_global_cleanup();
 	*curl = NULL;
@@ -442,5 +469,5 @@ follow_curl_close(struct follow_curl **curl)
 struct follow_source
 follow_curl_source(struct follow_curl *curl)
 {
-	return (struct follow_source){ .ctx = curl, .fetch = fetch, .start = start };
+	return (struct follow_source){ .ctx = curl, .fetch = fetch, .start = start, .let_go = let_go };
 }

@@ -60,6 +60,12 @@ follow_link_is_good(const struct follow_origin *origin, struct str link, const c
 }
 
 bool
+follow_link_is_beside(struct str link, struct str other)
+{
+	return str_eq(str_first(link, str_find(link, '?')), str_first(other, str_find(other, '?')));
+}
+
+bool
 follow_link_is_local(struct str link)
 {
 	struct uri_parts parts;

@@ -22,6 +22,8 @@ struct follow_origin {                           /* views into the URL */
 bool follow_origin_of(struct str url, struct follow_origin *origin_out, const char **why_out);
 /* False: *why_out ends the sentence "the link …". */
 bool follow_link_is_good(const struct follow_origin *origin, struct str link, const char **why_out);
+/* The same but for what stands in the query? */
+bool follow_link_is_beside(struct str link, struct str other);
 bool follow_link_is_local(struct str link);      /* on a loopback host */
 /* "https://host:port" as it stands at the front of a URL that is good. */
 struct str follow_origin_text(struct str url);

@@ -212,13 +212,25 @@ plain_string(struct str rest, struct str *text_out)
 	return len > 0 && len < rest.len && rest.at[len] == '"';
 }
 
-static bool
-link_in(struct str part, struct str *link_out)
+/* What follows the next such name; empty without one. */
+static struct str
+after_name(struct str part)
 {
 	struct str  name = STR("\"@odata.nextLink\"");
-	const char *found = memmem(part.at, part.len, name.at, name.len);
+	const char *found = part.len > 0 ? memmem(part.at, part.len, name.at, name.len) : NULL;
 
-	return found && plain_string(str_skip(part, (size_t)(found - part.at) + name.len), link_out);
+	return found ? str_skip(part, (size_t)(found - part.at) + name.len) : STR_EMPTY;
+}
+
+/* Before the items it is the first, after them the last. */
+static struct str
+after_last_name(struct str part)
+{
+	struct str last = STR_EMPTY;
+
+	for (part = after_name(part); part.len > 0; part = after_name(part))
+		last = part;
+	return last;
 }
 
 bool
@@ -226,7 +238,8 @@ follow_page_guess_next(struct str body, struct str *link_out)
 {
 	size_t tail = body.len < GUESS_ROOM ? body.len : GUESS_ROOM;
 
-	return link_in(str_first(body, GUESS_ROOM), link_out) || link_in(str_skip(body, body.len - tail), link_out);
+	return plain_string(after_name(str_first(body, GUESS_ROOM)), link_out) ||
+	       plain_string(after_last_name(str_skip(body, body.len - tail)), link_out);
 }
 
 /* ---- an item -------------------------------------------------------------------------------- */

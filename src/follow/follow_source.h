@@ -41,10 +41,11 @@ struct follow_source {
 	enum err (*fetch)(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follow_reply *reply_out,
 	                  struct str *why_out);
 	/*
-	 * Sends what will probably be fetched next, and waits for nothing; views of the last reply end.  A fetch of
-	 * another link lets it go.  NULL: this source cannot.
+	 * Sends what will probably be fetched next, and waits for nothing; views of the last reply end.  A fetch that
+	 * asks for anything else lets it go, as let_go() does.  Both are NULL in a source that cannot.
 	 */
 	void (*start)(void *ctx, const struct follow_ask *ask, struct arena *arena);
+	void (*let_go)(void *ctx);
 };
 
 struct follow_secrets;

@@ -131,7 +131,7 @@ checkpoint(struct replica *replica)
 	int64_t  log_bytes = replica->engine->turn.wal_pages * replica->page_bytes;
 	bool     is_pressing = log_bytes >= PRESSING_AT;
 
-	if (log_bytes >= SEND_AT)
+	if (log_bytes >= SEND_AT && !replica->engine->scratch)
 		send_log(replica);
 	if (log_bytes < CHECKPOINT_AT)
 		return;

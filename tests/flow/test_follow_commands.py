@@ -67,6 +67,14 @@ def wait_for(condition, seconds=20):
         time.sleep(0.02)
 
 
+def rounds(store):
+    try:
+        with sqlite3.connect(f"file:{store[7:]}?mode=ro", uri=True) as db:
+            return sum(row[0] for row in db.execute("SELECT rounds FROM scopes"))
+    except sqlite3.Error:                          # it is being made
+        return 0
+
+
 # ---- changes ------------------------------------------------------------------------------------------------
 
 def test_changes__prints_each_change_with_its_number_and_what_is_different(tm, store, far):
@@ -302,6 +310,30 @@ def test_sync__a_signal_ends_a_long_pause_at_once(store, far, running, home):
     wait_for(lambda: far.requests)
     began = time.monotonic()
     assert run.stop()[0] == 143 and time.monotonic() - began < 10
+
+
+def test_sync__a_round_is_asked_for_when_it_begins(tm, store, far, running):
+    """What a page seems to lead to may be sent for early; where it turns out to end the round, the answer is nobody's."""
+    def lure(_request, page):
+        return {"more": {"@odata.nextLink": page.get("@odata.deltaLink", "")}, **page}
+
+    fill(far, 2)
+    far.always(lure)
+    watch = running("sync", far.url, "--watch", "--every", "1s", "--store", store)
+    wait_for(lambda: rounds(store) == 1)
+    far.put("late", name="Late")
+    wait_for(lambda: rounds(store) == 2)
+    assert "late" in view(store)
+    assert watch.stop()[0] == 143
+
+
+def test_sync__is_stopped_at_once_where_no_page_can_be_kept(home, store, far, running):
+    (home / "t.db.ahead").mkdir()
+    far.always(slow(20))
+    sync = running("sync", far.url, "--store", store)
+    wait_for(lambda: far.requests)
+    began = time.monotonic()
+    assert sync.stop()[0] == 143 and time.monotonic() - began < 10
 
 
 def test_sync__watch_outlives_trouble(tm, store, far, running):

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "follow/follow_ahead.h"
+#include "follow/follow_page.h"
 #include "follow/follow_spool.h"
 
 #define BASE     "https://graph.example.com/v1.0/things/delta"
@@ -20,8 +21,12 @@ struct pages {
 	unsigned        asked[96];               /* how often each */
 	const char     *lure;                    /* page 2 leads there */
 	const char     *oddity;                  /* stands in page 2, before the rest */
+	bool            is_all_odd;              /* it stands in every page */
+	const char     *huge;                    /* page 2 as a whole */
+	const char     *token;                   /* asked with; NULL: BEARER */
 	char            body[512], bearer[64];
-	unsigned        starts, wasted, hasty;   /* sent for before it was fetched; in vain; while the last was not kept */
+	unsigned        starts;                  /* how often a page was sent for before it was fetched */
+	unsigned        hasty, let_go;           /* of these: before the last one was kept; and never fetched */
 	char            started[LINK_MAX];       /* the last of them, until it is fetched or let go */
 	const char     *path;                    /* of the file that keeps pages */
 };
@@ -49,12 +54,14 @@ give_page(void *ctx, const struct follow_ask *ask, struct arena *arena, struct f
 	(void)snprintf(pages->bearer, sizeof(pages->bearer), "%.*s", STR_ARG(ask->bearer));
 	(void)snprintf(link, sizeof(link), BASE "?p=%u", number + 1);
 	if (pages->started[0] && !str_eq(ask->link, str_from_c(pages->started)))
-		pages->wasted++;
+		pages->let_go++;
 	pages->started[0] = '\0';
 	(void)snprintf(pages->body, sizeof(pages->body), "{%s\"value\":[{\"id\":\"i%u\"}],\"@odata.%s\":\"%s\"}",
-	               pages->oddity && number == 2 ? pages->oddity : "", number,
+	               pages->oddity && (number == 2 || pages->is_all_odd) ? pages->oddity : "", number,
 	               number == pages->last ? "deltaLink" : "nextLink", pages->lure && number == 2 ? pages->lure : link);
 	*reply_out = (struct follow_reply){ .status = 200, .body = str_from_c(pages->body) };
+	if (pages->huge && number == 2)
+		reply_out->body = str_from_c(pages->huge);
 	if (pages->fails_at > 0 && number == pages->fails_at) {
 		pages->fails_at = 0;
 		*reply_out = (struct follow_reply){ .status = 503, .body = STR("{}"), .retry_after = STR("7") };
@@ -97,6 +104,17 @@ send_for(void *ctx, const struct follow_ask *ask, struct arena *arena)
 	assert_int_equal(pthread_mutex_unlock(&pages->lock), 0);
 }
 
+static void
+let_go(void *ctx)
+{
+	struct pages *pages = ctx;
+
+	assert_int_equal(pthread_mutex_lock(&pages->lock), 0);
+	pages->let_go += pages->started[0] != '\0';
+	pages->started[0] = '\0';
+	assert_int_equal(pthread_mutex_unlock(&pages->lock), 0);
+}
+
 struct rig {
 	struct pages         pages;
 	char                 path[64];
@@ -112,7 +130,7 @@ open_ahead(struct rig *rig)
 	struct follow_ahead_conf conf = { .url = STR(BASE), .path = rig->path, .source = &rig->inner, .unwanted = &rig->unwanted };
 
 	rig->inner = (struct follow_source){ .ctx = &rig->pages, .fetch = give_page,
-		                          .start = rig->pages.path ? send_for : NULL };
+		                          .start = rig->pages.path ? send_for : NULL, .let_go = let_go };
 	assert_int_equal(follow_ahead_open(&conf, &rig->ahead), OK);
 	rig->source = follow_ahead_source(rig->ahead);
 }
@@ -155,6 +173,8 @@ ask_for(struct rig *rig, unsigned number, int64_t round_ms)
 
 	(void)snprintf(link, sizeof(link), BASE "?p=%u", number);
 	ask.link = str_from_c(link);
+	if (rig->pages.token)
+		ask.bearer = str_from_c(rig->pages.token);
 	arena_reset(rig->arena);
 	assert_int_equal(rig->source.fetch(rig->source.ctx, &ask, rig->arena, &reply, &why), OK);
 	return reply;
@@ -334,23 +354,44 @@ test_ahead__each_page_is_sent_for_as_soon_as_the_one_before_it_is_safe(void **st
 	for (unsigned i = 0; i <= 60; i++)
 		assert_int_equal(asked(&rig, i), 1);
 	assert_in_range(rig.pages.starts, 30, 60);
-	assert_int_equal(rig.pages.wasted, 0);
+	assert_int_equal(rig.pages.let_go, 0);
 	close_rig(&rig);
 }
 
+/* Two rounds, each with the same lie in every page: one wrong guess each, and nothing of it is asked for twice. */
 static void
-test_ahead__a_wrong_guess_is_let_go_and_the_round_goes_its_way(void **state)
+test_ahead__a_wrong_guess_is_let_go_and_the_last_of_its_round(void **state)
 {
 	struct rig rig;
 
 	(void)state;
 	open_early(&rig, 20);
 	rig.pages.oddity = "\"x\":{\"@odata.nextLink\":\"" BASE "?p=17\"},";
+	rig.pages.is_all_odd = true;
+	for (unsigned round = 5; round < 7; round++)
+		for (unsigned i = 0; i <= 20; i++)
+			expect_page(&rig, i, round);
 	for (unsigned i = 0; i <= 20; i++)
+		assert_int_equal(asked(&rig, i), 2);
+	assert_int_equal(rig.pages.starts, 2);
+	assert_int_equal(rig.pages.let_go, 2);
+	close_rig(&rig);
+}
+
+/* Else what was sent for now would be the next round's answer. */
+static void
+test_ahead__nothing_sent_for_outlives_the_page_that_does_not_bear_it_out(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_early(&rig, 2);
+	rig.pages.oddity = "\"x\":{\"@odata.nextLink\":\"" BASE "?p=3\"},";
+	for (unsigned i = 0; i <= 2; i++)
 		expect_page(&rig, i, 5);
-	for (unsigned i = 0; i <= 20; i++)
-		assert_int_equal(asked(&rig, i), 1);
-	assert_int_equal(rig.pages.wasted, 1);
+	assert_int_equal(rig.pages.starts, 3);
+	assert_int_equal(rig.pages.let_go, 1);
+	assert_int_equal(asked(&rig, 3), 0);
 	close_rig(&rig);
 }
 
@@ -379,6 +420,8 @@ test_ahead__nothing_is_sent_to_another_origin_nor_after_a_page_that_repeats_the_
 	assert_never_sent_for(NULL, "https://graph.example.org/v1.0/things/delta?p=3");
 	assert_never_sent_for("\"@odata.nextLink\":\"https://graph.example.org/v1.0/things/delta?p=3\",", NULL);
 	assert_never_sent_for("\"x\":\"" BEARER "\",", NULL);
+	assert_never_sent_for("\"x\":{\"@odata.nextLink\":\"https://graph.example.com/v1.0/me/delta?p=3\"},"
+	                      "\"@odata.nextLink\":7,", NULL);
 }
 
 /* It was kept before anybody knew: the next process must not be given it for ever. */
@@ -398,6 +441,32 @@ test_ahead__what_was_kept_and_is_no_page_is_fetched_anew(void **state)
 		expect_page(&rig, i, 5);
 	assert_int_equal(asked(&rig, 1), 0);
 	assert_int_equal(asked(&rig, 2), 1);
+	close_rig(&rig);
+}
+
+/* As many items as a page may have, kept, and read again by the next process with a long bearer. */
+static void
+test_ahead__the_largest_page_that_was_kept_is_read_once(void **state)
+{
+	static char huge[4 << 20], token[20001];
+	struct rig  rig;
+	size_t      len;
+
+	(void)state;
+	memset(token, 'b', sizeof(token) - 1);
+	len = (size_t)snprintf(huge, sizeof(huge), "{\"value\":[{\"id\":\"i2\"}");
+	for (size_t i = 1; i < FOLLOW_PAGE_ITEMS_MAX; i++)
+		len += (size_t)snprintf(huge + len, sizeof(huge) - len, ",{}");
+	(void)snprintf(huge + len, sizeof(huge) - len, "],\"@odata.nextLink\":\"" BASE "?p=3\"}");
+	open_early(&rig, 20);
+	follow_ahead_close(&rig.ahead);
+	rig.pages.token = token;
+	rig.pages.huge = huge;
+	die_with_pages(&rig, 2, 5);
+	open_ahead(&rig);
+	for (unsigned i = 1; i <= 20; i++)
+		expect_page(&rig, i, 5);
+	assert_int_equal(asked(&rig, 2), 0);
 	close_rig(&rig);
 }
 
@@ -486,7 +555,9 @@ main(void)
 		cmocka_unit_test(test_ahead__another_round_is_not_answered_with_pages_of_the_last),
 		cmocka_unit_test(test_ahead__whoever_is_killed_has_one_page_to_fetch_again),
 		cmocka_unit_test(test_ahead__each_page_is_sent_for_as_soon_as_the_one_before_it_is_safe),
-		cmocka_unit_test(test_ahead__a_wrong_guess_is_let_go_and_the_round_goes_its_way),
+		cmocka_unit_test(test_ahead__a_wrong_guess_is_let_go_and_the_last_of_its_round),
+		cmocka_unit_test(test_ahead__nothing_sent_for_outlives_the_page_that_does_not_bear_it_out),
+		cmocka_unit_test(test_ahead__the_largest_page_that_was_kept_is_read_once),
 		cmocka_unit_test(test_ahead__nothing_is_sent_to_another_origin_nor_after_a_page_that_repeats_the_bearer),
 		cmocka_unit_test(test_ahead__what_was_kept_and_is_no_page_is_fetched_anew),
 		cmocka_unit_test(test_spool__a_page_is_found_as_itself_and_not_when_a_bit_of_it_is_wrong),

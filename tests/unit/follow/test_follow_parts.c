@@ -344,6 +344,10 @@ test_page__a_next_link_is_guessed_at_either_end_and_never_read_past_it(void **st
 	memset(big, ' ', sizeof(big));
 	memcpy(big + sizeof(big) - (sizeof(last) - 1), last, sizeof(last) - 1);
 	assert_guessed(str_of(big, sizeof(big)), "https://h/z");
+	/* After the items the last one is the page's. */
+	memcpy(big + sizeof(big) - 100, "\"@odata.nextLink\":\"https://h/inner\"", 36);
+	assert_guessed(str_of(big, sizeof(big)), "https://h/z");
+	memset(big + sizeof(big) - 100, ' ', 36);
 	for (size_t len = sizeof(big) - (sizeof(last) - 1); len < sizeof(big) - 2; len++)
 		assert_guessed(str_of(big, len), NULL);
 }
