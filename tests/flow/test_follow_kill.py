@@ -9,18 +9,26 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import time
 
 import pytest
 
 from conftest import BIN, base_env, check_sanitizers
-from misbehave import FarEnd, gone
+from misbehave import FarEnd, gone, slow
+from test_follow_commands import wait_for
 from test_follow_misbehave import view
 
 KILLS = int(os.environ.get("TIDEMARK_KILLS", "10000" if os.environ.get("TIDEMARK_LONG") else "300"))
 PARTS = 2                 # so that both cores have one
 STORE_KILLS = 15          # then a new store, so that first rounds are killed too
+
+
+def repeated(paths):
+    """How many pages were asked for more than once; each time a link is told its end is another."""
+    places = [path.rpartition("-")[0] for path in paths]
+    return len(places) - len(set(places))
 
 
 class Reader:
@@ -116,6 +124,7 @@ def test_follow__killed_at_any_moment_it_goes_on_and_ends_equal(tm, home, part):
         paths = [path for path, _ in trial.far.requests]
         twice = len(paths) - len(set(paths))
         assert twice <= some + resyncs, paths
+        assert repeated(path for path in paths if "skiptoken" in path) <= some, paths
         trial.far.faults.clear()
         for _ in range(chance.randrange(30)):
             trial.write()
@@ -123,3 +132,28 @@ def test_follow__killed_at_any_moment_it_goes_on_and_ends_equal(tm, home, part):
             shutil.rmtree(trial.folder)
             trial.fresh()
     trial.far.close()
+
+
+def test_follow__what_was_fetched_ahead_of_a_kill_is_not_fetched_again(tm, home, store):
+    """The follower is kept from storing, so that pages pile up before it; then it is killed."""
+    far = FarEnd()
+    far.page_size = 1
+    far.put("first", name="first")
+    tm("sync", far.url, store=store)
+    for number in range(60):
+        far.put(f"item-{number}", name="x" * 500)
+    far.always(slow(0.03))
+    run = subprocess.Popen([BIN, "sync", far.url, "--store", store], stderr=subprocess.DEVNULL, env=base_env(home))
+    wait_for(lambda: len(far.requests) > 5)
+    with sqlite3.connect(store[7:], timeout=10, isolation_level=None) as db:
+        db.execute("BEGIN IMMEDIATE")
+        count = len(far.requests)
+        wait_for(lambda: len(far.requests) > count + 15)
+        run.kill()
+        run.wait()
+        db.execute("ROLLBACK")
+    far.always(None)
+    tm("sync", far.url, store=store)
+    assert repeated(path for path, _ in far.requests) <= 1
+    assert view(store) == far.model()
+    far.close()
