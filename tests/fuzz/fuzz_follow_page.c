@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_follow_page — a page from a hostile far end: json_check() takes what json_read() takes, the items
- * of a page lie in it, and merging two of them gives JSON again.
+ * of a page lie in it, and merging two of them gives JSON again.  A guess at its link lies in it, too.
  */
 #include "follow/follow_merge.h"
 #include "follow/follow_page.h"
@@ -41,11 +41,13 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)128 << 20);
-	struct str                      body = str_of(data, size), why, last = STR_EMPTY;
+	struct str                      body = str_of(data, size), why, guess, last = STR_EMPTY;
 	struct follow_page              page;
 	struct follow_item              item;
 
 	compare_readers(body, arena);
+	if (follow_page_guess_next(body, &guess))
+		MUST(guess.len > 0 && guess.at >= body.at && guess.at + guess.len < body.at + body.len);
 	(void)follow_says_gone(400, body, true, arena);
 	if (follow_page_read(body, arena, &page, &why) != OK)
 		return 0;
