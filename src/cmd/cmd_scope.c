@@ -59,8 +59,9 @@ static const char *const forget_about[] = {
 	"Forgets a followed URL: its items, its changes, what was staged of a round, its dead letters and its saved link. "
 	"The far end is not asked, and files in a folder given by --content stay. A later `tidemark sync` of the URL "
 	"begins anew. Changes of other scopes keep their numbers, and no number is given again.",
-	"It may be stopped or killed at any moment: the scope is then still listed, with nothing in it, and the same "
-	"command brings it to its end. The file does not become smaller; what follows uses the room.",
+	"It may be stopped or killed at any moment: the scope is then still listed, without items, and changes that were "
+	"not cut away yet are still told; the same command, or a sync of the URL, brings it to its end. The file does not "
+	"become smaller; what follows uses the room.",
 	NULL,
 };
 

@@ -224,10 +224,24 @@ following_open(struct cmd_run *run, struct following *following, const char *scr
 	return code;
 }
 
+/* Is there a round under way that pages could wait for?  When in doubt, yes. */
+static bool
+is_in_round(struct following *following)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
+	struct replica_scope            scope;
+
+	return !following->follow ||
+	       replica_get_scope(following->replica, follow_sid(following->follow), arena, &scope) != OK ||
+	       scope.phase == REPLICA_ROUND;
+}
+
 void
 following_close(struct following *following)
 {
 	progress_close(&following->progress);
+	if (following->ahead && !is_in_round(following))
+		follow_ahead_drop(following->ahead);
 	follow_close(&following->follow);
 	credential_close(&following->credential);
 	follow_ahead_close(&following->ahead);

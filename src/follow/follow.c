@@ -234,7 +234,9 @@ stage(struct step *step, struct follow_page *page)
 	replica_begin_page(replica, step->scope.sid);
 	while (follow_page_next(page, follow->page, &item)) {
 		if (holds_secret && follow_secrets_stand_in(secrets_of(follow), item.body))
-			replica_put_letter(replica, STR(SECRET_INSIDE), STR("{}"));
+			replica_put_letter(replica, STR(SECRET_INSIDE),
+			                   follow_page_trace(page, &item, step->scope.round_pages + 1, secrets_of(follow),
+			                                     follow->page));
 		else if (!item.fault)
 			replica_put_item(replica, item.id, item.life, item.life == REPLICA_LIVE ? item.body : STR_EMPTY);
 		else if (item.body.len <= STORE_BODY_MAX)

@@ -448,6 +448,12 @@ follow_ahead_open(const struct follow_ahead_conf *conf, struct follow_ahead **ah
 }
 
 void
+follow_ahead_drop(struct follow_ahead *ahead)
+{
+	ahead->conf.is_passing = true;           /* which only the follower's thread looks at */
+}
+
+void
 follow_ahead_close(struct follow_ahead **ahead)
 {
 	struct follow_ahead *closing = *ahead;

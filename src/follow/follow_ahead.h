@@ -36,6 +36,7 @@ struct follow_ahead_conf {
 
 /* ERR_BAD_REQUEST: the URL; ERR_IO. */
 enum err follow_ahead_open(const struct follow_ahead_conf *conf, struct follow_ahead **ahead_out) MUST_CHECK;
+void     follow_ahead_drop(struct follow_ahead *ahead);      /* nobody will go on with this round: nothing is kept */
 void     follow_ahead_close(struct follow_ahead **ahead);    /* the file goes, too, unless pages wait in it */
 
 struct follow_source follow_ahead_source(struct follow_ahead *ahead);

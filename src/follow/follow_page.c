@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_page.h"
 
+#include "follow/follow_secrets.h"
 #include "text/json_check.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
@@ -302,6 +303,22 @@ follow_page_next(struct follow_page *page, struct arena *arena, struct follow_it
 		*item_out = judge_item(str_of(text + spot->at, spot->len), str_of(text + spot->id_at, spot->id_len),
 		                       str_of(text + spot->removed_at, spot->removed_len), arena);
 	return true;
+}
+
+struct str
+follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
+                  const struct follow_secrets *secrets, struct arena *arena)
+{
+	const struct follow_spot *spot = &page->spots[page->next - 1];
+	struct str                raw_id = str_of(page->body.at + spot->id_at, spot->id_len);
+	char                     *text;
+
+	if (item->fault || follow_secrets_stand_in(secrets, raw_id) || follow_secrets_stand_in(secrets, item->id))
+		return arena_printf(arena, "\"item %zu of page %llu\"", page->next, (unsigned long long)page_number);
+	text = arena_take_raw(arena, raw_id.len);
+	memcpy(text, raw_id.at, raw_id.len);
+	follow_secrets_mask(secrets, text, raw_id.len);
+	return str_of(text, raw_id.len);
 }
 
 /* ---- errors --------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from conftest import BIN, base_env, check_sanitizers
-from misbehave import FarEnd, raw, slow, status
+from misbehave import FarEnd, link_to, raw, slow, status
 from test_follow_commands import changes, running, told, wait_for          # noqa: F401 (running is a fixture)
 from test_follow_misbehave import far, fill, view                           # noqa: F401 (far is a fixture)
 
@@ -250,3 +250,13 @@ def test_changes__options_that_need_no_url(tm, store, far):
     head = json.loads(tm("status", "--json", store=store).stdout)["head"]
     tm("changes", "--exit-code", "--since", head, "--json", store=store, code=9)
     tm("changes", "--exit-code", "--follow", store=store, code=2, error="needs a URL")
+
+
+def test_sync__a_round_that_was_dropped_leaves_no_pages_behind(tm, home, store, far):
+    far.page_size = 1
+    fill(far)
+    far.do(None, None, link_to(f"{far.url}?$skiptoken=1-8-1-0"), link_to(f"{far.url}?$skiptoken=2-8-1-0"),
+           link_to(f"{far.url}?$skiptoken=1-8-1-0"), link_to(f"{far.url}?$skiptoken=2-8-1-0"))
+    far.always(link_to(f"{far.url}?$skiptoken=1-8-1-0"))
+    tm("sync", far.url, store=store, code=6, error="the round is dropped")
+    assert beside(home, ".ahead") == []

@@ -111,6 +111,20 @@ def test_hostile__an_item_with_the_bearer_is_a_dead_letter_without_its_text(tm, 
 AT_ONCE = {"zero": "0", "a_past_date": "Sun, 06 Nov 1994 08:49:37 GMT", "a_millisecond": "0.001"}
 
 
+def test_hostile__each_item_with_the_bearer_is_a_letter_of_its_own(tm, store, far, home):
+    echoes = [{"id": "plain", "name": SECRET}, {"id": "part-" + SECRET[:20], "name": SECRET}, {"id": SECRET},
+              {"id": "\ud800", "name": SECRET}]
+    far.do(with_items(*echoes[:2]), with_items(*echoes[2:]))
+    assert "4 items could not be stored" in sync(tm, far, store, code=8).stderr
+    letters = json.loads(tm("status", "--json", store=store).stdout)["deadLetters"]
+    assert sorted(letter["raw"] for letter in letters) == sorted(
+        ['"plain"', '"part-' + "*" * 20 + '"', '"item 1 of page 2"', '"item 2 of page 2"'])
+    tm("retry", store=store, code=8)
+    assert view(store) == far.model()
+    assert_untold(home, tm("status", "--json", store=store).stdout)
+
+
+
 @pytest.mark.parametrize("case", AT_ONCE)
 def test_hostile__throttling_that_says_at_once_is_not_asked_in_a_hot_loop(tm, store, far, case):
     far.always(status(429, "TooManyRequests", Retry_After=AT_ONCE[case]))
