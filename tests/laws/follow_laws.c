@@ -8,8 +8,9 @@
  */
 #include "../unit/follow/follow_test.h"
 
-#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "support/last_write.h"
 
 #define HISTORIES  40
 #define KILLS      60
@@ -266,17 +267,6 @@ test_follow__killed_after_any_step_it_goes_on_and_no_half_round_is_seen(void **s
 }
 
 /* ---- a kill at every write ------------------------------------------------------------------- */
-
-/* SQLite's writes go through here, so a process can be gone at exactly its nth. */
-static unsigned long writes_left;
-
-ssize_t
-pwrite64(int fd, const void *bytes, size_t len, off64_t at)
-{
-	if (writes_left > 0 && --writes_left == 0)
-		_exit(9);
-	return (ssize_t)syscall(SYS_pwrite64, fd, bytes, len, at);
-}
 
 /* False when the run ended before its nth write. */
 static bool

@@ -5,23 +5,13 @@
  */
 #include "../unit/follow/follow_test.h"
 
-#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "support/last_write.h"
 
 #define ITEMS             8
 #define OTHER_URL         STR("https://graph.example.com/v1.0/others/delta")
 #define FORGOTTEN_CHANGES 9                      /* seven items, and one that was removed and came back */
-
-/* SQLite's writes go through here, so a process can be gone at exactly its nth. */
-static unsigned long writes_left;
-
-ssize_t
-pwrite64(int fd, const void *bytes, size_t len, off64_t at)
-{
-	if (writes_left > 0 && --writes_left == 0)
-		_exit(9);
-	return (ssize_t)syscall(SYS_pwrite64, fd, bytes, len, at);
-}
 
 static void
 run_command(const char *command, const char *dir)
