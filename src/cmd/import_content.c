@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,21 +20,16 @@ import_content_open(struct cmd_run *run, struct store *store, const char *file, 
 {
 	const char *slash = file ? strrchr(file, '/') : NULL;
 	const char *dir = slash ? arena_c(run->arena, str_of(file, slash == file ? 1 : (size_t)(slash - file))) : ".";
-	char       *root;
+	char       *root = arena_take_raw(run->arena, PATH_MAX);
 
 	if (cmd_has(run, "content-root"))
 		dir = cmd_value(run, "content-root");
-
 	*files_out = (struct import_content){ .run = run, .store = store, .dir = -1 };
 	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &files_out->size_max));
 	files_out->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	root = realpath(dir, NULL);
-	if (files_out->dir < 0 || !root) {
-		free(root);
+	if (files_out->dir < 0 || !realpath(dir, root))
 		return say_failed(EXIT_OTHER, "%s: %s", dir, strerrordesc_np(errno));
-	}
-	files_out->root = arena_c(run->arena, str_from_c(root));
-	free(root);
+	files_out->root = root;
 	files_out->arena = arena_open(LINE_ARENA_MAX);
 	return EXIT_DONE;
 }
@@ -53,11 +49,8 @@ void
 import_content_release(struct import_content *files)
 {
 	while (files->held_count > 0) {
-		struct content_write **held = &files->held[--files->held_count];
-
-		if (content_write_err(*held) == OK)
-			content_keep(*held);
-		content_end(held);
+		content_keep(files->held[--files->held_count]);
+		content_end(&files->held[files->held_count]);
 	}
 }
 

@@ -247,6 +247,8 @@ content_finish(struct content_write *write, struct content_ref *ref_out)
 void
 content_keep(struct content_write *write)
 {
+	if (write->err != OK || write->name[CONTENT_NAME_LEN] != '\0')
+		return;
 	write->name[0] = '\0';
 	(void)futimens(write->fd, NULL);
 }

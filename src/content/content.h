@@ -61,7 +61,7 @@ void                  content_put(struct content_write *write, const void *bytes
 enum err              content_write_err(const struct content_write *write);
 /* ERR_FULL no room · ERR_BUSY · ERR_IO.  Then the blob is durable, and no sweep removes it before content_end(). */
 enum err content_finish(struct content_write *write, struct content_ref *ref_out) MUST_CHECK;
-/* A finished blob is linked, or may be. */
+/* It is linked, or may be.  Does nothing for one that failed or is not finished. */
 void     content_keep(struct content_write *write);
 /* Of a blob that is not kept nothing stays.  For AUTO(); NULL inside is fine. */
 void     content_end(struct content_write **write);

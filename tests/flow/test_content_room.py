@@ -228,11 +228,11 @@ def test_a_line_whose_content_is_gone_is_refused(server):
     assert one.control("POST", "/-/apply", to_lines([op])).status == 200
 
 
-def replace_all_the_time(one, writer, count, stop):
+def replace_all_the_time(one, writer, recordings, stop):
     number = 0
     while not stop.is_set():
         number += 1
-        reply = one.request("PUT", f"{MEETING}/rec-{number % count}/content", f"content {number}".encode(), writer)
+        reply = one.request("PUT", f"{MEETING}/rec-{recordings[number % len(recordings)]}/content", f"content {number}".encode(), writer)
         assert reply.status == 204
 
 
@@ -243,7 +243,7 @@ def test_a_copy_made_while_the_folder_is_held_is_whole(server, tm, home, store):
     for n in range(5):
         assert one.request("PUT", f"{MEETING}/rec-{n}/content", b"first", writer).status == 204
     stop = threading.Event()
-    thread = threading.Thread(target=replace_all_the_time, args=(one, writer, 5, stop))
+    thread = threading.Thread(target=replace_all_the_time, args=(one, writer, range(5), stop))
     thread.start()
     backup = f"{home}/b.db"
     holding = subprocess.Popen(["flock", "--shared", one.path + ".content", "sh", "-c", "echo held; read line; cp -a $0 $1; read line",
@@ -269,18 +269,16 @@ def test_a_copy_made_while_the_folder_is_held_is_whole(server, tm, home, store):
 
 
 def test_a_check_beside_uploads_finds_no_damage(server, tm):
-    one = server("--tls", "off", lines=lines(40))
+    """It reads ten large contents first; the small ones after them have been replaced by then."""
+    one = server("--tls", "off", lines=lines(14))
     _, writer = tokens(one)
-    for n in range(40):
-        assert one.request("PUT", f"{MEETING}/rec-{n}/content", b"first", writer).status == 204
+    for n in range(14):
+        assert one.request("PUT", f"{MEETING}/rec-{n}/content", b"first" * (800_000 if n < 10 else 1), writer).status == 204
     stop = threading.Event()
-    threads = [threading.Thread(target=replace_all_the_time, args=(one, writer, 40, stop)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    thread = threading.Thread(target=replace_all_the_time, args=(one, writer, range(10, 14), stop))
+    thread.start()
     try:
-        for _ in range(2):
-            assert json.loads(tm("store", "check", "--content", "--json", store=one.store).stdout)["ok"]
+        assert json.loads(tm("store", "check", "--content", "--json", store=one.store).stdout)["ok"]
     finally:
         stop.set()
-        for thread in threads:
-            thread.join()
+        thread.join()

@@ -93,6 +93,13 @@ def test_content_root_names_another_folder_and_closes_the_import_s_own(tm, store
     tm("import", "in/in.jsonl", "--content-root", tree / "secret", store=store, code=1, error="secret")
 
 
+def test_a_file_that_gives_more_than_its_size_is_not_taken_to_its_end(tm, store, home):
+    """As one that grows while it is read; a file of /proc has the size 0."""
+    ops = FIRST + [recording("maps")]
+    tm("import", "-", "--content-root", "/proc/self", "--max-content", "100", store=store, input=to_lines(ops), code=6, error="limit")
+    assert os.listdir(home / "t.db.content") == []
+
+
 def test_a_name_with_escapes_is_a_name_too(server, tm, tree):
     one = server("--tls", "off", lines=FIRST)
     line = to_lines([recording("clip.mp4")]).replace("contentFile", "content\\u0046ile")

@@ -458,6 +458,11 @@ test_content__a_finished_one_that_is_not_kept_leaves_nothing(void **state)
 	assert_int_equal(content_finish(write, &ref), OK);
 	content_end(&write);
 	assert_int_equal(files_in(&place), 0);
+	write = content_begin(place.content, 0, NULL);
+	content_put(write, "half", 4);
+	content_keep(write);
+	content_end(&write);
+	assert_int_equal(files_in(&place), 0);
 	place_close(&place);
 }
 
