@@ -299,7 +299,7 @@ request_of(const struct batch *batch, const struct part *part, struct arena *are
 	req.query = str_skip(url, str_find(url, '?') + 1);
 	req.body = part->body;
 	req.body_announced = part->body.len;
-	req.stream = NULL;
+	req.streamed = false;
 	req.fields = part->fields;
 	req.field_count = part->field_count;
 	req.arena = arena;
