@@ -104,17 +104,8 @@ static enum step
 send_response(struct http_conn *conn)
 {
 	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
 
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
-	}
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-	}
+	http_exchange_mend(exchange, &conn->loop->server->app);
 	if (conn->loop->draining)
 		conn->close_after = true;
 	http_exchange_seal(exchange, http_loop_date(conn->loop), conn->close_after);
@@ -128,14 +119,7 @@ send_response(struct http_conn *conn)
 static enum step
 refuse(struct http_conn *conn, unsigned status, const char *reason)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
-
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
-	if (status == 503)
-		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	http_exchange_refuse(conn->exchange, &conn->loop->server->app, status, reason);
 	return send_response(conn);
 }
 
@@ -285,16 +269,13 @@ step_h2(struct http_conn *conn)
 	return STEP_ON;
 }
 
-/* Who sends no more may still read, so it is served to the end, but not for longer than the server has time. */
+/* Who sends no more may still read, so it is served to the end; not when the server itself is about to end. */
 static void
 note_presence(struct http_conn *conn)
 {
-	if (conn->state != CONN_WORKING)
-		return;
-	if (conn->gone)
-		atomic_store(&conn->pending.presence, HTTP_LEFT);
-	else if (conn->hung_up && conn->loop->draining)
-		atomic_store(&conn->pending.presence, HTTP_DOUBTFUL);
+	bool doubtful = conn->hung_up && conn->loop->draining;
+
+	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
 }
 
 static enum step
@@ -302,14 +283,12 @@ hand_to_worker(struct http_conn *conn)
 {
 	http_resp_clear(&conn->exchange->resp);
 	conn->state = CONN_WORKING;
-	atomic_store(&conn->pending.presence, HTTP_WAITS);
+	note_presence(conn);
 	http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
 	if (conn->in.len == 0)
 		http_loop_put_spare(conn->loop, &conn->in);
-	if (http_server_put(conn->loop->server, &conn->exchange)) {
-		note_presence(conn);
+	if (http_server_put(conn->loop->server, &conn->exchange))
 		return STEP_WAIT;
-	}
 	if (conn->exchange->req.streamed)
 		conn->close_after = true;
 	(void)refuse(conn, 503, "too many requests wait for a worker");

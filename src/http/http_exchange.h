@@ -83,6 +83,12 @@ bool http_exchange_is_left(const struct http_exchange *exchange);
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
 
+/* The answer becomes a refusal that the server itself decided on. */
+void http_exchange_refuse(struct http_exchange *exchange, const struct http_app *app, unsigned status,
+                          const char *reason);
+/* An answer that cannot be sent becomes a 500. */
+void http_exchange_mend(struct http_exchange *exchange, const struct http_app *app);
+
 /* Status line and the server's own fields; then the response is parts to write. */
 void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
 size_t http_exchange_len(const struct http_exchange *exchange);

@@ -149,19 +149,10 @@ http_h2_respond(struct http_h2_stream *stream)
 {
 	struct http_h2       *h2 = stream->h2;
 	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &h2->conn->loop->server->app;
 	nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_response };
 	struct head_out       out = { .count = 0 };
 
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
-	}
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-	}
+	http_exchange_mend(exchange, &h2->conn->loop->server->app);
 	write_head(stream, &out);
 	http_count(&h2->conn->loop->counters.by_class[exchange->resp.status / 100], 1);
 	stream->state = STREAM_SENDING;
@@ -175,17 +166,11 @@ http_h2_respond(struct http_h2_stream *stream)
 void
 http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reason)
 {
-	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &stream->h2->conn->loop->server->app;
 	struct http_counters *counters = &stream->h2->conn->loop->counters;
 
 	if (status != 503)
 		http_count(status == 408 ? &counters->timeouts : &counters->protocol_errors, 1);
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
-	if (status == 503)
-		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	http_exchange_refuse(stream->exchange, &stream->h2->conn->loop->server->app, status, reason);
 	http_h2_respond(stream);
 }
 
