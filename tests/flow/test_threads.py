@@ -27,7 +27,7 @@ ANN, ANN_ID, BOB_ID = "ann@contoso.com", guid(1), guid(2)
 RECORDINGS = f"/v1.0/users/{ANN_ID}/onlineMeetings/M-0/recordings"
 DELTA = "/beta/me/calendars/delta"
 CALENDARS = "/v1.0/me/calendars"
-ROUNDS = 20 if os.environ.get("TIDEMARK_LONG") else 3
+ROUNDS = 20 if os.environ.get("TIDEMARK_LONG") else 2
 BODY = b"0123456789abcdef" * 4096
 KINDS = ("waits", "hurries", "resets", "leaves")
 
