@@ -4,7 +4,8 @@
  *
  * The batch is judged whole first: when anything about its form is wrong, 400, and nothing has been done.
  * Then the requests run one after the other, one that depends on others after those.  What one of them is
- * answered, 401 and 429 and all, stands in its own response; the batch is 200.
+ * answered, 401 and 429 and all, stands in its own response; the batch is 200.  When nobody waits for the batch any more,
+ * no further request of it is begun.
  */
 #include "face/call.h"
 #include "http/http_chars.h"
@@ -299,7 +300,7 @@ request_of(const struct batch *batch, const struct part *part, struct arena *are
 	req.query = str_skip(url, str_find(url, '?') + 1);
 	req.body = part->body;
 	req.body_announced = part->body.len;
-	req.stream = NULL;
+	req.streamed = false;
 	req.fields = part->fields;
 	req.field_count = part->field_count;
 	req.arena = arena;
@@ -405,6 +406,10 @@ run_part(struct batch *batch, struct part *part, struct arena *arena)
 	part->done = true;
 	if (needs_failed(batch, part)) {
 		put_refusal(batch, part, REFUSAL_DEPENDENCY, STR_EMPTY);
+		return;
+	}
+	if (http_req_is_abandoned(batch->call->req)) {
+		put_refusal(batch, part, REFUSAL_BUSY, STR("Not done: the server ends, or the client has left."));
 		return;
 	}
 	if (!find_field(part, STR("Authorization")))

@@ -48,8 +48,8 @@ struct http_req {
 	bool                     may_block;     /* on a worker thread */
 	void                   *group;         /* the group this answer is made in; NULL: none */
 	uint64_t                 body_announced;        /* Content-Length; 0 if there is none */
-	struct http_conn        *stream;        /* for http_req_read(); NULL: no body is on its way … */
-	struct http_pipe        *pipe;          /* … unless it comes over HTTP/2 */
+	bool                     streamed;      /* the body is on its way: http_req_read() */
+	struct http_pending     *pending;       /* the server's own; NULL: no server has read this request */
 	struct arena            *arena;
 };
 
@@ -65,6 +65,12 @@ bool http_req_field_at(const struct http_req *req, const char *name, size_t n, s
  * ERR_BAD_REQUEST malformed, or the peer stopped in the middle · ERR_TOO_LARGE over body_max · ERR_BUSY too slow · ERR_IO.
  */
 enum err http_req_read(const struct http_req *req, void *bytes, size_t size, size_t *len_out) MUST_CHECK;
+
+/*
+ * Nobody waits for the answer any more: the client has left, or a drain has passed its time.  An answer made in several
+ * steps asks between them and stops.  Cheap; on any thread.
+ */
+bool http_req_is_abandoned(const struct http_req *req);
 
 struct http_resp;
 

@@ -45,6 +45,7 @@ http_conn_open(int fd, const struct http_peer_key *key, const char *peer)
 
 	MUST(conn != NULL);
 	conn->fd = fd;
+	conn->pending.conn = conn;
 	conn->peer_key = *key;
 	memcpy(conn->peer, peer, sizeof(conn->peer));
 	return conn;
@@ -103,17 +104,8 @@ static enum step
 send_response(struct http_conn *conn)
 {
 	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
 
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
-	}
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-	}
+	http_exchange_mend(exchange, &conn->loop->server->app);
 	if (conn->loop->draining)
 		conn->close_after = true;
 	http_exchange_seal(exchange, http_loop_date(conn->loop), conn->close_after);
@@ -127,14 +119,7 @@ send_response(struct http_conn *conn)
 static enum step
 refuse(struct http_conn *conn, unsigned status, const char *reason)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
-
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
-	if (status == 503)
-		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	http_exchange_refuse(conn->exchange, &conn->loop->server->app, status, reason);
 	return send_response(conn);
 }
 
@@ -284,19 +269,27 @@ step_h2(struct http_conn *conn)
 	return STEP_ON;
 }
 
+/* Who sends no more may still read, so it is served to the end; not when the server itself is about to end. */
+static void
+note_presence(struct http_conn *conn)
+{
+	bool doubtful = conn->hung_up && conn->loop->draining;
+
+	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
+}
+
 static enum step
 hand_to_worker(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-
-	http_resp_clear(&exchange->resp);
+	http_resp_clear(&conn->exchange->resp);
 	conn->state = CONN_WORKING;
+	note_presence(conn);
 	http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
 	if (conn->in.len == 0)
 		http_loop_put_spare(conn->loop, &conn->in);
-	if (http_server_put(conn->loop->server, exchange))
+	if (http_server_put(conn->loop->server, &conn->exchange))
 		return STEP_WAIT;
-	if (exchange->req.stream)
+	if (conn->exchange->req.streamed)
 		conn->close_after = true;
 	(void)refuse(conn, 503, "too many requests wait for a worker");
 	return STEP_ON;
@@ -376,7 +369,7 @@ step_head(struct http_conn *conn)
 		return fill(conn, 1);
 	if (!conn->exchange) {
 		conn->exchange = http_loop_take_exchange(conn->loop);
-		conn->exchange->conn = conn;
+		conn->exchange->req.pending = &conn->pending;
 	}
 	conn->fed = conn->in.len;
 	if (!conn->begun && http_h2_may_begin(buf_str(&conn->in))) {
@@ -600,6 +593,7 @@ http_conn_event(struct http_conn *conn, unsigned events)
 		conn->hung_up = true;
 	if (conn->state == CONN_WORKING && events & (EPOLLHUP | EPOLLERR))
 		conn->gone = true;
+	note_presence(conn);
 	http_conn_go(conn);
 }
 
@@ -649,13 +643,16 @@ http_conn_timeout(struct http_conn *conn)
 void
 http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 {
-	if (exchange->h2_stream) {
+	if (exchange->req.pending->stream) {
 		http_h2_answered(exchange);
 	} else {
-		MUST(conn->state == CONN_WORKING && exchange == conn->exchange);
-		if (exchange->req.stream)
+		MUST(conn->state == CONN_WORKING && !conn->exchange);
+		conn->exchange = exchange;
+		if (exchange->req.streamed)
 			http_stream_close(conn);
-		(void)send_response(conn);
+		conn->state = CONN_SENDING;
+		if (!conn->gone)
+			(void)send_response(conn);
 	}
 	if (conn->gone)
 		(void)close_conn(conn);
@@ -664,11 +661,11 @@ http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 }
 
 void
-http_conn_pulled(struct http_conn *conn, struct http_exchange *exchange)
+http_conn_pulled(struct http_conn *conn, struct http_pending *pending)
 {
 	if (conn->gone)
 		return;
-	http_h2_pulled(exchange);
+	http_h2_pulled(pending->stream);
 	http_conn_go(conn);
 }
 
@@ -682,6 +679,7 @@ http_conn_drain(struct http_conn *conn)
 	if (conn->h2)
 		http_h2_drain(conn->h2);
 	conn->readable = true;
+	note_presence(conn);
 	http_conn_go(conn);
 }
 
@@ -690,9 +688,9 @@ http_conn_drop(struct http_conn *conn)
 {
 	if (conn->state == CONN_WORKING) {
 		conn->gone = true;
+		note_presence(conn);
 		/* A worker that waits for the rest of a body waits no longer. */
-		if (conn->exchange->plan.stream)
-			(void)shutdown(conn->fd, SHUT_RD);
+		(void)shutdown(conn->fd, SHUT_RD);
 	} else {
 		(void)close_conn(conn);
 	}

@@ -141,7 +141,7 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 	if (stream->state == STREAM_HEAD && frame->hd.type == NGHTTP2_HEADERS)
 		http_h2_head_is_whole(stream);
 	else if (stream->ended && http_h2_is_streamed(stream))
-		http_pipe_end(stream->exchange->pipe, OK);
+		http_pipe_end(stream->pending.pipe, OK);
 	else if (stream->ended)
 		http_h2_body_is_whole(stream);
 	return 0;
@@ -157,7 +157,7 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *byte
 	(void)nghttp2_session_consume_connection(session, len);
 	if (stream && http_h2_is_streamed(stream)) {
 		earn(stream->h2, len);
-		http_pipe_put(stream->exchange->pipe, str_of(bytes, len));
+		http_pipe_put(stream->pending.pipe, str_of(bytes, len));
 		return 0;
 	}
 	(void)nghttp2_session_consume_stream(session, id, len);
@@ -212,12 +212,12 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *conte
 		h2->head_id = 0;
 	if (!stream)
 		return 0;
-	if (http_h2_is_streamed(stream))
-		http_pipe_end(stream->exchange->pipe, ERR_BAD_REQUEST);
-	if (stream->state == STREAM_WORKING)
+	if (stream->state == STREAM_WORKING) {
 		stream->dead = true;
-	else
+		http_h2_stream_leave(stream, ERR_BAD_REQUEST);
+	} else {
 		http_h2_stream_close(stream);
+	}
 	return 0;
 }
 
@@ -387,29 +387,28 @@ http_h2_working(const struct http_h2 *h2)
 void
 http_h2_answered(struct http_exchange *exchange)
 {
-	struct http_h2_stream *stream = exchange->h2_stream;
+	struct http_h2_stream *stream = exchange->req.pending->stream;
 	struct http_h2 *h2 = stream->h2;
 
-	MUST(stream->state == STREAM_WORKING && h2->working > 0);
+	MUST(stream->state == STREAM_WORKING && !stream->exchange && h2->working > 0);
 	h2->working--;
-	if (stream->dead)
+	stream->exchange = exchange;
+	/* Of a connection that is gone the session is not used any more. */
+	if (stream->dead || h2->conn->gone)
 		http_h2_stream_close(stream);
 	else
 		http_h2_respond(stream);
 }
 
 void
-http_h2_pulled(struct http_exchange *exchange)
+http_h2_pulled(struct http_h2_stream *stream)
 {
-	struct http_h2_stream *stream = exchange->h2_stream;
-	size_t                 credit = http_pipe_credit(exchange->pipe);
+	size_t credit = http_pipe_credit(stream->pending.pipe);
 
 	if (stream->dead)
 		return;
-	if (exchange->head.expects_continue && !stream->continued) {
-		stream->continued = true;
+	if (stream->owes_continue)
 		http_h2_put_continue(stream);
-	}
 	if (credit > 0)
 		(void)nghttp2_session_consume_stream(stream->h2->session, stream->id, credit);
 }
@@ -420,8 +419,8 @@ http_h2_break(struct http_h2 *h2)
 	for (struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
 		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
 
-		if (http_h2_is_streamed(stream))
-			http_pipe_end(stream->exchange->pipe, ERR_IO);
+		if (stream->state == STREAM_WORKING)
+			http_h2_stream_leave(stream, ERR_IO);
 	}
 }
 

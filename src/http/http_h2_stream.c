@@ -18,8 +18,9 @@ http_h2_stream_open(struct http_h2 *h2, int32_t id)
 	stream->h2 = h2;
 	stream->id = id;
 	stream->exchange = http_loop_take_exchange(h2->conn->loop);
-	stream->exchange->conn = h2->conn;
-	stream->exchange->h2_stream = stream;
+	stream->pending.conn = h2->conn;
+	stream->pending.stream = stream;
+	stream->exchange->req.pending = &stream->pending;
 	buf_open(&stream->fields, http_h2_limits(h2)->head_max * 2);
 	http_list_append(&h2->streams, &stream->listed);
 	h2->stream_count++;
@@ -34,7 +35,7 @@ http_h2_stream_close(struct http_h2_stream *stream)
 	if (stream->state == STREAM_SENDING)
 		h2->sending--;
 	http_list_remove(&stream->listed);
-	stream->exchange->h2_stream = NULL;
+	http_pipe_close(&stream->pending.pipe);
 	http_loop_put_exchange(h2->conn->loop, &stream->exchange);
 	buf_close(&stream->fields);
 	free(stream);
@@ -148,19 +149,10 @@ http_h2_respond(struct http_h2_stream *stream)
 {
 	struct http_h2       *h2 = stream->h2;
 	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &h2->conn->loop->server->app;
 	nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_response };
 	struct head_out       out = { .count = 0 };
 
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
-	}
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-	}
+	http_exchange_mend(exchange, &h2->conn->loop->server->app);
 	write_head(stream, &out);
 	http_count(&h2->conn->loop->counters.by_class[exchange->resp.status / 100], 1);
 	stream->state = STREAM_SENDING;
@@ -174,17 +166,11 @@ http_h2_respond(struct http_h2_stream *stream)
 void
 http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reason)
 {
-	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &stream->h2->conn->loop->server->app;
 	struct http_counters *counters = &stream->h2->conn->loop->counters;
 
 	if (status != 503)
 		http_count(status == 408 ? &counters->timeouts : &counters->protocol_errors, 1);
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
-	if (status == 503)
-		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	http_exchange_refuse(stream->exchange, &stream->h2->conn->loop->server->app, status, reason);
 	http_h2_respond(stream);
 }
 
@@ -197,7 +183,7 @@ hand_to_worker(struct http_h2_stream *stream)
 
 	http_resp_clear(&stream->exchange->resp);
 	stream->state = STREAM_WORKING;
-	if (http_server_put(h2->conn->loop->server, stream->exchange))
+	if (http_server_put(h2->conn->loop->server, &stream->exchange))
 		h2->working++;
 	else
 		http_h2_refuse(stream, 503, "too many requests wait for a worker");
@@ -243,10 +229,11 @@ http_h2_take_body(struct http_h2_stream *stream, struct str bytes)
 void
 http_h2_put_continue(struct http_h2_stream *stream)
 {
-	struct head_out out = { .count = 0 };
+	char             name[] = ":status", value[] = "100";
+	const nghttp2_nv head = { (uint8_t *)name, (uint8_t *)value, sizeof(name) - 1, sizeof(value) - 1, NGHTTP2_NV_FLAG_NONE };
 
-	put_field(&out, stream->exchange->arena, STR(":status"), STR("100"));
-	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, out.nv, out.count, NULL);
+	stream->owes_continue = false;
+	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &head, 1, NULL);
 }
 
 /* The body goes to a worker piece by piece, as it asks for it. */
@@ -256,8 +243,9 @@ begin_stream(struct http_h2_stream *stream)
 	struct http_exchange *exchange = stream->exchange;
 	struct http_h2       *h2 = stream->h2;
 
-	exchange->pipe = http_pipe_open(http_h2_limits(h2), h2->conn->loop->server->clock, exchange->plan.body_max);
-	exchange->req.pipe = exchange->pipe;
+	stream->pending.pipe = http_pipe_open(http_h2_limits(h2), h2->conn->loop->server->clock, exchange->plan.body_max);
+	stream->owes_continue = exchange->head.expects_continue;
+	exchange->req.streamed = true;
 	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, HTTP_PIPE_WINDOW);
 	hand_to_worker(stream);
 }
@@ -265,7 +253,15 @@ begin_stream(struct http_h2_stream *stream)
 bool
 http_h2_is_streamed(const struct http_h2_stream *stream)
 {
-	return stream->state == STREAM_WORKING && stream->exchange->pipe;
+	return stream->state == STREAM_WORKING && stream->pending.pipe;
+}
+
+void
+http_h2_stream_leave(struct http_h2_stream *stream, enum err why)
+{
+	atomic_store(&stream->pending.presence, HTTP_LEFT);
+	if (stream->pending.pipe)
+		http_pipe_end(stream->pending.pipe, why);
 }
 
 static void

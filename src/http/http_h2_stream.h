@@ -22,12 +22,13 @@ enum stream_state {
 struct http_h2_stream {
 	struct http_link      listed;
 	struct http_h2       *h2;
-	struct http_exchange *exchange;
+	struct http_exchange *exchange;          /* NULL while WORKING */
+	struct http_pending   pending;           /* what is left of it here while WORKING */
 	int32_t               id;
 	enum stream_state     state;
 	bool                  ended;             /* the peer sends no more on it */
 	bool                  dead;              /* closed while a worker had its exchange */
-	bool                  continued;         /* 100 was said for a streamed body */
+	bool                  owes_continue;     /* 100 is to be said when a worker wants the streamed body */
 	bool                  malformed;         /* something in it cannot be written as a head */
 	struct str            method, path, authority;
 	struct buf            fields;            /* "name: value" lines */
@@ -77,6 +78,8 @@ void http_h2_take_body(struct http_h2_stream *stream, struct str bytes);
 void http_h2_body_is_whole(struct http_h2_stream *stream);
 /* A worker reads its body from a pipe. */
 bool http_h2_is_streamed(const struct http_h2_stream *stream);
+/* Nobody waits for what a worker does for it; `why` is what a worker that reads its body hears. */
+void http_h2_stream_leave(struct http_h2_stream *stream, enum err why);
 void http_h2_put_continue(struct http_h2_stream *stream);
 
 /* The response in the exchange is what is to be sent. */

@@ -32,7 +32,6 @@ void
 http_exchange_reset(struct http_exchange *exchange)
 {
 	http_resp_clear(&exchange->resp);
-	http_pipe_close(&exchange->pipe);
 	arena_reset(exchange->arena);
 	http_head_reset(&exchange->head);
 	exchange->req = (struct http_req){
@@ -56,7 +55,6 @@ http_exchange_close(struct http_exchange **exchange)
 	if (!*exchange)
 		return;
 	http_resp_clear(&(*exchange)->resp);
-	http_pipe_close(&(*exchange)->pipe);
 	arena_close(&(*exchange)->arena);
 	buf_close(&(*exchange)->body);
 	buf_close(&(*exchange)->resp.fields);
@@ -92,6 +90,18 @@ http_exchange_take_head(struct http_exchange *exchange, struct str bytes)
 		exchange->fields[i].name = view(copy, head->fields[i].name);
 		exchange->fields[i].value = view(copy, head->fields[i].value);
 	}
+}
+
+bool
+http_exchange_is_left(const struct http_exchange *exchange)
+{
+	return atomic_load(&exchange->req.pending->presence) == HTTP_LEFT;
+}
+
+bool
+http_req_is_abandoned(const struct http_req *req)
+{
+	return req->pending && atomic_load(&req->pending->presence) != HTTP_WAITS;
 }
 
 bool

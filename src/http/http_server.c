@@ -191,13 +191,15 @@ http_stop(struct http_server *server)
 }
 
 bool
-http_server_put(struct http_server *server, struct http_exchange *exchange)
+http_server_put(struct http_server *server, struct http_exchange **exchange)
 {
-	const struct http_plan *plan = &exchange->plan;
+	const struct http_plan *plan = &(*exchange)->plan;
+	bool grouped = server->groups && plan->grouped && !plan->stream && (*exchange)->body.len <= HTTP_GROUP_BODY_MAX;
+	bool taken = grouped ? http_groups_put(server->groups, *exchange) : http_workers_put(server->workers, *exchange);
 
-	if (server->groups && plan->grouped && !plan->stream && exchange->body.len <= HTTP_GROUP_BODY_MAX)
-		return http_groups_put(server->groups, exchange);
-	return http_workers_put(server->workers, exchange);
+	if (taken)
+		*exchange = NULL;
+	return taken;
 }
 
 void

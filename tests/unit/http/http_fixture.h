@@ -35,6 +35,7 @@ struct tiny_app {
 	atomic_int          refusals;
 	atomic_int          blocks_runs;     /* times /maybe was called */
 	atomic_int          groups, settled; /* begun; past their gate */
+	atomic_int          read_err;        /* how the last streamed body ended */
 };
 
 #define TINY_GROUP_MAX 300
@@ -93,9 +94,10 @@ tiny_gate(struct tiny_app *tiny)
 	atomic_fetch_sub(&tiny->blocked, 1);
 }
 
-/* /stream reads all of the body, /stream/some 5 bytes, /stream/none nothing; it tells how it ended and what it saw. */
+/* /stream reads all of the body, /stream/slow does so slowly, /stream/some 5 bytes, /stream/none nothing; it tells how it
+   ended and what it saw. */
 static inline void
-tiny_stream(const struct http_req *req, struct http_resp *resp)
+tiny_stream(struct tiny_app *tiny, const struct http_req *req, struct http_resp *resp)
 {
 	char     piece[1000];
 	size_t   len = 0, total = 0, most = str_eq(req->path, STR("/stream/some")) ? 5 : sizeof(piece);
@@ -111,7 +113,10 @@ tiny_stream(const struct http_req *req, struct http_resp *resp)
 		for (size_t i = 0; err == OK && i < len; i++)
 			sum = sum * 31 + (unsigned char)piece[i];
 		total += err == OK ? len : 0;
+		if (str_eq(req->path, STR("/stream/slow")))
+			sleep_ms(1);
 	} while (err == OK && len > 0 && most > 5);
+	atomic_store(&tiny->read_err, (int)err);
 	http_resp_status(resp, err == OK ? 200 : 400);
 	buf_printf(http_resp_body(resp), "err=%d total=%zu sum=%u announced=%llu", (int)err, total, sum,
 	           (unsigned long long)req->body_announced);
@@ -198,7 +203,7 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 		buf_put(body, req->body);
 		return HTTP_DONE;
 	} else if (str_starts(req->path, STR("/stream"))) {
-		tiny_stream(req, resp);
+		tiny_stream(tiny, req, resp);
 		return HTTP_DONE;
 	} else if (str_starts(req->path, STR("/file/"))) {
 		tiny_file(req, resp);
