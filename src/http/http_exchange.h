@@ -18,7 +18,7 @@
 /* What the application may take from a request's arena beside the longest response. */
 #define HTTP_ARENA_EXTRA     ((size_t)192 << 20)
 /* Buffers grown past this are given back when the exchange rests. */
-#define HTTP_KEEP_MAX        ((size_t)256 * 1024)
+#define HTTP_KEEP_MAX        ((size_t)16 * 1024)
 
 struct http_conn;
 struct http_h2_stream;
@@ -42,6 +42,8 @@ struct http_exchange {
 	struct arena         *arena;
 	struct buf            body;      /* of the request */
 	struct http_conn     *conn;
+	size_t                held;      /* bytes counted for it (http_held.h) */
+	size_t                promised;  /* bytes its answer asked for with http_req_hold() */
 	struct http_h2_stream *h2_stream;        /* which carries it; NULL: HTTP/1.1 */
 	struct http_pipe      *pipe;             /* of a body streamed over HTTP/2; NULL: none */
 	struct http_exchange  *next_pulled;
@@ -57,6 +59,9 @@ struct http_exchange {
 struct http_exchange *http_exchange_open(const struct http_limits *limits);
 void                  http_exchange_reset(struct http_exchange *exchange);
 void                  http_exchange_close(struct http_exchange **exchange);
+
+/* The answer is made: gives back what only its making needed.  What the request said is gone. */
+void                  http_exchange_rest(struct http_exchange *exchange);
 
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
