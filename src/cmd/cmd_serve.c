@@ -8,6 +8,7 @@
  * ends the process at once, and so does the end of the time that everything may take (the store is always whole on disk).
  */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -454,6 +455,8 @@ run_serve(struct cmd_run *run)
 
 	serving.log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock, &serving.sink };
 	block_signals(&serving);
+	/* What is large goes back to the system when it is freed, however often it was needed. */
+	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	serving.audit = (struct log){ STDERR_FILENO, LOG_INFO, run->clock, &serving.sink };
 	code = open_parts(&serving);
 	if (code == EXIT_DONE)

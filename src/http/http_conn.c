@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/http_held.h"
 #include "http/http_loop.h"
 #include "http/http_server.h"
 
@@ -105,7 +106,7 @@ send_response(struct http_conn *conn)
 {
 	struct http_exchange *exchange = conn->exchange;
 
-	http_exchange_mend(exchange, &conn->loop->server->app);
+	http_held_answer(exchange, 0);
 	if (conn->loop->draining)
 		conn->close_after = true;
 	http_exchange_seal(exchange, http_loop_date(conn->loop), conn->close_after);
@@ -188,6 +189,8 @@ fill(struct http_conn *conn, size_t room)
 	if (!conn->in.at)
 		http_loop_take_spare(conn->loop, &conn->in);
 	MUST(buf_room(&conn->in, room) != NULL);
+	if (conn->state == CONN_HEAD && !http_held_set(conn->exchange, conn->in.size - HTTP_IN_FIRST, HTTP_SHARE_HALF))
+		return refuse_head(conn, 503, http_held_too_much);
 	switch (receive(conn, &len)) {
 	case HTTP_IO_DONE:
 		buf_grew(&conn->in, len);
@@ -306,6 +309,15 @@ answer(struct http_conn *conn)
 	return send_response(conn);
 }
 
+/* Bytes that have arrived earn time; not for who is not known, whose body belongs to the head. */
+static int64_t
+body_deadline(const struct http_conn *conn)
+{
+	if (conn->exchange->plan.unknown)
+		return conn->body_from_ms + limits_of(conn)->head_ms;
+	return conn->body_from_ms + limits_of(conn)->body_ms + (int64_t)(conn->body_arrived / 1024) * 1000;
+}
+
 static enum step
 begin_body(struct http_conn *conn)
 {
@@ -330,7 +342,7 @@ begin_body(struct http_conn *conn)
 		return refuse_and_close(conn, 413, "the body is too large");
 	conn->sent = 0;
 	conn->state = exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
-	set_deadline(conn, limits_of(conn)->body_ms);
+	http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
 	return STEP_ON;
 }
 
@@ -407,9 +419,9 @@ take_body(struct http_conn *conn, struct str *rest)
 static enum step
 step_body(struct http_conn *conn)
 {
-	struct str     rest = buf_str(&conn->in);
-	enum http_step step;
-	int64_t        earned_ms;
+	struct http_exchange *exchange = conn->exchange;
+	struct str            rest = buf_str(&conn->in);
+	enum http_step        step;
 
 	if (rest.len == 0)
 		return fill(conn, BODY_READ_SIZE);
@@ -418,13 +430,13 @@ step_body(struct http_conn *conn)
 	buf_drop(&conn->in, conn->in.len - rest.len);
 	if (step == HTTP_REFUSED)
 		return refuse_and_close(conn, conn->chunked.status, conn->chunked.reason);
+	if (!http_held_set(exchange, exchange->body.size, http_held_share(&exchange->plan)))
+		return refuse_and_close(conn, 503, http_held_too_much);
 	if (step == HTTP_MORE) {
-		earned_ms = (int64_t)(conn->body_arrived / 1024) * 1000;
-		http_wheel_put(&conn->loop->wheel, &conn->timer,
-		               conn->body_from_ms + limits_of(conn)->body_ms + earned_ms);
+		http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
 		return STEP_ON;
 	}
-	conn->exchange->req.body = buf_str(&conn->exchange->body);
+	exchange->req.body = buf_str(&exchange->body);
 	return answer(conn);
 }
 
@@ -574,7 +586,7 @@ http_conn_go(struct http_conn *conn)
 		}
 		if (conn->state == CONN_IDLE && conn->loop->draining)
 			(void)close_conn(conn);
-		else if (conn->state == CONN_IDLE)
+		else if (conn->in.len == 0 && conn->state != CONN_WORKING)
 			http_loop_put_spare(conn->loop, &conn->in);
 		return;
 	}

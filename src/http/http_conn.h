@@ -65,6 +65,7 @@ struct http_conn {
 	size_t                untaken;           /* what the peer had not taken when it was last looked at */
 	struct http_chunked   chunked;
 	struct http_stream    stream;
+	size_t                held, lent;        /* bytes its exchanges hold; what of it the peers' account has lent */
 	uint64_t              body_left;         /* of Content-Length */
 	uint64_t              body_arrived;      /* bytes on the wire */
 	int64_t               body_from_ms;

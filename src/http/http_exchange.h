@@ -23,7 +23,7 @@
 /* What the application may take from a request's arena beside the longest response. */
 #define HTTP_ARENA_EXTRA     ((size_t)192 << 20)
 /* Buffers grown past this are given back when the exchange rests. */
-#define HTTP_KEEP_MAX        ((size_t)256 * 1024)
+#define HTTP_KEEP_MAX        ((size_t)16 * 1024)
 
 struct http_conn;
 struct http_h2_stream;
@@ -65,6 +65,8 @@ struct http_exchange {
 	struct http_field    *fields;    /* fields_max of them; what req.fields points to */
 	struct arena         *arena;
 	struct buf            body;      /* of the request */
+	size_t                held;      /* bytes counted for it (http_held.h) */
+	size_t                promised;  /* bytes its answer asked for with http_req_hold() */
 	struct http_exchange *next;      /* in a free list, a queue, or what came back to the loop */
 
 	/* The response as it is sent: front, fields, body. */
@@ -79,15 +81,15 @@ void                  http_exchange_close(struct http_exchange **exchange);
 
 /* Its answer would be read by nobody; for whoever takes it from a queue. */
 bool http_exchange_is_left(const struct http_exchange *exchange);
+/* The answer is made: gives back what only its making needed.  What the request said is gone. */
+void                  http_exchange_rest(struct http_exchange *exchange);
 
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
 
-/* The answer becomes a refusal that the server itself decided on. */
+/* The answer becomes a refusal that the server itself decided on; an empty one if that cannot be sent either. */
 void http_exchange_refuse(struct http_exchange *exchange, const struct http_app *app, unsigned status,
                           const char *reason);
-/* An answer that cannot be sent becomes a 500. */
-void http_exchange_mend(struct http_exchange *exchange, const struct http_app *app);
 
 /* Status line and the server's own fields; then the response is parts to write. */
 void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);

@@ -97,6 +97,11 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *con
 		return 0;
 	}
 	stream = http_h2_stream_open(h2, frame->hd.stream_id);
+	if (!http_held_set(stream->exchange, HTTP_HELD_STREAM, HTTP_SHARE_MOST)) {
+		http_h2_stream_close(stream);
+		http_h2_reset(h2, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+		return 0;
+	}
 	MUST(nghttp2_session_set_stream_user_data(session, stream->id, stream) == 0);
 	return 0;
 }
@@ -186,11 +191,14 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *contex
 	struct http_h2_stream *stream;
 
 	(void)session;
-	h2->progress_ms = http_h2_now(h2);
 	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
 		pay(h2, PRICE_RESET);
-	if (frame->hd.type == NGHTTP2_DATA)
+	if (frame->hd.type == NGHTTP2_DATA) {
 		earn(h2, frame->hd.length);
+		/* Only what is taken of answers is progress: a peer that says much and takes nothing makes none. */
+		if (frame->hd.length > 0)
+			h2->progress_ms = http_h2_now(h2);
+	}
 	if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
@@ -279,7 +287,7 @@ http_h2_open(struct http_conn *conn)
 	http_list_open(&h2->streams);
 	buf_open(&h2->out, OUT_SIZE * 4);
 	h2->purse = PURSE_MAX * 1000;
-	h2->purse_ms = h2->progress_ms = h2->idle_from_ms = conn->loop->now_ms;
+	h2->purse_ms = h2->out_ms = h2->progress_ms = h2->idle_from_ms = conn->loop->now_ms;
 	MUST(nghttp2_session_server_new2(&h2->session, callbacks, h2, option) == 0);
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
@@ -343,12 +351,13 @@ http_h2_give(struct http_h2 *h2)
 	const uint8_t *bytes;
 	ssize_t        len;
 
+	http_h2_begin_waiting(h2);
 	while (h2->out.len < OUT_SIZE) {
 		len = nghttp2_session_mem_send(h2->session, &bytes);
 		if (len <= 0)
 			break;
 		if (h2->out.len == 0)
-			h2->progress_ms = http_h2_now(h2);
+			h2->out_ms = http_h2_now(h2);
 		buf_put(&h2->out, str_of(bytes, (size_t)len));
 	}
 	/* Resets of our own are paid when they go out. */
@@ -361,7 +370,7 @@ void
 http_h2_given(struct http_h2 *h2, size_t len)
 {
 	buf_drop(&h2->out, len);
-	h2->progress_ms = http_h2_now(h2);
+	h2->out_ms = http_h2_now(h2);
 	if (h2->out.len == 0 && h2->stream_count == 0) {
 		buf_close(&h2->out);
 		buf_open(&h2->out, OUT_SIZE * 4);
@@ -445,7 +454,11 @@ earlier(int64_t a, int64_t b)
 static int64_t
 body_deadline(const struct http_h2_stream *stream)
 {
-	return stream->body_from_ms + http_h2_limits(stream->h2)->body_ms + (int64_t)(stream->body_arrived / 1024) * 1000;
+	const struct http_limits *limits = http_h2_limits(stream->h2);
+
+	if (stream->exchange->plan.unknown)
+		return stream->body_from_ms + limits->head_ms;
+	return stream->body_from_ms + limits->body_ms + (int64_t)(stream->body_arrived / 1024) * 1000;
 }
 
 int64_t
@@ -456,7 +469,9 @@ http_h2_deadline(const struct http_h2 *h2)
 
 	if (h2->head_id)
 		deadline = h2->head_from_ms + limits->head_ms;
-	if (h2->sending > 0 || h2->out.len > 0)
+	if (h2->out.len > 0)
+		deadline = earlier(deadline, h2->out_ms + limits->write_ms);
+	if (h2->sending > 0)
 		deadline = earlier(deadline, h2->progress_ms + limits->write_ms);
 	if (h2->stream_count == 0)
 		deadline = earlier(deadline, h2->idle_from_ms + limits->idle_ms);
@@ -496,7 +511,8 @@ http_h2_timeout(struct http_h2 *h2)
 	const struct http_limits *limits = http_h2_limits(h2);
 	int64_t                   now_ms = http_h2_now(h2);
 
-	if ((h2->sending > 0 || h2->out.len > 0) && now_ms >= h2->progress_ms + limits->write_ms) {
+	if ((h2->out.len > 0 && now_ms >= h2->out_ms + limits->write_ms) ||
+	    (h2->sending > 0 && now_ms >= h2->progress_ms + limits->write_ms)) {
 		http_count(&h2->conn->loop->counters.timeouts, 1);
 		return false;
 	}

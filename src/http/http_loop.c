@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "http/http_held.h"
 #include "http/http_server.h"
 
 #define EVENTS_MAX 256
@@ -222,6 +223,7 @@ http_loop_take_exchange(struct http_loop *loop)
 void
 http_loop_put_exchange(struct http_loop *loop, struct http_exchange **exchange)
 {
+	http_held_end(*exchange);
 	if (loop->exchange_count == HTTP_SPARE_MAX) {
 		http_exchange_close(exchange);
 		return;

@@ -29,13 +29,20 @@ rest_buf(struct buf *buf)
 }
 
 void
+http_exchange_rest(struct http_exchange *exchange)
+{
+	rest_buf(&exchange->body);
+	arena_reset(exchange->arena);
+}
+
+void
 http_exchange_reset(struct http_exchange *exchange)
 {
 	http_resp_clear(&exchange->resp);
 	arena_reset(exchange->arena);
 	http_head_reset(&exchange->head);
 	exchange->req = (struct http_req){
-		.method_text = STR_EMPTY, .path = STR_EMPTY, .query = STR_EMPTY, .authority = STR_EMPTY,
+		.exchange = exchange, .method_text = STR_EMPTY, .path = STR_EMPTY, .query = STR_EMPTY, .authority = STR_EMPTY,
 		.peer = STR_EMPTY, .body = STR_EMPTY, .fields = exchange->fields, .arena = exchange->arena,
 		.method = HTTP_OTHER,
 	};

@@ -221,17 +221,10 @@ http_exchange_refuse(struct http_exchange *exchange, const struct http_app *app,
 	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
 	if (status == 503)
 		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
-}
-
-void
-http_exchange_mend(struct http_exchange *exchange, const struct http_app *app)
-{
-	if (!http_resp_is_good(&exchange->resp))
-		http_exchange_refuse(exchange, app, 500, "the response is too large or malformed");
 	if (http_resp_is_good(&exchange->resp))
 		return;
 	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, 500);
+	http_resp_status(&exchange->resp, status);
 }
 
 static const char *

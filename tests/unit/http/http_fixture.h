@@ -78,7 +78,12 @@ tiny_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 		plan_out->body_max = ECHO_MAX;
 		plan_out->early = true;
 	}
-	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow"));
+	if (str_eq(req->path, STR("/unknown"))) {
+		plan_out->body_max = ECHO_MAX;
+		plan_out->unknown = true;
+	}
+	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow")) ||
+	                   str_starts(req->path, STR("/promise/"));
 	if (str_starts(req->path, STR("/group"))) {
 		plan_out->body_max = (size_t)64 << 10;
 		plan_out->blocks = plan_out->grouped = true;
@@ -176,6 +181,17 @@ tiny_group_close(void *ctx, void *group)
 	free(group);
 }
 
+static inline void
+tiny_size(struct buf *body, size_t size)
+{
+	char *room = buf_room(body, size);
+
+	if (!room)
+		return;
+	memset(room, 'x', size);
+	buf_grew(body, size);
+}
+
 static inline enum http_verdict
 tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 {
@@ -218,12 +234,14 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 	} else if (str_eq(req->path, STR("/split"))) {
 		http_resp_field(resp, "X-Echo", STR("a\r\nSet-Cookie: b"));
 	} else if (str_starts(req->path, STR("/size/")) && str_to_u64(str_skip(req->path, 6), &number)) {
-		char *room = buf_room(body, number);
-
-		if (room) {
-			memset(room, 'x', number);
-			buf_grew(body, number);
-		}
+		tiny_size(body, number);
+		return HTTP_DONE;
+	} else if (str_starts(req->path, STR("/promise/")) && str_to_u64(str_skip(req->path, 9), &number)) {
+		http_resp_field(resp, "Retry-After", STR("1"));
+		if (http_req_hold(req, number))
+			tiny_size(body, number);
+		else
+			http_resp_status(resp, 503);
 		return HTTP_DONE;
 	} else if (str_eq(req->path, STR("/gate"))) {
 		tiny_gate(tiny);
@@ -292,6 +310,9 @@ house_open(struct house *house, struct http_conf conf)
 		conf.listen = STR("127.0.0.1:0");
 	if (!conf.loops)
 		conf.loops = 2;
+	/* Room for the answers of some tests, which are larger than any of the program's. */
+	if (!conf.limits.held_max)
+		conf.limits.held_max = conf.limits.held_per_peer_max = (size_t)256 << 20;
 	if (http_open(&conf, &house->tiny.app, &house->server, why) != OK)
 		fail_msg("%s", why);
 	address = http_address(house->server);
