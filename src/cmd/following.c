@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/following.h"
 
-#include <stdio.h>
 
 #include "follow/follow_content.h"
 #include "text/date.h"
@@ -401,7 +400,7 @@ tell_refused(void *ctx, struct str id, const char *why)
 
 	following->content_refused++;
 	if (following->content_refused <= REFUSED_TOLD)
-		say("the content of %.*s is refused: %s", STR_ARG(str_first(id, REFUSED_ID_MAX)), why);
+		say("the content of %.*s is refused: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)), why);
 }
 
 int
