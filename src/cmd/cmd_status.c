@@ -52,7 +52,7 @@ put_moment(struct json_out *json, struct str name, int64_t ms)
 	char   text[DATE_TEXT_MAX];
 	size_t len;
 
-	if (ms == 0) {
+	if (ms <= 0 || ms > INT64_MAX / 1000000) {
 		json_put_member_raw(json, name, STR("null"));
 		return;
 	}

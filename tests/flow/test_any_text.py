@@ -15,7 +15,7 @@ import urllib.parse
 import pytest
 
 from conftest import guid, put, to_lines, user
-from cred_kit import CLIENT, TENANT, Issuer
+from cred_kit import CLIENT, TENANT, Issuer, make_cert
 from misbehave import FarEnd, raw, status
 
 ANN, BOB = guid(1), guid(2)
@@ -247,6 +247,13 @@ def test_any_text__settings_are_bytes_and_their_listing_is_json(tm, home):
     tm("config", "show", "--" + "é" * 300, code=2).stderr.encode()
 
 
+def test_any_text__a_certificate_may_be_good_for_ever(tm, store, home):
+    pem = make_cert(home, days=2_900_000)
+    tm("client", "add", "--name", "é" * 128, "--role", "x" * 4000, "--certificate", pem, store=store)
+    assert json.loads(tm("client", "list", "--json", store=store).stdout)["certificateEndDateTime"].startswith("2262-")
+    assert len(tm("client", "list", store=store).stdout) > 4096
+
+
 # ---- a store that somebody has changed --------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
@@ -270,7 +277,7 @@ def made(tmp_path_factory):
 LONG, HUGE = "x" * 3000, "x" * (9 << 20)
 DAMAGE = {
     "texts that are not UTF-8": (
-        "UPDATE follow_scope SET fault = CAST(x'61ff62' AS TEXT), resource = CAST(x'c3' AS TEXT), url = CAST(x'e282' AS TEXT);"
+        "UPDATE follow_scope SET round_ended_ms = 9000000000000000000, fault = CAST(x'61ff62' AS TEXT), resource = CAST(x'c3' AS TEXT), url = CAST(x'e282' AS TEXT);"
         "UPDATE follow_change SET id = CAST(x'ff' AS TEXT); UPDATE follow_entry SET id = CAST(x'80' || id AS TEXT);"
         "INSERT INTO follow_letter VALUES(1, 1, 0, 1, 1, 0, CAST(x'ff' AS TEXT), CAST(x'c328' AS TEXT));"
         "UPDATE item SET id = CAST(x'ff' || id AS BLOB); UPDATE note SET value = x'ff0a' WHERE space = 'policy'",
