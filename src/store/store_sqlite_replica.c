@@ -13,7 +13,7 @@
 #define PRESSING_AT    ((int64_t)96 << 20)       /* now wait for readers a moment */
 #define PRESSING_MS    2000
 #define ORDINARY_MS    5000
-#define FAULT_MAX      ((size_t)1 << 10)
+#define FAULT_MAX      ((size_t)4 << 10)
 
 static const char *const texts[F_COUNT] = {
 #define X(name, text) [name] = text,
@@ -316,7 +316,7 @@ replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64
 
 	TRY(rep_stmt(replica, F_SET_FAULT, &stmt));
 	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, fault);
+	rep_bind_str(stmt, 2, str_cut(fault, FAULT_MAX));
 	sql_bind_int(stmt, 3, at_ms);
 	TRY(rep_begin(replica, false));
 	return rep_end(replica, rep_run(replica, stmt));
