@@ -45,7 +45,8 @@ open_scratch(struct content *content, char why_out[256])
 	MUST(len > 0);
 	if (!mkdtemp(content->path))
 		return fail(content->path, why_out);
-	content->scratch = content->is_durable = true;
+	content->scratch = true;
+	content->is_durable = true;
 	content->fd = open_folder(content->path);
 	return content->fd >= 0 ? OK : fail(content->path, why_out);
 }
