@@ -422,6 +422,8 @@ apply_put(struct store_txn *txn, struct line_target *target, const struct line_o
 	ctx.feed = (struct store_feed){ target->owner.tenant, op->owner, (uint8_t)op->collection };
 	if (op->collection == COLLECTION_CALENDARS)
 		calendar_put_import(txn, &ctx, op->value, &why);
+	else if (op->has_content && target->content && !content_has(target->content, &op->content))
+		refuse(txn, ERR_BAD_REQUEST, STR("its content is not in the folder of recordings; import the file again"), &why);
 	else
 		recording_put_with_content(txn, &ctx.feed, target->entropy, op->value, op->has_content ? &op->content : NULL,
 		                           target->line_arena, &why);

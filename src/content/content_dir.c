@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,15 +11,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-
-struct content {
-	pthread_mutex_t       lock;      /* around the making of the folder */
-	_Atomic int           fd;
-	char                 *path;
-	bool                  create, scratch;
-	_Atomic bool          is_durable;        /* its name: files may be made in it */
-	const struct entropy *entropy;
-};
 
 static enum err
 fail(const char *path, char why_out[256])
@@ -69,6 +58,8 @@ content_open(const struct content_conf *conf, struct content **content_out, char
 	MUST(content && pthread_mutex_init(&content->lock, NULL) == 0);
 	content->fd = -1;
 	content->entropy = conf->entropy;
+	content->free_min = conf->free_min;
+	content->size_max = conf->size_max;
 	TRY(conf->path ? open_named(content, conf, why_out) : open_scratch(content, why_out));
 	*content_out = content;
 	content = NULL;
@@ -119,12 +110,6 @@ content_dir_fd(struct content *content)
 	return content->fd;
 }
 
-const struct entropy *
-content_dir_entropy(const struct content *content)
-{
-	return content->entropy;
-}
-
 enum err
 content_dir_make(struct content *content)
 {
@@ -141,26 +126,35 @@ content_dir_make(struct content *content)
 	return OK;
 }
 
+static int
+open_below(int dir, const char *name, int flags, mode_t mode, uint64_t links)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | links,
+	};
+	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+	/* A kernel or a sandbox without openat2: of a name without a slash O_NOFOLLOW says the same, or more. */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM) && !strchr(name, '/'))
+		fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+	return (int)fd;
+}
+
+int
+content_open_source(int dir, const char *name)
+{
+	return open_below(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, 0);
+}
+
 int
 content_dir_open_file(struct content *content, const char *name, int flags, mode_t mode)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
-		.mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	int  dir = content_dir_fd(content);
-	long fd;
+	int dir = content_dir_fd(content);
 
-	if (dir < 0) {
-		errno = ENOENT;
-		return -1;
-	}
-	fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
-	/* A kernel or a sandbox without openat2: our names hold no slash, so O_NOFOLLOW says the same. */
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-		fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
-	return (int)fd;
+	errno = ENOENT;
+	return dir < 0 ? -1 : open_below(dir, name, flags | O_NOFOLLOW, mode, RESOLVE_NO_SYMLINKS);
 }
 
 /* ---- walking ---------------------------------------------------------------------------------------------- */
