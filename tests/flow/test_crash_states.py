@@ -452,15 +452,21 @@ def test_power_cut__of_a_follower(story, far):
 
     printed = {}
 
+    def half(request):
+        """The connection breaks in the middle of it."""
+        request.send(200, whole[:5000], {"ETag": '"1"'}, len(whole))
+        request.cut()
+
     def follow(*args):
         done = story.recorder(*args, store=story.store)
         printed.update(changes_of(done) if done.stdout else {})
         story.take([(b'"n":', story.will("told", dict(printed))), (0, story.will("link", True))])
 
-    story.make_folder("out")
     arguments = (far.url, "--scope", "x", "--content", story.root / "out")
     change(*"abcdefgh")
+    whole, far.files["d"] = far.files["d"] * 3, half
     follow("sync", *arguments)
+    far.files["d"] = whole
     change(*"bcij")
     follow("changes", *arguments)
     far.remove("a")
