@@ -467,13 +467,13 @@ http_h2_deadline(const struct http_h2 *h2)
 	const struct http_limits *limits = http_h2_limits(h2);
 	int64_t                   deadline = HTTP_WHEEL_NEVER;
 
-	if (h2->head_id)
+	if (h2->head_id && !h2->broken)
 		deadline = h2->head_from_ms + limits->head_ms;
 	if (h2->out.len > 0)
 		deadline = earlier(deadline, h2->out_ms + limits->write_ms);
 	if (h2->sending > 0)
 		deadline = earlier(deadline, h2->progress_ms + limits->write_ms);
-	if (h2->stream_count == 0)
+	if (h2->stream_count == 0 && !h2->broken)
 		deadline = earlier(deadline, h2->idle_from_ms + limits->idle_ms);
 	for (const struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
 		const struct http_h2_stream *stream = (const struct http_h2_stream *)(const void *)((const char *)link -
@@ -517,7 +517,7 @@ http_h2_timeout(struct http_h2 *h2)
 		return false;
 	}
 	refuse_late_bodies(h2);
-	if (h2->head_id && now_ms >= h2->head_from_ms + limits->head_ms) {
+	if (h2->head_id && !h2->broken && now_ms >= h2->head_from_ms + limits->head_ms) {
 		http_count(&h2->conn->loop->counters.timeouts, 1);
 		end_with(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 	} else if (h2->stream_count == 0 && now_ms >= h2->idle_from_ms + limits->idle_ms) {

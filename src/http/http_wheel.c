@@ -20,6 +20,7 @@ void
 http_wheel_open(struct http_wheel *wheel, int64_t now_ms)
 {
 	*wheel = (struct http_wheel){ .tick = now_ms / HTTP_WHEEL_TICK_MS };
+	http_list_open(&wheel->due);
 	for (unsigned i = 0; i < HTTP_WHEEL_SLOTS; i++)
 		http_list_open(&wheel->slots[i]);
 }
@@ -65,28 +66,39 @@ http_wheel_put(struct http_wheel *wheel, struct http_timer *timer, int64_t deadl
 		place(wheel, timer);
 }
 
+/* What stands in the slot of this tick is judged now; what is put from here on stands in a later one. */
+static void
+turn(struct http_wheel *wheel)
+{
+	unsigned          slot = slot_of(wheel->tick++);
+	struct http_link *link;
+
+	wheel->used[slot / 64] &= ~((uint64_t)1 << slot % 64);
+	while ((link = http_list_take(&wheel->slots[slot])) != NULL)
+		http_list_append(&wheel->due, link);
+}
+
 struct http_timer *
 http_wheel_take(struct http_wheel *wheel, int64_t now_ms)
 {
-	int64_t now_tick = now_ms / HTTP_WHEEL_TICK_MS;
+	int64_t           now_tick = now_ms / HTTP_WHEEL_TICK_MS;
+	struct http_link *link;
 
 	if (now_tick - wheel->tick > HTTP_WHEEL_SLOTS)
 		wheel->tick = now_tick - HTTP_WHEEL_SLOTS;
-	while (wheel->tick <= now_tick) {
-		struct http_link *slot = &wheel->slots[slot_of(wheel->tick)];
+	for (;;) {
+		while ((link = http_list_take(&wheel->due)) != NULL) {
+			struct http_timer *timer = HTTP_LIST_OWNER(link, struct http_timer, link);
 
-		while (!http_list_is_empty(slot)) {
-			struct http_timer *timer = HTTP_LIST_OWNER(slot->next, struct http_timer, link);
-
-			http_wheel_remove(wheel, timer);
 			if (timer->deadline_ms <= now_ms)
 				return timer;
 			if (timer->deadline_ms != HTTP_WHEEL_NEVER)
 				place(wheel, timer);
 		}
-		wheel->tick++;
+		if (wheel->tick > now_tick)
+			return NULL;
+		turn(wheel);
 	}
-	return NULL;
 }
 
 int

@@ -25,6 +25,7 @@ A Server has
 
 Every token made by these helpers, and every secret a test gives to issued(), is looked for in what each server said.
 """
+import atexit
 import http.client
 import json
 import os
@@ -48,6 +49,12 @@ SANITIZER_WORDS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSani
 START_SECONDS = 60
 STOP_SECONDS = 60
 RUN_SECONDS = 300
+TOKEN_SECONDS = 900                      # so long a token of another test's store is used; it is good for an hour
+
+
+def usual(number, full, long):
+    """How much of something random: more in script/test --full, most in --long."""
+    return long if os.environ.get("TIDEMARK_LONG") else full if os.environ.get("TIDEMARK_FULL") else number
 
 
 def guid(number):
@@ -71,6 +78,42 @@ def remove(owner, id, collection="calendars"):
 
 def to_lines(ops):
     return "".join(json.dumps(op) + "\n" for op in ops)
+
+
+class Template:
+    """
+    What the import of some lines makes: the store's files, and the tokens it has issued.  Made once and copied, for the
+    test's own store alone: two servers of one test never have the same keys.
+    """
+
+    made = {}
+
+    def __init__(self, store):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-template-"))
+        self.tokens = {}
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        for file in self.files(store):
+            shutil.copy2(file, self.folder)
+
+    @staticmethod
+    def files(store):
+        path = pathlib.Path(store.removeprefix("sqlite:"))
+        return [file for file in path.parent.glob(path.name + "*") if file.is_file()]
+
+    @classmethod
+    def bring(cls, runner, store, lines):
+        """The store with these lines in it.  None if the store was there already: then they are imported as they always are."""
+        text = to_lines(lines)
+        if not store.startswith("sqlite:") or cls.files(store):
+            runner("import", "-", store=store, input=text)
+            return None
+        if text not in cls.made:
+            runner("import", "-", store=store, input=text)
+            cls.made[text] = cls(store)
+        else:
+            for file in cls.made[text].folder.iterdir():
+                shutil.copy2(file, pathlib.Path(store.removeprefix("sqlite:")).parent)
+        return cls.made[text]
 
 
 ISSUED = set()                           # every bearer and secret made in this run: none may stand in any log
@@ -175,9 +218,11 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Server:
-    def __init__(self, runner, store, args=(), env=None):
+    def __init__(self, runner, store, args=(), env=None, template=None):
         self.runner = runner
         self.store = store
+        self.template = template
+        self.asked = set()
         self.log = tempfile.NamedTemporaryFile(dir=runner.home, prefix="serve-", suffix=".log", delete=False)
         command = runner.command(["serve", "--listen", "127.0.0.1:0", *args], store)
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
@@ -241,14 +286,20 @@ class Server:
         return self.ask(UnixConnection(f"{self.path}.sock"), method, path, body, None, headers)
 
     def token(self, who, *scopes, **options):
-        scopes = scopes or ("Calendars.ReadWrite",)
-        return issued(self.runner("token", "--user", who, "--scope", " ".join(scopes), *options_of(options),
-                                  store=self.store).stdout.strip())
+        return self.mint("--user", who, "--scope", " ".join(scopes or ("Calendars.ReadWrite",)), *options_of(options))
 
     def app_token(self, *roles, app=guid(0xa99), **options):
-        roles = roles or ("Calendars.ReadWrite",)
-        return issued(self.runner("token", "--app", app, "--role", " ".join(roles), *options_of(options),
-                                  store=self.store).stdout.strip())
+        return self.mint("--app", app, "--role", " ".join(roles or ("Calendars.ReadWrite",)), *options_of(options))
+
+    def mint(self, *args):
+        """The first token of a kind may be one that was issued for an earlier copy of the same store; each later one is new."""
+        kept = self.template.tokens if self.template and "--expires" not in args else {}
+        at, token = kept.get(args, (0, None))
+        if args in self.asked or not token or time.monotonic() - at > TOKEN_SECONDS:
+            token = issued(self.runner("token", *args, store=self.store).stdout.strip())
+            kept[args] = time.monotonic(), token
+        self.asked.add(args)
+        return token
 
     def stop(self, sign=signal.SIGTERM, code=0, gives_up=False):
         """Ends it and checks how it ended: in good order, unless something in it is made to hang."""
@@ -275,12 +326,15 @@ def options_of(options):
 
 @pytest.fixture
 def server(tm, store):
-    started = []
+    started, own = [], store
 
     def start(*args, store=store, lines=None, env=None):
-        if lines:
+        template = None
+        if lines and store == own:
+            template = Template.bring(tm, store, lines)
+        elif lines:
             tm("import", "-", store=store, input=to_lines(lines))
-        started.append(Server(tm, store, args, env))
+        started.append(Server(tm, store, args, env, template))
         return started[-1]
 
     yield start

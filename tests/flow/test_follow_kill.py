@@ -3,7 +3,7 @@
 
 After each kill a reader sees the view of a whole round.  The next run goes on where the killed one was: at most one page is
 fetched twice for each kill.  In the end the view is the model, and a reader of changes who kept n was told it all.
-TIDEMARK_KILLS says how often (300; `script/test --long` asks for 10,000).
+TIDEMARK_KILLS says how often (300; `script/test --full` asks for 900, `--long` for 10,000).
 """
 import json
 import os
@@ -15,12 +15,12 @@ import time
 
 import pytest
 
-from conftest import BIN, base_env, check_sanitizers
+from conftest import BIN, base_env, check_sanitizers, usual
 from misbehave import FarEnd, gone, slow
 from test_follow_commands import wait_for
 from test_follow_misbehave import view
 
-KILLS = int(os.environ.get("TIDEMARK_KILLS", "10000" if os.environ.get("TIDEMARK_LONG") else "300"))
+KILLS = int(os.environ.get("TIDEMARK_KILLS") or usual(300, 900, 10000))
 PARTS = 2                 # so that both cores have one
 STORE_KILLS = 15          # then a new store, so that first rounds are killed too
 

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import base_env, user
+from conftest import base_env, guid, put, user
 
 h2 = pytest.importorskip("h2", reason="Debian's python3-h2 is not installed")
 import h2.config  # noqa: E402
@@ -403,6 +403,21 @@ def test_more_streams_than_are_allowed_are_refused(tls):
     except TimeoutError:
         pass
     assert frame(RST)[3:4] in data and data.count(b"\x00\x00\x04\x03\x00") >= 20
+
+
+def test_half_a_head_beside_an_upload_holds_nobody_up(server):
+    """Its time is over while a worker still waits for the upload: the loop must not judge that head for ever."""
+    one = server("--tls", "off", lines=[user(ANN, guid(1)), put(guid(1), {"id": "r", "meetingId": "m", "createdDateTime": "2024-01-15T00:00:00Z"},
+                                                                "recordings")])
+    raw = Raw(one)
+    stream, head = raw.request(one.app_token("OnlineMeetingRecording.ReadWrite.All"), "PUT",
+                               f"/v1.0/users/{guid(1)}/onlineMeetings/m/recordings/r/content", end=False)
+    raw.send(head + frame(DATA, 0, stream, b"x" * 1000))
+    raw.send(frame(HEADERS, 0, raw.stream, raw.encoder.encode([(":method", "GET")])))
+    time.sleep(6)                        # limits.head_ms and a little
+    goods = [one.connection(timeout=20) for _ in range(8)]
+    assert [one.ask(good, "GET", "/v1.0").status for good in goods] == [200] * 8
+    assert raw.goaway() == CALM
 
 
 def test_half_a_preface_and_half_a_head_time_out(plain):

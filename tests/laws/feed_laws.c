@@ -22,6 +22,7 @@
 
 #include "crypt/seal.h"
 #include "support/rng.h"
+#include "support/runs.h"
 #include "token/token.h"
 
 #define IDS      24
@@ -494,7 +495,7 @@ number_from(const char *name, uint64_t otherwise)
 static void
 test_feed__random_histories_converge_on_both_engines(void **state)
 {
-	uint64_t runs = number_from("TIDEMARK_RUNS", 40), first = number_from("TIDEMARK_SEED", (uint64_t)getpid() << 20);
+	uint64_t runs = runs_of(40), first = number_from("TIDEMARK_SEED", (uint64_t)getpid() << 20);
 	uint64_t memory[3] = { 0 }, sqlite[3] = { 0 };
 
 	(void)state;

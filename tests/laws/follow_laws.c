@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "support/last_write.h"
+#include "support/runs.h"
 
 #define HISTORIES  40
 #define KILLS      60
@@ -19,12 +20,9 @@
 static unsigned
 runs(unsigned usual)
 {
-	const char *text = getenv("TIDEMARK_RUNS");
-	uint64_t    number;
+	uint64_t number = runs_of(usual);
 
-	if (text && str_to_u64(str_from_c(text), &number))
-		return (unsigned)number / DEARNESS + 1;
-	return getenv("TIDEMARK_LONG") ? usual * 20 : usual;
+	return (unsigned)(getenv("TIDEMARK_RUNS") ? number / DEARNESS + 1 : number);
 }
 
 static void

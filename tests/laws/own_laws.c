@@ -26,12 +26,12 @@
 #include "follow/follow_curl.h"
 #include "support/own_end.h"
 #include "support/rng.h"
+#include "support/runs.h"
 #include "feed/collection.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
 
 #define HISTORIES   1000
-#define LONG_TIMES  10
 #define BATCH       50
 #define SLOTS       20                           /* calendars a history writes to … */
 #define LIVE_SLOTS  4                            /* … and those of the writer beside it */
@@ -552,7 +552,7 @@ test_own__followed_while_writers_go_on_every_history_ends_equal(void **state)
 {
 	struct batch *batch = calloc(1, sizeof(*batch));
 	uint64_t      seed = number_in("TIDEMARK_SEED", 1);
-	uint64_t      left = number_in("TIDEMARK_RUNS", getenv("TIDEMARK_LONG") ? HISTORIES * LONG_TIMES : HISTORIES);
+	uint64_t      left = runs_of(HISTORIES);
 	char          dir[] = "/tmp/tidemark-own-XXXXXX", command[64];
 
 	(void)state;

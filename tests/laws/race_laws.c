@@ -21,6 +21,7 @@
 #include "crypt/seal.h"
 #include "feed/feed.h"
 #include "support/rng.h"
+#include "support/runs.h"
 
 #define WRITERS  2
 #define READERS  3
@@ -216,7 +217,6 @@ compare(const struct race *race, const struct actor *reader)
 static void
 test_feed__readers_converge_while_writers_and_a_purger_run(void **state)
 {
-	const char       *runs = getenv("TIDEMARK_RUNS");
 	char              dir[] = "/tmp/race-laws-XXXXXX", url[64], why[512], command[64];
 	struct race       race = { .writes = 400, .feed = { { { 1 } }, { { 2 } }, 1 } };
 	struct actor      actors[WRITERS + 1 + READERS];
@@ -224,8 +224,7 @@ test_feed__readers_converge_while_writers_and_a_purger_run(void **state)
 	struct store_conf conf = { .create = true, .clock = &clock_system, .entropy = &entropy_system };
 
 	(void)state;
-	if (runs && strtoul(runs, NULL, 10) > 40)
-		race.writes = (uint32_t)strtoul(runs, NULL, 10) * 10;
+	race.writes = runs_of(40) > 40 ? (uint32_t)runs_of(40) * 10 : race.writes;
 	race.ids = race.writes * WRITERS;
 	race.writers_left = WRITERS;
 	assert_non_null(mkdtemp(dir));

@@ -3,6 +3,7 @@
  * The same random histories on every engine and on a model of a few lines; the same answers everywhere.
  * TIDEMARK_SEED and TIDEMARK_RUNS, as printed, repeat a run.
  */
+#include "support/runs.h"
 #include "unit/store/store_kit.h"
 
 #define FEEDS 3
@@ -586,7 +587,7 @@ static void
 store_laws__every_engine_answers_as_the_model(void **state)
 {
 	uint64_t seed = number_from_environment("TIDEMARK_SEED", (uint64_t)clock_system.wall_ns(NULL) % 1000000000);
-	uint64_t runs = number_from_environment("TIDEMARK_RUNS", 150);
+	uint64_t runs = runs_of(150);
 
 	(void)state;
 	print_message("TIDEMARK_SEED=%llu TIDEMARK_RUNS=%llu\n", (unsigned long long)seed, (unsigned long long)runs);

@@ -68,6 +68,28 @@ test_wheel__moves_a_timer_forward(void **state)
 	free(wheel);
 }
 
+/* Who puts its timer back into the past must not hold up the round: others come, and then the next tick. */
+static void
+test_wheel__hands_out_a_timer_put_back_into_the_past_once_a_tick(void **state)
+{
+	struct http_wheel *wheel = wheel_open(0);
+	struct http_timer  late = { 0 }, other = { 0 };
+	unsigned           count = 0;
+
+	(void)state;
+	http_wheel_put(wheel, &late, 500);
+	http_wheel_put(wheel, &other, 510);
+	for (struct http_timer *timer; (timer = http_wheel_take(wheel, 1000)) != NULL; count++) {
+		assert_true(count <= 2 * HTTP_WHEEL_SLOTS);
+		if (timer == &late)
+			http_wheel_put(wheel, &late, 500);
+	}
+	assert_false(http_link_is_listed(&other.link));
+	assert_true(http_link_is_listed(&late.link));
+	assert_ptr_equal(http_wheel_take(wheel, 1000 + HTTP_WHEEL_TICK_MS), &late);
+	free(wheel);
+}
+
 static void
 test_wheel__keeps_deadlines_beyond_its_round(void **state)
 {
@@ -142,6 +164,7 @@ main(void)
 		cmocka_unit_test(test_wheel__hands_out_what_is_due_within_a_tick),
 		cmocka_unit_test(test_wheel__leaves_a_timer_in_its_slot_when_it_is_pushed_back),
 		cmocka_unit_test(test_wheel__moves_a_timer_forward),
+		cmocka_unit_test(test_wheel__hands_out_a_timer_put_back_into_the_past_once_a_tick),
 		cmocka_unit_test(test_wheel__keeps_deadlines_beyond_its_round),
 		cmocka_unit_test(test_wheel__forgets_what_is_removed_or_rests),
 		cmocka_unit_test(test_wheel__agrees_with_the_plain_rule),
