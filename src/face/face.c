@@ -10,7 +10,7 @@
 #include "face/commit.h"
 #include "face/fields.h"
 #include "face/page.h"
-#include "feed/collection.h"
+#include "resource/resource.h"
 #include "text/uri.h"
 
 #define BODY_MAX ((size_t)1 << 20)
@@ -251,7 +251,7 @@ call_authorise_recordings(struct call *call, enum right right, bool meeting)
 	TRY(err);
 	if (call->caller.is_app && (meeting || (right == RIGHT_RECORDINGS_READ && parts->policy_organizer_wide)))
 		TRY(check_policy(call));
-	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, COLLECTION_RECORDINGS };
+	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, resource_recording.number };
 	return OK;
 }
 
@@ -261,7 +261,7 @@ call_authorise(struct call *call, enum right right)
 	if (route_is_recordings(&call->route))
 		return call_authorise_recordings(call, right, right == RIGHT_MEETING_RECORDINGS_READ);
 	TRY(find_owner(call, right));
-	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, COLLECTION_CALENDARS };
+	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, resource_calendar.number };
 	return OK;
 }
 

@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* face_calendar — a calendar by itself: get, create, update, delete. */
-#include "face/calendar.h"
 #include "face/call.h"
 #include "face/commit.h"
 #include "face/entity.h"
 #include "face/fields.h"
 #include "face/page.h"
 #include "face/range.h"
-#include "face/shape.h"
+#include "resource/calendar.h"
 #include "text/json_read.h"
 #include "text/uri.h"
 
-static struct calendar_ctx
+static struct resource_ctx
 mailbox(struct call *call)
 {
-	return (struct calendar_ctx){ call->feed, &call->owner, call->face->parts.entropy, call->arena };
+	return (struct resource_ctx){
+		.feed = call->feed,
+		.owner_name = user_name(&call->owner),
+		.owner_address = user_address(&call->owner),
+		.entropy = call->face->parts.entropy,
+		.arena = call->arena,
+	};
 }
 
 enum err
 face_ensure_calendars(struct call *call)
 {
-	struct calendar_ctx ctx = mailbox(call);
+	struct resource_ctx ctx = mailbox(call);
 
 	if (!call->req->may_block)
 		return call_must_block(call);
@@ -35,7 +40,7 @@ face_ensure_calendars(struct call *call)
 static enum err
 require_default(struct call *call)
 {
-	struct calendar_ctx ctx = mailbox(call);
+	struct resource_ctx ctx = mailbox(call);
 
 	if (!call->req->may_block)
 		return call_must_block(call);
@@ -51,14 +56,13 @@ require_default(struct call *call)
 static void
 answer_entity(struct call *call, unsigned status, const struct item *item, uint32_t select)
 {
-	struct str url = entity_url(call, "calendars", item->id);
 	struct str key = calendar_change_key(item->body);
 
 	http_resp_status(call->resp, status);
 	http_resp_field(call->resp, "ETag", arena_printf(call->arena, "W/\"%.*s\"", STR_ARG(key)));
 	if (status == 201)
-		http_resp_field(call->resp, "Location", url);
-	page_single(call, entity_context(call, "calendars/$entity"), url, item->body, select);
+		http_resp_field(call->resp, "Location", entity_url(call, resource_calendar.item_path, item));
+	page_single(call, &resource_calendar, entity_context(call, "calendars/$entity"), item, select);
 }
 
 /* A write may be answered by its bare success: Prefer: return=minimal. */
@@ -71,7 +75,7 @@ answer_write(struct call *call, unsigned status, const struct item *item)
 	if (!call->query.minimal)
 		return;
 	fields_note_applied(call, STR("return=minimal"));
-	http_resp_field(call->resp, "OData-EntityId", entity_url(call, "calendars", item->id));
+	http_resp_field(call->resp, "OData-EntityId", entity_url(call, resource_calendar.item_path, item));
 	http_resp_status(call->resp, 204);
 	buf_cut(http_resp_body(call->resp), 0);
 }
@@ -108,7 +112,7 @@ answer_one(struct call *call, bool pinned)
 	uint32_t    select;
 
 	TRY(query_allow(call, known, "on a single calendar", "Use $select."));
-	TRY(entity_select(call, &select));
+	TRY(entity_select(call, &resource_calendar, &select));
 	TRY(get_one(call, pinned, &item));
 	answer_entity(call, 200, &item, select);
 	if (is_known_already(call, &item)) {
@@ -178,7 +182,7 @@ refuse_write(struct call *call, enum err err, struct str why)
 enum err
 face_create_calendar(struct call *call)
 {
-	struct calendar_ctx ctx = mailbox(call);
+	struct resource_ctx ctx = mailbox(call);
 	struct str          why = STR_EMPTY;
 	struct item         item;
 
@@ -210,7 +214,7 @@ target_id(struct call *call)
 enum err
 face_update_calendar(struct call *call)
 {
-	struct calendar_ctx ctx = mailbox(call);
+	struct resource_ctx ctx = mailbox(call);
 	struct str          why = STR_EMPTY;
 	struct item         item;
 
@@ -230,7 +234,7 @@ enum err
 face_remove_calendar(struct call *call)
 {
 	static const enum option none[] = { OPTION_KINDS };
-	struct calendar_ctx      ctx = mailbox(call);
+	struct resource_ctx      ctx = mailbox(call);
 	struct str               why = STR_EMPTY;
 	enum err                 err;
 

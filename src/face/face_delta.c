@@ -48,7 +48,7 @@ face_delta(struct call *call)
 
 	call->may_restart = true;
 	TRY(place_read(call, TOKEN_CALENDARS_DELTA, &reader));
-	page_open(&page, call, STR("Collection(calendar)"), reader.select);
+	page_open(&page, call, &resource_calendar, STR("Collection(calendar)"), reader.select);
 	if (reader.from_now)
 		rest = reader.place;
 	else

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* face_groups — calendar groups, read only: they are what the calendars say (group.h). */
-#include "face/calendar.h"
 #include "face/call.h"
 #include "face/entity.h"
 #include "face/group.h"
+#include "resource/calendar.h"
 #include "text/json_write.h"
 
 #define GROUPS_MAX   100
@@ -50,9 +50,9 @@ collect(struct call *call, struct groups *groups, bool *exists_out)
 	*exists_out = store_scan_mark(scan)->exists;
 	add(groups, &group, call->arena);
 	while (store_scan_next(scan, &item)) {
-		struct calendar calendar;
+		struct values calendar;
 
-		if (!calendar_read_body(item.body, &calendar))
+		if (!resource_calendar.read(item.body, NULL, scratch, &calendar))
 			continue;
 		group = group_of(call, &calendar, scratch);
 		add(groups, &group, call->arena);
@@ -88,7 +88,7 @@ put_text(struct json_out *out, struct str name, struct str text)
 static void
 put_group(const struct call *call, struct json_out *out, const struct group *group)
 {
-	struct str url = entity_url(call, "calendarGroups", group->id);
+	struct str url = entity_url(call, "users('{owner}@{tenant}')/calendarGroups('{id}')", &(struct item){ .id = group->id });
 
 	if (call->accept.level == LEVEL_FULL) {
 		json_put_member(out, STR("@odata.type"), STR("#microsoft.graph.calendarGroup"));

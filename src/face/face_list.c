@@ -7,13 +7,13 @@
  */
 #include <stdlib.h>
 
-#include "face/calendar.h"
 #include "face/call.h"
 #include "face/entity.h"
 #include "face/fields.h"
 #include "face/filter.h"
 #include "face/group.h"
 #include "face/page.h"
+#include "resource/calendar.h"
 #include "text/uri.h"
 
 #define PAGE_DEFAULT      10             /* what Graph's own lists are seen to give */
@@ -27,6 +27,7 @@ struct list {
 	uint32_t             select;
 	const struct filter *filter;     /* NULL: all */
 	bool                 ordered, descending, counted;
+	size_t               order;      /* the row it is ordered by */
 	struct arena        *scratch;    /* for one calendar at a time */
 	struct item         *items;      /* ordered: what was found */
 	size_t               count, bytes;
@@ -60,13 +61,14 @@ read_list(struct call *call, struct list *list)
 	TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, size, &list->top));
 	TRY(query_number(call, OPTION_SKIP, 0, SKIP_MAX, 0, &list->skip));
 	TRY(read_flag(call, OPTION_COUNT, &list->counted));
-	TRY(entity_select(call, &list->select));
+	TRY(entity_select(call, &resource_calendar, &list->select));
 	if (call->query.given[OPTION_FILTER] &&
-	    filter_read(call->query.value[OPTION_FILTER], call->route.beta, call->arena, &list->filter, &why) != OK)
+	    filter_read(&resource_calendar, call->query.value[OPTION_FILTER], call->route.beta, call->arena, &list->filter, &why) != OK)
 		return call_refuse(call, REFUSAL_OPTION, why);
 	list->ordered = call->query.given[OPTION_ORDERBY];
-	if (list->ordered && order_read(call->query.value[OPTION_ORDERBY], &list->descending) != OK)
-		return call_refuse(call, REFUSAL_OPTION, STR("$orderby is 'name', 'name asc' or 'name desc'."));
+	if (list->ordered && order_read(&resource_calendar, call->query.value[OPTION_ORDERBY], call->route.beta, call->arena,
+	                                &list->order, &list->descending, &why) != OK)
+		return call_refuse(call, REFUSAL_OPTION, why);
 	if (call->query.page_size && !call->query.given[OPTION_TOP])
 		fields_note_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)call->query.page_size));
 	return OK;
@@ -102,24 +104,18 @@ next_link(const struct call *call, uint64_t skip)
 static bool
 belongs(const struct call *call, const struct list *list, const struct item *item)
 {
-	struct calendar calendar;
-	bool            in;
+	struct values calendar;
+	bool          in;
 
 	if (!list->filter && call->route.kind != ROUTE_GROUP_CALENDARS)
 		return true;
-	if (!calendar_read_body(item->body, &calendar))
+	if (!resource_calendar.read(item->body, NULL, list->scratch, &calendar))
 		return false;
-	in = !list->filter || filter_holds(list->filter, item->key, &calendar);
+	in = !list->filter || filter_holds(list->filter, &calendar, list->scratch);
 	if (in && call->route.kind == ROUTE_GROUP_CALENDARS)
 		in = str_eq(group_of(call, &calendar, list->scratch).id, call->route.group);
 	arena_reset(list->scratch);
 	return in;
-}
-
-static void
-put_item(const struct call *call, struct page *page, const struct item *item)
-{
-	page_put_entity(page, entity_url(call, "calendars", item->id), item->body);
 }
 
 static bool
@@ -142,8 +138,23 @@ take_as_found(const struct call *call, struct list *list, struct store_scan *sca
 		if (page_is_full(list, page))
 			list->more = true;
 		else
-			put_item(call, page, &item);
+			page_put_entity(page, &item);
 	}
+}
+
+/* What an item is ordered by, as bytes to compare. */
+static struct str
+order_of(const struct list *list, const struct item *item)
+{
+	struct values values;
+
+	if (list->order == resource_calendar.key)
+		return item->key;
+	if (!resource_calendar.read(item->body, NULL, list->scratch, &values))
+		return STR_EMPTY;
+	return resource_calendar.properties[list->order].type == TYPE_BOOLEAN
+	               ? values.raw[list->order]
+	               : values_folded(&values, list->order, list->scratch);
 }
 
 static enum err
@@ -155,7 +166,7 @@ keep(struct call *call, struct list *list, const struct item *item)
 		                   STR("There are too many calendars to be ordered; narrow them down by $filter."));
 	list->items[list->count++] = (struct item){
 		.id = arena_copy(call->arena, item->id),
-		.key = arena_copy(call->arena, item->key),
+		.key = arena_copy(call->arena, order_of(list, item)),
 		.body = arena_copy(call->arena, item->body),
 	};
 	return OK;
@@ -185,7 +196,7 @@ take_ordered(struct call *call, struct list *list, struct store_scan *scan, stru
 		if (page_is_full(list, page))
 			list->more = true;
 		else
-			put_item(call, page, &list->items[list->descending ? list->count - 1 - i : i]);
+			page_put_entity(page, &list->items[list->descending ? list->count - 1 - i : i]);
 	}
 	return OK;
 }
@@ -201,7 +212,7 @@ list_page(struct call *call, struct list *list)
 		store_scan_open(call->face->parts.store, &call->feed, &range, call->arena);
 	struct page page;
 
-	page_open(&page, call, entity_context(call, "calendars"), list->select);
+	page_open(&page, call, &resource_calendar, entity_context(call, "calendars"), list->select);
 	list->exists = store_scan_mark(scan)->exists;
 	if (list->ordered)
 		TRY(take_ordered(call, list, scan, &page));

@@ -3,10 +3,11 @@
 #include "crypt/seal.h"
 #include "face/args.h"
 #include "face/call.h"
+#include "face/entity.h"
 #include "face/fields.h"
 #include "face/page.h"
 #include "face/place.h"
-#include "face/recording.h"
+#include "resource/recording.h"
 #include "text/uri.h"
 
 /* Rows a page looks at when only some of them are wanted; it may then be short, or empty, and not the last. */
@@ -149,7 +150,7 @@ tell(struct call *call, const struct walk *walk)
 	struct place rest;
 	struct page  page;
 
-	page_open_recordings(&page, call);
+	page_open_counted(&page, call, &resource_recording);
 	if (walk->reader.from_now)
 		rest = walk->reader.place;
 	else
@@ -158,7 +159,7 @@ tell(struct call *call, const struct walk *walk)
 		name = place_link_name(&rest);
 		link = place_link_view(call, walk->function, &rest, &walk->reader.view);
 	}
-	TRY(page_close_recordings(&page, call, STR("Collection(callRecording)"), name, link));
+	TRY(page_close_counted(&page, STR("Collection(callRecording)"), name, link));
 	if (call->query.page_size)
 		fields_note_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)size));
 	if (walk->reader.view.removals)
@@ -241,7 +242,7 @@ face_list_recordings(struct call *call)
 	TRY(store_find(store, &call->feed, call->route.meeting, reader.place.span.after, size + 1, call->arena, items, &count));
 	if (count == 0 && !reader.has_place)
 		return call_refuse(call, REFUSAL_NO_ITEM, STR("There is no such online meeting, or it has no recordings."));
-	page_open_recordings(&page, call);
+	page_open_counted(&page, call, &resource_recording);
 	while (told < count && told < size && page_put_change(&page, &items[told]))
 		told++;
 	if (told < count) {
@@ -249,7 +250,7 @@ face_list_recordings(struct call *call)
 
 		link = place_link_view(call, TOKEN_MEETING_RECORDINGS, &rest, &reader.view);
 	}
-	return page_close_recordings(&page, call, meeting_context(call, ""), link.len ? STR("@odata.nextLink") : STR_EMPTY,
+	return page_close_counted(&page, meeting_context(call, ""), link.len ? STR("@odata.nextLink") : STR_EMPTY,
 	                             link);
 }
 
@@ -257,7 +258,8 @@ static enum err
 answer_one(struct call *call, unsigned status, const struct item *item)
 {
 	http_resp_status(call->resp, status);
-	return page_single_recording(call, meeting_context(call, "/$entity"), item);
+	page_single(call, &resource_recording, meeting_context(call, "/$entity"), item, 0);
+	return OK;
 }
 
 enum err
@@ -278,31 +280,28 @@ face_get_recording(struct call *call)
 enum err
 face_create_recording(struct call *call)
 {
-	struct recording_new ctx = {
-		.feed = call->feed,
+	struct recording_new made = {
+		.ctx = { .feed = call->feed, .entropy = call->face->parts.entropy, .arena = call->arena },
 		.meeting = call->route.meeting,
 		.now_ns = call->face->parts.clock->wall_ns(call->face->parts.clock->ctx),
-		.entropy = call->face->parts.entropy,
-		.arena = call->arena,
 	};
-	struct str  why = STR_EMPTY, url;
+	struct str  why = STR_EMPTY;
 	struct item item;
 	enum err    err;
 
-	if (ctx.meeting.len > STORE_KEY_MAX)
+	if (made.meeting.len > STORE_KEY_MAX)
 		return call_refuse(call, REFUSAL_ARGUMENT, STR("The id of an online meeting may have 1024 bytes."));
 	TRY(call_read_body(call));
 
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
 
-	recording_create(txn, &ctx, call->req->body, &item, &why);
+	recording_create(txn, &made, call->req->body, &item, &why);
 	err = store_commit(&txn);
 	if (err == ERR_BAD_REQUEST)
 		return call_refuse(call, REFUSAL_BODY, why);
 	if (err == ERR_CONFLICT)
 		return call_refuse(call, REFUSAL_EXISTS, STR_EMPTY);
 	TRY(err);
-	url = page_content_url(call, &item);
-	http_resp_field(call->resp, "Location", str_first(url, url.len - (sizeof("/content") - 1)));
+	http_resp_field(call->resp, "Location", entity_url(call, resource_recording.item_path, &item));
 	return answer_one(call, 201, &item);
 }

@@ -2,7 +2,7 @@
 #include "face/place.h"
 
 #include "face/entity.h"
-#include "face/shape.h"
+#include "resource/calendar.h"
 #include "text/date.h"
 
 /* Options in a calendar token: one byte of version, then the selection, little-endian. */
@@ -175,7 +175,7 @@ place_read(struct call *call, enum token_function function, struct reader *reade
 	} else {
 		TRY(query_allow(call, first, "with change tracking over the 'Calendars' resource",
 		            "Ask for a page size with the field 'Prefer: odata.maxpagesize=N'; select properties with $select."));
-		TRY(entity_select(call, &reader.select));
+		TRY(entity_select(call, &resource_calendar, &reader.select));
 	}
 	*reader_out = reader;
 	return OK;
@@ -286,9 +286,9 @@ place_restart_url(const struct call *call)
 
 	if (call->restart_select == 0)
 		return url;
-	for (int prop = 0; prop < PROP_COUNT; prop++)
-		if (call->restart_select >> prop & 1)
-			names = arena_printf(call->arena, "%.*s%s%.*s", STR_ARG(names), names.len ? "," : "",
-			                     STR_ARG(calendar_prop_name((enum calendar_prop)prop)));
+	for (size_t row = 0; row < resource_calendar.property_count; row++)
+		if (call->restart_select >> row & 1)
+			names = arena_printf(call->arena, "%.*s%s%s", STR_ARG(names), names.len ? "," : "",
+			                     resource_calendar.properties[row].name);
 	return arena_printf(call->arena, "%.*s&$select=%.*s", STR_ARG(url), STR_ARG(names));
 }

@@ -19,7 +19,7 @@ struct reader {
 	bool         has_place;          /* false: a first request from the beginning */
 	bool         from_now;           /* a first request that wants no more than its deltaLink: the place is told */
 	struct place place;
-	uint32_t     select;             /* bit per calendar_prop; 0: all */
+	uint32_t     select;             /* bit per row of the resource; 0: all */
 	struct view  view;               /* of recordings */
 };
 

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resource — what the program knows of a kind of thing: one descriptor per resource, data first.
+ *
+ * Both ends ask it.  The server derives $metadata, property look-up, checks of bodies, import, responses and the
+ * tables in docs/ from it.  The follower derives identity, removal and update rules; the store its SQL views.  Code
+ * that handles pages, cursors and feeds knows no resource by name.
+ *
+ * Descriptors are constant and shared by all threads.  docs/adding-a-resource.md says how to add one.
+ *
+ * A property's number is its row.  Numbers are part of stored bodies and of sealed state tokens ($select), so rows are
+ * only ever added at the end.  A body that was stored before a row existed gets the row's initial value.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "content/content.h"
+#include "store/store.h"
+
+#define RESOURCE_PROPERTIES_MAX 32               /* a selection is a bit mask of 32 bits */
+#define RESOURCE_TEXT_MAX       1024             /* bytes of a string property without a limit of its own */
+
+/* ---- properties ---------------------------------------------------------------------------------------- */
+
+enum property_type {
+	TYPE_STRING, TYPE_BOOLEAN, TYPE_GUID, TYPE_MOMENT,
+	TYPE_ENUM,                               /* property.enumeration lists its members */
+	TYPE_ENUMS,                              /* an array of them, at most RESOURCE_ENUMS_MAX */
+	TYPE_OBJECT                              /* property.complex names the type */
+};
+
+#define RESOURCE_ENUMS_MAX 16
+
+enum property_flag {
+	PROPERTY_BETA     = 1 << 0,              /* absent from /v1.0 */
+	PROPERTY_NOT_NULL = 1 << 1,
+	PROPERTY_NEEDED   = 1 << 2,              /* an import must bring it */
+	PROPERTY_CREATE   = 1 << 3,              /* POST may set it */
+	PROPERTY_UPDATE   = 1 << 4,              /* PATCH may set it */
+	PROPERTY_FILTER   = 1 << 5,              /* $filter may name it */
+	PROPERTY_SORT     = 1 << 6,              /* $orderby may name it */
+	PROPERTY_ADD      = 1 << 7               /* a POST that only this server has may set it */
+};
+
+struct enumeration {
+	const char *name;                        /* "calendarColor", in the namespace microsoft.graph */
+	int         first;                       /* the value of the first member; the others follow by one */
+	const char *const *members;              /* ended by NULL */
+};
+
+/* NULL: the value is right.  Else what is wrong with it, to be read behind the property's name. */
+typedef const char *property_check_fn(struct str raw, struct str text, struct arena *arena);
+
+struct property {
+	const char               *name;
+	enum property_type        type;
+	unsigned                  flags;         /* of enum property_flag */
+	size_t                    bytes_max;     /* of a string; 0: RESOURCE_TEXT_MAX */
+	const char               *initial;       /* JSON when nothing else is said; NULL: null, or made when created */
+	const struct enumeration *enumeration;
+	const char               *complex;       /* "emailAddress" */
+	property_check_fn        *check;         /* beyond type and length; `text` is empty but for strings */
+	const char               *example;       /* a right value, where a message shows one; may be NULL */
+};
+
+/* ---- the descriptor -------------------------------------------------------------------------------------- */
+
+enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };       /* "@removed" · removals are not reported */
+enum update  { UPDATE_PARTIAL, UPDATE_COMPLETE };        /* members that are left out stay · the item is replaced */
+
+struct column {                                  /* of the SQL view; `path` is a JSON path below the item */
+	const char *name, *path;
+};
+
+struct refused_member {                          /* a member that must not stand in a body, and why */
+	const char *name, *why;
+};
+
+/* How a stored body is sent. */
+struct resource_sending {
+	bool       beta;                         /* else /v1.0 */
+	struct str content_url;                  /* as JSON: where this server has the item's content, if it can have any */
+};
+
+#define RESOURCE_PIECES_MAX 8
+
+struct values;
+
+/* In whose feed a write is made, and from what. */
+struct resource_ctx {
+	struct store_feed     feed;
+	struct str            owner_name, owner_address;         /* what a new item says of its owner */
+	const struct entropy *entropy;
+	struct arena         *arena;
+};
+
+struct resource {
+	uint8_t     number;                      /* of its feeds in the store; never changes. 0: it is not served */
+	const char *name;                        /* "calendar" */
+	const char *article;                     /* "a" or "an": for messages */
+	const char *odata_type;                  /* "#microsoft.graph.calendar"; NULL: the generic descriptor */
+
+	/* How it is followed. */
+	const char          *collection;         /* the last noun of its URLs, its scopes, feeds and SQL view: "calendars" */
+	const char *const   *functions;          /* functions whose URLs list it, too; ended by NULL */
+	const char *const   *identity;           /* the members that identify an item; ended by NULL */
+	enum removal         removal;
+	enum update          update;
+	const char *const   *relations;          /* members that come in parts as X@delta; ended by NULL */
+	bool                 lists;              /* an initial round lists everything there is */
+	unsigned             page_size;          /* to ask for */
+	const char          *content;            /* the member that points to content; NULL */
+	const struct column *columns;            /* of its SQL view, between `scope, id` and `value`; NULL name ends */
+
+	/* How it is served; all empty if it is not. */
+	const struct property       *properties;
+	size_t                       property_count;
+	const struct refused_member *refused;    /* in an import, a POST and a PATCH; NULL name ends */
+	size_t                       key;        /* the row whose text, folded, is the item's second key, by which it sorts */
+	/* Of its URL behind the version, with {owner}, {tenant}, {key} and {id}; what stands between ' is a key in brackets. */
+	const char                  *item_path;
+	/*
+	 * A stored body in the pieces to send, which begin with '{' and end with '}'.  0: take it apart by read(), because
+	 * it is damaged or was stored before the newest row existed.
+	 */
+	size_t (*pieces)(struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX]);
+	/* A stored body's values, as views into it and the arena; `sending` NULL: as they are stored.  False: it is damaged. */
+	bool (*read)(struct str body, const struct resource_sending *sending, struct arena *arena, struct values *values_out);
+	/* What a stored body's content is.  ERR_NOT_FOUND it has none · ERR_CORRUPT.  NULL: no item has any. */
+	enum err (*content_of)(struct str body, struct content_ref *ref_out);
+	/* Puts what an import brings, and links content to it (NULL: what is linked stays); a refusal as in calendar.h. */
+	void (*put_import)(struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+	                   const struct content_ref *content, struct str *why_out);
+};
+
+extern const struct resource resource_calendar, resource_recording, resource_generic;
+
+/* All but the generic one; NULL ends. */
+extern const struct resource *const resources[];
+
+/* By the last noun of a followed URL ("calendars", "getAllRecordings"), letter case ignored.  Never NULL. */
+const struct resource *resource_of_collection(struct str noun);
+/* By the number of a feed; the generic one if no resource has it. */
+const struct resource *resource_of_feed(const struct store_feed *feed);
+/* By an item's @odata.type.  Never NULL. */
+const struct resource *resource_of_type(struct str odata_type);
+
+/* "users/<guid>/calendars": how JSON Lines name a feed. */
+bool       feed_name_parse(struct str name, struct guid *owner_out, const struct resource **resource_out);
+struct str feed_name(const struct store_feed *feed, struct arena *arena);
+
+/* A stored body as JSON, of /beta, as it came; "{}" if it is damaged. */
+struct str resource_json(const struct resource *resource, struct str body, struct arena *arena);
+/* Is a stored body whole, and that id's?  For `store check`. */
+bool       resource_body_is_sound(const struct resource *resource, struct str body, struct str id, struct arena *arena);
+
+/* The property's row, letter case ignored; property_count if there is none, or none in that version. */
+size_t resource_find_property(const struct resource *resource, struct str name, bool beta);
+/* "Edm.String", "graph.calendarColor", "Collection(graph.x)": the type as $metadata writes it. */
+struct str property_edm_type(const struct property *property, struct arena *arena);
+
+/* ---- values: an object taken apart by the descriptor's rows ------------------------------------------------ */
+
+struct values {
+	struct str raw[RESOURCE_PROPERTIES_MAX]; /* JSON as it was written; empty: not there */
+	struct str unknown;                      /* members of no row: ,"x":1,"y":2 */
+	struct str first_unknown;                /* the name of the first of them */
+};
+
+/*
+ * Takes an object apart that json_read() has accepted, and checks each value of a row.  Control information (names
+ * with '@') is dropped.  ERR_BAD_REQUEST with a sentence in *why_out.
+ */
+enum err resource_read(const struct resource *resource, struct str json, struct arena *arena,
+                       struct values *values_out, struct str *why_out) MUST_CHECK;
+/* The same, and everything an import needs is there. */
+enum err resource_read_import(const struct resource *resource, struct str json, struct arena *arena,
+                              struct values *values_out, struct str *why_out) MUST_CHECK;
+/* The same for POST and PATCH: no member may be unknown. */
+enum err resource_read_body(const struct resource *resource, struct str json, struct arena *arena,
+                            struct values *values_out, struct str *why_out) MUST_CHECK;
+
+/*
+ * The members of an object that resource_put_object() wrote when the resource had `count` rows, as views into it.  Rows
+ * that came later get what an import had brought under their names, else their initial values.  False: it is not such
+ * an object, and every value is empty.
+ */
+bool resource_read_stored(const struct resource *resource, struct str json, size_t count, struct arena *arena,
+                          struct values *values_out);
+
+bool       values_flag(const struct values *values, size_t row);
+bool       values_is_null(const struct values *values, size_t row);      /* or not there */
+/* Empty when it is no string. */
+struct str values_text(const struct values *values, size_t row, struct arena *arena);
+/* The text as it is compared: the letter case of A–Z aside. */
+struct str values_folded(const struct values *values, size_t row, struct arena *arena);
+struct str resource_fold(struct str text, struct arena *arena);
+void       values_set_text(struct values *values, size_t row, struct str text, struct arena *arena);
+void       values_set_flag(struct values *values, size_t row, bool value);
+/* The initial values of all rows that have one and no value yet. */
+void       values_fill(struct values *values, const struct resource *resource);
+
+/*
+ * The object, rows in order, then what is unknown.  `starts_out`, if not NULL, gets the offset of each row's name, and
+ * at property_count that of what follows the last row.  A row without a value is null.
+ */
+void resource_put_object(struct buf *buf, const struct resource *resource, const struct values *values,
+                         size_t *starts_out);
