@@ -232,7 +232,7 @@ check_policy(struct call *call)
 static enum right
 right_needed(const struct call *call, enum right right)
 {
-	bool reads_recordings = route_is_recordings(&call->route) && right != RIGHT_RECORDINGS_WRITE;
+	bool reads_recordings = call->route.resource == &resource_recording && right != RIGHT_RECORDINGS_WRITE;
 
 	return reads_recordings && !call->caller.is_app && call->face->parts.recordings_delegated ? RIGHT_OWN_RECORDINGS_READ
 	                                                                                          : right;
@@ -258,7 +258,7 @@ call_authorise_recordings(struct call *call, enum right right, bool meeting)
 enum err
 call_authorise(struct call *call, enum right right)
 {
-	if (route_is_recordings(&call->route))
+	if (call->route.resource == &resource_recording)
 		return call_authorise_recordings(call, right, right == RIGHT_MEETING_RECORDINGS_READ);
 	TRY(find_owner(call, right));
 	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, resource_calendar.number };

@@ -9,6 +9,7 @@
 
 #include "follow/follow_link.h"
 #include "follow/follow_secrets.h"
+#include "resource/resource.h"
 #include "text/json_span.h"
 
 #define ITEM_ARENA_MAX ((size_t)8 << 20)
@@ -203,9 +204,10 @@ fetch_url(struct content *content, struct str id, struct str url)
 static enum err
 fetch_item(struct content *content, struct str id, struct str body)
 {
-	struct str raw, url;
+	const struct resource *resource = resource_of_item(content->scope.resource, body, content->arena);
+	struct str             raw, url;
 
-	if (!json_span_member(body, STR("recordingContentUrl"), &raw) || !json_span_text(raw, content->arena, &url))
+	if (!resource->content || !json_span_member(body, str_from_c(resource->content), &raw) || !json_span_text(raw, content->arena, &url))
 		return OK;
 	return fetch_url(content, id, arena_copy(content->arena, url));
 }

@@ -98,12 +98,42 @@ static const struct property rows[] = {
 	{ .name = "owner", .type = TYPE_OBJECT, .flags = 0, .complex = "emailAddress", .check = check_owner },
 };
 
-static const struct column columns[] = {
+static const struct store_column columns[] = {
 	{ "name", "name" }, { "color", "color" }, { "hexColor", "hexColor" }, { "isDefaultCalendar", "isDefaultCalendar" },
 	{ "changeKey", "changeKey" }, { "canEdit", "canEdit" }, { "canShare", "canShare" },
 	{ "canViewPrivateItems", "canViewPrivateItems" }, { "isRemovable", "isRemovable" },
 	{ "isTallyingResponses", "isTallyingResponses" }, { "ownerName", "owner.name" }, { "ownerAddress", "owner.address" },
 	{ NULL, NULL },
+};
+
+/* ---- paths and rights ---------------------------------------------------------------------------------------- */
+
+static const struct resource_path paths[] = {
+	{ "calendar", ROUTE_DEFAULT_CALENDAR },
+	{ "calendar/permanentDelete()", ROUTE_PERMANENT_DELETE },
+	{ "calendars", ROUTE_CALENDARS },
+	{ "calendars/delta()", ROUTE_CALENDARS_DELTA },
+	{ "calendars/{id}", ROUTE_CALENDAR },
+	{ "calendars/{id}/permanentDelete()", ROUTE_PERMANENT_DELETE },
+	{ "calendarGroups", ROUTE_GROUPS },
+	{ "calendarGroups/{group}", ROUTE_GROUP },
+	{ "calendarGroups/{group}/calendars", ROUTE_GROUP_CALENDARS },
+	{ NULL, ROUTE_UNKNOWN },
+};
+
+static const struct right_row rights[] = {
+	{
+		RIGHT_CALENDARS_READ, "list, get and delta of calendars",
+		(const char *const[]){ "Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite", NULL },
+		(const char *const[]){ "Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read",
+		                       "Calendars.ReadWrite", NULL },
+	},
+	{
+		RIGHT_CALENDARS_WRITE, "create, update and delete of calendars",
+		(const char *const[]){ "Calendars.ReadWrite", NULL },
+		(const char *const[]){ "Calendars.ReadWrite", NULL },
+	},
+	{ RIGHT_COUNT, NULL, NULL, NULL },
 };
 
 const struct resource resource_calendar = {
@@ -119,7 +149,9 @@ const struct resource resource_calendar = {
 	.relations = (const char *const[]){ NULL },
 	.lists = true,
 	.page_size = 200,
-	.columns = columns,
+	.view = { "calendars", "#microsoft.graph.calendar", columns },
+	.paths = paths,
+	.rights = rights,
 	.properties = rows,
 	.property_count = sizeof(rows) / sizeof(rows[0]),
 	.key = CALENDAR_NAME,

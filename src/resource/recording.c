@@ -46,11 +46,45 @@ static const struct refused_member refused[] = {
 	{ NULL, NULL },
 };
 
-static const struct column columns[] = {
+static const struct store_column columns[] = {
 	{ "meetingId", "meetingId" }, { "callId", "callId" }, { "contentCorrelationId", "contentCorrelationId" },
 	{ "createdDateTime", "createdDateTime" }, { "endDateTime", "endDateTime" },
 	{ "recordingContentUrl", "recordingContentUrl" }, { "organizerId", "meetingOrganizer.user.id" },
 	{ "organizerName", "meetingOrganizer.user.displayName" }, { NULL, NULL },
+};
+
+static const struct resource_path paths[] = {
+	{ "onlineMeetings/getAllRecordings(*)", ROUTE_ALL_RECORDINGS },
+	{ "onlineMeetings/getAllRecordings(*)/delta()", ROUTE_ALL_RECORDINGS_DELTA },
+	{ "onlineMeetings/{meeting}/recordings", ROUTE_RECORDINGS },
+	{ "onlineMeetings/{meeting}/recordings/delta()", ROUTE_RECORDINGS_DELTA },
+	{ "onlineMeetings/{meeting}/recordings/{id}", ROUTE_RECORDING },
+	{ "onlineMeetings/{meeting}/recordings/{id}/content", ROUTE_CONTENT },
+	{ NULL, ROUTE_UNKNOWN },
+};
+
+static const struct right_row rights[] = {
+	{
+		RIGHT_RECORDINGS_READ, "all recordings of an organizer, and their delta",
+		(const char *const[]){ NULL },
+		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
+	},
+	{
+		RIGHT_RECORDINGS_WRITE, "adding recordings (Tidemark's own; Graph has no such call)",
+		(const char *const[]){ NULL },
+		(const char *const[]){ "OnlineMeetingRecording.ReadWrite.All", NULL },
+	},
+	{
+		RIGHT_MEETING_RECORDINGS_READ, "list, get, delta and content of one meeting's recordings",
+		(const char *const[]){ NULL },
+		(const char *const[]){ "OnlineMeetingRecording.Read.All", "OnlineMeetingRecording.Read.Chat", NULL },
+	},
+	{
+		RIGHT_OWN_RECORDINGS_READ, "one's own recordings, where delegated use is switched on",
+		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
+		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
+	},
+	{ RIGHT_COUNT, NULL, NULL, NULL },
 };
 
 const struct resource resource_recording = {
@@ -67,7 +101,9 @@ const struct resource resource_recording = {
 	.lists = true,
 	.page_size = 200,
 	.content = "recordingContentUrl",
-	.columns = columns,
+	.view = { "recordings", "#microsoft.graph.callRecording", columns },
+	.paths = paths,
+	.rights = rights,
 	.properties = rows,
 	.property_count = sizeof(rows) / sizeof(rows[0]),
 	.refused = refused,

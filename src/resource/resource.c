@@ -2,12 +2,13 @@
 #include "resource/resource.h"
 
 #include "text/json_read.h"
+#include "text/json_span.h"
 
 const struct resource *const resources[] = { &resource_calendar, &resource_recording, NULL };
+const struct store_view *const resource_views[] = { &resource_calendar.view, &resource_recording.view, NULL };
 
 static const char *const by_id[] = { "id", NULL };
 static const char *const none[] = { NULL };
-static const struct column no_columns[] = { { NULL, NULL } };
 
 const struct resource resource_generic = {
 	.name = "item",
@@ -20,7 +21,6 @@ const struct resource resource_generic = {
 	.relations = none,
 	.lists = true,
 	.page_size = 200,
-	.columns = no_columns,
 };
 
 static bool
@@ -39,6 +39,18 @@ resource_of_collection(struct str noun)
 		if (str_eq_nocase(noun, str_from_c((*at)->collection)) || is_one_of(noun, (*at)->functions))
 			return *at;
 	return &resource_generic;
+}
+
+const struct resource *
+resource_of_item(struct str collection, struct str json, struct arena *arena)
+{
+	const struct resource *resource = resource_of_collection(collection);
+	struct str             raw, type;
+
+	if (resource == &resource_generic && json_span_member(json, STR("@odata.type"), &raw) &&
+	    json_span_text(raw, arena, &type))
+		resource = resource_of_type(type);
+	return resource;
 }
 
 const struct resource *

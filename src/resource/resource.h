@@ -66,14 +66,53 @@ struct property {
 	const char               *example;       /* a right value, where a message shows one; may be NULL */
 };
 
+/* ---- paths --------------------------------------------------------------------------------------------- */
+
+/* Which thing a path names. */
+enum route_kind {
+	ROUTE_UNKNOWN,
+	ROUTE_SERVICE,                           /* / , /v1.0, /beta */
+	ROUTE_METADATA,                          /* /v1.0/$metadata */
+	ROUTE_BATCH,                             /* /v1.0/$batch */
+	ROUTE_DEFAULT_CALENDAR, ROUTE_CALENDARS, ROUTE_CALENDARS_DELTA, ROUTE_CALENDAR, ROUTE_PERMANENT_DELETE,
+	ROUTE_GROUPS, ROUTE_GROUP, ROUTE_GROUP_CALENDARS,
+	ROUTE_ALL_RECORDINGS, ROUTE_ALL_RECORDINGS_DELTA, ROUTE_RECORDINGS, ROUTE_RECORDINGS_DELTA, ROUTE_RECORDING,
+	ROUTE_CONTENT
+};
+
+/*
+ * A path behind the user.  A {word} is the key of the noun before it, as a segment of its own or in brackets; name() is
+ * a function without, name(*) one with parameters.  The first row that fits counts.
+ */
+struct resource_path {
+	const char     *pattern;
+	enum route_kind kind;
+};
+
+/* ---- rights ---------------------------------------------------------------------------------------------- */
+
+enum right {
+	RIGHT_CALENDARS_READ,                    /* list, get, delta */
+	RIGHT_CALENDARS_WRITE,                   /* create, update, delete */
+	RIGHT_RECORDINGS_READ,
+	RIGHT_RECORDINGS_WRITE,
+	RIGHT_MEETING_RECORDINGS_READ,           /* of one meeting: list, get, delta, content */
+	RIGHT_OWN_RECORDINGS_READ,               /* by the organizer, where delegated use is switched on */
+	RIGHT_COUNT
+};
+
+/* Microsoft's own names, so that tokens and consent pages look alike. */
+struct right_row {
+	enum right         right;
+	const char        *calls;                /* what it opens, for documents */
+	const char *const *delegated;            /* permission names, any one of which is enough; ended by NULL */
+	const char *const *application;
+};
+
 /* ---- the descriptor -------------------------------------------------------------------------------------- */
 
 enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };       /* "@removed" · removals are not reported */
 enum update  { UPDATE_PARTIAL, UPDATE_COMPLETE };        /* members that are left out stay · the item is replaced */
-
-struct column {                                  /* of the SQL view; `path` is a JSON path below the item */
-	const char *name, *path;
-};
 
 struct refused_member {                          /* a member that must not stand in a body, and why */
 	const char *name, *why;
@@ -113,9 +152,11 @@ struct resource {
 	bool                 lists;              /* an initial round lists everything there is */
 	unsigned             page_size;          /* to ask for */
 	const char          *content;            /* the member that points to content; NULL */
-	const struct column *columns;            /* of its SQL view, between `scope, id` and `value`; NULL name ends */
+	struct store_view    view;               /* its SQL view; no name: it has none */
 
 	/* How it is served; all empty if it is not. */
+	const struct resource_path  *paths;      /* ended by a NULL pattern */
+	const struct right_row      *rights;     /* ended by a NULL in `calls` */
 	const struct property       *properties;
 	size_t                       property_count;
 	const struct refused_member *refused;    /* in an import, a POST and a PATCH; NULL name ends */
@@ -141,8 +182,13 @@ extern const struct resource resource_calendar, resource_recording, resource_gen
 /* All but the generic one; NULL ends. */
 extern const struct resource *const resources[];
 
+/* Their SQL views; NULL ends. */
+extern const struct store_view *const resource_views[];
+
 /* By the last noun of a followed URL ("calendars", "getAllRecordings"), letter case ignored.  Never NULL. */
 const struct resource *resource_of_collection(struct str noun);
+/* By the collection of its scope ("calendars"), else by its own @odata.type.  Never NULL. */
+const struct resource *resource_of_item(struct str collection, struct str json, struct arena *arena);
 /* By the number of a feed; the generic one if no resource has it. */
 const struct resource *resource_of_feed(const struct store_feed *feed);
 /* By an item's @odata.type.  Never NULL. */

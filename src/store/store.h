@@ -81,12 +81,24 @@ enum store_access {
 	STORE_LOOK                               /* read only, beside any writer; begin gives ERR_NOT_ALLOWED */
 };
 
+/* An SQL view of followed items: scope, id, the columns, value.  The names are the program's own and need no quotes. */
+struct store_column {
+	const char *name, *path;                 /* a JSON path below the item: "owner.name" */
+};
+
+struct store_view {
+	const char                *name;         /* also the resource of its scopes: "calendars" */
+	const char                *odata_type;   /* items of this type are shown in any scope */
+	const struct store_column *columns;      /* ended by a NULL name */
+};
+
 struct store_conf {
 	struct str            url;               /* sqlite:PATH or memory: */
 	enum store_access     access;
 	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
 	uint32_t              page_bytes;        /* of a new file's pages; 0: 4096, good for single reads and writes */
 	bool                  scratch;           /* a throw-away file: no sync, no lock, no witness; removed at close */
+	const struct store_view *const *views;   /* ended by NULL; NULL: whatever the file has stays (STORE_SERVE only) */
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	const struct log     *log;               /* may be NULL */
