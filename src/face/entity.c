@@ -59,12 +59,12 @@ entity_url(const struct call *call, const char *path, const struct item *item)
 }
 
 struct str
-entity_context(const struct call *call, const char *tail)
+entity_context(const struct call *call, const char *set, const char *tail)
 {
 	char oid[GUID_TEXT_LEN];
 
 	guid_format(&call->owner.id, oid);
-	return arena_printf(call->arena, "users('%.*s')/%s", GUID_TEXT_LEN, oid, tail);
+	return arena_printf(call->arena, "users('%.*s')/%s%s", GUID_TEXT_LEN, oid, set, tail);
 }
 
 enum err
@@ -89,4 +89,43 @@ entity_select(struct call *call, const struct resource *resource, uint32_t *sele
 	}
 	*select_out = all ? 0 : select;
 	return OK;
+}
+
+/* ---- the selection in a state token ------------------------------------------------------------------------ */
+
+/* One byte of version, then the selection, little-endian. */
+#define OPTIONS_VERSION 1
+#define OPTIONS_BYTES   5
+
+struct str
+entity_write_options(uint32_t select, struct arena *arena)
+{
+	char *bytes = arena_take_raw(arena, OPTIONS_BYTES);
+
+	bytes[0] = OPTIONS_VERSION;
+	for (int i = 0; i < 4; i++)
+		bytes[1 + i] = (char)(select >> (8 * i) & 0xff);
+	return str_of(bytes, OPTIONS_BYTES);
+}
+
+bool
+entity_read_options(struct str bytes, uint32_t *select_out)
+{
+	if (bytes.len != OPTIONS_BYTES || bytes.at[0] != OPTIONS_VERSION)
+		return false;
+	*select_out = 0;
+	for (int i = 0; i < 4; i++)
+		*select_out |= (uint32_t)(uint8_t)bytes.at[1 + i] << (8 * i);
+	return true;
+}
+
+struct str
+entity_select_option(const struct resource *resource, uint32_t select, struct arena *arena)
+{
+	struct str names = STR_EMPTY;
+
+	for (size_t row = 0; row < resource->property_count; row++)
+		if (select >> row & 1)
+			names = arena_printf(arena, "%.*s%s%s", STR_ARG(names), names.len ? "," : "", resource->properties[row].name);
+	return names.len ? arena_printf(arena, "$select=%.*s", STR_ARG(names)) : STR_EMPTY;
 }

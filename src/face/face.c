@@ -26,18 +26,18 @@ struct row {
 
 static const struct row rows[] = {
 	{ ROUTE_CALENDARS_DELTA,  HTTP_GET,    RIGHT_CALENDARS_READ,  face_delta },
-	{ ROUTE_CALENDARS,        HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_calendars },
-	{ ROUTE_CALENDARS,        HTTP_POST,   RIGHT_CALENDARS_WRITE, face_create_calendar },
-	{ ROUTE_CALENDAR,         HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_calendar },
-	{ ROUTE_CALENDAR,         HTTP_PATCH,  RIGHT_CALENDARS_WRITE, face_update_calendar },
-	{ ROUTE_CALENDAR,         HTTP_DELETE, RIGHT_CALENDARS_WRITE, face_remove_calendar },
+	{ ROUTE_CALENDARS,        HTTP_GET,    RIGHT_CALENDARS_READ,  face_list },
+	{ ROUTE_CALENDARS,        HTTP_POST,   RIGHT_CALENDARS_WRITE, face_create_item },
+	{ ROUTE_CALENDAR,         HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_item },
+	{ ROUTE_CALENDAR,         HTTP_PATCH,  RIGHT_CALENDARS_WRITE, face_update_item },
+	{ ROUTE_CALENDAR,         HTTP_DELETE, RIGHT_CALENDARS_WRITE, face_remove_item },
 	{ ROUTE_DEFAULT_CALENDAR, HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_default },
-	{ ROUTE_DEFAULT_CALENDAR, HTTP_PATCH,  RIGHT_CALENDARS_WRITE, face_update_calendar },
-	{ ROUTE_DEFAULT_CALENDAR, HTTP_DELETE, RIGHT_CALENDARS_WRITE, face_remove_calendar },
-	{ ROUTE_PERMANENT_DELETE, HTTP_POST,   RIGHT_CALENDARS_WRITE, face_remove_calendar },
+	{ ROUTE_DEFAULT_CALENDAR, HTTP_PATCH,  RIGHT_CALENDARS_WRITE, face_update_item },
+	{ ROUTE_DEFAULT_CALENDAR, HTTP_DELETE, RIGHT_CALENDARS_WRITE, face_remove_item },
+	{ ROUTE_PERMANENT_DELETE, HTTP_POST,   RIGHT_CALENDARS_WRITE, face_remove_item },
 	{ ROUTE_GROUPS,           HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_groups },
 	{ ROUTE_GROUP,            HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_group },
-	{ ROUTE_GROUP_CALENDARS,  HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_calendars },
+	{ ROUTE_GROUP_CALENDARS,  HTTP_GET,    RIGHT_CALENDARS_READ,  face_list },
 	{ ROUTE_ALL_RECORDINGS,       HTTP_GET,  RIGHT_RECORDINGS_READ,         face_all_recordings },
 	{ ROUTE_ALL_RECORDINGS_DELTA, HTTP_GET,  RIGHT_RECORDINGS_READ,         face_all_recordings_delta },
 	{ ROUTE_RECORDINGS_DELTA,     HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_meeting_delta },
@@ -261,7 +261,7 @@ call_authorise(struct call *call, enum right right)
 	if (call->route.resource == &resource_recording)
 		return call_authorise_recordings(call, right, right == RIGHT_MEETING_RECORDINGS_READ);
 	TRY(find_owner(call, right));
-	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, resource_calendar.number };
+	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, call->route.resource->number };
 	return OK;
 }
 

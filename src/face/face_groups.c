@@ -71,7 +71,7 @@ read_groups(struct call *call, struct groups *groups)
 	TRY(collect(call, groups, &exists));
 	if (exists)
 		return OK;
-	TRY(face_ensure_calendars(call));
+	TRY(call_ensure(call));
 	return collect(call, groups, &exists);
 }
 
@@ -104,7 +104,7 @@ put_group(const struct call *call, struct json_out *out, const struct group *gro
 static void
 open_answer(struct call *call, struct json_out *out, const char *tail)
 {
-	struct str version = call_version_url(call), context = entity_context(call, tail);
+	struct str version = call_version_url(call), context = entity_context(call, "calendarGroups", tail);
 
 	json_out_open(out, http_resp_body(call->resp));
 	json_put_object(out);
@@ -119,7 +119,7 @@ face_list_groups(struct call *call)
 	struct json_out out;
 
 	TRY(read_groups(call, groups));
-	open_answer(call, &out, "calendarGroups");
+	open_answer(call, &out, "");
 	json_put_name(&out, STR("value"));
 	json_put_array(&out);
 	for (size_t i = 0; i < groups->count; i++) {
@@ -142,10 +142,10 @@ face_get_group(struct call *call)
 	for (size_t i = 0; i < groups->count; i++) {
 		if (!str_eq(groups->at[i].id, call->route.group))
 			continue;
-		open_answer(call, &out, "calendarGroups/$entity");
+		open_answer(call, &out, "/$entity");
 		put_group(call, &out, &groups->at[i]);
 		json_end_object(&out);
 		return OK;
 	}
-	return call_refuse(call, calendar_id_is_shaped(call->route.group) ? REFUSAL_NO_ITEM : REFUSAL_MALFORMED_ID, STR_EMPTY);
+	return refuse_no_item(call, call->route.group);
 }

@@ -49,7 +49,6 @@ size_t     calendar_pieces(struct str body, const struct resource_sending *sendi
                            struct str pieces_out[RESOURCE_PIECES_MAX]);
 bool       calendar_read(struct str body, const struct resource_sending *sending, struct arena *arena,
                          struct values *calendar_out);
-struct str calendar_change_key(struct str body);                               /* for ETags; empty if damaged */
 
 /* ---- names --------------------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,6 @@
  * three bits say how many there are, the others how many rows the resource had beyond its first 18.
  */
 #include "resource/calendar.h"
-#include "text/json_span.h"
 
 #define BODY_MARK  'C'
 #define HEAD_BYTES 2
@@ -122,14 +121,4 @@ calendar_pieces(struct str body, const struct resource_sending *sending, struct 
 	}
 	pieces_out[count++] = str_skip(json, from);
 	return pieces_out[count - 1].len > 0 ? count : 0;
-}
-
-struct str
-calendar_change_key(struct str body)
-{
-	struct str raw;
-
-	if (!json_span_member(body_json(body), STR("changeKey"), &raw) || raw.len < 2 || raw.at[0] != '"')
-		return STR_EMPTY;
-	return str_of(raw.at + 1, raw.len - 2);
 }

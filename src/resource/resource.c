@@ -17,7 +17,7 @@ const struct resource resource_generic = {
 	.functions = none,
 	.identity = by_id,
 	.removal = REMOVAL_ANNOTATION,
-	.update = UPDATE_PARTIAL,
+	.updates = UPDATES_PARTIAL,
 	.relations = none,
 	.lists = true,
 	.page_size = 200,
@@ -145,6 +145,16 @@ resource_json(const struct resource *resource, struct str body, struct arena *ar
 	buf_open(&buf, 2 * STORE_BODY_MAX);
 	resource_put_object(&buf, resource, &values, NULL);
 	return buf_err(&buf) == OK ? arena_copy(arena, buf_str(&buf)) : STR("{}");
+}
+
+struct str
+resource_version(const struct resource *resource, struct str body, struct arena *arena)
+{
+	struct values values;
+
+	return resource->version_row > 0 && resource->read(body, NULL, arena, &values)
+	               ? values_text(&values, resource->version_row, arena)
+	               : STR_EMPTY;
 }
 
 bool

@@ -112,7 +112,7 @@ struct right_row {
 /* ---- the descriptor -------------------------------------------------------------------------------------- */
 
 enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };       /* "@removed" · removals are not reported */
-enum update  { UPDATE_PARTIAL, UPDATE_COMPLETE };        /* members that are left out stay · the item is replaced */
+enum updates { UPDATES_PARTIAL, UPDATES_COMPLETE };      /* members that are left out stay · the item is replaced */
 
 struct refused_member {                          /* a member that must not stand in a body, and why */
 	const char *name, *why;
@@ -147,7 +147,7 @@ struct resource {
 	const char *const   *functions;          /* functions whose URLs list it, too; ended by NULL */
 	const char *const   *identity;           /* the members that identify an item; ended by NULL */
 	enum removal         removal;
-	enum update          update;
+	enum updates         updates;
 	const char *const   *relations;          /* members that come in parts as X@delta; ended by NULL */
 	bool                 lists;              /* an initial round lists everything there is */
 	unsigned             page_size;          /* to ask for */
@@ -170,6 +170,22 @@ struct resource {
 	size_t (*pieces)(struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX]);
 	/* A stored body's values, as views into it and the arena; `sending` NULL: as they are stored.  False: it is damaged. */
 	bool (*read)(struct str body, const struct resource_sending *sending, struct arena *arena, struct values *values_out);
+	/* Named in its deltas' state tokens; never changes. 0: it has no delta function of its own. */
+	uint8_t     delta_function;
+	size_t      version_row;                 /* whose text is the ETag; 0: it has none */
+	bool      (*id_is_shaped)(struct str id);        /* could it be an id at all?  NULL: any could */
+	/*
+	 * What a call does in a transaction; NULL: there is no such call.  ensure(): what an owner has who never had
+	 * anything.  require_default(): there is a default item from here on.  create() and the others: as in calendar.h.
+	 */
+	void (*ensure)(struct store_txn *txn, const struct resource_ctx *ctx);
+	void (*require_default)(struct store_txn *txn, const struct resource_ctx *ctx);
+	void (*create)(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct item *item_out,
+	               struct str *why_out);
+	void (*update)(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
+	               struct str value, struct item *item_out, struct str *why_out);
+	void (*remove)(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
+	               struct str *why_out);
 	/* What a stored body's content is.  ERR_NOT_FOUND it has none · ERR_CORRUPT.  NULL: no item has any. */
 	enum err (*content_of)(struct str body, struct content_ref *ref_out);
 	/* Puts what an import brings, and links content to it (NULL: what is linked stays); a refusal as in calendar.h. */
@@ -197,6 +213,9 @@ const struct resource *resource_of_type(struct str odata_type);
 /* "users/<guid>/calendars": how JSON Lines name a feed. */
 bool       feed_name_parse(struct str name, struct guid *owner_out, const struct resource **resource_out);
 struct str feed_name(const struct store_feed *feed, struct arena *arena);
+
+/* The ETag's text, as a view into the body; empty if there is none. */
+struct str resource_version(const struct resource *resource, struct str body, struct arena *arena);
 
 /* A stored body as JSON, of /beta, as it came; "{}" if it is damaged. */
 struct str resource_json(const struct resource *resource, struct str body, struct arena *arena);
