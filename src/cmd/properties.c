@@ -18,19 +18,13 @@ put_flag(struct out *out, const struct property *property, unsigned flags, const
 	out_printf(out, "| %s ", property->flags & flags ? yes : "");
 }
 
-/* Its columns in the SQL view: those whose path begins with the property. */
 static void
-put_columns(struct out *out, const struct resource *resource, const struct property *property)
+put_columns(struct out *out, const struct property *property)
 {
-	struct str  name = str_from_c(property->name);
 	const char *comma = "";
 
 	out_put(out, STR("| "));
-	for (const struct store_column *column = resource->view.columns; column && column->name; column++) {
-		struct str path = str_from_c(column->path);
-
-		if (!str_eq(str_first(path, str_find(path, '.')), name))
-			continue;
+	for (const struct store_column *column = property->columns; column && column->name; column++) {
 		out_printf(out, "%s`%s`", comma, column->name);
 		comma = ", ";
 	}
@@ -44,7 +38,7 @@ put_resource(struct out *out, struct arena *arena, const struct resource *resour
 	           "\n## %s\n\nSQL view: `%s`. Update when followed: %s. Page size asked for: %u.\n\n"
 	           "| property | type | initial | beta only | import needs it | POST | PATCH | `$filter` | `$orderby` | columns |\n"
 	           "|---|---|---|---|---|---|---|---|---|---|\n",
-	           resource->odata_type + 1, resource->view.name, resource->updates == UPDATES_COMPLETE ? "complete" : "partial",
+	           resource->odata_type + 1, resource->collection, resource->updates == UPDATES_COMPLETE ? "complete" : "partial",
 	           resource->page_size);
 	for (size_t row = 0; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];
@@ -58,7 +52,7 @@ put_resource(struct out *out, struct arena *arena, const struct resource *resour
 		put_flag(out, property, PROPERTY_UPDATE, "yes");
 		put_flag(out, property, PROPERTY_FILTER, "yes");
 		put_flag(out, property, PROPERTY_SORT, "yes");
-		put_columns(out, resource, property);
+		put_columns(out, property);
 	}
 }
 

@@ -58,7 +58,7 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
 		                   .access = STORE_SERVE,
 		                   .create = opening->create,
-		                   .views = resource_views,
+		                   .views = resource_views(run->arena),
 		                   .clock = run->clock,
 		                   .entropy = run->entropy,
 		                   .log = opening->log };

@@ -173,6 +173,8 @@ match(const struct pieces *pieces, size_t at, const struct resource_path *path, 
 		return false;
 	*route = found;
 	route->kind = path->kind;
+	route->read = path->read;
+	route->write = path->write;
 	return true;
 }
 
@@ -207,7 +209,7 @@ enum err
 route_parse(struct str path, struct arena *arena, struct route *route_out)
 {
 	struct pieces pieces;
-	struct route  route = { .kind = ROUTE_UNKNOWN };
+	struct route  route = { .kind = ROUTE_UNKNOWN, .read = RIGHT_COUNT, .write = RIGHT_COUNT };
 	size_t        at = 1;
 
 	TRY(divide(path, arena, &pieces));

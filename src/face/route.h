@@ -23,7 +23,8 @@ struct route {
 	struct str      meeting;         /* of recordings of one meeting */
 	struct str      args;            /* of a function: what stands between the brackets, decoded */
 	struct str      unknown;         /* the segment that could not be understood */
-	const struct resource *resource; /* whose path it is; NULL: nobody's */
+	const struct resource *resource; /* whose path it is; NULL: of none, and everybody may */
+	enum right      read, write;
 };
 
 /* ERR_BAD_REQUEST: not a path at all (bad percent-encoding). An unknown path is OK with ROUTE_UNKNOWN. */

@@ -76,49 +76,56 @@ static const struct enumeration provider = {
 #define BETA   PROPERTY_BETA
 #define FILTER PROPERTY_FILTER
 
+static const struct store_column owner_columns[] = {
+	{ "ownerName", "owner.name" }, { "ownerAddress", "owner.address" }, { NULL, NULL },
+};
+
 /* In the order of Graph's own sample.  Numbers are stored: add rows at the end. */
 static const struct property rows[] = {
 	{ .name = "id", .type = TYPE_STRING, .flags = PROPERTY_NOT_NULL, .bytes_max = STORE_ID_MAX },
-	{ .name = "name", .type = TYPE_STRING, .flags = NEEDED | BOTH | FILTER | PROPERTY_SORT, .bytes_max = 4 * NAME_CHARACTERS_MAX, .check = check_name },
-	{ .name = "color", .type = TYPE_ENUM, .flags = BOTH, .initial = "\"auto\"", .enumeration = &color },
-	{ .name = "hexColor", .type = TYPE_STRING, .flags = 0, .initial = "\"\"" },
+	{ .name = "name", .type = TYPE_STRING, .flags = NEEDED | BOTH | FILTER | PROPERTY_SORT, .bytes_max = 4 * NAME_CHARACTERS_MAX, .check = check_name,
+	  .columns = COLUMN("name"), .column_at = 1 },
+	{ .name = "color", .type = TYPE_ENUM, .flags = BOTH, .initial = "\"auto\"", .enumeration = &color,
+	  .columns = COLUMN("color"), .column_at = 2 },
+	{ .name = "hexColor", .type = TYPE_STRING, .flags = 0, .initial = "\"\"",
+	  .columns = COLUMN("hexColor"), .column_at = 3 },
 	{ .name = "groupClassId", .type = TYPE_GUID, .flags = BETA, .initial = "\"0006f0b7-0000-0000-c000-000000000046\"" },
-	{ .name = "isDefaultCalendar", .type = TYPE_BOOLEAN, .flags = PROPERTY_UPDATE | FILTER, .initial = "false" },
-	{ .name = "changeKey", .type = TYPE_STRING, .flags = 0, .check = check_change_key },
-	{ .name = "canShare", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true" },
-	{ .name = "canViewPrivateItems", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true" },
+	{ .name = "isDefaultCalendar", .type = TYPE_BOOLEAN, .flags = PROPERTY_UPDATE | FILTER, .initial = "false",
+	  .columns = COLUMN("isDefaultCalendar"), .column_at = 4 },
+	{ .name = "changeKey", .type = TYPE_STRING, .flags = 0, .check = check_change_key,
+	  .columns = COLUMN("changeKey"), .column_at = 5 },
+	{ .name = "canShare", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("canShare"), .column_at = 7 },
+	{ .name = "canViewPrivateItems", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("canViewPrivateItems"), .column_at = 8 },
 	{ .name = "isShared", .type = TYPE_BOOLEAN, .flags = BETA | FILTER, .initial = "false" },
 	{ .name = "isSharedWithMe", .type = TYPE_BOOLEAN, .flags = BETA | FILTER, .initial = "false" },
-	{ .name = "canEdit", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true" },
+	{ .name = "canEdit", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("canEdit"), .column_at = 6 },
 	{ .name = "calendarGroupId", .type = TYPE_STRING, .flags = BETA | PROPERTY_CREATE, .initial = "null" },
 	{ .name = "allowedOnlineMeetingProviders", .type = TYPE_ENUMS, .flags = 0, .initial = "[\"teamsForBusiness\"]", .enumeration = &provider },
 	{ .name = "defaultOnlineMeetingProvider", .type = TYPE_ENUM, .flags = PROPERTY_UPDATE, .initial = "\"teamsForBusiness\"", .enumeration = &provider },
-	{ .name = "isTallyingResponses", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "false" },
-	{ .name = "isRemovable", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true" },
-	{ .name = "owner", .type = TYPE_OBJECT, .flags = 0, .complex = "emailAddress", .check = check_owner },
-};
-
-static const struct store_column columns[] = {
-	{ "name", "name" }, { "color", "color" }, { "hexColor", "hexColor" }, { "isDefaultCalendar", "isDefaultCalendar" },
-	{ "changeKey", "changeKey" }, { "canEdit", "canEdit" }, { "canShare", "canShare" },
-	{ "canViewPrivateItems", "canViewPrivateItems" }, { "isRemovable", "isRemovable" },
-	{ "isTallyingResponses", "isTallyingResponses" }, { "ownerName", "owner.name" }, { "ownerAddress", "owner.address" },
-	{ NULL, NULL },
+	{ .name = "isTallyingResponses", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "false",
+	  .columns = COLUMN("isTallyingResponses"), .column_at = 10 },
+	{ .name = "isRemovable", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("isRemovable"), .column_at = 9 },
+	{ .name = "owner", .type = TYPE_OBJECT, .flags = 0, .complex = "emailAddress", .check = check_owner,
+	  .columns = owner_columns, .column_at = 11 },
 };
 
 /* ---- paths and rights ---------------------------------------------------------------------------------------- */
 
 static const struct resource_path paths[] = {
-	{ "calendar", ROUTE_DEFAULT_CALENDAR },
-	{ "calendar/permanentDelete()", ROUTE_PERMANENT_DELETE },
-	{ "calendars", ROUTE_CALENDARS },
-	{ "calendars/delta()", ROUTE_CALENDARS_DELTA },
-	{ "calendars/{id}", ROUTE_CALENDAR },
-	{ "calendars/{id}/permanentDelete()", ROUTE_PERMANENT_DELETE },
-	{ "calendarGroups", ROUTE_GROUPS },
-	{ "calendarGroups/{group}", ROUTE_GROUP },
-	{ "calendarGroups/{group}/calendars", ROUTE_GROUP_CALENDARS },
-	{ NULL, ROUTE_UNKNOWN },
+	{ "calendar", ROUTE_DEFAULT_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendar/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars", ROUTE_COLLECTION, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars/delta()", ROUTE_DELTA, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars/{id}", ROUTE_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars/{id}/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups", ROUTE_GROUPS, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups/{group}", ROUTE_GROUP, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups/{group}/calendars", ROUTE_GROUP_CALENDARS, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ NULL, ROUTE_UNKNOWN, RIGHT_COUNT, RIGHT_COUNT },
 };
 
 static const struct right_row rights[] = {
@@ -149,7 +156,6 @@ const struct resource resource_calendar = {
 	.relations = (const char *const[]){ NULL },
 	.lists = true,
 	.page_size = 200,
-	.view = { "calendars", "#microsoft.graph.calendar", columns },
 	.paths = paths,
 	.rights = rights,
 	.properties = rows,

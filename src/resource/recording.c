@@ -29,16 +29,27 @@ check_url(struct str raw, struct str text, struct arena *arena)
 #define NEEDED (PROPERTY_NOT_NULL | PROPERTY_NEEDED)
 #define ADD    PROPERTY_ADD
 
+static const struct store_column meetingOrganizer_columns[] = {
+	{ "organizerId", "meetingOrganizer.user.id" }, { "organizerName", "meetingOrganizer.user.displayName" }, { NULL, NULL },
+};
+
 /* In the order of Graph's own sample.  Numbers are stored: add rows at the end. */
 static const struct property rows[] = {
 	{ .name = "id", .type = TYPE_STRING, .flags = PROPERTY_NOT_NULL | ADD, .bytes_max = STORE_ID_MAX },
-	{ .name = "meetingId", .type = TYPE_STRING, .flags = NEEDED | ADD, .bytes_max = STORE_KEY_MAX },
-	{ .name = "callId", .type = TYPE_STRING, .flags = ADD },
-	{ .name = "contentCorrelationId", .type = TYPE_STRING, .flags = ADD },
-	{ .name = "createdDateTime", .type = TYPE_MOMENT, .flags = NEEDED | ADD, .example = "2024-01-15T00:00:00Z" },
-	{ .name = "endDateTime", .type = TYPE_MOMENT, .flags = ADD },
-	{ .name = "recordingContentUrl", .type = TYPE_STRING, .flags = ADD, .bytes_max = URL_MAX, .check = check_url },
-	{ .name = "meetingOrganizer", .type = TYPE_OBJECT, .flags = ADD, .complex = "identitySet", .check = check_organizer },
+	{ .name = "meetingId", .type = TYPE_STRING, .flags = NEEDED | ADD, .bytes_max = STORE_KEY_MAX,
+	  .columns = COLUMN("meetingId"), .column_at = 1 },
+	{ .name = "callId", .type = TYPE_STRING, .flags = ADD,
+	  .columns = COLUMN("callId"), .column_at = 2 },
+	{ .name = "contentCorrelationId", .type = TYPE_STRING, .flags = ADD,
+	  .columns = COLUMN("contentCorrelationId"), .column_at = 3 },
+	{ .name = "createdDateTime", .type = TYPE_MOMENT, .flags = NEEDED | ADD, .example = "2024-01-15T00:00:00Z",
+	  .columns = COLUMN("createdDateTime"), .column_at = 4 },
+	{ .name = "endDateTime", .type = TYPE_MOMENT, .flags = ADD,
+	  .columns = COLUMN("endDateTime"), .column_at = 5 },
+	{ .name = "recordingContentUrl", .type = TYPE_STRING, .flags = ADD, .bytes_max = URL_MAX, .check = check_url,
+	  .columns = COLUMN("recordingContentUrl"), .column_at = 6 },
+	{ .name = "meetingOrganizer", .type = TYPE_OBJECT, .flags = ADD, .complex = "identitySet", .check = check_organizer,
+	  .columns = meetingOrganizer_columns, .column_at = 7 },
 };
 
 static const struct refused_member refused[] = {
@@ -46,21 +57,14 @@ static const struct refused_member refused[] = {
 	{ NULL, NULL },
 };
 
-static const struct store_column columns[] = {
-	{ "meetingId", "meetingId" }, { "callId", "callId" }, { "contentCorrelationId", "contentCorrelationId" },
-	{ "createdDateTime", "createdDateTime" }, { "endDateTime", "endDateTime" },
-	{ "recordingContentUrl", "recordingContentUrl" }, { "organizerId", "meetingOrganizer.user.id" },
-	{ "organizerName", "meetingOrganizer.user.displayName" }, { NULL, NULL },
-};
-
 static const struct resource_path paths[] = {
-	{ "onlineMeetings/getAllRecordings(*)", ROUTE_ALL_RECORDINGS },
-	{ "onlineMeetings/getAllRecordings(*)/delta()", ROUTE_ALL_RECORDINGS_DELTA },
-	{ "onlineMeetings/{meeting}/recordings", ROUTE_RECORDINGS },
-	{ "onlineMeetings/{meeting}/recordings/delta()", ROUTE_RECORDINGS_DELTA },
-	{ "onlineMeetings/{meeting}/recordings/{id}", ROUTE_RECORDING },
-	{ "onlineMeetings/{meeting}/recordings/{id}/content", ROUTE_CONTENT },
-	{ NULL, ROUTE_UNKNOWN },
+	{ "onlineMeetings/getAllRecordings(*)", ROUTE_ALL_RECORDINGS, RIGHT_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
+	{ "onlineMeetings/getAllRecordings(*)/delta()", ROUTE_ALL_RECORDINGS_DELTA, RIGHT_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
+	{ "onlineMeetings/{meeting}/recordings", ROUTE_RECORDINGS, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
+	{ "onlineMeetings/{meeting}/recordings/delta()", ROUTE_RECORDINGS_DELTA, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
+	{ "onlineMeetings/{meeting}/recordings/{id}", ROUTE_RECORDING, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
+	{ "onlineMeetings/{meeting}/recordings/{id}/content", ROUTE_CONTENT, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
+	{ NULL, ROUTE_UNKNOWN, RIGHT_COUNT, RIGHT_COUNT },
 };
 
 static const struct right_row rights[] = {
@@ -101,7 +105,6 @@ const struct resource resource_recording = {
 	.lists = true,
 	.page_size = 200,
 	.content = "recordingContentUrl",
-	.view = { "recordings", "#microsoft.graph.callRecording", columns },
 	.paths = paths,
 	.rights = rights,
 	.properties = rows,

@@ -5,7 +5,6 @@
 #include "text/json_span.h"
 
 const struct resource *const resources[] = { &resource_calendar, &resource_recording, NULL };
-const struct store_view *const resource_views[] = { &resource_calendar.view, &resource_recording.view, NULL };
 
 static const char *const by_id[] = { "id", NULL };
 static const char *const none[] = { NULL };
@@ -100,6 +99,45 @@ property_edm_type(const struct property *property, struct arena *arena)
 		return arena_printf(arena, "graph.%s", property->complex);
 	}
 	return STR_EMPTY;
+}
+
+/* ---- SQL views ------------------------------------------------------------------------------------------- */
+
+/* The columns of the rows that stand at `at`, behind what is there. */
+static size_t
+add_columns(const struct resource *resource, unsigned at, struct store_column *columns, size_t count)
+{
+	for (size_t row = 0; row < resource->property_count; row++) {
+		const struct property *property = &resource->properties[row];
+
+		for (const struct store_column *column = property->columns; column && column->name; column++)
+			if (property->column_at == at)
+				columns[count++] = *column;
+	}
+	return count;
+}
+
+static struct store_view
+view_of(const struct resource *resource, struct arena *arena)
+{
+	struct store_column *columns = arena_take(arena, (RESOURCE_COLUMNS_MAX + 1) * sizeof(*columns));
+	size_t               count = 0;
+
+	for (unsigned at = 1; at <= RESOURCE_COLUMNS_MAX; at++)
+		count = add_columns(resource, at, columns, count);
+	(void)add_columns(resource, 0, columns, count);
+	return (struct store_view){ resource->collection, resource->odata_type, columns };
+}
+
+const struct store_view *
+resource_views(struct arena *arena)
+{
+	size_t             count = sizeof(resources) / sizeof(resources[0]);
+	struct store_view *views = arena_take(arena, count * sizeof(*views));
+
+	for (size_t i = 0; resources[i]; i++)
+		views[i] = view_of(resources[i], arena);
+	return views;
 }
 
 /* ---- feeds ----------------------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "store/store.h"
 
 #define RESOURCE_PROPERTIES_MAX 32               /* a selection is a bit mask of 32 bits */
+#define RESOURCE_COLUMNS_MAX    32
 #define RESOURCE_TEXT_MAX       1024             /* bytes of a string property without a limit of its own */
 
 /* ---- properties ---------------------------------------------------------------------------------------- */
@@ -64,30 +65,13 @@ struct property {
 	const char               *complex;       /* "emailAddress" */
 	property_check_fn        *check;         /* beyond type and length; `text` is empty but for strings */
 	const char               *example;       /* a right value, where a message shows one; may be NULL */
+	/* Its columns in the SQL view: name and JSON path; ended by a NULL name.  NULL: it has none. */
+	const struct store_column *columns;
+	unsigned                  column_at;     /* where the view has the first of them, from 1; 0: behind the others */
 };
 
-/* ---- paths --------------------------------------------------------------------------------------------- */
-
-/* Which thing a path names. */
-enum route_kind {
-	ROUTE_UNKNOWN,
-	ROUTE_SERVICE,                           /* / , /v1.0, /beta */
-	ROUTE_METADATA,                          /* /v1.0/$metadata */
-	ROUTE_BATCH,                             /* /v1.0/$batch */
-	ROUTE_DEFAULT_CALENDAR, ROUTE_CALENDARS, ROUTE_CALENDARS_DELTA, ROUTE_CALENDAR, ROUTE_PERMANENT_DELETE,
-	ROUTE_GROUPS, ROUTE_GROUP, ROUTE_GROUP_CALENDARS,
-	ROUTE_ALL_RECORDINGS, ROUTE_ALL_RECORDINGS_DELTA, ROUTE_RECORDINGS, ROUTE_RECORDINGS_DELTA, ROUTE_RECORDING,
-	ROUTE_CONTENT
-};
-
-/*
- * A path behind the user.  A {word} is the key of the noun before it, as a segment of its own or in brackets; name() is
- * a function without, name(*) one with parameters.  The first row that fits counts.
- */
-struct resource_path {
-	const char     *pattern;
-	enum route_kind kind;
-};
+/* A column that is named as its property. */
+#define COLUMN(name) ((const struct store_column[]){ { name, name }, { NULL, NULL } })
 
 /* ---- rights ---------------------------------------------------------------------------------------------- */
 
@@ -107,6 +91,32 @@ struct right_row {
 	const char        *calls;                /* what it opens, for documents */
 	const char *const *delegated;            /* permission names, any one of which is enough; ended by NULL */
 	const char *const *application;
+};
+
+/* ---- paths --------------------------------------------------------------------------------------------- */
+
+/* Which thing a path names. */
+enum route_kind {
+	ROUTE_UNKNOWN,
+	ROUTE_SERVICE,                           /* / , /v1.0, /beta */
+	ROUTE_METADATA,                          /* /v1.0/$metadata */
+	ROUTE_BATCH,                             /* /v1.0/$batch */
+	/* Of any resource that has the functions for it. */
+	ROUTE_COLLECTION, ROUTE_DELTA, ROUTE_ITEM, ROUTE_DEFAULT_ITEM, ROUTE_PERMANENT_DELETE,
+	/* Of one resource alone. */
+	ROUTE_GROUPS, ROUTE_GROUP, ROUTE_GROUP_CALENDARS,
+	ROUTE_ALL_RECORDINGS, ROUTE_ALL_RECORDINGS_DELTA, ROUTE_RECORDINGS, ROUTE_RECORDINGS_DELTA, ROUTE_RECORDING,
+	ROUTE_CONTENT
+};
+
+/*
+ * A path behind the user.  A {word} is the key of the noun before it, as a segment of its own or in brackets; name() is
+ * a function without, name(*) one with parameters.  The first row that fits counts.
+ */
+struct resource_path {
+	const char     *pattern;
+	enum route_kind kind;
+	enum right      read, write;             /* that GET needs, that the other methods need */
 };
 
 /* ---- the descriptor -------------------------------------------------------------------------------------- */
@@ -152,7 +162,6 @@ struct resource {
 	bool                 lists;              /* an initial round lists everything there is */
 	unsigned             page_size;          /* to ask for */
 	const char          *content;            /* the member that points to content; NULL */
-	struct store_view    view;               /* its SQL view; no name: it has none */
 
 	/* How it is served; all empty if it is not. */
 	const struct resource_path  *paths;      /* ended by a NULL pattern */
@@ -198,8 +207,8 @@ extern const struct resource resource_calendar, resource_recording, resource_gen
 /* All but the generic one; NULL ends. */
 extern const struct resource *const resources[];
 
-/* Their SQL views; NULL ends. */
-extern const struct store_view *const resource_views[];
+/* Their SQL views, named as their collections; a view without a name ends them.  All in the arena. */
+const struct store_view *resource_views(struct arena *arena);
 
 /* By the last noun of a followed URL ("calendars", "getAllRecordings"), letter case ignored.  Never NULL. */
 const struct resource *resource_of_collection(struct str noun);

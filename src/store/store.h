@@ -98,7 +98,7 @@ struct store_conf {
 	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
 	uint32_t              page_bytes;        /* of a new file's pages; 0: 4096, good for single reads and writes */
 	bool                  scratch;           /* a throw-away file: no sync, no lock, no witness; removed at close */
-	const struct store_view *const *views;   /* ended by NULL; NULL: whatever the file has stays (STORE_SERVE only) */
+	const struct store_view *views;          /* ended by one without a name; NULL: the file's own stay (STORE_SERVE only) */
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	const struct log     *log;               /* may be NULL */

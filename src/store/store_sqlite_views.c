@@ -49,18 +49,18 @@ make_view(struct conn *conn, const struct store_view *view, struct str sql)
 }
 
 enum err
-sql_views_refresh(struct conn *conn, const struct store_view *const *views)
+sql_views_refresh(struct conn *conn, const struct store_view *views)
 {
-	for (; views && *views; views++) {
+	for (; views && views->name; views++) {
 		AUTO(buf_close) struct buf sql = { 0 };
 		bool                       made;
 
 		buf_open(&sql, VIEW_BYTES_MAX);
-		put_view(&sql, *views);
+		put_view(&sql, views);
 		TRY(buf_err(&sql));
-		TRY(is_made(conn, *views, buf_str(&sql), &made));
+		TRY(is_made(conn, views, buf_str(&sql), &made));
 		if (!made)
-			TRY(make_view(conn, *views, buf_str(&sql)));
+			TRY(make_view(conn, views, buf_str(&sql)));
 	}
 	return OK;
 }

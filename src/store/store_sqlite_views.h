@@ -4,5 +4,5 @@
 
 #include "store/store_sqlite.h"
 
-/* Makes each view that is missing or differs from its description.  `views` ends with NULL; NULL: there are none. */
-enum err sql_views_refresh(struct conn *conn, const struct store_view *const *views) MUST_CHECK;
+/* Makes each view that is missing or differs from its description.  As store_conf.views. */
+enum err sql_views_refresh(struct conn *conn, const struct store_view *views) MUST_CHECK;
