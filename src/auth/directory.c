@@ -8,6 +8,7 @@
  *   sign-key   "current"                      the issuer's private key, PKCS#8
  *   user       id, 16 bytes                   JSON: tenantId userPrincipalName displayName mail
  *   upn        tenant, 16 bytes; folded UPN   the user's id, 16 bytes
+ *   client, client-gone, client-generation: client.c
  *   policy     tenant, user (zero: global)    ids of applications, one a line (policy.c)
  *
  * A user and its upn note are always written in one transaction.

@@ -303,6 +303,9 @@ check_line(struct check *check, struct str text, struct str *why_out)
 	case LINE_USER:
 		return check_user(check, &op, why_out);
 	case LINE_PUT:
+		if (op.has_content)
+			*why_out = STR("\"content\" is what tidemark import itself writes; name a \"contentFile\" instead");
+		return op.has_content ? ERR_BAD_REQUEST : check_owner(check, &op.owner, why_out);
 	case LINE_REMOVE:
 		return check_owner(check, &op.owner, why_out);
 	case LINE_POLICY:

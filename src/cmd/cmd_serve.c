@@ -30,7 +30,7 @@
 
 static const enum conf_id settings[] = {
 	CONF_STORE, CONF_LISTEN, CONF_TLS, CONF_TLS_CERT, CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
-	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
+	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
 };
 
 static const char *const about[] = {
@@ -214,6 +214,20 @@ open_gate(struct serving *serving)
 	return EXIT_DONE;
 }
 
+/* What unfinished uploads of a killed server have left goes; if a copy of the folder is being made, at the next start. */
+static int
+open_content(struct serving *serving)
+{
+	struct content_sweep cut = { 0 };
+	struct content_swept swept;
+	int                  code = content_dir_open(serving->run, true, &serving->content);
+	enum err             err = code == EXIT_DONE ? content_sweep(serving->content, &cut, &swept) : OK;
+
+	if (err != OK && err != ERR_LOCKED)
+		say("warning: unfinished uploads cannot be removed: %s", err_text(err));
+	return code;
+}
+
 static int
 open_parts(struct serving *serving)
 {
@@ -248,7 +262,7 @@ open_parts(struct serving *serving)
 	face.audit = str_eq(conf_get(&run->conf, CONF_AUDIT), STR("on")) ? &serving->audit : NULL;
 	face.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url;
 	face.link_style = str_eq(conf_get(&run->conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH;
-	code = content_dir_open(run, true, &serving->content);
+	code = open_content(serving);
 	if (code != EXIT_DONE)
 		return code;
 	face.content = serving->content;
@@ -293,6 +307,7 @@ open_control(struct serving *serving)
 	serving->control.store = serving->store;
 	serving->control.gate = serving->gate;
 	serving->control.server = serving->server;
+	serving->control.content = serving->content;
 	serving->control.clock = run->clock;
 	serving->control.entropy = run->entropy;
 	if (err == ERR_NOT_FOUND)

@@ -94,6 +94,7 @@ check_content(struct faults *faults, struct store *store, struct content *conten
 	struct content_check check = { faults, content, cmd_has(faults->run, "content"), OK };
 	struct content_refs  refs;
 	struct content_sweep sweep = { .keep = true, .needed = content_refs_has, .ctx = &refs };
+	int                  held = content_keep_all(content);       /* else what is replaced meanwhile would be missed */
 	enum err             err = content_refs_open(store, check_one_content, &check, &refs);
 
 	if (err == OK)
@@ -101,6 +102,8 @@ check_content(struct faults *faults, struct store *store, struct content *conten
 	if (err == OK)
 		err = content_sweep(content, &sweep, swept_out);
 	content_refs_close(&refs);
+	if (held >= 0)
+		(void)close(held);
 	return err;
 }
 

@@ -139,6 +139,8 @@ static const struct conf_setting settings[CONF_COUNT] = {
 			     style_fault },
 	[CONF_MAX_CONTENT] = { "max-content", "SIZE", "TIDEMARK_MAX_CONTENT", "8G", NULL,
 			      "the largest recording that may be uploaded", size_fault },
+	[CONF_MIN_FREE] = { "min-free", "SIZE", "TIDEMARK_MIN_FREE", NULL, "256M, or an eighth of a smaller disk",
+			   "content of recordings leaves so much of the disk free, for the store", size_fault },
 	[CONF_RETENTION] = { "retention", "TIME", "TIDEMARK_RETENTION", "30d", NULL,
 			    "how long removals are kept; a reader who stays away longer starts anew", duration_fault },
 	[CONF_LOG_LEVEL] = { "log-level", "LEVEL", "TIDEMARK_LOG_LEVEL", "warn", NULL,

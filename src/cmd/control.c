@@ -207,7 +207,7 @@ answer_apply(struct control *control, const struct http_req *req, struct http_re
 		answer_error(resp, 400, "badKey", "Idempotency-Key is not a GUID", 0);
 		return;
 	}
-	err = apply_lines(control->store, control->entropy, key.at ? &op : NULL, req->body, &result);
+	err = apply_lines(control->store, control->content, control->entropy, key.at ? &op : NULL, req->body, &result);
 	if (err != OK) {
 		answer_err(resp, err, result.why, result.bad_line);
 		return;

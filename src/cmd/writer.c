@@ -208,5 +208,5 @@ writer_apply(struct writer *writer, struct str lines, struct apply_result *resul
 {
 	if (writer->remote)
 		return apply_remote(writer, lines, result_out);
-	return apply_lines(writer->store, writer->entropy, NULL, lines, result_out);
+	return apply_lines(writer->store, NULL, writer->entropy, NULL, lines, result_out);
 }
