@@ -421,7 +421,7 @@ apply_put(struct store_txn *txn, struct line_target *target, const struct line_o
 	if (op->has_content && target->content && !content_has(target->content, &op->content))
 		refuse(txn, ERR_BAD_REQUEST, STR("its content is not in the folder of recordings; import the file again"), &why);
 	else
-		op->resource->put_import(txn, &ctx, op->value, op->has_content ? &op->content : NULL, &why);
+		op->resource->put_import(op->resource, txn, &ctx, op->value, op->has_content ? &op->content : NULL, &why);
 	if (why.len > 0)
 		*why_out = arena_copy(target->txn_arena, why);
 }

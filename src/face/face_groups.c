@@ -52,7 +52,7 @@ collect(struct call *call, struct groups *groups, bool *exists_out)
 	while (store_scan_next(scan, &item)) {
 		struct values calendar;
 
-		if (!resource_calendar.read(item.body, NULL, scratch, &calendar))
+		if (!resource_calendar.read(&resource_calendar, item.body, NULL, scratch, &calendar))
 			continue;
 		group = group_of(call, &calendar, scratch);
 		add(groups, &group, call->arena);

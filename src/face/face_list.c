@@ -108,7 +108,7 @@ belongs(const struct call *call, const struct list *list, const struct item *ite
 
 	if (!list->filter && call->route.kind != ROUTE_GROUP_CALENDARS)
 		return true;
-	if (!call->route.resource->read(item->body, NULL, list->scratch, &values))
+	if (!call->route.resource->read(call->route.resource, item->body, NULL, list->scratch, &values))
 		return false;
 	in = !list->filter || filter_holds(list->filter, &values, list->scratch);
 	if (in && call->route.kind == ROUTE_GROUP_CALENDARS)
@@ -149,7 +149,7 @@ order_of(const struct call *call, const struct list *list, const struct item *it
 
 	if (list->order == call->route.resource->key)
 		return item->key;
-	if (!call->route.resource->read(item->body, NULL, list->scratch, &values))
+	if (!call->route.resource->read(call->route.resource, item->body, NULL, list->scratch, &values))
 		return STR_EMPTY;
 	return call->route.resource->properties[list->order].type == TYPE_BOOLEAN
 	               ? values.raw[list->order]

@@ -120,7 +120,7 @@ put_one_by_one(const struct page *page, struct str body, const struct resource_s
 	const struct resource *resource = page->resource;
 	struct values          values;
 
-	if (!resource->read(body, sending, page->call->arena, &values)) {
+	if (!resource->read(resource, body, sending, page->call->arena, &values)) {
 		buf_fail(page->buf, ERR_CORRUPT);
 		return;
 	}
@@ -145,7 +145,7 @@ put_members(const struct page *page, const struct item *item, bool first)
 	size_t                  count = 0;
 
 	if (page->select == 0 && !page->full)
-		count = page->resource->pieces(item->body, &sending, pieces);
+		count = page->resource->pieces(page->resource, item->body, &sending, pieces);
 	if (count > 0)
 		put_pieces(page->buf, pieces, count, first);
 	else

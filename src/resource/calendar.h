@@ -25,7 +25,7 @@ enum calendar_row {
 /* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------------- */
 
 /* Puts it: id, changeKey and unknown members kept as given, missing ones filled; at most one default.  content: NULL. */
-void calendar_put_import(struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+void calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
                          const struct content_ref *content, struct str *why_out);
 /* POST. */
 void calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct item *item_out,
@@ -45,9 +45,9 @@ void calendar_require_default(struct store_txn *txn, const struct resource_ctx *
 
 /* Every row has a value. */
 struct str calendar_body(const struct values *calendar, struct arena *arena);
-size_t     calendar_pieces(struct str body, const struct resource_sending *sending,
+size_t     calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
                            struct str pieces_out[RESOURCE_PIECES_MAX]);
-bool       calendar_read(struct str body, const struct resource_sending *sending, struct arena *arena,
+bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena,
                          struct values *calendar_out);
 
 /* ---- names --------------------------------------------------------------------------------------------------- */

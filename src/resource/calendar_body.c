@@ -32,13 +32,13 @@ row_count(struct str body)
 }
 
 bool
-calendar_read(struct str body, const struct resource_sending *sending, struct arena *arena, struct values *calendar_out)
+calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena, struct values *calendar_out)
 {
 	struct str json = body_json(body);
 
 	(void)sending;
 	*calendar_out = (struct values){ .unknown = STR_EMPTY };
-	return json.len > 0 && resource_read_stored(&resource_calendar, json, row_count(body), arena, calendar_out);
+	return json.len > 0 && resource_read_stored(resource, json, row_count(body), arena, calendar_out);
 }
 
 static void
@@ -102,13 +102,13 @@ calendar_body(const struct values *calendar, struct arena *arena)
 }
 
 size_t
-calendar_pieces(struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX])
+calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX])
 {
 	struct str json = body_json(body);
 	size_t     cut_count = body.len > 1 ? (uint8_t)body.at[1] & CUTS_MAX : 0;
 	size_t     from = 0, count = 0;
 
-	if (json.len < 2 || row_count(body) != resource_calendar.property_count)
+	if (json.len < 2 || row_count(body) != resource->property_count)
 		return 0;
 	for (size_t i = 0; i < cut_count && !sending->beta; i++) {
 		uint32_t at = get_u32(body.at + HEAD_BYTES + i * CUT_BYTES);

@@ -171,7 +171,7 @@ demote_default(struct store_txn *txn, const struct resource_ctx *ctx, struct str
 
 	if (!store_txn_get_pinned(txn, &ctx->feed, &item) || str_eq(item.id, id))
 		return;
-	if (!calendar_read(item.body, NULL, ctx->arena, &calendar)) {
+	if (!calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;
 	}
@@ -199,7 +199,7 @@ is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const str
 	struct str      id = values_text(calendar, CALENDAR_ID, ctx->arena);
 	struct item     item;
 
-	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read(item.body, NULL, ctx->arena, &there))
+	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &there))
 		return false;
 	if (values_is_null(&same, CALENDAR_CHANGE_KEY))
 		same.raw[CALENDAR_CHANGE_KEY] = there.raw[CALENDAR_CHANGE_KEY];
@@ -208,14 +208,14 @@ is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const str
 }
 
 void
-calendar_put_import(struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
                     const struct content_ref *content, struct str *why_out)
 {
 	struct values     calendar;
 	struct store_mark mark;
 	struct item       item;
 	bool              was_default;
-	enum err          err = resource_read_import(&resource_calendar, value, ctx->arena, &calendar, why_out);
+	enum err          err = resource_read_import(resource, value, ctx->arena, &calendar, why_out);
 
 	(void)content;
 	if (err != OK) {
@@ -320,7 +320,7 @@ find_editable(struct store_txn *txn, const struct resource_ctx *ctx, struct str 
 		store_fail(txn, ERR_NOT_FOUND);
 		return false;
 	}
-	if (!calendar_read(item_out->body, NULL, ctx->arena, calendar_out)) {
+	if (!calendar_read(&resource_calendar, item_out->body, NULL, ctx->arena, calendar_out)) {
 		store_fail(txn, ERR_CORRUPT);
 		return false;
 	}
@@ -439,7 +439,7 @@ calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 		return;
 	}
 	/* An import brought a calendar of that name without saying that it is the default: now it is. */
-	if (!calendar_read(item.body, NULL, ctx->arena, &calendar)) {
+	if (!calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;
 	}

@@ -41,16 +41,16 @@ bool recording_read(struct str body, struct recording *recording_out);   /* fals
 /* The stored body; empty if it is too large. */
 struct str recording_body(const struct recording *recording, struct arena *arena);
 
-size_t recording_pieces(struct str body, const struct resource_sending *sending,
+size_t recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
                         struct str pieces_out[RESOURCE_PIECES_MAX]);
 enum err recording_content_of(struct str body, struct content_ref *ref_out);
-bool   recording_read_values(struct str body, const struct resource_sending *sending, struct arena *arena,
+bool   recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena,
                              struct values *values_out);
 
 /* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------ */
 
 /* `content` NULL: content that is there stays. */
-void recording_put_import(struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+void recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
                           const struct content_ref *content, struct str *why_out);
 
 struct recording_new {

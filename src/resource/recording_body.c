@@ -95,11 +95,11 @@ has_url_of_its_own(const struct recording *recording)
 }
 
 size_t
-recording_pieces(struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX])
+recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX])
 {
 	struct recording recording;
 
-	if (!recording_read(body, &recording) || recording.row_count != resource_recording.property_count)
+	if (!recording_read(body, &recording) || recording.row_count != resource->property_count)
 		return 0;
 	pieces_out[0] = recording.json;
 	if (has_url_of_its_own(&recording))
@@ -111,14 +111,14 @@ recording_pieces(struct str body, const struct resource_sending *sending, struct
 }
 
 bool
-recording_read_values(struct str body, const struct resource_sending *sending, struct arena *arena,
+recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena,
                       struct values *values_out)
 {
 	struct recording recording;
 
 	*values_out = (struct values){ .unknown = STR_EMPTY };
 	if (!recording_read(body, &recording) ||
-	    !resource_read_stored(&resource_recording, recording.json, recording.row_count, arena, values_out))
+	    !resource_read_stored(resource, recording.json, recording.row_count, arena, values_out))
 		return false;
 	if (sending && !has_url_of_its_own(&recording))
 		values_out->raw[RECORDING_URL] = sending->content_url;

@@ -160,13 +160,13 @@ make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *
 }
 
 void
-recording_put_import(struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
                      const struct content_ref *content, struct str *why_out)
 {
 	struct recording recording = { 0 }, known;
 	struct values    values;
 	struct item      item, old;
-	enum err         err = resource_read_import(&resource_recording, value, ctx->arena, &values, why_out);
+	enum err         err = resource_read_import(resource, value, ctx->arena, &values, why_out);
 	bool             exists;
 
 	if (err != OK) {

@@ -178,7 +178,7 @@ resource_json(const struct resource *resource, struct str body, struct arena *ar
 	AUTO(buf_close) struct buf buf = { 0 };
 	struct values              values;
 
-	if (!resource->read || !resource->read(body, NULL, arena, &values))
+	if (!resource->read || !resource->read(resource, body, NULL, arena, &values))
 		return STR("{}");
 	buf_open(&buf, 2 * STORE_BODY_MAX);
 	resource_put_object(&buf, resource, &values, NULL);
@@ -190,7 +190,7 @@ resource_version(const struct resource *resource, struct str body, struct arena 
 {
 	struct values values;
 
-	return resource->version_row > 0 && resource->read(body, NULL, arena, &values)
+	return resource->version_row > 0 && resource->read(resource, body, NULL, arena, &values)
 	               ? values_text(&values, resource->version_row, arena)
 	               : STR_EMPTY;
 }
@@ -206,5 +206,5 @@ resource_body_is_sound(const struct resource *resource, struct str body, struct 
 		return true;
 	is_json = json_read(resource_json(resource, body, arena), arena, &tree, NULL) == OK;
 	json_drop(&tree);
-	return is_json && resource->read(body, NULL, arena, &values) && str_eq(values_text(&values, 0, arena), id);
+	return is_json && resource->read(resource, body, NULL, arena, &values) && str_eq(values_text(&values, 0, arena), id);
 }

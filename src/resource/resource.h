@@ -176,9 +176,11 @@ struct resource {
 	 * A stored body in the pieces to send, which begin with '{' and end with '}'.  0: take it apart by read(), because
 	 * it is damaged or was stored before the newest row existed.
 	 */
-	size_t (*pieces)(struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX]);
+	size_t (*pieces)(const struct resource *resource, struct str body, const struct resource_sending *sending,
+	                 struct str pieces_out[RESOURCE_PIECES_MAX]);
 	/* A stored body's values, as views into it and the arena; `sending` NULL: as they are stored.  False: it is damaged. */
-	bool (*read)(struct str body, const struct resource_sending *sending, struct arena *arena, struct values *values_out);
+	bool (*read)(const struct resource *resource, struct str body, const struct resource_sending *sending,
+	             struct arena *arena, struct values *values_out);
 	/* Named in its deltas' state tokens; never changes. 0: it has no delta function of its own. */
 	uint8_t     delta_function;
 	size_t      version_row;                 /* whose text is the ETag; 0: it has none */
@@ -198,8 +200,8 @@ struct resource {
 	/* What a stored body's content is.  ERR_NOT_FOUND it has none · ERR_CORRUPT.  NULL: no item has any. */
 	enum err (*content_of)(struct str body, struct content_ref *ref_out);
 	/* Puts what an import brings, and links content to it (NULL: what is linked stays); a refusal as in calendar.h. */
-	void (*put_import)(struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
-	                   const struct content_ref *content, struct str *why_out);
+	void (*put_import)(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+	                   struct str value, const struct content_ref *content, struct str *why_out);
 };
 
 extern const struct resource resource_calendar, resource_recording, resource_generic;
@@ -230,6 +232,17 @@ struct str resource_version(const struct resource *resource, struct str body, st
 struct str resource_json(const struct resource *resource, struct str body, struct arena *arena);
 /* Is a stored body whole, and that id's?  For `store check`. */
 bool       resource_body_is_sound(const struct resource *resource, struct str body, struct str id, struct arena *arena);
+
+/*
+ * For a resource whose stored body needs no form of its own: the JSON behind a mark and the number of its rows.  The id
+ * is row 0; it must be there.
+ */
+size_t resource_plain_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                             struct str pieces_out[RESOURCE_PIECES_MAX]);
+bool   resource_plain_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                           struct arena *arena, struct values *values_out);
+void   resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                                 struct str value, const struct content_ref *content, struct str *why_out);
 
 /* The property's row, letter case ignored; property_count if there is none, or none in that version. */
 size_t resource_find_property(const struct resource *resource, struct str name, bool beta);

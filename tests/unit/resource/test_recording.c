@@ -18,7 +18,7 @@ put(struct store_bench *bench, const char *value, const struct content_ref *cont
 	struct str          why = STR_EMPTY;
 	enum err            err;
 
-	recording_put_import(txn, &ctx, str_from_c(value), content, &why);
+	recording_put_import(&resource_recording, txn, &ctx, str_from_c(value), content, &why);
 	err = store_commit(&txn);
 	assert_true(err == OK || why.len > 0);
 	return err;
