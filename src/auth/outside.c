@@ -129,6 +129,17 @@ replace_set(struct outside *outside, struct issuer_state *state, struct keyset *
 
 /* ---- fetching ---------------------------------------------------------------------------------------- */
 
+static bool
+is_ending(struct outside *outside)
+{
+	bool ending;
+
+	pthread_mutex_lock(&outside->lock);
+	ending = outside->ending;
+	pthread_mutex_unlock(&outside->lock);
+	return ending;
+}
+
 static void
 tell(const struct outside *outside, const struct auth_outside *row, const char *what)
 {
@@ -142,6 +153,9 @@ fetch(struct outside *outside, const struct auth_outside *row, struct str url, s
 	char     why[256] = "";
 	enum err err;
 
+	/* A fetch may take seconds, and there may be many: none is begun any more. */
+	if (is_ending(outside))
+		return ERR_BUSY;
 	atomic_fetch_add(&outside->fetches, 1);
 	err = outside->source.fetch(outside->source.ctx, url, row->jwks_ca, body, why);
 	if (err == OK)
@@ -322,14 +336,10 @@ take_turns(void *ctx)
 {
 	struct outside *outside = ctx;
 	uint64_t        rung;
-	bool            ending = false;
 
-	while (!ending) {
+	while (!is_ending(outside)) {
 		wait_for(outside->bell, outside_turn(outside) + 1);
 		(void)!read(outside->bell, &rung, sizeof(rung));
-		pthread_mutex_lock(&outside->lock);
-		ending = outside->ending;
-		pthread_mutex_unlock(&outside->lock);
 	}
 	return NULL;
 }

@@ -138,7 +138,7 @@ static const struct conf_setting settings[CONF_COUNT] = {
 			     "how links spell the state token: $skiptoken and $deltatoken, or skipToken alone",
 			     style_fault },
 	[CONF_MAX_CONTENT] = { "max-content", "SIZE", "TIDEMARK_MAX_CONTENT", "8G", NULL,
-			      "the largest recording that may be uploaded", size_fault },
+			      "the largest recording that may be uploaded, imported or fetched", size_fault },
 	[CONF_MIN_FREE] = { "min-free", "SIZE", "TIDEMARK_MIN_FREE", NULL, "256M, or an eighth of a smaller disk",
 			   "content of recordings leaves so much of the disk free, for the store", size_fault },
 	[CONF_RETENTION] = { "retention", "TIME", "TIDEMARK_RETENTION", "30d", NULL,

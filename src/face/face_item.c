@@ -154,12 +154,14 @@ call_read_body(struct call *call)
 	type = str_trim(str_first(type, str_find(type, ';')));
 	if (!str_eq_nocase(type, STR("application/json")))
 		return call_refuse(call, REFUSAL_CONTENT_TYPE, STR_EMPTY);
+	TRY(call_hold(call, call_tree_bytes(call)));
 	err = json_read(call->req->body, call->arena, &root, &why);
 	if (err == OK && json_kind(root) != JSON_OBJECT) {
 		why = STR("The request body must be a JSON object.");
 		err = ERR_BAD_REQUEST;
 	}
 	json_drop(&root);
+	http_req_release(call->req, call_tree_bytes(call));
 	return err == OK ? OK : call_refuse(call, REFUSAL_BODY, why);
 }
 
@@ -191,7 +193,7 @@ face_create_item(struct call *call)
 {
 	struct resource_ctx ctx = resource_ctx_of(call);
 	struct str          why = STR_EMPTY;
-	struct item         item;
+	struct item         item = { .body = STR_EMPTY };
 
 	TRY(call_read_body(call));
 
@@ -199,6 +201,7 @@ face_create_item(struct call *call)
 
 	ensure_in(call, txn, &ctx);
 	call->route.resource->create(txn, &ctx, call->req->body, &item, &why);
+	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
 	answer_write(call, 201, &item);
 	return OK;
@@ -223,7 +226,7 @@ face_update_item(struct call *call)
 {
 	struct resource_ctx ctx = resource_ctx_of(call);
 	struct str          why = STR_EMPTY;
-	struct item         item;
+	struct item         item = { .body = STR_EMPTY };
 
 	TRY(call_read_body(call));
 	TRY(target_id(call));
@@ -233,6 +236,7 @@ face_update_item(struct call *call)
 	ensure_in(call, txn, &ctx);
 	call->route.resource->update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body, &item,
 	                             &why);
+	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
 	answer_write(call, 200, &item);
 	return OK;

@@ -401,7 +401,7 @@ face_create_recording(struct call *call)
 		.now_ns = call->face->parts.clock->wall_ns(call->face->parts.clock->ctx),
 	};
 	struct str  why = STR_EMPTY;
-	struct item item;
+	struct item item = { .body = STR_EMPTY };
 	enum err    err;
 
 	if (made.meeting.len > STORE_KEY_MAX)
@@ -411,6 +411,7 @@ face_create_recording(struct call *call)
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
 
 	recording_create(txn, &made, call->req->body, &item, &why);
+	TRY(call_hold(call, item.body.len));
 	err = store_commit(&txn);
 	if (err == ERR_BAD_REQUEST)
 		return call_refuse(call, REFUSAL_BODY, why);

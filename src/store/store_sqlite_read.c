@@ -128,17 +128,17 @@ sql_conn_find(struct conn *conn, const struct store_feed *feed, struct str key, 
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	enum err                              err = OK;
-	size_t                                count = 0;
+	size_t                                count = 0, bytes = 0;
 
 	TRY(sql_conn_stmt(conn, SQL_FIND, &stmt));
 	sql_bind_feed(stmt, feed);
 	sql_bind_blob(stmt, 4, key);
 	sql_bind_int(stmt, 5, place_of(0, after_seq));
 	sql_bind_int(stmt, 6, max < INT32_MAX ? (int64_t)max : INT32_MAX);
-	while (count < max && err == OK) {
+	while (count < max && err == OK && (count < 2 || bytes <= STORE_FIND_BYTES)) {
 		err = one_item(conn, stmt, arena, &items_out[count]);
 		if (err == OK)
-			count++;
+			bytes += items_out[count++].body.len;
 	}
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;

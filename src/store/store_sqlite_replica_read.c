@@ -184,7 +184,7 @@ replica_get_content(struct replica *replica, int64_t sid, struct str id, struct 
 	rep_bind_str(stmt, 2, id);
 	TRY(rep_step(replica, stmt));
 	*out = (struct replica_content){ .state = (enum replica_content_state)sqlite3_column_int64(stmt, 0),
-		                         .etag = arena_copy(arena, sql_column_str(stmt, 1)) };
+		                         .part = arena_copy(arena, sql_column_str(stmt, 1)) };
 	return OK;
 }
 
@@ -197,7 +197,7 @@ replica_put_content(struct replica *replica, int64_t sid, struct str id, const s
 	sql_bind_int(stmt, 1, sid);
 	rep_bind_str(stmt, 2, id);
 	sql_bind_int(stmt, 3, content->state);
-	rep_bind_str(stmt, 4, content->etag);
+	rep_bind_str(stmt, 4, content->part);
 	TRY(rep_begin(replica, true));
 	return rep_end(replica, rep_run(replica, stmt));
 }

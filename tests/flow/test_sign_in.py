@@ -104,11 +104,18 @@ def test_the_token_endpoint_answers_as_entra_does(served, changes, status, error
     ("grant_type=%zz", {}),
     ("grant_type=%00", {}),
     ("grant_type=client_credentials", {"Content-Type": "application/json"}),
-    ("a=" + "b" * 20000, {}),
 ])
 def test_a_malformed_form_is_refused(served, body, headers):
     reply = ask(served, served.app.tenant, body, headers)
     assert (reply.status, reply.json["error"]) == (400, "invalid_request")
+
+
+def test_a_form_has_16_kib_and_what_is_longer_is_refused_in_oauths_words(served):
+    form = served.app.form()
+    padding = 16384 - len(urllib.parse.urlencode(form)) - len("&a=")
+    assert ask(served, served.app.tenant, {**form, "a": "b" * padding}).status == 200
+    reply = ask(served, served.app.tenant, {**form, "a": "b" * (padding + 1)})
+    assert (reply.status, reply.json["error"]) == (413, "invalid_request")
 
 
 def test_a_client_of_one_tenant_is_nobody_in_another(served):
