@@ -86,8 +86,8 @@ client_valid(const struct client *client, const char **why_out)
 		why = "secretHash must begin with $argon2id$";
 	else if (client->certificate.len > 0 && !is_certificate(client))
 		why = "certificate must be one in DER and base64, for RSA of 2048 to 4096 bits";
-	else if (client->since_s < 0)
-		why = "a client cannot be from before 1970";
+	else if (client->since_s < 0 || client->since_s > INT64_MAX / 1000000000)
+		why = "a client cannot be from before 1970 or after 2261";
 	if (why)
 		*why_out = why;
 	return !why;

@@ -13,6 +13,7 @@
 #include "text/uri.h"
 
 #define ARENA_MAX ((size_t)64 << 20)
+#define URL_MAX   ((size_t)8 << 10)
 
 struct keyset {
 	unsigned     holders;            /* under the lock */
@@ -200,6 +201,9 @@ read_discovery(const struct auth_outside *row, struct str text, struct arena *ar
 	*why_out = "the discovery document names keys on another host; give jwks instead of discovery";
 	if (!uri_split(row->discovery, &at) || !uri_split(url, &keys) || !str_eq(at.scheme, keys.scheme) ||
 	    !str_eq(at.host, keys.host) || at.port != keys.port)
+		return ERR_BAD_REQUEST;
+	*why_out = "the discovery document names keys by a URL of more than 8 KiB";
+	if (url.len > URL_MAX)
 		return ERR_BAD_REQUEST;
 	*url_out = arena_copy(arena, url);
 	return OK;

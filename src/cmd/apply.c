@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/apply.h"
 
-#include <stdio.h>
 
 /* A transaction may read the old body of each of its items. */
 #define TXN_ARENA_MAX (APPLY_LINES_MAX * (STORE_BODY_MAX + ((size_t)64 << 10)))
@@ -9,7 +8,7 @@
 static void
 set_why(struct apply_result *result, struct str why)
 {
-	(void)snprintf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
+	str_printf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
 }
 
 /* A repeated op changes nothing, so what it would have done is counted from its lines. */

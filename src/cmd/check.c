@@ -7,7 +7,6 @@
  */
 #include "cmd/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define IDS         "ids"
@@ -44,7 +43,7 @@ check_open(struct store *store, const struct clock *clock, const struct entropy 
 	check->txn_arena = arena_open(TXN_ARENA);
 	err = directory_tenant(store, check->arena, &check->tenant);
 	if (err != OK) {
-		(void)snprintf(why_out, 512, "the store has no tenant yet: %s", err_text(err));
+		str_printf(why_out, 512, "the store has no tenant yet: %s", err_text(err));
 		check_close(&check);
 		return err;
 	}

@@ -8,7 +8,6 @@
 #include "cmd/writer.h"
 #include "crypt/seal.h"
 #include "text/json_write.h"
-#include "text/uri.h"
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
@@ -37,12 +36,6 @@ struct faults {
 	uint64_t        count;
 };
 
-static struct str
-printable(struct str text)
-{
-	return utf8_valid(text) ? text : STR("a sentence that is not UTF-8");
-}
-
 static void
 on_fault(void *ctx, struct str sentence)
 {
@@ -50,9 +43,9 @@ on_fault(void *ctx, struct str sentence)
 
 	faults->count++;
 	if (faults->as_json)
-		json_put_text(&faults->json, printable(sentence));
+		json_put_text(&faults->json, sentence);
 	else
-		out_printf(faults->run->out, "%.*s\n", STR_ARG(str_first(sentence, 1024)));
+		out_printf(faults->run->out, "%.*s\n", STR_ARG(str_cut(sentence, 1024)));
 	out_turn(faults->run->out);
 }
 
@@ -83,7 +76,7 @@ check_one_content(void *ctx, const struct store_feed *feed, struct str id, const
 	guid_format(&feed->owner, owner);
 	content_hex(ref->id, CONTENT_ID_BYTES, name);
 	len = snprintf(sentence, sizeof(sentence), "recording %.*s of user %.*s: its content, the file %.*s, is %s",
-	               STR_ARG(str_first(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
+	               STR_ARG(str_cut(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
 	               err == ERR_NOT_FOUND ? "missing" : "damaged");
 	on_fault(check->faults, str_of(sentence, (size_t)len));
 }

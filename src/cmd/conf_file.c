@@ -33,8 +33,7 @@ complain(struct reading *reading, const char *fmt, ...)
 	if (reading->why.len > 0)
 		return;
 	va_start(list, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, list) < 0)
-		text[0] = 0;
+	(void)str_vprintf(text, sizeof(text), fmt, list);
 	va_end(list);
 	reading->why = arena_printf(reading->arena, "%s:%u: %s", reading->path, reading->line, text);
 }

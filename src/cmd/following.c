@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/following.h"
 
-#include <stdio.h>
 
 #include "follow/follow_content.h"
 #include "resource/resource.h"
@@ -410,14 +409,14 @@ tell_refused(void *ctx, struct str id, bool is_partial, const char *why)
 	char              fault[2048];
 
 	if (!is_partial && following->content_refused++ == 0) {
-		(void)snprintf(fault, sizeof(fault), "the content of %.*s is refused: %s", STR_ARG(id), why);
-		following->content_err = replica_note_fault(following->replica, follow_sid(following->follow),
-		                                            utf8_valid(str_from_c(fault)) ? str_from_c(fault)
-		                                                                          : STR("content is refused"),
+		struct str text = str_of(fault, str_printf(fault, sizeof(fault), "the content of %.*s is refused: %s",
+		                                           STR_ARG(id), why));
+
+		following->content_err = replica_note_fault(following->replica, follow_sid(following->follow), text,
 		                                            clock_wall_ms(following->run->clock));
 	}
 	if (++following->content_told <= REFUSED_TOLD)
-		say("the content of %.*s is %s: %s", STR_ARG(str_first(id, REFUSED_ID_MAX)),
+		say("the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
 		    is_partial ? "not whole yet" : "refused", why);
 }
 

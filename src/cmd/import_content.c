@@ -65,7 +65,7 @@ import_content_names(struct str line)
 static enum err
 refuse(struct import_content *files, struct str name, const char *reason, struct str *why_out)
 {
-	*why_out = arena_printf(files->arena, "\"contentFile\" %.*s: %s", STR_ARG(str_first(name, 256)), reason);
+	*why_out = arena_printf(files->arena, "\"contentFile\" %.*s: %s", STR_ARG(str_cut(name, 256)), reason);
 	return ERR_BAD_REQUEST;
 }
 

@@ -47,7 +47,7 @@ check_members(struct parse *parse, const struct json *object, struct str known, 
 			found = str_eq(word, name);
 		if (!found)
 			return bad(parse, arena_printf(parse->arena, "unknown member \"%.*s\" in %s",
-			                               STR_ARG(str_first(name, WORD_SHOWN)), where));
+			                               STR_ARG(str_cut(name, WORD_SHOWN)), where));
 	}
 	return OK;
 }
@@ -130,7 +130,7 @@ parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
 	if (!feed_name_parse(feed, &op->owner, &op->resource))
 		return bad(parse, arena_printf(parse->arena, "\"%.*s\" is not a feed: users/<guid>/calendars or "
 		                                             "users/<guid>/recordings",
-		                               STR_ARG(str_first(feed, WORD_SHOWN))));
+		                               STR_ARG(str_cut(feed, WORD_SHOWN))));
 	return OK;
 }
 
@@ -328,7 +328,7 @@ parse_op(struct parse *parse, const struct json *root, struct line_op *op)
 	return bad(parse, arena_printf(parse->arena,
 	                               "unknown op \"%.*s\"; user, put, remove, remove-user, client, remove-client, policy "
 	                               "and remove-policy are known",
-	                               STR_ARG(str_first(word, WORD_SHOWN))));
+	                               STR_ARG(str_cut(word, WORD_SHOWN))));
 }
 
 enum err

@@ -105,15 +105,9 @@ static void __attribute__((format(printf, 2, 0)))
 tell(const char *front, const char *fmt, va_list list)
 {
 	char   text[MESSAGE_MAX] = "";
-	size_t at = strlen(front);
-	int    n;
+	size_t at = str_printf(text, sizeof(text) - 1, "%s", front);
 
-	MUST(at < 64);
-	memcpy(text, front, at + 1);
-	n = vsnprintf(text + at, sizeof(text) - at - 1, fmt, list);
-	if (n < 0)
-		return;
-	at += (size_t)n < sizeof(text) - at - 1 ? (size_t)n : sizeof(text) - at - 2;
+	at += str_vprintf(text + at, sizeof(text) - at - 1, fmt, list);
 	for (size_t i = 0; i < at; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			text[i] = '?';
@@ -177,10 +171,14 @@ out_drain(struct out *out)
 	buf_cut(&out->buf, 0);
 }
 
+/* A line that passes the limit is no line: it fails as a write to a full disk would. */
 void
 out_turn(struct out *out)
 {
-	MUST(buf_err(&out->buf) == OK);
+	if (buf_err(&out->buf) != OK) {
+		out->failed = EFBIG;
+		buf_cut(&out->buf, 0);
+	}
 	if (out->buf.len >= OUT_TURN)
 		out_drain(out);
 }
@@ -195,15 +193,12 @@ out_put(struct out *out, struct str text)
 void
 out_printf(struct out *out, const char *fmt, ...)
 {
-	char    text[MESSAGE_MAX];
 	va_list list;
-	int     n;
 
 	va_start(list, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, list);
+	buf_vprintf(&out->buf, fmt, list);
 	va_end(list);
-	MUST(n >= 0 && (size_t)n < sizeof(text));
-	out_put(out, str_of(text, (size_t)n));
+	out_turn(out);
 }
 
 struct buf *

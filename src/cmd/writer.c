@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/writer.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -163,7 +162,7 @@ read_answer(const struct control_reply *reply, struct arena *arena, struct apply
 	error = json_member(root, "error");
 	result->bad_line = number(error, "line");
 	(void)json_text(json_member(error, "message"), &why);
-	(void)snprintf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
+	str_printf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
 	return err == OK ? err_of_status(reply->status) : ERR_UP_GARBLED;
 }
 
@@ -197,7 +196,7 @@ apply_remote(struct writer *writer, struct str lines, struct apply_result *resul
 		if (err != ERR_NOT_FOUND && err != ERR_UNSURE && err != ERR_BUSY)
 			return err;
 		if (result->why[0] == 0)
-			(void)snprintf(result->why, sizeof(result->why), "the serving process does not answer");
+			str_printf(result->why, sizeof(result->why), "the serving process does not answer");
 		wait_before(attempt);
 	}
 	return ERR_BUSY;

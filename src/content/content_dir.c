@@ -13,7 +13,7 @@
 static enum err
 fail(const char *path, char why_out[256])
 {
-	(void)snprintf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
+	str_printf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
 	return ERR_IO;
 }
 

@@ -12,6 +12,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -83,7 +84,7 @@ fail(const struct folder *folder, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(folder->why, WHY_BYTES, fmt, args);
+	(void)str_vprintf(folder->why, WHY_BYTES, fmt, args);
 	va_end(args);
 	return ERR_IO;
 }
@@ -192,7 +193,7 @@ write_file(const struct folder *folder, const char *name, struct str text, mode_
 	AUTO(close_fd) int fd = -1;
 	char               new_name[32];
 
-	(void)snprintf(new_name, sizeof(new_name), ".%s.new", name);
+	str_printf(new_name, sizeof(new_name), ".%s.new", name);
 	if (unlinkat(folder->fd, new_name, 0) != 0 && errno != ENOENT)   /* of a run that was killed */
 		return fail_errno(folder, "remove", new_name);
 	fd = openat(folder->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -324,6 +325,9 @@ ensure_server(const struct folder *folder, const struct cert_host *host, const s
 		return OK;
 	if (!ca->key)
 		return fail(folder, "the server certificate must be made anew, and %.150s/ca.key is not there",
+		            folder->path);
+	if (!X509_get0_subject_key_id(ca->cert))
+		return fail(folder, "%.150s/ca.pem has no subject key identifier: nothing can be issued in its name",
 		            folder->path);
 	if (!server.key) {
 		server.key = EVP_EC_gen("P-256");

@@ -84,7 +84,7 @@ entity_select(struct call *call, const struct resource *resource, uint32_t *sele
 		if (row == resource->property_count)
 			return call_refuse(call, REFUSAL_OPTION,
 			                   arena_printf(call->arena, "Could not find a property named '%.*s' on type '%s'.",
-			                                STR_ARG(str_first(str_trim(name), 64)), resource->odata_type + 1));
+			                                STR_ARG(str_cut(str_trim(name), 64)), resource->odata_type + 1));
 		select |= (uint32_t)1 << row | 1;        /* the id is row 0 */
 	}
 	*select_out = all ? 0 : select;

@@ -174,7 +174,7 @@ choose_row(struct call *call, const struct row **row_out)
 	if (call->route.kind == ROUTE_UNKNOWN)
 		return call_refuse(call, REFUSAL_UNKNOWN_SEGMENT,
 		                   arena_printf(call->arena, "Resource not found for the segment '%.*s'.",
-		                                STR_ARG(str_first(call->route.unknown, 128))));
+		                                STR_ARG(str_cut(call->route.unknown, 128))));
 	*row_out = find_row(&call->route, call->req->method);
 	if (*row_out)
 		return OK;
@@ -229,7 +229,7 @@ refuse_recordings(struct call *call, enum right right)
 	const struct right_row   *row = right_row(right);
 	bool                      user = !call->caller.is_app && row->delegated[0];
 	const char *const        *grants = user ? row->delegated : row->application;
-	struct str                list = STR_EMPTY, held = str_first(call->caller.grants, 512);
+	struct str                list = STR_EMPTY, held = str_cut(call->caller.grants, 512);
 
 	if (user && caller_has(&call->caller, grants[0]))
 		return call_refuse(call, REFUSAL_FORBIDDEN, STR("3003: User does not have access to lookup meeting."));
@@ -252,7 +252,7 @@ check_policy(struct call *call)
 		return err;
 	return call_refuse(call, REFUSAL_NO_POLICY,
 	                   arena_printf(call->arena, "No application access policy found for this app %.*s on the user.",
-	                                STR_ARG(str_first(call->caller.app, 128))));
+	                                STR_ARG(str_cut(call->caller.app, 128))));
 }
 
 /* Users read their own recordings where that is switched on. */

@@ -53,7 +53,7 @@ refuse(const struct batch *batch, const char *what, struct str id)
 {
 	return call_refuse(batch->call, REFUSAL_BATCH,
 	                   arena_printf(batch->call->arena, "%s%s%.*s%s", what, id.len ? " (request '" : "",
-	                                STR_ARG(str_first(id, 64)), id.len ? "')." : "."));
+	                                STR_ARG(str_cut(id, 64)), id.len ? "')." : "."));
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */

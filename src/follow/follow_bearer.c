@@ -105,7 +105,7 @@ not_given(const char *what, const char *path, int fault, struct arena *arena, st
 		why = "it is too long";
 	if (fault == ETIMEDOUT)
 		why = "nobody has written it whole within a minute";
-	*why_out = arena_printf(arena, "the %s %.300s: %s", what, path, why);
+	*why_out = arena_printf(arena, "the %s %.*s: %s", what, STR_ARG(str_cut(str_from_c(path), 300)), why);
 	return ERR_NO_IDENTITY;
 }
 

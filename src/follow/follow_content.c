@@ -48,7 +48,7 @@ close_fd(int *fd)
 static enum err
 folder_fault(struct content *content)
 {
-	(void)snprintf(content->why, 512, "%.400s: %s", content->conf->dir, strerrordesc_np(errno));
+	str_printf(content->why, 512, "%.400s: %s", content->conf->dir, strerrordesc_np(errno));
 	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
@@ -70,7 +70,7 @@ file_name(struct content *content, struct str id, const char *end)
 	struct str text = uri_encode(id, "=", content->arena);
 
 	return arena_c(content->arena, arena_printf(content->arena, "r-%.*s-%016llx%s",
-	                                            STR_ARG(str_first(text, NAME_MAX_BYTES)),
+	                                            STR_ARG(str_cut(text, NAME_MAX_BYTES)),
 	                                            (unsigned long long)hash_of(id), end));
 }
 

@@ -129,8 +129,8 @@ tls_hint(struct follow_curl *curl, CURLcode code, struct arena *arena)
 	if (code != CURLE_PEER_FAILED_VERIFICATION || !is_unknown_authority(curl))
 		return STR_EMPTY;
 	if (curl->conf.ca_file)
-		return arena_printf(arena, "; no certificate in %.200s has signed it: name the right file with --ca FILE",
-		                    curl->conf.ca_file);
+		return arena_printf(arena, "; no certificate in %.*s has signed it: name the right file with --ca FILE",
+		                    STR_ARG(str_cut(str_from_c(curl->conf.ca_file), 200)));
 	return STR("; if you trust whoever signed it, name their certificate with --ca FILE (of `tidemark serve` it is ca.pem "
 	           "in the folder STORE.tls)");
 }
@@ -144,7 +144,8 @@ err_of(struct follow_curl *curl, CURLcode code, struct arena *arena, struct str 
 		*why_out = STR("the answer is larger than 16 MiB; it was given up");
 		return ERR_TOO_LARGE;
 	}
-	*why_out = arena_printf(arena, "%.200s%.*s", text, STR_ARG(tls_hint(curl, code, arena)));
+	*why_out = arena_printf(arena, "%.*s%.*s", STR_ARG(str_cut(str_from_c(text), 200)),
+	                        STR_ARG(tls_hint(curl, code, arena)));
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:

@@ -27,7 +27,8 @@ close_fd(int *fd)
 static enum err
 no_identity(const struct follow_client *client, const char *what, struct arena *arena, struct str *why_out)
 {
-	*why_out = arena_printf(arena, "the file of the sign-in, %.300s, %s", client->kept, what);
+	*why_out = arena_printf(arena, "the file of the sign-in, %.*s, %s",
+	                        STR_ARG(str_cut(str_from_c(client->kept), 300)), what);
 	return ERR_NO_IDENTITY;
 }
 

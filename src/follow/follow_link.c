@@ -214,7 +214,7 @@ follow_net_of_host(struct str host)
 	enum follow_net net;
 	char            name[256];
 
-	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(host));
+	(void)str_printf(name, sizeof(name), "%.*s", STR_ARG(host));
 	if (uri_host_is_loopback(host))
 		return FOLLOW_NET_LOOPBACK;
 	if (getaddrinfo(name, NULL, &hints, &found) != 0)

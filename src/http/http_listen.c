@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,7 +28,7 @@ close_fd(int *fd)
 static enum err
 fail(const char *what, const char *where, char why_out[256])
 {
-	(void)snprintf(why_out, 256, "%s %.160s: %s", what, where, strerror(errno));
+	str_printf(why_out, 256, "%s %.160s: %s", what, where, strerror(errno));
 	return ERR_IO;
 }
 
@@ -56,7 +55,7 @@ endpoint_parse(struct str text, struct endpoint *endpoint_out)
 		return false;
 	memcpy(endpoint_out->host, host.at, host.len);
 	endpoint_out->host[host.len] = '\0';
-	(void)snprintf(endpoint_out->port, sizeof(endpoint_out->port), "%u", (unsigned)number);
+	str_printf(endpoint_out->port, sizeof(endpoint_out->port), "%u", (unsigned)number);
 	return true;
 }
 
@@ -69,12 +68,12 @@ address_format(const struct sockaddr_storage *address, char text_out[HTTP_ADDRES
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
 
 		MUST(inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host)) != NULL);
-		(void)snprintf(text_out, HTTP_ADDRESS_MAX, "[%s]:%u", host, ntohs(in6->sin6_port));
+		str_printf(text_out, HTTP_ADDRESS_MAX, "[%s]:%u", host, ntohs(in6->sin6_port));
 	} else {
 		const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)address;
 
 		MUST(inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host)) != NULL);
-		(void)snprintf(text_out, HTTP_ADDRESS_MAX, "%s:%u", host, ntohs(in4->sin_port));
+		str_printf(text_out, HTTP_ADDRESS_MAX, "%s:%u", host, ntohs(in4->sin_port));
 	}
 }
 
@@ -100,13 +99,13 @@ tcp_open(struct str listen_text, struct http_listener *listener_out, char why_ou
 	int                     failure;
 
 	if (!endpoint_parse(listen_text, &endpoint)) {
-		(void)snprintf(why_out, 256, "listen address %.*s: HOST:PORT or [ADDRESS]:PORT is meant",
-		               (int)(listen_text.len < 128 ? listen_text.len : 128), listen_text.at);
+		str_printf(why_out, 256, "listen address %.*s: HOST:PORT or [ADDRESS]:PORT is meant",
+		           STR_ARG(str_cut(listen_text, 128)));
 		return ERR_BAD_REQUEST;
 	}
 	failure = getaddrinfo(endpoint.host, endpoint.port, &hints, &found);
 	if (failure) {
-		(void)snprintf(why_out, 256, "listen host %.200s: %s", endpoint.host, gai_strerror(failure));
+		str_printf(why_out, 256, "listen host %.200s: %s", endpoint.host, gai_strerror(failure));
 		return ERR_IO;
 	}
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -159,8 +158,8 @@ unix_open(const char *path, struct http_listener *listener_out, char why_out[256
 	struct stat        stat;
 
 	if (len == 0 || len >= sizeof(address.sun_path)) {
-		(void)snprintf(why_out, 256, "socket path %.128s: it must have 1 to %zu bytes", path,
-		               sizeof(address.sun_path) - 1);
+		str_printf(why_out, 256, "socket path %.128s: it must have 1 to %zu bytes", path,
+		           sizeof(address.sun_path) - 1);
 		return ERR_BAD_REQUEST;
 	}
 	memcpy(address.sun_path, path, len);

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -108,7 +107,7 @@ loops_from(unsigned wanted)
 static enum err
 fail(const char *what, char why_out[256])
 {
-	(void)snprintf(why_out, 256, "%s: %s", what, strerror(errno));
+	str_printf(why_out, 256, "%s: %s", what, strerror(errno));
 	return ERR_IO;
 }
 
@@ -117,7 +116,7 @@ tls_open(const struct http_conf *conf, struct http_tls **tls_out, char why_out[2
 {
 	if (conf->tls_cert && conf->tls_key)
 		return http_tls_open(conf->tls_cert, conf->tls_key, tls_out, why_out);
-	(void)snprintf(why_out, 256, "TLS needs both a certificate and a private key");
+	str_printf(why_out, 256, "TLS needs both a certificate and a private key");
 	return ERR_BAD_REQUEST;
 }
 

@@ -193,7 +193,7 @@ resource_read_body(const struct resource *resource, struct str json, struct aren
 	if (values_out->first_unknown.len == 0)
 		return OK;
 	*why_out = arena_printf(arena, "The property '%.*s' does not exist on type '%s'.",
-	                        STR_ARG(str_first(values_out->first_unknown, 64)), resource->odata_type + 1);
+	                        STR_ARG(str_cut(values_out->first_unknown, 64)), resource->odata_type + 1);
 	return ERR_BAD_REQUEST;
 }
 

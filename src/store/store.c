@@ -64,8 +64,8 @@ choose_backend(struct str url, const struct store_backend **backend_out, struct 
 static enum err
 refuse_url(struct str url, char why_out[512])
 {
-	(void)snprintf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
-	               (int)(url.len < 200 ? url.len : 200), url.at);
+	str_printf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
+	           STR_ARG(str_cut(url, 200)));
 	return ERR_BAD_REQUEST;
 }
 

@@ -39,7 +39,7 @@
 #define STORE_ID_MAX    1024                     /* bytes of an item id */
 #define STORE_KEY_MAX   1024                     /* bytes of an item's second key */
 #define STORE_BODY_MAX  ((size_t)2 << 20)
-#define STORE_FIND_BYTES ((size_t)2 << 20)
+#define STORE_FIND_BYTES ((size_t)2 << 20)        /* bodies after which store_find() takes no further item */
 #define STORE_NOTE_MAX  ((size_t)64 << 10)
 #define STORE_TO_HEAD   UINT64_MAX               /* for store_range.until */
 

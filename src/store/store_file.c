@@ -27,7 +27,7 @@ store_file_fail(const char *what, const char *path, char why_out[512])
 {
 	int saved = errno;
 
-	(void)snprintf(why_out, 512, "%s %.300s: %s", what, path, strerrordesc_np(saved));
+	str_printf(why_out, 512, "%s %.300s: %s", what, path, strerrordesc_np(saved));
 	return saved == ENOSPC || saved == EDQUOT || saved == EFBIG ? ERR_FULL : ERR_IO;
 }
 
@@ -93,15 +93,15 @@ store_file_resolve(struct str path, bool make, struct arena *arena, const char *
 	const char *text, *slash, *name;
 
 	if (path.len == 0 || path.len > PATH_MAX - 64 || memchr(path.at, '\0', path.len)) {
-		(void)snprintf(why_out, 512, "a store's path must have 1 to %d bytes, none of them zero",
-		               PATH_MAX - 64);
+		str_printf(why_out, 512, "a store's path must have 1 to %d bytes, none of them zero",
+		           PATH_MAX - 64);
 		return ERR_BAD_REQUEST;
 	}
 	text = arena_c(arena, path);
 	slash = strrchr(text, '/');
 	name = slash ? slash + 1 : text;
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		(void)snprintf(why_out, 512, "the path %.300s does not name a file", text);
+		str_printf(why_out, 512, "the path %.300s does not name a file", text);
 		return ERR_BAD_REQUEST;
 	}
 	if (make)
@@ -130,7 +130,7 @@ store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
 		return is_missing ? ERR_NOT_FOUND : err;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		(void)snprintf(why_out, 512, "%.300s is not a plain file", path);
+		str_printf(why_out, 512, "%.300s is not a plain file", path);
 		return ERR_FOREIGN;
 	}
 	*bytes_out = (uint64_t)st.st_size;
@@ -143,7 +143,7 @@ store_file_make(const char *path, char why_out[512])
 	AUTO(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == EEXIST) {
-		(void)snprintf(why_out, 512, "%.300s is already there", path);
+		str_printf(why_out, 512, "%.300s is already there", path);
 		return ERR_CONFLICT;
 	}
 	return fd < 0 ? store_file_fail("cannot make", path, why_out) : OK;
@@ -171,7 +171,7 @@ store_file_publish(const char *from, const char *to, char why_out[512])
 			done = unlink(from);
 	}
 	if (done != 0 && errno == EEXIST) {
-		(void)snprintf(why_out, 512, "%.300s is already there", to);
+		str_printf(why_out, 512, "%.300s is already there", to);
 		return ERR_CONFLICT;
 	}
 	return done != 0 ? store_file_fail("cannot rename to", to, why_out) : store_file_sync_dir_of(to, why_out);
@@ -257,12 +257,12 @@ store_file_lock(const char *lock_path, const struct clock *clock, struct file_lo
 		if (errno != EWOULDBLOCK)
 			return store_file_fail("cannot lock", lock_path, why_out);
 		read_text(fd, holder, sizeof(holder));
-		(void)snprintf(why_out, 512, "another run holds the store (%.200s): %.200s",
-		               holder[0] ? holder : "it does not say which", lock_path);
+		str_printf(why_out, 512, "another run holds the store (%.200s): %.200s",
+		           holder[0] ? holder : "it does not say which", lock_path);
 		return ERR_LOCKED;
 	}
 	if (!is_at(fd, lock_path)) {
-		(void)snprintf(why_out, 512, "another run has just removed %.300s; try again", lock_path);
+		str_printf(why_out, 512, "another run has just removed %.300s; try again", lock_path);
 		return ERR_LOCKED;
 	}
 	sign_lock(fd, clock);
@@ -323,7 +323,7 @@ parse_witness(struct str text, struct witness *witness_out)
 	if (!str_take_until(&rest, '\n', &line) || !str_starts(line, STR("store ")) ||
 	    !guid_parse(str_skip(line, 6), &witness.id))
 		return false;
-	if (!take_number(&rest, STR("epoch "), &epoch) || epoch > UINT32_MAX ||
+	if (!take_number(&rest, STR("epoch "), &epoch) || epoch >= UINT32_MAX ||
 	    !take_number(&rest, STR("marker "), &witness.marker))
 		return false;
 	summed = text.len - rest.len;

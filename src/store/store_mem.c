@@ -12,7 +12,7 @@ mem_open(const struct store_conf *conf, struct str rest, void **engine_out, char
 	struct mem *mem;
 
 	if (rest.len) {
-		(void)snprintf(why_out, 512, "nothing may follow 'memory:' in a store URL");
+		str_printf(why_out, 512, "nothing may follow 'memory:' in a store URL");
 		return ERR_BAD_REQUEST;
 	}
 	mem = mem_take(sizeof(*mem));
@@ -335,7 +335,7 @@ mem_backup(void *engine, const char *path, char why_out[512])
 {
 	(void)engine;
 	(void)path;
-	(void)snprintf(why_out, 512, "a memory: store cannot be backed up; it has no file");
+	str_printf(why_out, 512, "a memory: store cannot be backed up; it has no file");
 	return ERR_FOREIGN;
 }
 
@@ -345,7 +345,7 @@ mem_restore(const struct store_conf *conf, struct str rest, const char *path, ch
 	(void)conf;
 	(void)rest;
 	(void)path;
-	(void)snprintf(why_out, 512, "a memory: store cannot be restored; it has no file");
+	str_printf(why_out, 512, "a memory: store cannot be restored; it has no file");
 	return ERR_FOREIGN;
 }
 

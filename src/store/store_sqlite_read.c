@@ -146,6 +146,17 @@ sql_conn_find(struct conn *conn, const struct store_feed *feed, struct str key, 
 	return OK;
 }
 
+static enum err
+copy_column(struct conn *conn, struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, struct str *out)
+{
+	struct str bytes = sql_column_str(stmt, at);
+
+	if (bytes.len > max)
+		return sql_engine_fail(conn->engine, ERR_CORRUPT, "a note is longer than one can be");
+	*out = arena_copy(arena, bytes);
+	return OK;
+}
+
 enum err
 sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct arena *arena, struct str *out)
 {
@@ -155,8 +166,7 @@ sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct 
 	sql_bind_text(stmt, 1, space);
 	sql_bind_blob(stmt, 2, name);
 	TRY(sql_conn_step(conn, stmt));
-	*out = arena_copy(arena, sql_column_str(stmt, 0));
-	return OK;
+	return copy_column(conn, stmt, 0, STORE_NOTE_MAX, arena, out);
 }
 
 /* ---- scans ---------------------------------------------------------------------------------- */
@@ -458,9 +468,8 @@ next_note(struct conn *conn, const char *space, struct str after, struct arena *
 	sql_bind_text(stmt, 1, space);
 	sql_bind_blob(stmt, 2, after);
 	TRY(sql_conn_step(conn, stmt));
-	*name_out = arena_copy(arena, sql_column_str(stmt, 0));
-	*note_out = arena_copy(arena, sql_column_str(stmt, 1));
-	return OK;
+	TRY(copy_column(conn, stmt, 0, STORE_NOTE_MAX, arena, name_out));
+	return copy_column(conn, stmt, 1, STORE_NOTE_MAX, arena, note_out);
 }
 
 enum err

@@ -89,10 +89,10 @@ static void
 test_client__that_is_not_valid_is_not_kept(void **state)
 {
 	struct bench *bench = bench_open();
-	struct client bad[8];
+	struct client bad[9];
 
 	(void)state;
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		bad[i] = client_with("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA");
 	bad[0].roles = STR("");
 	bad[1].roles = STR("   ");
@@ -102,7 +102,8 @@ test_client__that_is_not_valid_is_not_kept(void **state)
 	bad[5].id = (struct guid){ { 0 } };
 	bad[6].tenant = (struct guid){ { 0 } };
 	bad[7].since_s = -1;
-	for (size_t i = 0; i < 8; i++)
+	bad[8].since_s = INT64_MAX / 1000;
+	for (size_t i = 0; i < 9; i++)
 		if (put(bench, &bad[i]) != ERR_BAD_REQUEST)
 			fail_msg("client %zu was kept", i);
 	bench_close(bench);

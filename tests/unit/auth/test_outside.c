@@ -396,6 +396,32 @@ test_outside__discovery_names_keys_of_that_issuer_on_that_host(void **state)
 	abroad_close(abroad);
 }
 
+/* What fetches a document has room for a URL, not for all that a document may hold. */
+static void
+test_outside__a_url_of_keys_has_a_length(void **state)
+{
+	static char    document[(200 << 10) + 200];
+	struct abroad *abroad = abroad_open();
+	size_t         lens[] = { 8 << 10, (8 << 10) + 1, 200 << 10 };
+
+	(void)state;
+	abroad->row.jwks = STR_EMPTY;
+	abroad->row.discovery = STR("https://login.example/.well-known/openid-configuration");
+	for (size_t i = 0; i < 3; i++) {
+		int len = snprintf(document, sizeof(document),
+		                   "{\"issuer\":\"https://login.example/{tid}/v2.0\",\"jwks_uri\":\"https://login.example/%0*d\"}",
+		                   (int)(lens[i] - strlen("https://login.example/")), 1);
+
+		abroad->library.url[1] = abroad->row.discovery;
+		abroad->library.text[1] = str_of(document, (size_t)len);
+		abroad->library.fetches = 0;
+		abroad_gate(abroad);
+		auth_gate_refresh(abroad->gate);
+		assert_int_equal(abroad->library.fetches, i == 0 ? 2 : 1);
+	}
+	abroad_close(abroad);
+}
+
 /* ---- threads ------------------------------------------------------------------------------------------------------ */
 
 static void *
@@ -516,6 +542,7 @@ main(void)
 		cmocka_unit_test(test_outside__a_key_that_is_taken_back_takes_its_known_tokens_along),
 		cmocka_unit_test(test_outside__the_last_good_set_is_kept_for_a_day),
 		cmocka_unit_test(test_outside__discovery_names_keys_of_that_issuer_on_that_host),
+		cmocka_unit_test(test_outside__a_url_of_keys_has_a_length),
 		cmocka_unit_test(test_outside__sets_are_changed_under_many_readers),
 		cmocka_unit_test(test_outside__a_thread_fetches_and_ends),
 		cmocka_unit_test(test_outside__no_fetch_is_begun_when_it_ends),

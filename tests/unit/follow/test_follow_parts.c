@@ -70,6 +70,32 @@ test_wait__jitter_only_adds_and_at_most_a_quarter(void **state)
 	assert_int_equal(follow_wait_jitter(1, &entropy), 1);
 }
 
+/* ---- memory ---- */
+
+/* The largest page of the smallest items, and a link that must be unescaped: all of it fits where pages are read ahead. */
+static void
+test_page__no_page_takes_more_memory_than_a_page_may(void **state)
+{
+	struct arena      *arena = arena_open((size_t)24 << 20);
+	struct buf         body;
+	struct follow_page page;
+	struct str         why;
+
+	(void)state;
+	buf_open(&body, FOLLOW_PAGE_MAX);
+	buf_put(&body, STR("{\"value\":[{}"));
+	for (size_t i = 1; i < FOLLOW_PAGE_ITEMS_MAX; i++)
+		buf_put(&body, STR(",{}"));
+	buf_put(&body, STR("],\"@odata.nextLink\":\"\\/"));
+	while (body.len < FOLLOW_PAGE_MAX - 2)
+		buf_put_char(&body, 'x');
+	buf_put(&body, STR("\"}"));
+	assert_int_equal(buf_err(&body), OK);
+	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_UP_GARBLED);
+	buf_close(&body);
+	arena_close(&arena);
+}
+
 /* ---- links ---------------------------------------------------------------------------------- */
 
 static void
@@ -474,6 +500,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_page__no_page_takes_more_memory_than_a_page_may),
 		cmocka_unit_test(test_wait__reads_all_three_forms_of_retry_after),
 		cmocka_unit_test(test_wait__what_cannot_be_read_is_no_wish),
 		cmocka_unit_test(test_wait__own_pauses_double_and_end_at_a_minute),

@@ -291,6 +291,36 @@ test_store__the_arena_may_be_reset_inside_a_transaction(void **state)
 	assert_int_equal(item.seq, 100);
 }
 
+/* A page of what is found must fit into an answer, however large each item is. */
+static void
+test_store__a_find_stops_after_the_item_that_passes_the_limit(void **state)
+{
+	enum { ITEMS = 20 };
+	struct kit       *kit = *state;
+	char             *body = arena_take(kit->arena, STORE_BODY_MAX);
+	struct item       items[ITEMS];
+	struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
+	uint64_t          after = 0;
+	size_t            count, found = 0;
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		char id[8];
+
+		(void)snprintf(id, sizeof(id), "%u", i);
+		items[0] = (struct item){ .id = str_from_c(id), .key = STR("k"), .body = str_of(body, STORE_BODY_MAX) };
+		store_put(txn, &kit_feed, &items[0]);
+	}
+	assert_int_equal(store_commit(&txn), OK);
+	for (; found < ITEMS; found += count) {
+		arena_reset(kit->arena);
+		assert_int_equal(store_find(kit->store, &kit_feed, STR("k"), after, ITEMS, kit->arena, items, &count), OK);
+		assert_int_equal(count, 2);
+		assert_true(arena_used(kit->arena) <= 2 * STORE_BODY_MAX + 8192);
+		after = items[count - 1].seq;
+	}
+	assert_int_equal(found, ITEMS);
+}
+
 #define ON_BOTH(test)                                                                                                 \
 	{ #test " (sqlite)", test, begin_sqlite, kit_end, NULL }, { #test " (memory)", test, begin_memory, kit_end, NULL }
 
@@ -309,6 +339,7 @@ main(void)
 		ON_BOTH(test_store__a_purge_takes_the_oldest_and_raises_the_horizon),
 		ON_BOTH(test_store__pins_and_rewrites_need_a_live_item),
 		ON_BOTH(test_store__the_notes_generation_rises_with_committed_notes_only),
+		ON_BOTH(test_store__a_find_stops_after_the_item_that_passes_the_limit),
 		ON_BOTH(test_store__the_arena_may_be_reset_inside_a_transaction),
 	};
 
