@@ -2,6 +2,7 @@
 #include "cmd/lines.h"
 
 #include "auth/policy.h"
+#include "resource/values.h"
 #include "text/date.h"
 #include "text/json_read.h"
 #include "text/json_span.h"

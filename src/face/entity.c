@@ -126,6 +126,7 @@ entity_select_option(const struct resource *resource, uint32_t select, struct ar
 
 	for (size_t row = 0; row < resource->property_count; row++)
 		if (select >> row & 1)
-			names = arena_printf(arena, "%.*s%s%s", STR_ARG(names), names.len ? "," : "", resource->properties[row].name);
+			names = arena_printf(arena, "%.*s%s%s", STR_ARG(names), names.len ? "," : "",
+			                     resource->properties[row].name);
 	return names.len ? arena_printf(arena, "$select=%.*s", STR_ARG(names)) : STR_EMPTY;
 }

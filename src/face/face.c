@@ -72,8 +72,9 @@ is_offered(const struct row *row, const struct route *route)
 
 	if (row->kind != route->kind)
 		return false;
-	return !resource || ((row->act != face_create_item || resource->create) && (row->act != face_update_item || resource->update) &&
-	                     (row->act != face_remove_item || resource->remove));
+	return !resource ||
+	       ((row->act != face_create_item || resource->create) && (row->act != face_update_item || resource->update) &&
+	        (row->act != face_remove_item || resource->remove));
 }
 
 static const struct row *

@@ -49,7 +49,8 @@ read_options(struct call *call, struct reader *reader, uint32_t *select_out)
 	TRY(place_read(call, (enum token_function)resource->delta_function, true, reader));
 	if (!reader->has_token) {
 		TRY(query_allow(call, first, "with change tracking",
-		                "Ask for a page size with the field 'Prefer: odata.maxpagesize=N'; select properties with $select."));
+		                "Ask for a page size with the field 'Prefer: odata.maxpagesize=N'; select properties with "
+		                "$select."));
 		TRY(entity_select(call, resource, select_out));
 		return OK;
 	}

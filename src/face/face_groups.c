@@ -4,6 +4,7 @@
 #include "face/entity.h"
 #include "face/group.h"
 #include "resource/calendar.h"
+#include "resource/values.h"
 #include "text/json_write.h"
 
 #define GROUPS_MAX   100

@@ -14,6 +14,7 @@
 #include "face/group.h"
 #include "face/page.h"
 #include "text/uri.h"
+#include "resource/values.h"
 
 #define PAGE_DEFAULT      10             /* what Graph's own lists are seen to give */
 #define SKIP_MAX          1000000
@@ -63,7 +64,8 @@ read_list(struct call *call, struct list *list)
 	TRY(read_flag(call, OPTION_COUNT, &list->counted));
 	TRY(entity_select(call, call->route.resource, &list->select));
 	if (call->query.given[OPTION_FILTER] &&
-	    filter_read(call->route.resource, call->query.value[OPTION_FILTER], call->route.beta, call->arena, &list->filter, &why) != OK)
+	    filter_read(call->route.resource, call->query.value[OPTION_FILTER], call->route.beta, call->arena, &list->filter,
+	                &why) != OK)
 		return call_refuse(call, REFUSAL_OPTION, why);
 	list->ordered = call->query.given[OPTION_ORDERBY];
 	if (list->ordered && order_read(call->route.resource, call->query.value[OPTION_ORDERBY], call->route.beta, call->arena,

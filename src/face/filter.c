@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "face/filter.h"
 
+#include "resource/values.h"
+
 enum node { NODE_TEXT_IS, NODE_TEXT_STARTS, NODE_FLAG, NODE_NOT, NODE_AND, NODE_OR };
 
 struct filter {
@@ -273,7 +275,8 @@ read_or(struct reader *reader, const struct filter **filter_out)
 }
 
 enum err
-filter_read(const struct resource *resource, struct str text, bool beta, struct arena *arena, const struct filter **filter_out, struct str *why_out)
+filter_read(const struct resource *resource, struct str text, bool beta, struct arena *arena,
+            const struct filter **filter_out, struct str *why_out)
 {
 	struct reader        reader = { .resource = resource, .whole = text, .rest = text, .arena = arena, .beta = beta };
 	const struct filter *filter;

@@ -2,6 +2,7 @@
 #include "face/group.h"
 
 #include "resource/calendar.h"
+#include "resource/values.h"
 
 static const struct {
 	const char *class_id;

@@ -2,6 +2,7 @@
 #include "face/page.h"
 
 #include "face/entity.h"
+#include "resource/values.h"
 #include "text/json_write.h"
 
 static void

@@ -45,10 +45,10 @@ void calendar_require_default(struct store_txn *txn, const struct resource_ctx *
 
 /* Every row has a value. */
 struct str calendar_body(const struct values *calendar, struct arena *arena);
-size_t     calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
-                           struct str pieces_out[RESOURCE_PIECES_MAX]);
-bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena,
-                         struct values *calendar_out);
+size_t     calendar_pieces(const struct resource *resource, struct str body,
+                           const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX]);
+bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                         struct arena *arena, struct values *calendar_out);
 
 /* ---- names --------------------------------------------------------------------------------------------------- */
 

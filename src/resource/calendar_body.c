@@ -6,6 +6,7 @@
  * three bits say how many there are, the others how many rows the resource had beyond its first 18.
  */
 #include "resource/calendar.h"
+#include "resource/values.h"
 
 #define BODY_MARK  'C'
 #define HEAD_BYTES 2
@@ -32,7 +33,8 @@ row_count(struct str body)
 }
 
 bool
-calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena, struct values *calendar_out)
+calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
+              struct arena *arena, struct values *calendar_out)
 {
 	struct str json = body_json(body);
 
@@ -102,7 +104,8 @@ calendar_body(const struct values *calendar, struct arena *arena)
 }
 
 size_t
-calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX])
+calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                struct str pieces_out[RESOURCE_PIECES_MAX])
 {
 	struct str json = body_json(body);
 	size_t     cut_count = body.len > 1 ? (uint8_t)body.at[1] & CUTS_MAX : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calendar_write — making, changing and removing calendars: ids, the one default, names that are taken. */
 #include "resource/calendar.h"
+#include "resource/values.h"
 
 #include "crypt/seal.h"
 #include "text/b64.h"
@@ -236,7 +237,8 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 	if (values_is_null(&calendar, CALENDAR_CHANGE_KEY))
 		renew_change_key(txn, ctx, &calendar);
 	else    /* as it is meant, not as it was escaped: ETags are compared byte by byte */
-		values_set_text(&calendar, CALENDAR_CHANGE_KEY, values_text(&calendar, CALENDAR_CHANGE_KEY, ctx->arena), ctx->arena);
+		values_set_text(&calendar, CALENDAR_CHANGE_KEY, values_text(&calendar, CALENDAR_CHANGE_KEY, ctx->arena),
+		                ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, &item);
 	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
@@ -259,7 +261,8 @@ name_is_free(struct store_txn *txn, const struct resource_ctx *ctx, const struct
 {
 	struct item other;
 
-	return !store_txn_find(txn, &ctx->feed, values_folded(calendar, CALENDAR_NAME, ctx->arena), &other) || str_eq(other.id, id);
+	return !store_txn_find(txn, &ctx->feed, values_folded(calendar, CALENDAR_NAME, ctx->arena), &other) ||
+	       str_eq(other.id, id);
 }
 
 void

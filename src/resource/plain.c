@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plain — the stored form of a resource that needs none of its own: 'P', the number of its rows, the JSON text. */
-#include "resource/resource.h"
+#include "resource/values.h"
 
 #define BODY_MARK  'P'
 #define HEAD_BYTES 2

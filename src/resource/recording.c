@@ -26,6 +26,8 @@ check_url(struct str raw, struct str text, struct arena *arena)
 	return text.len == 0 ? "must not be empty" : NULL;
 }
 
+#define READ   RIGHT_MEETING_RECORDINGS_READ
+#define WRITE  RIGHT_RECORDINGS_WRITE
 #define NEEDED (PROPERTY_NOT_NULL | PROPERTY_NEEDED)
 #define ADD    PROPERTY_ADD
 
@@ -58,12 +60,12 @@ static const struct refused_member refused[] = {
 };
 
 static const struct resource_path paths[] = {
-	{ "onlineMeetings/getAllRecordings(*)", ROUTE_ALL_RECORDINGS, RIGHT_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
-	{ "onlineMeetings/getAllRecordings(*)/delta()", ROUTE_ALL_RECORDINGS_DELTA, RIGHT_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
-	{ "onlineMeetings/{meeting}/recordings", ROUTE_RECORDINGS, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
-	{ "onlineMeetings/{meeting}/recordings/delta()", ROUTE_RECORDINGS_DELTA, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
-	{ "onlineMeetings/{meeting}/recordings/{id}", ROUTE_RECORDING, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
-	{ "onlineMeetings/{meeting}/recordings/{id}/content", ROUTE_CONTENT, RIGHT_MEETING_RECORDINGS_READ, RIGHT_RECORDINGS_WRITE },
+	{ "onlineMeetings/getAllRecordings(*)", ROUTE_ALL_RECORDINGS, RIGHT_RECORDINGS_READ, WRITE },
+	{ "onlineMeetings/getAllRecordings(*)/delta()", ROUTE_ALL_RECORDINGS_DELTA, RIGHT_RECORDINGS_READ, WRITE },
+	{ "onlineMeetings/{meeting}/recordings", ROUTE_RECORDINGS, READ, WRITE },
+	{ "onlineMeetings/{meeting}/recordings/delta()", ROUTE_RECORDINGS_DELTA, READ, WRITE },
+	{ "onlineMeetings/{meeting}/recordings/{id}", ROUTE_RECORDING, READ, WRITE },
+	{ "onlineMeetings/{meeting}/recordings/{id}/content", ROUTE_CONTENT, READ, WRITE },
 	{ NULL, ROUTE_UNKNOWN, RIGHT_COUNT, RIGHT_COUNT },
 };
 

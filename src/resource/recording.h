@@ -44,8 +44,8 @@ struct str recording_body(const struct recording *recording, struct arena *arena
 size_t recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
                         struct str pieces_out[RESOURCE_PIECES_MAX]);
 enum err recording_content_of(struct str body, struct content_ref *ref_out);
-bool   recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena,
-                             struct values *values_out);
+bool   recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                             struct arena *arena, struct values *values_out);
 
 /* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------ */
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recording_body — a stored recording: 'R', version, flags, rows; then little-endian: created_ns:8 url_at:4 url_len:4; with content also
+ * recording_body — a stored recording: 'R', version, flags, rows; then little-endian: created_ns:8 url_at:4 url_len:4;
+ * with content also
  * id:16 sha256:32 size:8; then the JSON text.  `rows` says how many rows the resource had beyond its first 8.
  */
 #include "resource/recording.h"
+#include "resource/values.h"
 
 #define BODY_MARK     'R'
 #define BODY_VERSION  1
@@ -95,7 +97,8 @@ has_url_of_its_own(const struct recording *recording)
 }
 
 size_t
-recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX])
+recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                 struct str pieces_out[RESOURCE_PIECES_MAX])
 {
 	struct recording recording;
 
@@ -111,8 +114,8 @@ recording_pieces(const struct resource *resource, struct str body, const struct 
 }
 
 bool
-recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena,
-                      struct values *values_out)
+recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                      struct arena *arena, struct values *values_out)
 {
 	struct recording recording;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* recording_write — adding recordings and linking their content. */
 #include "resource/recording.h"
+#include "resource/values.h"
 
 #include "base/guid.h"
 #include "text/b64.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "resource/resource.h"
+#include "resource/values.h"
 
 #include "text/json_read.h"
 #include "text/json_span.h"

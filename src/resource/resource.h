@@ -7,71 +7,15 @@
  * that handles pages, cursors and feeds knows no resource by name.
  *
  * Descriptors are constant and shared by all threads.  docs/adding-a-resource.md says how to add one.
- *
- * A property's number is its row.  Numbers are part of stored bodies and of sealed state tokens ($select), so rows are
- * only ever added at the end.  A body that was stored before a row existed gets the row's initial value.
  */
 #pragma once
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "content/content.h"
+#include "resource/property.h"
 #include "store/store.h"
-
-#define RESOURCE_PROPERTIES_MAX 32               /* a selection is a bit mask of 32 bits */
-#define RESOURCE_COLUMNS_MAX    32
-#define RESOURCE_TEXT_MAX       1024             /* bytes of a string property without a limit of its own */
-
-/* ---- properties ---------------------------------------------------------------------------------------- */
-
-enum property_type {
-	TYPE_STRING, TYPE_BOOLEAN, TYPE_GUID, TYPE_MOMENT,
-	TYPE_ENUM,                               /* property.enumeration lists its members */
-	TYPE_ENUMS,                              /* an array of them, at most RESOURCE_ENUMS_MAX */
-	TYPE_OBJECT                              /* property.complex names the type */
-};
-
-#define RESOURCE_ENUMS_MAX 16
-
-enum property_flag {
-	PROPERTY_BETA     = 1 << 0,              /* absent from /v1.0 */
-	PROPERTY_NOT_NULL = 1 << 1,
-	PROPERTY_NEEDED   = 1 << 2,              /* an import must bring it */
-	PROPERTY_CREATE   = 1 << 3,              /* POST may set it */
-	PROPERTY_UPDATE   = 1 << 4,              /* PATCH may set it */
-	PROPERTY_FILTER   = 1 << 5,              /* $filter may name it */
-	PROPERTY_SORT     = 1 << 6,              /* $orderby may name it */
-	PROPERTY_ADD      = 1 << 7               /* a POST that only this server has may set it */
-};
-
-struct enumeration {
-	const char *name;                        /* "calendarColor", in the namespace microsoft.graph */
-	int         first;                       /* the value of the first member; the others follow by one */
-	const char *const *members;              /* ended by NULL */
-};
-
-/* NULL: the value is right.  Else what is wrong with it, to be read behind the property's name. */
-typedef const char *property_check_fn(struct str raw, struct str text, struct arena *arena);
-
-struct property {
-	const char               *name;
-	enum property_type        type;
-	unsigned                  flags;         /* of enum property_flag */
-	size_t                    bytes_max;     /* of a string; 0: RESOURCE_TEXT_MAX */
-	const char               *initial;       /* JSON when nothing else is said; NULL: null, or made when created */
-	const struct enumeration *enumeration;
-	const char               *complex;       /* "emailAddress" */
-	property_check_fn        *check;         /* beyond type and length; `text` is empty but for strings */
-	const char               *example;       /* a right value, where a message shows one; may be NULL */
-	/* Its columns in the SQL view: name and JSON path; ended by a NULL name.  NULL: it has none. */
-	const struct store_column *columns;
-	unsigned                  column_at;     /* where the view has the first of them, from 1; 0: behind the others */
-};
-
-/* A column that is named as its property. */
-#define COLUMN(name) ((const struct store_column[]){ { name, name }, { NULL, NULL } })
 
 /* ---- rights ---------------------------------------------------------------------------------------------- */
 
@@ -246,53 +190,3 @@ void   resource_plain_put_import(const struct resource *resource, struct store_t
 
 /* The property's row, letter case ignored; property_count if there is none, or none in that version. */
 size_t resource_find_property(const struct resource *resource, struct str name, bool beta);
-/* "Edm.String", "graph.calendarColor", "Collection(graph.x)": the type as $metadata writes it. */
-struct str property_edm_type(const struct property *property, struct arena *arena);
-
-/* ---- values: an object taken apart by the descriptor's rows ------------------------------------------------ */
-
-struct values {
-	struct str raw[RESOURCE_PROPERTIES_MAX]; /* JSON as it was written; empty: not there */
-	struct str unknown;                      /* members of no row: ,"x":1,"y":2 */
-	struct str first_unknown;                /* the name of the first of them */
-};
-
-/*
- * Takes an object apart that json_read() has accepted, and checks each value of a row.  Control information (names
- * with '@') is dropped.  ERR_BAD_REQUEST with a sentence in *why_out.
- */
-enum err resource_read(const struct resource *resource, struct str json, struct arena *arena,
-                       struct values *values_out, struct str *why_out) MUST_CHECK;
-/* The same, and everything an import needs is there. */
-enum err resource_read_import(const struct resource *resource, struct str json, struct arena *arena,
-                              struct values *values_out, struct str *why_out) MUST_CHECK;
-/* The same for POST and PATCH: no member may be unknown. */
-enum err resource_read_body(const struct resource *resource, struct str json, struct arena *arena,
-                            struct values *values_out, struct str *why_out) MUST_CHECK;
-
-/*
- * The members of an object that resource_put_object() wrote when the resource had `count` rows, as views into it.  Rows
- * that came later get what an import had brought under their names, else their initial values.  False: it is not such
- * an object, and every value is empty.
- */
-bool resource_read_stored(const struct resource *resource, struct str json, size_t count, struct arena *arena,
-                          struct values *values_out);
-
-bool       values_flag(const struct values *values, size_t row);
-bool       values_is_null(const struct values *values, size_t row);      /* or not there */
-/* Empty when it is no string. */
-struct str values_text(const struct values *values, size_t row, struct arena *arena);
-/* The text as it is compared: the letter case of A–Z aside. */
-struct str values_folded(const struct values *values, size_t row, struct arena *arena);
-struct str resource_fold(struct str text, struct arena *arena);
-void       values_set_text(struct values *values, size_t row, struct str text, struct arena *arena);
-void       values_set_flag(struct values *values, size_t row, bool value);
-/* The initial values of all rows that have one and no value yet. */
-void       values_fill(struct values *values, const struct resource *resource);
-
-/*
- * The object, rows in order, then what is unknown.  `starts_out`, if not NULL, gets the offset of each row's name, and
- * at property_count that of what follows the last row.  A row without a value is null.
- */
-void resource_put_object(struct buf *buf, const struct resource *resource, const struct values *values,
-                         size_t *starts_out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* values — reading, checking and writing the properties of a resource, row by row. */
-#include "resource/resource.h"
+#include "resource/values.h"
 #include "text/date.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
@@ -108,8 +108,8 @@ check_unknown(const struct resource *resource, struct str name, struct arena *ar
 		                    resource->name);
 	for (const struct refused_member *refused = resource->refused; refused && refused->name; refused++)
 		if (str_eq(name, str_from_c(refused->name)))
-			return arena_printf(arena, "'%s' does not belong in %s %s; %s", refused->name, resource->article, resource->name,
-			                    refused->why);
+			return arena_printf(arena, "'%s' does not belong in %s %s; %s", refused->name, resource->article,
+			                    resource->name, refused->why);
 	return STR_EMPTY;
 }
 

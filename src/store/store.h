@@ -35,6 +35,7 @@
 #include "base/guid.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "store/store_view.h"
 
 #define STORE_ID_MAX    1024                     /* bytes of an item id */
 #define STORE_KEY_MAX   1024                     /* bytes of an item's second key */
@@ -46,11 +47,10 @@
 struct store;
 struct store_txn;
 struct store_scan;
-
 struct store_feed {                              /* names a feed; compared whole, always */
 	struct guid tenant;
 	struct guid owner;
-	uint8_t     collection;                  /* feed/collection.h gives the meaning */
+	uint8_t     collection;                  /* resource.number */
 };
 
 enum item_life { ITEM_LIVE, ITEM_REMOVED };
@@ -80,17 +80,6 @@ struct store_mark {                              /* what is true of a feed in on
 enum store_access {
 	STORE_SERVE,                             /* read and write: takes the lock, checks the witness */
 	STORE_LOOK                               /* read only, beside any writer; begin gives ERR_NOT_ALLOWED */
-};
-
-/* An SQL view of followed items: scope, id, the columns, value.  The names are the program's own and need no quotes. */
-struct store_column {
-	const char *name, *path;                 /* a JSON path below the item: "owner.name" */
-};
-
-struct store_view {
-	const char                *name;         /* also the resource of its scopes: "calendars" */
-	const char                *odata_type;   /* items of this type are shown in any scope */
-	const struct store_column *columns;      /* ended by a NULL name */
 };
 
 struct store_conf {

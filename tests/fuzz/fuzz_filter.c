@@ -3,6 +3,7 @@
 #include "face/accept.h"
 #include "face/filter.h"
 #include "resource/calendar.h"
+#include "resource/values.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

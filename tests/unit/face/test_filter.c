@@ -9,6 +9,7 @@
 
 #include "face/filter.h"
 #include "resource/calendar.h"
+#include "resource/values.h"
 
 static struct arena *arena;
 
@@ -41,7 +42,8 @@ is_refused(const char *text)
 {
 	const struct filter *filter = NULL;
 	struct str           why = STR_EMPTY;
-	bool                 refused = filter_read(&resource_calendar, str_from_c(text), false, arena, &filter, &why) == ERR_BAD_REQUEST;
+	enum err             err = filter_read(&resource_calendar, str_from_c(text), false, arena, &filter, &why);
+	bool                 refused = err == ERR_BAD_REQUEST;
 
 	assert_true(refused == (why.len > 0) && refused == !filter);
 	return refused;
@@ -132,7 +134,8 @@ test_order__is_by_name_only(void **state)
 	assert_int_equal(order_read(&resource_calendar, STR("name asc"), false, arena, &row, &descending, &why), OK);
 	assert_false(descending);
 	assert_int_equal(order_read(&resource_calendar, STR(""), false, arena, &row, &descending, &why), ERR_BAD_REQUEST);
-	assert_int_equal(order_read(&resource_calendar, STR("name desc asc"), false, arena, &row, &descending, &why), ERR_BAD_REQUEST);
+	assert_int_equal(order_read(&resource_calendar, STR("name desc asc"), false, arena, &row, &descending, &why),
+	                 ERR_BAD_REQUEST);
 	assert_int_equal(order_read(&resource_calendar, STR("name,id"), false, arena, &row, &descending, &why), ERR_BAD_REQUEST);
 }
 
