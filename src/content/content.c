@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "content/content_dir.h"
 #include "crypt/digest.h"
 
@@ -218,16 +219,18 @@ content_write_err(const struct content_write *write)
 static enum err
 make_durable(struct content_write *write)
 {
-	char name[CONTENT_NAME_LEN + 1];
-	int  dir = content_dir_fd(write->content);
+	char     name[CONTENT_NAME_LEN + 1];
+	int      dir = content_dir_fd(write->content);
+	enum err err;
 
-	if (fsync(write->fd) != 0)
-		return err_of_write();
 	blob_name(write->id, name);
-	if (renameat(dir, write->name, dir, name) != 0)
-		return err_of_write();
-	memcpy(write->name, name, sizeof(name));
-	return fsync(dir) == 0 ? OK : err_of_write();
+	if (file_publish(write->fd, dir, write->name, name)) {
+		memcpy(write->name, name, sizeof(name));
+		return OK;
+	}
+	err = err_of_write();
+	(void)unlinkat(dir, name, 0);
+	return err;
 }
 
 enum err

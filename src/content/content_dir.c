@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 static enum err
 fail(const char *path, char why_out[256])
 {
@@ -33,6 +35,7 @@ open_scratch(struct content *content, char why_out[256])
 	if (!mkdtemp(content->path))
 		return fail(content->path, why_out);
 	content->scratch = true;
+	content->is_durable = true;
 	content->fd = open_folder(content->path);
 	return content->fd >= 0 ? OK : fail(content->path, why_out);
 }
@@ -107,36 +110,20 @@ content_dir_fd(struct content *content)
 	return content->fd;
 }
 
-/* The folder's own entry must last as well, or its files are lost with it. */
-static enum err
-sync_parent(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char       *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-	int         fd;
-	enum err    err;
-
-	MUST(parent);
-	fd = open_folder(parent);
-	free(parent);
-	if (fd < 0)
-		return ERR_IO;
-	err = fsync(fd) == 0 ? OK : ERR_IO;
-	(void)close(fd);
-	return err;
-}
-
 enum err
 content_dir_make(struct content *content)
 {
-	if (content_dir_fd(content) >= 0)
+	if (content->is_durable)
 		return OK;
 	if (!content->create)
 		return ERR_IO;
 	if (mkdir(content->path, 0700) != 0 && errno != EEXIST)
 		return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
-	TRY(sync_parent(content->path));
-	return content_dir_fd(content) >= 0 ? OK : ERR_IO;
+	/* Its name must last as well, or its files are lost with it; whoever made it may have been killed just then. */
+	if (!file_sync_folder_of(AT_FDCWD, content->path) || content_dir_fd(content) < 0)
+		return ERR_IO;
+	content->is_durable = true;
+	return OK;
 }
 
 static int

@@ -15,6 +15,7 @@ struct content {
 	_Atomic int           fd;
 	char                 *path;
 	bool                  create, scratch;
+	_Atomic bool          is_durable;        /* its name: files may be made in it */
 	uint64_t              free_min, size_max;
 	const struct entropy *entropy;
 };

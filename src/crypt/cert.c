@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "crypt/cert_make.h"
 #include "crypt/pkey.h"
 #include "crypt/seal.h"
@@ -49,17 +50,9 @@ close_pair(struct pair *pair)
 }
 
 static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
-
-static void
 close_folder(struct folder *folder)
 {
-	close_fd(&folder->fd);           /* and with it goes the lock */
+	file_close(&folder->fd);         /* and with it goes the lock */
 }
 
 static void
@@ -101,29 +94,18 @@ fail_errno(const struct folder *folder, const char *what, const char *name)
 
 /* ---- the folder ---- */
 
-/* Best effort: the folder's own entry, which its parent holds, is made durable too. */
-static void
-sync_parent(const struct folder *folder)
-{
-	AUTO(close_fd) int parent = openat(folder->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (parent >= 0)
-		(void)fsync(parent);
-}
-
 static enum err
 open_folder(struct folder *folder)
 {
 	struct stat info;
-	bool        made = mkdir(folder->path, 0700) == 0;
 
-	if (!made && errno != EEXIST)
+	if (mkdir(folder->path, 0700) != 0 && errno != EEXIST)
 		return fail_errno(folder, "make", "");
 	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder->fd < 0)
 		return fail_errno(folder, "open", "");
-	if (made)
-		sync_parent(folder);
+	if (!file_sync_folder_of(AT_FDCWD, folder->path))
+		return fail_errno(folder, "sync the folder of", "");
 	if (fstat(folder->fd, &info) != 0)
 		return fail_errno(folder, "look at", "");
 	if (info.st_mode & S_IWOTH)
@@ -159,8 +141,8 @@ read_all(const struct folder *folder, const char *name, int fd, struct buf *text
 static enum err
 read_file(const struct folder *folder, const char *name, bool secret, struct buf *text)
 {
-	AUTO(close_fd) int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat        info;
+	AUTO(file_close) int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat          info;
 
 	if (fd < 0 && errno == ENOENT)
 		return ERR_NOT_FOUND;
@@ -173,25 +155,11 @@ read_file(const struct folder *folder, const char *name, bool secret, struct buf
 	return read_all(folder, name, fd, text);
 }
 
-static bool
-write_all(int fd, struct str text)
-{
-	while (text.len > 0) {
-		ssize_t put = write(fd, text.at, text.len);
-
-		if (put < 0 && errno != EINTR)
-			return false;
-		if (put > 0)
-			text = str_skip(text, (size_t)put);
-	}
-	return true;
-}
-
 static enum err
 write_file(const struct folder *folder, const char *name, struct str text, mode_t mode)
 {
-	AUTO(close_fd) int fd = -1;
-	char               new_name[32];
+	AUTO(file_close) int fd = -1;
+	char                 new_name[32];
 
 	str_printf(new_name, sizeof(new_name), ".%s.new", name);
 	if (unlinkat(folder->fd, new_name, 0) != 0 && errno != ENOENT)   /* of a run that was killed */
@@ -199,12 +167,8 @@ write_file(const struct folder *folder, const char *name, struct str text, mode_
 	fd = openat(folder->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_errno(folder, "make", new_name);
-	if (!write_all(fd, text) || fchmod(fd, mode) != 0 || fsync(fd) != 0)
-		return fail_errno(folder, "write", new_name);
-	if (renameat(folder->fd, new_name, folder->fd, name) != 0)
-		return fail_errno(folder, "rename", new_name);
-	if (fsync(folder->fd) != 0)
-		return fail_errno(folder, "write", "");
+	if (!file_write(fd, text) || fchmod(fd, mode) != 0 || !file_publish(fd, folder->fd, new_name, name))
+		return fail_errno(folder, "write", name);
 	return OK;
 }
 

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "crypt/digest.h"
 #include "follow/follow_link.h"
 #include "follow/follow_secrets.h"
@@ -36,14 +36,6 @@ struct content {
 	int                               dir_fd;
 	char                             *why;
 };
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
 
 static enum err
 folder_fault(struct content *content)
@@ -213,7 +205,7 @@ open_part(struct content *content)
 
 	if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &ours) != 0 ||
 	                fstatat(content->dir_fd, content->part, &named, 0) != 0 || named.st_ino != ours.st_ino)) {
-		close_fd(&fd);
+		file_close(&fd);
 		errno = EBUSY;
 	}
 	return fd;
@@ -222,8 +214,7 @@ open_part(struct content *content)
 static enum replica_content_state
 publish(struct content *content, int fd)
 {
-	if (fsync(fd) != 0 || renameat(content->dir_fd, content->part, content->dir_fd, content->whole) != 0 ||
-	    fsync(content->dir_fd) != 0)
+	if (!file_publish(fd, content->dir_fd, content->part, content->whole))
 		return refuse_file(content);
 	content->tally->fetched++;
 	return REPLICA_CONTENT_DONE;
@@ -257,7 +248,7 @@ keep_part(struct content *content, const struct follow_save *ask, const struct f
 static void
 fetch(struct content *content, struct follow_save *ask, struct replica_content *known)
 {
-	AUTO(close_fd) int  fd = open_part(content);
+	AUTO(file_close) int  fd = open_part(content);
 	struct follow_saved saved = { 0 };
 	enum err            err;
 
@@ -358,9 +349,7 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 {
 	AUTO(arena_close) struct arena *lasting = arena_open((size_t)256 << 10);
 	AUTO(arena_close) struct arena *arena = arena_open(ITEM_ARENA_MAX);
-	size_t                          path_size = strlen(conf->dir) + 1;
-	char                           *path = memcpy(arena_take_raw(arena, path_size), conf->dir, path_size);
-	AUTO(close_fd) int              dir_fd = -1, above_fd = -1;
+	AUTO(file_close) int              dir_fd = -1;
 	struct content content = { .conf = conf, .replica = replica, .tally = tally_out, .arena = arena, .why = why_out };
 	const char    *why_not;
 
@@ -368,9 +357,8 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 	why_out[0] = '\0';
 	TRY(replica_get_scope(replica, sid, lasting, &content.scope));
 	MUST(follow_origin_of(content.scope.url, &content.origin, &why_not));
-	/* A new folder's name is on the disk, too: else a power cut takes it with all that is in it. */
-	above_fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (mkdir(conf->dir, 0700) == 0 ? fsync(above_fd) != 0 : errno != EEXIST)
+	/* The folder's name must be durable, also when a killed run has made it: else a power cut takes all that is in it. */
+	if ((mkdir(conf->dir, 0700) != 0 && errno != EEXIST) || !file_sync_folder_of(AT_FDCWD, conf->dir))
 		return folder_fault(&content);
 	dir_fd = open(conf->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
