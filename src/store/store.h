@@ -47,6 +47,7 @@
 struct store;
 struct store_txn;
 struct store_scan;
+
 struct store_feed {                              /* names a feed; compared whole, always */
 	struct guid tenant;
 	struct guid owner;
