@@ -17,6 +17,7 @@
 #include "auth/directory.h"
 #include "auth/issuer.h"
 #include "base/buf.h"
+#include "resource/resource.h"
 
 struct caller {
 	struct guid tenant;
@@ -103,24 +104,8 @@ struct auth_stats {
 };
 struct auth_stats auth_gate_stats(struct auth_gate *gate);
 
-/* ---- rights: one table (rights.c), the documentation is printed from it --------------------------- */
+/* ---- rights: the rows of the resources; the documentation is printed from them --------------------------- */
 
-enum right {
-	RIGHT_CALENDARS_READ,            /* list, get, delta */
-	RIGHT_CALENDARS_WRITE,           /* create, update, delete */
-	RIGHT_RECORDINGS_READ,
-	RIGHT_RECORDINGS_WRITE,
-	RIGHT_MEETING_RECORDINGS_READ,   /* of one meeting: list, get, delta, content */
-	RIGHT_OWN_RECORDINGS_READ,       /* by the organizer, where delegated use is switched on */
-	RIGHT_COUNT
-};
-
-struct right_row {
-	enum right         right;
-	const char        *calls;        /* for people */
-	const char *const *delegated;    /* NULL-ended; least privileged first; empty: not supported */
-	const char *const *application;
-};
 const struct right_row *right_row(enum right right);
 
 bool caller_has(const struct caller *caller, const char *grant);         /* exact, case-insensitive as Graph's are */

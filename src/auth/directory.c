@@ -18,6 +18,7 @@
 #include "auth/notes.h"
 #include "auth/policy.h"
 #include "crypt/sign.h"
+#include "resource/resource.h"
 #include "text/date.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
@@ -30,10 +31,19 @@
 #define USER_NOTE_MAX ((size_t)3 * UPN_MAX * 6 + 256)
 #define UPN_NAME_MAX  (sizeof(struct guid) + UPN_MAX)
 
-/* The feeds a user can own; numbers as in feed/collection.h, which is above this room. */
-static const uint8_t collections[] = { 1, 2 };
-
 /* ---- values ------------------------------------------------------------------------------------ */
+
+struct str
+user_name(const struct user *user)
+{
+	return user->display_name.len ? user->display_name : user->upn;
+}
+
+struct str
+user_address(const struct user *user)
+{
+	return user->mail.len ? user->mail : user->upn;
+}
 
 static bool
 has_control(struct str text)
@@ -290,10 +300,11 @@ directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena
 
 	if (!directory_txn_find_owner(txn, id, arena, &user))
 		return false;
-	for (size_t i = 0; i < sizeof(collections); i++) {
-		struct store_feed feed = { user.tenant, *id, collections[i] };
+	for (const struct resource *const *resource = resources; *resource; resource++) {
+		struct store_feed feed = { user.tenant, *id, (*resource)->number };
 
-		store_drop_feed(txn, &feed);
+		if (feed.collection > 0)
+			store_drop_feed(txn, &feed);
 	}
 	policy_forget_user(txn, &user.tenant, id);
 	store_remove_note(txn, SPACE_UPN, upn_name(&user.tenant, user.upn, arena));

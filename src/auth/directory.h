@@ -18,6 +18,10 @@ struct user {
 	struct str  mail;                /* may be empty */
 };
 
+/* What others see: the display name and the address, or the UPN in their place. */
+struct str user_name(const struct user *user);
+struct str user_address(const struct user *user);
+
 #define UPN_MAX 256                      /* bytes of a UPN, display name, mail address */
 
 /*

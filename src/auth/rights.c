@@ -1,46 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/auth.h"
 
-/* Microsoft's own names, so tokens and consent pages look alike; the one of ours is said to be so. */
-static const struct right_row rows[RIGHT_COUNT] = {
-	[RIGHT_CALENDARS_READ] = {
-		RIGHT_CALENDARS_READ, "list, get and delta of calendars",
-		(const char *const[]){ "Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite", NULL },
-		(const char *const[]){ "Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read",
-		                       "Calendars.ReadWrite", NULL },
-	},
-	[RIGHT_CALENDARS_WRITE] = {
-		RIGHT_CALENDARS_WRITE, "create, update and delete of calendars",
-		(const char *const[]){ "Calendars.ReadWrite", NULL },
-		(const char *const[]){ "Calendars.ReadWrite", NULL },
-	},
-	[RIGHT_RECORDINGS_READ] = {
-		RIGHT_RECORDINGS_READ, "all recordings of an organizer, and their delta",
-		(const char *const[]){ NULL },
-		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
-	},
-	[RIGHT_RECORDINGS_WRITE] = {
-		RIGHT_RECORDINGS_WRITE, "adding recordings (Tidemark's own; Graph has no such call)",
-		(const char *const[]){ NULL },
-		(const char *const[]){ "OnlineMeetingRecording.ReadWrite.All", NULL },
-	},
-	[RIGHT_MEETING_RECORDINGS_READ] = {
-		RIGHT_MEETING_RECORDINGS_READ, "list, get, delta and content of one meeting's recordings",
-		(const char *const[]){ NULL },
-		(const char *const[]){ "OnlineMeetingRecording.Read.All", "OnlineMeetingRecording.Read.Chat", NULL },
-	},
-	[RIGHT_OWN_RECORDINGS_READ] = {
-		RIGHT_OWN_RECORDINGS_READ, "one's own recordings, where delegated use is switched on",
-		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
-		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
-	},
-};
-
 const struct right_row *
 right_row(enum right right)
 {
-	MUST(right < RIGHT_COUNT);
-	return &rows[right];
+	const struct right_row *row = NULL;
+
+	for (const struct resource *const *resource = resources; *resource && !row; resource++)
+		for (const struct right_row *at = (*resource)->rights; at && at->calls && !row; at++)
+			row = at->right == right ? at : NULL;
+	MUST(row != NULL);
+	return row;
 }
 
 bool

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/check_bodies.h"
 
-#include "face/calendar.h"
-#include "face/recording.h"
-#include "feed/collection.h"
+#include "resource/resource.h"
 
 #define PAGE_ROWS   1000
 #define ARENA_BYTES ((size_t)64 << 20)
@@ -14,18 +12,6 @@ struct check {
 	store_fault_fn *found;
 	void           *ctx;
 };
-
-static bool
-is_sound(const struct store_feed *feed, const struct item *item, struct arena *arena)
-{
-	struct recording recording;
-
-	if (feed->collection == COLLECTION_CALENDARS)
-		return calendar_body_is_sound(item->body, item->id, arena);
-	if (feed->collection == COLLECTION_RECORDINGS)
-		return recording_read(item->body, &recording);
-	return true;
-}
 
 /* One page from *after on; *more_out says whether there may be another. */
 static enum err
@@ -39,7 +25,7 @@ check_page(struct check *check, const struct store_feed *feed, uint64_t *after, 
 
 	for (; store_scan_next(scan, &item); rows++) {
 		*after = item.seq;
-		if (!is_sound(feed, &item, check->arena))
+		if (!resource_body_is_sound(resource_of_feed(feed), item.body, item.id, check->arena))
 			check->found(check->ctx, arena_printf(check->arena, "%.*s: the body of item '%.*s' is damaged",
 			                                      STR_ARG(feed_name(feed, check->arena)), STR_ARG(item.id)));
 		arena_reset(check->arena);

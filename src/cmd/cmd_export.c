@@ -174,12 +174,12 @@ static int
 put_one_feed(struct export *export, struct str name)
 {
 	struct guid       owner;
-	enum collection   collection;
+	const struct resource *resource;
 	struct user       user;
 	struct store_feed feed;
 	enum err          err;
 
-	if (!feed_name_parse(name, &owner, &collection))
+	if (!feed_name_parse(name, &owner, &resource))
 		return cmd_usage(export->run, "--feed: \"%.*s\" is not users/GUID/calendars or users/GUID/recordings",
 		                 STR_ARG(name));
 	err = directory_find_owner(export->store, &owner, export->arena, &user);
@@ -189,7 +189,7 @@ put_one_feed(struct export *export, struct str name)
 	if (err != OK)
 		return failed(export, err);
 	line_put_user(out_buf(export->run->out), &user, &export->tenant);
-	feed = (struct store_feed){ user.tenant, owner, (uint8_t)collection };
+	feed = (struct store_feed){ user.tenant, owner, resource->number };
 	err = put_feed(export, &feed);
 	return err == OK ? EXIT_DONE : failed(export, err);
 }

@@ -6,6 +6,7 @@ static const struct cmd_option options[] = {
 	{ "man", "PAGE", "print that manual page (mdoc): a command, or tidemark.conf", false },
 	{ "pages", NULL, "list the manual pages there are", false },
 	{ "permissions", NULL, "print which permission each call needs, as Markdown", false },
+	{ "properties", NULL, "print the properties of each resource, as Markdown", false },
 	{ "completion", NULL, "print a completion for bash", false },
 	{ 0 },
 };
@@ -41,6 +42,10 @@ run_help(struct cmd_run *run)
 	}
 	if (cmd_has(run, "permissions")) {
 		help_permissions(run->out);
+		return EXIT_DONE;
+	}
+	if (cmd_has(run, "properties")) {
+		help_properties(run->out);
 		return EXIT_DONE;
 	}
 	if (run->arg_count == 0) {

@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-#include "face/recording.h"
-#include "feed/collection.h"
+#include "resource/resource.h"
 
 #define PAGE 1000
 
@@ -39,23 +38,25 @@ take_page(const struct walk *walk, const struct store_feed *feed, uint64_t *afte
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 20);
 	struct store_range       range = { .after = *after, .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true };
 	struct store_scan       *scan = store_scan_open(walk->store, feed, &range, arena);
-	struct recording         recording;
+	struct content_ref       ref;
 	struct item              item;
 	unsigned                 count = 0;
+	enum err                 err;
 
 	while (store_scan_next(scan, &item)) {
 		*after = item.seq;
 		count++;
-		/* Of a recording that cannot be read nobody knows what it needs. */
-		if (!recording_read(item.body, &recording)) {
+		err = resource_of_feed(feed)->content_of(item.body, &ref);
+		/* Of an item that cannot be read nobody knows what it needs. */
+		if (err == ERR_CORRUPT) {
 			store_scan_abort(&scan);
 			return ERR_CORRUPT;
 		}
-		if (!recording.has_content)
+		if (err != OK)
 			continue;
-		add(walk->refs, &recording.content);
+		add(walk->refs, &ref);
 		if (walk->each)
-			walk->each(walk->ctx, feed, item.id, &recording.content);
+			walk->each(walk->ctx, feed, item.id, &ref);
 	}
 	*more_out = count == PAGE;
 	return store_scan_close(&scan);
@@ -72,7 +73,7 @@ content_refs_open(struct store *store, content_ref_fn *each, void *ctx, struct c
 	*refs_out = (struct content_refs){ 0 };
 	while ((err = store_next_feed(store, &feed, &next, &mark)) == OK) {
 		uint64_t after = 0;
-		bool     more = next.collection == COLLECTION_RECORDINGS;
+		bool     more = resource_of_feed(&next)->content_of != NULL;
 
 		feed = next;
 		while (more)

@@ -3,6 +3,7 @@
 
 
 #include "follow/follow_content.h"
+#include "resource/resource.h"
 #include "text/date.h"
 #include "text/uri.h"
 
@@ -156,6 +157,7 @@ open_replica(struct following *following, const char *scratch_path)
 {
 	struct cmd_run   *run = following->run;
 	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE), .access = STORE_SERVE, .create = true,
+		                   .views = resource_views(run->arena),
 		                   .page_bytes = PAGE_BYTES, .clock = run->clock, .entropy = run->entropy };
 	char              why[512];
 	enum err          err;
@@ -479,7 +481,7 @@ following_verdict(struct following *following)
 static int
 open_existing(struct cmd_run *run, enum store_access access, struct replica **replica_out)
 {
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE), .access = access,
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE), .access = access, .views = resource_views(run->arena),
 		                   .clock = run->clock, .entropy = run->entropy };
 	char              why[512];
 	enum err          err = replica_open(&conf, replica_out, why);

@@ -23,5 +23,6 @@ bool man_page(struct out *out, struct str name);         /* also without section
 
 void complete_bash(struct out *out);
 
+void help_properties(struct out *out);                   /* docs/properties.md, from the descriptors */
 void help_permissions(struct out *out);                  /* docs/permissions.md, from the table of rights */
 void permissions_warn(struct str grants);                /* a word about those of the names that are likely mistyped */

@@ -10,7 +10,6 @@
 
 #include "cmd/content_dir.h"
 #include "cmd/lines.h"
-#include "face/recording.h"
 #include "text/json_span.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
@@ -121,8 +120,7 @@ import_content_check(struct import_content *files, struct str line, struct str *
 static bool
 known_content(struct import_content *files, const struct line_op *op, struct content_ref *ref_out)
 {
-	struct recording  recording;
-	struct store_feed feed = { .owner = op->owner, .collection = (uint8_t)op->collection };
+	struct store_feed feed = { .owner = op->owner, .collection = op->resource->number };
 	struct user       owner;
 	struct item       item;
 	struct str        raw, id;
@@ -131,11 +129,8 @@ known_content(struct import_content *files, const struct line_op *op, struct con
 	    directory_find_owner(files->store, &op->owner, files->arena, &owner) != OK)
 		return false;
 	feed.tenant = owner.tenant;
-	if (store_get(files->store, &feed, id, files->arena, &item) != OK || !recording_read(item.body, &recording) ||
-	    !recording.has_content)
-		return false;
-	*ref_out = recording.content;
-	return true;
+	return store_get(files->store, &feed, id, files->arena, &item) == OK &&
+	       op->resource->content_of(item.body, ref_out) == OK;
 }
 
 /* The same file, given again: the recording keeps what it has. */

@@ -2,8 +2,7 @@
 #include "cmd/lines.h"
 
 #include "auth/policy.h"
-#include "face/calendar.h"
-#include "face/recording.h"
+#include "resource/values.h"
 #include "text/date.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
@@ -129,7 +128,7 @@ parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
 	struct str feed;
 
 	TRY(need_text(parse, root, "feed", &feed));
-	if (!feed_name_parse(feed, &op->owner, &op->collection))
+	if (!feed_name_parse(feed, &op->owner, &op->resource))
 		return bad(parse, arena_printf(parse->arena, "\"%.*s\" is not a feed: users/<guid>/calendars or "
 		                                             "users/<guid>/recordings",
 		                               STR_ARG(str_cut(feed, WORD_SHOWN))));
@@ -146,7 +145,7 @@ parse_content(struct parse *parse, const struct json *root, struct line_op *op)
 
 	if (!content && !json_member(root, "contentFile"))
 		return OK;
-	if (op->collection != COLLECTION_RECORDINGS)
+	if (!op->resource->content_of)
 		return bad(parse, STR("only a recording has content; \"contentFile\" does not belong here"));
 	if (!content)
 		return need_text(parse, root, "contentFile", &op->content_file);
@@ -166,6 +165,7 @@ parse_put(struct parse *parse, const struct json *root, struct line_op *op)
 {
 	const struct json *value = json_member(root, "value");
 	const struct json *id = json_member(value, "id");
+	struct values      values;
 	struct str         text;
 
 	TRY(check_members(parse, root, STR("op feed value contentFile content"), "a put line"));
@@ -177,13 +177,7 @@ parse_put(struct parse *parse, const struct json *root, struct line_op *op)
 		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
 	MUST(json_span_member(parse->text, STR("value"), &op->value));
 	op->kind = LINE_PUT;
-	switch (op->collection) {
-	case COLLECTION_CALENDARS:
-		return calendar_check_import(op->value, parse->arena, &parse->why);
-	case COLLECTION_RECORDINGS:
-		return recording_check_import(op->value, parse->arena, &parse->why);
-	}
-	return bad(parse, STR("nothing can be put into that feed"));
+	return resource_read_import(op->resource, op->value, parse->arena, &values, &parse->why);
 }
 
 static enum err
@@ -416,17 +410,19 @@ apply_user(struct store_txn *txn, struct line_target *target, const struct line_
 static void
 apply_put(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
 {
-	struct calendar_ctx ctx = { .owner = &target->owner, .entropy = target->entropy, .arena = target->line_arena };
-	struct str          why = STR_EMPTY;
+	struct resource_ctx ctx = {
+		.feed = { target->owner.tenant, op->owner, op->resource->number },
+		.owner_name = user_name(&target->owner),
+		.owner_address = user_address(&target->owner),
+		.entropy = target->entropy,
+		.arena = target->line_arena,
+	};
+	struct str why = STR_EMPTY;
 
-	ctx.feed = (struct store_feed){ target->owner.tenant, op->owner, (uint8_t)op->collection };
-	if (op->collection == COLLECTION_CALENDARS)
-		calendar_put_import(txn, &ctx, op->value, &why);
-	else if (op->has_content && target->content && !content_has(target->content, &op->content))
+	if (op->has_content && target->content && !content_has(target->content, &op->content))
 		refuse(txn, ERR_BAD_REQUEST, STR("its content is not in the folder of recordings; import the file again"), &why);
 	else
-		recording_put_with_content(txn, &ctx.feed, target->entropy, op->value, op->has_content ? &op->content : NULL,
-		                           target->line_arena, &why);
+		op->resource->put_import(op->resource, txn, &ctx, op->value, op->has_content ? &op->content : NULL, &why);
 	if (why.len > 0)
 		*why_out = arena_copy(target->txn_arena, why);
 }
@@ -488,7 +484,7 @@ line_apply(struct store_txn *txn, struct line_target *target, const struct line_
 	case LINE_REMOVE:
 		if (!find_owner(txn, target, &op->owner, why_out))
 			return;
-		feed = (struct store_feed){ target->owner.tenant, op->owner, (uint8_t)op->collection };
+		feed = (struct store_feed){ target->owner.tenant, op->owner, op->resource->number };
 		if (store_remove(txn, &feed, op->id))
 			counts->removed++;
 		else
@@ -569,8 +565,7 @@ void
 line_put_item(struct buf *buf, const struct store_feed *feed, const struct item *item, struct arena *arena)
 {
 	struct str      name = feed_name(feed, arena);
-	struct str      value = feed->collection == COLLECTION_CALENDARS ? calendar_json(item->body, true, arena)
-	                                                                 : recording_json(item->body);
+	struct str      value = resource_json(resource_of_feed(feed), item->body, arena);
 	struct json_out json;
 
 	json_out_open(&json, buf);
@@ -669,7 +664,7 @@ line_put_with_content(struct buf *buf, const struct line_op *op, const struct co
 	content_hex(content->id, CONTENT_ID_BYTES, id);
 	content_hex(content->sha256, CONTENT_HASH_BYTES, hash);
 	buf_printf(buf, "{\"op\":\"put\",\"feed\":\"users/%.*s/%s\",\"value\":", GUID_TEXT_LEN, owner,
-	           collection_name(op->collection));
+	           op->resource->collection);
 	buf_put(buf, op->value);
 	buf_put(buf, STR(",\"content\":"));
 	json_out_open(&json, buf);

@@ -22,7 +22,7 @@
 #include "auth/directory.h"
 #include "base/buf.h"
 #include "content/content.h"
-#include "feed/collection.h"
+#include "resource/resource.h"
 #include "store/store.h"
 
 #define LINE_BYTES_MAX  ((size_t)1 << 20)
@@ -39,7 +39,7 @@ struct line_op {
 	struct client   client;          /* LINE_CLIENT; LINE_REMOVE_CLIENT has the id alone */
 	bool            has_tenant;
 	struct guid     owner;           /* LINE_PUT, LINE_REMOVE: whose feed */
-	enum collection collection;
+	const struct resource *resource;
 	struct str      value;           /* LINE_PUT: the very bytes */
 	struct str      id;              /* LINE_REMOVE */
 	struct str      content_file;    /* LINE_PUT of a recording; empty if none */

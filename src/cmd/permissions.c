@@ -61,7 +61,7 @@ help_permissions(struct out *out)
 {
 	out_put(out, STR("# Permissions\n\n"
 	                 "Made by `tidemark help --permissions` from the table the server itself decides by "
-	                 "(`src/auth/rights.c`);\na test compares the two. One of the permissions named is enough; the "
+	                 "(`rights` in `src/resource/`);\na test compares the two. One of the permissions named is enough; the "
 	                 "least privileged stands first.\n\n"
 	                 "| call | delegated (`scp`): the signed-in user's own data | application (`roles`): any user of "
 	                 "the tenant |\n|---|---|---|\n"));

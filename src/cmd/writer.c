@@ -7,6 +7,7 @@
 #include "cmd/control_client.h"
 #include "crypt/seal.h"
 #include "text/json_read.h"
+#include "resource/resource.h"
 
 #define LOCAL_BATCH_MAX  ((size_t)8 << 20)
 #define REMOTE_BATCH_MAX ((size_t)1 << 20)
@@ -56,6 +57,7 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
 		                   .access = STORE_SERVE,
 		                   .create = opening->create,
+		                   .views = resource_views(run->arena),
 		                   .clock = run->clock,
 		                   .entropy = run->entropy,
 		                   .log = opening->log };

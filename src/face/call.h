@@ -40,7 +40,7 @@ struct call {
 	enum refusal           refusal;          /* REFUSAL_NONE while all is well */
 	struct str             detail;           /* the message; the row's own if empty */
 	bool                   may_restart;      /* a 410 says where a new round begins (place_restart_url()) … */
-	uint32_t               restart_select;   /* … which selects what this one did; 0: everything */
+	struct str             restart_options;  /* … with these options: "$select=id,name"; may be empty */
 	struct str             base_url;         /* once it is known */
 	const char            *inner_code;       /* a code for innerError; NULL for none */
 	struct str             link_path;        /* the path of links; empty: the request's own */
@@ -82,11 +82,11 @@ enum err call_read_body(struct call *call) MUST_CHECK;
 
 /* The last step: one function per row of the table in face.c. */
 enum err face_delta(struct call *call) MUST_CHECK;
-enum err face_list_calendars(struct call *call) MUST_CHECK;
-enum err face_get_calendar(struct call *call) MUST_CHECK;
-enum err face_create_calendar(struct call *call) MUST_CHECK;
-enum err face_update_calendar(struct call *call) MUST_CHECK;
-enum err face_remove_calendar(struct call *call) MUST_CHECK;
+enum err face_list(struct call *call) MUST_CHECK;
+enum err face_get_item(struct call *call) MUST_CHECK;
+enum err face_create_item(struct call *call) MUST_CHECK;
+enum err face_update_item(struct call *call) MUST_CHECK;
+enum err face_remove_item(struct call *call) MUST_CHECK;
 enum err face_get_default(struct call *call) MUST_CHECK;
 enum err face_list_groups(struct call *call) MUST_CHECK;
 enum err face_get_group(struct call *call) MUST_CHECK;
@@ -122,5 +122,7 @@ void call_audit(const struct call *call);
 /* The same, written when those lines are. */
 void call_audit_with_others(const struct call *call, struct log_lines *lines);
 
-/* Gives the mailbox its default calendar if it has never had one. */
-enum err face_ensure_calendars(struct call *call) MUST_CHECK;
+/* What the owner has who never had anything of the resource: the default calendar of a new mailbox. */
+enum err call_ensure(struct call *call) MUST_CHECK;
+/* There is no item of that id, or it could not be an id at all. */
+enum err refuse_no_item(struct call *call, struct str id) MUST_CHECK;

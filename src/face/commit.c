@@ -16,10 +16,10 @@ commit_takes(const struct http_req *req)
 	if (route_parse(req->path, req->arena, &route) != OK)
 		return false;
 	switch (route.kind) {
-	case ROUTE_CALENDARS:
+	case ROUTE_COLLECTION:
 		return req->method == HTTP_POST;
 	/* Without an id it is for the default calendar, which may have to be made and then read. */
-	case ROUTE_CALENDAR:
+	case ROUTE_ITEM:
 		return (req->method == HTTP_PATCH || req->method == HTTP_DELETE) && route.id.len > 0;
 	case ROUTE_PERMANENT_DELETE:
 		return req->method == HTTP_POST && route.id.len > 0;

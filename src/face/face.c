@@ -10,7 +10,7 @@
 #include "face/commit.h"
 #include "face/fields.h"
 #include "face/page.h"
-#include "feed/collection.h"
+#include "resource/resource.h"
 #include "text/uri.h"
 
 #define BODY_MAX        ((size_t)1 << 20)
@@ -24,37 +24,36 @@
 struct row {
 	enum route_kind  kind;
 	enum http_method method;
-	enum right       right;
 	enum err (*act)(struct call *call);
 };
 
 static const struct row rows[] = {
-	{ ROUTE_CALENDARS_DELTA,  HTTP_GET,    RIGHT_CALENDARS_READ,  face_delta },
-	{ ROUTE_CALENDARS,        HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_calendars },
-	{ ROUTE_CALENDARS,        HTTP_POST,   RIGHT_CALENDARS_WRITE, face_create_calendar },
-	{ ROUTE_CALENDAR,         HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_calendar },
-	{ ROUTE_CALENDAR,         HTTP_PATCH,  RIGHT_CALENDARS_WRITE, face_update_calendar },
-	{ ROUTE_CALENDAR,         HTTP_DELETE, RIGHT_CALENDARS_WRITE, face_remove_calendar },
-	{ ROUTE_DEFAULT_CALENDAR, HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_default },
-	{ ROUTE_DEFAULT_CALENDAR, HTTP_PATCH,  RIGHT_CALENDARS_WRITE, face_update_calendar },
-	{ ROUTE_DEFAULT_CALENDAR, HTTP_DELETE, RIGHT_CALENDARS_WRITE, face_remove_calendar },
-	{ ROUTE_PERMANENT_DELETE, HTTP_POST,   RIGHT_CALENDARS_WRITE, face_remove_calendar },
-	{ ROUTE_GROUPS,           HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_groups },
-	{ ROUTE_GROUP,            HTTP_GET,    RIGHT_CALENDARS_READ,  face_get_group },
-	{ ROUTE_GROUP_CALENDARS,  HTTP_GET,    RIGHT_CALENDARS_READ,  face_list_calendars },
-	{ ROUTE_ALL_RECORDINGS,       HTTP_GET,  RIGHT_RECORDINGS_READ,         face_all_recordings },
-	{ ROUTE_ALL_RECORDINGS_DELTA, HTTP_GET,  RIGHT_RECORDINGS_READ,         face_all_recordings_delta },
-	{ ROUTE_RECORDINGS_DELTA,     HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_meeting_delta },
-	{ ROUTE_RECORDINGS,           HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_list_recordings },
-	{ ROUTE_RECORDINGS,           HTTP_POST, RIGHT_RECORDINGS_WRITE,        face_create_recording },
-	{ ROUTE_RECORDING,            HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_get_recording },
-	{ ROUTE_CONTENT,              HTTP_GET,  RIGHT_MEETING_RECORDINGS_READ, face_get_content },
-	{ ROUTE_CONTENT,              HTTP_PUT,  RIGHT_RECORDINGS_WRITE,        face_put_content },
-	/* each of its requests is authorised on its own */
-	{ ROUTE_BATCH,            HTTP_POST,   RIGHT_COUNT,           face_batch },
-	/* open to everybody */
-	{ ROUTE_METADATA,         HTTP_GET,    RIGHT_COUNT,           face_metadata },
-	{ ROUTE_SERVICE,          HTTP_GET,    RIGHT_COUNT,           face_service },
+	{ ROUTE_DELTA,                HTTP_GET,    face_delta },
+	{ ROUTE_COLLECTION,           HTTP_GET,    face_list },
+	{ ROUTE_COLLECTION,           HTTP_POST,   face_create_item },
+	{ ROUTE_ITEM,                 HTTP_GET,    face_get_item },
+	{ ROUTE_ITEM,                 HTTP_PATCH,  face_update_item },
+	{ ROUTE_ITEM,                 HTTP_DELETE, face_remove_item },
+	{ ROUTE_DEFAULT_ITEM,         HTTP_GET,    face_get_default },
+	{ ROUTE_DEFAULT_ITEM,         HTTP_PATCH,  face_update_item },
+	{ ROUTE_DEFAULT_ITEM,         HTTP_DELETE, face_remove_item },
+	{ ROUTE_PERMANENT_DELETE,     HTTP_POST,   face_remove_item },
+	{ ROUTE_GROUPS,               HTTP_GET,    face_list_groups },
+	{ ROUTE_GROUP,                HTTP_GET,    face_get_group },
+	{ ROUTE_GROUP_CALENDARS,      HTTP_GET,    face_list },
+	{ ROUTE_ALL_RECORDINGS,       HTTP_GET,    face_all_recordings },
+	{ ROUTE_ALL_RECORDINGS_DELTA, HTTP_GET,    face_all_recordings_delta },
+	{ ROUTE_RECORDINGS_DELTA,     HTTP_GET,    face_meeting_delta },
+	{ ROUTE_RECORDINGS,           HTTP_GET,    face_list_recordings },
+	{ ROUTE_RECORDINGS,           HTTP_POST,   face_create_recording },
+	{ ROUTE_RECORDING,            HTTP_GET,    face_get_recording },
+	{ ROUTE_CONTENT,              HTTP_GET,    face_get_content },
+	{ ROUTE_CONTENT,              HTTP_PUT,    face_put_content },
+	/* Each of its requests is authorised on its own. */
+	{ ROUTE_BATCH,                HTTP_POST,   face_batch },
+	/* Open to everybody. */
+	{ ROUTE_METADATA,             HTTP_GET,    face_metadata },
+	{ ROUTE_SERVICE,              HTTP_GET,    face_service },
 };
 
 static const char *const method_names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "" };
@@ -65,23 +64,42 @@ acting_method(enum http_method method)
 	return method == HTTP_HEAD ? HTTP_GET : method;
 }
 
+/* Is this row's call there for that resource? */
+static bool
+is_offered(const struct row *row, const struct route *route)
+{
+	const struct resource *resource = route->resource;
+
+	if (row->kind != route->kind)
+		return false;
+	return !resource ||
+	       ((row->act != face_create_item || resource->create) && (row->act != face_update_item || resource->update) &&
+	        (row->act != face_remove_item || resource->remove));
+}
+
 static const struct row *
-find_row(enum route_kind kind, enum http_method method)
+find_row(const struct route *route, enum http_method method)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].kind == kind && rows[i].method == acting_method(method))
+		if (is_offered(&rows[i], route) && rows[i].method == acting_method(method))
 			return &rows[i];
 	return NULL;
 }
 
+static enum right
+right_of(const struct call *call)
+{
+	return acting_method(call->req->method) == HTTP_GET ? call->route.read : call->route.write;
+}
+
 /* "GET, HEAD, POST": what the thing at this path understands. */
 static struct str
-allowed_methods(enum route_kind kind, struct arena *arena)
+allowed_methods(const struct route *route, struct arena *arena)
 {
 	struct str list = STR_EMPTY;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].kind == kind)
+		if (is_offered(&rows[i], route))
 			list = arena_printf(arena, "%.*s%s%s%s", STR_ARG(list), list.len ? ", " : "",
 			                    method_names[rows[i].method], rows[i].method == HTTP_GET ? ", HEAD" : "");
 	return list;
@@ -158,11 +176,11 @@ choose_row(struct call *call, const struct row **row_out)
 		return call_refuse(call, REFUSAL_UNKNOWN_SEGMENT,
 		                   arena_printf(call->arena, "Resource not found for the segment '%.*s'.",
 		                                STR_ARG(str_cut(call->route.unknown, 128))));
-	*row_out = find_row(call->route.kind, call->req->method);
+	*row_out = find_row(&call->route, call->req->method);
 	if (*row_out)
 		return OK;
 	if (call->resp)
-		http_resp_field(call->resp, "Allow", allowed_methods(call->route.kind, call->arena));
+		http_resp_field(call->resp, "Allow", allowed_methods(&call->route, call->arena));
 	return call_refuse(call, REFUSAL_METHOD, STR_EMPTY);
 }
 
@@ -242,7 +260,7 @@ check_policy(struct call *call)
 static enum right
 right_needed(const struct call *call, enum right right)
 {
-	bool reads_recordings = route_is_recordings(&call->route) && right != RIGHT_RECORDINGS_WRITE;
+	bool reads_recordings = call->route.resource == &resource_recording && right != RIGHT_RECORDINGS_WRITE;
 
 	return reads_recordings && !call->caller.is_app && call->face->parts.recordings_delegated ? RIGHT_OWN_RECORDINGS_READ
 	                                                                                          : right;
@@ -261,17 +279,17 @@ call_authorise_recordings(struct call *call, enum right right, bool meeting)
 	TRY(err);
 	if (call->caller.is_app && (meeting || (right == RIGHT_RECORDINGS_READ && parts->policy_organizer_wide)))
 		TRY(check_policy(call));
-	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, COLLECTION_RECORDINGS };
+	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, resource_recording.number };
 	return OK;
 }
 
 enum err
 call_authorise(struct call *call, enum right right)
 {
-	if (route_is_recordings(&call->route))
+	if (call->route.resource == &resource_recording)
 		return call_authorise_recordings(call, right, right == RIGHT_MEETING_RECORDINGS_READ);
 	TRY(find_owner(call, right));
-	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, COLLECTION_CALENDARS };
+	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, call->route.resource->number };
 	return OK;
 }
 
@@ -299,7 +317,7 @@ walk(struct call *call)
 
 	TRY(find_route(call));
 	if (call->req->method == HTTP_OPTIONS) {
-		fields_answer_options(call, allowed_methods(call->route.kind, call->arena));
+		fields_answer_options(call, allowed_methods(&call->route, call->arena));
 		return OK;
 	}
 	if (call->req->authority.len == 0 && call->face->parts.public_url.len == 0)
@@ -310,8 +328,8 @@ walk(struct call *call)
 		TRY(call_identify(call));
 	TRY(choose_row(call, &row));
 	TRY(check_inner(call));
-	if (row->right != RIGHT_COUNT)
-		TRY(call_authorise(call, row->right));
+	if (right_of(call) != RIGHT_COUNT)
+		TRY(call_authorise(call, right_of(call)));
 	TRY(query_read(call));
 	TRY(accept_read(call, form_of(call->route.kind)));
 	TRY(row->act(call));
@@ -444,7 +462,7 @@ face_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 	}
 	/* A bearer is judged before others wait for the answer.  Nobody else sends us a body, nor is told to go on. */
 	plan_out->early = !is_known(face, req) || route_parse(req->path, req->arena, &route) != OK ||
-	                  !find_row(route.kind, req->method);
+	                  !find_row(&route, req->method);
 	if (plan_out->early)
 		return;
 	plan_out->grouped = commit_takes(req);
@@ -543,12 +561,12 @@ face_explain(struct face *face, const struct http_req *req, face_told_fn *told, 
 	told(ctx, "caller", true, caller_shown(&call->caller, call->arena));
 	if (!told_step(call, told, ctx, "call", choose_row(call, &row), STR("is served")))
 		return false;
-	if (row->right == RIGHT_COUNT) {
+	if (right_of(call) == RIGHT_COUNT) {
 		told(ctx, "needs", true, STR("nothing more: each request of a batch is judged by itself"));
 		return true;
 	}
-	told(ctx, "needs", true, right_shown(&call->caller, right_needed(call, row->right), call->arena));
-	return told_step(call, told, ctx, "permission", call_authorise(call, row->right), STR("granted, for this owner"));
+	told(ctx, "needs", true, right_shown(&call->caller, right_needed(call, right_of(call)), call->arena));
+	return told_step(call, told, ctx, "permission", call_authorise(call, right_of(call)), STR("granted, for this owner"));
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 
 #include "face/call.h"
 #include "face/range.h"
-#include "face/recording.h"
+#include "resource/recording.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
 /* A file may be replaced between the look at the item and the opening of the file: then look again. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* face_delta — GET …/calendars/delta: the sentence this program exists to say. */
+/* face_delta — GET …/delta of a resource: the sentence this program exists to say. */
 #include "face/call.h"
+#include "face/entity.h"
 #include "face/fields.h"
 #include "face/page.h"
 #include "face/place.h"
 
-/* A mailbox nobody has touched yet gets its default calendar before it is read. */
+/* An owner nobody has touched yet gets what every owner has before it is read. */
 static enum err
 open_feed(struct call *call, const struct reader *reader, uint32_t limit, struct feed_page *feed_out)
 {
@@ -19,7 +20,7 @@ open_feed(struct call *call, const struct reader *reader, uint32_t limit, struct
 	if (store_scan_mark(feed_out->scan)->exists)
 		return OK;
 	feed_abort(feed_out);
-	TRY(face_ensure_calendars(call));
+	TRY(call_ensure(call));
 	return open_page(feed_out, store, &call->feed, from, limit, call->arena);
 }
 
@@ -38,22 +39,59 @@ tell(struct call *call, const struct reader *reader, uint32_t limit, struct page
 	return feed_close(&feed, rest_out);
 }
 
+/* The options of the round's first request: from the token, or from the request itself. */
+static enum err
+read_options(struct call *call, struct reader *reader, uint32_t *select_out)
+{
+	static const enum option first[] = { OPTION_SELECT, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
+	const struct resource   *resource = call->route.resource;
+
+	TRY(place_read(call, (enum token_function)resource->delta_function, true, reader));
+	if (!reader->has_token) {
+		TRY(query_allow(call, first, "with change tracking",
+		                "Ask for a page size with the field 'Prefer: odata.maxpagesize=N'; select properties with "
+		                "$select."));
+		TRY(entity_select(call, resource, select_out));
+		return OK;
+	}
+	if (!entity_read_options(reader->options, select_out))
+		return ERR_BAD_TOKEN;
+	call->restart_options = entity_select_option(resource, *select_out, call->arena);
+	return OK;
+}
+
+static struct str
+link_of(const struct call *call, const struct place *rest, uint32_t select)
+{
+	return place_link(call, (enum token_function)call->route.resource->delta_function, rest,
+	                  entity_write_options(select, call->arena));
+}
+
+/* "Collection(calendar)" */
+static struct str
+context_of(const struct call *call)
+{
+	struct str type = str_from_c(call->route.resource->odata_type);
+
+	return arena_printf(call->arena, "Collection(%.*s)", STR_ARG(str_skip(type, sizeof("#microsoft.graph.") - 1)));
+}
+
 enum err
 face_delta(struct call *call)
 {
-	uint32_t      limit = call->query.page_size ? call->query.page_size : PAGE_SIZE_DEFAULT;
+	uint32_t      limit = call->query.page_size ? call->query.page_size : PAGE_SIZE_DEFAULT, select = 0;
 	struct reader reader;
 	struct place  rest;
 	struct page   page;
 
 	call->may_restart = true;
-	TRY(place_read(call, TOKEN_CALENDARS_DELTA, &reader));
-	page_open(&page, call, STR("Collection(calendar)"), reader.select);
+	TRY(read_options(call, &reader, &select));
+	page_open(&page, call, call->route.resource, context_of(call), select);
 	if (reader.from_now)
 		rest = reader.place;
 	else
 		TRY(tell(call, &reader, limit, &page, &rest));
-	page_close(&page, place_link_name(&rest), place_link(call, TOKEN_CALENDARS_DELTA, &rest, reader.select));
+	page_close(&page, place_link_name(&rest), link_of(call, &rest, select));
 
 	if (call->query.page_size)
 		fields_note_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)limit));

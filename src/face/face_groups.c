@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* face_groups — calendar groups, read only: they are what the calendars say (group.h). */
-#include "face/calendar.h"
 #include "face/call.h"
 #include "face/entity.h"
 #include "face/group.h"
+#include "resource/calendar.h"
+#include "resource/values.h"
 #include "text/json_write.h"
 
 #define GROUPS_MAX   100
@@ -50,9 +51,9 @@ collect(struct call *call, struct groups *groups, bool *exists_out)
 	*exists_out = store_scan_mark(scan)->exists;
 	add(groups, &group, call->arena);
 	while (store_scan_next(scan, &item)) {
-		struct calendar calendar;
+		struct values calendar;
 
-		if (!calendar_read_body(item.body, &calendar))
+		if (!resource_calendar.read(&resource_calendar, item.body, NULL, scratch, &calendar))
 			continue;
 		group = group_of(call, &calendar, scratch);
 		add(groups, &group, call->arena);
@@ -71,7 +72,7 @@ read_groups(struct call *call, struct groups *groups)
 	TRY(collect(call, groups, &exists));
 	if (exists)
 		return OK;
-	TRY(face_ensure_calendars(call));
+	TRY(call_ensure(call));
 	return collect(call, groups, &exists);
 }
 
@@ -88,7 +89,7 @@ put_text(struct json_out *out, struct str name, struct str text)
 static void
 put_group(const struct call *call, struct json_out *out, const struct group *group)
 {
-	struct str url = entity_url(call, "calendarGroups", group->id);
+	struct str url = entity_url(call, "users('{owner}@{tenant}')/calendarGroups('{id}')", &(struct item){ .id = group->id });
 
 	if (call->accept.level == LEVEL_FULL) {
 		json_put_member(out, STR("@odata.type"), STR("#microsoft.graph.calendarGroup"));
@@ -104,7 +105,7 @@ put_group(const struct call *call, struct json_out *out, const struct group *gro
 static void
 open_answer(struct call *call, struct json_out *out, const char *tail)
 {
-	struct str version = call_version_url(call), context = entity_context(call, tail);
+	struct str version = call_version_url(call), context = entity_context(call, "calendarGroups", tail);
 
 	json_out_open(out, http_resp_body(call->resp));
 	json_put_object(out);
@@ -119,7 +120,7 @@ face_list_groups(struct call *call)
 	struct json_out out;
 
 	TRY(read_groups(call, groups));
-	open_answer(call, &out, "calendarGroups");
+	open_answer(call, &out, "");
 	json_put_name(&out, STR("value"));
 	json_put_array(&out);
 	for (size_t i = 0; i < groups->count; i++) {
@@ -142,10 +143,10 @@ face_get_group(struct call *call)
 	for (size_t i = 0; i < groups->count; i++) {
 		if (!str_eq(groups->at[i].id, call->route.group))
 			continue;
-		open_answer(call, &out, "calendarGroups/$entity");
+		open_answer(call, &out, "/$entity");
 		put_group(call, &out, &groups->at[i]);
 		json_end_object(&out);
 		return OK;
 	}
-	return call_refuse(call, calendar_id_is_shaped(call->route.group) ? REFUSAL_NO_ITEM : REFUSAL_MALFORMED_ID, STR_EMPTY);
+	return refuse_no_item(call, call->route.group);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * face_list — GET …/calendars, of a mailbox or of one calendar group: filtered, ordered, counted, in pages.
+ * face_list — GET of a collection, or of the calendars of one group: filtered, ordered, counted, in pages.
  *
- * The plain list costs what its page costs.  A filter, a count or a group looks at every calendar of the
- * mailbox, one at a time; an order keeps what it has found until all have been seen, up to a bound.
+ * The plain list costs what its page costs.  A filter, a count or a group looks at every item of the
+ * feed, one at a time; an order keeps what it has found until all have been seen, up to a bound.
  */
 #include <stdlib.h>
 
-#include "face/calendar.h"
 #include "face/call.h"
 #include "face/entity.h"
 #include "face/fields.h"
@@ -15,6 +14,7 @@
 #include "face/group.h"
 #include "face/page.h"
 #include "text/uri.h"
+#include "resource/values.h"
 
 #define PAGE_DEFAULT      10             /* what Graph's own lists are seen to give */
 #define SKIP_MAX          1000000
@@ -28,6 +28,7 @@ struct list {
 	uint32_t             select;
 	const struct filter *filter;     /* NULL: all */
 	bool                 ordered, descending, counted;
+	size_t               order;      /* the row it is ordered by */
 	struct arena        *scratch;    /* for one calendar at a time */
 	struct item         *items;      /* ordered: what was found */
 	size_t               count, bytes;
@@ -56,18 +57,20 @@ read_list(struct call *call, struct list *list)
 	uint64_t   size = call->query.page_size ? call->query.page_size : PAGE_DEFAULT;
 	struct str why = STR_EMPTY;
 
-	TRY(query_allow(call, known, "on the list of calendars",
-	            "Use $select, $top, $skip, $count, $filter and $orderby; calendars have nothing to expand or search."));
+	TRY(query_allow(call, known, "on this list",
+	            "Use $select, $top, $skip, $count, $filter and $orderby; there is nothing to expand or search."));
 	TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, size, &list->top));
 	TRY(query_number(call, OPTION_SKIP, 0, SKIP_MAX, 0, &list->skip));
 	TRY(read_flag(call, OPTION_COUNT, &list->counted));
-	TRY(entity_select(call, &list->select));
+	TRY(entity_select(call, call->route.resource, &list->select));
 	if (call->query.given[OPTION_FILTER] &&
-	    filter_read(call->query.value[OPTION_FILTER], call->route.beta, call->arena, &list->filter, &why) != OK)
+	    filter_read(call->route.resource, call->query.value[OPTION_FILTER], call->route.beta, call->arena, &list->filter,
+	                &why) != OK)
 		return call_refuse(call, REFUSAL_OPTION, why);
 	list->ordered = call->query.given[OPTION_ORDERBY];
-	if (list->ordered && order_read(call->query.value[OPTION_ORDERBY], &list->descending) != OK)
-		return call_refuse(call, REFUSAL_OPTION, STR("$orderby is 'name', 'name asc' or 'name desc'."));
+	if (list->ordered && order_read(call->route.resource, call->query.value[OPTION_ORDERBY], call->route.beta, call->arena,
+	                                &list->order, &list->descending, &why) != OK)
+		return call_refuse(call, REFUSAL_OPTION, why);
 	if (call->query.page_size && !call->query.given[OPTION_TOP])
 		fields_note_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)call->query.page_size));
 	return OK;
@@ -103,24 +106,18 @@ next_link(const struct call *call, uint64_t skip)
 static bool
 belongs(const struct call *call, const struct list *list, const struct item *item)
 {
-	struct calendar calendar;
-	bool            in;
+	struct values values;
+	bool          in;
 
 	if (!list->filter && call->route.kind != ROUTE_GROUP_CALENDARS)
 		return true;
-	if (!calendar_read_body(item->body, &calendar))
+	if (!call->route.resource->read(call->route.resource, item->body, NULL, list->scratch, &values))
 		return false;
-	in = !list->filter || filter_holds(list->filter, item->key, &calendar);
+	in = !list->filter || filter_holds(list->filter, &values, list->scratch);
 	if (in && call->route.kind == ROUTE_GROUP_CALENDARS)
-		in = str_eq(group_of(call, &calendar, list->scratch).id, call->route.group);
+		in = str_eq(group_of(call, &values, list->scratch).id, call->route.group);
 	arena_reset(list->scratch);
 	return in;
-}
-
-static void
-put_item(const struct call *call, struct page *page, const struct item *item)
-{
-	page_put_entity(page, entity_url(call, "calendars", item->id), item->body);
 }
 
 static bool
@@ -143,8 +140,23 @@ take_as_found(const struct call *call, struct list *list, struct store_scan *sca
 		if (page_is_full(list, page))
 			list->more = true;
 		else
-			put_item(call, page, &item);
+			page_put_entity(page, &item);
 	}
+}
+
+/* What an item is ordered by, as bytes to compare. */
+static struct str
+order_of(const struct call *call, const struct list *list, const struct item *item)
+{
+	struct values values;
+
+	if (list->order == call->route.resource->key)
+		return item->key;
+	if (!call->route.resource->read(call->route.resource, item->body, NULL, list->scratch, &values))
+		return STR_EMPTY;
+	return call->route.resource->properties[list->order].type == TYPE_BOOLEAN
+	               ? values.raw[list->order]
+	               : values_folded(&values, list->order, list->scratch);
 }
 
 static enum err
@@ -157,10 +169,10 @@ keep(struct call *call, struct list *list, const struct item *item)
 		TRY(call_hold(call, HELD_STEP));
 	if (list->count == ORDERED_MAX || list->bytes > ORDERED_BYTES_MAX)
 		return call_refuse(call, REFUSAL_OPTION,
-		                   STR("There are too many calendars to be ordered; narrow them down by $filter."));
+		                   STR("There are too many items to be ordered; narrow them down by $filter."));
 	list->items[list->count++] = (struct item){
 		.id = arena_copy(call->arena, item->id),
-		.key = arena_copy(call->arena, item->key),
+		.key = arena_copy(call->arena, order_of(call, list, item)),
 		.body = arena_copy(call->arena, item->body),
 	};
 	return OK;
@@ -190,7 +202,7 @@ take_ordered(struct call *call, struct list *list, struct store_scan *scan, stru
 		if (page_is_full(list, page))
 			list->more = true;
 		else
-			put_item(call, page, &list->items[list->descending ? list->count - 1 - i : i]);
+			page_put_entity(page, &list->items[list->descending ? list->count - 1 - i : i]);
 	}
 	return OK;
 }
@@ -206,7 +218,7 @@ list_page(struct call *call, struct list *list)
 		store_scan_open(call->face->parts.store, &call->feed, &range, call->arena);
 	struct page page;
 
-	page_open(&page, call, entity_context(call, "calendars"), list->select);
+	page_open(&page, call, call->route.resource, entity_context(call, call->route.resource->collection, ""), list->select);
 	list->exists = store_scan_mark(scan)->exists;
 	if (list->ordered)
 		TRY(take_ordered(call, list, scan, &page));
@@ -235,8 +247,7 @@ check_group(struct call *call)
 	err = list_page(call, &all);
 	buf_cut(http_resp_body(call->resp), 0);
 	if (err == OK && all.found == 0)
-		return call_refuse(call, calendar_id_is_shaped(call->route.group) ? REFUSAL_NO_ITEM : REFUSAL_MALFORMED_ID,
-		                   STR_EMPTY);
+		return refuse_no_item(call, call->route.group);
 	return err;
 }
 
@@ -246,13 +257,13 @@ answer_list(struct call *call, struct list *list)
 	TRY(list_page(call, list));
 	if (list->exists)
 		return OK;
-	TRY(face_ensure_calendars(call));
+	TRY(call_ensure(call));
 	buf_cut(http_resp_body(call->resp), 0);
 	return list_page(call, list);
 }
 
 enum err
-face_list_calendars(struct call *call)
+face_list(struct call *call)
 {
 	struct list list = { 0 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* face_meta — what is served, said in OData's own terms: $metadata (CSDL 4.0) and the service document. */
 #include "face/call.h"
-#include "face/shape.h"
+#include "resource/resource.h"
 #include "text/json_write.h"
 
-/* The lines before calendar's properties, which come from their own table, and those after. */
-static const char *const head[] = {
+/* What the descriptors do not say: the frame, types of parts, and what leads to the resources. */
+static const char *const start[] = {
 	"<?xml version=\"1.0\" encoding=\"utf-8\"?>",
 	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">",
 	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Core.V1.xml\">",
@@ -16,25 +16,10 @@ static const char *const head[] = {
 	"</edmx:Reference>",
 	"<edmx:DataServices>",
 	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
-	"<EnumType Name=\"calendarColor\">",
-	"<Member Name=\"auto\" Value=\"-1\"/>",
-	"<Member Name=\"lightBlue\" Value=\"0\"/>",
-	"<Member Name=\"lightGreen\" Value=\"1\"/>",
-	"<Member Name=\"lightOrange\" Value=\"2\"/>",
-	"<Member Name=\"lightGray\" Value=\"3\"/>",
-	"<Member Name=\"lightYellow\" Value=\"4\"/>",
-	"<Member Name=\"lightTeal\" Value=\"5\"/>",
-	"<Member Name=\"lightPink\" Value=\"6\"/>",
-	"<Member Name=\"lightBrown\" Value=\"7\"/>",
-	"<Member Name=\"lightRed\" Value=\"8\"/>",
-	"<Member Name=\"maxColor\" Value=\"9\"/>",
-	"</EnumType>",
-	"<EnumType Name=\"onlineMeetingProviderType\">",
-	"<Member Name=\"unknown\" Value=\"0\"/>",
-	"<Member Name=\"skypeForBusiness\" Value=\"1\"/>",
-	"<Member Name=\"skypeForConsumer\" Value=\"2\"/>",
-	"<Member Name=\"teamsForBusiness\" Value=\"3\"/>",
-	"</EnumType>",
+	NULL
+};
+
+static const char *const types[] = {
 	"<EnumType Name=\"teamworkUserIdentityType\">",
 	"<Member Name=\"aadUser\" Value=\"0\"/>",
 	"<Member Name=\"onPremiseAadUser\" Value=\"1\"/>",
@@ -69,12 +54,10 @@ static const char *const head[] = {
 	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
 	"</Property>",
 	"</EntityType>",
-	"<EntityType Name=\"calendar\" BaseType=\"graph.entity\" OpenType=\"true\">",
 	NULL
 };
 
-static const char *const tail[] = {
-	"</EntityType>",
+static const char *const rest[] = {
 	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
 	"<Property Name=\"name\" Type=\"Edm.String\">",
 	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
@@ -86,30 +69,6 @@ static const char *const tail[] = {
 	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
 	"</Property>",
 	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
-	"</EntityType>",
-	"<EntityType Name=\"callRecording\" BaseType=\"graph.entity\" OpenType=\"true\">",
-	"<Property Name=\"meetingId\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"callId\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"contentCorrelationId\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"createdDateTime\" Type=\"Edm.DateTimeOffset\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"endDateTime\" Type=\"Edm.DateTimeOffset\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"recordingContentUrl\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"content\" Type=\"Edm.Stream\"/>",
-	"<Property Name=\"meetingOrganizer\" Type=\"graph.identitySet\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
 	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
 	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
@@ -182,36 +141,7 @@ static const char *const tail[] = {
 	NULL
 };
 
-static const char *
-edm_type(enum calendar_prop prop)
-{
-	switch (prop) {
-	case PROP_NAME:
-	case PROP_HEX_COLOR:
-	case PROP_CHANGE_KEY:
-	case PROP_GROUP:
-		return "Edm.String";
-	case PROP_GROUP_CLASS:
-		return "Edm.Guid";
-	case PROP_COLOR:
-		return "graph.calendarColor";
-	case PROP_PROVIDERS:
-		return "Collection(graph.onlineMeetingProviderType)";
-	case PROP_PROVIDER:
-		return "graph.onlineMeetingProviderType";
-	case PROP_OWNER:
-		return "graph.emailAddress";
-	default:
-		return "Edm.Boolean";
-	}
-}
-
-/* What POST or PATCH takes; all else is the server's. */
-static bool
-is_writable(enum calendar_prop prop)
-{
-	return prop == PROP_NAME || prop == PROP_COLOR || prop == PROP_IS_DEFAULT || prop == PROP_PROVIDER || prop == PROP_GROUP;
-}
+#define COMPUTED ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>\n"
 
 static void
 put_lines(struct buf *buf, const char *const *lines)
@@ -223,15 +153,47 @@ put_lines(struct buf *buf, const char *const *lines)
 }
 
 static void
-put_property(struct buf *buf, enum calendar_prop prop)
+put_enumeration(struct buf *buf, const struct enumeration *enumeration)
 {
-	struct str name = calendar_prop_name(prop);
+	buf_printf(buf, "<EnumType Name=\"%s\">\n", enumeration->name);
+	for (int i = 0; enumeration->members[i]; i++)
+		buf_printf(buf, "<Member Name=\"%s\" Value=\"%d\"/>\n", enumeration->members[i], enumeration->first + i);
+	buf_put(buf, STR("</EnumType>\n"));
+}
 
-	buf_printf(buf, "<Property Name=\"%.*s\" Type=\"%s\"", STR_ARG(name), edm_type(prop));
-	if (is_writable(prop))
-		buf_put(buf, STR("/>\n"));
-	else
-		buf_put(buf, STR(">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>\n"));
+/* Those of the resource's rows, each once. */
+static void
+put_enumerations(struct buf *buf, const struct resource *resource)
+{
+	for (size_t row = 0; row < resource->property_count; row++) {
+		const struct enumeration *enumeration = resource->properties[row].enumeration;
+		size_t                    first = 0;
+
+		while (resource->properties[first].enumeration != enumeration)
+			first++;
+		if (enumeration && first == row)
+			put_enumeration(buf, enumeration);
+	}
+}
+
+/* The id is the abstract type's. */
+static void
+put_entity_type(struct buf *buf, const struct resource *resource, bool beta, struct arena *arena)
+{
+	buf_printf(buf, "<EntityType Name=\"%s\" BaseType=\"graph.entity\" OpenType=\"true\">\n",
+	           resource->odata_type + sizeof("#microsoft.graph.") - 1);
+	for (size_t row = 1; row < resource->property_count; row++) {
+		const struct property *property = &resource->properties[row];
+		struct str             type = property_edm_type(property, arena);
+
+		if ((property->flags & PROPERTY_BETA) && !beta)
+			continue;
+		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
+		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED));
+	}
+	if (resource->content)
+		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
+	buf_put(buf, STR("</EntityType>\n"));
 }
 
 enum err
@@ -241,11 +203,14 @@ face_metadata(struct call *call)
 	struct buf              *body = http_resp_body(call->resp);
 
 	TRY(query_allow(call, known, "on $metadata", "Leave them out."));
-	put_lines(body, head);
-	for (int prop = PROP_ID + 1; prop < PROP_COUNT; prop++)
-		if (call->route.beta || !calendar_prop_beta((enum calendar_prop)prop))
-			put_property(body, (enum calendar_prop)prop);
-	put_lines(body, tail);
+	put_lines(body, start);
+	for (const struct resource *const *resource = resources; *resource; resource++)
+		put_enumerations(body, *resource);
+	put_lines(body, types);
+	for (const struct resource *const *resource = resources; *resource; resource++)
+		if ((*resource)->property_count > 0)
+			put_entity_type(body, *resource, call->route.beta, call->arena);
+	put_lines(body, rest);
 	http_resp_field(call->resp, "Content-Type", STR("application/xml"));
 	return OK;
 }

@@ -3,14 +3,23 @@
 #include "crypt/seal.h"
 #include "face/args.h"
 #include "face/call.h"
+#include "face/entity.h"
 #include "face/fields.h"
 #include "face/page.h"
 #include "face/place.h"
-#include "face/recording.h"
+#include "resource/recording.h"
 #include "text/uri.h"
 
 /* Rows a page looks at when only some of them are wanted; it may then be short, or empty, and not the last. */
 #define SCAN_ROWS_MAX 5000
+
+/* What a reader of recordings asked to see in its first request. */
+struct view {
+	uint32_t top;                    /* items a page; 0: as the server likes */
+	bool     removals;               /* wants to be told them (an extension) */
+	int64_t  from_ns, until_ns;      /* from <= createdDateTime < until; INT64_MIN and INT64_MAX: no bound */
+	uint8_t  meeting[16];            /* of one meeting: a hash of its id; else zero */
+};
 
 static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_MAX };
 
@@ -65,6 +74,111 @@ meeting_view(const struct call *call)
 	return view;
 }
 
+/* ---- the view in a state token --------------------------------------------------------------------------- */
+
+/*
+ * A view in a state token: the version, flags (1: removals), then little-endian top:4 from:8 until:8 and the
+ * meeting's hash.
+ */
+#define VIEW_VERSION  2
+#define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)
+#define VIEW_REMOVALS 1
+
+static void
+put_number(char *at, uint64_t value, unsigned width)
+{
+	for (unsigned i = 0; i < width; i++)
+		at[i] = (char)(value >> (8 * i) & 0xff);
+}
+
+static uint64_t
+get_number(const char *at, unsigned width)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < width; i++)
+		value |= (uint64_t)(uint8_t)at[i] << (8 * i);
+	return value;
+}
+
+static struct str
+write_view(const struct view *view, struct arena *arena)
+{
+	char *bytes = arena_take_raw(arena, VIEW_BYTES);
+
+	bytes[0] = VIEW_VERSION;
+	bytes[1] = view->removals ? VIEW_REMOVALS : 0;
+	put_number(bytes + 2, view->top, 4);
+	put_number(bytes + 6, (uint64_t)view->from_ns, 8);
+	put_number(bytes + 14, (uint64_t)view->until_ns, 8);
+	memcpy(bytes + 22, view->meeting, sizeof(view->meeting));
+	return str_of(bytes, VIEW_BYTES);
+}
+
+static bool
+read_view(struct str bytes, struct view *view_out)
+{
+	if (bytes.len != VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
+		return false;
+	view_out->removals = bytes.at[1] == VIEW_REMOVALS;
+	view_out->top = (uint32_t)get_number(bytes.at + 2, 4);
+	view_out->from_ns = (int64_t)get_number(bytes.at + 6, 8);
+	view_out->until_ns = (int64_t)get_number(bytes.at + 14, 8);
+	memcpy(view_out->meeting, bytes.at + 22, sizeof(view_out->meeting));
+	return view_out->top <= PAGE_SIZE_MAX;
+}
+
+static bool
+is_other_window(const struct view *asked, const struct view *sealed)
+{
+	return (asked->from_ns != INT64_MIN && asked->from_ns != sealed->from_ns) ||
+	       (asked->until_ns != INT64_MAX && asked->until_ns != sealed->until_ns);
+}
+
+static enum err
+check_token_view(struct call *call, const struct view *asked, const struct view *sealed)
+{
+	if (memcmp(sealed->meeting, asked->meeting, sizeof(asked->meeting)) != 0)
+		return ERR_BAD_TOKEN;
+	if (is_other_window(asked, sealed))
+		return call_refuse(call, REFUSAL_ARGUMENT,
+		                   STR("startDateTime and endDateTime are not those of the token. Use the link as it was given."));
+	return OK;
+}
+
+/*
+ * `asked` is what the path (window, meeting) and Prefer say; $top is read here.  With a token its view counts; a path
+ * that says something else than the token is refused.
+ */
+static enum err
+read_view_of(struct call *call, enum token_function function, bool delta, const struct view *asked,
+             struct reader *reader_out, struct view *view_out)
+{
+	static const enum option first[] = { OPTION_TOP, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
+	struct view view = *asked;
+	uint64_t    top;
+
+	if (call->query.given[OPTION_TOKEN] && call->query.given[OPTION_FILTER]) {
+		call->inner_code = "DeltaFilterNotAllowed";
+		return call_refuse(call, REFUSAL_OPTION,
+		                   STR("$filter is not supported beside a token. The token holds what the round's first request "
+		                       "asked for; use the link as it was given."));
+	}
+	TRY(place_read(call, function, delta, reader_out));
+	if (reader_out->has_token) {
+		if (!read_view(reader_out->options, &view))
+			return ERR_BAD_TOKEN;
+		TRY(check_token_view(call, asked, &view));
+	} else {
+		TRY(query_allow(call, first, "on recordings",
+		                "Narrow them down by startDateTime and endDateTime; ask for a page size with $top."));
+		TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, 0, &top));
+		view.top = (uint32_t)top;
+	}
+	*view_out = view;
+	return OK;
+}
+
 /* ---- one page ------------------------------------------------------------------------------------------------ */
 
 struct walk {
@@ -72,19 +186,20 @@ struct walk {
 	bool                delta;       /* ends with a deltaLink */
 	bool                one_meeting;
 	struct reader       reader;
+	struct view         view;
 };
 
 static bool
 is_narrow(const struct walk *walk)
 {
-	return walk->one_meeting || walk->reader.view.from_ns != INT64_MIN || walk->reader.view.until_ns != INT64_MAX;
+	return walk->one_meeting || walk->view.from_ns != INT64_MIN || walk->view.until_ns != INT64_MAX;
 }
 
 /* A removal says no more than an id, so it is told to everybody who asked for removals. */
 static bool
 is_wanted(const struct call *call, const struct walk *walk, const struct item *item)
 {
-	const struct view *view = &walk->reader.view;
+	const struct view *view = &walk->view;
 	struct recording   recording;
 
 	if (item->life == ITEM_REMOVED)
@@ -111,7 +226,7 @@ open_feed(struct call *call, const struct walk *walk, uint32_t rows, struct feed
 	const struct place *from = walk->reader.has_place ? &walk->reader.place : NULL;
 	struct store       *store = call->face->parts.store;
 
-	if (walk->reader.view.removals)
+	if (walk->view.removals)
 		return feed_open(feed_out, store, &call->feed, from, rows, call->arena);
 	return feed_open_additions(feed_out, store, &call->feed, from, rows, call->arena);
 }
@@ -144,24 +259,24 @@ take_page(struct call *call, const struct walk *walk, uint32_t size, struct page
 static enum err
 tell(struct call *call, const struct walk *walk)
 {
-	uint32_t     size = page_size(call, &walk->reader.view);
+	uint32_t     size = page_size(call, &walk->view);
 	struct str   name = STR_EMPTY, link = STR_EMPTY;
 	struct place rest;
 	struct page  page;
 
-	page_open_recordings(&page, call);
+	page_open_counted(&page, call, &resource_recording);
 	if (walk->reader.from_now)
 		rest = walk->reader.place;
 	else
 		TRY(take_page(call, walk, size, &page, &rest));
 	if (walk->delta || !place_is_told(&rest)) {
 		name = place_link_name(&rest);
-		link = place_link_view(call, walk->function, &rest, &walk->reader.view);
+		link = place_link(call, walk->function, &rest, write_view(&walk->view, call->arena));
 	}
-	TRY(page_close_recordings(&page, call, STR("Collection(callRecording)"), name, link));
+	TRY(page_close_counted(&page, STR("Collection(callRecording)"), name, link));
 	if (call->query.page_size)
 		fields_note_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)size));
-	if (walk->reader.view.removals)
+	if (walk->view.removals)
 		fields_note_applied(call, STR("tidemark.removals"));
 	http_resp_field(call->resp, "Cache-Control", STR("private"));
 	return OK;
@@ -176,7 +291,7 @@ face_all_recordings_delta(struct call *call)
 	TRY(read_arguments(call, &asked));
 	asked.removals = call->query.removals;
 	call->may_restart = true;
-	TRY(place_read_view(call, walk.function, &asked, &walk.reader));
+	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
 	return tell(call, &walk);
 }
 
@@ -188,7 +303,7 @@ face_all_recordings(struct call *call)
 
 	TRY(read_arguments(call, &asked));
 	call->may_restart = true;
-	TRY(place_read_view(call, walk.function, &asked, &walk.reader));
+	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
 	return tell(call, &walk);
 }
 
@@ -200,7 +315,7 @@ face_meeting_delta(struct call *call)
 
 	asked.removals = call->query.removals;
 	call->may_restart = true;
-	TRY(place_read_view(call, walk.function, &asked, &walk.reader));
+	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
 	return tell(call, &walk);
 }
 
@@ -229,27 +344,28 @@ face_list_recordings(struct call *call)
 {
 	struct store *store = call->face->parts.store;
 	struct view   asked = meeting_view(call);
+	struct view   view;
 	struct reader reader;
 	struct str    link = STR_EMPTY;
 	struct page   page;
 	struct item  *items;
 	size_t        size, count, told = 0;
 
-	TRY(place_read_view(call, TOKEN_MEETING_RECORDINGS, &asked, &reader));
-	size = page_size(call, &reader.view);
+	TRY(read_view_of(call, TOKEN_MEETING_RECORDINGS, false, &asked, &reader, &view));
+	size = page_size(call, &view);
 	items = arena_take(call->arena, (size + 1) * sizeof(*items));
 	TRY(store_find(store, &call->feed, call->route.meeting, reader.place.span.after, size + 1, call->arena, items, &count));
 	if (count == 0 && !reader.has_place)
 		return call_refuse(call, REFUSAL_NO_ITEM, STR("There is no such online meeting, or it has no recordings."));
-	page_open_recordings(&page, call);
+	page_open_counted(&page, call, &resource_recording);
 	while (told < count && told < size && page_put_change(&page, &items[told]))
 		told++;
 	if (told < count) {
 		struct place rest = list_place(items[told - 1].seq);
 
-		link = place_link_view(call, TOKEN_MEETING_RECORDINGS, &rest, &reader.view);
+		link = place_link(call, TOKEN_MEETING_RECORDINGS, &rest, write_view(&view, call->arena));
 	}
-	return page_close_recordings(&page, call, meeting_context(call, ""), link.len ? STR("@odata.nextLink") : STR_EMPTY,
+	return page_close_counted(&page, meeting_context(call, ""), link.len ? STR("@odata.nextLink") : STR_EMPTY,
 	                             link);
 }
 
@@ -257,7 +373,8 @@ static enum err
 answer_one(struct call *call, unsigned status, const struct item *item)
 {
 	http_resp_status(call->resp, status);
-	return page_single_recording(call, meeting_context(call, "/$entity"), item);
+	page_single(call, &resource_recording, meeting_context(call, "/$entity"), item, 0);
+	return OK;
 }
 
 enum err
@@ -278,24 +395,22 @@ face_get_recording(struct call *call)
 enum err
 face_create_recording(struct call *call)
 {
-	struct recording_new ctx = {
-		.feed = call->feed,
+	struct recording_new made = {
+		.ctx = { .feed = call->feed, .entropy = call->face->parts.entropy, .arena = call->arena },
 		.meeting = call->route.meeting,
 		.now_ns = call->face->parts.clock->wall_ns(call->face->parts.clock->ctx),
-		.entropy = call->face->parts.entropy,
-		.arena = call->arena,
 	};
-	struct str  why = STR_EMPTY, url;
+	struct str  why = STR_EMPTY;
 	struct item item = { .body = STR_EMPTY };
 	enum err    err;
 
-	if (ctx.meeting.len > STORE_KEY_MAX)
+	if (made.meeting.len > STORE_KEY_MAX)
 		return call_refuse(call, REFUSAL_ARGUMENT, STR("The id of an online meeting may have 1024 bytes."));
 	TRY(call_read_body(call));
 
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
 
-	recording_create(txn, &ctx, call->req->body, &item, &why);
+	recording_create(txn, &made, call->req->body, &item, &why);
 	TRY(call_hold(call, item.body.len));
 	err = store_commit(&txn);
 	if (err == ERR_BAD_REQUEST)
@@ -303,7 +418,6 @@ face_create_recording(struct call *call)
 	if (err == ERR_CONFLICT)
 		return call_refuse(call, REFUSAL_EXISTS, STR_EMPTY);
 	TRY(err);
-	url = page_content_url(call, &item);
-	http_resp_field(call->resp, "Location", str_first(url, url.len - (sizeof("/content") - 1)));
+	http_resp_field(call->resp, "Location", entity_url(call, resource_recording.item_path, &item));
 	return answer_one(call, 201, &item);
 }

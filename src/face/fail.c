@@ -90,7 +90,7 @@ code_for(const struct call *call, enum refusal refusal)
 		{ REFUSAL_FULL, "quotaLimitReached" },
 	};
 
-	for (size_t i = 0; route_is_recordings(&call->route) && i < sizeof(teams) / sizeof(teams[0]); i++)
+	for (size_t i = 0; call->route.resource == &resource_recording && i < sizeof(teams) / sizeof(teams[0]); i++)
 		if (teams[i].refusal == refusal)
 			return teams[i].code;
 	return refusal_row(refusal)->code;

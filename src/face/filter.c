@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "face/filter.h"
 
-enum node { NODE_NAME_IS, NODE_NAME_STARTS, NODE_FLAG, NODE_NOT, NODE_AND, NODE_OR };
+#include "resource/values.h"
+
+enum node { NODE_TEXT_IS, NODE_TEXT_STARTS, NODE_FLAG, NODE_NOT, NODE_AND, NODE_OR };
 
 struct filter {
 	enum node            node;
-	struct str           text;       /* folded, of the NODE_NAME_ kinds */
-	enum calendar_prop   flag;
+	size_t               row;        /* of the kinds that look at a value */
+	struct str           text;       /* folded, of the NODE_TEXT_ kinds */
 	const struct filter *left, *right;
 };
 
 struct reader {
+	const struct resource *resource;
 	struct str    whole, rest;
 	struct arena *arena;
 	unsigned      depth;
@@ -23,9 +26,11 @@ struct reader {
 static enum err
 refuse(struct reader *reader, const char *what)
 {
-	reader->why = arena_printf(reader->arena, "$filter: %s at position %zu. Compare 'name' (eq, ne, startswith) or a boolean "
+	const struct resource *resource = reader->resource;
+
+	reader->why = arena_printf(reader->arena, "$filter: %s at position %zu. Compare '%s' (eq, ne, startswith) or a boolean "
 	                           "property with true or false, joined by and, or, not.",
-	                           what, reader->whole.len - reader->rest.len);
+	                           what, reader->whole.len - reader->rest.len, resource->properties[resource->key].name);
 	return ERR_BAD_REQUEST;
 }
 
@@ -125,28 +130,28 @@ take_comparison(struct reader *reader, bool *same_out)
 }
 
 static enum err
-read_name(struct reader *reader, const struct filter **filter_out)
+read_text(struct reader *reader, size_t row, const struct filter **filter_out)
 {
 	const struct filter *filter;
 	struct str           text;
 	bool                 same;
 
 	if (!take_comparison(reader, &same))
-		return refuse(reader, "'name' can be compared by eq and ne only, or by startswith(name,'…');");
+		return refuse(reader, "a text can be compared by eq and ne only, or by startswith(name,'…');");
 	if (take_word(reader, STR("null")))
 		text = STR_EMPTY;
 	else
 		TRY(take_text(reader, &text));
-	text = calendar_fold_name(text, reader->arena);
-	filter = new_node(reader, (struct filter){ .node = NODE_NAME_IS, .text = text });
+	text = resource_fold(text, reader->arena);
+	filter = new_node(reader, (struct filter){ .node = NODE_TEXT_IS, .row = row, .text = text });
 	*filter_out = same ? filter : new_not(reader, filter);
 	return OK;
 }
 
 static enum err
-read_flag(struct reader *reader, enum calendar_prop flag, const struct filter **filter_out)
+read_flag(struct reader *reader, size_t row, const struct filter **filter_out)
 {
-	const struct filter *filter = new_node(reader, (struct filter){ .node = NODE_FLAG, .flag = flag });
+	const struct filter *filter = new_node(reader, (struct filter){ .node = NODE_FLAG, .row = row });
 	bool                 same, wanted;
 
 	if (!take_comparison(reader, &same)) {
@@ -160,13 +165,35 @@ read_flag(struct reader *reader, enum calendar_prop flag, const struct filter **
 	return OK;
 }
 
+/* The row of the property that comes next, if it may be named. */
+static bool
+take_row(struct reader *reader, size_t *row_out)
+{
+	const struct resource *resource = reader->resource;
+	struct str             word = peek_word(reader);
+	size_t                 row = resource_find_property(resource, word, reader->beta);
+
+	if (row == resource->property_count || !(resource->properties[row].flags & PROPERTY_FILTER))
+		return false;
+	reader->rest = str_skip(reader->rest, word.len);
+	*row_out = row;
+	return true;
+}
+
+static bool
+is_text(const struct reader *reader, size_t row)
+{
+	return reader->resource->properties[row].type != TYPE_BOOLEAN;
+}
+
 static enum err
 read_starts(struct reader *reader, const struct filter **filter_out)
 {
 	struct str text;
+	size_t     row = 0;
 	bool       same, wanted = true;
 
-	if (!take_sign(reader, '(') || !take_word(reader, STR("name")) || !take_sign(reader, ','))
+	if (!take_sign(reader, '(') || !take_row(reader, &row) || !is_text(reader, row) || !take_sign(reader, ','))
 		return refuse(reader, "startswith is written startswith(name,'…');");
 	TRY(take_text(reader, &text));
 	if (!take_sign(reader, ')'))
@@ -177,30 +204,11 @@ read_starts(struct reader *reader, const struct filter **filter_out)
 			return refuse(reader, "true or false is missing");
 		wanted = same == wanted;
 	}
-	text = calendar_fold_name(text, reader->arena);
-	*filter_out = new_node(reader, (struct filter){ .node = NODE_NAME_STARTS, .text = text });
+	text = resource_fold(text, reader->arena);
+	*filter_out = new_node(reader, (struct filter){ .node = NODE_TEXT_STARTS, .row = row, .text = text });
 	if (!wanted)
 		*filter_out = new_not(reader, *filter_out);
 	return OK;
-}
-
-static bool
-is_flag(enum calendar_prop prop, bool beta)
-{
-	switch (prop) {
-	case PROP_IS_DEFAULT:
-	case PROP_CAN_SHARE:
-	case PROP_CAN_VIEW:
-	case PROP_CAN_EDIT:
-	case PROP_TALLYING:
-	case PROP_REMOVABLE:
-		return true;
-	case PROP_IS_SHARED:
-	case PROP_IS_SHARED_ME:
-		return beta;
-	default:
-		return false;
-	}
 }
 
 static enum err read_or(struct reader *reader, const struct filter **filter_out);
@@ -208,8 +216,8 @@ static enum err read_or(struct reader *reader, const struct filter **filter_out)
 static enum err
 read_one(struct reader *reader, const struct filter **filter_out)
 {
-	struct str         word;
-	enum calendar_prop prop;
+	struct str word;
+	size_t     row;
 
 	if (take_sign(reader, '(')) {
 		TRY(read_or(reader, filter_out));
@@ -218,11 +226,9 @@ read_one(struct reader *reader, const struct filter **filter_out)
 	word = peek_word(reader);
 	if (take_word(reader, STR("startswith")))
 		return read_starts(reader, filter_out);
-	prop = calendar_prop_find(word);
-	if (prop != PROP_NAME && !is_flag(prop, reader->beta))
+	if (!take_row(reader, &row))
 		return refuse(reader, word.len ? "a property or function that cannot be filtered by" : "something is missing");
-	reader->rest = str_skip(reader->rest, word.len);
-	return prop == PROP_NAME ? read_name(reader, filter_out) : read_flag(reader, prop, filter_out);
+	return is_text(reader, row) ? read_text(reader, row, filter_out) : read_flag(reader, row, filter_out);
 }
 
 static enum err
@@ -269,9 +275,10 @@ read_or(struct reader *reader, const struct filter **filter_out)
 }
 
 enum err
-filter_read(struct str text, bool beta, struct arena *arena, const struct filter **filter_out, struct str *why_out)
+filter_read(const struct resource *resource, struct str text, bool beta, struct arena *arena,
+            const struct filter **filter_out, struct str *why_out)
 {
-	struct reader        reader = { .whole = text, .rest = text, .arena = arena, .beta = beta };
+	struct reader        reader = { .resource = resource, .whole = text, .rest = text, .arena = arena, .beta = beta };
 	const struct filter *filter;
 	enum err             err = read_or(&reader, &filter);
 
@@ -289,35 +296,57 @@ filter_read(struct str text, bool beta, struct arena *arena, const struct filter
 
 /* A chain of 'and' leans to the left, so its depth is its length, which the length of a URL bounds. */
 bool
-filter_holds(const struct filter *filter, struct str key, const struct calendar *calendar)
+filter_holds(const struct filter *filter, const struct values *values, struct arena *arena)
 {
 	switch (filter->node) {
-	case NODE_NAME_IS:
-		return str_eq(key, filter->text);
-	case NODE_NAME_STARTS:
-		return str_starts(key, filter->text);
+	case NODE_TEXT_IS:
+		return str_eq(values_folded(values, filter->row, arena), filter->text);
+	case NODE_TEXT_STARTS:
+		return str_starts(values_folded(values, filter->row, arena), filter->text);
 	case NODE_FLAG:
-		return calendar_flag(calendar, filter->flag);
+		return values_flag(values, filter->row);
 	case NODE_NOT:
-		return !filter_holds(filter->left, key, calendar);
+		return !filter_holds(filter->left, values, arena);
 	case NODE_AND:
-		return filter_holds(filter->left, key, calendar) && filter_holds(filter->right, key, calendar);
+		return filter_holds(filter->left, values, arena) && filter_holds(filter->right, values, arena);
 	case NODE_OR:
-		return filter_holds(filter->left, key, calendar) || filter_holds(filter->right, key, calendar);
+		return filter_holds(filter->left, values, arena) || filter_holds(filter->right, values, arena);
 	}
 	return false;
 }
 
+/* The names $orderby may say, for a message: "'name'". */
+static struct str
+sortable_names(const struct resource *resource, bool beta, struct arena *arena)
+{
+	struct str names = STR_EMPTY;
+
+	for (size_t row = 0; row < resource->property_count; row++) {
+		const struct property *property = &resource->properties[row];
+
+		if ((property->flags & PROPERTY_SORT) && (beta || !(property->flags & PROPERTY_BETA)))
+			names = arena_printf(arena, "%.*s%s'%s', '%s asc' or '%s desc'", STR_ARG(names), names.len ? ", " : "",
+			                     property->name, property->name, property->name);
+	}
+	return names;
+}
+
 enum err
-order_read(struct str text, bool *descending_out)
+order_read(const struct resource *resource, struct str text, bool beta, struct arena *arena, size_t *row_out,
+           bool *descending_out, struct str *why_out)
 {
 	struct str name = STR_EMPTY, rest = str_trim(text);
+	size_t     row;
 
 	(void)str_take_until(&rest, ' ', &name);
 	rest = str_trim(rest);
-	if (!str_eq_nocase(name, STR("name")) ||
-	    (rest.len > 0 && !str_eq_nocase(rest, STR("asc")) && !str_eq_nocase(rest, STR("desc"))))
+	row = resource_find_property(resource, name, beta);
+	if (row == resource->property_count || !(resource->properties[row].flags & PROPERTY_SORT) ||
+	    (rest.len > 0 && !str_eq_nocase(rest, STR("asc")) && !str_eq_nocase(rest, STR("desc")))) {
+		*why_out = arena_printf(arena, "$orderby is %.*s.", STR_ARG(sortable_names(resource, beta, arena)));
 		return ERR_BAD_REQUEST;
+	}
+	*row_out = row;
 	*descending_out = str_eq_nocase(rest, STR("desc"));
 	return OK;
 }

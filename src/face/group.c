@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "face/group.h"
 
-#include "face/calendar.h"
+#include "resource/calendar.h"
+#include "resource/values.h"
 
 static const struct {
 	const char *class_id;
@@ -29,10 +30,10 @@ group_default(const struct call *call, struct arena *arena)
 
 /* A class nobody knows counts as the first. */
 struct group
-group_of(const struct call *call, const struct calendar *calendar, struct arena *arena)
+group_of(const struct call *call, const struct values *calendar, struct arena *arena)
 {
-	struct str   named = calendar_text(calendar, PROP_GROUP, arena);
-	struct str   class_id = calendar_text(calendar, PROP_GROUP_CLASS, arena);
+	struct str   named = values_text(calendar, CALENDAR_GROUP, arena);
+	struct str   class_id = values_text(calendar, CALENDAR_GROUP_CLASS, arena);
 	size_t       at = 0;
 	struct group group;
 

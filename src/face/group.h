@@ -9,7 +9,7 @@
 #pragma once
 
 #include "face/call.h"
-#include "face/shape.h"
+#include "resource/resource.h"
 
 struct group {
 	struct str id, change_key;
@@ -18,6 +18,6 @@ struct group {
 };
 
 /* The group a calendar belongs to; views into the arena or into `calendar`. */
-struct group group_of(const struct call *call, const struct calendar *calendar, struct arena *arena);
+struct group group_of(const struct call *call, const struct values *calendar, struct arena *arena);
 /* The group every mailbox has. */
 struct group group_default(const struct call *call, struct arena *arena);

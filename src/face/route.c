@@ -85,18 +85,18 @@ divide(struct str path, struct arena *arena, struct pieces *pieces_out)
 }
 
 static bool
-is(const struct piece *piece, const char *name)
+is(const struct piece *piece, struct str name)
 {
-	return !piece->has_key && str_eq_nocase(piece->name, str_from_c(name));
+	return !piece->has_key && str_eq_nocase(piece->name, name);
 }
 
 /* A collection with its key, which is not empty: name('key'), or name and the next segment.  Then it moves *at past it. */
 static bool
-take_keyed(const struct pieces *pieces, size_t *at, const char *name, struct str *key_out)
+take_keyed(const struct pieces *pieces, size_t *at, struct str name, struct str *key_out)
 {
 	const struct piece *piece = &pieces->at[*at];
 
-	if (*at >= pieces->count || !str_eq_nocase(piece->name, str_from_c(name)))
+	if (*at >= pieces->count || !str_eq_nocase(piece->name, name))
 		return false;
 	if (piece->has_key) {
 		*key_out = piece->key;
@@ -112,162 +112,124 @@ take_keyed(const struct pieces *pieces, size_t *at, const char *name, struct str
 	return true;
 }
 
+/* delta, delta(), microsoft.graph.delta */
 static bool
-is_function(const struct piece *piece, const char *name, const char *qualified)
+is_function(const struct piece *piece, struct str name)
 {
+	struct str prefix = STR("microsoft.graph.");
+
 	if (piece->has_key && piece->key.len > 0)
 		return false;
-	return str_eq_nocase(piece->name, str_from_c(name)) || str_eq_nocase(piece->name, str_from_c(qualified));
+	return str_eq_nocase(str_starts_nocase(piece->name, prefix) ? str_skip(piece->name, prefix.len) : piece->name, name);
 }
 
-static void
-unknown_at(const struct pieces *pieces, size_t at, struct route *route)
+static struct str *
+field_of(struct route *route, struct str name)
 {
-	route->kind = ROUTE_UNKNOWN;
-	route->unknown = pieces->at[at < pieces->count ? at : pieces->count - 1].name;
+	if (str_eq(name, STR("{group}")))
+		return &route->group;
+	return str_eq(name, STR("{meeting}")) ? &route->meeting : &route->id;
 }
 
+/* One word of a pattern, and the key that belongs to it; moves *at and *rest past what was understood. */
 static bool
-is_delta(const struct pieces *pieces, size_t at)
+match_word(const struct pieces *pieces, struct str word, struct str *rest, size_t *at, struct route *route)
 {
-	return at + 1 == pieces->count && is_function(&pieces->at[at], "delta", "microsoft.graph.delta");
-}
+	const struct piece *piece = &pieces->at[*at];
+	struct str          key;
 
-/* What stands behind …/onlineMeetings; ROUTE_UNKNOWN if it is nothing we know. */
-static void
-parse_meetings(const struct pieces *pieces, size_t at, struct route *route)
-{
-	const struct piece *piece = &pieces->at[at + 1];
-	size_t              start = at;
-
-	if (!piece[-1].has_key && at + 1 < pieces->count && takes_arguments(piece->name)) {
+	if (str_starts(*rest, STR("{"))) {
+		(void)str_take_until(rest, '/', &key);
+		return take_keyed(pieces, at, word, field_of(route, key));
+	}
+	if (str_ends(word, STR("(*)"))) {
+		if (piece[-1].has_key || !takes_arguments(piece->name))
+			return false;
 		route->args = piece->key;
-		if (at + 2 == pieces->count)
-			route->kind = ROUTE_ALL_RECORDINGS;
-		else if (is_delta(pieces, at + 2))
-			route->kind = ROUTE_ALL_RECORDINGS_DELTA;
-	} else if (take_keyed(pieces, &at, "onlineMeetings", &route->meeting) && at < pieces->count) {
-		if (is(&pieces->at[at], "recordings") && at + 1 == pieces->count)
-			route->kind = ROUTE_RECORDINGS;
-		else if (is(&pieces->at[at], "recordings") && is_delta(pieces, at + 1))
-			route->kind = ROUTE_RECORDINGS_DELTA;
-		else if (take_keyed(pieces, &at, "recordings", &route->id) && at == pieces->count)
-			route->kind = ROUTE_RECORDING;
-		else if (at + 1 == pieces->count && route->id.len > 0 && is(&pieces->at[at], "content"))
-			route->kind = ROUTE_CONTENT;
+	} else if (str_ends(word, STR("()"))) {
+		if (!is_function(piece, str_first(word, word.len - 2)))
+			return false;
+	} else if (!is(piece, word)) {
+		return false;
 	}
-	if (route->kind == ROUTE_UNKNOWN)
-		route->unknown = at < pieces->count ? pieces->at[at].name : pieces->at[start].name;
+	*at += 1;
+	return true;
 }
 
+/* *reached_out is how far the path could be understood. */
 static bool
-is_permanent_delete(const struct pieces *pieces, size_t at)
+match(const struct pieces *pieces, size_t at, const struct resource_path *path, struct route *route, size_t *reached_out)
 {
-	return at + 1 == pieces->count &&
-	       is_function(&pieces->at[at], "permanentDelete", "microsoft.graph.permanentDelete");
+	struct route found = *route;
+	struct str   rest = str_from_c(path->pattern), word;
+
+	*reached_out = at;
+	while (str_take_until(&rest, '/', &word)) {
+		if (!match_word(pieces, word, &rest, &at, &found))
+			return false;
+		*reached_out = at;
+	}
+	if (at != pieces->count)
+		return false;
+	*route = found;
+	route->kind = path->kind;
+	route->read = path->read;
+	route->write = path->write;
+	return true;
 }
 
-/* What stands behind …/calendars, its key included; *at moves past what was understood. */
+/* What stands behind the user: a path of some resource. */
 static void
-parse_calendars(const struct pieces *pieces, size_t *at, struct route *route)
+parse_owned(const struct pieces *pieces, size_t at, struct route *route)
 {
-	if (is(&pieces->at[*at], "calendars") && *at + 1 == pieces->count) {
-		route->kind = ROUTE_CALENDARS;
-		*at += 1;
-	} else if (is(&pieces->at[*at], "calendars") && is_function(&pieces->at[*at + 1], "delta", "microsoft.graph.delta")) {
-		route->kind = ROUTE_CALENDARS_DELTA;
-		*at += 2;
-	} else if (take_keyed(pieces, at, "calendars", &route->id)) {
-		route->kind = ROUTE_CALENDAR;
-		if (is_permanent_delete(pieces, *at)) {
-			route->kind = ROUTE_PERMANENT_DELETE;
-			*at += 1;
-		}
-	}
-}
+	size_t reached, best = at;
 
-static void
-parse_groups(const struct pieces *pieces, size_t *at, struct route *route)
-{
-	if (is(&pieces->at[*at], "calendarGroups") && *at + 1 == pieces->count) {
-		route->kind = ROUTE_GROUPS;
-		*at += 1;
-	} else if (take_keyed(pieces, at, "calendarGroups", &route->group)) {
-		route->kind = ROUTE_GROUP;
-		if (*at + 1 == pieces->count && is(&pieces->at[*at], "calendars")) {
-			route->kind = ROUTE_GROUP_CALENDARS;
-			*at += 1;
+	for (const struct resource *const *resource = resources; *resource; resource++)
+		for (const struct resource_path *path = (*resource)->paths; path && path->pattern; path++) {
+			if (match(pieces, at, path, route, &reached)) {
+				route->resource = *resource;
+				return;
+			}
+			best = reached > best ? reached : best;
 		}
-	}
-}
-
-/* What stands behind the user. */
-static void
-parse_mailbox(const struct pieces *pieces, size_t at, struct route *route)
-{
-	size_t start = at;
-
-	if (at < pieces->count && str_eq_nocase(pieces->at[at].name, STR("onlineMeetings"))) {
-		parse_meetings(pieces, at, route);
-		return;
-	}
-	if (at < pieces->count && is(&pieces->at[at], "calendar")) {
-		route->kind = ROUTE_DEFAULT_CALENDAR;
-		at++;
-		if (is_permanent_delete(pieces, at)) {
-			route->kind = ROUTE_PERMANENT_DELETE;
-			at++;
-		}
-	} else if (at < pieces->count) {
-		parse_calendars(pieces, &at, route);
-		if (route->kind == ROUTE_UNKNOWN)
-			parse_groups(pieces, &at, route);
-	}
-	if (route->kind == ROUTE_UNKNOWN || at != pieces->count)
-		unknown_at(pieces, at == start ? start : at, route);
+	route->unknown = pieces->at[best < pieces->count ? best : pieces->count - 1].name;
 }
 
 static bool
 parse_version(const struct pieces *pieces, struct route *route)
 {
-	if (is(&pieces->at[0], "beta"))
+	if (is(&pieces->at[0], STR("beta")))
 		route->beta = true;
-	else if (!is(&pieces->at[0], "v1.0"))
+	else if (!is(&pieces->at[0], STR("v1.0")))
 		return false;
 	return true;
-}
-
-bool
-route_is_recordings(const struct route *route)
-{
-	return route->kind >= ROUTE_ALL_RECORDINGS && route->kind <= ROUTE_CONTENT;
 }
 
 enum err
 route_parse(struct str path, struct arena *arena, struct route *route_out)
 {
 	struct pieces pieces;
-	struct route  route = { .kind = ROUTE_UNKNOWN };
+	struct route  route = { .kind = ROUTE_UNKNOWN, .read = RIGHT_COUNT, .write = RIGHT_COUNT };
 	size_t        at = 1;
 
 	TRY(divide(path, arena, &pieces));
 	if (pieces.count == 0) {
 		route.kind = ROUTE_SERVICE;
 	} else if (!parse_version(&pieces, &route)) {
-		unknown_at(&pieces, 0, &route);
+		route.unknown = pieces.at[0].name;
 	} else if (pieces.count == 1) {
 		route.kind = ROUTE_SERVICE;
-	} else if (pieces.count == 2 && is(&pieces.at[1], "$metadata")) {
+	} else if (pieces.count == 2 && is(&pieces.at[1], STR("$metadata"))) {
 		route.kind = ROUTE_METADATA;
-	} else if (pieces.count == 2 && is(&pieces.at[1], "$batch")) {
+	} else if (pieces.count == 2 && is(&pieces.at[1], STR("$batch"))) {
 		route.kind = ROUTE_BATCH;
-	} else if (is(&pieces.at[1], "me")) {
+	} else if (is(&pieces.at[1], STR("me"))) {
 		route.me = true;
-		parse_mailbox(&pieces, 2, &route);
-	} else if (take_keyed(&pieces, &at, "users", &route.user)) {
-		parse_mailbox(&pieces, at, &route);
+		parse_owned(&pieces, 2, &route);
+	} else if (take_keyed(&pieces, &at, STR("users"), &route.user)) {
+		parse_owned(&pieces, at, &route);
 	} else {
-		unknown_at(&pieces, 1, &route);
+		route.unknown = pieces.at[1].name;
 	}
 	*route_out = route;
 	return OK;

@@ -11,27 +11,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
-
-enum route_kind {
-	ROUTE_UNKNOWN,
-	ROUTE_SERVICE,                   /* / , /v1.0, /beta */
-	ROUTE_METADATA,                  /* /v1.0/$metadata */
-	ROUTE_DEFAULT_CALENDAR,          /* …/calendar */
-	ROUTE_CALENDARS,                 /* …/calendars */
-	ROUTE_CALENDARS_DELTA,
-	ROUTE_CALENDAR,                  /* …/calendars/{id} */
-	ROUTE_PERMANENT_DELETE,          /* …/calendar/permanentDelete, …/calendars/{id}/permanentDelete */
-	ROUTE_GROUPS,                    /* …/calendarGroups */
-	ROUTE_GROUP,                     /* …/calendarGroups/{gid} */
-	ROUTE_GROUP_CALENDARS,           /* …/calendarGroups/{gid}/calendars */
-	ROUTE_BATCH,                     /* /v1.0/$batch */
-	ROUTE_ALL_RECORDINGS,            /* …/onlineMeetings/getAllRecordings(…) */
-	ROUTE_ALL_RECORDINGS_DELTA,
-	ROUTE_RECORDINGS,                /* …/onlineMeetings/{meeting}/recordings */
-	ROUTE_RECORDINGS_DELTA,
-	ROUTE_RECORDING,
-	ROUTE_CONTENT                    /* …/recordings/{id}/content */
-};
+#include "resource/resource.h"
 
 struct route {
 	enum route_kind kind;
@@ -43,9 +23,9 @@ struct route {
 	struct str      meeting;         /* of recordings of one meeting */
 	struct str      args;            /* of a function: what stands between the brackets, decoded */
 	struct str      unknown;         /* the segment that could not be understood */
+	const struct resource *resource; /* whose path it is; NULL: of none, and everybody may */
+	enum right      read, write;
 };
-
-bool route_is_recordings(const struct route *route);
 
 /* ERR_BAD_REQUEST: not a path at all (bad percent-encoding). An unknown path is OK with ROUTE_UNKNOWN. */
 enum err route_parse(struct str path, struct arena *arena, struct route *route_out) MUST_CHECK;

@@ -12,6 +12,7 @@
 #include "crypt/digest.h"
 #include "follow/follow_link.h"
 #include "follow/follow_secrets.h"
+#include "resource/resource.h"
 #include "text/b64.h"
 #include "text/json_span.h"
 
@@ -306,9 +307,11 @@ fetch_url(struct content *content)
 static enum err
 fetch_item(struct content *content, struct str id, struct str body)
 {
-	struct str raw, url;
+	const struct resource *resource = resource_of_item(content->scope.resource, body, content->arena);
+	struct str             raw, url;
 
-	if (!json_span_member(body, STR("recordingContentUrl"), &raw) || !json_span_text(raw, content->arena, &url))
+	if (!resource->content || !json_span_member(body, str_from_c(resource->content), &raw) ||
+	    !json_span_text(raw, content->arena, &url))
 		return OK;
 	content->id = id;
 	content->url = arena_copy(content->arena, url);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "resource/resource.h"
+
 /* Only what a URL may consist of: no blank, no control byte, nothing beyond ASCII, none of the ambiguous ones. */
 static bool
 has_only_url_bytes(struct str link)
@@ -132,6 +134,7 @@ follow_resource_of(struct str url)
 {
 	struct uri_parts parts;
 	struct str       segment = STR_EMPTY;
+	const struct resource *resource;
 
 	if (!uri_split(url, &parts))
 		return STR("items");
@@ -139,9 +142,9 @@ follow_resource_of(struct str url)
 		segment = last_segment(&parts.path);
 	} while (parts.path.len > 0 && is_delta(segment));
 	segment = str_first(segment, str_find(segment, '('));
-	if (str_eq_nocase(segment, STR("getAllRecordings")) ||
-	    str_eq_nocase(segment, STR("microsoft.graph.getAllRecordings")))
-		return STR("recordings");
+	resource = resource_of_collection(segment);
+	if (resource->odata_type)
+		return str_from_c(resource->collection);
 	if (segment.len == 0 || segment.len > 64 || is_delta(segment))
 		return STR("items");
 	return segment;

@@ -35,6 +35,7 @@
 #include "base/guid.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "store/store_view.h"
 
 #define STORE_ID_MAX    1024                     /* bytes of an item id */
 #define STORE_KEY_MAX   1024                     /* bytes of an item's second key */
@@ -50,7 +51,7 @@ struct store_scan;
 struct store_feed {                              /* names a feed; compared whole, always */
 	struct guid tenant;
 	struct guid owner;
-	uint8_t     collection;                  /* feed/collection.h gives the meaning */
+	uint8_t     collection;                  /* resource.number */
 };
 
 enum item_life { ITEM_LIVE, ITEM_REMOVED };
@@ -88,6 +89,7 @@ struct store_conf {
 	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
 	uint32_t              page_bytes;        /* of a new file's pages; 0: 4096, good for single reads and writes */
 	bool                  scratch;           /* a throw-away file: no sync, no lock, no witness; removed at close */
+	const struct store_view *views;          /* ended by one without a name; NULL: the file's own stay (STORE_SERVE only) */
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	const struct log     *log;               /* may be NULL */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/store_sqlite_replica_sql.h"
+#include "store/store_sqlite_views.h"
 
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
 static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4 };
@@ -28,6 +29,7 @@ sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, s
 	engine->entropy = conf->entropy;
 	engine->access = conf->access;
 	engine->scratch = conf->scratch;
+	engine->views = conf->views;
 	engine->page_bytes = conf->page_bytes ? conf->page_bytes : 4096;
 	engine->lock.fd = -1;
 	engine->arena = arena_open((size_t)64 << 10);
@@ -227,10 +229,11 @@ open_writer(struct engine *engine, struct meta *meta_out)
 	TRY(use_wal(conn));
 	TRY(sql_conn_exec(conn, engine->scratch ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL"));
 	TRY(sql_conn_exec(conn, "PRAGMA journal_size_limit = 67108864"));
-	if (meta_out->version == SCHEMA_VERSION)
-		return OK;
-	TRY(take_steps(conn, meta_out->version));
-	return sql_meta_read(conn, meta_out);
+	if (meta_out->version < SCHEMA_VERSION) {
+		TRY(take_steps(conn, meta_out->version));
+		TRY(sql_meta_read(conn, meta_out));
+	}
+	return sql_views_refresh(conn, engine->views);
 }
 
 /* ---- time travel ---------------------------------------------------------------------------- */

@@ -51,6 +51,7 @@ struct engine {
 	const struct entropy *entropy;
 	enum store_access     access;
 	bool                  scratch;
+	const struct store_view *views;
 	uint32_t              page_bytes;
 	bool                  immutable;         /* looking at a file whose directory cannot be written */
 	struct arena         *arena;             /* the paths */

@@ -21,7 +21,6 @@
 #define FOLLOW_KINDS "CASE c.kind WHEN 0 THEN 'created' WHEN 1 THEN 'updated' WHEN 2 THEN 'removed' ELSE 'returned' END"
 #define FOLLOW_TIME(ms) "CASE WHEN " ms " > 0 THEN strftime('%Y-%m-%dT%H:%M:%SZ', " ms " / 1000, 'unixepoch') END"
 #define FOLLOW_JOIN  " FROM follow_scope s CROSS JOIN follow_entry e ON e.gen = s.gen CROSS JOIN follow_item i ON i.place = e.place"
-#define FOLLOW_PART(name) "json_extract(i.body, '$." name "') AS " name
 
 #define SCHEMA_2                                                                                                      \
 	"CREATE TABLE follow_meta(one INTEGER PRIMARY KEY CHECK(one = 1), last_n INTEGER NOT NULL,"                   \
@@ -53,24 +52,11 @@
 	"  digest INTEGER NOT NULL, at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL,"         \
 	"  raw TEXT NOT NULL, UNIQUE(sid, digest)) STRICT;"
 
-/* What people ask with SQL: the outside contract, described in docs/sql.md. */
+/* What people ask with SQL: the outside contract, described in docs/sql.md.  Views of resources: store_sqlite_views.c. */
 #define SCHEMA_3                                                                                                      \
 	"CREATE VIEW items AS SELECT s.name AS scope, s.resource AS resource, e.id AS id,"                            \
 	"  coalesce(json_extract(i.body, '$.displayName'), json_extract(i.body, '$.name'),"                           \
 	"    json_extract(i.body, '$.subject')) AS name, i.body AS value" FOLLOW_JOIN ";"                             \
-	"CREATE VIEW calendars AS SELECT s.name AS scope, e.id AS id, " FOLLOW_PART("name") ", " FOLLOW_PART("color") \
-	"  , " FOLLOW_PART("hexColor") ", " FOLLOW_PART("isDefaultCalendar") ", " FOLLOW_PART("changeKey")            \
-	"  , " FOLLOW_PART("canEdit") ", " FOLLOW_PART("canShare") ", " FOLLOW_PART("canViewPrivateItems")            \
-	"  , " FOLLOW_PART("isRemovable") ", " FOLLOW_PART("isTallyingResponses")                                     \
-	"  , json_extract(i.body, '$.owner.name') AS ownerName, json_extract(i.body, '$.owner.address') AS ownerAddress" \
-	"  , i.body AS value" FOLLOW_JOIN                                                                             \
-	"  WHERE s.resource = 'calendars' OR json_extract(i.body, '$.\"@odata.type\"') = '#microsoft.graph.calendar';" \
-	"CREATE VIEW recordings AS SELECT s.name AS scope, e.id AS id, " FOLLOW_PART("meetingId")                     \
-	"  , " FOLLOW_PART("callId") ", " FOLLOW_PART("contentCorrelationId") ", " FOLLOW_PART("createdDateTime")     \
-	"  , " FOLLOW_PART("endDateTime") ", " FOLLOW_PART("recordingContentUrl")                                     \
-	"  , json_extract(i.body, '$.meetingOrganizer.user.id') AS organizerId"                                       \
-	"  , json_extract(i.body, '$.meetingOrganizer.user.displayName') AS organizerName, i.body AS value" FOLLOW_JOIN \
-	"  WHERE s.resource = 'recordings' OR json_extract(i.body, '$.\"@odata.type\"') = '#microsoft.graph.callRecording';" \
 	"CREATE VIEW scopes AS SELECT s.name AS scope, s.url AS url, s.resource AS resource, s.items AS items,"       \
 	"  s.rounds AS rounds, " FOLLOW_TIME("s.round_ended_ms") " AS lastRound,"                                     \
 	"  CASE s.phase WHEN 0 THEN 'idle' WHEN 1 THEN 'round' ELSE 'settling' END AS phase,"                         \

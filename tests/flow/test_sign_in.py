@@ -358,5 +358,9 @@ def test_explain_access_takes_the_token_from_standard_input(served, tm):
     assert done.stdout.splitlines()[-1].startswith("permission  ok")
 
 
+def test_the_page_of_properties_is_up_to_date(tm):
+    assert (DOCS / "properties.md").read_text() == tm("help", "--properties").stdout
+
+
 def test_the_page_of_permissions_is_up_to_date(tm):
     assert (DOCS / "permissions.md").read_text() == tm("help", "--permissions").stdout

@@ -2,28 +2,30 @@
 /* fuzz_filter — $filter, $orderby and Accept: whatever comes is read or refused; a filter and its negation never both hold. */
 #include "face/accept.h"
 #include "face/filter.h"
+#include "resource/calendar.h"
+#include "resource/values.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_filter(struct str text, struct arena *arena)
 {
-	struct calendar      calendar = { 0 };
-	struct str           negated = arena_printf(arena, "not (%.*s)", STR_ARG(text)), why = STR_EMPTY, key;
+	struct values        calendar = { 0 };
+	struct str           negated = arena_printf(arena, "not (%.*s)", STR_ARG(text)), why = STR_EMPTY;
 	const struct filter *filter, *opposite;
+	size_t               row;
 	bool                 descending;
 
-	calendar_set_text(&calendar, PROP_NAME, STR("Birthdays"), arena);
-	calendar_set_flag(&calendar, PROP_CAN_EDIT, true);
-	key = calendar_name_key(&calendar, arena);
-	(void)!order_read(text, &descending);
-	if (filter_read(text, true, arena, &filter, &why) != OK) {
+	values_set_text(&calendar, CALENDAR_NAME, STR("Birthdays"), arena);
+	values_set_flag(&calendar, CALENDAR_CAN_EDIT, true);
+	(void)!order_read(&resource_calendar, text, true, arena, &row, &descending, &why);
+	if (filter_read(&resource_calendar, text, true, arena, &filter, &why) != OK) {
 		MUST(why.len > 0);
 		return;
 	}
 	/* One bracket more may be one too many. */
-	if (filter_read(negated, true, arena, &opposite, &why) == OK)
-		MUST(filter_holds(filter, key, &calendar) != filter_holds(opposite, key, &calendar));
+	if (filter_read(&resource_calendar, negated, true, arena, &opposite, &why) == OK)
+		MUST(filter_holds(filter, &calendar, arena) != filter_holds(opposite, &calendar, arena));
 }
 
 int

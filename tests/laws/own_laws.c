@@ -24,10 +24,10 @@
 
 #include "follow/follow.h"
 #include "follow/follow_curl.h"
+#include "resource/resource.h"
 #include "support/own_end.h"
 #include "support/rng.h"
 #include "support/runs.h"
-#include "feed/collection.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
 
@@ -452,7 +452,7 @@ open_history(struct batch *batch, struct history *history, uint64_t seed)
 	char                            text[GUID_TEXT_LEN];
 
 	*history = (struct history){ .seed = seed, .rng = { seed }, .pinned = -1 };
-	history->feed.collection = COLLECTION_CALENDARS;
+	history->feed.collection = resource_calendar.number;
 	rng_fill(&history->rng, &history->feed.owner, sizeof(history->feed.owner));
 	assert_int_equal(directory_tenant(batch->own.store, arena, &history->feed.tenant), OK);
 	guid_format(&history->feed.owner, text);

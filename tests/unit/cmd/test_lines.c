@@ -138,7 +138,7 @@ test_line_put_user__is_read_back_the_same(void **state)
 static void
 test_line_put_item__stays_on_one_line(void **state)
 {
-	struct store_feed feed = { .owner = { { 1 } }, .collection = COLLECTION_CALENDARS };
+	struct store_feed feed = { .owner = { { 1 } }, .collection = 1 };
 	struct store_conf conf = { .url = STR("memory:"), .access = STORE_SERVE, .create = true, .clock = &clock_system,
 		                   .entropy = &entropy_system };
 	struct store     *store;

@@ -8,31 +8,33 @@
 #include <cmocka.h>
 
 #include "face/filter.h"
+#include "resource/calendar.h"
+#include "resource/values.h"
 
 static struct arena *arena;
 
 /* A calendar of that name; `flags` names those that are true. */
-static struct calendar
-calendar_of(const char *name, enum calendar_prop flag)
+static struct values
+calendar_of(const char *name, size_t flag)
 {
-	struct calendar calendar = { 0 };
+	struct values calendar = { 0 };
 
-	calendar_set_text(&calendar, PROP_NAME, str_from_c(name), arena);
-	for (int prop = 0; prop < PROP_COUNT; prop++)
-		if (prop != PROP_NAME)
-			calendar_set_flag(&calendar, (enum calendar_prop)prop, prop == (int)flag);
+	values_set_text(&calendar, CALENDAR_NAME, str_from_c(name), arena);
+	for (size_t row = 0; row < resource_calendar.property_count; row++)
+		if (row != CALENDAR_NAME)
+			values_set_flag(&calendar, row, row == flag);
 	return calendar;
 }
 
 static bool
-holds(const char *text, const char *name, enum calendar_prop flag)
+holds(const char *text, const char *name, size_t flag)
 {
-	struct calendar      calendar = calendar_of(name, flag);
+	struct values        calendar = calendar_of(name, flag);
 	const struct filter *filter;
 	struct str           why;
 
-	assert_int_equal(filter_read(str_from_c(text), true, arena, &filter, &why), OK);
-	return filter_holds(filter, calendar_name_key(&calendar, arena), &calendar);
+	assert_int_equal(filter_read(&resource_calendar, str_from_c(text), true, arena, &filter, &why), OK);
+	return filter_holds(filter, &calendar, arena);
 }
 
 static bool
@@ -40,7 +42,8 @@ is_refused(const char *text)
 {
 	const struct filter *filter = NULL;
 	struct str           why = STR_EMPTY;
-	bool                 refused = filter_read(str_from_c(text), false, arena, &filter, &why) == ERR_BAD_REQUEST;
+	enum err             err = filter_read(&resource_calendar, str_from_c(text), false, arena, &filter, &why);
+	bool                 refused = err == ERR_BAD_REQUEST;
 
 	assert_true(refused == (why.len > 0) && refused == !filter);
 	return refused;
@@ -50,39 +53,39 @@ static void
 test_filter__and_binds_tighter_than_or(void **state)
 {
 	(void)state;
-	assert_true(holds("name eq 'a' or name eq 'b' and canEdit", "a", PROP_COUNT));
-	assert_false(holds("(name eq 'a' or name eq 'b') and canEdit", "a", PROP_COUNT));
-	assert_true(holds("canEdit and name eq 'b' or name eq 'a'", "a", PROP_COUNT));
+	assert_true(holds("name eq 'a' or name eq 'b' and canEdit", "a", RESOURCE_PROPERTIES_MAX));
+	assert_false(holds("(name eq 'a' or name eq 'b') and canEdit", "a", RESOURCE_PROPERTIES_MAX));
+	assert_true(holds("canEdit and name eq 'b' or name eq 'a'", "a", RESOURCE_PROPERTIES_MAX));
 }
 
 static void
 test_filter__not_binds_to_what_follows(void **state)
 {
 	(void)state;
-	assert_false(holds("not canEdit and canShare", "a", PROP_CAN_EDIT));
-	assert_true(holds("not canEdit and canShare", "a", PROP_CAN_SHARE));
-	assert_true(holds("not (canEdit and canShare)", "a", PROP_CAN_SHARE));
-	assert_true(holds("not not canEdit", "a", PROP_CAN_EDIT));
+	assert_false(holds("not canEdit and canShare", "a", CALENDAR_CAN_EDIT));
+	assert_true(holds("not canEdit and canShare", "a", CALENDAR_CAN_SHARE));
+	assert_true(holds("not (canEdit and canShare)", "a", CALENDAR_CAN_SHARE));
+	assert_true(holds("not not canEdit", "a", CALENDAR_CAN_EDIT));
 }
 
 static void
 test_filter__compares_names_without_the_case_of_letters(void **state)
 {
 	(void)state;
-	assert_true(holds("name eq 'WORK'", "work", PROP_COUNT));
-	assert_true(holds("startswith(name,'wO')", "Work", PROP_COUNT));
-	assert_true(holds("name eq 'it''s'", "It's", PROP_COUNT));
-	assert_true(holds("name ne 'it''s'", "its", PROP_COUNT));
-	assert_false(holds("name eq '\xc3\x84'", "\xc3\xa4", PROP_COUNT));
+	assert_true(holds("name eq 'WORK'", "work", RESOURCE_PROPERTIES_MAX));
+	assert_true(holds("startswith(name,'wO')", "Work", RESOURCE_PROPERTIES_MAX));
+	assert_true(holds("name eq 'it''s'", "It's", RESOURCE_PROPERTIES_MAX));
+	assert_true(holds("name ne 'it''s'", "its", RESOURCE_PROPERTIES_MAX));
+	assert_false(holds("name eq '\xc3\x84'", "\xc3\xa4", RESOURCE_PROPERTIES_MAX));
 }
 
 static void
 test_filter__knows_every_flag(void **state)
 {
 	(void)state;
-	assert_true(holds("isShared eq true", "a", PROP_IS_SHARED));
-	assert_true(holds("isTallyingResponses ne false", "a", PROP_TALLYING));
-	assert_false(holds("canViewPrivateItems eq false", "a", PROP_CAN_VIEW));
+	assert_true(holds("isShared eq true", "a", CALENDAR_IS_SHARED));
+	assert_true(holds("isTallyingResponses ne false", "a", CALENDAR_TALLYING));
+	assert_false(holds("canViewPrivateItems eq false", "a", CALENDAR_CAN_VIEW));
 }
 
 static void
@@ -119,18 +122,21 @@ test_filter__has_a_greatest_depth(void **state)
 static void
 test_order__is_by_name_only(void **state)
 {
+	struct str why;
+	size_t     row = 0;
 	bool descending = true;
 
 	(void)state;
-	assert_int_equal(order_read(STR("name"), &descending), OK);
+	assert_int_equal(order_read(&resource_calendar, STR("name"), false, arena, &row, &descending, &why), OK);
 	assert_false(descending);
-	assert_int_equal(order_read(STR(" Name   DESC "), &descending), OK);
+	assert_int_equal(order_read(&resource_calendar, STR(" Name   DESC "), false, arena, &row, &descending, &why), OK);
 	assert_true(descending);
-	assert_int_equal(order_read(STR("name asc"), &descending), OK);
+	assert_int_equal(order_read(&resource_calendar, STR("name asc"), false, arena, &row, &descending, &why), OK);
 	assert_false(descending);
-	assert_int_equal(order_read(STR(""), &descending), ERR_BAD_REQUEST);
-	assert_int_equal(order_read(STR("name desc asc"), &descending), ERR_BAD_REQUEST);
-	assert_int_equal(order_read(STR("name,id"), &descending), ERR_BAD_REQUEST);
+	assert_int_equal(order_read(&resource_calendar, STR(""), false, arena, &row, &descending, &why), ERR_BAD_REQUEST);
+	assert_int_equal(order_read(&resource_calendar, STR("name desc asc"), false, arena, &row, &descending, &why),
+	                 ERR_BAD_REQUEST);
+	assert_int_equal(order_read(&resource_calendar, STR("name,id"), false, arena, &row, &descending, &why), ERR_BAD_REQUEST);
 }
 
 int

@@ -56,14 +56,14 @@ test_route__a_key_is_in_brackets_or_the_next_segment(void **state)
 		enum route_kind kind;
 		const char     *id;
 	} cases[] = {
-		{ "/v1.0/me/calendars/x", ROUTE_CALENDAR, "x" },
-		{ "/beta/me/calendars('x')", ROUTE_CALENDAR, "x" },
+		{ "/v1.0/me/calendars/x", ROUTE_ITEM, "x" },
+		{ "/beta/me/calendars('x')", ROUTE_ITEM, "x" },
 		{ "/v1.0/me/calendars/x/permanentDelete", ROUTE_PERMANENT_DELETE, "x" },
-		{ "/v1.0/me/calendars('it''s')", ROUTE_CALENDAR, "it's" },
-		{ "/v1.0/me/calendars/a%28b%29", ROUTE_CALENDAR, "a(b)" },
-		{ "/v1.0/me/calendar", ROUTE_DEFAULT_CALENDAR, "" },
-		{ "/v1.0/me/calendars", ROUTE_CALENDARS, "" },
-		{ "/v1.0/me/calendars/delta", ROUTE_CALENDARS_DELTA, "" },
+		{ "/v1.0/me/calendars('it''s')", ROUTE_ITEM, "it's" },
+		{ "/v1.0/me/calendars/a%28b%29", ROUTE_ITEM, "a(b)" },
+		{ "/v1.0/me/calendar", ROUTE_DEFAULT_ITEM, "" },
+		{ "/v1.0/me/calendars", ROUTE_COLLECTION, "" },
+		{ "/v1.0/me/calendars/delta", ROUTE_DELTA, "" },
 	};
 	struct arena *arena = arena_open((size_t)1 << 20);
 

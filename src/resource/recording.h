@@ -8,17 +8,22 @@
  * meetingId.  Unknown properties of an import are kept, byte for byte, after the known ones.
  *
  * Only creation and removal give a recording a seq: a repeated import and new content rewrite it
- * where it stands, so no reader is told it twice.
+ * where it stands, so no reader gets it twice.
  *
  * The functions that take a store_txn check, then write; a refusal is set by store_fail() and the
  * sentence stands in *why_out (from the arena).
  */
 #pragma once
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "content/content.h"
-#include "store/store.h"
+#include "resource/resource.h"
+
+/* The rows that code names, in the order of the descriptor; a new row needs no name here. */
+enum recording_row {
+	RECORDING_ID, RECORDING_MEETING, RECORDING_CALL, RECORDING_CORRELATION, RECORDING_CREATED, RECORDING_END,
+	RECORDING_URL, RECORDING_ORGANIZER
+};
 
 /* What the stored body says without being parsed. */
 struct recording {
@@ -28,33 +33,34 @@ struct recording {
 	struct content_ref content;
 	struct str         json;
 	size_t             url_at, url_len;  /* of that property's value in json */
+	size_t             row_count;        /* of the resource when it was stored */
 };
 
 bool recording_read(struct str body, struct recording *recording_out);   /* false: damaged */
 
-/* The JSON object of a stored recording, with the URL it came with. */
-struct str recording_json(struct str body);
+/* The stored body; empty if it is too large. */
+struct str recording_body(const struct recording *recording, struct arena *arena);
+
+size_t recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                        struct str pieces_out[RESOURCE_PIECES_MAX]);
+enum err recording_content_of(struct str body, struct content_ref *ref_out);
+bool   recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                             struct arena *arena, struct values *values_out);
 
 /* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------ */
 
-enum err recording_check_import(struct str value, struct arena *arena, struct str *why_out) MUST_CHECK;
-/* `content` may be NULL: content that is there stays. */
-void recording_put_import(struct store_txn *txn, const struct store_feed *feed, const struct entropy *entropy,
-                          struct str value, struct arena *arena, struct str *why_out);
-void recording_put_with_content(struct store_txn *txn, const struct store_feed *feed, const struct entropy *entropy,
-                                struct str value, const struct content_ref *content, struct arena *arena,
-                                struct str *why_out);
+/* `content` NULL: content that is there stays. */
+void recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+                          const struct content_ref *content, struct str *why_out);
 
 struct recording_new {
-	struct store_feed     feed;
-	struct str            meeting;       /* from the path */
-	int64_t               now_ns;        /* createdDateTime if none is sent */
-	const struct entropy *entropy;
-	struct arena         *arena;
+	struct resource_ctx ctx;
+	struct str          meeting;         /* from the path */
+	int64_t             now_ns;          /* createdDateTime if none is sent */
 };
 
 /* POST.  ERR_BAD_REQUEST · ERR_CONFLICT the id is taken. */
-void recording_create(struct store_txn *txn, const struct recording_new *ctx, struct str value, struct item *item_out,
+void recording_create(struct store_txn *txn, const struct recording_new *made, struct str value, struct item *item_out,
                       struct str *why_out);
 
 /*

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "face/calendar.h"
+/* calendar_write — making, changing and removing calendars: ids, the one default, names that are taken. */
+#include "resource/calendar.h"
+#include "resource/values.h"
 
 #include "crypt/seal.h"
-#include "face/shape.h"
 #include "text/b64.h"
 #include "text/json_write.h"
 
@@ -36,7 +37,7 @@ hash_history(const struct store_mark *mark, uint8_t *out, size_t out_len)
 
 /* The mark names are minted from. A feed that is only about to be made lends them a history of their own. */
 static bool
-take_mark(struct store_txn *txn, const struct calendar_ctx *ctx, struct store_mark *mark_out)
+take_mark(struct store_txn *txn, const struct resource_ctx *ctx, struct store_mark *mark_out)
 {
 	if (!store_txn_mark(txn, &ctx->feed, mark_out))
 		return false;
@@ -46,13 +47,13 @@ take_mark(struct store_txn *txn, const struct calendar_ctx *ctx, struct store_ma
 }
 
 static struct str
-mint_id(const struct calendar_ctx *ctx, const struct store_mark *mark)
+mint_id(const struct resource_ctx *ctx, const struct store_mark *mark)
 {
 	uint8_t bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 };
 	uint8_t seed[32];
 
 	hash_history(mark, seed, sizeof(seed));
-	guid_format(&ctx->owner->id, (char *)bytes + 4);
+	guid_format(&ctx->feed.owner, (char *)bytes + 4);
 	bytes[ENTRY_AT - 1] = 0x46;
 	memcpy(bytes + ENTRY_AT + 5, seed, 16);
 	bytes[ENTRY_AT + 21] = 0x07;
@@ -106,117 +107,85 @@ calendar_id_is_shaped(struct str id)
 /* ---- filling and writing ------------------------------------------------------------------------- */
 
 static struct str
-owner_json(const struct user *owner, struct arena *arena)
+owner_json(const struct resource_ctx *ctx)
 {
-	struct buf      buf;
-	struct json_out out;
-	struct str      copy;
+	AUTO(buf_close) struct buf buf;
+	struct json_out            out;
 
-	buf_open(&buf, 8192);
+	/* Six bytes at most for one. */
+	buf_open(&buf, 32 + (ctx->owner_name.len + ctx->owner_address.len) * 6);
 	json_out_open(&out, &buf);
 	json_put_object(&out);
-	json_put_member(&out, STR("name"), owner->display_name.len ? owner->display_name : owner->upn);
-	json_put_member(&out, STR("address"), owner->mail.len ? owner->mail : owner->upn);
+	json_put_member(&out, STR("name"), ctx->owner_name);
+	json_put_member(&out, STR("address"), ctx->owner_address);
 	json_end_object(&out);
-	MUST(buf_err(&buf) == OK);
-	copy = arena_copy(arena, buf_str(&buf));
-	buf_close(&buf);
-	return copy;
-}
-
-static void
-fill(struct calendar *calendar, enum calendar_prop prop, const char *raw)
-{
-	if (calendar->prop[prop].len == 0)
-		calendar->prop[prop] = str_from_c(raw);
+	return arena_copy(ctx->arena, buf_str(&buf));
 }
 
 /* What Graph shows for a calendar its owner made, wherever nothing else was said. */
 static void
-fill_defaults(struct calendar *calendar, const struct calendar_ctx *ctx)
+fill_defaults(struct values *calendar, const struct resource_ctx *ctx)
 {
-	bool is_default = calendar_flag(calendar, PROP_IS_DEFAULT);
-
-	fill(calendar, PROP_COLOR, "\"auto\"");
-	fill(calendar, PROP_HEX_COLOR, "\"\"");
-	fill(calendar, PROP_GROUP_CLASS, "\"0006f0b7-0000-0000-c000-000000000046\"");
-	fill(calendar, PROP_IS_DEFAULT, "false");
-	fill(calendar, PROP_CAN_SHARE, "true");
-	fill(calendar, PROP_CAN_VIEW, "true");
-	fill(calendar, PROP_IS_SHARED, "false");
-	fill(calendar, PROP_IS_SHARED_ME, "false");
-	fill(calendar, PROP_CAN_EDIT, "true");
-	fill(calendar, PROP_GROUP, "null");
-	fill(calendar, PROP_PROVIDERS, "[\"teamsForBusiness\"]");
-	fill(calendar, PROP_PROVIDER, "\"teamsForBusiness\"");
-	fill(calendar, PROP_TALLYING, is_default ? "true" : "false");
-	fill(calendar, PROP_REMOVABLE, is_default ? "false" : "true");
-	if (calendar->prop[PROP_OWNER].len == 0)
-		calendar->prop[PROP_OWNER] = owner_json(ctx->owner, ctx->arena);
+	if (values_flag(calendar, CALENDAR_IS_DEFAULT) && calendar->raw[CALENDAR_TALLYING].len == 0)
+		values_set_flag(calendar, CALENDAR_TALLYING, true);
+	if (values_flag(calendar, CALENDAR_IS_DEFAULT) && calendar->raw[CALENDAR_REMOVABLE].len == 0)
+		values_set_flag(calendar, CALENDAR_REMOVABLE, false);
+	if (calendar->raw[CALENDAR_OWNER].len == 0)
+		calendar->raw[CALENDAR_OWNER] = owner_json(ctx);
+	values_fill(calendar, &resource_calendar);
 }
 
 static void
-write_calendar(struct store_txn *txn, const struct calendar_ctx *ctx, const struct calendar *calendar,
+write_calendar(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar,
                struct item *item_out)
 {
 	struct item item = {
-		.id = calendar_text(calendar, PROP_ID, ctx->arena),
-		.key = calendar_name_key(calendar, ctx->arena),
+		.id = values_text(calendar, CALENDAR_ID, ctx->arena),
+		.key = values_folded(calendar, CALENDAR_NAME, ctx->arena),
 		.body = calendar_body(calendar, ctx->arena),
 	};
 
-	if (item.body.len == 0)
+	if (item.body.len == 0) {
 		store_fail(txn, ERR_TOO_LARGE);
+		return;
+	}
 	store_put(txn, &ctx->feed, &item);
 	*item_out = item;
 }
 
 /* A new changeKey belongs to the seq the next put takes. */
 static void
-renew_change_key(struct store_txn *txn, const struct calendar_ctx *ctx, struct calendar *calendar)
+renew_change_key(struct store_txn *txn, const struct resource_ctx *ctx, struct values *calendar)
 {
 	struct store_mark mark;
 
 	if (take_mark(txn, ctx, &mark))
-		calendar_set_text(calendar, PROP_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
+		values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
 }
 
 /* The default of before, unless it is `id` itself, becomes an ordinary calendar and moves to the end. */
 static void
-demote_default(struct store_txn *txn, const struct calendar_ctx *ctx, struct str id)
+demote_default(struct store_txn *txn, const struct resource_ctx *ctx, struct str id)
 {
-	struct calendar calendar;
+	struct values calendar;
 	struct item     item;
 
 	if (!store_txn_get_pinned(txn, &ctx->feed, &item) || str_eq(item.id, id))
 		return;
-	if (!calendar_read_body(item.body, &calendar)) {
+	if (!calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;
 	}
-	calendar_set_flag(&calendar, PROP_IS_DEFAULT, false);
-	calendar_set_flag(&calendar, PROP_REMOVABLE, true);
+	values_set_flag(&calendar, CALENDAR_IS_DEFAULT, false);
+	values_set_flag(&calendar, CALENDAR_REMOVABLE, true);
 	renew_change_key(txn, ctx, &calendar);
 	write_calendar(txn, ctx, &calendar, &item);
 }
 
 /* ---- import -------------------------------------------------------------------------------------- */
 
-enum err
-calendar_check_import(struct str value, struct arena *arena, struct str *why_out)
-{
-	struct calendar calendar;
-
-	TRY(calendar_read(value, arena, &calendar, why_out));
-	if (calendar.prop[PROP_NAME].len == 0) {
-		*why_out = STR("a calendar needs a 'name'");
-		return ERR_BAD_REQUEST;
-	}
-	return OK;
-}
-
 static bool
-is_default_now(struct store_txn *txn, const struct calendar_ctx *ctx, struct str id)
+is_default_now(struct store_txn *txn, const struct resource_ctx *ctx, struct str id)
 {
 	struct item pinned;
 
@@ -225,53 +194,54 @@ is_default_now(struct store_txn *txn, const struct calendar_ctx *ctx, struct str
 
 /* A file may be given again: what it says of a calendar is what is there, so nothing changes and nobody is told. */
 static bool
-is_as_it_stands(struct store_txn *txn, const struct calendar_ctx *ctx, const struct calendar *calendar)
+is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar)
 {
-	struct calendar same = *calendar, there;
-	struct str      id = calendar_text(calendar, PROP_ID, ctx->arena);
+	struct values same = *calendar, there;
+	struct str      id = values_text(calendar, CALENDAR_ID, ctx->arena);
 	struct item     item;
 
-	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read_body(item.body, &there))
+	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &there))
 		return false;
-	if (same.prop[PROP_CHANGE_KEY].len == 0 || same.prop[PROP_CHANGE_KEY].at[0] == 'n')
-		same.prop[PROP_CHANGE_KEY] = there.prop[PROP_CHANGE_KEY];
+	if (values_is_null(&same, CALENDAR_CHANGE_KEY))
+		same.raw[CALENDAR_CHANGE_KEY] = there.raw[CALENDAR_CHANGE_KEY];
 	fill_defaults(&same, ctx);
-	return str_eq(calendar_body(&same, ctx->arena), item.body);
+	return str_eq(calendar_body(&same, ctx->arena), calendar_body(&there, ctx->arena));
 }
 
 void
-calendar_put_import(struct store_txn *txn, const struct calendar_ctx *ctx, struct str value, struct str *why_out)
+calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+                    const struct content_ref *content, struct str *why_out)
 {
-	struct calendar   calendar;
+	struct values     calendar;
 	struct store_mark mark;
 	struct item       item;
 	bool              was_default;
-	enum err          err = calendar_check_import(value, ctx->arena, why_out);
+	enum err          err = resource_read_import(resource, value, ctx->arena, &calendar, why_out);
 
-	if (err == OK)
-		err = calendar_read(value, ctx->arena, &calendar, why_out);
+	(void)content;
 	if (err != OK) {
 		store_fail(txn, err);
 		return;
 	}
 	if (!take_mark(txn, ctx, &mark))
 		return;
-	if (calendar.prop[PROP_ID].len == 0)
-		calendar_set_text(&calendar, PROP_ID, mint_id(ctx, &mark), ctx->arena);
-	was_default = is_default_now(txn, ctx, calendar_text(&calendar, PROP_ID, ctx->arena));
-	if (was_default && calendar.prop[PROP_IS_DEFAULT].len == 0)
-		calendar_set_flag(&calendar, PROP_IS_DEFAULT, true);
+	if (calendar.raw[CALENDAR_ID].len == 0)
+		values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &mark), ctx->arena);
+	was_default = is_default_now(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
+	if (was_default && calendar.raw[CALENDAR_IS_DEFAULT].len == 0)
+		values_set_flag(&calendar, CALENDAR_IS_DEFAULT, true);
 	if (is_as_it_stands(txn, ctx, &calendar))
 		return;
-	if (calendar_flag(&calendar, PROP_IS_DEFAULT))
-		demote_default(txn, ctx, calendar_text(&calendar, PROP_ID, ctx->arena));
-	if (calendar.prop[PROP_CHANGE_KEY].len == 0 || calendar.prop[PROP_CHANGE_KEY].at[0] == 'n')
+	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
+		demote_default(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
+	if (values_is_null(&calendar, CALENDAR_CHANGE_KEY))
 		renew_change_key(txn, ctx, &calendar);
 	else    /* as it is meant, not as it was escaped: ETags are compared byte by byte */
-		calendar_set_text(&calendar, PROP_CHANGE_KEY, calendar_text(&calendar, PROP_CHANGE_KEY, ctx->arena), ctx->arena);
+		values_set_text(&calendar, CALENDAR_CHANGE_KEY, values_text(&calendar, CALENDAR_CHANGE_KEY, ctx->arena),
+		                ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, &item);
-	if (calendar_flag(&calendar, PROP_IS_DEFAULT))
+	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
 		store_pin(txn, &ctx->feed, item.id);
 	else if (was_default)
 		store_pin(txn, &ctx->feed, STR_EMPTY);
@@ -287,58 +257,41 @@ refuse(struct store_txn *txn, enum err err, struct str sentence, struct str *why
 }
 
 static bool
-name_is_free(struct store_txn *txn, const struct calendar_ctx *ctx, const struct calendar *calendar, struct str id)
+name_is_free(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar, struct str id)
 {
 	struct item other;
 
-	return !store_txn_find(txn, &ctx->feed, calendar_name_key(calendar, ctx->arena), &other) || str_eq(other.id, id);
-}
-
-/* A member a client may not send at all: nothing of the kind exists. */
-static bool
-has_unknown(const struct calendar *calendar, struct arena *arena, struct str *why_out)
-{
-	struct str name = str_skip(calendar->unknown, 2);
-
-	if (calendar->unknown.len == 0)
-		return false;
-	name = str_first(name, str_find(name, '"'));
-	*why_out = arena_printf(arena, "The property '%.*s' does not exist on type 'microsoft.graph.calendar'.",
-	                        STR_ARG(str_cut(name, 64)));
-	return true;
+	return !store_txn_find(txn, &ctx->feed, values_folded(calendar, CALENDAR_NAME, ctx->arena), &other) ||
+	       str_eq(other.id, id);
 }
 
 void
-calendar_create(struct store_txn *txn, const struct calendar_ctx *ctx, struct str value, struct item *item_out,
+calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct item *item_out,
                 struct str *why_out)
 {
-	static const enum calendar_prop given[] = { PROP_NAME, PROP_COLOR, PROP_GROUP };
-	struct calendar   sent, calendar = { 0 };
+	struct values     sent, calendar = { 0 };
 	struct store_mark mark;
-	enum err          err = calendar_read(value, ctx->arena, &sent, why_out);
+	enum err          err = resource_read_body(&resource_calendar, value, ctx->arena, &sent, why_out);
 
 	if (err != OK) {
 		store_fail(txn, err);
 		return;
 	}
-	if (has_unknown(&sent, ctx->arena, why_out)) {
-		store_fail(txn, ERR_BAD_REQUEST);
-		return;
-	}
-	if (sent.prop[PROP_NAME].len == 0) {
+	if (sent.raw[CALENDAR_NAME].len == 0) {
 		refuse(txn, ERR_BAD_REQUEST, STR("A calendar needs a 'name'."), why_out);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
-		calendar.prop[given[i]] = sent.prop[given[i]];
+	for (size_t row = 0; row < resource_calendar.property_count; row++)
+		if (resource_calendar.properties[row].flags & PROPERTY_CREATE)
+			calendar.raw[row] = sent.raw[row];
 	if (!name_is_free(txn, ctx, &calendar, STR_EMPTY)) {
 		store_fail(txn, ERR_CONFLICT);
 		return;
 	}
 	if (!take_mark(txn, ctx, &mark))
 		return;
-	calendar_set_text(&calendar, PROP_ID, mint_id(ctx, &mark), ctx->arena);
-	calendar_set_text(&calendar, PROP_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
+	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &mark), ctx->arena);
+	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, item_out);
 }
@@ -363,22 +316,22 @@ etag_fits(struct str if_match, struct str change_key)
 
 /* The item, if it is there, unchanged since the caller saw it, and may be edited. */
 static bool
-find_editable(struct store_txn *txn, const struct calendar_ctx *ctx, struct str id, struct str if_match,
-              struct item *item_out, struct calendar *calendar_out)
+find_editable(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
+              struct item *item_out, struct values *calendar_out)
 {
 	if (!store_txn_get(txn, &ctx->feed, id, item_out)) {
 		store_fail(txn, ERR_NOT_FOUND);
 		return false;
 	}
-	if (!calendar_read_body(item_out->body, calendar_out)) {
+	if (!calendar_read(&resource_calendar, item_out->body, NULL, ctx->arena, calendar_out)) {
 		store_fail(txn, ERR_CORRUPT);
 		return false;
 	}
-	if (if_match.len && !etag_fits(if_match, calendar_text(calendar_out, PROP_CHANGE_KEY, ctx->arena))) {
+	if (if_match.len && !etag_fits(if_match, values_text(calendar_out, CALENDAR_CHANGE_KEY, ctx->arena))) {
 		store_fail(txn, ERR_STALE);
 		return false;
 	}
-	if (!calendar_flag(calendar_out, PROP_CAN_EDIT)) {
+	if (!values_flag(calendar_out, CALENDAR_CAN_EDIT)) {
 		store_fail(txn, ERR_NOT_ALLOWED);
 		return false;
 	}
@@ -387,34 +340,29 @@ find_editable(struct store_txn *txn, const struct calendar_ctx *ctx, struct str 
 
 /* What is sent replaces what is there, for the properties that can be written; read-only ones are passed over. */
 static enum err
-apply_patch(const struct calendar *sent, struct calendar *calendar, struct str *why_out)
+apply_patch(const struct values *sent, struct values *calendar, struct str *why_out)
 {
-	static const enum calendar_prop writable[] = { PROP_NAME, PROP_COLOR, PROP_IS_DEFAULT, PROP_PROVIDER };
-
-	for (size_t i = 0; i < sizeof(writable) / sizeof(writable[0]); i++) {
-		enum calendar_prop prop = writable[i];
-
-		if (sent->prop[prop].len == 0 || (prop == PROP_IS_DEFAULT && sent->prop[prop].at[0] == 'n'))
+	for (size_t row = 0; row < resource_calendar.property_count; row++) {
+		if (!(resource_calendar.properties[row].flags & PROPERTY_UPDATE) || sent->raw[row].len == 0 ||
+		    (row == CALENDAR_IS_DEFAULT && values_is_null(sent, row)))
 			continue;
-		if (prop == PROP_IS_DEFAULT && calendar_flag(calendar, prop) && !calendar_flag(sent, prop)) {
+		if (row == CALENDAR_IS_DEFAULT && values_flag(calendar, row) && !values_flag(sent, row)) {
 			*why_out = STR("There is always a default calendar; set isDefaultCalendar on another one instead.");
 			return ERR_BAD_REQUEST;
 		}
-		calendar->prop[prop] = sent->prop[prop];
+		calendar->raw[row] = sent->raw[row];
 	}
 	return OK;
 }
 
 void
-calendar_update(struct store_txn *txn, const struct calendar_ctx *ctx, struct str id, struct str if_match,
+calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
                 struct str value, struct item *item_out, struct str *why_out)
 {
-	struct calendar sent, calendar;
+	struct values sent, calendar;
 	struct item     item;
-	enum err        err = calendar_read(value, ctx->arena, &sent, why_out);
+	enum err        err = resource_read_body(&resource_calendar, value, ctx->arena, &sent, why_out);
 
-	if (err == OK && has_unknown(&sent, ctx->arena, why_out))
-		err = ERR_BAD_REQUEST;
 	if (err != OK) {
 		store_fail(txn, err);
 		return;
@@ -422,27 +370,27 @@ calendar_update(struct store_txn *txn, const struct calendar_ctx *ctx, struct st
 	if (!find_editable(txn, ctx, id, if_match, &item, &calendar))
 		return;
 	err = apply_patch(&sent, &calendar, why_out);
-	if (err == OK && sent.prop[PROP_NAME].len && !name_is_free(txn, ctx, &calendar, item.id))
+	if (err == OK && sent.raw[CALENDAR_NAME].len && !name_is_free(txn, ctx, &calendar, item.id))
 		err = ERR_CONFLICT;
 	if (err != OK) {
 		store_fail(txn, err);
 		return;
 	}
-	if (calendar_flag(&calendar, PROP_IS_DEFAULT)) {
+	if (values_flag(&calendar, CALENDAR_IS_DEFAULT)) {
 		demote_default(txn, ctx, item.id);
-		calendar_set_flag(&calendar, PROP_REMOVABLE, false);
+		values_set_flag(&calendar, CALENDAR_REMOVABLE, false);
 	}
 	renew_change_key(txn, ctx, &calendar);
 	write_calendar(txn, ctx, &calendar, item_out);
-	if (calendar_flag(&calendar, PROP_IS_DEFAULT))
+	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
 		store_pin(txn, &ctx->feed, item_out->id);
 }
 
 void
-calendar_remove(struct store_txn *txn, const struct calendar_ctx *ctx, struct str id, struct str if_match,
+calendar_remove(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
                 struct str *why_out)
 {
-	struct calendar calendar;
+	struct values calendar;
 	struct item     item, pinned;
 
 	if (!find_editable(txn, ctx, id, if_match, &item, &calendar))
@@ -455,25 +403,25 @@ calendar_remove(struct store_txn *txn, const struct calendar_ctx *ctx, struct st
 }
 
 static void
-mint_default(struct store_txn *txn, const struct calendar_ctx *ctx)
+mint_default(struct store_txn *txn, const struct resource_ctx *ctx)
 {
-	struct calendar   calendar = { 0 };
+	struct values     calendar = { 0 };
 	struct store_mark mark;
 	struct item       item;
 
 	if (!take_mark(txn, ctx, &mark))
 		return;
-	calendar.prop[PROP_NAME] = STR("\"Calendar\"");
-	calendar.prop[PROP_IS_DEFAULT] = STR("true");
-	calendar_set_text(&calendar, PROP_ID, mint_id(ctx, &mark), ctx->arena);
-	calendar_set_text(&calendar, PROP_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
+	calendar.raw[CALENDAR_NAME] = STR("\"Calendar\"");
+	calendar.raw[CALENDAR_IS_DEFAULT] = STR("true");
+	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &mark), ctx->arena);
+	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, &item);
 	store_pin(txn, &ctx->feed, item.id);
 }
 
 void
-calendar_ensure_default(struct store_txn *txn, const struct calendar_ctx *ctx)
+calendar_ensure_default(struct store_txn *txn, const struct resource_ctx *ctx)
 {
 	struct store_mark mark;
 
@@ -482,9 +430,9 @@ calendar_ensure_default(struct store_txn *txn, const struct calendar_ctx *ctx)
 }
 
 void
-calendar_require_default(struct store_txn *txn, const struct calendar_ctx *ctx)
+calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 {
-	struct calendar calendar;
+	struct values calendar;
 	struct item     item;
 
 	if (store_txn_get_pinned(txn, &ctx->feed, &item) || store_txn_err(txn) != OK)
@@ -494,12 +442,12 @@ calendar_require_default(struct store_txn *txn, const struct calendar_ctx *ctx)
 		return;
 	}
 	/* An import brought a calendar of that name without saying that it is the default: now it is. */
-	if (!calendar_read_body(item.body, &calendar)) {
+	if (!calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;
 	}
-	calendar_set_flag(&calendar, PROP_IS_DEFAULT, true);
-	calendar_set_flag(&calendar, PROP_REMOVABLE, false);
+	values_set_flag(&calendar, CALENDAR_IS_DEFAULT, true);
+	values_set_flag(&calendar, CALENDAR_REMOVABLE, false);
 	renew_change_key(txn, ctx, &calendar);
 	write_calendar(txn, ctx, &calendar, &item);
 	store_pin(txn, &ctx->feed, item.id);

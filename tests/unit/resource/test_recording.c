@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "crypt/seal.h"
-#include "face/recording.h"
+#include "resource/recording.h"
 #include "support/store_bench.h"
 
 static const struct store_feed feed = { { { 1 } }, { { 2 } }, 2 };
@@ -13,11 +13,12 @@ static const struct store_feed feed = { { { 1 } }, { { 2 } }, 2 };
 static enum err
 put(struct store_bench *bench, const char *value, const struct content_ref *content)
 {
-	struct store_txn *txn = store_bench_begin(bench);
-	struct str        why = STR_EMPTY;
-	enum err          err;
+	struct resource_ctx ctx = { .feed = feed, .entropy = &entropy_system, .arena = bench->arena };
+	struct store_txn   *txn = store_bench_begin(bench);
+	struct str          why = STR_EMPTY;
+	enum err            err;
 
-	recording_put_with_content(txn, &feed, &entropy_system, str_from_c(value), content, bench->arena, &why);
+	recording_put_import(&resource_recording, txn, &ctx, str_from_c(value), content, &why);
 	err = store_commit(&txn);
 	assert_true(err == OK || why.len > 0);
 	return err;
@@ -130,7 +131,7 @@ test_recording__is_shown_as_documented(void **state)
 	store_bench_open(&bench);
 	assert_int_equal(put(&bench, given, NULL), OK);
 	(void)get(&bench, "r", &item);
-	assert_true(str_eq(recording_json(item.body), str_from_c(shown)));
+	assert_true(str_eq(resource_json(&resource_recording, item.body, bench.arena), str_from_c(shown)));
 	store_bench_close(&bench);
 }
 

@@ -1,49 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* face_calendar — a calendar by itself: get, create, update, delete. */
-#include "face/calendar.h"
+/* face_item — one item of a resource by itself: get, create, update, delete. */
 #include "face/call.h"
 #include "face/commit.h"
 #include "face/entity.h"
 #include "face/fields.h"
 #include "face/page.h"
 #include "face/range.h"
-#include "face/shape.h"
 #include "text/json_read.h"
 #include "text/uri.h"
 
-static struct calendar_ctx
-mailbox(struct call *call)
+static struct resource_ctx
+resource_ctx_of(struct call *call)
 {
-	return (struct calendar_ctx){ call->feed, &call->owner, call->face->parts.entropy, call->arena };
+	return (struct resource_ctx){
+		.feed = call->feed,
+		.owner_name = user_name(&call->owner),
+		.owner_address = user_address(&call->owner),
+		.entropy = call->face->parts.entropy,
+		.arena = call->arena,
+	};
+}
+
+/* In a transaction of its own, which waits for its sync. */
+static enum err
+do_alone(struct call *call, void (*act)(struct store_txn *txn, const struct resource_ctx *ctx))
+{
+	struct resource_ctx ctx = resource_ctx_of(call);
+
+	if (!call->req->may_block)
+		return call_must_block(call);
+
+	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
+
+	act(txn, &ctx);
+	return store_commit(&txn);
 }
 
 enum err
-face_ensure_calendars(struct call *call)
+call_ensure(struct call *call)
 {
-	struct calendar_ctx ctx = mailbox(call);
-
-	if (!call->req->may_block)
-		return call_must_block(call);
-
-	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
-
-	calendar_ensure_default(txn, &ctx);
-	return store_commit(&txn);
-}
-
-/* Whoever asks for the default calendar gets one. */
-static enum err
-require_default(struct call *call)
-{
-	struct calendar_ctx ctx = mailbox(call);
-
-	if (!call->req->may_block)
-		return call_must_block(call);
-
-	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
-
-	calendar_require_default(txn, &ctx);
-	return store_commit(&txn);
+	return call->route.resource->ensure ? do_alone(call, call->route.resource->ensure) : OK;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------- */
@@ -51,14 +47,15 @@ require_default(struct call *call)
 static void
 answer_entity(struct call *call, unsigned status, const struct item *item, uint32_t select)
 {
-	struct str url = entity_url(call, "calendars", item->id);
-	struct str key = calendar_change_key(item->body);
+	const struct resource *resource = call->route.resource;
+	struct str             version = resource_version(resource, item->body, call->arena);
 
 	http_resp_status(call->resp, status);
-	http_resp_field(call->resp, "ETag", arena_printf(call->arena, "W/\"%.*s\"", STR_ARG(key)));
+	if (resource->version_row > 0)
+		http_resp_field(call->resp, "ETag", arena_printf(call->arena, "W/\"%.*s\"", STR_ARG(version)));
 	if (status == 201)
-		http_resp_field(call->resp, "Location", url);
-	page_single(call, entity_context(call, "calendars/$entity"), url, item->body, select);
+		http_resp_field(call->resp, "Location", entity_url(call, call->route.resource->item_path, item));
+	page_single(call, resource, entity_context(call, resource->collection, "/$entity"), item, select);
 }
 
 /* A write may be answered by its bare success: Prefer: return=minimal. */
@@ -71,12 +68,20 @@ answer_write(struct call *call, unsigned status, const struct item *item)
 	if (!call->query.minimal)
 		return;
 	fields_note_applied(call, STR("return=minimal"));
-	http_resp_field(call->resp, "OData-EntityId", entity_url(call, "calendars", item->id));
+	http_resp_field(call->resp, "OData-EntityId", entity_url(call, call->route.resource->item_path, item));
 	http_resp_status(call->resp, 204);
 	buf_cut(http_resp_body(call->resp), 0);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
+
+enum err
+refuse_no_item(struct call *call, struct str id)
+{
+	bool (*is_shaped)(struct str) = call->route.resource->id_is_shaped;
+
+	return call_refuse(call, !is_shaped || is_shaped(id) ? REFUSAL_NO_ITEM : REFUSAL_MALFORMED_ID, STR_EMPTY);
+}
 
 static enum err
 get_one(struct call *call, bool pinned, struct item *item_out)
@@ -86,8 +91,7 @@ get_one(struct call *call, bool pinned, struct item *item_out)
 	                           : store_get(store, &call->feed, call->route.id, call->arena, item_out);
 
 	if (err == ERR_NOT_FOUND && !pinned)
-		return call_refuse(call, calendar_id_is_shaped(call->route.id) ? REFUSAL_NO_ITEM : REFUSAL_MALFORMED_ID,
-		                   STR_EMPTY);
+		return refuse_no_item(call, call->route.id);
 	return err;
 }
 
@@ -95,7 +99,8 @@ get_one(struct call *call, bool pinned, struct item *item_out)
 static bool
 is_known_already(const struct call *call, const struct item *item)
 {
-	struct str list = http_req_field(call->req, "If-None-Match"), key = calendar_change_key(item->body);
+	struct str list = http_req_field(call->req, "If-None-Match");
+	struct str key = resource_version(call->route.resource, item->body, call->arena);
 
 	return list.at && etag_list_has(list, arena_printf(call->arena, "\"%.*s\"", STR_ARG(key)), true);
 }
@@ -107,8 +112,8 @@ answer_one(struct call *call, bool pinned)
 	struct item item;
 	uint32_t    select;
 
-	TRY(query_allow(call, known, "on a single calendar", "Use $select."));
-	TRY(entity_select(call, &select));
+	TRY(query_allow(call, known, "on a single item", "Use $select."));
+	TRY(entity_select(call, call->route.resource, &select));
 	TRY(get_one(call, pinned, &item));
 	answer_entity(call, 200, &item, select);
 	if (is_known_already(call, &item)) {
@@ -119,7 +124,7 @@ answer_one(struct call *call, bool pinned)
 }
 
 enum err
-face_get_calendar(struct call *call)
+face_get_item(struct call *call)
 {
 	return answer_one(call, false);
 }
@@ -130,7 +135,7 @@ face_get_default(struct call *call)
 	struct item item;
 
 	if (get_one(call, true, &item) == ERR_NOT_FOUND)
-		TRY(require_default(call));
+		TRY(do_alone(call, call->route.resource->require_default));
 	return answer_one(call, true);
 }
 
@@ -160,7 +165,14 @@ call_read_body(struct call *call)
 	return err == OK ? OK : call_refuse(call, REFUSAL_BODY, why);
 }
 
-/* The refusal a calendar function chose, with its sentence. */
+static void
+ensure_in(const struct call *call, struct store_txn *txn, const struct resource_ctx *ctx)
+{
+	if (call->route.resource->ensure)
+		call->route.resource->ensure(txn, ctx);
+}
+
+/* The refusal a resource's function chose, with its sentence. */
 static enum err
 refuse_write(struct call *call, enum err err, struct str why)
 {
@@ -170,17 +182,16 @@ refuse_write(struct call *call, enum err err, struct str why)
 	case ERR_BAD_REQUEST:
 		return call_refuse(call, REFUSAL_BODY, why);
 	case ERR_NOT_FOUND:
-		return call_refuse(call, calendar_id_is_shaped(call->route.id) ? REFUSAL_NO_ITEM : REFUSAL_MALFORMED_ID,
-		                   STR_EMPTY);
+		return refuse_no_item(call, call->route.id);
 	default:
 		return err;
 	}
 }
 
 enum err
-face_create_calendar(struct call *call)
+face_create_item(struct call *call)
 {
-	struct calendar_ctx ctx = mailbox(call);
+	struct resource_ctx ctx = resource_ctx_of(call);
 	struct str          why = STR_EMPTY;
 	struct item         item = { .body = STR_EMPTY };
 
@@ -188,8 +199,8 @@ face_create_calendar(struct call *call)
 
 	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
-	calendar_ensure_default(txn, &ctx);
-	calendar_create(txn, &ctx, call->req->body, &item, &why);
+	ensure_in(call, txn, &ctx);
+	call->route.resource->create(txn, &ctx, call->req->body, &item, &why);
 	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
 	answer_write(call, 201, &item);
@@ -204,16 +215,16 @@ target_id(struct call *call)
 
 	if (call->route.id.len > 0)
 		return OK;
-	TRY(require_default(call));
+	TRY(do_alone(call, call->route.resource->require_default));
 	TRY(get_one(call, true, &item));
 	call->route.id = item.id;
 	return OK;
 }
 
 enum err
-face_update_calendar(struct call *call)
+face_update_item(struct call *call)
 {
-	struct calendar_ctx ctx = mailbox(call);
+	struct resource_ctx ctx = resource_ctx_of(call);
 	struct str          why = STR_EMPTY;
 	struct item         item = { .body = STR_EMPTY };
 
@@ -222,8 +233,9 @@ face_update_calendar(struct call *call)
 
 	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
-	calendar_ensure_default(txn, &ctx);
-	calendar_update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body, &item, &why);
+	ensure_in(call, txn, &ctx);
+	call->route.resource->update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body, &item,
+	                             &why);
 	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
 	answer_write(call, 200, &item);
@@ -231,10 +243,10 @@ face_update_calendar(struct call *call)
 }
 
 enum err
-face_remove_calendar(struct call *call)
+face_remove_item(struct call *call)
 {
 	static const enum option none[] = { OPTION_KINDS };
-	struct calendar_ctx      ctx = mailbox(call);
+	struct resource_ctx      ctx = resource_ctx_of(call);
 	struct str               why = STR_EMPTY;
 	enum err                 err;
 
@@ -243,8 +255,8 @@ face_remove_calendar(struct call *call)
 
 	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
-	calendar_ensure_default(txn, &ctx);
-	calendar_remove(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), &why);
+	ensure_in(call, txn, &ctx);
+	call->route.resource->remove(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), &why);
 	err = store_commit(&txn);
 	if (err == ERR_CONFLICT)
 		return call_refuse(call, REFUSAL_DEFAULT_STAYS, why);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* calendar — the descriptor of the calendar resource. */
+#include "resource/calendar.h"
+
+#include "text/json_span.h"
+
+#define NAME_CHARACTERS_MAX 255
+
+/* ---- checks beyond type and length ------------------------------------------------------------------------ */
+
+static size_t
+count_characters(struct str text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += ((unsigned char)text.at[i] & 0xc0) != 0x80;
+	return count;
+}
+
+static const char *
+check_name(struct str raw, struct str text, struct arena *arena)
+{
+	(void)raw;
+	(void)arena;
+	if (str_trim(text).len == 0)
+		return "must not be empty";
+	if (count_characters(text) > NAME_CHARACTERS_MAX)
+		return "must not be longer than 255 characters";
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
+			return "must not hold control characters";
+	return NULL;
+}
+
+/* It goes into ETags, where RFC 9110 section 8.8.3 allows no more. */
+static const char *
+check_change_key(struct str raw, struct str text, struct arena *arena)
+{
+	(void)raw;
+	(void)arena;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] <= 0x20 || text.at[i] >= 0x7f || text.at[i] == '"' || text.at[i] == '\\')
+			return "must hold visible ASCII without quotes only";
+	return NULL;
+}
+
+static const char *
+check_owner(struct str raw, struct str text, struct arena *arena)
+{
+	static const char *const members[] = { "name", "address" };
+	struct str               value;
+
+	for (int i = 0; i < 2; i++)
+		if (json_span_member(raw, str_from_c(members[i]), &value) && value.at[0] != 'n' &&
+		    (!json_span_text(value, arena, &text) || text.len > RESOURCE_TEXT_MAX))
+			return "must have a name and an address that are strings";
+	return NULL;
+}
+
+/* ---- the rows --------------------------------------------------------------------------------------------- */
+
+static const struct enumeration color = {
+	"calendarColor", -1,
+	(const char *const[]){ "auto", "lightBlue", "lightGreen", "lightOrange", "lightGray", "lightYellow", "lightTeal",
+	                       "lightPink", "lightBrown", "lightRed", "maxColor", NULL },
+};
+
+static const struct enumeration provider = {
+	"onlineMeetingProviderType", 0,
+	(const char *const[]){ "unknown", "skypeForBusiness", "skypeForConsumer", "teamsForBusiness", NULL },
+};
+
+#define NEEDED (PROPERTY_NOT_NULL | PROPERTY_NEEDED)
+#define BOTH   (PROPERTY_CREATE | PROPERTY_UPDATE)
+#define BETA   PROPERTY_BETA
+#define FILTER PROPERTY_FILTER
+
+static const struct store_column owner_columns[] = {
+	{ "ownerName", "owner.name" }, { "ownerAddress", "owner.address" }, { NULL, NULL },
+};
+
+/* In the order of Graph's own sample.  Numbers are stored: add rows at the end. */
+static const struct property rows[] = {
+	{ .name = "id", .type = TYPE_STRING, .flags = PROPERTY_NOT_NULL, .bytes_max = STORE_ID_MAX },
+	{ .name = "name", .type = TYPE_STRING, .flags = NEEDED | BOTH | FILTER | PROPERTY_SORT,
+	  .bytes_max = 4 * NAME_CHARACTERS_MAX, .check = check_name, .columns = COLUMN("name"), .column_at = 1 },
+	{ .name = "color", .type = TYPE_ENUM, .flags = BOTH, .initial = "\"auto\"", .enumeration = &color,
+	  .columns = COLUMN("color"), .column_at = 2 },
+	{ .name = "hexColor", .type = TYPE_STRING, .initial = "\"\"",
+	  .columns = COLUMN("hexColor"), .column_at = 3 },
+	{ .name = "groupClassId", .type = TYPE_GUID, .flags = BETA, .initial = "\"0006f0b7-0000-0000-c000-000000000046\"" },
+	{ .name = "isDefaultCalendar", .type = TYPE_BOOLEAN, .flags = PROPERTY_UPDATE | FILTER, .initial = "false",
+	  .columns = COLUMN("isDefaultCalendar"), .column_at = 4 },
+	{ .name = "changeKey", .type = TYPE_STRING, .check = check_change_key,
+	  .columns = COLUMN("changeKey"), .column_at = 5 },
+	{ .name = "canShare", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("canShare"), .column_at = 7 },
+	{ .name = "canViewPrivateItems", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("canViewPrivateItems"), .column_at = 8 },
+	{ .name = "isShared", .type = TYPE_BOOLEAN, .flags = BETA | FILTER, .initial = "false" },
+	{ .name = "isSharedWithMe", .type = TYPE_BOOLEAN, .flags = BETA | FILTER, .initial = "false" },
+	{ .name = "canEdit", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("canEdit"), .column_at = 6 },
+	{ .name = "calendarGroupId", .type = TYPE_STRING, .flags = BETA | PROPERTY_CREATE, .initial = "null" },
+	{ .name = "allowedOnlineMeetingProviders", .type = TYPE_ENUMS, .initial = "[\"teamsForBusiness\"]",
+	  .enumeration = &provider },
+	{ .name = "defaultOnlineMeetingProvider", .type = TYPE_ENUM, .flags = PROPERTY_UPDATE,
+	  .initial = "\"teamsForBusiness\"", .enumeration = &provider },
+	{ .name = "isTallyingResponses", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "false",
+	  .columns = COLUMN("isTallyingResponses"), .column_at = 10 },
+	{ .name = "isRemovable", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true",
+	  .columns = COLUMN("isRemovable"), .column_at = 9 },
+	{ .name = "owner", .type = TYPE_OBJECT, .complex = "emailAddress", .check = check_owner,
+	  .columns = owner_columns, .column_at = 11 },
+};
+
+/* ---- paths and rights ---------------------------------------------------------------------------------------- */
+
+static const struct resource_path paths[] = {
+	{ "calendar", ROUTE_DEFAULT_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendar/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars", ROUTE_COLLECTION, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars/delta()", ROUTE_DELTA, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars/{id}", ROUTE_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendars/{id}/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups", ROUTE_GROUPS, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups/{group}", ROUTE_GROUP, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups/{group}/calendars", ROUTE_GROUP_CALENDARS, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ NULL, ROUTE_UNKNOWN, RIGHT_COUNT, RIGHT_COUNT },
+};
+
+static const struct right_row rights[] = {
+	{
+		RIGHT_CALENDARS_READ, "list, get and delta of calendars",
+		(const char *const[]){ "Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite", NULL },
+		(const char *const[]){ "Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read",
+		                       "Calendars.ReadWrite", NULL },
+	},
+	{
+		RIGHT_CALENDARS_WRITE, "create, update and delete of calendars",
+		(const char *const[]){ "Calendars.ReadWrite", NULL },
+		(const char *const[]){ "Calendars.ReadWrite", NULL },
+	},
+	{ RIGHT_COUNT, NULL, NULL, NULL },
+};
+
+const struct resource resource_calendar = {
+	.number = 1,
+	.name = "calendar",
+	.article = "a",
+	.odata_type = "#microsoft.graph.calendar",
+	.collection = "calendars",
+	.functions = (const char *const[]){ NULL },
+	.identity = (const char *const[]){ "id", NULL },
+	.removal = REMOVAL_ANNOTATION,
+	.updates = UPDATES_PARTIAL,
+	.relations = (const char *const[]){ NULL },
+	.lists = true,
+	.page_size = 200,
+	.paths = paths,
+	.rights = rights,
+	.properties = rows,
+	.property_count = sizeof(rows) / sizeof(rows[0]),
+	.key = CALENDAR_NAME,
+	.item_path = "users('{owner}@{tenant}')/calendars('{id}')",
+	.pieces = calendar_pieces,
+	.read = calendar_read,
+	.delta_function = 1,
+	.version_row = CALENDAR_CHANGE_KEY,
+	.id_is_shaped = calendar_id_is_shaped,
+	.ensure = calendar_ensure_default,
+	.require_default = calendar_require_default,
+	.create = calendar_create,
+	.update = calendar_update,
+	.remove = calendar_remove,
+	.put_import = calendar_put_import,
+};

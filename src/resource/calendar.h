@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * calendar — the calendar resource: how one is made, changed and stored.
+ *
+ * Stored ready to send: the whole beta object as JSON text in the order of Graph's own sample, behind a few bytes that
+ * say which stretches /v1.0 leaves out.  Unknown members of an import are kept, byte for byte, after the known ones.
+ *
+ * The functions that take a store_txn check, then write; a refusal is set by store_fail() and the sentence stands in
+ * *why_out (from the arena).  ERR_BAD_REQUEST bad value · ERR_CONFLICT name taken · ERR_NOT_FOUND · ERR_NOT_ALLOWED the
+ * calendar may not be edited · ERR_STALE.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "resource/resource.h"
+
+/* The rows that code names, in the order of the descriptor; a new row needs no name here. */
+enum calendar_row {
+	CALENDAR_ID, CALENDAR_NAME, CALENDAR_COLOR, CALENDAR_HEX_COLOR, CALENDAR_GROUP_CLASS, CALENDAR_IS_DEFAULT,
+	CALENDAR_CHANGE_KEY, CALENDAR_CAN_SHARE, CALENDAR_CAN_VIEW, CALENDAR_IS_SHARED, CALENDAR_IS_SHARED_ME,
+	CALENDAR_CAN_EDIT, CALENDAR_GROUP, CALENDAR_PROVIDERS, CALENDAR_PROVIDER, CALENDAR_TALLYING, CALENDAR_REMOVABLE,
+	CALENDAR_OWNER
+};
+
+/* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------------- */
+
+/* Puts it: id, changeKey and unknown members kept as given, missing ones filled; at most one default.  content: NULL. */
+void calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
+                         const struct content_ref *content, struct str *why_out);
+/* POST. */
+void calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct item *item_out,
+                     struct str *why_out);
+/* PATCH.  if_match: a changeKey, or empty. */
+void calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
+                     struct str value, struct item *item_out, struct str *why_out);
+/* ERR_CONFLICT: it is the default calendar. */
+void calendar_remove(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
+                     struct str *why_out);
+/* The default `Calendar` of a mailbox that has never had one. Does nothing if the feed exists. */
+void calendar_ensure_default(struct store_txn *txn, const struct resource_ctx *ctx);
+/* The same for a mailbox that has calendars but, by what was imported or removed, no default one. */
+void calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx);
+
+/* ---- the stored body --------------------------------------------------------------------------------------- */
+
+/* Every row has a value. */
+struct str calendar_body(const struct values *calendar, struct arena *arena);
+size_t     calendar_pieces(const struct resource *resource, struct str body,
+                           const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX]);
+bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                         struct arena *arena, struct values *calendar_out);
+
+/* ---- names --------------------------------------------------------------------------------------------------- */
+
+/* The names of an owner's calendar group of that class (a GUID's text): the same for ever. */
+void calendar_group_names(const struct guid *owner, struct str group_class, struct arena *arena, struct str *id_out,
+                          struct str *change_key_out);
+/* Could this be an Exchange id at all? */
+bool calendar_id_is_shaped(struct str id);

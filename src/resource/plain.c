@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plain — the stored form of a resource that needs none of its own: 'P', the number of its rows, the JSON text. */
+#include "resource/values.h"
+
+#define BODY_MARK  'P'
+#define HEAD_BYTES 2
+
+bool
+resource_plain_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                    struct arena *arena, struct values *values_out)
+{
+	(void)sending;
+	*values_out = (struct values){ .unknown = STR_EMPTY };
+	return body.len > HEAD_BYTES && body.at[0] == BODY_MARK &&
+	       resource_read_stored(resource, str_skip(body, HEAD_BYTES), (uint8_t)body.at[1], arena, values_out);
+}
+
+size_t
+resource_plain_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                      struct str pieces_out[RESOURCE_PIECES_MAX])
+{
+	if (body.len < HEAD_BYTES + 2 || body.at[0] != BODY_MARK || (uint8_t)body.at[1] != resource->property_count)
+		return 0;
+	for (size_t row = 0; row < resource->property_count && !sending->beta; row++)
+		if (resource->properties[row].flags & PROPERTY_BETA)
+			return 0;
+	pieces_out[0] = str_skip(body, HEAD_BYTES);
+	return 1;
+}
+
+void
+resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                          struct str value, const struct content_ref *content, struct str *why_out)
+{
+	AUTO(buf_close) struct buf body = { 0 };
+	struct values              values;
+	struct item                item;
+	enum err                   err = resource_read_import(resource, value, ctx->arena, &values, why_out);
+
+	(void)content;
+	if (err == OK && values.raw[0].len == 0) {
+		*why_out = arena_printf(ctx->arena, "%s %s needs an 'id'", resource->article, resource->name);
+		err = ERR_BAD_REQUEST;
+	}
+	if (err == OK) {
+		values_fill(&values, resource);
+		buf_open(&body, STORE_BODY_MAX);
+		buf_put_char(&body, BODY_MARK);
+		buf_put_char(&body, (char)resource->property_count);
+		resource_put_object(&body, resource, &values, NULL);
+		err = buf_err(&body);
+	}
+	if (err != OK) {
+		store_fail(txn, err);
+		return;
+	}
+	item = (struct item){
+		.id = values_text(&values, 0, ctx->arena),
+		.key = values_folded(&values, resource->key, ctx->arena),
+		.body = buf_str(&body),
+	};
+	store_put(txn, &ctx->feed, &item);
+}

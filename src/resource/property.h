@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * property — a property of a resource, as a row of its descriptor.
+ *
+ * A property's number is its row.  Numbers are part of stored bodies and of sealed state tokens ($select), so rows are
+ * only ever added at the end.  A body that was stored before a row existed gets the row's initial value.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "store/store_view.h"
+
+#define RESOURCE_PROPERTIES_MAX 32               /* a selection is a bit mask of 32 bits */
+#define RESOURCE_COLUMNS_MAX    32
+#define RESOURCE_TEXT_MAX       1024             /* bytes of a string property without a limit of its own */
+
+enum property_type {
+	TYPE_STRING, TYPE_BOOLEAN, TYPE_GUID, TYPE_MOMENT,
+	TYPE_ENUM,                               /* property.enumeration lists its members */
+	TYPE_ENUMS,                              /* an array of them, at most RESOURCE_ENUMS_MAX */
+	TYPE_OBJECT                              /* property.complex names the type */
+};
+
+#define RESOURCE_ENUMS_MAX 16
+
+enum property_flag {
+	PROPERTY_BETA     = 1 << 0,              /* absent from /v1.0 */
+	PROPERTY_NOT_NULL = 1 << 1,
+	PROPERTY_NEEDED   = 1 << 2,              /* an import must bring it */
+	PROPERTY_CREATE   = 1 << 3,              /* POST may set it */
+	PROPERTY_UPDATE   = 1 << 4,              /* PATCH may set it */
+	PROPERTY_FILTER   = 1 << 5,              /* $filter may name it */
+	PROPERTY_SORT     = 1 << 6,              /* $orderby may name it */
+	PROPERTY_ADD      = 1 << 7               /* a POST that only this server has may set it */
+};
+
+struct enumeration {
+	const char *name;                        /* "calendarColor", in the namespace microsoft.graph */
+	int         first;                       /* the value of the first member; the others follow by one */
+	const char *const *members;              /* ended by NULL */
+};
+
+/* NULL: the value is right.  Else what is wrong with it, to be read behind the property's name. */
+typedef const char *property_check_fn(struct str raw, struct str text, struct arena *arena);
+
+struct property {
+	const char               *name;
+	enum property_type        type;
+	unsigned                  flags;         /* of enum property_flag */
+	size_t                    bytes_max;     /* of a string; 0: RESOURCE_TEXT_MAX */
+	const char               *initial;       /* JSON when nothing else is said; NULL: null, or made when created */
+	const struct enumeration *enumeration;
+	const char               *complex;       /* "emailAddress" */
+	property_check_fn        *check;         /* beyond type and length; `text` is empty but for strings */
+	const char               *example;       /* a right value, where a message shows one; may be NULL */
+	/* Its columns in the SQL view: name and JSON path; ended by a NULL name.  NULL: it has none. */
+	const struct store_column *columns;
+	unsigned                  column_at;     /* where the view has the first of them, from 1; 0: behind the others */
+};
+
+/* A column that is named as its property. */
+#define COLUMN(name) ((const struct store_column[]){ { name, name }, { NULL, NULL } })
+
+/* "Edm.String", "graph.calendarColor", "Collection(graph.x)": the type as $metadata writes it. */
+struct str property_edm_type(const struct property *property, struct arena *arena);

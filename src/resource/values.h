@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* values — an object taken apart by the rows of its resource. */
+#pragma once
+
+#include "base/buf.h"
+#include "resource/resource.h"
+
+struct values {
+	struct str raw[RESOURCE_PROPERTIES_MAX]; /* JSON as it was written; empty: not there */
+	struct str unknown;                      /* members of no row: ,"x":1,"y":2 */
+	struct str first_unknown;                /* the name of the first of them */
+};
+
+/*
+ * Takes an object apart that json_read() has accepted, and checks each value of a row.  Control information (names
+ * with '@') is dropped.  ERR_BAD_REQUEST with a sentence in *why_out.
+ */
+enum err resource_read(const struct resource *resource, struct str json, struct arena *arena,
+                       struct values *values_out, struct str *why_out) MUST_CHECK;
+/* The same, and everything an import needs is there. */
+enum err resource_read_import(const struct resource *resource, struct str json, struct arena *arena,
+                              struct values *values_out, struct str *why_out) MUST_CHECK;
+/* The same for POST and PATCH: no member may be unknown. */
+enum err resource_read_body(const struct resource *resource, struct str json, struct arena *arena,
+                            struct values *values_out, struct str *why_out) MUST_CHECK;
+
+/*
+ * The members of an object that resource_put_object() wrote when the resource had `count` rows, as views into it.  Rows
+ * that came later get what an import had brought under their names, else their initial values.  False: it is not such
+ * an object, and every value is empty.
+ */
+bool resource_read_stored(const struct resource *resource, struct str json, size_t count, struct arena *arena,
+                          struct values *values_out);
+
+bool       values_flag(const struct values *values, size_t row);
+bool       values_is_null(const struct values *values, size_t row);      /* or not there */
+/* Empty when it is no string. */
+struct str values_text(const struct values *values, size_t row, struct arena *arena);
+/* The text as it is compared: the letter case of A–Z aside. */
+struct str values_folded(const struct values *values, size_t row, struct arena *arena);
+struct str resource_fold(struct str text, struct arena *arena);
+void       values_set_text(struct values *values, size_t row, struct str text, struct arena *arena);
+void       values_set_flag(struct values *values, size_t row, bool value);
+/* The initial values of all rows that have one and no value yet. */
+void       values_fill(struct values *values, const struct resource *resource);
+
+/*
+ * The object, rows in order, then what is unknown.  `starts_out`, if not NULL, gets the offset of each row's name, and
+ * at property_count that of what follows the last row.  A row without a value is null.
+ */
+void resource_put_object(struct buf *buf, const struct resource *resource, const struct values *values,
+                         size_t *starts_out);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_view — an SQL view of followed items: scope, id, the columns, value.  Names are the program's own and need no quotes. */
+#pragma once
+
+struct store_column {
+	const char *name, *path;                 /* a JSON path below the item: "owner.name" */
+};
+
+struct store_view {
+	const char                *name;         /* also the resource of its scopes: "calendars" */
+	const char                *odata_type;   /* items of this type are shown in any scope */
+	const struct store_column *columns;      /* ended by a NULL name */
+};
