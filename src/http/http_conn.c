@@ -45,7 +45,7 @@ http_conn_open(int fd, const struct http_peer_key *key, const char *peer)
 	struct http_conn *conn = calloc(1, sizeof(*conn));
 
 	MUST(conn != NULL);
-	conn->fd = fd;
+	conn->wire.fd = fd;
 	conn->pending.conn = conn;
 	conn->peer_key = *key;
 	memcpy(conn->peer, peer, sizeof(conn->peer));
@@ -74,8 +74,7 @@ close_conn(struct http_conn *conn)
 	http_h2_close(&conn->h2);
 	end_exchange(conn);
 	http_loop_put_spare(conn->loop, &conn->in);
-	http_tls_link_close(&conn->tls);
-	(void)close(conn->fd);
+	http_wire_close(&conn->wire);
 	http_wheel_remove(&conn->loop->wheel, &conn->timer);
 	http_list_remove(&conn->again);
 	http_list_append(&conn->loop->dead, &conn->listed);
@@ -91,9 +90,7 @@ linger(struct http_conn *conn)
 	http_h2_close(&conn->h2);
 	end_exchange(conn);
 	http_loop_put_spare(conn->loop, &conn->in);
-	if (conn->tls)
-		http_tls_link_end(conn->tls);
-	(void)shutdown(conn->fd, SHUT_WR);
+	http_wire_end(&conn->wire);
 	conn->state = CONN_LINGER;
 	conn->readable = true;
 	set_deadline(conn, LINGER_MS);
@@ -139,7 +136,7 @@ take_head(struct http_conn *conn)
 	struct http_req *req = &conn->exchange->req;
 
 	http_exchange_take_head(conn->exchange, buf_str(&conn->in));
-	req->tls = conn->tls != NULL;
+	req->tls = conn->wire.tls != NULL;
 	req->peer = str_from_c(conn->peer);
 	req->body_announced = conn->exchange->head.content_length;
 }
@@ -165,19 +162,6 @@ input_ended(struct http_conn *conn)
 	}
 }
 
-static enum http_io
-receive(struct http_conn *conn, size_t *len_out)
-{
-	char        *room = conn->in.at + conn->in.len;
-	size_t       size = conn->in.size - conn->in.len;
-	enum http_io io = conn->tls ? http_tls_link_read(conn->tls, room, size, len_out)
-	                            : http_io_read(conn->fd, room, size, len_out);
-
-	if (io == HTTP_IO_DONE && !conn->hung_up)
-		conn->readable = conn->tls ? !http_tls_link_is_drained(conn->tls) : *len_out == size;
-	return io;
-}
-
 /* Reads what has come, at least `room` bytes of it if there are so many. */
 static enum step
 fill(struct http_conn *conn, size_t room)
@@ -191,8 +175,9 @@ fill(struct http_conn *conn, size_t room)
 	MUST(buf_room(&conn->in, room) != NULL);
 	if (conn->state == CONN_HEAD && !http_held_set(conn->exchange, conn->in.size - HTTP_IN_FIRST, HTTP_SHARE_HALF))
 		return refuse_head(conn, 503, http_held_too_much);
-	switch (receive(conn, &len)) {
+	switch (http_wire_read(&conn->wire, conn->in.at + conn->in.len, conn->in.size - conn->in.len, &len)) {
 	case HTTP_IO_DONE:
+		conn->readable = conn->hung_up || !conn->wire.drained;
 		buf_grew(&conn->in, len);
 		http_count(&counters_of(conn)->bytes_in, len);
 		return STEP_ON;
@@ -218,13 +203,13 @@ begin_h2(struct http_conn *conn)
 static enum step
 step_handshake(struct http_conn *conn)
 {
-	switch (http_tls_link_handshake(conn->tls)) {
+	switch (http_wire_handshake(&conn->wire)) {
 	case HTTP_IO_DONE:
 		conn->state = CONN_IDLE;
 		conn->readable = true;
 		conn->begun = true;
 		set_deadline(conn, limits_of(conn)->idle_ms);
-		if (http_tls_link_is_h2(conn->tls))
+		if (http_wire_is_h2(&conn->wire))
 			begin_h2(conn);
 		return STEP_ON;
 	case HTTP_IO_WAIT:
@@ -240,7 +225,7 @@ static enum step
 write_h2(struct http_conn *conn, struct str bytes)
 {
 	size_t       len = 0;
-	enum http_io io = conn->tls ? http_tls_link_write(conn->tls, &bytes, 1, &len) : http_io_write(conn->fd, &bytes, 1, &len);
+	enum http_io io = http_wire_write(&conn->wire, &bytes, 1, &len);
 
 	if (io == HTTP_IO_WAIT)
 		return STEP_WAIT;
@@ -457,11 +442,10 @@ step_file(struct http_conn *conn)
 {
 	struct http_resp *resp = &conn->exchange->resp;
 	size_t            len = 0;
-	enum http_io      io = conn->tls ? http_tls_link_send_file(conn->tls, resp->file_fd, resp->file_from, resp->file_left, &len)
-	                                 : http_io_send_file(conn->fd, resp->file_fd, resp->file_from, resp->file_left, &len);
+	enum http_io      io = http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len);
 
 	if (io == HTTP_IO_WAIT) {
-		conn->untaken = http_io_untaken(conn->fd);
+		conn->untaken = http_wire_untaken(&conn->wire);
 		return STEP_WAIT;
 	}
 	if (io != HTTP_IO_DONE)
@@ -484,10 +468,9 @@ step_write(struct http_conn *conn)
 
 	if (count == 0)
 		return step_file(conn);
-	io = conn->tls ? http_tls_link_write(conn->tls, parts, count, &len) : http_io_write(conn->fd, parts, count, &len);
-
+	io = http_wire_write(&conn->wire, parts, count, &len);
 	if (io == HTTP_IO_WAIT) {
-		conn->untaken = http_io_untaken(conn->fd);
+		conn->untaken = http_wire_untaken(&conn->wire);
 		return STEP_WAIT;
 	}
 	if (io != HTTP_IO_DONE)
@@ -508,10 +491,7 @@ step_write(struct http_conn *conn)
 static enum step
 step_linger(struct http_conn *conn)
 {
-	char   waste[BODY_READ_SIZE];
-	size_t len;
-
-	switch (http_io_read(conn->fd, waste, sizeof(waste), &len)) {
+	switch (http_wire_waste(&conn->wire)) {
 	case HTTP_IO_DONE:
 		return STEP_ON;
 	case HTTP_IO_WAIT:
@@ -531,9 +511,7 @@ step_new(struct http_conn *conn)
 	conn->readable = true;
 	conn->state = server->tls ? CONN_HANDSHAKE : CONN_IDLE;
 	set_deadline(conn, server->tls ? server->limits.handshake_ms : server->limits.idle_ms);
-	if (server->tls)
-		conn->tls = http_tls_link_open(server->tls, conn->fd);
-	return server->tls && !conn->tls ? close_conn(conn) : STEP_ON;
+	return server->tls && !http_wire_secure(&conn->wire, server->tls) ? close_conn(conn) : STEP_ON;
 }
 
 static enum step
@@ -599,7 +577,7 @@ http_conn_event(struct http_conn *conn, unsigned events)
 	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
 	/* TLS may have to read before it can write and the other way round, so there any event is news. */
-	if (ended || events & EPOLLIN || conn->tls)
+	if (ended || events & EPOLLIN || conn->wire.tls)
 		conn->readable = true;
 	if (ended)
 		conn->hung_up = true;
@@ -617,7 +595,7 @@ peer_makes_progress(struct http_conn *conn)
 
 	if (conn->state != CONN_SENDING)
 		return false;
-	conn->untaken = http_io_untaken(conn->fd);
+	conn->untaken = http_wire_untaken(&conn->wire);
 	return before >= conn->untaken + PROGRESS_MIN;
 }
 
@@ -702,7 +680,7 @@ http_conn_drop(struct http_conn *conn)
 		conn->gone = true;
 		note_presence(conn);
 		/* A worker that waits for the rest of a body waits no longer. */
-		(void)shutdown(conn->fd, SHUT_RD);
+		(void)shutdown(conn->wire.fd, SHUT_RD);
 	} else {
 		(void)close_conn(conn);
 	}

@@ -31,9 +31,9 @@
 #include "http/http_listen.h"
 #include "http/http_stream.h"
 #include "http/http_wheel.h"
+#include "http/http_wire.h"
 
 struct http_loop;
-struct http_tls_link;
 
 enum http_conn_state {
 	CONN_NEW,            /* registered with a loop that has not yet seen it */
@@ -55,7 +55,7 @@ struct http_conn {
 	struct http_link      again;
 	struct http_timer     timer;
 	struct http_loop     *loop;
-	struct http_tls_link *tls;               /* NULL: plain */
+	struct http_wire      wire;
 	struct http_h2       *h2;                /* HTTP/2 is spoken; NULL: HTTP/1.1 */
 	struct http_exchange *exchange;          /* from a head's first byte to its response's last; NULL while WORKING */
 	struct http_pending   pending;           /* what is left of it here while WORKING */
@@ -69,7 +69,6 @@ struct http_conn {
 	uint64_t              body_left;         /* of Content-Length */
 	uint64_t              body_arrived;      /* bytes on the wire */
 	int64_t               body_from_ms;
-	int                   fd;
 	enum http_conn_state  state;
 	bool                  readable;          /* there may be something to read */
 	bool                  hung_up;           /* the end of input was announced: a short read is not the last */

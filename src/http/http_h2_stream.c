@@ -401,7 +401,7 @@ http_h2_head_is_whole(struct http_h2_stream *stream)
 	switch (http_head_feed(head, text)) {
 	case HTTP_WHOLE:
 		http_exchange_take_head(exchange, text);
-		req->tls = stream->h2->conn->tls != NULL;
+		req->tls = stream->h2->conn->wire.tls != NULL;
 		req->peer = str_from_c(stream->h2->conn->peer);
 		req->body_announced = head->content_length;
 		plan_request(stream);

@@ -86,7 +86,7 @@ http_loop_register(struct http_loop *loop, struct http_conn *conn)
 
 	conn->loop = loop;
 	atomic_fetch_add(&loop->open, 1);
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) == 0)
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, conn->wire.fd, &event) == 0)
 		return true;
 	atomic_fetch_sub(&loop->open, 1);
 	return false;

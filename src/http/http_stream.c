@@ -6,7 +6,6 @@
 
 #include "http/http_loop.h"
 #include "http/http_server.h"
-#include "http/http_tls.h"
 
 #define READ_SIZE ((size_t)16 * 1024)
 
@@ -37,7 +36,7 @@ wait_for(struct http_conn *conn, short events)
 	const struct http_limits *limits = &conn->loop->server->limits;
 	int64_t                   earned_ms = (int64_t)(conn->body_arrived / 1024) * 1000;
 	int64_t       left_ms = conn->body_from_ms + limits->body_ms + earned_ms - clock_mono_ms(conn->loop->server->clock);
-	struct pollfd poller = { .fd = conn->fd, .events = events };
+	struct pollfd poller = { .fd = conn->wire.fd, .events = events };
 	int           ready;
 
 	/* Bytes that came fast do not buy an hour of silence. */
@@ -56,8 +55,7 @@ receive(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
 {
 	/* Bytes that come fast enough would keep it going after the drain. */
 	while (atomic_load(&conn->pending.presence) != HTTP_LEFT) {
-		enum http_io io = conn->tls ? http_tls_link_read(conn->tls, bytes, size, len_out)
-		                            : http_io_read(conn->fd, bytes, size, len_out);
+		enum http_io io = http_wire_read(&conn->wire, bytes, size, len_out);
 
 		if (io == HTTP_IO_DONE)
 			return OK;
@@ -77,8 +75,7 @@ send_continue(struct http_conn *conn)
 
 	while (line.len > 0) {
 		size_t       len = 0;
-		enum http_io io = conn->tls ? http_tls_link_write(conn->tls, &line, 1, &len)
-		                            : http_io_write(conn->fd, &line, 1, &len);
+		enum http_io io = http_wire_write(&conn->wire, &line, 1, &len);
 
 		if (io == HTTP_IO_DONE)
 			line = str_skip(line, len);
