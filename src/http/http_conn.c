@@ -6,9 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/http_held.h"
-#include "http/http_loop.h"
-#include "http/http_server.h"
+#include "http/http_serve.h"
+#include "http/http_thread.h"
 
 /* A turn is a read, a parse or a write.  After so many the other connections of the loop come first. */
 #define TURNS_MAX      64u
@@ -24,31 +23,40 @@ static const struct str continue_line = { "HTTP/1.1 100 Continue\r\n\r\n", 25 };
 static const struct http_limits *
 limits_of(const struct http_conn *conn)
 {
-	return &conn->loop->server->limits;
+	return &conn->peer.thread->shared->limits;
 }
 
 static struct http_counters *
 counters_of(struct http_conn *conn)
 {
-	return &conn->loop->counters;
+	return &conn->peer.thread->counters;
+}
+
+static void
+set_deadline_at(struct http_conn *conn, int64_t at_ms)
+{
+	http_wheel_put(&conn->peer.thread->wheel, &conn->timer, at_ms);
 }
 
 static void
 set_deadline(struct http_conn *conn, int64_t wait_ms)
 {
-	http_wheel_put(&conn->loop->wheel, &conn->timer, conn->loop->now_ms + wait_ms);
+	set_deadline_at(conn, conn->peer.thread->now_ms + wait_ms);
 }
 
 struct http_conn *
-http_conn_open(int fd, const struct http_peer_key *key, const char *peer)
+http_conn_open(struct http_thread *thread, int fd, const struct http_peer_key *key, const char *peer)
 {
 	struct http_conn *conn = calloc(1, sizeof(*conn));
 
 	MUST(conn != NULL);
 	conn->wire.fd = fd;
-	conn->pending.conn = conn;
-	conn->peer_key = *key;
-	memcpy(conn->peer, peer, sizeof(conn->peer));
+	conn->peer.thread = thread;
+	conn->peer.key = *key;
+	memcpy(conn->peer.address, peer, sizeof(conn->peer.address));
+	conn->pending.peer = &conn->peer;
+	conn->pending.wire = &conn->wire;
+	conn->pending.in = &conn->in;
 	return conn;
 }
 
@@ -56,7 +64,7 @@ static void
 end_exchange(struct http_conn *conn)
 {
 	if (conn->exchange)
-		http_loop_put_exchange(conn->loop, &conn->exchange);
+		http_thread_put_exchange(conn->peer.thread, &conn->exchange);
 	conn->fed = 0;
 }
 
@@ -68,19 +76,18 @@ close_conn(struct http_conn *conn)
 	if (conn->h2 && http_h2_working(conn->h2) > 0) {
 		conn->gone = true;
 		http_h2_break(conn->h2);
-		http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
+		set_deadline_at(conn, HTTP_WHEEL_NEVER);
 		return STEP_WAIT;
 	}
 	http_h2_close(&conn->h2);
 	end_exchange(conn);
-	http_loop_put_spare(conn->loop, &conn->in);
+	http_thread_put_spare(conn->peer.thread, &conn->in);
 	http_wire_close(&conn->wire);
-	http_wheel_remove(&conn->loop->wheel, &conn->timer);
+	http_wheel_remove(&conn->peer.thread->wheel, &conn->timer);
 	http_list_remove(&conn->again);
-	http_list_append(&conn->loop->dead, &conn->listed);
+	http_list_append(&conn->peer.thread->dead, &conn->listed);
 	conn->state = CONN_DEAD;
-	atomic_fetch_sub(&conn->loop->open, 1);
-	http_server_conn_ended(conn->loop->server, &conn->peer_key);
+	http_shared_leave(conn->peer.thread->shared, &conn->peer.key);
 	return STEP_WAIT;
 }
 
@@ -89,7 +96,7 @@ linger(struct http_conn *conn)
 {
 	http_h2_close(&conn->h2);
 	end_exchange(conn);
-	http_loop_put_spare(conn->loop, &conn->in);
+	http_thread_put_spare(conn->peer.thread, &conn->in);
 	http_wire_end(&conn->wire);
 	conn->state = CONN_LINGER;
 	conn->readable = true;
@@ -101,51 +108,38 @@ linger(struct http_conn *conn)
 static enum step
 send_response(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
+	struct http_thread *thread = conn->peer.thread;
 
-	http_held_answer(exchange, 0);
-	if (conn->loop->draining)
+	http_serve_ready(conn->exchange, 0);
+	if (thread->draining)
 		conn->close_after = true;
-	http_exchange_seal(exchange, http_loop_date(conn->loop), conn->close_after);
-	http_count(&counters_of(conn)->by_class[exchange->resp.status / 100], 1);
+	http_exchange_seal(conn->exchange, http_thread_date(thread), conn->close_after);
 	conn->sent = 0;
 	conn->state = CONN_SENDING;
 	set_deadline(conn, limits_of(conn)->write_ms);
 	return STEP_ON;
 }
 
+/* After a refusal nothing more of the connection is read as a request, so it ends with the answer. */
 static enum step
-refuse(struct http_conn *conn, unsigned status, const char *reason)
+send_refusal(struct http_conn *conn)
 {
-	http_exchange_refuse(conn->exchange, &conn->loop->server->app, status, reason);
+	conn->close_after = true;
 	return send_response(conn);
 }
 
-/* After this the place in the stream is lost, so the connection ends with the answer. */
 static enum step
-refuse_and_close(struct http_conn *conn, unsigned status, const char *reason)
+refuse(struct http_conn *conn, unsigned status, const char *reason)
 {
-	conn->close_after = true;
-	http_count(status == 408 ? &counters_of(conn)->timeouts : &counters_of(conn)->protocol_errors, 1);
-	return refuse(conn, status, reason);
-}
-
-static void
-take_head(struct http_conn *conn)
-{
-	struct http_req *req = &conn->exchange->req;
-
-	http_exchange_take_head(conn->exchange, buf_str(&conn->in));
-	req->tls = conn->wire.tls != NULL;
-	req->peer = str_from_c(conn->peer);
-	req->body_announced = conn->exchange->head.content_length;
+	http_serve_refuse(conn->exchange, status, reason);
+	return send_refusal(conn);
 }
 
 static enum step
 refuse_head(struct http_conn *conn, unsigned status, const char *reason)
 {
-	take_head(conn);
-	return refuse_and_close(conn, status, reason);
+	http_serve_head(conn->exchange, buf_str(&conn->in));
+	return refuse(conn, status, reason);
 }
 
 /* The peer sends no more: in the middle of a request it may still want to read why that fails. */
@@ -156,7 +150,7 @@ input_ended(struct http_conn *conn)
 	case CONN_HEAD:
 		return refuse_head(conn, 400, "the request ends before its head is whole");
 	case CONN_BODY:
-		return refuse_and_close(conn, 400, "the request ends before its body is whole");
+		return refuse(conn, 400, "the request ends before its body is whole");
 	default:
 		return close_conn(conn);
 	}
@@ -171,7 +165,7 @@ fill(struct http_conn *conn, size_t room)
 	if (!conn->readable)
 		return STEP_WAIT;
 	if (!conn->in.at)
-		http_loop_take_spare(conn->loop, &conn->in);
+		http_thread_take_spare(conn->peer.thread, &conn->in);
 	MUST(buf_room(&conn->in, room) != NULL);
 	if (conn->state == CONN_HEAD && !http_held_set(conn->exchange, conn->in.size - HTTP_IN_FIRST, HTTP_SHARE_HALF))
 		return refuse_head(conn, 503, http_held_too_much);
@@ -196,7 +190,7 @@ begin_h2(struct http_conn *conn)
 {
 	end_exchange(conn);
 	conn->begun = true;
-	conn->h2 = http_h2_open(conn);
+	conn->h2 = http_h2_open(&conn->peer);
 	conn->state = CONN_H2;
 }
 
@@ -261,90 +255,69 @@ step_h2(struct http_conn *conn)
 static void
 note_presence(struct http_conn *conn)
 {
-	bool doubtful = conn->hung_up && conn->loop->draining;
+	bool doubtful = conn->hung_up && conn->peer.thread->draining;
 
 	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
 }
 
-static enum step
-hand_to_worker(struct http_conn *conn)
+/* Its body is not, or not wholly, read: the place in the stream is lost. */
+static void
+end_streamed_body(struct http_conn *conn)
 {
-	http_resp_clear(&conn->exchange->resp);
-	conn->state = CONN_WORKING;
-	note_presence(conn);
-	http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
-	if (conn->in.len == 0)
-		http_loop_put_spare(conn->loop, &conn->in);
-	if (http_server_put(conn->loop->server, &conn->exchange))
-		return STEP_WAIT;
-	if (conn->exchange->req.streamed)
+	const struct http_body *body = &conn->exchange->body;
+
+	conn->readable = true;
+	if (!body->over || body->err != OK)
 		conn->close_after = true;
-	(void)refuse(conn, 503, "too many requests wait for a worker");
-	return STEP_ON;
+	if (body->err == ERR_BUSY)
+		http_count(&counters_of(conn)->timeouts, 1);
+	http_count(&counters_of(conn)->bytes_in, body->arrived);
 }
 
 static enum step
 answer(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
-
-	if (exchange->plan.blocks || exchange->plan.stream || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
-		return hand_to_worker(conn);
-	return send_response(conn);
-}
-
-/* Bytes that have arrived earn time; not for who is not known, whose body belongs to the head. */
-static int64_t
-body_deadline(const struct http_conn *conn)
-{
-	if (conn->exchange->plan.unknown)
-		return conn->body_from_ms + limits_of(conn)->head_ms;
-	return conn->body_from_ms + limits_of(conn)->body_ms + (int64_t)(conn->body_arrived / 1024) * 1000;
+	conn->state = CONN_WORKING;
+	if (conn->in.len == 0)
+		http_thread_put_spare(conn->peer.thread, &conn->in);
+	if (http_serve_answer(&conn->exchange) == HTTP_NEXT_SEND) {
+		if (conn->exchange->req.streamed)
+			end_streamed_body(conn);
+		return send_response(conn);
+	}
+	set_deadline_at(conn, HTTP_WHEEL_NEVER);
+	return STEP_WAIT;
 }
 
 static enum step
-begin_body(struct http_conn *conn)
+await_body(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-
-	if (exchange->plan.body_max == 0)
-		return refuse_and_close(conn, 400, "a body is not accepted here");
-	if (exchange->plan.early) {
-		conn->close_after = true;
-		return answer(conn);
-	}
-	exchange->body.limit = exchange->plan.body_max;
-	conn->body_left = exchange->head.content_length;
-	conn->body_arrived = 0;
-	conn->body_from_ms = conn->loop->now_ms;
-	conn->chunked = (struct http_chunked){ 0 };
-	if (exchange->plan.stream) {
-		http_stream_open(conn);
-		return answer(conn);
-	}
-	if (exchange->head.content_length > exchange->plan.body_max)
-		return refuse_and_close(conn, 413, "the body is too large");
 	conn->sent = 0;
-	conn->state = exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
-	http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
+	conn->state = conn->exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
+	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
 	return STEP_ON;
 }
 
 static enum step
 head_is_whole(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
+	const struct http_head *head = &conn->exchange->head;
+	bool                    has_body = head->chunked || head->content_length > 0;
+	enum http_next          next;
 
-	take_head(conn);
+	http_serve_head(conn->exchange, buf_str(&conn->in));
 	conn->begun = true;
-	buf_drop(&conn->in, exchange->head.len);
+	buf_drop(&conn->in, head->len);
 	http_count(&counters_of(conn)->requests, 1);
-	conn->close_after = exchange->head.close;
-	app->plan(app->ctx, &exchange->req, &exchange->plan);
-	if (exchange->head.chunked || exchange->head.content_length > 0)
-		return begin_body(conn);
+	conn->close_after = head->close;
+	next = http_serve_plan(conn->exchange, has_body);
+	if (next == HTTP_NEXT_BODY)
+		return await_body(conn);
+	if (next == HTTP_NEXT_SEND)
+		return send_refusal(conn);
+	/* A body that nobody reads. */
+	if (has_body && next == HTTP_NEXT_ANSWER)
+		conn->close_after = true;
 	return answer(conn);
 }
 
@@ -365,7 +338,7 @@ step_head(struct http_conn *conn)
 	if (conn->in.len == conn->fed)
 		return fill(conn, 1);
 	if (!conn->exchange) {
-		conn->exchange = http_loop_take_exchange(conn->loop);
+		conn->exchange = http_thread_take_exchange(conn->peer.thread);
 		conn->exchange->req.pending = &conn->pending;
 	}
 	conn->fed = conn->in.len;
@@ -385,44 +358,22 @@ step_head(struct http_conn *conn)
 	return STEP_ON;
 }
 
-static enum http_step
-take_body(struct http_conn *conn, struct str *rest)
-{
-	struct buf *body = &conn->exchange->body;
-	struct str  part;
-
-	if (conn->exchange->head.chunked)
-		return http_chunked_feed(&conn->chunked, rest, body);
-	part = str_first(*rest, conn->body_left);
-	buf_put(body, part);
-	MUST(buf_err(body) == OK);
-	*rest = str_skip(*rest, part.len);
-	conn->body_left -= part.len;
-	return conn->body_left ? HTTP_MORE : HTTP_WHOLE;
-}
-
 static enum step
 step_body(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct str            rest = buf_str(&conn->in);
-	enum http_step        step;
+	struct str     rest = buf_str(&conn->in);
+	enum http_step step;
 
 	if (rest.len == 0)
 		return fill(conn, BODY_READ_SIZE);
-	step = take_body(conn, &rest);
-	conn->body_arrived += conn->in.len - rest.len;
+	step = http_serve_body(conn->exchange, &rest, 0);
 	buf_drop(&conn->in, conn->in.len - rest.len);
 	if (step == HTTP_REFUSED)
-		return refuse_and_close(conn, conn->chunked.status, conn->chunked.reason);
-	if (!http_held_set(exchange, exchange->body.size, http_held_share(&exchange->plan)))
-		return refuse_and_close(conn, 503, http_held_too_much);
-	if (step == HTTP_MORE) {
-		http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
-		return STEP_ON;
-	}
-	exchange->req.body = buf_str(&exchange->body);
-	return answer(conn);
+		return send_refusal(conn);
+	if (step == HTTP_WHOLE)
+		return answer(conn);
+	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+	return STEP_ON;
 }
 
 /* The response is out: what follows is the next request, or nothing. */
@@ -437,54 +388,65 @@ response_is_out(struct http_conn *conn)
 	return STEP_ON;
 }
 
+/* After a write of a response, or of "100 Continue". */
+static enum step
+wrote(struct http_conn *conn, enum http_io io, const size_t *len)
+{
+	if (io == HTTP_IO_WAIT) {
+		conn->untaken = http_wire_untaken(&conn->wire);
+		return STEP_WAIT;
+	}
+	if (io != HTTP_IO_DONE)
+		return close_conn(conn);
+	http_count(&counters_of(conn)->bytes_out, *len);
+	set_deadline(conn, limits_of(conn)->write_ms);
+	return STEP_ON;
+}
+
 static enum step
 step_file(struct http_conn *conn)
 {
 	struct http_resp *resp = &conn->exchange->resp;
 	size_t            len = 0;
-	enum http_io      io = http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len);
 
-	if (io == HTTP_IO_WAIT) {
-		conn->untaken = http_wire_untaken(&conn->wire);
+	if (wrote(conn, http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len), &len) == STEP_WAIT)
 		return STEP_WAIT;
-	}
-	if (io != HTTP_IO_DONE)
-		return close_conn(conn);
 	resp->file_from += len;
 	resp->file_left -= len;
-	http_count(&counters_of(conn)->bytes_out, len);
-	set_deadline(conn, limits_of(conn)->write_ms);
 	return resp->file_left > 0 ? STEP_ON : response_is_out(conn);
 }
 
 static enum step
-step_write(struct http_conn *conn)
+step_send(struct http_conn *conn)
 {
-	struct str   parts[3] = { str_skip(continue_line, conn->sent) };
-	unsigned     count = conn->state == CONN_CONTINUE ? 1 : http_exchange_parts(conn->exchange, conn->sent, parts);
-	size_t       total = conn->state == CONN_CONTINUE ? continue_line.len : http_exchange_len(conn->exchange);
-	size_t       len = 0;
-	enum http_io io;
+	struct str parts[3];
+	unsigned   count = http_exchange_parts(conn->exchange, conn->sent, parts);
+	size_t     len = 0;
 
 	if (count == 0)
 		return step_file(conn);
-	io = http_wire_write(&conn->wire, parts, count, &len);
-	if (io == HTTP_IO_WAIT) {
-		conn->untaken = http_wire_untaken(&conn->wire);
+	if (wrote(conn, http_wire_write(&conn->wire, parts, count, &len), &len) == STEP_WAIT)
 		return STEP_WAIT;
-	}
-	if (io != HTTP_IO_DONE)
-		return close_conn(conn);
 	conn->sent += len;
-	http_count(&counters_of(conn)->bytes_out, len);
-	if (conn->sent < total) {
-		set_deadline(conn, limits_of(conn)->write_ms);
+	if (conn->sent < http_exchange_len(conn->exchange) || http_exchange_has_file(conn->exchange))
 		return STEP_ON;
-	}
-	if (conn->state == CONN_SENDING)
-		return http_exchange_has_file(conn->exchange) ? STEP_ON : response_is_out(conn);
+	return response_is_out(conn);
+}
+
+static enum step
+step_continue(struct http_conn *conn)
+{
+	struct str line = str_skip(continue_line, conn->sent);
+	size_t     len = 0;
+
+	if (wrote(conn, http_wire_write(&conn->wire, &line, 1, &len), &len) == STEP_WAIT)
+		return STEP_WAIT;
+	conn->sent += len;
+	if (len < line.len)
+		return STEP_ON;
 	http_count(&counters_of(conn)->by_class[1], 1);
 	conn->state = CONN_BODY;
+	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
 	return STEP_ON;
 }
 
@@ -504,14 +466,15 @@ step_linger(struct http_conn *conn)
 static enum step
 step_new(struct http_conn *conn)
 {
-	struct http_server *server = conn->loop->server;
+	struct http_tls          *tls = conn->peer.thread->shared->tls;
+	const struct http_limits *limits = limits_of(conn);
 
-	http_list_append(&conn->loop->conns, &conn->listed);
-	buf_open(&conn->in, server->limits.head_max * 2 + BODY_READ_SIZE * 2);
+	buf_open(&conn->in, limits->head_max * 2 + BODY_READ_SIZE * 2);
 	conn->readable = true;
-	conn->state = server->tls ? CONN_HANDSHAKE : CONN_IDLE;
-	set_deadline(conn, server->tls ? server->limits.handshake_ms : server->limits.idle_ms);
-	return server->tls && !http_wire_secure(&conn->wire, server->tls) ? close_conn(conn) : STEP_ON;
+	conn->peer.tls = tls != NULL;
+	conn->state = tls ? CONN_HANDSHAKE : CONN_IDLE;
+	set_deadline(conn, tls ? limits->handshake_ms : limits->idle_ms);
+	return tls && !http_wire_secure(&conn->wire, tls) ? close_conn(conn) : STEP_ON;
 }
 
 static enum step
@@ -528,8 +491,9 @@ step(struct http_conn *conn)
 	case CONN_BODY:
 		return step_body(conn);
 	case CONN_CONTINUE:
+		return step_continue(conn);
 	case CONN_SENDING:
-		return step_write(conn);
+		return step_send(conn);
 	case CONN_H2:
 		return step_h2(conn);
 	case CONN_LINGER:
@@ -547,9 +511,9 @@ rest_h2(struct http_conn *conn)
 {
 	if (conn->gone)
 		return;
-	http_wheel_put(&conn->loop->wheel, &conn->timer, http_h2_deadline(conn->h2));
+	set_deadline_at(conn, http_h2_deadline(conn->h2));
 	if (conn->in.len == 0)
-		http_loop_put_spare(conn->loop, &conn->in);
+		http_thread_put_spare(conn->peer.thread, &conn->in);
 }
 
 void
@@ -562,13 +526,13 @@ http_conn_go(struct http_conn *conn)
 			rest_h2(conn);
 			return;
 		}
-		if (conn->state == CONN_IDLE && conn->loop->draining)
+		if (conn->state == CONN_IDLE && conn->peer.thread->draining)
 			(void)close_conn(conn);
-		else if (conn->in.len == 0 && conn->state != CONN_WORKING)
-			http_loop_put_spare(conn->loop, &conn->in);
+		else if (conn->state != CONN_WORKING && conn->in.len == 0)
+			http_thread_put_spare(conn->peer.thread, &conn->in);
 		return;
 	}
-	http_list_append(&conn->loop->again, &conn->again);
+	http_list_append(&conn->peer.thread->again, &conn->again);
 }
 
 void
@@ -577,7 +541,7 @@ http_conn_event(struct http_conn *conn, unsigned events)
 	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
 	/* TLS may have to read before it can write and the other way round, so there any event is news. */
-	if (ended || events & EPOLLIN || conn->wire.tls)
+	if (ended || events & EPOLLIN || conn->peer.tls)
 		conn->readable = true;
 	if (ended)
 		conn->hung_up = true;
@@ -615,7 +579,7 @@ http_conn_timeout(struct http_conn *conn)
 		(void)refuse_head(conn, 408, "the request's head did not come in time");
 		break;
 	case CONN_BODY:
-		(void)refuse_and_close(conn, 408, "the request's body did not come in time");
+		(void)refuse(conn, 408, "the request's body did not come in time");
 		break;
 	case CONN_HANDSHAKE:
 	case CONN_CONTINUE:
@@ -633,13 +597,13 @@ http_conn_timeout(struct http_conn *conn)
 void
 http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 {
-	if (exchange->req.pending->stream) {
+	if (conn->h2) {
 		http_h2_answered(exchange);
 	} else {
 		MUST(conn->state == CONN_WORKING && !conn->exchange);
 		conn->exchange = exchange;
 		if (exchange->req.streamed)
-			http_stream_close(conn);
+			end_streamed_body(conn);
 		conn->state = CONN_SENDING;
 		if (!conn->gone)
 			(void)send_response(conn);
@@ -655,7 +619,7 @@ http_conn_pulled(struct http_conn *conn, struct http_pending *pending)
 {
 	if (conn->gone)
 		return;
-	http_h2_pulled(pending->stream);
+	http_h2_pulled(pending);
 	http_conn_go(conn);
 }
 

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "http/http_loop.h"
+#include "http/http_thread.h"
 
 #define GROUP_MAX 256
 
@@ -79,7 +79,7 @@ make_group(struct http_groups *groups, struct http_exchange *first)
 	while (count < GROUP_MAX && (last->next = take(groups, false, GROUP_MAX - count)) != NULL)
 		last = answer_all(app, group, last->next, &count);
 	app->group_settle(app->ctx, group);
-	http_loop_give_back_all(first);
+	http_thread_give_back(first);
 	app->group_close(app->ctx, group);
 }
 

@@ -17,7 +17,7 @@ struct http_groups;
 
 /* NULL: the application has no groups. */
 struct http_groups *http_groups_open(size_t queue_max, const struct http_app *app);
-/* False: the queue is full.  Else the exchange comes back through http_loop_give_back(). */
+/* False: the queue is full.  Else the exchange comes back through http_thread_give_back(). */
 bool http_groups_put(struct http_groups *groups, struct http_exchange *exchange);
 /* Answers what waits, then ends the thread. */
 void http_groups_close(struct http_groups **groups);

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/buf.h"
-#include "http/http.h"
+#include "http/http_body.h"
 
 struct http_pipe {
 	pthread_mutex_t           lock;
@@ -110,14 +109,12 @@ http_pipe_credit(struct http_pipe *pipe)
 static bool
 wait_for_news(struct http_pipe *pipe)
 {
-	int64_t         earned_ms = (int64_t)(pipe->arrived / 1024) * 1000;
-	int64_t         left_ms = pipe->from_ms + pipe->limits->body_ms + earned_ms - clock_mono_ms(pipe->clock);
+	int64_t         now_ms = clock_mono_ms(pipe->clock);
+	int64_t         left_ms = http_body_wait_ms(pipe->limits, pipe->from_ms, pipe->arrived, now_ms);
 	int64_t         until_ns;
 	struct timespec until;
 	int             why;
 
-	if (left_ms > pipe->limits->idle_ms)
-		left_ms = pipe->limits->idle_ms;
 	if (left_ms <= 0)
 		return false;
 	until_ns = pipe->clock->mono_ns(pipe->clock->ctx) + left_ms * 1000000;

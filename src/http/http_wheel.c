@@ -37,7 +37,7 @@ http_wheel_remove(struct http_wheel *wheel, struct http_timer *timer)
 }
 
 static void
-place(struct http_wheel *wheel, struct http_timer *timer)
+put_in_slot(struct http_wheel *wheel, struct http_timer *timer)
 {
 	int64_t  tick = tick_of(timer->deadline_ms);
 	unsigned slot;
@@ -62,7 +62,7 @@ http_wheel_put(struct http_wheel *wheel, struct http_timer *timer, int64_t deadl
 		http_wheel_remove(wheel, timer);
 	}
 	if (deadline_ms != HTTP_WHEEL_NEVER)
-		place(wheel, timer);
+		put_in_slot(wheel, timer);
 }
 
 struct http_timer *
@@ -82,7 +82,7 @@ http_wheel_take(struct http_wheel *wheel, int64_t now_ms)
 			if (timer->deadline_ms <= now_ms)
 				return timer;
 			if (timer->deadline_ms != HTTP_WHEEL_NEVER)
-				place(wheel, timer);
+				put_in_slot(wheel, timer);
 		}
 		wheel->tick++;
 	}

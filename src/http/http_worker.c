@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "http/http_loop.h"
+#include "http/http_thread.h"
 
 struct http_workers {
 	const struct http_app *app;
@@ -49,6 +49,7 @@ next_exchange(struct http_workers *workers, unsigned done)
 	exchange = workers->first;
 	if (exchange) {
 		workers->first = exchange->next;
+		exchange->next = NULL;
 		workers->queued--;
 	}
 	unlock(workers);
@@ -67,7 +68,7 @@ work(void *context)
 		if (!http_exchange_is_left(exchange))
 			MUST(workers->app->answer(workers->app->ctx, &exchange->req, &exchange->resp) == HTTP_DONE);
 		atomic_fetch_sub(&workers->busy, 1);
-		http_loop_give_back(exchange);
+		http_thread_give_back(exchange);
 		exchange = next_exchange(workers, 1);
 	}
 	return NULL;

@@ -14,7 +14,7 @@
 struct http_workers;
 
 struct http_workers *http_workers_open(unsigned workers_max, const struct http_app *app);
-/* False: the queue is full.  Else the exchange comes back through http_loop_give_back(). */
+/* False: the queue is full.  Else the exchange comes back through http_thread_give_back(). */
 bool     http_workers_put(struct http_workers *workers, struct http_exchange *exchange);
 unsigned http_workers_busy(const struct http_workers *workers);
 /* Answers what waits, then ends the threads. */
