@@ -18,8 +18,6 @@
 
 enum step { STEP_ON, STEP_WAIT };
 
-static const struct str continue_line = { "HTTP/1.1 100 Continue\r\n\r\n", 25 };
-
 static const struct http_limits *
 limits_of(const struct http_conn *conn)
 {
@@ -197,20 +195,17 @@ begin_h2(struct http_conn *conn)
 static enum step
 step_handshake(struct http_conn *conn)
 {
-	switch (http_wire_handshake(&conn->wire)) {
-	case HTTP_IO_DONE:
-		conn->state = CONN_IDLE;
-		conn->readable = true;
-		conn->begun = true;
-		set_deadline(conn, limits_of(conn)->idle_ms);
-		if (http_wire_is_h2(&conn->wire))
-			begin_h2(conn);
-		return STEP_ON;
-	case HTTP_IO_WAIT:
-		return STEP_WAIT;
-	default:
-		return close_conn(conn);
-	}
+	enum http_io io = http_wire_handshake(&conn->wire);
+
+	if (io != HTTP_IO_DONE)
+		return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
+	conn->state = CONN_IDLE;
+	conn->readable = true;
+	conn->begun = true;
+	set_deadline(conn, limits_of(conn)->idle_ms);
+	if (http_wire_is_h2(&conn->wire))
+		begin_h2(conn);
+	return STEP_ON;
 }
 
 /* ---- HTTP/2 ---------------------------------------------------------------------------------------------- */
@@ -221,10 +216,8 @@ write_h2(struct http_conn *conn, struct str bytes)
 	size_t       len = 0;
 	enum http_io io = http_wire_write(&conn->wire, &bytes, 1, &len);
 
-	if (io == HTTP_IO_WAIT)
-		return STEP_WAIT;
 	if (io != HTTP_IO_DONE)
-		return close_conn(conn);
+		return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
 	http_h2_given(conn->h2, len);
 	http_count(&counters_of(conn)->bytes_out, len);
 	return STEP_ON;
@@ -292,8 +285,12 @@ answer(struct http_conn *conn)
 static enum step
 await_body(struct http_conn *conn)
 {
-	conn->sent = 0;
-	conn->state = conn->exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
+	conn->state = CONN_BODY;
+	if (conn->exchange->head.expects_continue && conn->in.len == 0) {
+		http_exchange_continue(conn->exchange);
+		conn->sent = 0;
+		conn->state = CONN_CONTINUE;
+	}
 	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
 	return STEP_ON;
 }
@@ -376,10 +373,16 @@ step_body(struct http_conn *conn)
 	return STEP_ON;
 }
 
-/* The response is out: what follows is the next request, or nothing. */
+/* What follows is the next request, the body of this one, or nothing. */
 static enum step
-response_is_out(struct http_conn *conn)
+all_is_out(struct http_conn *conn)
 {
+	if (conn->state == CONN_CONTINUE) {
+		http_count(&counters_of(conn)->by_class[1], 1);
+		conn->state = CONN_BODY;
+		set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+		return STEP_ON;
+	}
 	if (conn->close_after)
 		return linger(conn);
 	end_exchange(conn);
@@ -388,79 +391,40 @@ response_is_out(struct http_conn *conn)
 	return STEP_ON;
 }
 
-/* After a write of a response, or of "100 Continue". */
-static enum step
-wrote(struct http_conn *conn, enum http_io io, const size_t *len)
-{
-	if (io == HTTP_IO_WAIT) {
-		conn->untaken = http_wire_untaken(&conn->wire);
-		return STEP_WAIT;
-	}
-	if (io != HTTP_IO_DONE)
-		return close_conn(conn);
-	http_count(&counters_of(conn)->bytes_out, *len);
-	set_deadline(conn, limits_of(conn)->write_ms);
-	return STEP_ON;
-}
-
-static enum step
-step_file(struct http_conn *conn)
-{
-	struct http_resp *resp = &conn->exchange->resp;
-	size_t            len = 0;
-
-	if (wrote(conn, http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len), &len) == STEP_WAIT)
-		return STEP_WAIT;
-	resp->file_from += len;
-	resp->file_left -= len;
-	return resp->file_left > 0 ? STEP_ON : response_is_out(conn);
-}
-
 static enum step
 step_send(struct http_conn *conn)
 {
-	struct str parts[3];
-	unsigned   count = http_exchange_parts(conn->exchange, conn->sent, parts);
-	size_t     len = 0;
+	struct http_exchange *exchange = conn->exchange;
+	struct http_resp     *resp = &exchange->resp;
+	struct str            parts[3];
+	unsigned              count = http_exchange_parts(exchange, conn->sent, parts);
+	size_t                len = 0;
+	enum http_io          io = count > 0 ? http_wire_write(&conn->wire, parts, count, &len)
+	                                     : http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len);
 
-	if (count == 0)
-		return step_file(conn);
-	if (wrote(conn, http_wire_write(&conn->wire, parts, count, &len), &len) == STEP_WAIT)
-		return STEP_WAIT;
-	conn->sent += len;
-	if (conn->sent < http_exchange_len(conn->exchange) || http_exchange_has_file(conn->exchange))
-		return STEP_ON;
-	return response_is_out(conn);
-}
-
-static enum step
-step_continue(struct http_conn *conn)
-{
-	struct str line = str_skip(continue_line, conn->sent);
-	size_t     len = 0;
-
-	if (wrote(conn, http_wire_write(&conn->wire, &line, 1, &len), &len) == STEP_WAIT)
-		return STEP_WAIT;
-	conn->sent += len;
-	if (len < line.len)
-		return STEP_ON;
-	http_count(&counters_of(conn)->by_class[1], 1);
-	conn->state = CONN_BODY;
-	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+	if (io == HTTP_IO_WAIT)
+		conn->untaken = http_wire_untaken(&conn->wire);
+	if (io != HTTP_IO_DONE)
+		return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
+	http_count(&counters_of(conn)->bytes_out, len);
+	if (count > 0)
+		conn->sent += len;
+	else
+		http_exchange_sent_file(exchange, len);
+	if (conn->sent == http_exchange_len(exchange) && !http_exchange_has_file(exchange))
+		return all_is_out(conn);
+	set_deadline(conn, limits_of(conn)->write_ms);
 	return STEP_ON;
 }
 
 static enum step
 step_linger(struct http_conn *conn)
 {
-	switch (http_wire_waste(&conn->wire)) {
-	case HTTP_IO_DONE:
+	enum http_io io = http_wire_waste(&conn->wire);
+
+	if (io == HTTP_IO_DONE)
 		return STEP_ON;
-	case HTTP_IO_WAIT:
-		return STEP_WAIT;
-	default:
-		return close_conn(conn);
-	}
+	return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
 }
 
 static enum step
@@ -491,7 +455,6 @@ step(struct http_conn *conn)
 	case CONN_BODY:
 		return step_body(conn);
 	case CONN_CONTINUE:
-		return step_continue(conn);
 	case CONN_SENDING:
 		return step_send(conn);
 	case CONN_H2:

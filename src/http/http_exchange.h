@@ -100,8 +100,11 @@ void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
 
 /* Status line and the server's own fields; then the response is parts to write. */
 void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
+/* The same of an interim response, "100 Continue", which stands alone. */
+void   http_exchange_continue(struct http_exchange *exchange);
 size_t http_exchange_len(const struct http_exchange *exchange);
 /* A file's bytes are to follow those. */
 bool http_exchange_has_file(const struct http_exchange *exchange);
+void http_exchange_sent_file(struct http_exchange *exchange, size_t len);        /* so many of them are out */
 /* What is left of the sealed response behind its first `sent` bytes; the number of parts. */
 unsigned http_exchange_parts(const struct http_exchange *exchange, size_t sent, struct str parts_out[3]);

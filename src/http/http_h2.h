@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_h2 — HTTP/2 on one connection (RFC 9113), by libnghttp2.  Private to the http module.
+ * http_h2 — HTTP/2 on one connection (RFC 9113), by libnghttp2.  Private to the http room.
  *
  * Many exchanges share the connection; each is answered as one of HTTP/1.1 is: a request's fields are written
  * as an HTTP/1.1 head and judged by that parser, so both protocols take and refuse the same things, and the

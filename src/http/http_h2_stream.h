@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_h2_stream — one request and its answer among the many of an HTTP/2 connection.  Private to the http module;
+ * http_h2_stream — one request and its answer among the many of an HTTP/2 connection.  Private to the http room;
  * shared by http_h2.c, which has the frames, and http_h2_stream.c, which has the exchanges.
  */
 #pragma once

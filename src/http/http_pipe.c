@@ -23,18 +23,6 @@ struct http_pipe {
 	enum err                  err;
 };
 
-static void
-lock(struct http_pipe *pipe)
-{
-	MUST(pthread_mutex_lock(&pipe->lock) == 0);
-}
-
-static void
-unlock(struct http_pipe *pipe)
-{
-	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
-}
-
 struct http_pipe *
 http_pipe_open(const struct http_limits *limits, const struct clock *clock, size_t body_max)
 {
@@ -69,7 +57,7 @@ http_pipe_close(struct http_pipe **pipe)
 void
 http_pipe_put(struct http_pipe *pipe, struct str bytes)
 {
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	if (pipe->from > HTTP_PIPE_WINDOW) {
 		buf_drop(&pipe->bytes, pipe->from);
 		pipe->from = 0;
@@ -78,19 +66,19 @@ http_pipe_put(struct http_pipe *pipe, struct str bytes)
 	MUST(buf_err(&pipe->bytes) == OK);
 	pipe->arrived += bytes.len;
 	MUST(pthread_cond_signal(&pipe->news) == 0);
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 }
 
 void
 http_pipe_end(struct http_pipe *pipe, enum err err)
 {
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	if (!pipe->ended) {
 		pipe->ended = true;
 		pipe->err = err;
 	}
 	MUST(pthread_cond_signal(&pipe->news) == 0);
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 }
 
 size_t
@@ -98,10 +86,10 @@ http_pipe_credit(struct http_pipe *pipe)
 {
 	size_t credit;
 
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	credit = pipe->credit;
 	pipe->credit = 0;
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 	return credit;
 }
 
@@ -154,8 +142,8 @@ http_pipe_read(struct http_pipe *pipe, void *bytes, size_t size, size_t *len_out
 {
 	enum err err;
 
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	err = take(pipe, bytes, size, len_out);
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 	return err;
 }

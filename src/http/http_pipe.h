@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http_pipe — a streamed body of HTTP/2 on its way from the loop, which reads the socket, to the worker that wants it.
- * Private to the http module.
+ * Private to the http room.
  *
  * It holds no more than the stream's window: the peer may send again what the worker has taken.  One end belongs to
  * the loop, the other to the worker; both ends may be used at once.

@@ -271,6 +271,20 @@ http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN
 	MUST(buf_err(&exchange->resp.fields) == OK);
 }
 
+void
+http_exchange_continue(struct http_exchange *exchange)
+{
+	exchange->front_len = 0;
+	put_front(exchange, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+void
+http_exchange_sent_file(struct http_exchange *exchange, size_t len)
+{
+	exchange->resp.file_from += len;
+	exchange->resp.file_left -= len;
+}
+
 bool
 http_exchange_has_file(const struct http_exchange *exchange)
 {

@@ -136,7 +136,7 @@ http_get_stats(const struct http_server *server, struct http_stats *stats_out)
 		.accepted = server->shared.accepted,
 		.refused_connections = server->shared.refused,
 		.open = atomic_load(&server->shared.open),
-		.workers_busy = http_workers_busy(server->shared.workers),
+		.workers_busy = atomic_load(&server->shared.workers.busy),
 	};
 
 	for (unsigned i = 0; i < server->acceptor.loop_count; i++) {

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "http/http_exchange.h"
+#include "http/http_worker.h"
 
 #define CONNECTIONS_CEILING 1000000u
 
@@ -57,8 +57,8 @@ http_shared_open(struct http_shared *shared, const struct http_conf *conf, const
 	shared->limits = limits_from(conf->limits);
 	shared->clock = conf->clock;
 	shared->peers = http_peers_open(&shared->limits);
-	shared->workers = http_workers_open(shared->limits.workers_max, &shared->app);
-	shared->groups = http_groups_open((size_t)shared->limits.workers_max * HTTP_QUEUE_PER_WORKER, &shared->app);
+	http_workers_open(&shared->workers, shared->limits.workers_max, &shared->app);
+	http_groups_open(&shared->groups, shared->limits.workers_max, &shared->app);
 	shared->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return shared->wake_fd >= 0;
 }
@@ -66,8 +66,8 @@ http_shared_open(struct http_shared *shared, const struct http_conf *conf, const
 void
 http_shared_close_queues(struct http_shared *shared)
 {
-	http_workers_close(&shared->workers);
-	http_groups_close(&shared->groups);
+	http_queue_close(&shared->workers);
+	http_queue_close(&shared->groups);
 }
 
 void
@@ -82,8 +82,9 @@ bool
 http_shared_put(struct http_shared *shared, struct http_exchange **exchange)
 {
 	const struct http_plan *plan = &(*exchange)->plan;
-	bool grouped = shared->groups && plan->grouped && !plan->stream && (*exchange)->body.bytes.len <= HTTP_GROUP_BODY_MAX;
-	bool taken = grouped ? http_groups_put(shared->groups, *exchange) : http_workers_put(shared->workers, *exchange);
+	bool grouped = shared->app.group_open && plan->grouped && !plan->stream &&
+	               (*exchange)->body.bytes.len <= HTTP_GROUP_BODY_MAX;
+	bool taken = http_queue_put(grouped ? &shared->groups : &shared->workers, *exchange);
 
 	if (taken)
 		*exchange = NULL;

@@ -7,9 +7,8 @@
 
 #include <stdatomic.h>
 
-#include "http/http_group.h"
 #include "http/http_peers.h"
-#include "http/http_worker.h"
+#include "http/http_queue.h"
 
 struct http_tls;
 
@@ -19,8 +18,8 @@ struct http_shared {
 	const struct clock  *clock;
 	struct http_tls     *tls;                /* NULL: plain */
 	struct http_peers   *peers;
-	struct http_workers *workers;
-	struct http_groups  *groups;             /* NULL: the application has none */
+	struct http_queue    workers;
+	struct http_queue    groups;             /* for answers made in groups, if the application has any */
 
 	int                  wake_fd;            /* wakes the acceptor */
 	atomic_bool          full;               /* the acceptor waits for a connection to end */

@@ -59,18 +59,6 @@ http_thread_slept(struct http_thread *thread)
 
 /* ---- what other threads give back ------------------------------------------------------------------------- */
 
-static void
-lock(struct http_thread *thread)
-{
-	MUST(pthread_mutex_lock(&thread->back_lock) == 0);
-}
-
-static void
-unlock(struct http_thread *thread)
-{
-	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
-}
-
 static struct http_thread *
 thread_of(const struct http_exchange *exchange)
 {
@@ -105,13 +93,13 @@ http_thread_give_back(struct http_exchange *list)
 		struct http_thread   *thread = thread_of(last);
 		struct http_exchange *chain = take_out(&list, thread);
 
-		lock(thread);
+		MUST(pthread_mutex_lock(&thread->back_lock) == 0);
 		last->next = thread->back;
 		thread->back = chain;
 		/* Inside the lock: a thread that has seen its last exchange may end. */
 		if (!last->next)
 			http_thread_wake(thread);
-		unlock(thread);
+		MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
 	}
 }
 
@@ -120,14 +108,14 @@ http_thread_pulled(struct http_pending *pending)
 {
 	struct http_thread *thread = pending->peer->thread;
 
-	lock(thread);
+	MUST(pthread_mutex_lock(&thread->back_lock) == 0);
 	if (!pending->pulled) {
 		pending->pulled = true;
 		pending->next_pulled = thread->pulled;
 		thread->pulled = pending;
 		http_thread_wake(thread);
 	}
-	unlock(thread);
+	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
 }
 
 /* Both lists at one moment: what a worker has given back stands in no list of pulled ones that is looked at later. */
@@ -136,12 +124,12 @@ http_thread_take_back(struct http_thread *thread, struct http_pending **pulled_o
 {
 	struct http_exchange *back;
 
-	lock(thread);
+	MUST(pthread_mutex_lock(&thread->back_lock) == 0);
 	back = thread->back;
 	*pulled_out = thread->pulled;
 	thread->back = NULL;
 	thread->pulled = NULL;
-	unlock(thread);
+	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
 	return back;
 }
 
@@ -150,10 +138,10 @@ http_thread_next_pulled(struct http_thread *thread, struct http_pending *pulled)
 {
 	struct http_pending *next;
 
-	lock(thread);
+	MUST(pthread_mutex_lock(&thread->back_lock) == 0);
 	next = pulled->next_pulled;
 	pulled->pulled = false;
-	unlock(thread);
+	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
 	return next;
 }
 

@@ -23,57 +23,16 @@ io_from_errno(void)
 }
 
 static enum http_io
-read_plain(int fd, void *bytes, size_t size, size_t *len_out)
+receive(int fd, void *bytes, size_t size, size_t *len_out)
 {
 	ssize_t got;
 
 	do
 		got = recv(fd, bytes, size, 0);
 	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return io_from_errno();
-	if (got == 0)
-		return HTTP_IO_END;
+	if (got <= 0)
+		return got == 0 ? HTTP_IO_END : io_from_errno();
 	*len_out = (size_t)got;
-	return HTTP_IO_DONE;
-}
-
-static enum http_io
-write_plain(int fd, const struct str *parts, unsigned count, size_t *len_out)
-{
-	struct iovec  iov[3];
-	struct msghdr message = { .msg_iov = iov, .msg_iovlen = count };
-	ssize_t       put;
-
-	MUST(count > 0 && count <= 3);
-	for (unsigned i = 0; i < count; i++) {
-		iov[i].iov_base = (void *)(uintptr_t)parts[i].at;
-		iov[i].iov_len = parts[i].len;
-	}
-	do
-		put = sendmsg(fd, &message, MSG_NOSIGNAL);
-	while (put < 0 && errno == EINTR);
-	if (put < 0)
-		return io_from_errno();
-	*len_out = (size_t)put;
-	return HTTP_IO_DONE;
-}
-
-static enum http_io
-send_file_plain(int fd, int file, uint64_t from, uint64_t left, size_t *len_out)
-{
-	off_t   at = (off_t)from;
-	ssize_t put;
-
-	do
-		put = sendfile(fd, file, &at, left < FILE_TURN_MAX ? (size_t)left : FILE_TURN_MAX);
-	while (put < 0 && errno == EINTR);
-	if (put < 0)
-		return io_from_errno();
-	/* The file is shorter than was promised. */
-	if (put == 0)
-		return HTTP_IO_BROKEN;
-	*len_out = (size_t)put;
 	return HTTP_IO_DONE;
 }
 
@@ -100,7 +59,7 @@ enum http_io
 http_wire_read(struct http_wire *wire, void *bytes, size_t size, size_t *len_out)
 {
 	enum http_io io = wire->tls ? http_tls_link_read(wire->tls, bytes, size, len_out)
-	                            : read_plain(wire->fd, bytes, size, len_out);
+	                            : receive(wire->fd, bytes, size, len_out);
 
 	if (io == HTTP_IO_DONE)
 		wire->drained = wire->tls ? http_tls_link_is_drained(wire->tls) : *len_out < size;
@@ -113,20 +72,48 @@ http_wire_waste(struct http_wire *wire)
 	char   waste[WASTE_SIZE];
 	size_t len;
 
-	return read_plain(wire->fd, waste, sizeof(waste), &len);
+	return receive(wire->fd, waste, sizeof(waste), &len);
 }
 
 enum http_io
 http_wire_write(struct http_wire *wire, const struct str *parts, unsigned count, size_t *len_out)
 {
-	return wire->tls ? http_tls_link_write(wire->tls, parts, count, len_out) : write_plain(wire->fd, parts, count, len_out);
+	struct iovec  iov[3];
+	struct msghdr message = { .msg_iov = iov, .msg_iovlen = count };
+	ssize_t       put;
+
+	if (wire->tls)
+		return http_tls_link_write(wire->tls, parts, count, len_out);
+	MUST(count > 0 && count <= 3);
+	for (unsigned i = 0; i < count; i++) {
+		iov[i].iov_base = (void *)(uintptr_t)parts[i].at;
+		iov[i].iov_len = parts[i].len;
+	}
+	do
+		put = sendmsg(wire->fd, &message, MSG_NOSIGNAL);
+	while (put < 0 && errno == EINTR);
+	if (put < 0)
+		return io_from_errno();
+	*len_out = (size_t)put;
+	return HTTP_IO_DONE;
 }
 
 enum http_io
 http_wire_send_file(struct http_wire *wire, int file, uint64_t from, uint64_t left, size_t *len_out)
 {
-	return wire->tls ? http_tls_link_send_file(wire->tls, file, from, left, len_out)
-	                 : send_file_plain(wire->fd, file, from, left, len_out);
+	off_t   at = (off_t)from;
+	ssize_t put;
+
+	if (wire->tls)
+		return http_tls_link_send_file(wire->tls, file, from, left, len_out);
+	do
+		put = sendfile(wire->fd, file, &at, left < FILE_TURN_MAX ? (size_t)left : FILE_TURN_MAX);
+	while (put < 0 && errno == EINTR);
+	/* Zero: the file is shorter than was promised. */
+	if (put <= 0)
+		return put == 0 ? HTTP_IO_BROKEN : io_from_errno();
+	*len_out = (size_t)put;
+	return HTTP_IO_DONE;
 }
 
 size_t
