@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request's body that a worker reads itself.  While a worker has the exchange of HTTP/1.1 it also has the connection's
- * wire and input buffer; the loop does not touch them until the exchange comes back.
+ * A request's body that a worker reads itself.  While a worker has the exchange of HTTP/1.1 it also has the
+ * connection's wire and input buffer; the loop does not touch them until the exchange comes back.
  */
 #include "http/http_body.h"
 
@@ -21,9 +21,10 @@ wait_for(const struct http_exchange *exchange, short events)
 	const struct http_pending *pending = exchange->req.pending;
 	const struct http_shared  *shared = pending->peer->thread->shared;
 	const struct http_body    *body = &exchange->body;
-	int64_t       left_ms = http_body_wait_ms(&shared->limits, body->from_ms, body->arrived, clock_mono_ms(shared->clock));
-	struct pollfd poller = { .fd = pending->wire->fd, .events = events };
-	int           ready;
+	int64_t                    now_ms = clock_mono_ms(shared->clock);
+	int64_t                    left_ms = http_body_wait_ms(&shared->limits, body->from_ms, body->arrived, now_ms);
+	struct pollfd              poller = { .fd = pending->wire->fd, .events = events };
+	int                        ready;
 
 	if (left_ms <= 0)
 		return ERR_BUSY;
@@ -151,7 +152,7 @@ read_wire(struct http_exchange *exchange, void *bytes, size_t size, size_t *len_
 
 /* ---- either ------------------------------------------------------------------------------------------------ */
 
-/* The first call is told to the loop, too: it may have to say that the body is wanted. */
+/* The loop hears of the first call, too: it may have to send "100 Continue". */
 static enum err
 read_pipe(const struct http_exchange *exchange, void *bytes, size_t size, size_t *len_out)
 {

@@ -144,14 +144,11 @@ refuse_head(struct http_conn *conn, unsigned status, const char *reason)
 static enum step
 input_ended(struct http_conn *conn)
 {
-	switch (conn->state) {
-	case CONN_HEAD:
+	if (conn->state == CONN_HEAD)
 		return refuse_head(conn, 400, "the request ends before its head is whole");
-	case CONN_BODY:
+	if (conn->state == CONN_BODY)
 		return refuse(conn, 400, "the request ends before its body is whole");
-	default:
-		return close_conn(conn);
-	}
+	return close_conn(conn);
 }
 
 /* Reads what has come, at least `room` bytes of it if there are so many. */
@@ -253,7 +250,7 @@ note_presence(struct http_conn *conn)
 	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
 }
 
-/* Its body is not, or not wholly, read: the place in the stream is lost. */
+/* Behind a body that is not read to its end nothing can be read as a request. */
 static void
 end_streamed_body(struct http_conn *conn)
 {
@@ -318,40 +315,34 @@ head_is_whole(struct http_conn *conn)
 	return answer(conn);
 }
 
-static void
-await_head(struct http_conn *conn)
-{
-	if (conn->state != CONN_IDLE)
-		return;
-	conn->state = CONN_HEAD;
-	set_deadline(conn, limits_of(conn)->head_ms);
-}
-
 static enum step
 step_head(struct http_conn *conn)
 {
-	enum http_step step;
+	struct str     bytes = buf_str(&conn->in);
+	bool           may_be_h2 = !conn->begun && http_h2_may_begin(bytes);
+	enum http_step step = HTTP_MORE;
 
-	if (conn->in.len == conn->fed)
+	if (bytes.len == conn->fed)
 		return fill(conn, 1);
+	if (may_be_h2 && bytes.len >= sizeof(HTTP_H2_PREFACE) - 1) {
+		begin_h2(conn);
+		return STEP_ON;
+	}
 	if (!conn->exchange) {
 		conn->exchange = http_thread_take_exchange(conn->peer.thread);
 		conn->exchange->req.pending = &conn->pending;
 	}
-	conn->fed = conn->in.len;
-	if (!conn->begun && http_h2_may_begin(buf_str(&conn->in))) {
-		if (conn->in.len >= sizeof(HTTP_H2_PREFACE) - 1)
-			begin_h2(conn);
-		else
-			await_head(conn);
-		return STEP_ON;
-	}
-	step = http_head_feed(&conn->exchange->head, buf_str(&conn->in));
+	conn->fed = bytes.len;
+	if (!may_be_h2)
+		step = http_head_feed(&conn->exchange->head, bytes);
 	if (step == HTTP_WHOLE)
 		return head_is_whole(conn);
 	if (step == HTTP_REFUSED)
 		return refuse_head(conn, conn->exchange->head.status, conn->exchange->head.reason);
-	await_head(conn);
+	if (conn->state == CONN_IDLE) {
+		conn->state = CONN_HEAD;
+		set_deadline(conn, limits_of(conn)->head_ms);
+	}
 	return STEP_ON;
 }
 
@@ -399,9 +390,12 @@ step_send(struct http_conn *conn)
 	struct str            parts[3];
 	unsigned              count = http_exchange_parts(exchange, conn->sent, parts);
 	size_t                len = 0;
-	enum http_io          io = count > 0 ? http_wire_write(&conn->wire, parts, count, &len)
-	                                     : http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len);
+	enum http_io          io;
 
+	if (count > 0)
+		io = http_wire_write(&conn->wire, parts, count, &len);
+	else
+		io = http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len);
 	if (io == HTTP_IO_WAIT)
 		conn->untaken = http_wire_untaken(&conn->wire);
 	if (io != HTTP_IO_DONE)
@@ -485,11 +479,9 @@ http_conn_go(struct http_conn *conn)
 	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
 		if (step(conn) == STEP_ON)
 			continue;
-		if (conn->state == CONN_H2) {
+		if (conn->state == CONN_H2)
 			rest_h2(conn);
-			return;
-		}
-		if (conn->state == CONN_IDLE && conn->peer.thread->draining)
+		else if (conn->state == CONN_IDLE && conn->peer.thread->draining)
 			(void)close_conn(conn);
 		else if (conn->state != CONN_WORKING && conn->in.len == 0)
 			http_thread_put_spare(conn->peer.thread, &conn->in);
@@ -544,13 +536,9 @@ http_conn_timeout(struct http_conn *conn)
 	case CONN_BODY:
 		(void)refuse(conn, 408, "the request's body did not come in time");
 		break;
-	case CONN_HANDSHAKE:
-	case CONN_CONTINUE:
-	case CONN_SENDING:
-		http_count(&counters_of(conn)->timeouts, 1);
-		(void)close_conn(conn);
-		return;
 	default:
+		if (conn->state == CONN_HANDSHAKE || conn->state == CONN_CONTINUE || conn->state == CONN_SENDING)
+			http_count(&counters_of(conn)->timeouts, 1);
 		(void)close_conn(conn);
 		return;
 	}

@@ -6,8 +6,8 @@
  * that answers one touches nothing else.
  *
  * One thread at a time uses an exchange: whoever holds the pointer.  The loop has it in its connection or stream;
- * http_shared_put() takes it out of there (the loop's pointer is NULL from then on), and http_thread_give_back() brings it
- * back.  What the loop needs in between is in struct http_pending, which does not go along.
+ * http_shared_put() takes it out of there (the loop's pointer is NULL from then on), and http_thread_give_back() brings
+ * it back.  What the loop needs in between is in struct http_pending, which does not go along.
  */
 #pragma once
 
@@ -97,6 +97,10 @@ void                  http_exchange_rest(struct http_exchange *exchange);
 
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
+
+/* The response has a Content-Length; bytes of a body follow its head. */
+bool http_exchange_has_length(const struct http_exchange *exchange);
+bool http_exchange_has_bytes(const struct http_exchange *exchange);
 
 /* Status line and the server's own fields; then the response is parts to write. */
 void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);

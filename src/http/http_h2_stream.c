@@ -119,15 +119,6 @@ put_field(struct head_out *out, struct arena *arena, struct str name, struct str
 	};
 }
 
-static bool
-has_body(const struct http_exchange *exchange)
-{
-	unsigned status = exchange->resp.status;
-
-	return status != 204 && status != 304 && exchange->req.method != HTTP_HEAD &&
-	       (exchange->resp.body.len > 0 || exchange->resp.file_left > 0);
-}
-
 static void
 write_head(struct http_h2_stream *stream, struct head_out *out)
 {
@@ -139,7 +130,7 @@ write_head(struct http_h2_stream *stream, struct head_out *out)
 
 	put_field(out, arena, STR(":status"), arena_printf(arena, "%u", resp->status));
 	put_field(out, arena, STR("date"), arena_copy(arena, str_of(http_thread_date(stream->h2->peer->thread), HTTP_DATE_LEN)));
-	if (resp->status != 204 && resp->status != 304)
+	if (http_exchange_has_length(exchange))
 		put_field(out, arena, STR("content-length"),
 		          arena_printf(arena, "%llu", (unsigned long long)(resp->body.len + resp->file_left)));
 	while (http_resp_take_field(&rest, &field))
@@ -162,7 +153,8 @@ http_h2_respond(struct http_h2_stream *stream)
 	stream->sent = 0;
 	if (h2->sending++ == 0)
 		h2->progress_ms = http_h2_now(h2);
-	if (nghttp2_submit_response(h2->session, stream->id, out.nv, out.count, has_body(exchange) ? &provider : NULL) != 0)
+	if (nghttp2_submit_response(h2->session, stream->id, out.nv, out.count,
+	                            http_exchange_has_bytes(exchange) ? &provider : NULL) != 0)
 		http_h2_reset(h2, stream->id, NGHTTP2_INTERNAL_ERROR);
 }
 

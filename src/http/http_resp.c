@@ -222,10 +222,17 @@ reason_of(unsigned status)
 	return "";
 }
 
-static bool
-has_no_content(unsigned status)
+bool
+http_exchange_has_length(const struct http_exchange *exchange)
 {
-	return status == 204 || status == 304;
+	return exchange->resp.status != 204 && exchange->resp.status != 304;
+}
+
+bool
+http_exchange_has_bytes(const struct http_exchange *exchange)
+{
+	return http_exchange_has_length(exchange) && exchange->req.method != HTTP_HEAD &&
+	       exchange->resp.body.len + exchange->resp.file_left > 0;
 }
 
 static void
@@ -261,8 +268,8 @@ http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN
 	put_front(exchange, STR("\r\nDate: "));
 	put_front(exchange, str_of(date, HTTP_DATE_LEN));
 	put_front(exchange, close ? STR("\r\nConnection: close\r\n") : STR("\r\n"));
-	exchange->bodiless = has_no_content(resp->status) || exchange->req.method == HTTP_HEAD;
-	if (!has_no_content(resp->status)) {
+	exchange->bodiless = !http_exchange_has_bytes(exchange);
+	if (http_exchange_has_length(exchange)) {
 		put_front(exchange, STR("Content-Length: "));
 		put_front_number(exchange, resp->body.len + resp->file_left);
 		put_front(exchange, STR("\r\n"));

@@ -2,8 +2,8 @@
 /*
  * http_serve — what is done with a request, once for both protocols: plan, collect the body, answer, queue, refuse.
  *
- * A connection of HTTP/1.1 and a stream of HTTP/2 call it on the loop's thread, each when its protocol has come so far, and
- * write what stands in the exchange.
+ * A connection of HTTP/1.1 and a stream of HTTP/2 call it on the loop's thread, each when its protocol has come so far,
+ * and write what stands in the exchange.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_shared — what all threads of a server share: the application, the limits, the queues for answers that may block,
- * and how many connections are open.  It knows no connection.  Safe from any thread.
+ * http_shared — what all threads of a server share: the application, the limits, the queues for answers that may
+ * block, and how many connections are open.  It knows no connection.  Safe from any thread.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_thread — what one loop thread owns: its clock, its deadlines, spare buffers and exchanges, its counters, and the
- * list of what other threads have given back to it.  It knows no connection.
+ * http_thread — what one loop thread owns: its clock, its deadlines, spare buffers and exchanges, its counters, and
+ * the list of what other threads have given back to it.  It knows no connection.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * http_wire — bytes through a non-blocking socket, in the clear or by TLS (http_tls.h).
  *
- * A wire belongs to its connection; one thread at a time uses it.  No call raises SIGPIPE: http_wire_send_file() needs it
- * blocked in its thread.
+ * A wire belongs to its connection; one thread at a time uses it.  No call raises SIGPIPE, but
+ * http_wire_send_file() needs it blocked in its thread.
  */
 #pragma once
 
