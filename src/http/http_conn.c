@@ -416,9 +416,7 @@ step_linger(struct http_conn *conn)
 {
 	enum http_io io = http_wire_waste(&conn->wire);
 
-	if (io == HTTP_IO_DONE)
-		return STEP_ON;
-	return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
+	return io == HTTP_IO_DONE ? STEP_ON : io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
 }
 
 static enum step
