@@ -6,9 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/http_held.h"
-#include "http/http_loop.h"
-#include "http/http_server.h"
+#include "http/http_serve.h"
+#include "http/http_thread.h"
 
 /* A turn is a read, a parse or a write.  After so many the other connections of the loop come first. */
 #define TURNS_MAX      64u
@@ -19,36 +18,43 @@
 
 enum step { STEP_ON, STEP_WAIT };
 
-static const struct str continue_line = { "HTTP/1.1 100 Continue\r\n\r\n", 25 };
-
 static const struct http_limits *
 limits_of(const struct http_conn *conn)
 {
-	return &conn->loop->server->limits;
+	return &conn->peer.thread->shared->limits;
 }
 
 static struct http_counters *
 counters_of(struct http_conn *conn)
 {
-	return &conn->loop->counters;
+	return &conn->peer.thread->counters;
+}
+
+static void
+set_deadline_at(struct http_conn *conn, int64_t at_ms)
+{
+	http_wheel_put(&conn->peer.thread->wheel, &conn->timer, at_ms);
 }
 
 static void
 set_deadline(struct http_conn *conn, int64_t wait_ms)
 {
-	http_wheel_put(&conn->loop->wheel, &conn->timer, conn->loop->now_ms + wait_ms);
+	set_deadline_at(conn, conn->peer.thread->now_ms + wait_ms);
 }
 
 struct http_conn *
-http_conn_open(int fd, const struct http_peer_key *key, const char *peer)
+http_conn_open(struct http_thread *thread, int fd, const struct http_peer_key *key, const char *peer)
 {
 	struct http_conn *conn = calloc(1, sizeof(*conn));
 
 	MUST(conn != NULL);
-	conn->fd = fd;
-	conn->pending.conn = conn;
-	conn->peer_key = *key;
-	memcpy(conn->peer, peer, sizeof(conn->peer));
+	conn->wire.fd = fd;
+	conn->peer.thread = thread;
+	conn->peer.key = *key;
+	memcpy(conn->peer.address, peer, sizeof(conn->peer.address));
+	conn->pending.peer = &conn->peer;
+	conn->pending.wire = &conn->wire;
+	conn->pending.in = &conn->in;
 	return conn;
 }
 
@@ -56,7 +62,7 @@ static void
 end_exchange(struct http_conn *conn)
 {
 	if (conn->exchange)
-		http_loop_put_exchange(conn->loop, &conn->exchange);
+		http_thread_put_exchange(conn->peer.thread, &conn->exchange);
 	conn->fed = 0;
 }
 
@@ -68,20 +74,18 @@ close_conn(struct http_conn *conn)
 	if (conn->h2 && http_h2_working(conn->h2) > 0) {
 		conn->gone = true;
 		http_h2_break(conn->h2);
-		http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
+		set_deadline_at(conn, HTTP_WHEEL_NEVER);
 		return STEP_WAIT;
 	}
 	http_h2_close(&conn->h2);
 	end_exchange(conn);
-	http_loop_put_spare(conn->loop, &conn->in);
-	http_tls_link_close(&conn->tls);
-	(void)close(conn->fd);
-	http_wheel_remove(&conn->loop->wheel, &conn->timer);
+	http_thread_put_spare(conn->peer.thread, &conn->in);
+	http_wire_close(&conn->wire);
+	http_wheel_remove(&conn->peer.thread->wheel, &conn->timer);
 	http_list_remove(&conn->again);
-	http_list_append(&conn->loop->dead, &conn->listed);
+	http_list_append(&conn->peer.thread->dead, &conn->listed);
 	conn->state = CONN_DEAD;
-	atomic_fetch_sub(&conn->loop->open, 1);
-	http_server_conn_ended(conn->loop->server, &conn->peer_key);
+	http_shared_leave(conn->peer.thread->shared, &conn->peer.key);
 	return STEP_WAIT;
 }
 
@@ -90,10 +94,8 @@ linger(struct http_conn *conn)
 {
 	http_h2_close(&conn->h2);
 	end_exchange(conn);
-	http_loop_put_spare(conn->loop, &conn->in);
-	if (conn->tls)
-		http_tls_link_end(conn->tls);
-	(void)shutdown(conn->fd, SHUT_WR);
+	http_thread_put_spare(conn->peer.thread, &conn->in);
+	http_wire_end(&conn->wire);
 	conn->state = CONN_LINGER;
 	conn->readable = true;
 	set_deadline(conn, LINGER_MS);
@@ -104,78 +106,49 @@ linger(struct http_conn *conn)
 static enum step
 send_response(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
+	struct http_thread *thread = conn->peer.thread;
 
-	http_held_answer(exchange, 0);
-	if (conn->loop->draining)
+	http_serve_ready(conn->exchange, 0);
+	if (thread->draining)
 		conn->close_after = true;
-	http_exchange_seal(exchange, http_loop_date(conn->loop), conn->close_after);
-	http_count(&counters_of(conn)->by_class[exchange->resp.status / 100], 1);
+	http_exchange_seal(conn->exchange, http_thread_date(thread), conn->close_after);
 	conn->sent = 0;
 	conn->state = CONN_SENDING;
 	set_deadline(conn, limits_of(conn)->write_ms);
 	return STEP_ON;
 }
 
+/* After a refusal nothing more of the connection is read as a request, so it ends with the answer. */
 static enum step
-refuse(struct http_conn *conn, unsigned status, const char *reason)
+send_refusal(struct http_conn *conn)
 {
-	http_exchange_refuse(conn->exchange, &conn->loop->server->app, status, reason);
+	conn->close_after = true;
 	return send_response(conn);
 }
 
-/* After this the place in the stream is lost, so the connection ends with the answer. */
 static enum step
-refuse_and_close(struct http_conn *conn, unsigned status, const char *reason)
+refuse(struct http_conn *conn, unsigned status, const char *reason)
 {
-	conn->close_after = true;
-	http_count(status == 408 ? &counters_of(conn)->timeouts : &counters_of(conn)->protocol_errors, 1);
-	return refuse(conn, status, reason);
-}
-
-static void
-take_head(struct http_conn *conn)
-{
-	struct http_req *req = &conn->exchange->req;
-
-	http_exchange_take_head(conn->exchange, buf_str(&conn->in));
-	req->tls = conn->tls != NULL;
-	req->peer = str_from_c(conn->peer);
-	req->body_announced = conn->exchange->head.content_length;
+	http_serve_refuse(conn->exchange, status, reason);
+	return send_refusal(conn);
 }
 
 static enum step
 refuse_head(struct http_conn *conn, unsigned status, const char *reason)
 {
-	take_head(conn);
-	return refuse_and_close(conn, status, reason);
+	http_serve_head(conn->exchange, buf_str(&conn->in));
+	return refuse(conn, status, reason);
 }
 
 /* The peer sends no more: in the middle of a request it may still want to read why that fails. */
 static enum step
 input_ended(struct http_conn *conn)
 {
-	switch (conn->state) {
-	case CONN_HEAD:
+	if (conn->state == CONN_HEAD)
 		return refuse_head(conn, 400, "the request ends before its head is whole");
-	case CONN_BODY:
-		return refuse_and_close(conn, 400, "the request ends before its body is whole");
-	default:
-		return close_conn(conn);
-	}
-}
-
-static enum http_io
-receive(struct http_conn *conn, size_t *len_out)
-{
-	char        *room = conn->in.at + conn->in.len;
-	size_t       size = conn->in.size - conn->in.len;
-	enum http_io io = conn->tls ? http_tls_link_read(conn->tls, room, size, len_out)
-	                            : http_io_read(conn->fd, room, size, len_out);
-
-	if (io == HTTP_IO_DONE && !conn->hung_up)
-		conn->readable = conn->tls ? !http_tls_link_is_drained(conn->tls) : *len_out == size;
-	return io;
+	if (conn->state == CONN_BODY)
+		return refuse(conn, 400, "the request ends before its body is whole");
+	return close_conn(conn);
 }
 
 /* Reads what has come, at least `room` bytes of it if there are so many. */
@@ -187,12 +160,13 @@ fill(struct http_conn *conn, size_t room)
 	if (!conn->readable)
 		return STEP_WAIT;
 	if (!conn->in.at)
-		http_loop_take_spare(conn->loop, &conn->in);
+		http_thread_take_spare(conn->peer.thread, &conn->in);
 	MUST(buf_room(&conn->in, room) != NULL);
 	if (conn->state == CONN_HEAD && !http_held_set(conn->exchange, conn->in.size - HTTP_IN_FIRST, HTTP_SHARE_HALF))
 		return refuse_head(conn, 503, http_held_too_much);
-	switch (receive(conn, &len)) {
+	switch (http_wire_read(&conn->wire, conn->in.at + conn->in.len, conn->in.size - conn->in.len, &len)) {
 	case HTTP_IO_DONE:
+		conn->readable = conn->hung_up || !conn->wire.drained;
 		buf_grew(&conn->in, len);
 		http_count(&counters_of(conn)->bytes_in, len);
 		return STEP_ON;
@@ -211,27 +185,24 @@ begin_h2(struct http_conn *conn)
 {
 	end_exchange(conn);
 	conn->begun = true;
-	conn->h2 = http_h2_open(conn);
+	conn->h2 = http_h2_open(&conn->peer);
 	conn->state = CONN_H2;
 }
 
 static enum step
 step_handshake(struct http_conn *conn)
 {
-	switch (http_tls_link_handshake(conn->tls)) {
-	case HTTP_IO_DONE:
-		conn->state = CONN_IDLE;
-		conn->readable = true;
-		conn->begun = true;
-		set_deadline(conn, limits_of(conn)->idle_ms);
-		if (http_tls_link_is_h2(conn->tls))
-			begin_h2(conn);
-		return STEP_ON;
-	case HTTP_IO_WAIT:
-		return STEP_WAIT;
-	default:
-		return close_conn(conn);
-	}
+	enum http_io io = http_wire_handshake(&conn->wire);
+
+	if (io != HTTP_IO_DONE)
+		return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
+	conn->state = CONN_IDLE;
+	conn->readable = true;
+	conn->begun = true;
+	set_deadline(conn, limits_of(conn)->idle_ms);
+	if (http_wire_is_h2(&conn->wire))
+		begin_h2(conn);
+	return STEP_ON;
 }
 
 /* ---- HTTP/2 ---------------------------------------------------------------------------------------------- */
@@ -240,12 +211,10 @@ static enum step
 write_h2(struct http_conn *conn, struct str bytes)
 {
 	size_t       len = 0;
-	enum http_io io = conn->tls ? http_tls_link_write(conn->tls, &bytes, 1, &len) : http_io_write(conn->fd, &bytes, 1, &len);
+	enum http_io io = http_wire_write(&conn->wire, &bytes, 1, &len);
 
-	if (io == HTTP_IO_WAIT)
-		return STEP_WAIT;
 	if (io != HTTP_IO_DONE)
-		return close_conn(conn);
+		return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
 	http_h2_given(conn->h2, len);
 	http_count(&counters_of(conn)->bytes_out, len);
 	return STEP_ON;
@@ -276,174 +245,135 @@ step_h2(struct http_conn *conn)
 static void
 note_presence(struct http_conn *conn)
 {
-	bool doubtful = conn->hung_up && conn->loop->draining;
+	bool doubtful = conn->hung_up && conn->peer.thread->draining;
 
 	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
 }
 
-static enum step
-hand_to_worker(struct http_conn *conn)
+/* Behind a body that is not read to its end nothing can be read as a request. */
+static void
+end_streamed_body(struct http_conn *conn)
 {
-	http_resp_clear(&conn->exchange->resp);
-	conn->state = CONN_WORKING;
-	note_presence(conn);
-	http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
-	if (conn->in.len == 0)
-		http_loop_put_spare(conn->loop, &conn->in);
-	if (http_server_put(conn->loop->server, &conn->exchange))
-		return STEP_WAIT;
-	if (conn->exchange->req.streamed)
+	const struct http_body *body = &conn->exchange->body;
+
+	conn->readable = true;
+	if (!body->over || body->err != OK)
 		conn->close_after = true;
-	(void)refuse(conn, 503, "too many requests wait for a worker");
-	return STEP_ON;
+	if (body->err == ERR_BUSY)
+		http_count(&counters_of(conn)->timeouts, 1);
+	http_count(&counters_of(conn)->bytes_in, body->arrived);
 }
 
 static enum step
 answer(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
-
-	if (exchange->plan.blocks || exchange->plan.stream || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
-		return hand_to_worker(conn);
-	return send_response(conn);
-}
-
-/* Bytes that have arrived earn time; not for who is not known, whose body belongs to the head. */
-static int64_t
-body_deadline(const struct http_conn *conn)
-{
-	if (conn->exchange->plan.unknown)
-		return conn->body_from_ms + limits_of(conn)->head_ms;
-	return conn->body_from_ms + limits_of(conn)->body_ms + (int64_t)(conn->body_arrived / 1024) * 1000;
+	conn->state = CONN_WORKING;
+	if (conn->in.len == 0)
+		http_thread_put_spare(conn->peer.thread, &conn->in);
+	if (http_serve_answer(&conn->exchange) == HTTP_NEXT_SEND) {
+		if (conn->exchange->req.streamed)
+			end_streamed_body(conn);
+		return send_response(conn);
+	}
+	set_deadline_at(conn, HTTP_WHEEL_NEVER);
+	return STEP_WAIT;
 }
 
 static enum step
-begin_body(struct http_conn *conn)
+await_body(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-
-	if (exchange->plan.body_max == 0)
-		return refuse_and_close(conn, 400, "a body is not accepted here");
-	if (exchange->plan.early) {
-		conn->close_after = true;
-		return answer(conn);
+	conn->state = CONN_BODY;
+	if (conn->exchange->head.expects_continue && conn->in.len == 0) {
+		http_exchange_continue(conn->exchange);
+		conn->sent = 0;
+		conn->state = CONN_CONTINUE;
 	}
-	exchange->body.limit = exchange->plan.body_max;
-	conn->body_left = exchange->head.content_length;
-	conn->body_arrived = 0;
-	conn->body_from_ms = conn->loop->now_ms;
-	conn->chunked = (struct http_chunked){ 0 };
-	if (exchange->plan.stream) {
-		http_stream_open(conn);
-		return answer(conn);
-	}
-	if (exchange->head.content_length > exchange->plan.body_max)
-		return refuse_and_close(conn, 413, "the body is too large");
-	conn->sent = 0;
-	conn->state = exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
-	http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
+	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
 	return STEP_ON;
 }
 
 static enum step
 head_is_whole(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
+	const struct http_head *head = &conn->exchange->head;
+	bool                    has_body = head->chunked || head->content_length > 0;
+	enum http_next          next;
 
-	take_head(conn);
+	http_serve_head(conn->exchange, buf_str(&conn->in));
 	conn->begun = true;
-	buf_drop(&conn->in, exchange->head.len);
+	buf_drop(&conn->in, head->len);
 	http_count(&counters_of(conn)->requests, 1);
-	conn->close_after = exchange->head.close;
-	app->plan(app->ctx, &exchange->req, &exchange->plan);
-	if (exchange->head.chunked || exchange->head.content_length > 0)
-		return begin_body(conn);
+	conn->close_after = head->close;
+	next = http_serve_plan(conn->exchange, has_body);
+	if (next == HTTP_NEXT_BODY)
+		return await_body(conn);
+	if (next == HTTP_NEXT_SEND)
+		return send_refusal(conn);
+	/* A body that nobody reads. */
+	if (has_body && next == HTTP_NEXT_ANSWER)
+		conn->close_after = true;
 	return answer(conn);
-}
-
-static void
-await_head(struct http_conn *conn)
-{
-	if (conn->state != CONN_IDLE)
-		return;
-	conn->state = CONN_HEAD;
-	set_deadline(conn, limits_of(conn)->head_ms);
 }
 
 static enum step
 step_head(struct http_conn *conn)
 {
-	enum http_step step;
+	struct str     bytes = buf_str(&conn->in);
+	bool           may_be_h2 = !conn->begun && http_h2_may_begin(bytes);
+	enum http_step step = HTTP_MORE;
 
-	if (conn->in.len == conn->fed)
+	if (bytes.len == conn->fed)
 		return fill(conn, 1);
-	if (!conn->exchange) {
-		conn->exchange = http_loop_take_exchange(conn->loop);
-		conn->exchange->req.pending = &conn->pending;
-	}
-	conn->fed = conn->in.len;
-	if (!conn->begun && http_h2_may_begin(buf_str(&conn->in))) {
-		if (conn->in.len >= sizeof(HTTP_H2_PREFACE) - 1)
-			begin_h2(conn);
-		else
-			await_head(conn);
+	if (may_be_h2 && bytes.len >= sizeof(HTTP_H2_PREFACE) - 1) {
+		begin_h2(conn);
 		return STEP_ON;
 	}
-	step = http_head_feed(&conn->exchange->head, buf_str(&conn->in));
+	if (!conn->exchange) {
+		conn->exchange = http_thread_take_exchange(conn->peer.thread);
+		conn->exchange->req.pending = &conn->pending;
+	}
+	conn->fed = bytes.len;
+	if (!may_be_h2)
+		step = http_head_feed(&conn->exchange->head, bytes);
 	if (step == HTTP_WHOLE)
 		return head_is_whole(conn);
 	if (step == HTTP_REFUSED)
 		return refuse_head(conn, conn->exchange->head.status, conn->exchange->head.reason);
-	await_head(conn);
+	if (conn->state == CONN_IDLE) {
+		conn->state = CONN_HEAD;
+		set_deadline(conn, limits_of(conn)->head_ms);
+	}
 	return STEP_ON;
-}
-
-static enum http_step
-take_body(struct http_conn *conn, struct str *rest)
-{
-	struct buf *body = &conn->exchange->body;
-	struct str  part;
-
-	if (conn->exchange->head.chunked)
-		return http_chunked_feed(&conn->chunked, rest, body);
-	part = str_first(*rest, conn->body_left);
-	buf_put(body, part);
-	MUST(buf_err(body) == OK);
-	*rest = str_skip(*rest, part.len);
-	conn->body_left -= part.len;
-	return conn->body_left ? HTTP_MORE : HTTP_WHOLE;
 }
 
 static enum step
 step_body(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct str            rest = buf_str(&conn->in);
-	enum http_step        step;
+	struct str     rest = buf_str(&conn->in);
+	enum http_step step;
 
 	if (rest.len == 0)
 		return fill(conn, BODY_READ_SIZE);
-	step = take_body(conn, &rest);
-	conn->body_arrived += conn->in.len - rest.len;
+	step = http_serve_body(conn->exchange, &rest, 0);
 	buf_drop(&conn->in, conn->in.len - rest.len);
 	if (step == HTTP_REFUSED)
-		return refuse_and_close(conn, conn->chunked.status, conn->chunked.reason);
-	if (!http_held_set(exchange, exchange->body.size, http_held_share(&exchange->plan)))
-		return refuse_and_close(conn, 503, http_held_too_much);
-	if (step == HTTP_MORE) {
-		http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
-		return STEP_ON;
-	}
-	exchange->req.body = buf_str(&exchange->body);
-	return answer(conn);
+		return send_refusal(conn);
+	if (step == HTTP_WHOLE)
+		return answer(conn);
+	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+	return STEP_ON;
 }
 
-/* The response is out: what follows is the next request, or nothing. */
+/* What follows is the next request, the body of this one, or nothing. */
 static enum step
-response_is_out(struct http_conn *conn)
+all_is_out(struct http_conn *conn)
 {
+	if (conn->state == CONN_CONTINUE) {
+		http_count(&counters_of(conn)->by_class[1], 1);
+		conn->state = CONN_BODY;
+		set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+		return STEP_ON;
+	}
 	if (conn->close_after)
 		return linger(conn);
 	end_exchange(conn);
@@ -453,87 +383,54 @@ response_is_out(struct http_conn *conn)
 }
 
 static enum step
-step_file(struct http_conn *conn)
+step_send(struct http_conn *conn)
 {
-	struct http_resp *resp = &conn->exchange->resp;
-	size_t            len = 0;
-	enum http_io      io = conn->tls ? http_tls_link_send_file(conn->tls, resp->file_fd, resp->file_from, resp->file_left, &len)
-	                                 : http_io_send_file(conn->fd, resp->file_fd, resp->file_from, resp->file_left, &len);
+	struct http_exchange *exchange = conn->exchange;
+	struct http_resp     *resp = &exchange->resp;
+	struct str            parts[3];
+	unsigned              count = http_exchange_parts(exchange, conn->sent, parts);
+	size_t                len = 0;
+	enum http_io          io;
 
-	if (io == HTTP_IO_WAIT) {
-		conn->untaken = http_io_untaken(conn->fd);
-		return STEP_WAIT;
-	}
+	if (count > 0)
+		io = http_wire_write(&conn->wire, parts, count, &len);
+	else
+		io = http_wire_send_file(&conn->wire, resp->file_fd, resp->file_from, resp->file_left, &len);
+	if (io == HTTP_IO_WAIT)
+		conn->untaken = http_wire_untaken(&conn->wire);
 	if (io != HTTP_IO_DONE)
-		return close_conn(conn);
-	resp->file_from += len;
-	resp->file_left -= len;
+		return io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
 	http_count(&counters_of(conn)->bytes_out, len);
+	if (count > 0)
+		conn->sent += len;
+	else
+		http_exchange_sent_file(exchange, len);
+	if (conn->sent == http_exchange_len(exchange) && !http_exchange_has_file(exchange))
+		return all_is_out(conn);
 	set_deadline(conn, limits_of(conn)->write_ms);
-	return resp->file_left > 0 ? STEP_ON : response_is_out(conn);
-}
-
-static enum step
-step_write(struct http_conn *conn)
-{
-	struct str   parts[3] = { str_skip(continue_line, conn->sent) };
-	unsigned     count = conn->state == CONN_CONTINUE ? 1 : http_exchange_parts(conn->exchange, conn->sent, parts);
-	size_t       total = conn->state == CONN_CONTINUE ? continue_line.len : http_exchange_len(conn->exchange);
-	size_t       len = 0;
-	enum http_io io;
-
-	if (count == 0)
-		return step_file(conn);
-	io = conn->tls ? http_tls_link_write(conn->tls, parts, count, &len) : http_io_write(conn->fd, parts, count, &len);
-
-	if (io == HTTP_IO_WAIT) {
-		conn->untaken = http_io_untaken(conn->fd);
-		return STEP_WAIT;
-	}
-	if (io != HTTP_IO_DONE)
-		return close_conn(conn);
-	conn->sent += len;
-	http_count(&counters_of(conn)->bytes_out, len);
-	if (conn->sent < total) {
-		set_deadline(conn, limits_of(conn)->write_ms);
-		return STEP_ON;
-	}
-	if (conn->state == CONN_SENDING)
-		return http_exchange_has_file(conn->exchange) ? STEP_ON : response_is_out(conn);
-	http_count(&counters_of(conn)->by_class[1], 1);
-	conn->state = CONN_BODY;
 	return STEP_ON;
 }
 
 static enum step
 step_linger(struct http_conn *conn)
 {
-	char   waste[BODY_READ_SIZE];
-	size_t len;
+	enum http_io io = http_wire_waste(&conn->wire);
 
-	switch (http_io_read(conn->fd, waste, sizeof(waste), &len)) {
-	case HTTP_IO_DONE:
-		return STEP_ON;
-	case HTTP_IO_WAIT:
-		return STEP_WAIT;
-	default:
-		return close_conn(conn);
-	}
+	return io == HTTP_IO_DONE ? STEP_ON : io == HTTP_IO_WAIT ? STEP_WAIT : close_conn(conn);
 }
 
 static enum step
 step_new(struct http_conn *conn)
 {
-	struct http_server *server = conn->loop->server;
+	struct http_tls          *tls = conn->peer.thread->shared->tls;
+	const struct http_limits *limits = limits_of(conn);
 
-	http_list_append(&conn->loop->conns, &conn->listed);
-	buf_open(&conn->in, server->limits.head_max * 2 + BODY_READ_SIZE * 2);
+	buf_open(&conn->in, limits->head_max * 2 + BODY_READ_SIZE * 2);
 	conn->readable = true;
-	conn->state = server->tls ? CONN_HANDSHAKE : CONN_IDLE;
-	set_deadline(conn, server->tls ? server->limits.handshake_ms : server->limits.idle_ms);
-	if (server->tls)
-		conn->tls = http_tls_link_open(server->tls, conn->fd);
-	return server->tls && !conn->tls ? close_conn(conn) : STEP_ON;
+	conn->peer.tls = tls != NULL;
+	conn->state = tls ? CONN_HANDSHAKE : CONN_IDLE;
+	set_deadline(conn, tls ? limits->handshake_ms : limits->idle_ms);
+	return tls && !http_wire_secure(&conn->wire, tls) ? close_conn(conn) : STEP_ON;
 }
 
 static enum step
@@ -551,7 +448,7 @@ step(struct http_conn *conn)
 		return step_body(conn);
 	case CONN_CONTINUE:
 	case CONN_SENDING:
-		return step_write(conn);
+		return step_send(conn);
 	case CONN_H2:
 		return step_h2(conn);
 	case CONN_LINGER:
@@ -569,9 +466,9 @@ rest_h2(struct http_conn *conn)
 {
 	if (conn->gone)
 		return;
-	http_wheel_put(&conn->loop->wheel, &conn->timer, http_h2_deadline(conn->h2));
+	set_deadline_at(conn, http_h2_deadline(conn->h2));
 	if (conn->in.len == 0)
-		http_loop_put_spare(conn->loop, &conn->in);
+		http_thread_put_spare(conn->peer.thread, &conn->in);
 }
 
 void
@@ -580,17 +477,15 @@ http_conn_go(struct http_conn *conn)
 	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
 		if (step(conn) == STEP_ON)
 			continue;
-		if (conn->state == CONN_H2) {
+		if (conn->state == CONN_H2)
 			rest_h2(conn);
-			return;
-		}
-		if (conn->state == CONN_IDLE && conn->loop->draining)
+		else if (conn->state == CONN_IDLE && conn->peer.thread->draining)
 			(void)close_conn(conn);
-		else if (conn->in.len == 0 && conn->state != CONN_WORKING)
-			http_loop_put_spare(conn->loop, &conn->in);
+		else if (conn->state != CONN_WORKING && conn->in.len == 0)
+			http_thread_put_spare(conn->peer.thread, &conn->in);
 		return;
 	}
-	http_list_append(&conn->loop->again, &conn->again);
+	http_list_append(&conn->peer.thread->again, &conn->again);
 }
 
 void
@@ -599,7 +494,7 @@ http_conn_event(struct http_conn *conn, unsigned events)
 	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
 	/* TLS may have to read before it can write and the other way round, so there any event is news. */
-	if (ended || events & EPOLLIN || conn->tls)
+	if (ended || events & EPOLLIN || conn->peer.tls)
 		conn->readable = true;
 	if (ended)
 		conn->hung_up = true;
@@ -617,7 +512,7 @@ peer_makes_progress(struct http_conn *conn)
 
 	if (conn->state != CONN_SENDING)
 		return false;
-	conn->untaken = http_io_untaken(conn->fd);
+	conn->untaken = http_wire_untaken(&conn->wire);
 	return before >= conn->untaken + PROGRESS_MIN;
 }
 
@@ -637,15 +532,11 @@ http_conn_timeout(struct http_conn *conn)
 		(void)refuse_head(conn, 408, "the request's head did not come in time");
 		break;
 	case CONN_BODY:
-		(void)refuse_and_close(conn, 408, "the request's body did not come in time");
+		(void)refuse(conn, 408, "the request's body did not come in time");
 		break;
-	case CONN_HANDSHAKE:
-	case CONN_CONTINUE:
-	case CONN_SENDING:
-		http_count(&counters_of(conn)->timeouts, 1);
-		(void)close_conn(conn);
-		return;
 	default:
+		if (conn->state == CONN_HANDSHAKE || conn->state == CONN_CONTINUE || conn->state == CONN_SENDING)
+			http_count(&counters_of(conn)->timeouts, 1);
 		(void)close_conn(conn);
 		return;
 	}
@@ -655,13 +546,13 @@ http_conn_timeout(struct http_conn *conn)
 void
 http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 {
-	if (exchange->req.pending->stream) {
+	if (conn->h2) {
 		http_h2_answered(exchange);
 	} else {
 		MUST(conn->state == CONN_WORKING && !conn->exchange);
 		conn->exchange = exchange;
 		if (exchange->req.streamed)
-			http_stream_close(conn);
+			end_streamed_body(conn);
 		conn->state = CONN_SENDING;
 		if (!conn->gone)
 			(void)send_response(conn);
@@ -677,7 +568,7 @@ http_conn_pulled(struct http_conn *conn, struct http_pending *pending)
 {
 	if (conn->gone)
 		return;
-	http_h2_pulled(pending->stream);
+	http_h2_pulled(pending);
 	http_conn_go(conn);
 }
 
@@ -702,7 +593,7 @@ http_conn_drop(struct http_conn *conn)
 		conn->gone = true;
 		note_presence(conn);
 		/* A worker that waits for the rest of a body waits no longer. */
-		(void)shutdown(conn->fd, SHUT_RD);
+		(void)shutdown(conn->wire.fd, SHUT_RD);
 	} else {
 		(void)close_conn(conn);
 	}

@@ -25,15 +25,10 @@
  */
 #pragma once
 
-#include "base/buf.h"
 #include "http/http_exchange.h"
 #include "http/http_h2.h"
-#include "http/http_listen.h"
-#include "http/http_stream.h"
 #include "http/http_wheel.h"
-
-struct http_loop;
-struct http_tls_link;
+#include "http/http_wire.h"
 
 enum http_conn_state {
 	CONN_NEW,            /* registered with a loop that has not yet seen it */
@@ -51,11 +46,11 @@ enum http_conn_state {
 };
 
 struct http_conn {
-	struct http_link      listed;            /* in loop->conns, at the end in loop->dead */
+	struct http_link      listed;            /* among the connections of its loop, at the end in thread->dead */
 	struct http_link      again;
 	struct http_timer     timer;
-	struct http_loop     *loop;
-	struct http_tls_link *tls;               /* NULL: plain */
+	struct http_peer      peer;
+	struct http_wire      wire;
 	struct http_h2       *h2;                /* HTTP/2 is spoken; NULL: HTTP/1.1 */
 	struct http_exchange *exchange;          /* from a head's first byte to its response's last; NULL while WORKING */
 	struct http_pending   pending;           /* what is left of it here while WORKING */
@@ -63,25 +58,16 @@ struct http_conn {
 	size_t                fed;               /* bytes of it the head parser has seen */
 	size_t                sent;              /* bytes of the response that are out */
 	size_t                untaken;           /* what the peer had not taken when it was last looked at */
-	struct http_chunked   chunked;
-	struct http_stream    stream;
-	size_t                held, lent;        /* bytes its exchanges hold; what of it the peers' account has lent */
-	uint64_t              body_left;         /* of Content-Length */
-	uint64_t              body_arrived;      /* bytes on the wire */
-	int64_t               body_from_ms;
-	int                   fd;
 	enum http_conn_state  state;
 	bool                  readable;          /* there may be something to read */
 	bool                  hung_up;           /* the end of input was announced: a short read is not the last */
 	bool                  gone;              /* the peer left while a worker was busy */
 	bool                  close_after;       /* this response is the last */
 	bool                  begun;             /* a first request has come, so this is HTTP/1.1 for good */
-	struct http_peer_key  peer_key;
-	char                  peer[HTTP_PEER_MAX];
 };
 
-/* By the door; the descriptor is the connection's from here on. */
-struct http_conn *http_conn_open(int fd, const struct http_peer_key *key, const char *peer);
+/* The descriptor is the connection's from here on. */
+struct http_conn *http_conn_open(struct http_thread *thread, int fd, const struct http_peer_key *key, const char *peer);
 
 void http_conn_event(struct http_conn *conn, unsigned events);
 void http_conn_go(struct http_conn *conn);           /* as far as it can now */

@@ -6,15 +6,16 @@
  * that answers one touches nothing else.
  *
  * One thread at a time uses an exchange: whoever holds the pointer.  The loop has it in its connection or stream;
- * http_server_put() takes it out of there (the loop's pointer is NULL from then on), and http_loop_give_back() brings it
- * back.  What the loop needs in between is in struct http_pending, which does not go along.
+ * http_shared_put() takes it out of there (the loop's pointer is NULL from then on), and http_thread_give_back() brings
+ * it back.  What the loop needs in between is in struct http_pending, which does not go along.
  */
 #pragma once
 
 #include <stdatomic.h>
 
 #include "http/http.h"
-#include "http/http_parse.h"
+#include "http/http_body.h"
+#include "http/http_listen.h"
 #include "http/http_pipe.h"
 
 #define HTTP_RESP_FIELDS_MAX ((size_t)64 * 1024)
@@ -25,8 +26,8 @@
 /* Buffers grown past this are given back when the exchange rests. */
 #define HTTP_KEEP_MAX        ((size_t)16 * 1024)
 
-struct http_conn;
-struct http_h2_stream;
+struct http_thread;
+struct http_wire;
 
 struct http_resp {
 	unsigned   status;
@@ -36,6 +37,15 @@ struct http_resp {
 	bool       has_file;             /* then it is the body */
 	int        file_fd;
 	uint64_t   file_from, file_left;
+};
+
+/* Who is at the other end of a connection, and what is held for them.  Part of the connection; its loop thread's. */
+struct http_peer {
+	struct http_thread  *thread;
+	struct http_peer_key key;
+	char                 address[HTTP_PEER_MAX];
+	bool                 tls;
+	size_t               held, lent;         /* bytes its exchanges hold; what of it the peers' account has lent */
 };
 
 enum http_presence {
@@ -49,12 +59,13 @@ enum http_presence {
  * (HTTP/1.1) or the stream (HTTP/2), which are not closed before the exchange has come back.
  */
 struct http_pending {
-	struct http_conn      *conn;
-	struct http_h2_stream *stream;           /* NULL: HTTP/1.1 */
-	struct http_pipe      *pipe;             /* of a body streamed over HTTP/2; NULL: none.  Has a lock of its own */
-	atomic_int             presence;         /* enum http_presence; set by the loop */
-	bool                   pulled;           /* under the loop's lock: it is in the list of those that took something */
-	struct http_pending   *next_pulled;      /* under the loop's lock */
+	struct http_peer    *peer;
+	struct http_pipe    *pipe;               /* of a body streamed over HTTP/2; NULL: none.  Has a lock of its own */
+	struct http_wire    *wire;               /* HTTP/1.1: where a streamed body comes from, the worker's for so long */
+	struct buf          *in;                 /* … and what of it the loop has already read */
+	atomic_int           presence;           /* enum http_presence; set by the loop */
+	bool                 pulled;             /* under the thread's lock: it is in the list of those that took something */
+	struct http_pending *next_pulled;        /* under the thread's lock */
 };
 
 struct http_exchange {
@@ -64,7 +75,7 @@ struct http_exchange {
 	struct http_head      head;
 	struct http_field    *fields;    /* fields_max of them; what req.fields points to */
 	struct arena         *arena;
-	struct buf            body;      /* of the request */
+	struct http_body      body;      /* of the request */
 	size_t                held;      /* bytes counted for it (http_held.h) */
 	size_t                promised;  /* bytes its answer asked for with http_req_hold() */
 	struct http_exchange *next;      /* in a free list, a queue, or what came back to the loop */
@@ -87,14 +98,17 @@ void                  http_exchange_rest(struct http_exchange *exchange);
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
 
-/* The answer becomes a refusal that the server itself decided on; an empty one if that cannot be sent either. */
-void http_exchange_refuse(struct http_exchange *exchange, const struct http_app *app, unsigned status,
-                          const char *reason);
+/* The response has a Content-Length; bytes of a body follow its head. */
+bool http_exchange_has_length(const struct http_exchange *exchange);
+bool http_exchange_has_bytes(const struct http_exchange *exchange);
 
 /* Status line and the server's own fields; then the response is parts to write. */
 void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
+/* The same of an interim response, "100 Continue", which stands alone. */
+void   http_exchange_continue(struct http_exchange *exchange);
 size_t http_exchange_len(const struct http_exchange *exchange);
 /* A file's bytes are to follow those. */
 bool http_exchange_has_file(const struct http_exchange *exchange);
+void http_exchange_sent_file(struct http_exchange *exchange, size_t len);        /* so many of them are out */
 /* What is left of the sealed response behind its first `sent` bytes; the number of parts. */
 unsigned http_exchange_parts(const struct http_exchange *exchange, size_t sent, struct str parts_out[3]);

@@ -13,35 +13,35 @@
 #define SETTINGS_MAX    32
 #define CONTINUATIONS_MAX 8
 
-/* The purse. */
-#define PURSE_MAX       1000
-#define PURSE_PER_S     20
+/* The token bucket. */
+#define BUCKET_MAX       1000
+#define BUCKET_PER_S     20
 #define PRICE_FRAME     1
 #define PRICE_RESET     10
 /* So many bytes of answers, or of a body a worker wants, earn back one; a request brings along what its own small frames cost. */
-#define PURSE_BYTES     1024
+#define BUCKET_BYTES     1024
 #define EARNED_BY_REQUEST 3
 
-/* ---- the purse ------------------------------------------------------------------------------------------ */
+/* ---- the token bucket ------------------------------------------------------------------------------------------ */
 
 static void
 pay(struct http_h2 *h2, int64_t price)
 {
 	int64_t now_ms = http_h2_now(h2);
 
-	h2->purse += (now_ms - h2->purse_ms) * PURSE_PER_S;
-	h2->purse_ms = now_ms;
-	if (h2->purse > PURSE_MAX * 1000)
-		h2->purse = PURSE_MAX * 1000;
-	h2->purse -= price * 1000;
-	if (h2->purse < 0)
+	h2->bucket += (now_ms - h2->bucket_ms) * BUCKET_PER_S;
+	h2->bucket_ms = now_ms;
+	if (h2->bucket > BUCKET_MAX * 1000)
+		h2->bucket = BUCKET_MAX * 1000;
+	h2->bucket -= price * 1000;
+	if (h2->bucket < 0)
 		h2->flooded = true;
 }
 
 static void
 earn(struct http_h2 *h2, size_t bytes)
 {
-	h2->purse += (int64_t)(bytes * 1000 / PURSE_BYTES);
+	h2->bucket += (int64_t)(bytes * 1000 / BUCKET_BYTES);
 }
 
 static struct http_h2_stream *
@@ -60,7 +60,7 @@ on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *con
 	(void)session;
 	switch (head->type) {
 	case NGHTTP2_HEADERS:
-		h2->purse += EARNED_BY_REQUEST * 1000;
+		h2->bucket += EARNED_BY_REQUEST * 1000;
 		break;
 	case NGHTTP2_DATA:
 		if (head->length == 0 && !(head->flags & NGHTTP2_FLAG_END_STREAM))
@@ -270,7 +270,7 @@ options_make(void)
 }
 
 struct http_h2 *
-http_h2_open(struct http_conn *conn)
+http_h2_open(struct http_peer *peer)
 {
 	struct http_h2            *h2 = calloc(1, sizeof(*h2));
 	nghttp2_session_callbacks *callbacks = callbacks_make();
@@ -278,16 +278,16 @@ http_h2_open(struct http_conn *conn)
 	nghttp2_settings_entry     settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
 		{ NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, TABLE_SIZE },
-		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conn->loop->server->limits.head_max },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)peer->thread->shared->limits.head_max },
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
 	};
 
 	MUST(h2 != NULL);
-	h2->conn = conn;
+	h2->peer = peer;
 	http_list_open(&h2->streams);
 	buf_open(&h2->out, OUT_SIZE * 4);
-	h2->purse = PURSE_MAX * 1000;
-	h2->purse_ms = h2->out_ms = h2->progress_ms = h2->idle_from_ms = conn->loop->now_ms;
+	h2->bucket = BUCKET_MAX * 1000;
+	h2->bucket_ms = h2->out_ms = h2->progress_ms = h2->idle_from_ms = peer->thread->now_ms;
 	MUST(nghttp2_session_server_new2(&h2->session, callbacks, h2, option) == 0);
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
@@ -327,7 +327,7 @@ end_if_flooded(struct http_h2 *h2)
 {
 	if (!h2->flooded || h2->broken)
 		return;
-	http_count(&h2->conn->loop->counters.protocol_errors, 1);
+	http_count(&h2->peer->thread->counters.protocol_errors, 1);
 	end_with(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -396,23 +396,23 @@ http_h2_working(const struct http_h2 *h2)
 void
 http_h2_answered(struct http_exchange *exchange)
 {
-	struct http_h2_stream *stream = exchange->req.pending->stream;
+	struct http_h2_stream *stream = HTTP_LIST_OWNER(exchange->req.pending, struct http_h2_stream, pending);
 	struct http_h2 *h2 = stream->h2;
 
 	MUST(stream->state == STREAM_WORKING && !stream->exchange && h2->working > 0);
 	h2->working--;
 	stream->exchange = exchange;
-	/* Of a connection that is gone the session is not used any more. */
-	if (stream->dead || h2->conn->gone)
+	if (stream->dead || h2->gone)
 		http_h2_stream_close(stream);
 	else
 		http_h2_respond(stream);
 }
 
 void
-http_h2_pulled(struct http_h2_stream *stream)
+http_h2_pulled(struct http_pending *pending)
 {
-	size_t credit = http_pipe_credit(stream->pending.pipe);
+	struct http_h2_stream *stream = HTTP_LIST_OWNER(pending, struct http_h2_stream, pending);
+	size_t                 credit = http_pipe_credit(pending->pipe);
 
 	if (stream->dead)
 		return;
@@ -425,6 +425,7 @@ http_h2_pulled(struct http_h2_stream *stream)
 void
 http_h2_break(struct http_h2 *h2)
 {
+	h2->gone = true;
 	for (struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
 		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
 
@@ -451,16 +452,6 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static int64_t
-body_deadline(const struct http_h2_stream *stream)
-{
-	const struct http_limits *limits = http_h2_limits(stream->h2);
-
-	if (stream->exchange->plan.unknown)
-		return stream->body_from_ms + limits->head_ms;
-	return stream->body_from_ms + limits->body_ms + (int64_t)(stream->body_arrived / 1024) * 1000;
-}
-
 int64_t
 http_h2_deadline(const struct http_h2 *h2)
 {
@@ -480,7 +471,7 @@ http_h2_deadline(const struct http_h2 *h2)
 		                                                                     offsetof(struct http_h2_stream, listed));
 
 		if (stream->state == STREAM_BODY)
-			deadline = earlier(deadline, body_deadline(stream));
+			deadline = earlier(deadline, http_serve_body_deadline(stream->exchange));
 		if (stream->state == STREAM_LINGERING)
 			deadline = earlier(deadline, stream->linger_until_ms);
 	}
@@ -496,7 +487,7 @@ refuse_late_bodies(struct http_h2 *h2)
 		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
 
 		link = link->next;
-		if (stream->state == STREAM_BODY && body_deadline(stream) <= http_h2_now(h2))
+		if (stream->state == STREAM_BODY && http_serve_body_deadline(stream->exchange) <= http_h2_now(h2))
 			http_h2_refuse(stream, 408, "the request's body did not come in time");
 		if (stream->state == STREAM_LINGERING && stream->linger_until_ms <= http_h2_now(h2)) {
 			stream->linger_until_ms = HTTP_WHEEL_NEVER;
@@ -513,12 +504,12 @@ http_h2_timeout(struct http_h2 *h2)
 
 	if ((h2->out.len > 0 && now_ms >= h2->out_ms + limits->write_ms) ||
 	    (h2->sending > 0 && now_ms >= h2->progress_ms + limits->write_ms)) {
-		http_count(&h2->conn->loop->counters.timeouts, 1);
+		http_count(&h2->peer->thread->counters.timeouts, 1);
 		return false;
 	}
 	refuse_late_bodies(h2);
 	if (h2->head_id && !h2->broken && now_ms >= h2->head_from_ms + limits->head_ms) {
-		http_count(&h2->conn->loop->counters.timeouts, 1);
+		http_count(&h2->peer->thread->counters.timeouts, 1);
 		end_with(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 	} else if (h2->stream_count == 0 && now_ms >= h2->idle_from_ms + limits->idle_ms) {
 		end_with(h2, NGHTTP2_NO_ERROR);

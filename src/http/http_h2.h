@@ -6,8 +6,8 @@
  * as an HTTP/1.1 head and judged by that parser, so both protocols take and refuse the same things, and the
  * application sees no difference.  Everything but an exchange that a worker has belongs to the loop's thread.
  *
- * A peer pays for frames that cost us work and bring nothing (resets, pings, settings, empty pieces) from a purse
- * that time and useful bytes refill; when it is empty the connection ends with ENHANCE_YOUR_CALM.  Streams that
+ * A peer pays for frames that cost us work and bring nothing (resets, pings, settings, empty pieces) from a token
+ * bucket that time and useful bytes refill; when it is empty the connection ends with ENHANCE_YOUR_CALM.  Streams that
  * we have to reset for the peer's faults are paid from it, too.
  */
 #pragma once
@@ -17,17 +17,17 @@
 
 #include "base/str.h"
 
-struct http_conn;
 struct http_exchange;
 struct http_h2;
-struct http_h2_stream;
+struct http_peer;
+struct http_pending;
 
 #define HTTP_H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 /* A connection in the clear that begins like this may be one of HTTP/2, or, from the preface's length on, is one. */
 bool http_h2_may_begin(struct str bytes);
 
-struct http_h2 *http_h2_open(struct http_conn *conn);
+struct http_h2 *http_h2_open(struct http_peer *peer);
 /* No worker may have an exchange of it. */
 void http_h2_close(struct http_h2 **h2);
 
@@ -43,8 +43,8 @@ unsigned http_h2_working(const struct http_h2 *h2);              /* exchanges th
 /* A worker has answered. */
 void http_h2_answered(struct http_exchange *exchange);
 /* The worker took something of its body: the peer may send so much more. */
-void http_h2_pulled(struct http_h2_stream *stream);
-/* The socket is gone: workers that wait for a body wait no longer. */
+void http_h2_pulled(struct http_pending *pending);
+/* The socket is gone: workers that wait for a body wait no longer, and answers are thrown away. */
 void http_h2_break(struct http_h2 *h2);
 /* Takes no new stream, ends when the present ones have. */
 void http_h2_drain(struct http_h2 *h2);

@@ -17,9 +17,8 @@ http_h2_stream_open(struct http_h2 *h2, int32_t id)
 	MUST(stream != NULL);
 	stream->h2 = h2;
 	stream->id = id;
-	stream->exchange = http_loop_take_exchange(h2->conn->loop);
-	stream->pending.conn = h2->conn;
-	stream->pending.stream = stream;
+	stream->exchange = http_thread_take_exchange(h2->peer->thread);
+	stream->pending.peer = h2->peer;
 	stream->exchange->req.pending = &stream->pending;
 	buf_open(&stream->fields, http_h2_limits(h2)->head_max * 2);
 	http_list_append(&h2->streams, &stream->listed);
@@ -40,7 +39,7 @@ http_h2_stream_close(struct http_h2_stream *stream)
 		h2->answers -= stream->exchange->held;
 	http_list_remove(&stream->listed);
 	http_pipe_close(&stream->pending.pipe);
-	http_loop_put_exchange(h2->conn->loop, &stream->exchange);
+	http_thread_put_exchange(h2->peer->thread, &stream->exchange);
 	buf_close(&stream->fields);
 	free(stream);
 	h2->stream_count--;
@@ -120,15 +119,6 @@ put_field(struct head_out *out, struct arena *arena, struct str name, struct str
 	};
 }
 
-static bool
-has_body(const struct http_exchange *exchange)
-{
-	unsigned status = exchange->resp.status;
-
-	return status != 204 && status != 304 && exchange->req.method != HTTP_HEAD &&
-	       (exchange->resp.body.len > 0 || exchange->resp.file_left > 0);
-}
-
 static void
 write_head(struct http_h2_stream *stream, struct head_out *out)
 {
@@ -139,8 +129,8 @@ write_head(struct http_h2_stream *stream, struct head_out *out)
 	struct http_field     field;
 
 	put_field(out, arena, STR(":status"), arena_printf(arena, "%u", resp->status));
-	put_field(out, arena, STR("date"), arena_copy(arena, str_of(http_loop_date(stream->h2->conn->loop), HTTP_DATE_LEN)));
-	if (resp->status != 204 && resp->status != 304)
+	put_field(out, arena, STR("date"), arena_copy(arena, str_of(http_thread_date(stream->h2->peer->thread), HTTP_DATE_LEN)));
+	if (http_exchange_has_length(exchange))
 		put_field(out, arena, STR("content-length"),
 		          arena_printf(arena, "%llu", (unsigned long long)(resp->body.len + resp->file_left)));
 	while (http_resp_take_field(&rest, &field))
@@ -156,60 +146,48 @@ http_h2_respond(struct http_h2_stream *stream)
 	nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_response };
 	struct head_out       out = { .count = 0 };
 
-	http_held_answer(exchange, HTTP_HELD_STREAM);
+	http_serve_ready(exchange, HTTP_HELD_STREAM);
 	h2->answers += exchange->held;
 	write_head(stream, &out);
-	http_count(&h2->conn->loop->counters.by_class[exchange->resp.status / 100], 1);
 	stream->state = STREAM_SENDING;
 	stream->sent = 0;
 	if (h2->sending++ == 0)
 		h2->progress_ms = http_h2_now(h2);
-	if (nghttp2_submit_response(h2->session, stream->id, out.nv, out.count, has_body(exchange) ? &provider : NULL) != 0)
+	if (nghttp2_submit_response(h2->session, stream->id, out.nv, out.count,
+	                            http_exchange_has_bytes(exchange) ? &provider : NULL) != 0)
 		http_h2_reset(h2, stream->id, NGHTTP2_INTERNAL_ERROR);
 }
 
 void
 http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reason)
 {
-	struct http_counters *counters = &stream->h2->conn->loop->counters;
-
-	if (status != 503)
-		http_count(status == 408 ? &counters->timeouts : &counters->protocol_errors, 1);
-	http_exchange_refuse(stream->exchange, &stream->h2->conn->loop->server->app, status, reason);
+	http_serve_refuse(stream->exchange, status, reason);
 	http_h2_respond(stream);
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------- */
 
 static void
-hand_to_worker(struct http_h2_stream *stream)
+begin_answer(struct http_h2_stream *stream)
 {
-	struct http_h2 *h2 = stream->h2;
-
-	http_resp_clear(&stream->exchange->resp);
 	stream->state = STREAM_WORKING;
-	if (http_server_put(h2->conn->loop->server, &stream->exchange))
-		h2->working++;
+	if (http_serve_answer(&stream->exchange) == HTTP_NEXT_WAIT)
+		stream->h2->working++;
 	else
-		http_h2_refuse(stream, 503, "too many requests wait for a worker");
+		http_h2_respond(stream);
 }
 
 static void
 answer(struct http_h2_stream *stream)
 {
-	struct http_exchange *exchange = stream->exchange;
-	struct http_h2       *h2 = stream->h2;
-	struct http_app      *app = &h2->conn->loop->server->app;
+	struct http_h2 *h2 = stream->h2;
 
-	if (h2->answers > http_h2_limits(h2)->answers_max) {
-		stream->state = STREAM_WAITING;
-		h2->waiting++;
+	if (h2->answers <= http_h2_limits(h2)->answers_max) {
+		begin_answer(stream);
 		return;
 	}
-	if (exchange->plan.blocks || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
-		hand_to_worker(stream);
-	else
-		http_h2_respond(stream);
+	stream->state = STREAM_WAITING;
+	h2->waiting++;
 }
 
 void
@@ -237,29 +215,16 @@ base_of(const struct http_h2_stream *stream)
 void
 http_h2_body_is_whole(struct http_h2_stream *stream)
 {
-	if (stream->state != STREAM_BODY)
-		return;
-	stream->exchange->req.body = buf_str(&stream->exchange->body);
-	answer(stream);
+	if (stream->state == STREAM_BODY)
+		answer(stream);
 }
 
 void
 http_h2_take_body(struct http_h2_stream *stream, struct str bytes)
 {
-	struct http_exchange *exchange = stream->exchange;
-
-	if (stream->state != STREAM_BODY || bytes.len == 0)
-		return;
-	stream->body_arrived += bytes.len;
-	if (exchange->plan.body_max == 0)
-		http_h2_refuse(stream, 400, "a body is not accepted here");
-	else if (exchange->body.len + bytes.len > exchange->plan.body_max)
-		http_h2_refuse(stream, 413, "the body is too large");
-	else
-		buf_put(&exchange->body, bytes);
-	if (stream->state == STREAM_BODY &&
-	    !http_held_set(exchange, base_of(stream) + exchange->body.size, http_held_share(&exchange->plan)))
-		http_h2_refuse(stream, 503, http_held_too_much);
+	if (stream->state == STREAM_BODY && bytes.len > 0 &&
+	    http_serve_body(stream->exchange, &bytes, base_of(stream)) == HTTP_REFUSED)
+		http_h2_respond(stream);
 }
 
 void
@@ -283,11 +248,10 @@ begin_stream(struct http_h2_stream *stream)
 		http_h2_refuse(stream, 503, http_held_too_much);
 		return;
 	}
-	stream->pending.pipe = http_pipe_open(http_h2_limits(h2), h2->conn->loop->server->clock, exchange->plan.body_max);
+	stream->pending.pipe = http_pipe_open(http_h2_limits(h2), h2->peer->thread->shared->clock, exchange->plan.body_max);
 	stream->owes_continue = exchange->head.expects_continue;
-	exchange->req.streamed = true;
 	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, HTTP_PIPE_WINDOW);
-	hand_to_worker(stream);
+	begin_answer(stream);
 }
 
 bool
@@ -305,29 +269,30 @@ http_h2_stream_leave(struct http_h2_stream *stream, enum err why)
 }
 
 static void
+await_body(struct http_h2_stream *stream)
+{
+	stream->state = STREAM_BODY;
+	if (stream->exchange->head.expects_continue)
+		http_h2_put_continue(stream);
+}
+
+static void
 plan_request(struct http_h2_stream *stream)
 {
-	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &stream->h2->conn->loop->server->app;
-
-	app->plan(app->ctx, &exchange->req, &exchange->plan);
-	if (stream->ended || exchange->plan.early) {
-		answer(stream);
-		return;
-	}
-	if (exchange->plan.stream) {
+	switch (http_serve_plan(stream->exchange, !stream->ended)) {
+	case HTTP_NEXT_BODY:
+		await_body(stream);
+		break;
+	case HTTP_NEXT_STREAM:
 		begin_stream(stream);
-		return;
+		break;
+	case HTTP_NEXT_SEND:
+		http_h2_respond(stream);
+		break;
+	default:
+		answer(stream);
+		break;
 	}
-	if (exchange->plan.body_max > 0 && exchange->head.content_length > exchange->plan.body_max) {
-		http_h2_refuse(stream, 413, "the body is too large");
-		return;
-	}
-	exchange->body.limit = exchange->plan.body_max + 1;
-	stream->state = STREAM_BODY;
-	stream->body_from_ms = http_h2_now(stream->h2);
-	if (exchange->head.expects_continue)
-		http_h2_put_continue(stream);
 }
 
 static bool
@@ -381,10 +346,9 @@ http_h2_head_is_whole(struct http_h2_stream *stream)
 {
 	struct http_exchange *exchange = stream->exchange;
 	struct http_head     *head = &exchange->head;
-	struct http_req      *req = &exchange->req;
 	struct str            text, host = STR_EMPTY;
 
-	http_count(&stream->h2->conn->loop->counters.requests, 1);
+	http_count(&stream->h2->peer->thread->counters.requests, 1);
 	if (stream->malformed || !is_plain(stream->method) || !is_plain(stream->path) || !is_plain(stream->authority)) {
 		http_h2_reset(stream->h2, stream->id, NGHTTP2_PROTOCOL_ERROR);
 		return;
@@ -400,14 +364,11 @@ http_h2_head_is_whole(struct http_h2_stream *stream)
 	buf_close(&stream->fields);
 	switch (http_head_feed(head, text)) {
 	case HTTP_WHOLE:
-		http_exchange_take_head(exchange, text);
-		req->tls = stream->h2->conn->tls != NULL;
-		req->peer = str_from_c(stream->h2->conn->peer);
-		req->body_announced = head->content_length;
+		http_serve_head(exchange, text);
 		plan_request(stream);
 		break;
 	case HTTP_REFUSED:
-		http_exchange_take_head(exchange, text);
+		http_serve_head(exchange, text);
 		http_h2_refuse(stream, head->status, head->reason);
 		break;
 	case HTTP_MORE:

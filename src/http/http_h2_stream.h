@@ -8,9 +8,8 @@
 #include <nghttp2/nghttp2.h>
 
 #include "http/http_h2.h"
-#include "http/http_held.h"
-#include "http/http_loop.h"
-#include "http/http_server.h"
+#include "http/http_serve.h"
+#include "http/http_thread.h"
 
 enum stream_state {
 	STREAM_HEAD,         /* its fields come */
@@ -38,21 +37,20 @@ struct http_h2_stream {
 	size_t                list_len;          /* as RFC 9113 counts a field list */
 	unsigned              field_count;
 	size_t                sent;              /* of the response's body */
-	int64_t               body_from_ms;
-	uint64_t              body_arrived;
 	int64_t               linger_until_ms;
 };
 
 struct http_h2 {
-	struct http_conn *conn;
+	struct http_peer *peer;
 	nghttp2_session  *session;
 	struct http_link  streams;
 	unsigned          stream_count, working, sending, waiting;
 	size_t            answers;               /* bytes of the answers that are being sent */
 	struct buf        out;                   /* frames not yet written */
-	int64_t           purse;                 /* thousandths */
-	int64_t           purse_ms;
+	int64_t           bucket;                /* thousandths of a token */
+	int64_t           bucket_ms;
 	bool              flooded, draining, broken;
+	bool              gone;                  /* the socket is: the session is not used any more */
 	int32_t           head_id;               /* the stream whose field list is incomplete; 0: none is */
 	int64_t           head_from_ms;
 	int64_t           out_ms;                /* when some of `out` last went out, or began to wait */
@@ -63,13 +61,13 @@ struct http_h2 {
 static inline const struct http_limits *
 http_h2_limits(const struct http_h2 *h2)
 {
-	return &h2->conn->loop->server->limits;
+	return &h2->peer->thread->shared->limits;
 }
 
 static inline int64_t
 http_h2_now(const struct http_h2 *h2)
 {
-	return h2->conn->loop->now_ms;
+	return h2->peer->thread->now_ms;
 }
 
 struct http_h2_stream *http_h2_stream_open(struct http_h2 *h2, int32_t id);

@@ -32,9 +32,3 @@ http_held_share(const struct http_plan *plan)
 bool http_held_set(struct http_exchange *exchange, size_t bytes, enum http_share share) MUST_CHECK;
 /* It holds nothing any more. */
 void http_held_end(struct http_exchange *exchange);
-
-/*
- * The answer is made: what was needed to make it is given back and what is left is counted, `base` bytes more than its
- * body.  An answer that is too large for the account becomes a 503, one that cannot be sent a 500.
- */
-void http_held_answer(struct http_exchange *exchange, size_t base);

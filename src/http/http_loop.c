@@ -5,33 +5,34 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "http/http_held.h"
-#include "http/http_server.h"
+#include "http/http_conn.h"
 
 #define EVENTS_MAX 256
 
+struct http_loop {
+	struct http_thread thread;
+	pthread_t          id;
+	int                epoll_fd;
+	struct http_link   conns;            /* all it has taken over */
+	int64_t            drain_until_ms;
+	atomic_uint        open;             /* also those just registered */
+	atomic_bool        drain_asked;
+};
+
 struct http_loop *
-http_loop_open(struct http_server *server)
+http_loop_open(struct http_shared *shared)
 {
 	struct http_loop  *loop = calloc(1, sizeof(*loop));
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+	bool               opened;
 
 	MUST(loop != NULL);
-	loop->server = server;
-	loop->date_s = -1;
-	loop->now_ms = clock_mono_ms(server->clock);
-	http_wheel_open(&loop->wheel, loop->now_ms);
 	http_list_open(&loop->conns);
-	http_list_open(&loop->again);
-	http_list_open(&loop->dead);
-	MUST(pthread_mutex_init(&loop->back_lock, NULL) == 0);
+	opened = http_thread_open(&loop->thread, shared);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
-	    epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event))
+	if (!opened || loop->epoll_fd < 0 || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->thread.wake_fd, &event))
 		http_loop_close(&loop);
 	return loop;
 }
@@ -43,220 +44,50 @@ http_loop_close(struct http_loop **loop)
 
 	if (!old)
 		return;
-	while (old->spare_count)
-		free(old->spares[--old->spare_count]);
-	while (old->exchanges) {
-		struct http_exchange *exchange = old->exchanges;
-
-		old->exchanges = exchange->next;
-		http_exchange_close(&exchange);
-	}
+	http_thread_close(&old->thread);
 	if (old->epoll_fd >= 0)
 		(void)close(old->epoll_fd);
-	if (old->wake_fd >= 0)
-		(void)close(old->wake_fd);
-	(void)pthread_mutex_destroy(&old->back_lock);
 	free(old);
 	*loop = NULL;
 }
 
-static void
-wake(struct http_loop *loop)
-{
-	const uint64_t one = 1;
-	ssize_t        put = write(loop->wake_fd, &one, sizeof(one));
-
-	/* Only a counter that is full can refuse, and then the loop is awake. */
-	MUST(put == sizeof(one) || errno == EAGAIN);
-}
-
-static void
-take_wake(struct http_loop *loop)
-{
-	uint64_t count;
-	ssize_t  got = read(loop->wake_fd, &count, sizeof(count));
-
-	MUST(got == sizeof(count) || errno == EAGAIN);
-}
-
 bool
-http_loop_register(struct http_loop *loop, struct http_conn *conn)
+http_loop_register(struct http_loop *loop, int fd, const struct http_peer_key *key, const char *peer)
 {
+	struct http_conn  *conn = http_conn_open(&loop->thread, fd, key, peer);
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = conn };
 
-	conn->loop = loop;
 	atomic_fetch_add(&loop->open, 1);
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) == 0)
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
 		return true;
 	atomic_fetch_sub(&loop->open, 1);
+	free(conn);
 	return false;
 }
 
-void
-http_loop_give_back(struct http_exchange *exchange)
+static struct http_conn *
+conn_of(const struct http_pending *pending)
 {
-	struct http_loop *loop = exchange->req.pending->conn->loop;
-
-	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
-	exchange->next = loop->back;
-	loop->back = exchange;
-	/* Inside the lock: a loop that has seen its last exchange may end. */
-	if (!exchange->next)
-		wake(loop);
-	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
+	return HTTP_LIST_OWNER(pending->peer, struct http_conn, peer);
 }
 
-/* Takes those of one loop out of the list, which keeps the others; the first comes to stand last. */
-static struct http_exchange *
-take_out(struct http_exchange **list, const struct http_loop *loop)
-{
-	struct http_exchange *chain = NULL;
-
-	while (*list) {
-		struct http_exchange *exchange = *list;
-
-		if (exchange->req.pending->conn->loop != loop) {
-			list = &exchange->next;
-			continue;
-		}
-		*list = exchange->next;
-		exchange->next = chain;
-		chain = exchange;
-	}
-	return chain;
-}
-
-void
-http_loop_give_back_all(struct http_exchange *list)
-{
-	while (list) {
-		struct http_exchange *last = list;
-		struct http_loop     *loop = last->req.pending->conn->loop;
-		struct http_exchange *chain = take_out(&list, loop);
-
-		MUST(pthread_mutex_lock(&loop->back_lock) == 0);
-		last->next = loop->back;
-		loop->back = chain;
-		/* Inside the lock: a loop that has seen its last exchange may end. */
-		if (!last->next)
-			wake(loop);
-		MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
-	}
-}
-
-void
-http_loop_pulled(struct http_pending *pending)
-{
-	struct http_loop *loop = pending->conn->loop;
-
-	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
-	if (!pending->pulled) {
-		pending->pulled = true;
-		pending->next_pulled = loop->pulled;
-		loop->pulled = pending;
-		wake(loop);
-	}
-	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
-}
-
-static void
-take_pulled(struct http_loop *loop, struct http_pending *pending)
-{
-	while (pending) {
-		struct http_pending *next;
-
-		MUST(pthread_mutex_lock(&loop->back_lock) == 0);
-		next = pending->next_pulled;
-		pending->pulled = false;
-		MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
-		http_conn_pulled(pending->conn, pending);
-		pending = next;
-	}
-}
-
-/* Both lists at one moment: what a worker has given back stands in no list of pulled ones that is looked at later. */
 static void
 take_back(struct http_loop *loop)
 {
-	struct http_exchange *exchange;
 	struct http_pending  *pulled;
+	struct http_exchange *exchange = http_thread_take_back(&loop->thread, &pulled);
 
-	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
-	exchange = loop->back;
-	pulled = loop->pulled;
-	loop->back = NULL;
-	loop->pulled = NULL;
-	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
-	take_pulled(loop, pulled);
+	while (pulled) {
+		struct http_pending *next = http_thread_next_pulled(&loop->thread, pulled);
+
+		http_conn_pulled(conn_of(pulled), pulled);
+		pulled = next;
+	}
 	while (exchange) {
 		struct http_exchange *next = exchange->next;
 
-		http_conn_answered(exchange->req.pending->conn, exchange);
+		http_conn_answered(conn_of(exchange->req.pending), exchange);
 		exchange = next;
-	}
-}
-
-const char *
-http_loop_date(struct http_loop *loop)
-{
-	int64_t now_s = clock_wall_s(loop->server->clock);
-
-	if (now_s != loop->date_s) {
-		MUST(date_format_http(now_s * 1000000000, loop->date) == HTTP_DATE_LEN);
-		loop->date_s = now_s;
-	}
-	return loop->date;
-}
-
-struct http_exchange *
-http_loop_take_exchange(struct http_loop *loop)
-{
-	struct http_exchange *exchange = loop->exchanges;
-
-	if (!exchange)
-		return http_exchange_open(&loop->server->limits);
-	loop->exchanges = exchange->next;
-	loop->exchange_count--;
-	return exchange;
-}
-
-void
-http_loop_put_exchange(struct http_loop *loop, struct http_exchange **exchange)
-{
-	http_held_end(*exchange);
-	if (loop->exchange_count == HTTP_SPARE_MAX) {
-		http_exchange_close(exchange);
-		return;
-	}
-	http_exchange_reset(*exchange);
-	(*exchange)->next = loop->exchanges;
-	loop->exchanges = *exchange;
-	loop->exchange_count++;
-	*exchange = NULL;
-}
-
-void
-http_loop_take_spare(struct http_loop *loop, struct buf *in)
-{
-	if (loop->spare_count)
-		in->at = loop->spares[--loop->spare_count];
-	else
-		in->at = malloc(HTTP_IN_FIRST);
-	MUST(in->at != NULL);
-	in->size = HTTP_IN_FIRST;
-	in->len = 0;
-}
-
-void
-http_loop_put_spare(struct http_loop *loop, struct buf *in)
-{
-	if (!in->at)
-		return;
-	if (in->size == HTTP_IN_FIRST && loop->spare_count < HTTP_SPARE_MAX) {
-		loop->spares[loop->spare_count++] = in->at;
-		*in = (struct buf){ .limit = in->limit };
-	} else {
-		buf_close(in);
 	}
 }
 
@@ -267,11 +98,11 @@ go_again(struct http_loop *loop)
 	struct http_link  batch;
 	struct http_link *link;
 
-	if (http_list_is_empty(&loop->again))
+	if (http_list_is_empty(&loop->thread.again))
 		return;
-	batch = loop->again;
+	batch = loop->thread.again;
 	batch.next->prev = batch.prev->next = &batch;
-	http_list_open(&loop->again);
+	http_list_open(&loop->thread.again);
 	while ((link = http_list_take(&batch)) != NULL)
 		http_conn_go(HTTP_LIST_OWNER(link, struct http_conn, again));
 }
@@ -281,7 +112,7 @@ take_timeouts(struct http_loop *loop)
 {
 	struct http_timer *timer;
 
-	while ((timer = http_wheel_take(&loop->wheel, loop->now_ms)) != NULL)
+	while ((timer = http_wheel_take(&loop->thread.wheel, loop->thread.now_ms)) != NULL)
 		http_conn_timeout(HTTP_LIST_OWNER(timer, struct http_conn, timer));
 }
 
@@ -301,33 +132,35 @@ for_each_conn(struct http_loop *loop, void (*act)(struct http_conn *conn))
 static void
 drain(struct http_loop *loop)
 {
-	if (!loop->draining && atomic_load(&loop->drain_asked)) {
-		loop->draining = true;
-		loop->drain_until_ms = loop->now_ms + loop->server->limits.drain_ms;
+	if (!loop->thread.draining && atomic_load(&loop->drain_asked)) {
+		loop->thread.draining = true;
+		loop->drain_until_ms = loop->thread.now_ms + loop->thread.shared->limits.drain_ms;
 		for_each_conn(loop, http_conn_drain);
 	}
-	if (loop->draining && loop->now_ms >= loop->drain_until_ms)
+	if (loop->thread.draining && loop->thread.now_ms >= loop->drain_until_ms)
 		for_each_conn(loop, http_conn_drop);
 }
 
 static void
-bury(struct http_loop *loop)
+reap(struct http_loop *loop)
 {
 	struct http_link *link;
 
-	while ((link = http_list_take(&loop->dead)) != NULL)
+	while ((link = http_list_take(&loop->thread.dead)) != NULL) {
 		free(HTTP_LIST_OWNER(link, struct http_conn, listed));
+		atomic_fetch_sub(&loop->open, 1);
+	}
 }
 
 static int
 wait_ms(const struct http_loop *loop)
 {
-	int     wait = http_wheel_wait_ms(&loop->wheel, loop->now_ms);
-	int64_t left = loop->drain_until_ms - loop->now_ms;
+	int     wait = http_wheel_wait_ms(&loop->thread.wheel, loop->thread.now_ms);
+	int64_t left = loop->drain_until_ms - loop->thread.now_ms;
 
-	if (!http_list_is_empty(&loop->again))
+	if (!http_list_is_empty(&loop->thread.again))
 		return 0;
-	if (loop->draining && left > 0 && (wait < 0 || left < wait))
+	if (loop->thread.draining && left > 0 && (wait < 0 || left < wait))
 		return (int)left;
 	return wait;
 }
@@ -339,21 +172,23 @@ go_round(struct http_loop *loop)
 	int                count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
 
 	MUST(count >= 0 || errno == EINTR);
-	loop->now_ms = clock_mono_ms(loop->server->clock);
+	loop->thread.now_ms = clock_mono_ms(loop->thread.shared->clock);
 	for (int i = 0; i < count; i++) {
 		struct http_conn *conn = events[i].data.ptr;
 
 		if (conn) {
+			if (!http_link_is_listed(&conn->listed))
+				http_list_append(&loop->conns, &conn->listed);
 			http_conn_event(conn, events[i].events);
 		} else {
-			take_wake(loop);
+			http_thread_slept(&loop->thread);
 			take_back(loop);
 		}
 	}
 	go_again(loop);
 	take_timeouts(loop);
 	drain(loop);
-	bury(loop);
+	reap(loop);
 }
 
 static void *
@@ -366,7 +201,7 @@ run(void *context)
 	(void)sigemptyset(&pipe_only);
 	(void)sigaddset(&pipe_only, SIGPIPE);
 	MUST(pthread_sigmask(SIG_BLOCK, &pipe_only, NULL) == 0);
-	while (!loop->draining || atomic_load(&loop->open) > 0)
+	while (!loop->thread.draining || atomic_load(&loop->open) > 0)
 		go_round(loop);
 	return NULL;
 }
@@ -374,18 +209,30 @@ run(void *context)
 bool
 http_loop_start(struct http_loop *loop)
 {
-	return pthread_create(&loop->thread, NULL, run, loop) == 0;
+	return pthread_create(&loop->id, NULL, run, loop) == 0;
 }
 
 void
 http_loop_drain(struct http_loop *loop)
 {
 	atomic_store(&loop->drain_asked, true);
-	wake(loop);
+	http_thread_wake(&loop->thread);
 }
 
 void
 http_loop_join(struct http_loop *loop)
 {
-	MUST(pthread_join(loop->thread, NULL) == 0);
+	MUST(pthread_join(loop->id, NULL) == 0);
+}
+
+unsigned
+http_loop_open_count(const struct http_loop *loop)
+{
+	return atomic_load(&loop->open);
+}
+
+const struct http_counters *
+http_loop_counters(const struct http_loop *loop)
+{
+	return &loop->thread.counters;
 }

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-struct place {
+struct slot {
 	struct http_peer_key key;
 	unsigned             count;          /* 0: free */
 	size_t               held;
@@ -16,13 +16,13 @@ struct http_peers {
 	unsigned        per_peer_max;
 	size_t          held, held_max, held_per_peer_max;
 	size_t          mask;
-	struct place   *places;
+	struct slot   *slots;
 };
 
 static size_t
 home_of(const struct http_peers *peers, const struct http_peer_key *key)
 {
-	uint64_t hash = 14695981039346656037u ^ (uint64_t)(uintptr_t)peers->places;
+	uint64_t hash = 14695981039346656037u ^ (uint64_t)(uintptr_t)peers->slots;
 
 	for (size_t i = 0; i < sizeof(key->b); i++)
 		hash = (hash ^ key->b[i]) * 1099511628211u;
@@ -56,8 +56,8 @@ http_peers_open(const struct http_limits *limits)
 	peers->per_peer_max = limits->connections_per_peer_max;
 	peers->held_max = limits->held_max;
 	peers->held_per_peer_max = limits->held_per_peer_max;
-	peers->places = calloc(size, sizeof(*peers->places));
-	MUST(peers->places != NULL);
+	peers->slots = calloc(size, sizeof(*peers->slots));
+	MUST(peers->slots != NULL);
 	MUST(pthread_mutex_init(&peers->lock, NULL) == 0);
 	return peers;
 }
@@ -68,18 +68,18 @@ http_peers_close(struct http_peers **peers)
 	if (!*peers)
 		return;
 	(void)pthread_mutex_destroy(&(*peers)->lock);
-	free((*peers)->places);
+	free((*peers)->slots);
 	free(*peers);
 	*peers = NULL;
 }
 
-/* The place of that key, or the free one where it belongs. */
+/* The slot of that key, or the free one where it belongs. */
 static size_t
 find(const struct http_peers *peers, const struct http_peer_key *key)
 {
 	size_t at = home_of(peers, key);
 
-	while (peers->places[at].count && !key_eq(&peers->places[at].key, key))
+	while (peers->slots[at].count && !key_eq(&peers->slots[at].key, key))
 		at = (at + 1) & peers->mask;
 	return at;
 }
@@ -88,13 +88,13 @@ find(const struct http_peers *peers, const struct http_peer_key *key)
 static void
 close_gap(struct http_peers *peers, size_t free_at)
 {
-	for (size_t at = (free_at + 1) & peers->mask; peers->places[at].count; at = (at + 1) & peers->mask) {
-		size_t home = home_of(peers, &peers->places[at].key);
+	for (size_t at = (free_at + 1) & peers->mask; peers->slots[at].count; at = (at + 1) & peers->mask) {
+		size_t home = home_of(peers, &peers->slots[at].key);
 
 		if (((at - home) & peers->mask) < ((at - free_at) & peers->mask))
 			continue;
-		peers->places[free_at] = peers->places[at];
-		peers->places[at].count = 0;
+		peers->slots[free_at] = peers->slots[at];
+		peers->slots[at].count = 0;
 		free_at = at;
 	}
 }
@@ -102,17 +102,17 @@ close_gap(struct http_peers *peers, size_t free_at)
 bool
 http_peers_enter(struct http_peers *peers, const struct http_peer_key *key)
 {
-	struct place *place;
+	struct slot *slot;
 	bool          entered;
 
 	if (is_nobody(key))
 		return true;
 	MUST(pthread_mutex_lock(&peers->lock) == 0);
-	place = &peers->places[find(peers, key)];
-	entered = place->count < peers->per_peer_max;
+	slot = &peers->slots[find(peers, key)];
+	entered = slot->count < peers->per_peer_max;
 	if (entered) {
-		place->key = *key;
-		place->count++;
+		slot->key = *key;
+		slot->count++;
 	}
 	MUST(pthread_mutex_unlock(&peers->lock) == 0);
 	return entered;
@@ -127,8 +127,8 @@ http_peers_leave(struct http_peers *peers, const struct http_peer_key *key)
 		return;
 	MUST(pthread_mutex_lock(&peers->lock) == 0);
 	at = find(peers, key);
-	MUST(peers->places[at].count > 0);
-	if (--peers->places[at].count == 0)
+	MUST(peers->slots[at].count > 0);
+	if (--peers->slots[at].count == 0)
 		close_gap(peers, at);
 	MUST(pthread_mutex_unlock(&peers->lock) == 0);
 }
@@ -137,12 +137,12 @@ http_peers_leave(struct http_peers *peers, const struct http_peer_key *key)
 static size_t *
 held_by(struct http_peers *peers, const struct http_peer_key *key)
 {
-	struct place *place = &peers->places[find(peers, key)];
+	struct slot *slot = &peers->slots[find(peers, key)];
 
 	if (is_nobody(key))
 		return NULL;
-	MUST(place->count > 0);
-	return &place->held;
+	MUST(slot->count > 0);
+	return &slot->held;
 }
 
 bool

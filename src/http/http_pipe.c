@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/buf.h"
-#include "http/http.h"
+#include "http/http_body.h"
 
 struct http_pipe {
 	pthread_mutex_t           lock;
@@ -23,18 +22,6 @@ struct http_pipe {
 	bool                      ended;
 	enum err                  err;
 };
-
-static void
-lock(struct http_pipe *pipe)
-{
-	MUST(pthread_mutex_lock(&pipe->lock) == 0);
-}
-
-static void
-unlock(struct http_pipe *pipe)
-{
-	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
-}
 
 struct http_pipe *
 http_pipe_open(const struct http_limits *limits, const struct clock *clock, size_t body_max)
@@ -70,7 +57,7 @@ http_pipe_close(struct http_pipe **pipe)
 void
 http_pipe_put(struct http_pipe *pipe, struct str bytes)
 {
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	if (pipe->from > HTTP_PIPE_WINDOW) {
 		buf_drop(&pipe->bytes, pipe->from);
 		pipe->from = 0;
@@ -79,19 +66,19 @@ http_pipe_put(struct http_pipe *pipe, struct str bytes)
 	MUST(buf_err(&pipe->bytes) == OK);
 	pipe->arrived += bytes.len;
 	MUST(pthread_cond_signal(&pipe->news) == 0);
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 }
 
 void
 http_pipe_end(struct http_pipe *pipe, enum err err)
 {
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	if (!pipe->ended) {
 		pipe->ended = true;
 		pipe->err = err;
 	}
 	MUST(pthread_cond_signal(&pipe->news) == 0);
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 }
 
 size_t
@@ -99,10 +86,10 @@ http_pipe_credit(struct http_pipe *pipe)
 {
 	size_t credit;
 
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	credit = pipe->credit;
 	pipe->credit = 0;
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 	return credit;
 }
 
@@ -110,14 +97,12 @@ http_pipe_credit(struct http_pipe *pipe)
 static bool
 wait_for_news(struct http_pipe *pipe)
 {
-	int64_t         earned_ms = (int64_t)(pipe->arrived / 1024) * 1000;
-	int64_t         left_ms = pipe->from_ms + pipe->limits->body_ms + earned_ms - clock_mono_ms(pipe->clock);
+	int64_t         now_ms = clock_mono_ms(pipe->clock);
+	int64_t         left_ms = http_body_wait_ms(pipe->limits, pipe->from_ms, pipe->arrived, now_ms);
 	int64_t         until_ns;
 	struct timespec until;
 	int             why;
 
-	if (left_ms > pipe->limits->idle_ms)
-		left_ms = pipe->limits->idle_ms;
 	if (left_ms <= 0)
 		return false;
 	until_ns = pipe->clock->mono_ns(pipe->clock->ctx) + left_ms * 1000000;
@@ -157,8 +142,8 @@ http_pipe_read(struct http_pipe *pipe, void *bytes, size_t size, size_t *len_out
 {
 	enum err err;
 
-	lock(pipe);
+	MUST(pthread_mutex_lock(&pipe->lock) == 0);
 	err = take(pipe, bytes, size, len_out);
-	unlock(pipe);
+	MUST(pthread_mutex_unlock(&pipe->lock) == 0);
 	return err;
 }

@@ -31,7 +31,7 @@ rest_buf(struct buf *buf)
 void
 http_exchange_rest(struct http_exchange *exchange)
 {
-	rest_buf(&exchange->body);
+	rest_buf(&exchange->body.bytes);
 	arena_reset(exchange->arena);
 }
 
@@ -47,7 +47,7 @@ http_exchange_reset(struct http_exchange *exchange)
 		.method = HTTP_OTHER,
 	};
 	exchange->plan = (struct http_plan){ 0 };
-	rest_buf(&exchange->body);
+	rest_buf(&exchange->body.bytes);
 	rest_buf(&exchange->resp.fields);
 	rest_buf(&exchange->resp.body);
 	exchange->resp.status = 200;
@@ -63,7 +63,7 @@ http_exchange_close(struct http_exchange **exchange)
 		return;
 	http_resp_clear(&(*exchange)->resp);
 	arena_close(&(*exchange)->arena);
-	buf_close(&(*exchange)->body);
+	buf_close(&(*exchange)->body.bytes);
 	buf_close(&(*exchange)->resp.fields);
 	buf_close(&(*exchange)->resp.body);
 	free((*exchange)->head.fields);

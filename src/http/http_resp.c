@@ -213,20 +213,6 @@ http_resp_close(struct http_resp **resp)
 	*resp = NULL;
 }
 
-void
-http_exchange_refuse(struct http_exchange *exchange, const struct http_app *app, unsigned status, const char *reason)
-{
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
-	if (status == 503)
-		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
-	if (http_resp_is_good(&exchange->resp))
-		return;
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-}
-
 static const char *
 reason_of(unsigned status)
 {
@@ -236,10 +222,17 @@ reason_of(unsigned status)
 	return "";
 }
 
-static bool
-has_no_content(unsigned status)
+bool
+http_exchange_has_length(const struct http_exchange *exchange)
 {
-	return status == 204 || status == 304;
+	return exchange->resp.status != 204 && exchange->resp.status != 304;
+}
+
+bool
+http_exchange_has_bytes(const struct http_exchange *exchange)
+{
+	return http_exchange_has_length(exchange) && exchange->req.method != HTTP_HEAD &&
+	       exchange->resp.body.len + exchange->resp.file_left > 0;
 }
 
 static void
@@ -275,14 +268,28 @@ http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN
 	put_front(exchange, STR("\r\nDate: "));
 	put_front(exchange, str_of(date, HTTP_DATE_LEN));
 	put_front(exchange, close ? STR("\r\nConnection: close\r\n") : STR("\r\n"));
-	exchange->bodiless = has_no_content(resp->status) || exchange->req.method == HTTP_HEAD;
-	if (!has_no_content(resp->status)) {
+	exchange->bodiless = !http_exchange_has_bytes(exchange);
+	if (http_exchange_has_length(exchange)) {
 		put_front(exchange, STR("Content-Length: "));
 		put_front_number(exchange, resp->body.len + resp->file_left);
 		put_front(exchange, STR("\r\n"));
 	}
 	buf_put(&exchange->resp.fields, STR("\r\n"));
 	MUST(buf_err(&exchange->resp.fields) == OK);
+}
+
+void
+http_exchange_continue(struct http_exchange *exchange)
+{
+	exchange->front_len = 0;
+	put_front(exchange, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+void
+http_exchange_sent_file(struct http_exchange *exchange, size_t len)
+{
+	exchange->resp.file_from += len;
+	exchange->resp.file_left -= len;
 }
 
 bool

@@ -2,14 +2,14 @@
 /*
  * http_tls — TLS 1.2 and 1.3 on a non-blocking socket; the only file of the room that knows OpenSSL.
  *
- * http_io.h's words say how a call ended.  A link never raises SIGPIPE and never closes its socket.
+ * http_wire.h's words say how a call ended.  A link never raises SIGPIPE and never closes its socket.
  */
 #pragma once
 
 #include <stddef.h>
 
 #include "base/err.h"
-#include "http/http_io.h"
+#include "http/http_wire.h"
 
 struct http_tls;             /* certificate, key and settings; shared by all threads */
 struct http_tls_link;        /* one connection */

@@ -38,7 +38,7 @@ http_wheel_remove(struct http_wheel *wheel, struct http_timer *timer)
 }
 
 static void
-place(struct http_wheel *wheel, struct http_timer *timer)
+put_in_slot(struct http_wheel *wheel, struct http_timer *timer)
 {
 	int64_t  tick = tick_of(timer->deadline_ms);
 	unsigned slot;
@@ -63,7 +63,7 @@ http_wheel_put(struct http_wheel *wheel, struct http_timer *timer, int64_t deadl
 		http_wheel_remove(wheel, timer);
 	}
 	if (deadline_ms != HTTP_WHEEL_NEVER)
-		place(wheel, timer);
+		put_in_slot(wheel, timer);
 }
 
 /* What stands in the slot of this tick is judged now; what is put from here on stands in a later one. */
@@ -93,7 +93,7 @@ http_wheel_take(struct http_wheel *wheel, int64_t now_ms)
 			if (timer->deadline_ms <= now_ms)
 				return timer;
 			if (timer->deadline_ms != HTTP_WHEEL_NEVER)
-				place(wheel, timer);
+				put_in_slot(wheel, timer);
 		}
 		if (wheel->tick > now_tick)
 			return NULL;

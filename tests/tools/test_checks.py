@@ -137,3 +137,48 @@ def test_a_soft_spot_of_a_binary_is_found(tmp_path, what):
     status, said = hardened(tmp_path, [flag for flag in HARD if flag not in without] + instead)
     assert status == 1
     assert re.search(f": {what}$", said, re.M)
+
+
+def build_module(tmp_path, **sources):
+    """A folder as CMake leaves it, with one module of these files."""
+    objects = tmp_path / "build" / "CMakeFiles" / "room_m.dir" / "src" / "m"
+    objects.mkdir(parents=True, exist_ok=True)
+    for name, text in sources.items():
+        at = tmp_path / f"{name}.c"
+        at.write_text(text)
+        subprocess.run(["cc", "-c", "-o", objects / f"{name}.c.o", at], check=True)
+
+
+def check_cycles(tmp_path, *modules):
+    run = subprocess.run([ROOT / "tools" / "check-cycles", tmp_path / "build", *modules], capture_output=True, text=True, check=False)
+    assert run.returncode in (0, 1), run.stderr
+    return run.returncode == 0, run.stdout
+
+
+DOWNWARDS = {
+    "top": "int middle(void);\nint bottom(void);\nint top(void) { return middle() + bottom(); }\n",
+    "middle": "int bottom(void);\nstatic int own(void) { return 1; }\nint middle(void) { return bottom() + own(); }\n",
+    "bottom": "static int own(void) { return 2; }\nint bottom(void) { return own(); }\n",
+}
+
+
+def test_object_files_that_need_only_those_below_them_pass(tmp_path):
+    build_module(tmp_path, **DOWNWARDS)
+    assert check_cycles(tmp_path, "m") == (True, "")
+
+
+@pytest.mark.parametrize("what", ("int top(void);\nint x(void) { return top(); }\n", "extern int value;\nint *x(void) { return &value; }\n"))
+def test_object_files_that_need_each_other_are_found(tmp_path, what):
+    """By a function or by data, and also over a third file."""
+    build_module(tmp_path, **DOWNWARDS | {"bottom": what + DOWNWARDS["bottom"], "top": "int value;\n" + DOWNWARDS["top"]})
+    passed, said = check_cycles(tmp_path, "m")
+    assert not passed
+    assert "m: 3 files need each other" in said
+    assert "middle.c needs bottom of bottom.c" in said
+
+
+def test_a_module_that_was_not_built_is_no_module_without_cycles(tmp_path):
+    build_module(tmp_path, **DOWNWARDS)
+    passed, said = check_cycles(tmp_path, "m", "attic")
+    assert not passed
+    assert "attic: nothing of it is built" in said

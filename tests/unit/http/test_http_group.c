@@ -2,7 +2,6 @@
 /* Answers that are made together and sent together. */
 #include "unit/http/http_fixture.h"
 
-#include "http/http_group.h"
 #include "http/http_worker.h"
 
 #define CROWD 20

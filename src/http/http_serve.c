@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_serve.h"
+
+#include "http/http_thread.h"
+
+static struct http_thread *
+thread_of(const struct http_exchange *exchange)
+{
+	return exchange->req.pending->peer->thread;
+}
+
+static const struct http_app *
+app_of(const struct http_exchange *exchange)
+{
+	return &thread_of(exchange)->shared->app;
+}
+
+/* ---- refusals ---------------------------------------------------------------------------------------------- */
+
+static void
+put_refusal(struct http_exchange *exchange, unsigned status, const char *reason)
+{
+	const struct http_app *app = app_of(exchange);
+	struct http_resp      *resp = &exchange->resp;
+
+	http_resp_clear(resp);
+	http_resp_status(resp, status);
+	app->refuse(app->ctx, &exchange->req, status, reason, resp);
+	if (status == 503)
+		http_resp_field(resp, "Retry-After", STR("1"));
+	if (http_resp_is_good(resp))
+		return;
+	http_resp_clear(resp);
+	http_resp_status(resp, status);
+}
+
+/* That the server is busy is no fault of the peer. */
+void
+http_serve_refuse(struct http_exchange *exchange, unsigned status, const char *reason)
+{
+	struct http_counters *counters = &thread_of(exchange)->counters;
+
+	if (status != 503)
+		http_count(status == 408 ? &counters->timeouts : &counters->protocol_errors, 1);
+	put_refusal(exchange, status, reason);
+}
+
+static enum http_next
+refuse(struct http_exchange *exchange, unsigned status, const char *reason)
+{
+	http_serve_refuse(exchange, status, reason);
+	return HTTP_NEXT_SEND;
+}
+
+static enum http_step
+refuse_body(struct http_exchange *exchange, unsigned status, const char *reason)
+{
+	http_serve_refuse(exchange, status, reason);
+	return HTTP_REFUSED;
+}
+
+/* ---- plan -------------------------------------------------------------------------------------------------- */
+
+void
+http_serve_head(struct http_exchange *exchange, struct str bytes)
+{
+	struct http_req        *req = &exchange->req;
+	const struct http_peer *peer = req->pending->peer;
+
+	http_exchange_take_head(exchange, bytes);
+	req->tls = peer->tls;
+	req->peer = str_from_c(peer->address);
+	req->body_announced = exchange->head.content_length;
+}
+
+static void
+begin_body(struct http_exchange *exchange)
+{
+	struct http_body *body = &exchange->body;
+
+	*body = (struct http_body){ .bytes = body->bytes, .from_ms = thread_of(exchange)->now_ms };
+	body->bytes.limit = exchange->plan.body_max;
+	body->left = exchange->head.content_length > 0 ? exchange->head.content_length : HTTP_BODY_FRAMED;
+}
+
+enum http_next
+http_serve_plan(struct http_exchange *exchange, bool more)
+{
+	const struct http_app *app = app_of(exchange);
+	struct http_plan      *plan = &exchange->plan;
+	uint64_t               announced = exchange->head.content_length;
+
+	app->plan(app->ctx, &exchange->req, plan);
+	if (!more)
+		return HTTP_NEXT_ANSWER;
+	if (plan->body_max == 0 && (exchange->head.chunked || announced > 0))
+		return refuse(exchange, 400, "a body is not accepted here");
+	if (plan->early)
+		return HTTP_NEXT_ANSWER;
+	begin_body(exchange);
+	exchange->req.streamed = plan->stream;
+	if (plan->stream)
+		return HTTP_NEXT_STREAM;
+	if (announced > plan->body_max)
+		return refuse(exchange, 413, "the body is too large");
+	return HTTP_NEXT_BODY;
+}
+
+/* ---- body -------------------------------------------------------------------------------------------------- */
+
+/* Not for who is not known, whose body belongs to the head. */
+int64_t
+http_serve_body_deadline(const struct http_exchange *exchange)
+{
+	const struct http_limits *limits = &thread_of(exchange)->shared->limits;
+	const struct http_body   *body = &exchange->body;
+
+	return exchange->plan.unknown ? body->from_ms + limits->head_ms
+	                              : http_body_deadline(limits, body->from_ms, body->arrived);
+}
+
+static enum http_step
+take_counted(struct http_exchange *exchange, struct str *rest)
+{
+	struct http_body *body = &exchange->body;
+	struct str        part = str_first(*rest, body->left);
+
+	if (part.len > 0 && exchange->plan.body_max == 0)
+		return refuse_body(exchange, 400, "a body is not accepted here");
+	if (part.len > exchange->plan.body_max - body->bytes.len)
+		return refuse_body(exchange, 413, "the body is too large");
+	buf_put(&body->bytes, part);
+	MUST(buf_err(&body->bytes) == OK);
+	*rest = str_skip(*rest, part.len);
+	body->left -= part.len;
+	return body->left ? HTTP_MORE : HTTP_WHOLE;
+}
+
+enum http_step
+http_serve_body(struct http_exchange *exchange, struct str *rest, size_t base)
+{
+	struct http_body *body = &exchange->body;
+	size_t            before = rest->len;
+	enum http_step    step;
+
+	if (!exchange->head.chunked)
+		step = take_counted(exchange, rest);
+	else if ((step = http_chunked_feed(&body->chunked, rest, &body->bytes)) == HTTP_REFUSED)
+		http_serve_refuse(exchange, body->chunked.status, body->chunked.reason);
+	body->arrived += before - rest->len;
+	if (step != HTTP_REFUSED && !http_held_set(exchange, base + body->bytes.size, http_held_share(&exchange->plan)))
+		return refuse_body(exchange, 503, http_held_too_much);
+	return step;
+}
+
+/* ---- answer ------------------------------------------------------------------------------------------------ */
+
+enum http_next
+http_serve_answer(struct http_exchange **owner)
+{
+	struct http_exchange   *exchange = *owner;
+	const struct http_app  *app = app_of(exchange);
+	const struct http_plan *plan = &exchange->plan;
+
+	if (exchange->body.bytes.len > 0)
+		exchange->req.body = buf_str(&exchange->body.bytes);
+	if (!plan->blocks && !plan->stream && app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_DONE)
+		return HTTP_NEXT_SEND;
+	http_resp_clear(&exchange->resp);
+	if (http_shared_put(thread_of(exchange)->shared, owner))
+		return HTTP_NEXT_WAIT;
+	return refuse(exchange, 503, "too many requests wait for a worker");
+}
+
+static void
+count_answer(struct http_exchange *exchange, size_t base)
+{
+	struct http_resp *resp = &exchange->resp;
+	size_t            promised = exchange->promised + HTTP_HELD_SMALL, len = resp->fields.len + resp->body.len;
+	enum http_share   share = len <= promised ? HTTP_SHARE_OWED : HTTP_SHARE_WHOLE;
+
+	if (len <= HTTP_HELD_SMALL && exchange->held == base && exchange->promised == 0 &&
+	    arena_used(exchange->arena) <= HTTP_KEEP_MAX && http_resp_is_good(resp))
+		return;
+	http_req_release(&exchange->req, exchange->promised);
+	if (!http_resp_is_good(resp))
+		put_refusal(exchange, 500, "the response is too large or malformed");
+	else if (http_held_set(exchange, base + (len > HTTP_HELD_SMALL ? len : 0), share))
+		base = exchange->held;
+	else
+		put_refusal(exchange, 503, http_held_too_much);
+	MUST(http_held_set(exchange, base, HTTP_SHARE_OWED));
+	http_exchange_rest(exchange);
+}
+
+void
+http_serve_ready(struct http_exchange *exchange, size_t base)
+{
+	count_answer(exchange, base);
+	http_count(&thread_of(exchange)->counters.by_class[exchange->resp.status / 100], 1);
+}
