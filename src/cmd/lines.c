@@ -411,6 +411,7 @@ static void
 apply_put(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
 {
 	struct resource_ctx ctx = {
+		.resource = op->resource,
 		.feed = { target->owner.tenant, op->owner, op->resource->number },
 		.owner_name = user_name(&target->owner),
 		.owner_address = user_address(&target->owner),

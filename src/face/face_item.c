@@ -13,6 +13,7 @@ static struct resource_ctx
 resource_ctx_of(struct call *call)
 {
 	return (struct resource_ctx){
+		.resource = call->route.resource,
 		.feed = call->feed,
 		.owner_name = user_name(&call->owner),
 		.owner_address = user_address(&call->owner),

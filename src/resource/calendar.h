@@ -44,7 +44,7 @@ void calendar_require_default(struct store_txn *txn, const struct resource_ctx *
 /* ---- the stored body --------------------------------------------------------------------------------------- */
 
 /* Every row has a value. */
-struct str calendar_body(const struct values *calendar, struct arena *arena);
+struct str calendar_body(const struct resource *resource, const struct values *calendar, struct arena *arena);
 size_t     calendar_pieces(const struct resource *resource, struct str body,
                            const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX]);
 bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,

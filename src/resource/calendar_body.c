@@ -60,14 +60,14 @@ get_u32(const char *at)
 
 /* A cut takes the comma behind it along; neighbours make one.  What does not fit any more stays visible. */
 static size_t
-find_cuts(const size_t *starts, struct cut cuts_out[CUTS_MAX])
+find_cuts(const struct resource *resource, const size_t *starts, struct cut cuts_out[CUTS_MAX])
 {
 	size_t count = 0;
 
-	for (size_t row = 0; row < resource_calendar.property_count; row++) {
+	for (size_t row = 0; row < resource->property_count; row++) {
 		uint32_t start = (uint32_t)starts[row], len = (uint32_t)(starts[row + 1] - starts[row]);
 
-		if (!(resource_calendar.properties[row].flags & PROPERTY_BETA))
+		if (!(resource->properties[row].flags & PROPERTY_BETA))
 			continue;
 		if (count > 0 && cuts_out[count - 1].at + cuts_out[count - 1].len == start)
 			cuts_out[count - 1].len += len;
@@ -78,7 +78,7 @@ find_cuts(const size_t *starts, struct cut cuts_out[CUTS_MAX])
 }
 
 struct str
-calendar_body(const struct values *calendar, struct arena *arena)
+calendar_body(const struct resource *resource, const struct values *calendar, struct arena *arena)
 {
 	size_t     starts[RESOURCE_PROPERTIES_MAX + 1], count;
 	struct cut cuts[CUTS_MAX];
@@ -87,10 +87,10 @@ calendar_body(const struct values *calendar, struct arena *arena)
 
 	buf_open(&json, STORE_BODY_MAX);
 	buf_open(&body, STORE_BODY_MAX + HEAD_BYTES + CUTS_MAX * (size_t)CUT_BYTES);
-	resource_put_object(&json, &resource_calendar, calendar, starts);
-	count = find_cuts(starts, cuts);
+	resource_put_object(&json, resource, calendar, starts);
+	count = find_cuts(resource, starts, cuts);
 	buf_put_char(&body, BODY_MARK);
-	buf_put_char(&body, (char)(count | (resource_calendar.property_count - FIRST_ROWS) << 3));
+	buf_put_char(&body, (char)(count | (resource->property_count - FIRST_ROWS) << 3));
 	for (size_t i = 0; i < count; i++) {
 		put_u32(&body, cuts[i].at);
 		put_u32(&body, cuts[i].len);

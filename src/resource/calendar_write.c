@@ -132,7 +132,7 @@ fill_defaults(struct values *calendar, const struct resource_ctx *ctx)
 		values_set_flag(calendar, CALENDAR_REMOVABLE, false);
 	if (calendar->raw[CALENDAR_OWNER].len == 0)
 		calendar->raw[CALENDAR_OWNER] = owner_json(ctx);
-	values_fill(calendar, &resource_calendar);
+	values_fill(calendar, ctx->resource);
 }
 
 static void
@@ -142,7 +142,7 @@ write_calendar(struct store_txn *txn, const struct resource_ctx *ctx, const stru
 	struct item item = {
 		.id = values_text(calendar, CALENDAR_ID, ctx->arena),
 		.key = values_folded(calendar, CALENDAR_NAME, ctx->arena),
-		.body = calendar_body(calendar, ctx->arena),
+		.body = calendar_body(ctx->resource, calendar, ctx->arena),
 	};
 
 	if (item.body.len == 0) {
@@ -168,11 +168,11 @@ static void
 demote_default(struct store_txn *txn, const struct resource_ctx *ctx, struct str id)
 {
 	struct values calendar;
-	struct item     item;
+	struct item   item;
 
 	if (!store_txn_get_pinned(txn, &ctx->feed, &item) || str_eq(item.id, id))
 		return;
-	if (!calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &calendar)) {
+	if (!calendar_read(ctx->resource, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;
 	}
@@ -200,12 +200,12 @@ is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const str
 	struct str      id = values_text(calendar, CALENDAR_ID, ctx->arena);
 	struct item     item;
 
-	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &there))
+	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read(ctx->resource, item.body, NULL, ctx->arena, &there))
 		return false;
 	if (values_is_null(&same, CALENDAR_CHANGE_KEY))
 		same.raw[CALENDAR_CHANGE_KEY] = there.raw[CALENDAR_CHANGE_KEY];
 	fill_defaults(&same, ctx);
-	return str_eq(calendar_body(&same, ctx->arena), calendar_body(&there, ctx->arena));
+	return str_eq(calendar_body(ctx->resource, &same, ctx->arena), calendar_body(ctx->resource, &there, ctx->arena));
 }
 
 void
@@ -216,8 +216,9 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 	struct store_mark mark;
 	struct item       item;
 	bool              was_default;
-	enum err          err = resource_read_import(resource, value, ctx->arena, &calendar, why_out);
+	enum err          err = resource_read_import(ctx->resource, value, ctx->arena, &calendar, why_out);
 
+	(void)resource;
 	(void)content;
 	if (err != OK) {
 		store_fail(txn, err);
@@ -271,7 +272,7 @@ calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 {
 	struct values     sent, calendar = { 0 };
 	struct store_mark mark;
-	enum err          err = resource_read_body(&resource_calendar, value, ctx->arena, &sent, why_out);
+	enum err          err = resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out);
 
 	if (err != OK) {
 		store_fail(txn, err);
@@ -281,8 +282,8 @@ calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 		refuse(txn, ERR_BAD_REQUEST, STR("A calendar needs a 'name'."), why_out);
 		return;
 	}
-	for (size_t row = 0; row < resource_calendar.property_count; row++)
-		if (resource_calendar.properties[row].flags & PROPERTY_CREATE)
+	for (size_t row = 0; row < ctx->resource->property_count; row++)
+		if (ctx->resource->properties[row].flags & PROPERTY_CREATE)
 			calendar.raw[row] = sent.raw[row];
 	if (!name_is_free(txn, ctx, &calendar, STR_EMPTY)) {
 		store_fail(txn, ERR_CONFLICT);
@@ -323,7 +324,7 @@ find_editable(struct store_txn *txn, const struct resource_ctx *ctx, struct str 
 		store_fail(txn, ERR_NOT_FOUND);
 		return false;
 	}
-	if (!calendar_read(&resource_calendar, item_out->body, NULL, ctx->arena, calendar_out)) {
+	if (!calendar_read(ctx->resource, item_out->body, NULL, ctx->arena, calendar_out)) {
 		store_fail(txn, ERR_CORRUPT);
 		return false;
 	}
@@ -340,10 +341,10 @@ find_editable(struct store_txn *txn, const struct resource_ctx *ctx, struct str 
 
 /* What is sent replaces what is there, for the properties that can be written; read-only ones are passed over. */
 static enum err
-apply_patch(const struct values *sent, struct values *calendar, struct str *why_out)
+apply_patch(const struct resource_ctx *ctx, const struct values *sent, struct values *calendar, struct str *why_out)
 {
-	for (size_t row = 0; row < resource_calendar.property_count; row++) {
-		if (!(resource_calendar.properties[row].flags & PROPERTY_UPDATE) || sent->raw[row].len == 0 ||
+	for (size_t row = 0; row < ctx->resource->property_count; row++) {
+		if (!(ctx->resource->properties[row].flags & PROPERTY_UPDATE) || sent->raw[row].len == 0 ||
 		    (row == CALENDAR_IS_DEFAULT && values_is_null(sent, row)))
 			continue;
 		if (row == CALENDAR_IS_DEFAULT && values_flag(calendar, row) && !values_flag(sent, row)) {
@@ -360,8 +361,8 @@ calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct st
                 struct str value, struct item *item_out, struct str *why_out)
 {
 	struct values sent, calendar;
-	struct item     item;
-	enum err        err = resource_read_body(&resource_calendar, value, ctx->arena, &sent, why_out);
+	struct item   item;
+	enum err        err = resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out);
 
 	if (err != OK) {
 		store_fail(txn, err);
@@ -369,7 +370,7 @@ calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 	}
 	if (!find_editable(txn, ctx, id, if_match, &item, &calendar))
 		return;
-	err = apply_patch(&sent, &calendar, why_out);
+	err = apply_patch(ctx, &sent, &calendar, why_out);
 	if (err == OK && sent.raw[CALENDAR_NAME].len && !name_is_free(txn, ctx, &calendar, item.id))
 		err = ERR_CONFLICT;
 	if (err != OK) {
@@ -391,7 +392,7 @@ calendar_remove(struct store_txn *txn, const struct resource_ctx *ctx, struct st
                 struct str *why_out)
 {
 	struct values calendar;
-	struct item     item, pinned;
+	struct item   item, pinned;
 
 	if (!find_editable(txn, ctx, id, if_match, &item, &calendar))
 		return;
@@ -433,7 +434,7 @@ void
 calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 {
 	struct values calendar;
-	struct item     item;
+	struct item   item;
 
 	if (store_txn_get_pinned(txn, &ctx->feed, &item) || store_txn_err(txn) != OK)
 		return;
@@ -442,7 +443,7 @@ calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 		return;
 	}
 	/* An import brought a calendar of that name without saying that it is the default: now it is. */
-	if (!calendar_read(&resource_calendar, item.body, NULL, ctx->arena, &calendar)) {
+	if (!calendar_read(ctx->resource, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;
 	}

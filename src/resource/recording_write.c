@@ -119,22 +119,22 @@ refuse(struct store_txn *txn, enum err err, struct str sentence, struct str *why
 
 /* The JSON text, and where the URL's value stands in it.  Empty if it is too large. */
 static void
-write_json(struct values *values, const struct store_feed *feed, struct arena *arena, struct recording *recording)
+write_json(const struct resource_ctx *ctx, struct values *values, struct recording *recording)
 {
 	AUTO(buf_close) struct buf organizer = { 0 }, json = { 0 };
 	size_t                     starts[RESOURCE_PROPERTIES_MAX + 1];
 
 	buf_open(&organizer, STORE_BODY_MAX);
 	buf_open(&json, STORE_BODY_MAX);
-	put_organizer(&organizer, values->raw[RECORDING_ORGANIZER], feed);
+	put_organizer(&organizer, values->raw[RECORDING_ORGANIZER], &ctx->feed);
 	values->raw[RECORDING_ORGANIZER] = buf_str(&organizer);
-	values_fill(values, &resource_recording);
-	resource_put_object(&json, &resource_recording, values, starts);
-	recording->row_count = resource_recording.property_count;
+	values_fill(values, ctx->resource);
+	resource_put_object(&json, ctx->resource, values, starts);
+	recording->row_count = ctx->resource->property_count;
 	recording->has_url = !values_is_null(values, RECORDING_URL);
 	recording->url_at = starts[RECORDING_URL] + sizeof("\"recordingContentUrl\":") - 1;
 	recording->url_len = starts[RECORDING_URL + 1] - 1 - recording->url_at;
-	recording->json = buf_err(&organizer) == OK && buf_err(&json) == OK ? arena_copy(arena, buf_str(&json)) : STR_EMPTY;
+	recording->json = buf_err(&organizer) == OK && buf_err(&json) == OK ? arena_copy(ctx->arena, buf_str(&json)) : STR_EMPTY;
 }
 
 /* The item of these values; its content, if any, is set by then.  False: refused. */
@@ -149,7 +149,7 @@ make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *
 
 	/* The descriptor has checked that it is a moment. */
 	(void)date_parse(values_text(values, RECORDING_CREATED, ctx->arena), &recording->created_ns);
-	write_json(values, &ctx->feed, ctx->arena, recording);
+	write_json(ctx, values, recording);
 	if (recording->json.len > 0)
 		item.body = recording_body(recording, ctx->arena);
 	if (item.body.len == 0) {
@@ -218,7 +218,7 @@ recording_create(struct store_txn *txn, const struct recording_new *made, struct
 	struct recording recording = { 0 };
 	struct values    values;
 	struct item      item, old;
-	enum err         err = resource_read_body(&resource_recording, value, made->ctx.arena, &values, why_out);
+	enum err         err = resource_read_body(made->ctx.resource, value, made->ctx.arena, &values, why_out);
 
 	if (err == OK)
 		err = complete_new(made, &values, why_out);

@@ -84,6 +84,7 @@ struct values;
 
 /* In whose feed a write is made, and from what. */
 struct resource_ctx {
+	const struct resource *resource;
 	struct store_feed     feed;
 	struct str            owner_name, owner_address;         /* what a new item says of its owner */
 	const struct entropy *entropy;
