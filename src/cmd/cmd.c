@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "cmd/help.h"
-#include "text/json_read.h"
 
 #define RUN_ARENA_MAX   ((size_t)16 << 20)
 #define LONG_MAX        (CONF_COUNT + 24)
@@ -301,7 +300,6 @@ cmd_main(int argc, char **argv)
 
 	/* A closed pipe is no reason to vanish: what is under way is brought to its end first. */
 	signal(SIGPIPE, SIG_IGN);
-	json_read_init();
 	out_open(&out, STDOUT_FILENO);
 	code = dispatch(argc, argv, arena, &out);
 	if (!out_flush(&out) && code == EXIT_DONE)

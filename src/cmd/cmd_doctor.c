@@ -145,10 +145,9 @@ rights_of(struct doctor *doctor, const struct json *claims)
 	const struct json *roles = json_member(claims, "roles");
 	struct str         all = claim(claims, "scp"), role;
 
-	for (size_t i = 0; i < json_count(roles); i++)
-		if (json_text(json_at(roles, i), &role))
-			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "",
-				STR_ARG(role));
+	for (const struct json *one = json_first(roles); one; one = one->next)
+		if (json_text(one, &role))
+			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "", STR_ARG(role));
 	return all.len ? all : STR("no permission at all");
 }
 

@@ -17,8 +17,7 @@ static const struct {
 	const char *version;
 } libraries[] = {
 	{ "openssl", TIDEMARK_OPENSSL_VERSION }, { "libsodium", TIDEMARK_SODIUM_VERSION },
-	{ "jansson", TIDEMARK_JANSSON_VERSION }, { "sqlite", TIDEMARK_SQLITE_VERSION },
-	{ "inih", TIDEMARK_INIH_VERSION },
+	{ "sqlite", TIDEMARK_SQLITE_VERSION }, { "inih", TIDEMARK_INIH_VERSION },
 };
 
 static int

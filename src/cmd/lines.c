@@ -6,7 +6,6 @@
 #include "face/recording.h"
 #include "text/date.h"
 #include "text/json_read.h"
-#include "text/json_span.h"
 #include "text/json_write.h"
 
 #define WORD_SHOWN 64
@@ -23,7 +22,6 @@ line_is_blank(struct str text)
 /* ---- parsing -------------------------------------------------------------------------------------- */
 
 struct parse {
-	struct str    text;
 	struct arena *arena;
 	struct str    why;
 };
@@ -39,17 +37,15 @@ bad(struct parse *parse, struct str why)
 static enum err
 check_members(struct parse *parse, const struct json *object, struct str known, const char *where)
 {
-	const struct json_iter *it;
-
-	for (it = json_first(object); it; it = json_next(object, it)) {
-		struct str name = json_iter_name(it), rest = known, word;
+	for (const struct json *member = json_first(object); member; member = member->next) {
+		struct str rest = known, word;
 		bool       found = false;
 
 		while (!found && str_take_until(&rest, ' ', &word))
-			found = str_eq(word, name);
+			found = str_eq(word, member->name);
 		if (!found)
 			return bad(parse, arena_printf(parse->arena, "unknown member \"%.*s\" in %s",
-			                               STR_ARG(str_first(name, WORD_SHOWN)), where));
+			                               STR_ARG(str_first(member->name, WORD_SHOWN)), where));
 	}
 	return OK;
 }
@@ -108,7 +104,7 @@ parse_user(struct parse *parse, const struct json *root, struct line_op *op)
 	const struct json *tenant = json_member(value, "tenantId");
 
 	TRY(check_members(parse, root, STR("op value"), "a user line"));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	TRY(check_members(parse, value, STR("id userPrincipalName displayName mail tenantId"), "the user's value"));
 	TRY(need_guid(parse, value, "id", &op->user.id));
@@ -171,11 +167,11 @@ parse_put(struct parse *parse, const struct json *root, struct line_op *op)
 	TRY(check_members(parse, root, STR("op feed value contentFile content"), "a put line"));
 	TRY(parse_feed(parse, root, op));
 	TRY(parse_content(parse, root, op));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	if (json_text(id, &text) && (text.len == 0 || text.len > STORE_ID_MAX))
 		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
-	MUST(json_span_member(parse->text, STR("value"), &op->value));
+	op->value = value->raw;
 	op->kind = LINE_PUT;
 	switch (op->collection) {
 	case COLLECTION_CALENDARS:
@@ -213,13 +209,13 @@ client_roles(struct parse *parse, const struct json *roles, struct str *roles_ou
 {
 	struct str joined = STR_EMPTY, role;
 
-	if (!roles || json_kind(roles) != JSON_ARRAY || json_count(roles) > CLIENT_ROLES_MAX / 2)
+	if (json_kind(roles) != JSON_ARRAY || json_count(roles) > CLIENT_ROLES_MAX / 2)
 		return bad(parse, STR("\"roles\" is not an array of names"));
-	for (size_t i = 0; i < json_count(roles); i++) {
-		if (!json_text(json_at(roles, i), &role) || role.len == 0 || str_find(role, ' ') < role.len ||
+	for (const struct json *one = json_first(roles); one; one = one->next) {
+		if (!json_text(one, &role) || role.len == 0 || str_find(role, ' ') < role.len ||
 		    joined.len + role.len >= CLIENT_ROLES_MAX)
 			return bad(parse, STR("\"roles\" is not an array of names"));
-		joined = arena_printf(parse->arena, "%.*s%s%.*s", STR_ARG(joined), i ? " " : "", STR_ARG(role));
+		joined = arena_printf(parse->arena, "%.*s%s%.*s", STR_ARG(joined), joined.len ? " " : "", STR_ARG(role));
 	}
 	*roles_out = joined;
 	return OK;
@@ -247,7 +243,7 @@ parse_client(struct parse *parse, const struct json *root, struct line_op *op)
 	const char        *why;
 
 	TRY(check_members(parse, root, STR("op value"), "a client line"));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	TRY(check_members(parse, value, STR("id displayName roles secretHash certificate createdDateTime tenantId"),
 	                  "the client's value"));
@@ -285,7 +281,7 @@ parse_policy(struct parse *parse, const struct json *root, enum line_kind kind, 
 	bool               global = false;
 
 	TRY(check_members(parse, root, STR("op value"), "a policy line"));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	TRY(check_members(parse, value, STR("app user global tenantId"), "the policy's value"));
 	TRY(need_text(parse, value, "app", &op->app));
@@ -342,7 +338,7 @@ enum err
 line_parse(struct str text, struct arena *arena, struct line_op *op_out, struct str *why_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct parse   parse = { .text = text, .arena = arena, .why = STR("it cannot be understood") };
+	struct parse   parse = { .arena = arena, .why = STR("it cannot be understood") };
 	struct line_op op = { 0 };
 	enum err       err;
 
