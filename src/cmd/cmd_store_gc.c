@@ -45,7 +45,7 @@ step_remote(struct writer *writer, int64_t retention_s, struct gc *gc, struct st
 {
 	AUTO(arena_close) struct arena *call_arena = arena_open(CALL_ARENA_MAX);
 	AUTO(json_drop) struct json *root = NULL;
-	struct control_call  call = { .method = "POST" };
+	struct control_call  call = { .post = true };
 	struct control_reply reply;
 	struct str           why = STR("the serving process does not answer"), next = STR_EMPTY;
 	int64_t              purged = 0, feeds = 0;
