@@ -173,7 +173,7 @@ static int
 read_line(struct cmd_run *run, int argc, char **argv, struct line *line)
 {
 	struct option longs[LONG_MAX];
-	int           value, code;
+	int           value;
 
 	list_options(run->cmd, longs);
 	optind = 0;
@@ -186,9 +186,7 @@ read_line(struct cmd_run *run, int argc, char **argv, struct line *line)
 			return cmd_usage(run, "unknown option -%c", optopt);
 		if (value == '?')
 			return cmd_usage(run, "unknown option %s", argv[optind - 1]);
-		code = take_option(run, line, value);
-		if (code != EXIT_DONE)
-			return code;
+		TRY_CODE(take_option(run, line, value));
 	}
 	run->args = argv + optind;
 	run->arg_count = (unsigned)(argc - optind);
@@ -213,10 +211,9 @@ run_command(struct cmd_run *run, int argc, char **argv)
 {
 	struct line line = { .source = { .env = system_env } };
 	struct str  why;
-	int         code = read_line(run, argc, argv, &line);
+	int         code;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(read_line(run, argc, argv, &line));
 	if (line.help) {
 		help_command(run->out, str_from_c(run->cmd->name));
 		return EXIT_DONE;

@@ -527,10 +527,8 @@ put_guid(struct json_out *json, struct str name, const struct guid *guid)
 void
 line_put_user(struct buf *buf, const struct user *user, const struct guid *tenant)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), STR("user"));
 	json_put_name(&json, STR("value"));
 	json_put_object(&json);
@@ -567,10 +565,8 @@ line_put_item(struct buf *buf, const struct store_feed *feed, const struct item 
 	struct str      name = feed_name(feed, arena);
 	struct str      value = feed->collection == COLLECTION_CALENDARS ? calendar_json(item->body, true, arena)
 	                                                                 : recording_json(item->body);
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), STR("put"));
 	json_put_member(&json, STR("feed"), name);
 	json_put_member_raw(&json, STR("value"), on_one_line(value, arena));
@@ -593,11 +589,9 @@ put_words(struct json_out *json, struct str words)
 void
 line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 	char            created[DATE_TEXT_MAX];
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), STR("client"));
 	json_put_name(&json, STR("value"));
 	json_put_object(&json);
@@ -623,10 +617,8 @@ line_put_client(struct buf *buf, const struct client *client, const struct guid 
 static void
 put_removal(struct buf *buf, struct str op, const struct guid *id)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), op);
 	put_guid(&json, STR("id"), id);
 	json_end_object(&json);
@@ -636,10 +628,8 @@ put_removal(struct buf *buf, struct str op, const struct guid *id)
 void
 line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), removes ? STR("remove-policy") : STR("policy"));
 	json_put_name(&json, STR("value"));
 	json_put_object(&json);
@@ -668,8 +658,7 @@ line_put_with_content(struct buf *buf, const struct line_op *op, const struct co
 	           collection_name(op->collection));
 	buf_put(buf, op->value);
 	buf_put(buf, STR(",\"content\":"));
-	json_out_open(&json, buf);
-	json_put_object(&json);
+	json = json_out_object(buf);
 	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
 	json_put_member(&json, STR("sha256"), str_of(hash, sizeof(hash)));
 	json_put_member_int(&json, STR("size"), (int64_t)content->size);
