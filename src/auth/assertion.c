@@ -60,8 +60,8 @@ header_good(struct str header, const struct rsa_cert *cert, struct arena *arena,
 
 	if (json_read(header, arena, &root, NULL) != OK || json_kind(root) != JSON_OBJECT)
 		return false;
-	for (const struct json_iter *it = json_first(root); it; it = json_next(root, it))
-		if (!header_member_known(json_iter_name(it)))
+	for (const struct json *member = json_first(root); member; member = member->next)
+		if (!header_member_known(member->name))
 			return false;
 	if (json_member(root, "typ") && !is_text(json_member(root, "typ"), STR("JWT")))
 		return false;

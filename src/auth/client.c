@@ -108,8 +108,7 @@ write_client(const struct client *client, struct buf *buf)
 	char            tenant[GUID_TEXT_LEN];
 
 	guid_format(&client->tenant, tenant);
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_member(&out, STR("tenantId"), str_of(tenant, sizeof(tenant)));
 	json_put_member(&out, STR("displayName"), client->name);
 	json_put_member(&out, STR("roles"), client->roles);

@@ -128,8 +128,7 @@ write_user(const struct user *user, struct buf *buf)
 	char            tenant[GUID_TEXT_LEN];
 
 	guid_format(&user->tenant, tenant);
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_member(&out, STR("tenantId"), str_of(tenant, sizeof(tenant)));
 	json_put_member(&out, STR("userPrincipalName"), user->upn);
 	json_put_member(&out, STR("displayName"), user->display_name);

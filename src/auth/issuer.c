@@ -187,8 +187,7 @@ put_claims(const struct issuer *issuer, const struct issuer_grant *grant, struct
 
 	guid_format(&grant->tenant, tid);
 	entropy_fill(issuer->entropy, uti, sizeof(uti));
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_member(&out, STR("aud"), STR("https://graph.microsoft.com"));
 	json_put_member(&out, STR("iss"),
 	                arena_printf(arena, "%.*s:%.*s", STR_ARG(issuer_name(issuer)), (int)sizeof(tid), tid));
@@ -316,8 +315,7 @@ issuer_put_keys(const struct issuer *issuer, struct buf *buf)
 	char            text[B64_MAX(32)];
 
 	sign_key_ec_point(issuer->key, x, y);
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_name(&out, STR("keys"));
 	json_put_array(&out);
 	json_put_object(&out);

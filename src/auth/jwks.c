@@ -57,8 +57,8 @@ is_for_checking(const struct json *key)
 		return true;
 	if (json_kind(ops) != JSON_ARRAY)
 		return false;
-	for (size_t i = 0; i < json_count(ops); i++) {
-		if (!json_text(json_at(ops, i), &op))
+	for (const struct json *one = json_first(ops); one; one = one->next) {
+		if (!json_text(one, &op))
 			return false;
 		checks = checks || str_eq(op, STR("verify"));
 	}
@@ -153,13 +153,11 @@ add_key(struct jwks *jwks, const struct json *key, struct arena *arena)
 static const char *
 read_keys(const struct json *keys, struct jwks *jwks, struct arena *arena)
 {
-	if (!keys || json_kind(keys) != JSON_ARRAY)
+	if (json_kind(keys) != JSON_ARRAY)
 		return "it has no array \"keys\"";
 	if (json_count(keys) > JWKS_KEYS_MAX)
 		return "it has more than 64 keys";
-	for (size_t i = 0; i < json_count(keys); i++) {
-		const struct json *key = json_at(keys, i);
-
+	for (const struct json *key = json_first(keys); key; key = key->next) {
 		if (json_kind(key) != JSON_OBJECT)
 			return "one of its keys is not an object";
 		if (holds_a_secret(key))

@@ -40,8 +40,8 @@ read_header(struct str text, struct arena *arena, struct jwt *jwt)
 	TRY(json_read(text, arena, &root, NULL));
 	if (json_kind(root) != JSON_OBJECT)
 		return ERR_BAD_REQUEST;
-	for (const struct json_iter *it = json_first(root); it; it = json_next(root, it)) {
-		if (!header_member_known(json_iter_name(it)))
+	for (const struct json *member = json_first(root); member; member = member->next) {
+		if (!header_member_known(member->name))
 			return ERR_BAD_REQUEST;
 	}
 	if (!json_text(json_member(root, "alg"), &alg) || !json_text(json_member(root, "kid"), &kid))
@@ -127,18 +127,16 @@ read_guid(const struct json *value, struct guid *guid_out)
 static enum err
 read_audiences(const struct json *value, struct arena *arena, struct jwt_claims *claims)
 {
-	bool       many = value && json_kind(value) == JSON_ARRAY;
-	size_t     count = many ? json_count(value) : 1;
+	bool       many = json_kind(value) == JSON_ARRAY;
 	struct str text;
 
-	claims->audiences = arena_take(arena, count * sizeof(*claims->audiences));
-	for (size_t i = 0; i < count; i++) {
-		if (!json_text(many ? json_at(value, i) : value, &text))
+	claims->audiences = arena_take(arena, (many ? json_count(value) : 1) * sizeof(*claims->audiences));
+	for (const struct json *one = many ? json_first(value) : value; one; one = many ? one->next : NULL) {
+		if (!json_text(one, &text))
 			return ERR_BAD_REQUEST;
-		claims->audiences[i] = arena_copy(arena, text);
+		claims->audiences[claims->audience_count++] = arena_copy(arena, text);
 	}
-	claims->audience_count = count;
-	return OK;
+	return value ? OK : ERR_BAD_REQUEST;
 }
 
 static bool
@@ -161,21 +159,20 @@ read_roles(const struct json *value, struct arena *arena, struct str *grants_out
 	struct str role;
 	char      *text;
 
-	if (!value || json_kind(value) != JSON_ARRAY)
+	if (json_kind(value) != JSON_ARRAY)
 		return ERR_BAD_REQUEST;
-	for (size_t i = 0; i < json_count(value); i++) {
-		if (!json_text(json_at(value, i), &role) || role.len == 0 || !is_printable(role, false))
+	for (const struct json *one = json_first(value); one; one = one->next) {
+		if (!json_text(one, &role) || role.len == 0 || !is_printable(role, false))
 			return ERR_BAD_REQUEST;
 		total += role.len + 1;
 	}
 	text = arena_take_raw(arena, total + 1);
 	total = 0;
-	for (size_t i = 0; i < json_count(value); i++) {
-		MUST(json_text(json_at(value, i), &role));
-		if (i > 0)
+	for (const struct json *one = json_first(value); one; one = one->next) {
+		if (total > 0)
 			text[total++] = ' ';
-		memcpy(text + total, role.at, role.len);
-		total += role.len;
+		memcpy(text + total, one->text.at, one->text.len);
+		total += one->text.len;
 	}
 	*grants_out = str_of(text, total);
 	return OK;

@@ -44,7 +44,7 @@ const char *err_text(enum err err);
 #define AUTO(close) __attribute__((cleanup(close)))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* The only macro in the house that returns. */
+/* With TRY_CODE() of the commands the only macros that return. */
 #define TRY(call)                                                                    \
 	do {                                                                         \
 		enum err try_err_ = (call);                                          \

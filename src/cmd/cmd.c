@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "cmd/help.h"
-#include "text/json_read.h"
 
 #define RUN_ARENA_MAX   ((size_t)16 << 20)
 #define LONG_MAX        (CONF_COUNT + 24)
@@ -172,7 +171,7 @@ static int
 read_line(struct cmd_run *run, int argc, char **argv, struct line *line)
 {
 	struct option longs[LONG_MAX];
-	int           value, code;
+	int           value;
 
 	list_options(run->cmd, longs);
 	optind = 0;
@@ -185,9 +184,7 @@ read_line(struct cmd_run *run, int argc, char **argv, struct line *line)
 			return cmd_usage(run, "unknown option -%c", optopt);
 		if (value == '?')
 			return cmd_usage(run, "unknown option %s", argv[optind - 1]);
-		code = take_option(run, line, value);
-		if (code != EXIT_DONE)
-			return code;
+		TRY_CODE(take_option(run, line, value));
 	}
 	run->args = argv + optind;
 	run->arg_count = (unsigned)(argc - optind);
@@ -212,10 +209,9 @@ run_command(struct cmd_run *run, int argc, char **argv)
 {
 	struct line line = { .source = { .env = system_env } };
 	struct str  why;
-	int         code = read_line(run, argc, argv, &line);
+	int         code;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(read_line(run, argc, argv, &line));
 	if (line.help) {
 		help_command(run->out, str_from_c(run->cmd->name));
 		return EXIT_DONE;
@@ -299,7 +295,6 @@ cmd_main(int argc, char **argv)
 
 	/* A closed pipe is no reason to vanish: what is under way is brought to its end first. */
 	signal(SIGPIPE, SIG_IGN);
-	json_read_init();
 	out_open(&out, STDOUT_FILENO);
 	code = dispatch(argc, argv, arena, &out);
 	if (!out_flush(&out) && code == EXIT_DONE)

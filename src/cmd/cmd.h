@@ -48,6 +48,14 @@ struct cmd {
 
 #define CMD_GIVEN_MAX 64
 
+/* As TRY(), of what returns an exit code. */
+#define TRY_CODE(call)                                                               \
+	do {                                                                         \
+		int try_code_ = (call);                                              \
+		if (try_code_ != EXIT_DONE)                                          \
+			return try_code_;                                            \
+	} while (0)
+
 struct cmd_given {
 	const struct cmd_option *option;
 	const char              *value;          /* NULL for a switch */

@@ -96,10 +96,8 @@ put_all_names(struct json_out *json, struct str body)
 static void
 put_change(struct out *out, const struct replica_change *change)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(out_buf(out));
 
-	json_out_open(&json, out_buf(out));
-	json_put_object(&json);
 	json_put_member_int(&json, STR("n"), (int64_t)change->n);
 	json_put_member(&json, STR("change"), str_from_c(kinds[change->kind]));
 	json_put_member(&json, STR("scope"), change->scope);
@@ -164,9 +162,7 @@ print_all(struct printing *printing)
 	int                   code;
 
 	while ((err = replica_next_change(printing->replica, printing->sid, printing->n, &change)) == OK) {
-		code = tell_lost(printing);
-		if (code != EXIT_DONE)
-			return code;
+		TRY_CODE(tell_lost(printing));
 		printing->n = change.n;
 		if (printing->heeds_marks) {
 			err = find_mark(printing, change.scope);
@@ -256,13 +252,9 @@ changes_round(struct following *following, struct printing *printing)
 	printed = print_round(following, printing);
 	if (printed != EXIT_DONE && following_may_go_on(code))
 		return printed;
-	if (code == EXIT_DONE)
-		code = following_trim(following);
-	if (code != EXIT_DONE)
-		return code;
-	code = following_content(following);
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(code);
+	TRY_CODE(following_trim(following));
+	TRY_CODE(following_content(following));
 	verdict = following_verdict(following);
 	if (verdict == EXIT_UNCHANGED && printing->count > before)
 		return EXIT_DONE;
@@ -270,24 +262,24 @@ changes_round(struct following *following, struct printing *printing)
 }
 
 static int
-changes_of_url(struct following *following, struct printing *printing)
+changes_of_url(struct printing *printing)
 {
-	int code;
+	AUTO(following_close) struct following following;
+	int                                    code = following_open(printing->run, &following, NULL);
 
-	printing->replica = following->replica;
-	printing->sid = follow_sid(following->follow);
+	TRY_CODE(code);
+	printing->replica = following.replica;
+	printing->sid = follow_sid(following.follow);
 	printing->told_too = true;
-	following->trims_later = true;
-	code = ack(printing);
-	if (code == EXIT_DONE)
-		code = begin(printing);
-	if (code == EXIT_DONE)
-		code = changes_round(following, printing);
-	while ((cmd_has(following->run, "follow") || cmd_has(following->run, "watch")) &&
+	following.trims_later = true;
+	TRY_CODE(ack(printing));
+	TRY_CODE(begin(printing));
+	code = changes_round(&following, printing);
+	while ((cmd_has(printing->run, "follow") || cmd_has(printing->run, "watch")) &&
 	       (following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED)) {
-		code = following_rest(following);
+		code = following_rest(&following);
 		if (code == EXIT_DONE)
-			code = changes_round(following, printing);
+			code = changes_round(&following, printing);
 	}
 	return code;
 }
@@ -308,24 +300,6 @@ follow_store(struct printing *printing)
 	if (code == EXIT_DONE)
 		code = stops_code(&stops);
 	stops_close(&stops);
-	return code;
-}
-
-static int
-changes_of_store(struct printing *printing)
-{
-	int code = following_find_scope(printing->run, printing->replica, &printing->sid);
-
-	if (code == EXIT_DONE)
-		code = ack(printing);
-	if (code == EXIT_DONE)
-		code = begin(printing);
-	if (code == EXIT_DONE)
-		code = print_all(printing);
-	if (code == EXIT_DONE && cmd_has(printing->run, "follow"))
-		return follow_store(printing);
-	if (code == EXIT_DONE && cmd_has(printing->run, "exit-code") && printing->count == 0)
-		return EXIT_UNCHANGED;
 	return code;
 }
 
@@ -350,27 +324,29 @@ refuse_without_url(struct cmd_run *run)
 }
 
 static int
+changes_of_store(struct printing *printing)
+{
+	AUTO(replica_close) struct replica *replica = NULL;
+
+	TRY_CODE(refuse_without_url(printing->run));
+	TRY_CODE(cmd_has(printing->run, "ack") ? following_own(printing->run, &replica) : following_look(printing->run, &replica));
+	printing->replica = replica;
+	TRY_CODE(following_find_scope(printing->run, printing->replica, &printing->sid));
+	TRY_CODE(ack(printing));
+	TRY_CODE(begin(printing));
+	TRY_CODE(print_all(printing));
+	if (cmd_has(printing->run, "follow"))
+		return follow_store(printing);
+	return cmd_has(printing->run, "exit-code") && printing->count == 0 ? EXIT_UNCHANGED : EXIT_DONE;
+}
+
+static int
 run_changes(struct cmd_run *run)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(MARK_ARENA_MAX);
 	struct printing                 printing = { .run = run, .arena = arena };
-	struct following                following;
-	int                             code;
 
-	if (run->arg_count == 0) {
-		code = refuse_without_url(run);
-		if (code == EXIT_DONE)
-			code = cmd_has(run, "ack") ? following_own(run, &printing.replica) : following_look(run, &printing.replica);
-		if (code == EXIT_DONE)
-			code = changes_of_store(&printing);
-		replica_close(&printing.replica);
-		return code;
-	}
-	code = following_open(run, &following, NULL);
-	if (code == EXIT_DONE)
-		code = changes_of_url(&following, &printing);
-	following_close(&following);
-	return code;
+	return run->arg_count == 0 ? changes_of_store(&printing) : changes_of_url(&printing);
 }
 
 const struct cmd cmd_changes = {

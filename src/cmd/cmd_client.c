@@ -263,16 +263,14 @@ put_new_client(struct cmd_run *run, const struct client *client, struct str secr
 		out_printf(run->out, "tenant id      %.*s\n", GUID_TEXT_LEN, tenant);
 		return;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("clientId"), str_of(id, sizeof(id)));
 	if (secret.len > 0)
 		json_put_member(&json, STR("clientSecret"), secret);
 	if (thumbprint.len > 0)
 		json_put_member(&json, STR("certificateThumbprint"), thumbprint);
 	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static int
@@ -369,8 +367,7 @@ put_listed(struct cmd_run *run, const struct client *client, struct arena *arena
 		out_printf(run->out, "  %.*s\n", STR_ARG(client->roles));
 		return;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
 	json_put_member(&json, STR("displayName"), client->name);
 	json_put_member(&json, STR("roles"), client->roles);
@@ -382,8 +379,7 @@ put_listed(struct cmd_run *run, const struct client *client, struct arena *arena
 		json_put_member(&json, STR("certificateThumbprint"), thumbprint);
 		json_put_member(&json, STR("certificateEndDateTime"), str_from_c(end));
 	}
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static int

@@ -27,10 +27,8 @@ static const struct cmd_example examples[] = {
 static void
 put_json(struct cmd_run *run)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(out_buf(run->out));
 
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
 	json_put_member(&json, STR("file"), run->conf.file);
 	json_put_name(&json, STR("settings"));
 	json_put_array(&json);
@@ -68,8 +66,7 @@ put_json(struct cmd_run *run)
 	json_put_member_bool(&json, STR("delegated"), run->conf.recordings_delegated);
 	json_put_member_bool(&json, STR("policy-organizer-wide"), run->conf.policy_organizer_wide);
 	json_end_object(&json);
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static void

@@ -63,14 +63,12 @@ put_check(struct doctor *doctor, const char *check, const char *verdict, const c
 		out_printf(out, "%-5s %-8s %s\n", verdict, check, text);
 		return;
 	}
-	json_out_open(&json, out_buf(out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(out));
 	json_put_member(&json, STR("check"), str_from_c(check));
 	json_put_member_bool(&json, STR("good"), strcmp(verdict, "fault") != 0);
 	json_put_member_bool(&json, STR("warning"), strcmp(verdict, "warn") == 0);
 	json_put_member(&json, STR("text"), str_from_c(text));
-	json_end_object(&json);
-	out_put(out, STR("\n"));
+	out_end_object(out, &json);
 }
 
 static void PRINTF_LIKE(4, 5)
@@ -144,10 +142,9 @@ rights_of(struct doctor *doctor, const struct json *claims)
 	const struct json *roles = json_member(claims, "roles");
 	struct str         all = claim(claims, "scp"), role;
 
-	for (size_t i = 0; all.len < RIGHTS_SHOWN && i < json_count(roles); i++)
-		if (json_text(json_at(roles, i), &role))
-			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "",
-				STR_ARG(role));
+	for (const struct json *one = json_first(roles); one && all.len < RIGHTS_SHOWN; one = one->next)
+		if (json_text(one, &role))
+			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "", STR_ARG(role));
 	return all.len ? all : STR("no permission at all");
 }
 
@@ -280,16 +277,13 @@ check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
 	struct credential *credential;
 	struct str         token = STR_EMPTY;
 	const char        *fault;
-	int                code;
 
 	if (!follow_url_is_good(url, &fault)) {
 		tell(doctor, "url", false, "it %s", fault);
 		return EXIT_DONE;
 	}
 	tell(doctor, "url", true, "it can be followed");
-	code = credential_open(doctor->run, &doctor->stops, &credential);
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(credential_open(doctor->run, &doctor->stops, &credential));
 	if (credential)
 		token = get_token(doctor, credential);
 	else
@@ -330,8 +324,7 @@ run_doctor(struct cmd_run *run)
 	if (code == EXIT_DONE && stops_came(&doctor.stops))
 		code = stops_code(&doctor.stops);
 	stops_close(&doctor.stops);
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(code);
 	return doctor.faults > 0 ? EXIT_DIFFERENT : EXIT_DONE;
 }
 

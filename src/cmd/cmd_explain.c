@@ -120,10 +120,8 @@ static int
 read_request(struct cmd_run *run, struct http_req *req)
 {
 	struct http_field *field = arena_take(run->arena, sizeof(*field));
-	int                code = read_token(run, &field->value);
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(read_token(run, &field->value));
 	field->name = STR("Authorization");
 	*req = (struct http_req){ .fields = field, .field_count = 1, .arena = run->arena, .tls = true };
 	req->method_text = str_from_c(run->args[0]);
@@ -169,20 +167,16 @@ open_parts(struct cmd_run *run, struct parts *parts)
 		                   .recordings_delegated = run->conf.recordings_delegated,
 		                   .policy_organizer_wide = run->conf.policy_organizer_wide };
 	struct guid       own;
-	int               code = open_for_reading(run, &parts->store);
 	enum err          err;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(open_for_reading(run, &parts->store));
 	parts->log = (struct log){ STDERR_FILENO, LOG_WARN, run->clock, NULL };
 	err = directory_tenant(parts->store, run->arena, &own);
 	if (err == OK && str_eq(conf_get(&run->conf, CONF_ISSUER), STR("on")))
 		err = issuer_open(parts->store, run->clock, run->entropy, &parts->issuer);
 	if (err != OK)
 		return tell_part(err);
-	code = outside_conf_read(&run->conf, &own, &parts->log, run->arena, &parts->outside);
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(outside_conf_read(&run->conf, &own, &parts->log, run->arena, &parts->outside));
 	auth.store = parts->store;
 	auth.issuer = parts->issuer;
 	auth.outside = parts->outside.rows;
@@ -205,8 +199,7 @@ explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
 	bool              allowed;
 
 	if (explaining.as_json) {
-		json_out_open(&explaining.json, out_buf(run->out));
-		json_put_object(&explaining.json);
+		explaining.json = json_out_object(out_buf(run->out));
 		json_put_name(&explaining.json, STR("checks"));
 		json_put_array(&explaining.json);
 	}
@@ -214,8 +207,7 @@ explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
 	if (explaining.as_json) {
 		json_end_array(&explaining.json);
 		json_put_member_bool(&explaining.json, STR("allowed"), allowed);
-		json_end_object(&explaining.json);
-		out_put(run->out, STR("\n"));
+		out_end_object(run->out, &explaining.json);
 	}
 	return allowed ? EXIT_DONE : EXIT_REFUSED;
 }
@@ -223,16 +215,12 @@ explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
 static int
 run_explain(struct cmd_run *run)
 {
-	struct parts    parts = { 0 };
-	struct http_req req;
-	int             code = read_request(run, &req);
+	AUTO(close_parts) struct parts parts = { 0 };
+	struct http_req                req;
 
-	if (code == EXIT_DONE)
-		code = open_parts(run, &parts);
-	if (code == EXIT_DONE)
-		code = explain(run, &parts, &req);
-	close_parts(&parts);
-	return code;
+	TRY_CODE(read_request(run, &req));
+	TRY_CODE(open_parts(run, &parts));
+	return explain(run, &parts, &req);
 }
 
 const struct cmd cmd_explain_access = {

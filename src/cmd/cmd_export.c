@@ -224,9 +224,7 @@ run_export(struct cmd_run *run)
 
 	if (names_a_scope(feed))
 		return export_scope(run, feed);
-	code = open_for_reading(run, &export.store);
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(open_for_reading(run, &export.store));
 	progress_open(&export.progress, run->clock);
 	code = export_all(&export);
 	progress_close(&export.progress);

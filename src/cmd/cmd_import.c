@@ -162,16 +162,13 @@ check_file(struct import *import)
 {
 	struct str text;
 	bool       too_long, good;
-	int        code;
 
 	while (line_reader_next(&import->reader, &text, &too_long)) {
 		import->lines++;
 		show(import, "checking");
 		if (line_is_blank(text) && !too_long)
 			continue;
-		code = check_one(import, text, too_long, &good);
-		if (code != EXIT_DONE)
-			return code;
+		TRY_CODE(check_one(import, text, too_long, &good));
 		if (!good && fwrite(&import->reader.line, sizeof(import->reader.line), 1, import->bad_list) != 1)
 			return say_failed(EXIT_OTHER, "a temporary file cannot be written: %s", strerrordesc_np(errno));
 	}
@@ -321,16 +318,14 @@ finish(struct import *import)
 	struct json_out     json;
 
 	if (cmd_has(import->run, "json")) {
-		json_out_open(&json, out_buf(import->run->out));
-		json_put_object(&json);
+		json = json_out_object(out_buf(import->run->out));
 		json_put_member_int(&json, STR("lines"), (int64_t)import->lines);
 		json_put_member_int(&json, STR("users"), (int64_t)counts->users);
 		json_put_member_int(&json, STR("stored"), (int64_t)counts->stored);
 		json_put_member_int(&json, STR("removed"), (int64_t)counts->removed);
 		json_put_member_int(&json, STR("absent"), (int64_t)counts->absent);
 		json_put_member_int(&json, STR("bad"), (int64_t)import->bad);
-		json_end_object(&json);
-		out_put(import->run->out, STR("\n"));
+		out_end_object(import->run->out, &json);
 	}
 	if (import->progress.on)
 		say_plain("%llu lines: %llu users, %llu items stored, %llu removed", (unsigned long long)import->lines,
@@ -347,10 +342,10 @@ static int
 run_both_ways(struct import *import)
 {
 	bool twice = line_reader_rewind(&import->reader);
-	int  code = twice ? check_file(import) : EXIT_DONE;
+	int  code;
 
-	if (code != EXIT_DONE)
-		return code;
+	if (twice)
+		TRY_CODE(check_file(import));
 	if (twice && !line_reader_rewind(&import->reader))
 		return say_failed(EXIT_OTHER, "%s: cannot be read a second time: %s", import->name,
 				  strerrordesc_np(errno));

@@ -185,8 +185,7 @@ put_one(struct cmd_run *run, const struct policy *policy, struct str app)
 		out_printf(run->out, "%-36.*s  %.*s\n", STR_ARG(app), global ? 6 : GUID_TEXT_LEN, global ? "global" : user);
 		return;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("app"), app);
 	json_put_name(&json, STR("user"));
 	if (global)
@@ -194,8 +193,7 @@ put_one(struct cmd_run *run, const struct policy *policy, struct str app)
 	else
 		json_put_text(&json, str_of(user, sizeof(user)));
 	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static int

@@ -52,13 +52,11 @@ tell(struct cmd_run *run, const struct follow_retried *retried, uint64_t forgott
 		    (unsigned long long)retried->left, (unsigned long long)forgotten);
 		return;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member_int(&json, STR("mended"), (int64_t)retried->mended);
 	json_put_member_int(&json, STR("left"), (int64_t)retried->left);
 	json_put_member_int(&json, STR("forgotten"), (int64_t)forgotten);
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static int
@@ -68,10 +66,8 @@ retry(struct cmd_run *run, struct replica *replica)
 	uint64_t              forgotten = 0;
 	int64_t               sid;
 	enum err              err;
-	int                   code = following_find_scope(run, replica, &sid);
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(following_find_scope(run, replica, &sid));
 	err = cmd_has(run, "forget") ? forget(replica, sid, &forgotten) : follow_retry(replica, sid, run->clock, &retried);
 	if (err != OK)
 		return following_failed(run, replica, err);
@@ -82,13 +78,10 @@ retry(struct cmd_run *run, struct replica *replica)
 static int
 run_retry(struct cmd_run *run)
 {
-	struct replica *replica = NULL;
-	int             code = following_own(run, &replica);
+	AUTO(replica_close) struct replica *replica = NULL;
 
-	if (code == EXIT_DONE)
-		code = retry(run, replica);
-	replica_close(&replica);
-	return code;
+	TRY_CODE(following_own(run, &replica));
+	return retry(run, replica);
 }
 
 const struct cmd cmd_retry = {

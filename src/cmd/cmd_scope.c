@@ -43,16 +43,12 @@ forget_all(struct cmd_run *run, struct replica *replica, const struct replica_sc
 static int
 run_forget(struct cmd_run *run)
 {
-	struct replica      *replica = NULL;
-	struct replica_scope scope;
-	int                  code = following_own(run, &replica);
+	AUTO(replica_close) struct replica *replica = NULL;
+	struct replica_scope                scope;
 
-	if (code == EXIT_DONE)
-		code = find(run, replica, &scope);
-	if (code == EXIT_DONE)
-		code = forget_all(run, replica, &scope);
-	replica_close(&replica);
-	return code;
+	TRY_CODE(following_own(run, &replica));
+	TRY_CODE(find(run, replica, &scope));
+	return forget_all(run, replica, &scope);
 }
 
 static const char *const forget_about[] = {
@@ -107,20 +103,15 @@ rename_to(struct cmd_run *run, struct replica *replica, const struct replica_sco
 static int
 run_rename(struct cmd_run *run)
 {
-	struct replica      *replica = NULL;
-	struct replica_scope scope;
-	struct str           name = str_from_c(run->args[1]);
-	int                  code;
+	AUTO(replica_close) struct replica *replica = NULL;
+	struct replica_scope                scope;
+	struct str                          name = str_from_c(run->args[1]);
 
 	if (!follow_name_is_good(name))
 		return cmd_usage(run, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
-	code = following_own(run, &replica);
-	if (code == EXIT_DONE)
-		code = find(run, replica, &scope);
-	if (code == EXIT_DONE)
-		code = rename_to(run, replica, &scope, name);
-	replica_close(&replica);
-	return code;
+	TRY_CODE(following_own(run, &replica));
+	TRY_CODE(find(run, replica, &scope));
+	return rename_to(run, replica, &scope, name);
 }
 
 static const char *const rename_about[] = {

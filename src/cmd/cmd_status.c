@@ -187,8 +187,7 @@ put_json(struct walk *walk)
 	uint64_t head;
 
 	TRY(replica_head(walk->replica, &head));
-	json_out_open(&walk->json, out_buf(walk->run->out));
-	json_put_object(&walk->json);
+	walk->json = json_out_object(out_buf(walk->run->out));
 	json_put_member_int(&walk->json, STR("head"), (int64_t)head);
 	json_put_name(&walk->json, STR("scopes"));
 	json_put_array(&walk->json);
@@ -198,8 +197,7 @@ put_json(struct walk *walk)
 	json_put_array(&walk->json);
 	TRY(put_letters(walk));
 	json_end_array(&walk->json);
-	json_end_object(&walk->json);
-	out_put(walk->run->out, STR("\n"));
+	out_end_object(walk->run->out, &walk->json);
 	return OK;
 }
 
@@ -214,20 +212,16 @@ put_text(struct walk *walk)
 static int
 run_status(struct cmd_run *run)
 {
-	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
-	struct walk                     walk = { .run = run, .arena = arena, .as_json = cmd_has(run, "json") };
-	enum err                        err;
-	int                             code = following_look(run, &walk.replica);
+	AUTO(arena_close) struct arena     *arena = arena_open(ARENA_MAX);
+	AUTO(replica_close) struct replica *replica = NULL;
+	struct walk                         walk = { .run = run, .arena = arena, .as_json = cmd_has(run, "json") };
+	enum err                            err;
 
-	if (code != EXIT_DONE)
-		return code;
-	code = following_find_scope(run, walk.replica, &walk.sid);
-	if (code == EXIT_DONE) {
-		err = walk.as_json ? put_json(&walk) : put_text(&walk);
-		code = err == OK ? EXIT_DONE : following_failed(run, walk.replica, err);
-	}
-	replica_close(&walk.replica);
-	return code;
+	TRY_CODE(following_look(run, &replica));
+	TRY_CODE(following_find_scope(run, replica, &walk.sid));
+	walk.replica = replica;
+	err = walk.as_json ? put_json(&walk) : put_text(&walk);
+	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
 }
 
 const struct cmd cmd_status = {

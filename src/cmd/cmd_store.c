@@ -122,16 +122,12 @@ run_store_check(struct cmd_run *run)
 	AUTO(content_close) struct content *content = NULL;
 	struct content_swept swept = { 0 };
 	struct faults faults = { .run = run, .as_json = cmd_has(run, "json") };
-	int           code = open_for_reading(run, &store);
 	enum err      err;
 
-	if (code == EXIT_DONE)
-		code = content_dir_open(run, false, &content);
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(open_for_reading(run, &store));
+	TRY_CODE(content_dir_open(run, false, &content));
 	if (faults.as_json) {
-		json_out_open(&faults.json, out_buf(run->out));
-		json_put_object(&faults.json);
+		faults.json = json_out_object(out_buf(run->out));
 		json_put_name(&faults.json, STR("faults"));
 		json_put_array(&faults.json);
 	}
@@ -144,8 +140,7 @@ run_store_check(struct cmd_run *run)
 		json_end_array(&faults.json);
 		json_put_member_bool(&faults.json, STR("ok"), err == OK && faults.count == 0);
 		json_put_member_int(&faults.json, STR("orphans"), (int64_t)swept.orphans);
-		json_end_object(&faults.json);
-		out_put(run->out, STR("\n"));
+		out_end_object(run->out, &faults.json);
 	}
 	if (swept.orphans > 0)
 		say_plain("%llu files of recordings that nobody refers to, %llu bytes; `tidemark store gc` removes them",
@@ -199,14 +194,12 @@ put_info(struct cmd_run *run, const struct store_info *info)
 			out_printf(run->out, "%-12s  %llu\n", rows[i].name, (unsigned long long)rows[i].value);
 		return;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("engine"), info->engine);
 	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		json_put_member_int(&json, str_from_c(rows[i].name), (int64_t)rows[i].value);
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static int
@@ -214,11 +207,9 @@ run_store_info(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
 	struct store_info info;
-	int               code = open_for_reading(run, &store);
 	enum err          err;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(open_for_reading(run, &store));
 	err = store_get_info(store, &info);
 	if (err != OK)
 		return say_failed(exit_code_of(err), "the store cannot be read: %.*s",
@@ -255,11 +246,9 @@ run_store_backup(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
 	char     why[512] = "";
-	int      code = open_for_reading(run, &store);
 	enum err err;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(open_for_reading(run, &store));
 	err = store_backup(store, run->args[0], why);
 	if (err == OK)
 		return EXIT_DONE;

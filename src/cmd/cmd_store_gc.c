@@ -45,7 +45,7 @@ step_remote(struct writer *writer, int64_t retention_s, struct gc *gc, struct st
 {
 	AUTO(arena_close) struct arena *call_arena = arena_open(CALL_ARENA_MAX);
 	AUTO(json_drop) struct json *root = NULL;
-	struct control_call  call = { .method = "POST" };
+	struct control_call  call = { .post = true };
 	struct control_reply reply;
 	struct str           why = STR("the serving process does not answer"), next = STR_EMPTY;
 	int64_t              purged = 0, feeds = 0;
@@ -113,11 +113,9 @@ sweep(struct cmd_run *run, const struct writer *writer, bool dry_run, struct con
 	AUTO(content_close) struct content *content = NULL;
 	struct content_refs  refs = { 0 };
 	struct content_sweep job = { .keep = dry_run, .needed = content_refs_has, .ctx = &refs };
-	int                  code = content_dir_open(run, false, &content);
 	enum err             err;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(content_dir_open(run, false, &content));
 	job.now_s = clock_wall_s(run->clock);
 	job.older_than_s = writer->remote ? YOUNG_S : 0;
 	err = content_refs_open(writer->store, NULL, NULL, &refs);
@@ -142,37 +140,29 @@ put_figures(struct cmd_run *run, const struct gc *gc, const struct content_swept
 			           (unsigned long long)swept->orphan_bytes, gc->dry_run ? "would be removed" : "removed");
 		return;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member_int(&json, STR("feeds"), (int64_t)gc->feeds);
 	json_put_member_int(&json, STR("purged"), (int64_t)gc->purged);
 	json_put_member_int(&json, STR("orphans"), (int64_t)swept->orphans);
 	json_put_member_int(&json, STR("orphanBytes"), (int64_t)swept->orphan_bytes);
 	json_put_member_bool(&json, STR("dryRun"), gc->dry_run);
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static int
 run_store_gc(struct cmd_run *run)
 {
-	struct content_swept swept = { 0 };
-	struct writer writer;
-	struct gc     gc = { .clock = run->clock, .dry_run = cmd_has(run, "dry-run") };
-	int           code;
+	AUTO(writer_close) struct writer writer = { .sock = { NULL, -1 } };
+	struct content_swept             swept = { 0 };
+	struct gc                        gc = { .clock = run->clock, .dry_run = cmd_has(run, "dry-run") };
 
 	/* Counting needs no writer, so it never waits for one. */
-	writer = (struct writer){ .sock = { NULL, -1 } };
-	code = gc.dry_run ? open_for_reading(run, &writer.store) : writer_open(run, false, &writer);
+	TRY_CODE(gc.dry_run ? open_for_reading(run, &writer.store) : writer_open(run, false, &writer));
 	gc.store = writer.store;
-	if (code == EXIT_DONE)
-		code = collect(run, &writer, &gc);
-	if (code == EXIT_DONE)
-		code = sweep(run, &writer, gc.dry_run, &swept);
-	writer_close(&writer);
-	if (code == EXIT_DONE)
-		put_figures(run, &gc, &swept);
-	return code;
+	TRY_CODE(collect(run, &writer, &gc));
+	TRY_CODE(sweep(run, &writer, gc.dry_run, &swept));
+	put_figures(run, &gc, &swept);
+	return EXIT_DONE;
 }
 
 const struct cmd cmd_store_gc = {

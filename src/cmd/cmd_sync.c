@@ -39,11 +39,9 @@ static void
 put_json(struct following *following, int code)
 {
 	const struct replica_tally *tally = &following->last.tally;
-	struct json_out             json;
+	struct json_out             json = json_out_object(out_buf(following->run->out));
 	bool                        done = code == EXIT_DONE || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED;
 
-	json_out_open(&json, out_buf(following->run->out));
-	json_put_object(&json);
 	json_put_member(&json, STR("event"), STR("result"));
 	json_put_member_bool(&json, STR("caughtUp"), done);
 	json_put_member_int(&json, STR("exitCode"), code);
@@ -55,8 +53,7 @@ put_json(struct following *following, int code)
 	json_put_member_int(&json, STR("deadLetters"), (int64_t)tally->letters);
 	json_put_member_int(&json, STR("throttledMs"), (int64_t)following->throttled_ms);
 	json_put_member(&json, STR("message"), str_from_c(done ? "" : following->last.why));
-	json_end_object(&json);
-	out_put(following->run->out, STR("\n"));
+	out_end_object(following->run->out, &json);
 	(void)out_flush(following->run->out);
 }
 
@@ -110,13 +107,10 @@ sync_all(struct following *following)
 static int
 run_sync(struct cmd_run *run)
 {
-	struct following following;
-	int              code = following_open(run, &following, NULL);
+	AUTO(following_close) struct following following;
 
-	if (code == EXIT_DONE)
-		code = sync_all(&following);
-	following_close(&following);
-	return code;
+	TRY_CODE(following_open(run, &following, NULL));
+	return sync_all(&following);
 }
 
 const struct cmd cmd_sync = {

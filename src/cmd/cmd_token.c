@@ -142,14 +142,12 @@ put_token(struct cmd_run *run, const struct issuer_grant *grant, struct str jwt)
 		out_put(run->out, STR("\n"));
 		return;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("access_token"), jwt);
 	json_put_member(&json, STR("token_type"), STR("Bearer"));
 	json_put_member_int(&json, STR("expires_in"), grant->life_s);
 	json_put_member(&json, STR("scope"), grant->grants);
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 }
 
 static int
@@ -179,15 +177,11 @@ run_token(struct cmd_run *run)
 	AUTO(store_close) struct store *store = NULL;
 	struct issuer_grant grant;
 	bool                has_tenant = false;
-	int                 code = read_options(run, &grant, &has_tenant);
 
-	if (code == EXIT_DONE)
-		code = open_for_reading(run, &store);
-	if (code == EXIT_DONE)
-		code = find_subject(run, store, has_tenant, &grant);
-	if (code == EXIT_DONE)
-		code = mint(run, store, &grant);
-	return code;
+	TRY_CODE(read_options(run, &grant, &has_tenant));
+	TRY_CODE(open_for_reading(run, &store));
+	TRY_CODE(find_subject(run, store, has_tenant, &grant));
+	return mint(run, store, &grant);
 }
 
 const struct cmd cmd_token = {

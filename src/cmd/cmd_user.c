@@ -113,18 +113,15 @@ put_guid(struct json_out *json, struct str name, const struct guid *guid)
 static void
 put_user_json(struct out *out, const struct user *user, bool with_tenant)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(out_buf(out));
 
-	json_out_open(&json, out_buf(out));
-	json_put_object(&json);
 	put_guid(&json, STR("id"), &user->id);
 	json_put_member(&json, STR("userPrincipalName"), user->upn);
 	json_put_member(&json, STR("displayName"), user->display_name);
 	json_put_member(&json, STR("mail"), user->mail);
 	if (with_tenant)
 		put_guid(&json, STR("tenantId"), &user->tenant);
-	json_end_object(&json);
-	out_put(out, STR("\n"));
+	out_end_object(out, &json);
 }
 
 static int

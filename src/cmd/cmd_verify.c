@@ -61,13 +61,11 @@ tell(struct comparing *comparing, const char *what, struct str id, struct str fi
 		out_turn(out);
 		return;
 	}
-	json_out_open(&json, out_buf(out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(out));
 	json_put_member(&json, STR("difference"), str_from_c(what));
 	json_put_member(&json, STR("id"), id);
 	json_put_member_raw(&json, STR("fields"), fields.len ? fields : STR("[]"));
-	json_end_object(&json);
-	out_put(out, STR("\n"));
+	out_end_object(out, &json);
 	out_turn(out);
 }
 
@@ -160,15 +158,11 @@ find_here(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
 static int
 follow_copy(struct cmd_run *run, const struct verify_copy *copy, struct replica *replica, int64_t sid)
 {
-	struct following following;
-	int              code = following_open(run, &following, copy->path);
+	AUTO(following_close) struct following following;
 
-	if (code == EXIT_DONE)
-		code = following_round(&following);
-	if (code == EXIT_DONE)
-		code = compare(&following, replica, sid);
-	following_close(&following);
-	return code;
+	TRY_CODE(following_open(run, &following, copy->path));
+	TRY_CODE(following_round(&following));
+	return compare(&following, replica, sid);
 }
 
 static int
@@ -177,10 +171,9 @@ verify(struct cmd_run *run, struct replica *replica)
 	struct verify_copy copy;
 	const char        *path;
 	int64_t            sid = 0;
-	int                code = find_here(run, replica, &sid);
+	int                code;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(find_here(run, replica, &sid));
 	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
 		return cmd_usage(run, "--store: a file is needed");
 	code = verify_copy_open(run, path, &copy);
@@ -193,13 +186,10 @@ verify(struct cmd_run *run, struct replica *replica)
 static int
 run_verify(struct cmd_run *run)
 {
-	struct replica *replica = NULL;
-	int             code = following_look(run, &replica);
+	AUTO(replica_close) struct replica *replica = NULL;
 
-	if (code == EXIT_DONE)
-		code = verify(run, replica);
-	replica_close(&replica);
-	return code;
+	TRY_CODE(following_look(run, &replica));
+	return verify(run, replica);
 }
 
 const struct cmd cmd_verify = {

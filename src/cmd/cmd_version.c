@@ -17,8 +17,7 @@ static const struct {
 	const char *version;
 } libraries[] = {
 	{ "openssl", TIDEMARK_OPENSSL_VERSION }, { "libsodium", TIDEMARK_SODIUM_VERSION },
-	{ "jansson", TIDEMARK_JANSSON_VERSION }, { "sqlite", TIDEMARK_SQLITE_VERSION },
-	{ "inih", TIDEMARK_INIH_VERSION },
+	{ "sqlite", TIDEMARK_SQLITE_VERSION }, { "inih", TIDEMARK_INIH_VERSION },
 };
 
 static int
@@ -30,16 +29,14 @@ run_version(struct cmd_run *run)
 		out_put(run->out, STR("tidemark " TIDEMARK_VERSION "\n"));
 		return EXIT_DONE;
 	}
-	json_out_open(&json, out_buf(run->out));
-	json_put_object(&json);
+	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("version"), STR(TIDEMARK_VERSION));
 	json_put_name(&json, STR("libraries"));
 	json_put_object(&json);
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
 		json_put_member(&json, str_from_c(libraries[i].name), str_from_c(libraries[i].version));
 	json_end_object(&json);
-	json_end_object(&json);
-	out_put(run->out, STR("\n"));
+	out_end_object(run->out, &json);
 	return EXIT_DONE;
 }
 

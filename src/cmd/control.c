@@ -18,8 +18,7 @@ answer_error(struct http_resp *resp, unsigned status, const char *code, const ch
 	http_resp_clear(resp);
 	http_resp_status(resp, status);
 	http_resp_field(resp, "Content-Type", STR("application/json"));
-	json_out_open(&json, http_resp_body(resp));
-	json_put_object(&json);
+	json = json_out_object(http_resp_body(resp));
 	json_put_name(&json, STR("error"));
 	json_put_object(&json);
 	json_put_member(&json, STR("code"), str_from_c(code));
@@ -73,8 +72,7 @@ begin_json(struct http_resp *resp)
 	struct json_out json;
 
 	http_resp_field(resp, "Content-Type", STR("application/json"));
-	json_out_open(&json, http_resp_body(resp));
-	json_put_object(&json);
+	json = json_out_object(http_resp_body(resp));
 	return json;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * control_client — one request to the control socket of a serving process.
- *
- * A small, strict HTTP/1.1 client: one connection a call, Content-Length both ways, deadlines.
  */
 #pragma once
 
@@ -13,10 +11,10 @@
 #define CONTROL_REPLY_MAX ((size_t)1 << 20)
 
 struct control_call {
-	const char *method;
-	struct str  target;
-	struct str  key;                 /* Idempotency-Key; empty for none */
-	struct str  body;
+	struct str target;
+	bool       post;                 /* otherwise GET */
+	struct str key;                  /* Idempotency-Key; empty for none */
+	struct str body;
 };
 
 struct control_reply {

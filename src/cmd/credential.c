@@ -172,23 +172,20 @@ read_what_is_given(struct credential *credential, struct follow_credential_conf 
 	struct cmd_run *run = credential->run;
 	bool            application = cmd_has(run, "client-credentials"), person = cmd_has(run, "device-code");
 	const char     *env = getenv("TIDEMARK_BEARER");
-	int             code = EXIT_DONE;
 
 	if ((conf->file != NULL) + (conf->command != NULL) + application + person > 1)
 		return cmd_usage(run, "--bearer-file, --bearer-command, --client-credentials and --device-code exclude "
 		                      "each other");
 	if (application || person) {
-		code = read_client(credential);
-		if (code == EXIT_DONE)
-			code = application ? read_application(credential) : read_person(credential);
-		if (code == EXIT_DONE)
-			code = open_curl(credential);
+		TRY_CODE(read_client(credential));
+		TRY_CODE(application ? read_application(credential) : read_person(credential));
+		TRY_CODE(open_curl(credential));
 		conf->client = &credential->client;
 		conf->curl = credential->curl;
 	} else if (!conf->file && !conf->command && env && env[0]) {
 		conf->value = env;
 	}
-	return code;
+	return EXIT_DONE;
 }
 
 int
@@ -198,7 +195,6 @@ credential_open(struct cmd_run *run, struct stops *stops, struct credential **cr
 	struct follow_credential_conf             conf = { .file = cmd_value(run, "bearer-file"),
 		                                           .command = cmd_value(run, "bearer-command"), .clock = run->clock,
 		                                           .stopped = stops_came, .stopped_ctx = stops };
-	int                                       code;
 
 	MUST(credential != NULL);
 	*credential_out = NULL;
@@ -206,9 +202,9 @@ credential_open(struct cmd_run *run, struct stops *stops, struct credential **cr
 	credential->stops = stops;
 	if (crypt_init() != OK)
 		return say_failed(EXIT_OTHER, "the random source does not answer");
-	code = read_what_is_given(credential, &conf);
-	if (code != EXIT_DONE || (!conf.file && !conf.command && !conf.value && !conf.client))
-		return code;
+	TRY_CODE(read_what_is_given(credential, &conf));
+	if (!conf.file && !conf.command && !conf.value && !conf.client)
+		return EXIT_DONE;
 	credential->follow = follow_credential_open(&conf);
 	*credential_out = credential;
 	credential = NULL;

@@ -16,15 +16,12 @@ names_a_scope(const char *feed)
 static void
 put_line(struct out *out, struct str feed, struct str value)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(out_buf(out));
 
-	json_out_open(&json, out_buf(out));
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), STR("put"));
 	json_put_member(&json, STR("feed"), feed);
 	json_put_member_raw(&json, STR("value"), value);
-	json_end_object(&json);
-	out_put(out, STR("\n"));
+	out_end_object(out, &json);
 	out_turn(out);
 }
 
@@ -44,22 +41,17 @@ put_items(struct cmd_run *run, struct replica *replica, int64_t sid, struct str 
 int
 export_scope(struct cmd_run *run, const char *feed)
 {
-	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
-	struct replica                 *replica = NULL;
-	struct replica_scope            scope;
-	struct str                      name = str_skip(str_from_c(feed), PREFIX.len);
-	enum err                        err;
-	int                             code = following_look(run, &replica);
+	AUTO(arena_close) struct arena     *arena = arena_open(ARENA_MAX);
+	AUTO(replica_close) struct replica *replica = NULL;
+	struct replica_scope                scope;
+	struct str                          name = str_skip(str_from_c(feed), PREFIX.len);
+	enum err                            err;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(following_look(run, &replica));
 	err = replica_find_scope(replica, name, arena, &scope);
 	if (err == OK)
 		err = put_items(run, replica, scope.sid, str_from_c(feed));
 	if (err == ERR_NOT_FOUND)
-		code = say_failed(EXIT_PERMANENT, "there is no scope \"%.*s\"; `tidemark status` lists them", STR_ARG(name));
-	else if (err != OK)
-		code = following_failed(run, replica, err);
-	replica_close(&replica);
-	return code;
+		return say_failed(EXIT_PERMANENT, "there is no scope \"%.*s\"; `tidemark status` lists them", STR_ARG(name));
+	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
 }

@@ -97,7 +97,6 @@ read_options(struct following *following)
 {
 	struct cmd_run     *run = following->run;
 	struct follow_conf *conf = &following->conf;
-	int                 code;
 
 	conf->url = str_from_c(run->args[0]);
 	conf->name = str_from_c(cmd_value(run, "scope"));
@@ -110,16 +109,12 @@ read_options(struct following *following)
 	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &following->content_size));
 	if (cmd_has(run, "scope") && conf->name.len == 0)
 		return cmd_usage(run, "--scope: a name is needed");
-	code = read_page_size(run, &conf->page_size);
-	if (code == EXIT_DONE)
-		code = read_guard(run, &conf->guard);
-	if (code == EXIT_DONE)
-		code = read_time(run, "max-wait", &conf->max_wait_ms);
-	if (code == EXIT_DONE)
-		code = read_time(run, "every", &following->every_ms);
-	if (code == EXIT_DONE)
-		code = read_time(run, "content-time", &following->content_ms);
-	return code == EXIT_DONE ? read_time(run, "keep-changes", &following->keep_ms) : code;
+	TRY_CODE(read_page_size(run, &conf->page_size));
+	TRY_CODE(read_guard(run, &conf->guard));
+	TRY_CODE(read_time(run, "max-wait", &conf->max_wait_ms));
+	TRY_CODE(read_time(run, "every", &following->every_ms));
+	TRY_CODE(read_time(run, "content-time", &following->content_ms));
+	return read_time(run, "keep-changes", &following->keep_ms);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
@@ -140,13 +135,12 @@ open_source(struct following *following)
 		                         .stopped = stops_came, .stopped_ctx = &following->stops };
 	struct follow_curl_conf pages = { .ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted,
 		                          .stopped_ctx = following };
-	int                     code;
 
 	if (follow_curl_open(&curl, &following->curl) != OK || follow_curl_open(&pages, &following->pages) != OK)
 		return say_failed(EXIT_OTHER, "libcurl cannot be set up");
-	code = credential_open(run, &following->stops, &following->credential);
-	if (code != EXIT_DONE || !following->credential)
-		return code;
+	TRY_CODE(credential_open(run, &following->stops, &following->credential));
+	if (!following->credential)
+		return EXIT_DONE;
 	following->bearer = credential_bearer(following->credential);
 	following->conf.bearer = &following->bearer;
 	return EXIT_DONE;
@@ -210,25 +204,17 @@ open_follow(struct following *following)
 int
 following_open(struct cmd_run *run, struct following *following, const char *scratch_path)
 {
-	int code;
-
 	*following = (struct following){ .run = run };
 	following->conf.clock = run->clock;
 	following->conf.entropy = run->entropy;
 	stops_open(&following->stops);
 	progress_open(&following->progress, run->clock);
-	code = read_options(following);
-	if (code == EXIT_DONE)
-		code = open_source(following);
-	if (code == EXIT_DONE)
-		code = open_replica(following, scratch_path);
-	if (code == EXIT_DONE) {
-		open_ahead(following, scratch_path);
-		code = open_follow(following);
-	}
-	if (code == EXIT_DONE && following->credential)
-		code = credential_sign_in(following->credential);
-	return code;
+	TRY_CODE(read_options(following));
+	TRY_CODE(open_source(following));
+	TRY_CODE(open_replica(following, scratch_path));
+	open_ahead(following, scratch_path);
+	TRY_CODE(open_follow(following));
+	return following->credential ? credential_sign_in(following->credential) : EXIT_DONE;
 }
 
 /* Is there a round under way that pages could wait for?  When in doubt, yes. */

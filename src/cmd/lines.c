@@ -5,7 +5,6 @@
 #include "resource/values.h"
 #include "text/date.h"
 #include "text/json_read.h"
-#include "text/json_span.h"
 #include "text/json_write.h"
 
 #define WORD_SHOWN 64
@@ -22,7 +21,6 @@ line_is_blank(struct str text)
 /* ---- parsing -------------------------------------------------------------------------------------- */
 
 struct parse {
-	struct str    text;
 	struct arena *arena;
 	struct str    why;
 };
@@ -38,17 +36,15 @@ bad(struct parse *parse, struct str why)
 static enum err
 check_members(struct parse *parse, const struct json *object, struct str known, const char *where)
 {
-	const struct json_iter *it;
-
-	for (it = json_first(object); it; it = json_next(object, it)) {
-		struct str name = json_iter_name(it), rest = known, word;
+	for (const struct json *member = json_first(object); member; member = member->next) {
+		struct str rest = known, word;
 		bool       found = false;
 
 		while (!found && str_take_until(&rest, ' ', &word))
-			found = str_eq(word, name);
+			found = str_eq(word, member->name);
 		if (!found)
 			return bad(parse, arena_printf(parse->arena, "unknown member \"%.*s\" in %s",
-			                               STR_ARG(str_cut(name, WORD_SHOWN)), where));
+			                               STR_ARG(str_cut(member->name, WORD_SHOWN)), where));
 	}
 	return OK;
 }
@@ -107,7 +103,7 @@ parse_user(struct parse *parse, const struct json *root, struct line_op *op)
 	const struct json *tenant = json_member(value, "tenantId");
 
 	TRY(check_members(parse, root, STR("op value"), "a user line"));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	TRY(check_members(parse, value, STR("id userPrincipalName displayName mail tenantId"), "the user's value"));
 	TRY(need_guid(parse, value, "id", &op->user.id));
@@ -171,11 +167,11 @@ parse_put(struct parse *parse, const struct json *root, struct line_op *op)
 	TRY(check_members(parse, root, STR("op feed value contentFile content"), "a put line"));
 	TRY(parse_feed(parse, root, op));
 	TRY(parse_content(parse, root, op));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	if (json_text(id, &text) && (text.len == 0 || text.len > STORE_ID_MAX))
 		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
-	MUST(json_span_member(parse->text, STR("value"), &op->value));
+	op->value = value->raw;
 	op->kind = LINE_PUT;
 	return resource_read_import(op->resource, op->value, parse->arena, &values, &parse->why);
 }
@@ -207,13 +203,13 @@ client_roles(struct parse *parse, const struct json *roles, struct str *roles_ou
 {
 	struct str joined = STR_EMPTY, role;
 
-	if (!roles || json_kind(roles) != JSON_ARRAY || json_count(roles) > CLIENT_ROLES_MAX / 2)
+	if (json_kind(roles) != JSON_ARRAY || json_count(roles) > CLIENT_ROLES_MAX / 2)
 		return bad(parse, STR("\"roles\" is not an array of names"));
-	for (size_t i = 0; i < json_count(roles); i++) {
-		if (!json_text(json_at(roles, i), &role) || role.len == 0 || str_find(role, ' ') < role.len ||
+	for (const struct json *one = json_first(roles); one; one = one->next) {
+		if (!json_text(one, &role) || role.len == 0 || str_find(role, ' ') < role.len ||
 		    joined.len + role.len >= CLIENT_ROLES_MAX)
 			return bad(parse, STR("\"roles\" is not an array of names"));
-		joined = arena_printf(parse->arena, "%.*s%s%.*s", STR_ARG(joined), i ? " " : "", STR_ARG(role));
+		joined = arena_printf(parse->arena, "%.*s%s%.*s", STR_ARG(joined), joined.len ? " " : "", STR_ARG(role));
 	}
 	*roles_out = joined;
 	return OK;
@@ -241,7 +237,7 @@ parse_client(struct parse *parse, const struct json *root, struct line_op *op)
 	const char        *why;
 
 	TRY(check_members(parse, root, STR("op value"), "a client line"));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	TRY(check_members(parse, value, STR("id displayName roles secretHash certificate createdDateTime tenantId"),
 	                  "the client's value"));
@@ -279,7 +275,7 @@ parse_policy(struct parse *parse, const struct json *root, enum line_kind kind, 
 	bool               global = false;
 
 	TRY(check_members(parse, root, STR("op value"), "a policy line"));
-	if (!value || json_kind(value) != JSON_OBJECT)
+	if (json_kind(value) != JSON_OBJECT)
 		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
 	TRY(check_members(parse, value, STR("app user global tenantId"), "the policy's value"));
 	TRY(need_text(parse, value, "app", &op->app));
@@ -336,7 +332,7 @@ enum err
 line_parse(struct str text, struct arena *arena, struct line_op *op_out, struct str *why_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct parse   parse = { .text = text, .arena = arena, .why = STR("it cannot be understood") };
+	struct parse   parse = { .arena = arena, .why = STR("it cannot be understood") };
 	struct line_op op = { 0 };
 	enum err       err;
 
@@ -528,10 +524,8 @@ put_guid(struct json_out *json, struct str name, const struct guid *guid)
 void
 line_put_user(struct buf *buf, const struct user *user, const struct guid *tenant)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), STR("user"));
 	json_put_name(&json, STR("value"));
 	json_put_object(&json);
@@ -567,10 +561,8 @@ line_put_item(struct buf *buf, const struct store_feed *feed, const struct item 
 {
 	struct str      name = feed_name(feed, arena);
 	struct str      value = resource_json(resource_of_feed(feed), item->body, arena);
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), STR("put"));
 	json_put_member(&json, STR("feed"), name);
 	json_put_member_raw(&json, STR("value"), on_one_line(value, arena));
@@ -593,11 +585,9 @@ put_words(struct json_out *json, struct str words)
 void
 line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 	char            created[DATE_TEXT_MAX];
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), STR("client"));
 	json_put_name(&json, STR("value"));
 	json_put_object(&json);
@@ -623,10 +613,8 @@ line_put_client(struct buf *buf, const struct client *client, const struct guid 
 static void
 put_removal(struct buf *buf, struct str op, const struct guid *id)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), op);
 	put_guid(&json, STR("id"), id);
 	json_end_object(&json);
@@ -636,10 +624,8 @@ put_removal(struct buf *buf, struct str op, const struct guid *id)
 void
 line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app)
 {
-	struct json_out json;
+	struct json_out json = json_out_object(buf);
 
-	json_out_open(&json, buf);
-	json_put_object(&json);
 	json_put_member(&json, STR("op"), removes ? STR("remove-policy") : STR("policy"));
 	json_put_name(&json, STR("value"));
 	json_put_object(&json);
@@ -668,8 +654,7 @@ line_put_with_content(struct buf *buf, const struct line_op *op, const struct co
 	           op->resource->collection);
 	buf_put(buf, op->value);
 	buf_put(buf, STR(",\"content\":"));
-	json_out_open(&json, buf);
-	json_put_object(&json);
+	json = json_out_object(buf);
 	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
 	json_put_member(&json, STR("sha256"), str_of(hash, sizeof(hash)));
 	json_put_member_int(&json, STR("size"), (int64_t)content->size);

@@ -207,6 +207,13 @@ out_buf(struct out *out)
 	return &out->buf;
 }
 
+void
+out_end_object(struct out *out, struct json_out *json)
+{
+	json_end_object(json);
+	out_put(out, STR("\n"));
+}
+
 bool
 out_flush(struct out *out)
 {

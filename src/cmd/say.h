@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "text/json_write.h"
 
 /* What a shell sees; the numbers are part of the outside contract and never change. */
 enum exit_code {
@@ -56,6 +57,7 @@ void out_printf(struct out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Where JSON is written straight in; call out_turn() after each line. */
 struct buf *out_buf(struct out *out);
 void        out_turn(struct out *out);           /* writes when enough has gathered */
+void        out_end_object(struct out *out, struct json_out *json);   /* ends a line that is one JSON object */
 bool        out_flush(struct out *out);          /* false once a write has failed */
 /* The code to end with when a write has failed, and the message; a reader that has gone (`| head`) knows why. */
 int         out_verdict(const struct out *out);

@@ -82,7 +82,7 @@ static bool
 somebody_answers(const char *path)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(CALL_ARENA_MAX);
-	struct control_call  call = { .method = "GET", .target = STR("/-/ready") };
+	struct control_call  call = { .target = STR("/-/ready") };
 	struct control_reply reply;
 
 	return control_call(path, &call, arena, &reply) == OK && reply.status == 200;
@@ -186,7 +186,7 @@ apply_remote(struct writer *writer, struct str lines, struct apply_result *resul
 
 	guid_format(&key, text);
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
-		struct control_call call = { "POST", STR("/-/apply"), str_of(text, sizeof(text)), lines };
+		struct control_call call = { STR("/-/apply"), true, str_of(text, sizeof(text)), lines };
 
 		arena_reset(arena);
 		*result = (struct apply_result){ 0 };

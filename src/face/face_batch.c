@@ -13,7 +13,6 @@
 #include "http/http_chars.h"
 #include "text/b64.h"
 #include "text/json_read.h"
-#include "text/json_span.h"
 #include "text/json_write.h"
 #include "text/uri.h"
 
@@ -120,10 +119,10 @@ read_fields(const struct batch *batch, struct part *part, const struct json *hea
 
 	if (headers && json_kind(headers) != JSON_OBJECT && json_kind(headers) != JSON_NULL)
 		return refuse(batch, "'headers' must be an object", part->id);
-	for (const struct json_iter *it = json_first(headers); it; it = json_next(headers, it)) {
-		struct str name = json_iter_name(it), value;
+	for (const struct json *header = json_first(headers); header; header = header->next) {
+		struct str name = header->name, value;
 
-		if (!json_text(json_iter_value(it), &value) || !is_field(name, value) || find_field(part, name))
+		if (!json_text(header, &value) || !is_field(name, value) || find_field(part, name))
 			return refuse(batch, "'headers' holds a field that is not one, or one twice", part->id);
 		bytes += name.len + value.len;
 		if (is_passed_over(name))
@@ -141,28 +140,26 @@ read_fields(const struct batch *batch, struct part *part, const struct json *hea
 
 /* JSON stands there as it is, anything else as base64. */
 static enum err
-read_body(const struct batch *batch, struct part *part, struct str raw)
+read_body(const struct batch *batch, struct part *part, const struct json *body)
 {
 	const struct http_field *type = find_field(part, STR("Content-Type"));
-	struct str               text;
 
-	if (!json_span_member(raw, STR("body"), &part->body) || str_eq(part->body, STR("null"))) {
-		part->body = STR_EMPTY;
+	part->body = STR_EMPTY;
+	if (json_kind(body) == JSON_NULL)
 		return OK;
-	}
+	part->body = body->raw;
 	part->has_body = true;
 	if (!type)
 		return refuse(batch, "a request with a 'body' needs a Content-Type in its 'headers'", part->id);
 	if (str_starts_nocase(type->value, STR("application/json")))
 		return OK;
-	if (!json_span_text(part->body, batch->call->arena, &text) ||
-	    !b64_decode(B64_STANDARD, text, batch->call->arena, &part->body))
+	if (json_kind(body) != JSON_TEXT || !b64_decode(B64_STANDARD, body->text, batch->call->arena, &part->body))
 		return refuse(batch, "a 'body' that is not JSON must be base64", part->id);
 	return OK;
 }
 
 static enum err
-read_part(const struct batch *batch, struct part *part, const struct json *json, struct str raw)
+read_part(const struct batch *batch, struct part *part, const struct json *json)
 {
 	struct arena *arena = batch->call->arena;
 
@@ -182,7 +179,7 @@ read_part(const struct batch *batch, struct part *part, const struct json *json,
 	if (json_member(json, "atomicityGroup"))
 		return refuse(batch, "'atomicityGroup' is not served; each request is done by itself", part->id);
 	TRY(read_fields(batch, part, json_member(json, "headers")));
-	TRY(read_body(batch, part, raw));
+	TRY(read_body(batch, part, json_member(json, "body")));
 	if (part->has_body && (part->method == HTTP_GET || part->method == HTTP_DELETE))
 		return refuse(batch, "GET and DELETE have no 'body'", part->id);
 	return OK;
@@ -204,12 +201,12 @@ read_needs(const struct batch *batch, struct part *part, const struct json *need
 {
 	struct str id;
 
-	if (!needs || json_kind(needs) == JSON_NULL)
+	if (json_kind(needs) == JSON_NULL)
 		return OK;
 	if (json_kind(needs) != JSON_ARRAY || json_count(needs) > PARTS_MAX)
 		return refuse(batch, "'dependsOn' must be a list of ids", part->id);
-	for (size_t i = 0; i < json_count(needs); i++)
-		if (!json_text(json_at(needs, i), &id) || !find_part(batch, id, &part->needs[part->need_count++]))
+	for (const struct json *need = json_first(needs); need; need = need->next)
+		if (!json_text(need, &id) || !find_part(batch, id, &part->needs[part->need_count++]))
 			return refuse(batch, "'dependsOn' names a request that is not in the batch", part->id);
 	return OK;
 }
@@ -249,27 +246,22 @@ check_order(struct batch *batch)
 static enum err
 read_parts(struct batch *batch, const struct json *requests)
 {
-	struct json_walk walk;
-	struct json_span span;
-	struct str       raw;
-	size_t           other;
+	size_t other, i = 0;
 
-	if (json_kind(requests) != JSON_ARRAY || json_count(requests) == 0 ||
-	    !json_span_member(batch->call->req->body, STR("requests"), &raw))
+	if (json_kind(requests) != JSON_ARRAY || json_count(requests) == 0)
 		return refuse(batch, "a batch has a list of 'requests'", STR_EMPTY);
 	if (json_count(requests) > PARTS_MAX)
 		return refuse(batch, "a batch holds 20 requests at most", STR_EMPTY);
-	json_walk_open(&walk, raw);
-	while (json_walk_next(&walk, &span)) {
+	for (const struct json *request = json_first(requests); request; request = request->next) {
 		struct part *part = &batch->parts[batch->count];
 
-		TRY(read_part(batch, part, json_at(requests, batch->count), span.value));
+		TRY(read_part(batch, part, request));
 		if (find_part(batch, part->id, &other))
 			return refuse(batch, "the ids of a batch must differ, letter case aside", part->id);
 		batch->count++;
 	}
-	for (size_t i = 0; i < batch->count; i++)
-		TRY(read_needs(batch, &batch->parts[i], json_member(json_at(requests, i), "dependsOn")));
+	for (const struct json *request = json_first(requests); request; request = request->next)
+		TRY(read_needs(batch, &batch->parts[i++], json_member(request, "dependsOn")));
 	return check_order(batch);
 }
 

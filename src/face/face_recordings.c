@@ -396,7 +396,8 @@ enum err
 face_create_recording(struct call *call)
 {
 	struct recording_new made = {
-		.ctx = { .resource = call->route.resource, .feed = call->feed, .entropy = call->face->parts.entropy, .arena = call->arena },
+		.ctx = { .resource = call->route.resource, .feed = call->feed,
+		         .entropy = call->face->parts.entropy, .arena = call->arena },
 		.meeting = call->route.meeting,
 		.now_ns = call->face->parts.clock->wall_ns(call->face->parts.clock->ctx),
 	};

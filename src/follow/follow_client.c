@@ -140,8 +140,7 @@ put_claims(const struct follow_client *client, struct str endpoint, struct buf *
 	struct json_out out;
 
 	guid_format(&id, jti);
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_member(&out, STR("aud"), endpoint);
 	json_put_member_int(&out, STR("exp"), now_s + ASSERTION_S);
 	json_put_member_int(&out, STR("iat"), now_s);

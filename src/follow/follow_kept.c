@@ -156,8 +156,7 @@ follow_kept_write(const struct follow_client *client, struct str token, struct a
 	struct json_out            out;
 
 	buf_open(&text, FOLLOW_KEPT_MAX);
-	json_out_open(&out, &text);
-	json_put_object(&out);
+	out = json_out_object(&text);
 	json_put_member(&out, STR("authority"), client->authority);
 	json_put_member(&out, STR("tenantId"), client->tenant);
 	json_put_member(&out, STR("clientId"), client->id);

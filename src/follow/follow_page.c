@@ -45,6 +45,7 @@ follow_page_hash(struct str text)
 struct gathering {
 	struct arena       *arena;
 	const char         *text;
+	struct str          page;                /* the outermost value */
 	struct str          value, next, delta;  /* raw; len 0: not there */
 	struct follow_spot *spots;
 	size_t              count, room, kept;   /* kept: the items of `value`, when it has been met */
@@ -122,8 +123,10 @@ gather(void *ctx, size_t depth, struct str name, struct str value)
 	}
 	if (depth == 2)
 		keep_spot(gathering, value);
-	else
+	else if (depth == 1)
 		keep_member(gathering, name, value);
+	else
+		gathering->page = value;
 	gathering->open = (struct follow_spot){ 0 };
 }
 
@@ -164,16 +167,6 @@ read_links(const struct gathering *gathering, struct follow_page *page, struct s
 	return OK;
 }
 
-static bool
-is_object(struct str body)
-{
-	size_t at = 0;
-
-	while (at < body.len && strchr(" \t\r\n", body.at[at]))
-		at++;
-	return at < body.len && body.at[at] == '{';
-}
-
 enum err
 follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 {
@@ -185,7 +178,7 @@ follow_page_read(struct str body, struct arena *arena, struct follow_page *page_
 		return garbled("it is empty", why_out);
 	if (json_check_watched(body, FOLLOW_PAGE_MAX, &watch, arena, why_out) != OK)
 		return ERR_UP_GARBLED;
-	if (!is_object(body))
+	if (gathering.page.at[0] != '{')
 		return garbled("it is not a JSON object", why_out);
 	if (gathering.value.len == 0 || gathering.value.at[0] != '[')
 		return garbled("it has no array named `value`", why_out);

@@ -38,13 +38,9 @@ b64_encode_into(enum b64_form form, const void *bytes, size_t len, char *text_ou
 	}
 	if (len > 0) {
 		bits = (unsigned)in[0] << 16 | (len == 2 ? (unsigned)in[1] << 8 : 0);
-		*out++ = digits[bits >> 18];
-		*out++ = digits[bits >> 12 & 63];
-		if (len == 2)
-			*out++ = digits[bits >> 6 & 63];
-		if (form != B64_URL)
-			*out++ = '=';
-		if (form != B64_URL && len == 1)
+		for (size_t i = 0; i <= len; i++)
+			*out++ = digits[bits >> (18 - 6 * i) & 63];
+		while (form != B64_URL && (out - text_out) % 4 != 0)
 			*out++ = '=';
 	}
 	return (size_t)(out - text_out);
@@ -71,57 +67,42 @@ strip_padding(enum b64_form form, struct str *text)
 	return true;
 }
 
-/* Judges the whole text before a byte is written: what is refused leaves no trace. */
+/* Four digits, three bytes. */
 static bool
-is_exact(const uint8_t values[256], struct str digits)
+decode_four(const uint8_t values[256], const uint8_t in[4], uint8_t out[3])
 {
-	static const uint8_t spare_bits[4] = { 0, 0, 15, 3 };
+	unsigned a = values[in[0]], b = values[in[1]], c = values[in[2]], d = values[in[3]];
+	unsigned bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
 
-	if (digits.len % 4 == 1)
-		return false;
-	for (size_t i = 0; i < digits.len; i++)
-		if (values[(uint8_t)digits.at[i]] == 0)
-			return false;
-	return digits.len == 0 ||
-	       ((values[(uint8_t)digits.at[digits.len - 1]] - 1u) & spare_bits[digits.len % 4]) == 0;
-}
-
-static void
-decode(const uint8_t values[256], struct str digits, uint8_t *out)
-{
-	const uint8_t *in = (const uint8_t *)digits.at;
-	size_t         len = digits.len;
-	unsigned       bits;
-
-	for (; len >= 4; len -= 4, in += 4, out += 3) {
-		bits = (values[in[0]] - 1u) << 18 | (values[in[1]] - 1u) << 12 | (values[in[2]] - 1u) << 6 |
-		       (values[in[3]] - 1u);
-		out[0] = (uint8_t)(bits >> 16);
-		out[1] = (uint8_t)(bits >> 8);
-		out[2] = (uint8_t)bits;
-	}
-	if (len >= 2) {
-		bits = (values[in[0]] - 1u) << 18 | (values[in[1]] - 1u) << 12;
-		if (len == 3)
-			bits |= (values[in[2]] - 1u) << 6;
-		out[0] = (uint8_t)(bits >> 16);
-		if (len == 3)
-			out[1] = (uint8_t)(bits >> 8);
-	}
+	out[0] = (uint8_t)(bits >> 16);
+	out[1] = (uint8_t)(bits >> 8);
+	out[2] = (uint8_t)bits;
+	return a && b && c && d;
 }
 
 bool
 b64_decode_into(enum b64_form form, struct str text, void *bytes_out, size_t size_max, size_t *len_out)
 {
 	const uint8_t *values = form == B64_STANDARD ? standard_values : url_values;
-	size_t         len;
+	uint8_t       *out = bytes_out, four[4] = { 'A', 'A', 'A', 'A' }, last[3];
+	size_t         len, left;
 
-	if (!strip_padding(form, &text) || !is_exact(values, text))
+	if (!strip_padding(form, &text))
 		return false;
-	len = text.len / 4 * 3 + (text.len % 4 > 1 ? text.len % 4 - 1 : 0);
-	if (len > size_max)
+	left = text.len % 4;
+	len = text.len / 4 * 3 + left * 3 / 4;
+	if (left == 1 || len > size_max)
 		return false;
-	decode(values, text, bytes_out);
+	for (; text.len >= 4; text = str_of(text.at + 4, text.len - 4), out += 3)
+		if (!decode_four(values, (const uint8_t *)text.at, out))
+			return false;
+	/* What is left, made four by digits of no bits: then no bit may be set behind its bytes. */
+	if (left > 0) {
+		memcpy(four, text.at, left);
+		if (!decode_four(values, four, last) || last[left - 1] != 0)
+			return false;
+		memcpy(out, last, left - 1);
+	}
 	*len_out = len;
 	return true;
 }

@@ -7,7 +7,7 @@
 #include "text/json_check.h"
 
 #include "base/buf.h"
-#include "text/json_read.h"
+#include "text/json_span.h"
 #include "text/json_string.h"
 #include "text/utf8.h"
 
@@ -23,8 +23,8 @@ enum want {
 };
 
 struct name {
-	struct str raw;
-	uint64_t   hash;                         /* of what it means: two spellings of a name are one */
+	struct str text;                         /* what it stands for: two spellings of a name are one */
+	uint64_t   hash;
 };
 
 struct level {
@@ -40,8 +40,9 @@ struct check {
 	size_t        at;
 	enum want     want;
 	size_t        depth;
-	struct level  levels[LEVELS_MAX];
+	struct level *levels;                    /* LEVELS_MAX */
 	struct buf    names;
+	struct arena *meant;                     /* holds the names that are written with escapes; NULL until there is one */
 	const char   *what;
 	size_t        fault_at;
 
@@ -54,6 +55,14 @@ fault(struct check *check, const char *what, size_t at)
 	check->what = what;
 	check->fault_at = at;
 	return ERR_BAD_REQUEST;
+}
+
+static enum err
+malformed(struct check *check)
+{
+	bool ends = check->at == check->text.len;
+
+	return fault(check, ends ? "the JSON is not complete; the text ends" : "the JSON is malformed", check->at);
 }
 
 /* A rule of ours is broken, not one of JSON's: within one of the watch's values that spoils this value alone. */
@@ -128,20 +137,17 @@ take_string(struct check *check, struct str *inside_out)
 	return OK;
 }
 
-/* The next bytes a name stands for: one plain byte, or what an escape means. */
-static size_t
-take_meant(struct str *raw, char bytes_out[4])
+/* What a name stands for.  One with half a surrogate pair stands for nothing and is spoiled already: it stays as it is. */
+static struct str
+meant(struct check *check, struct str raw)
 {
-	uint32_t rune;
+	struct str text;
 
-	bytes_out[0] = raw->at[0];
-	if (raw->at[0] == '\\' && json_take_escape(raw, &rune))
-		return utf8_put(rune, bytes_out);
-	*raw = str_skip(*raw, 1);
-	return 1;
+	if (!check->meant)
+		check->meant = arena_open(check->text.len);
+	return json_span_text(str_of(raw.at - 1, raw.len + 2), check->meant, &text) ? text : raw;
 }
 
-/* Eight bytes more of a name. */
 static uint64_t
 stir(uint64_t hash, const char bytes[8])
 {
@@ -152,70 +158,18 @@ stir(uint64_t hash, const char bytes[8])
 	return hash ^ hash >> 29;
 }
 
-/* What is left of it, and how long it was. */
 static uint64_t
-stir_last(uint64_t hash, const char *bytes, size_t len)
-{
-	char last[8] = { 0 };
-
-	MUST(len < sizeof(last));
-	memcpy(last, bytes, len);
-	last[7] = (char)(len + 1);
-	return stir(hash, last);
-}
-
-static uint64_t
-hash_of_escaped(struct str raw)
-{
-	uint64_t hash = 0;
-	char     bytes[8 + 4];
-	size_t   len = 0;
-
-	while (raw.len > 0) {
-		len += take_meant(&raw, bytes + len);
-		if (len >= 8) {
-			hash = stir(hash, bytes);
-			memcpy(bytes, bytes + 8, 4);
-			len -= 8;
-		}
-	}
-	return stir_last(hash, bytes, len);
-}
-
-static uint64_t
-hash_of(struct str raw)
+hash_of(struct str text)
 {
 	uint64_t hash = 0;
 	size_t   at = 0;
+	char     last[8] = { 0 };
 
-	if (memchr(raw.at, '\\', raw.len))
-		return hash_of_escaped(raw);
-	for (; raw.len - at >= 8; at += 8)
-		hash = stir(hash, raw.at + at);
-	return stir_last(hash, raw.at + at, raw.len - at);
-}
-
-static bool
-means_the_same(struct str a, struct str b)
-{
-	char   a_bytes[4], b_bytes[4];
-	size_t a_len = 0, b_len = 0, a_at = 0, b_at = 0;
-
-	while (a.len > 0 || a_at < a_len) {
-		if (a_at == a_len) {
-			a_len = take_meant(&a, a_bytes);
-			a_at = 0;
-		}
-		if (b_at == b_len) {
-			if (b.len == 0)
-				return false;
-			b_len = take_meant(&b, b_bytes);
-			b_at = 0;
-		}
-		if (a_bytes[a_at++] != b_bytes[b_at++])
-			return false;
-	}
-	return b.len == 0 && b_at == b_len;
+	for (; text.len - at >= 8; at += 8)
+		hash = stir(hash, text.at + at);
+	memcpy(last, text.at + at, text.len - at);
+	last[7] = (char)(text.len - at + 1);
+	return stir(hash, last);
 }
 
 static bool
@@ -224,7 +178,7 @@ is_doubled(const struct check *check, const struct name *name, size_t from, size
 	const struct name *names = (const struct name *)(const void *)check->names.at;
 
 	for (size_t i = from; i < count; i++)
-		if (names[i].hash == name->hash && means_the_same(names[i].raw, name->raw))
+		if (names[i].hash == name->hash && str_eq(names[i].text, name->text))
 			return true;
 	return false;
 }
@@ -232,7 +186,8 @@ is_doubled(const struct check *check, const struct name *name, size_t from, size
 static enum err
 note_name(struct check *check, struct str raw, size_t at)
 {
-	struct name   name = { raw, hash_of(raw) };
+	struct str    text = memchr(raw.at, '\\', raw.len) ? meant(check, raw) : raw;
+	struct name   name = { text, hash_of(text) };
 	struct level *level = &check->levels[check->depth - 1];
 	uint64_t      bit = (uint64_t)1 << (name.hash >> 58);
 	size_t        count = check->names.len / sizeof(name);
@@ -306,8 +261,8 @@ tell(const struct check *check, size_t from)
 {
 	const struct json_watch *watch = check->watch;
 
-	if (watch && check->depth > 0 && check->depth <= watch->depth)
-		watch->told(watch->ctx, check->depth, check->levels[check->depth - 1].name,
+	if (watch && check->depth <= watch->depth)
+		watch->told(watch->ctx, check->depth, check->depth > 0 ? check->levels[check->depth - 1].name : STR_EMPTY,
 		            str_of(check->text.at + from, check->at - from));
 }
 
@@ -376,12 +331,12 @@ take_name(struct check *check)
 	struct str raw;
 
 	if (peek(check) != '"')
-		return fault(check, "the JSON is malformed", from);
+		return malformed(check);
 	TRY(take_string(check, &raw));
 	TRY(note_name(check, raw, from));
 	skip_blanks(check);
 	if (peek(check) != ':')
-		return fault(check, "the JSON is malformed", check->at);
+		return malformed(check);
 	check->at++;
 	check->want = WANT_VALUE;
 	return OK;
@@ -397,7 +352,7 @@ take_rest(struct check *check)
 		return OK;
 	}
 	if (peek(check) != ',')
-		return fault(check, "the JSON is malformed", check->at);
+		return malformed(check);
 	check->at++;
 	check->want = object ? WANT_NAME : WANT_VALUE;
 	return OK;
@@ -438,7 +393,7 @@ check_all(struct check *check)
 		if (check->want == WANT_REST && check->depth == 0)
 			break;
 		if (check->at == check->text.len)
-			return fault(check, "the JSON is not complete; the text ends", check->at);
+			return malformed(check);
 		TRY(take_next(check));
 	}
 	if (check->at < check->text.len)
@@ -449,14 +404,16 @@ check_all(struct check *check)
 enum err
 json_check_watched(struct str text, size_t bytes_max, const struct json_watch *watch, struct arena *arena, struct str *why_out)
 {
-	struct check check = { .text = text, .want = WANT_VALUE, .what = "the JSON is too long; it goes on", .watch = watch };
+	struct level levels[LEVELS_MAX];         /* set when a container opens, not before: most texts need two or three */
+	struct check check = { .text = text, .want = WANT_VALUE, .levels = levels, .watch = watch,
+		               .what = "the JSON is too long; it goes on", .fault_at = bytes_max };
 	enum err     err = ERR_TOO_LARGE;
 
-	check.fault_at = bytes_max;
 	buf_open(&check.names, NAMES_MAX * sizeof(struct name));
 	if (text.len <= bytes_max)
 		err = check_all(&check);
 	buf_close(&check.names);
+	arena_close(&check.meant);
 	if (err != OK && why_out)
 		*why_out = arena_printf(arena, "%s at byte %zu", check.what, check.fault_at + 1);
 	return err;

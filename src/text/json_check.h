@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_check — is this JSON?  The rules of json_read(), kept without making a tree.
+ * json_check — is this JSON?  The one strict reader; json_read() makes its tree from what this reports.
  *
- * For large text that is only taken apart by json_span.h afterwards.  What differs: the caller
- * gives the limit of bytes, the number of values has none but that, an object may have
- * JSON_MEMBERS_MAX members, and a number may have any size, since nobody turns it into one.
- * Needs some twenty kilobytes, whatever the text.
+ * Refused with ERR_BAD_REQUEST (RFC 8259 leaves several of these to the reader): doubled member names, more
+ * than JSON_MEMBERS_MAX members in an object, nesting over JSON_DEPTH_MAX, invalid UTF-8, lone surrogates,
+ * \u0000, a byte order mark, bytes after the value, NaN and its kin.  Longer than bytes_max: ERR_TOO_LARGE.
+ * A number may have any size, since nobody turns it into one here.  Needs some twenty kilobytes of memory,
+ * the names of the objects that are open, and a copy of each name that is written with escapes.
  */
 #pragma once
 
@@ -13,15 +14,16 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define JSON_DEPTH_MAX   32
 #define JSON_MEMBERS_MAX 1024
 
 /* ERR_BAD_REQUEST, ERR_TOO_LARGE.  why_out (may be NULL) gets a sentence from `arena`. */
 enum err json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out) MUST_CHECK;
 
 /*
- * Somebody who watches the pass: told each value that stands in at least one and at most `depth` containers, when its
- * end is found, so what is inside a value comes before it.  `name` is as written between the quotes, empty in an array.
- * What was told means nothing if the check fails.
+ * Somebody who watches the pass: told each value that stands in at most `depth` containers (none: the whole text's own
+ * value), when its end is found, so what is inside a value comes before it.  `name` is as written between the quotes,
+ * empty for what is no member.  What was told means nothing if the check fails.
  *
  * With `spoiled`, a value in at least `spoils_from` containers that keeps JSON's grammar, but not our rules (\u0000, half
  * a surrogate pair, a doubled name, too many members, nesting over JSON_DEPTH_MAX up to 256) does not end the pass: it is

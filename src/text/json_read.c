@@ -1,91 +1,118 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <jansson.h>
-
-/*
- * Four names of jansson's own enum are also ours.  jansson's macros need theirs, so in
- * this one file ours are called KIND_….
- */
-#define JSON_NULL   KIND_NULL
-#define JSON_REAL   KIND_REAL
-#define JSON_ARRAY  KIND_ARRAY
-#define JSON_OBJECT KIND_OBJECT
 #include "text/json_read.h"
-#undef JSON_NULL
-#undef JSON_REAL
-#undef JSON_ARRAY
-#undef JSON_OBJECT
 
-#include "text/json_scan.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
 
-_Static_assert(sizeof(json_int_t) == sizeof(int64_t), "an int64 must come through jansson whole");
+#include "text/json_span.h"
 
-/* A struct json is a json_t and a struct json_iter is jansson's iterator; neither is ever defined. */
-static const json_t *
-inner(const struct json *value)
+/* A value is reported after all that is in it: `first` and `last` keep, for each depth, those no container has taken yet. */
+struct tree {
+	struct str    text;
+	struct arena *arena;
+	size_t        count;
+	struct json  *first[JSON_DEPTH_MAX + 2], *last[JSON_DEPTH_MAX + 2];
+	enum err      err;                       /* the first failure; `what` and `at` belong to it */
+	const char   *what;
+	size_t        at;
+};
+
+static bool
+read_int(struct str raw, int64_t *out)
 {
-	return (const json_t *)value;
+	char      digits[24] = { 0 };            /* the longest that fits has 20 */
+	long long value;
+
+	if (raw.len >= sizeof(digits))
+		return false;
+	memcpy(digits, raw.at, raw.len);
+	errno = 0;
+	value = strtoll(digits, NULL, 10);
+	if (errno != 0)
+		return false;
+	*out = value;
+	return true;
 }
 
-void
-json_read_init(void)
+static bool
+fits(const struct json *value, struct arena *arena)
 {
-	json_object_seed(0);
-}
+	int64_t whole;
 
-static const char *
-what_jansson_found(const json_error_t *error)
-{
-	switch (json_error_code(error)) {
-	case json_error_duplicate_key:
-		return "a member name is doubled";
-	case json_error_numeric_overflow:
-		return "a number does not fit";
-	case json_error_premature_end_of_input:
-		return "the JSON is not complete; the text ends";
-	case json_error_end_of_input_expected:
-		return "something follows the value";
+	switch (json_kind(value)) {
+	case JSON_INT:
+		return read_int(value->raw, &whole);
+	case JSON_REAL:
+		return isfinite(strtod(arena_c(arena, value->raw), NULL));
 	default:
-		return "the JSON is malformed";
+		return true;
 	}
 }
 
-/* Bytes are counted from 1 for people. */
 static void
-say_why(struct arena *arena, const char *what, size_t byte, struct str *why_out)
+fail(struct tree *tree, enum err err, const char *what, struct str value)
 {
-	if (why_out)
-		*why_out = arena_printf(arena, "%s at byte %zu", what, byte);
+	if (tree->err != OK)
+		return;
+	tree->err = err;
+	tree->what = what;
+	tree->at = (size_t)(value.at - tree->text.at);
+}
+
+static void
+grow(void *ctx, size_t depth, struct str name, struct str raw)
+{
+	struct tree *tree = ctx;
+	struct json *value;
+
+	if (++tree->count > JSON_TOKENS_MAX) {
+		fail(tree, ERR_TOO_LARGE, "the JSON holds too many values", raw);
+		return;
+	}
+	value = arena_take(tree->arena, sizeof(*value));
+	*value = (struct json){ .name = STR_EMPTY, .raw = raw, .first = tree->first[depth + 1] };
+	tree->first[depth + 1] = NULL;
+	if (name.len > 0)
+		MUST(json_span_text(str_of(name.at - 1, name.len + 2), tree->arena, &value->name));
+	if (raw.at[0] == '"')
+		MUST(json_span_text(raw, tree->arena, &value->text));
+	if (!fits(value, tree->arena))
+		fail(tree, ERR_BAD_REQUEST, "a number does not fit", raw);
+	if (tree->first[depth])
+		tree->last[depth]->next = value;
+	else
+		tree->first[depth] = value;
+	tree->last[depth] = value;
 }
 
 enum err
 json_read(struct str text, struct arena *arena, struct json **root_out, struct str *why_out)
 {
-	struct json_fault fault;
-	json_error_t      error;
-	json_t           *root;
-	enum err          err = json_scan(text, &fault);
+	/* Names, strings and numbers are taken from the text once each; a number ends with a NUL. */
+	struct tree       tree = { .text = text, .arena = arena_open(JSON_TOKENS_MAX * sizeof(struct json) + 2 * text.len) };
+	struct json_watch watch = { .ctx = &tree, .depth = JSON_DEPTH_MAX, .told = grow };
+	enum err          err = json_check_watched(text, JSON_BYTES_MAX, &watch, arena, why_out);
 
+	if (err == OK && tree.err != OK && why_out)
+		*why_out = arena_printf(arena, "%s at byte %zu", tree.what, tree.at + 1);
+	if (err == OK)
+		err = tree.err;
 	if (err != OK) {
-		say_why(arena, fault.what, fault.offset + 1, why_out);
+		arena_close(&tree.arena);
 		return err;
 	}
-	root = json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (!root) {
-		MUST(json_error_code(&error) != json_error_out_of_memory);
-		/* jansson has read the whole of what it stumbles over: its count is the last byte of that. */
-		say_why(arena, what_jansson_found(&error), (size_t)error.position, why_out);
-		return ERR_BAD_REQUEST;
-	}
-	*root_out = (struct json *)root;
+	tree.first[0]->memory = tree.arena;
+	*root_out = tree.first[0];
 	return OK;
 }
 
 void
 json_drop(struct json **root)
 {
-	if (!*root)
-		return;
-	json_decref((json_t *)*root);
+	struct arena *arena = *root ? (*root)->memory : NULL;
+
+	arena_close(&arena);
 	*root = NULL;
 }
 
@@ -93,33 +120,34 @@ enum json_kind
 json_kind(const struct json *value)
 {
 	if (!value)
-		return KIND_NULL;
-	switch (json_typeof(inner(value))) {
-	case JSON_OBJECT:
-		return KIND_OBJECT;
-	case JSON_ARRAY:
-		return KIND_ARRAY;
-	case JSON_STRING:
+		return JSON_NULL;
+	switch (value->raw.at[0]) {
+	case '{':
+		return JSON_OBJECT;
+	case '[':
+		return JSON_ARRAY;
+	case '"':
 		return JSON_TEXT;
-	case JSON_INTEGER:
-		return JSON_INT;
-	case JSON_REAL:
-		return KIND_REAL;
-	case JSON_TRUE:
-	case JSON_FALSE:
+	case 't':
+	case 'f':
 		return JSON_BOOL;
-	case JSON_NULL:
+	case 'n':
+		return JSON_NULL;
+	default:
 		break;
 	}
-	return KIND_NULL;
+	for (size_t i = 0; i < value->raw.len; i++)
+		if (strchr(".eE", value->raw.at[i]))
+			return JSON_REAL;
+	return JSON_INT;
 }
 
 const char *
 json_kind_name(enum json_kind kind)
 {
 	static const char *const names[] = {
-		[KIND_NULL] = "null",     [JSON_BOOL] = "a boolean",  [JSON_INT] = "an integer",    [KIND_REAL] = "a fraction",
-		[JSON_TEXT] = "a string", [KIND_ARRAY] = "an array", [KIND_OBJECT] = "an object",
+		[JSON_NULL] = "null",     [JSON_BOOL] = "a boolean",  [JSON_INT] = "an integer",    [JSON_REAL] = "a fraction",
+		[JSON_TEXT] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
 	};
 
 	MUST((size_t)kind < sizeof(names) / sizeof(names[0]));
@@ -129,70 +157,49 @@ json_kind_name(enum json_kind kind)
 const struct json *
 json_member(const struct json *object, const char *name)
 {
-	return (const struct json *)json_object_get(inner(object), name);
+	const struct json *member = json_kind(object) == JSON_OBJECT ? object->first : NULL;
+
+	while (member && !str_eq(member->name, str_from_c(name)))
+		member = member->next;
+	return member;
 }
 
 bool
 json_text(const struct json *value, struct str *out)
 {
-	if (!json_is_string(inner(value)))
+	if (json_kind(value) != JSON_TEXT)
 		return false;
-	*out = str_of(json_string_value(inner(value)), json_string_length(inner(value)));
+	*out = value->text;
 	return true;
 }
 
 bool
 json_bool(const struct json *value, bool *out)
 {
-	if (!json_is_boolean(inner(value)))
+	if (json_kind(value) != JSON_BOOL)
 		return false;
-	*out = json_is_true(inner(value));
+	*out = value->raw.at[0] == 't';
 	return true;
 }
 
 bool
 json_int(const struct json *value, int64_t *out)
 {
-	if (!json_is_integer(inner(value)))
-		return false;
-	*out = json_integer_value(inner(value));
-	return true;
+	return json_kind(value) == JSON_INT && read_int(value->raw, out);
 }
 
-/* jansson answers 0 and NULL for a value of another kind, or none. */
+const struct json *
+json_first(const struct json *container)
+{
+	return container ? container->first : NULL;
+}
+
 size_t
-json_count(const struct json *array_or_object)
+json_count(const struct json *container)
 {
-	return json_array_size(inner(array_or_object)) + json_object_size(inner(array_or_object));
-}
+	size_t count = 0;
 
-const struct json *
-json_at(const struct json *array, size_t index)
-{
-	return (const struct json *)json_array_get(inner(array), index);
-}
-
-/* jansson's iterators take what they do not change as changeable; hence the casts. */
-const struct json_iter *
-json_first(const struct json *object)
-{
-	return json_object_iter((json_t *)inner(object));
-}
-
-const struct json_iter *
-json_next(const struct json *object, const struct json_iter *it)
-{
-	return json_object_iter_next((json_t *)inner(object), (void *)it);
-}
-
-struct str
-json_iter_name(const struct json_iter *it)
-{
-	return str_of(json_object_iter_key((void *)it), json_object_iter_key_len((void *)it));
-}
-
-const struct json *
-json_iter_value(const struct json_iter *it)
-{
-	return (const struct json *)json_object_iter_value((void *)it);
+	for (const struct json *value = json_first(container); value; value = value->next)
+		count++;
+	return count;
 }

@@ -12,6 +12,15 @@ json_out_open(struct json_out *out, struct buf *buf)
 	*out = (struct json_out){ .buf = buf, .first = true };
 }
 
+struct json_out
+json_out_object(struct buf *buf)
+{
+	struct json_out out = { .buf = buf, .first = true };
+
+	json_put_object(&out);
+	return out;
+}
+
 /* Every value and every name begins here.  Two values at the top would be no JSON. */
 static void
 put_comma(struct json_out *out)

@@ -17,7 +17,8 @@ struct json_out {
 	bool        first;       /* nothing yet written at this level */
 };
 
-void json_out_open(struct json_out *out, struct buf *buf);
+void            json_out_open(struct json_out *out, struct buf *buf);
+struct json_out json_out_object(struct buf *buf);       /* opened, and an object begun */
 
 void json_put_object(struct json_out *out);             /* { */
 void json_put_array(struct json_out *out);              /* [ */

@@ -65,38 +65,38 @@ join_text(struct pair *pair, struct str text, struct str raw)
 static void
 join_object(struct pair *pair, const struct json *object, struct str raw)
 {
-	const struct json_iter *it = json_first(object);
-	struct json_walk        walk;
-	struct json_span        span;
-	struct str              name, value;
+	const struct json *member = json_first(object);
+	struct json_walk   walk;
+	struct json_span   span;
+	struct str         name, value;
 
 	json_put_object(&pair->out);
-	for (json_walk_open(&walk, raw); json_walk_next(&walk, &span); it = json_next(object, it)) {
-		MUST(it);
+	for (json_walk_open(&walk, raw); json_walk_next(&walk, &span); member = member->next) {
+		MUST(member && str_eq(member->raw, span.value));
 		MUST(json_span_text(str_of(span.name.at - 1, span.name.len + 2), pair->arena, &name));
-		MUST(str_eq(name, json_iter_name(it)));
+		MUST(str_eq(name, member->name));
 		MUST(json_span_member(raw, name, &value) && value.at == span.value.at && value.len == span.value.len);
-		MUST(json_member(object, arena_c(pair->arena, name)) == json_iter_value(it));
+		MUST(json_member(object, arena_c(pair->arena, name)) == member);
 		json_put_name(&pair->out, name);
-		join(pair, json_iter_value(it), span.value);
+		join(pair, member, span.value);
 	}
-	MUST(!it);
+	MUST(!member);
 	json_end_object(&pair->out);
 }
 
 static void
 join_array(struct pair *pair, const struct json *array, struct str raw)
 {
-	struct json_walk walk;
-	struct json_span span;
-	size_t           i = 0;
+	const struct json *element = json_first(array);
+	struct json_walk   walk;
+	struct json_span   span;
 
 	json_put_array(&pair->out);
-	for (json_walk_open(&walk, raw); json_walk_next(&walk, &span); i++) {
-		MUST(i < json_count(array) && span.name.len == 0);
-		join(pair, json_at(array, i), span.value);
+	for (json_walk_open(&walk, raw); json_walk_next(&walk, &span); element = element->next) {
+		MUST(element && span.name.len == 0 && str_eq(element->raw, span.value));
+		join(pair, element, span.value);
 	}
-	MUST(i == json_count(array));
+	MUST(!element);
 	json_end_array(&pair->out);
 }
 

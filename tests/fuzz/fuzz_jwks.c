@@ -2,7 +2,6 @@
 /* Any bytes as a set of keys: refused with a sentence, or a set of which every key can be used. */
 #include "auth/jwks.h"
 #include "crypt/seal.h"
-#include "text/json_read.h"
 
 static struct arena *arena;
 
@@ -15,7 +14,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!arena) {
 		arena = arena_open((size_t)64 << 20);
 		MUST(crypt_init() == OK);
-		json_read_init();
 	}
 	arena_reset(arena);
 	if (jwks_parse(str_of(data, size), arena, &jwks, &why) != OK) {

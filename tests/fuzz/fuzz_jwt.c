@@ -10,7 +10,6 @@
 #include "crypt/seal.h"
 #include "crypt/sign.h"
 #include "text/b64.h"
-#include "text/json_read.h"
 
 #define NOW_NS INT64_C(1800000000000000000)
 
@@ -54,7 +53,6 @@ open_world(struct world *world)
 	struct str        rest;
 
 	MUST(crypt_init() == OK);
-	json_read_init();
 	world->clock = (struct clock){ NULL, fixed_ns, fixed_ns };
 	world->arena = arena_open((size_t)64 << 20);
 	world->kept = arena_open((size_t)1 << 20);

@@ -556,7 +556,6 @@ test_own__followed_while_writers_go_on_every_history_ends_equal(void **state)
 	char          dir[] = "/tmp/tidemark-own-XXXXXX", command[64];
 
 	(void)state;
-	json_read_init();
 	assert_true(batch && mkdtemp(dir));
 	print_message("%llu histories from seed %llu\n", (unsigned long long)left, (unsigned long long)seed);
 	for (unsigned number = 0; left > 0; number++) {

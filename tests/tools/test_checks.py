@@ -32,7 +32,7 @@ FAULTS = {
     "a header that is not there": ("check-layers", "src/text/uri.c", '#include "base/gone.h"\n', "not there"),
     "a foreign header outside its file": ("check-layers", "src/store/store.c", "#include <sqlite3.h>\n", "belongs in"),
     "a foreign folder outside its room": ("check-layers", "src/text/x.c", "#  include <openssl/sha.h>\n", "belongs in"),
-    "a foreign header nobody fenced": ("check-layers", "src/text/x.c", "#include <jansson.h>\n", "no fence"),
+    "a foreign header nobody fenced": ("check-layers", "src/text/x.c", "#include <expat.h>\n", "no fence"),
     "a room nobody knows": ("check-layers", "src/attic/x.c", "", "no such room"),
     # check-words
     "goto": ("check-words", "src/text/x.c", "\tgoto out;\n", "goto"),

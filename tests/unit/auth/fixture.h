@@ -18,7 +18,6 @@
 #include "base/buf.h"
 #include "crypt/seal.h"
 #include "text/b64.h"
-#include "text/json_read.h"
 
 #define NOW_S INT64_C(1800000000)
 
@@ -91,7 +90,6 @@ bench_open_empty(struct str url)
 
 	assert_non_null(bench);
 	assert_int_equal(crypt_init(), OK);
-	json_read_init();
 	bench->wall_ns = NOW_S * 1000000000;
 	bench->clock = (struct clock){ bench, bench_wall_ns, bench_mono_ns };
 	bench->arena = arena_open((size_t)64 << 20);

@@ -25,7 +25,6 @@ desk_open(struct desk *desk)
 	const char *why;
 
 	assert_int_equal(crypt_init(), OK);
-	json_read_init();
 	desk->arena = arena_open((size_t)64 << 20);
 	assert_int_equal(rsa_cert_read(STR(RSA_PEM), NULL, &desk->cert, &why), OK);
 	desk->client = (struct client){ .tenant = guid_of(TID), .id = guid_of(APPID), .roles = STR("Calendars.Read"),

@@ -18,7 +18,6 @@ ring_open(void)
 	struct ring ring = { .arena = arena_open((size_t)64 << 20) };
 
 	assert_int_equal(crypt_init(), OK);
-	json_read_init();
 	assert_int_equal(sign_key_generate(&ring.key), OK);
 	return ring;
 }

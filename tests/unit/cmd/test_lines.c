@@ -9,7 +9,6 @@
 
 #include "cmd/apply.h"
 #include "crypt/seal.h"
-#include "text/json_read.h"
 
 #define ANN   "8b081ef6-4792-4def-b2c9-c363a1bf41d5"
 #define CALS  "\"feed\":\"users/" ANN "/calendars\""
@@ -17,7 +16,6 @@
 static int
 open_arena(void **state)
 {
-	json_read_init();
 	*state = arena_open(LINE_ARENA_MAX);
 	return crypt_init() == OK ? 0 : -1;
 }

@@ -13,7 +13,6 @@
 
 #include "follow/follow.h"
 #include "support/far_end.h"
-#include "text/json_read.h"
 #include "text/json_span.h"
 
 #define FAR_ORIGIN STR("https://graph.example.com")
@@ -36,7 +35,6 @@ static inline void
 kit_open(struct kit *kit, uint64_t seed)
 {
 	*kit = (struct kit){ .rng = { seed }, .at = { (int64_t)1700000000 * 1000000000 } };
-	json_read_init();
 	(void)snprintf(kit->dir, sizeof(kit->dir), "/tmp/tidemark-follow-XXXXXX");
 	assert_non_null(mkdtemp(kit->dir));
 	(void)snprintf(kit->url, sizeof(kit->url), "sqlite:%s/f.db", kit->dir);

@@ -13,6 +13,7 @@
 #include "follow/follow_kept.h"
 #include "support/rsa_pem.h"
 #include "text/b64.h"
+#include "text/json_read.h"
 
 #define ENDPOINT STR("https://login.example.com/t/oauth2/v2.0/token")
 #define WRITERS 4
@@ -34,7 +35,6 @@ desk_open(struct desk *desk, int64_t now_s)
 
 	*desk = (struct desk){ .at = { now_s * 1000000000 }, .rng = { 7 } };
 	assert_int_equal(crypt_init(), OK);
-	json_read_init();
 	desk->clock = still_clock_of(&desk->at);
 	desk->entropy = rng_entropy(&desk->rng);
 	desk->arena = arena_open((size_t)16 << 20);

@@ -427,7 +427,6 @@ test_page__every_spelling_of_forgotten_is_heard_and_nothing_else(void **state)
 	struct arena *arena = arena_open(1 << 20);
 
 	(void)state;
-	json_read_init();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (follow_says_gone(rows[i].status, str_from_c(rows[i].body), rows[i].link_has_state,
 			arena) != rows[i].gone)

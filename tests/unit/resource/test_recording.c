@@ -13,7 +13,8 @@ static const struct store_feed feed = { { { 1 } }, { { 2 } }, 2 };
 static enum err
 put(struct store_bench *bench, const char *value, const struct content_ref *content)
 {
-	struct resource_ctx ctx = { .resource = &resource_recording, .feed = feed, .entropy = &entropy_system, .arena = bench->arena };
+	struct resource_ctx ctx = { .resource = &resource_recording, .feed = feed,
+	                            .entropy = &entropy_system, .arena = bench->arena };
 	struct store_txn   *txn = store_bench_begin(bench);
 	struct str          why = STR_EMPTY;
 	enum err            err;

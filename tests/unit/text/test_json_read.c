@@ -49,23 +49,23 @@ struct refused {
 /* Each with the reason and the place (bytes counted from 1) that must be named. */
 static const struct refused refused[] = {
 	/* nothing, or not all */
-	{ "", "there is no JSON; the text ends at byte 1" },
-	{ " \n\t", "there is no JSON; the text ends at byte 4" },
-	{ "[", "the JSON is not complete; the text ends at byte 1" },
-	{ "[1", "the JSON is not complete; the text ends at byte 2" },
-	{ "[1,", "the JSON is not complete; the text ends at byte 3" },
-	{ "{", "the JSON is not complete; the text ends at byte 1" },
-	{ "{\"a\"", "the JSON is not complete; the text ends at byte 4" },
-	{ "{\"a\":", "the JSON is not complete; the text ends at byte 5" },
-	{ "{\"a\":1", "the JSON is not complete; the text ends at byte 6" },
-	{ "[[]", "the JSON is not complete; the text ends at byte 3" },
+	{ "", "the JSON is not complete; the text ends at byte 1" },
+	{ " \n\t", "the JSON is not complete; the text ends at byte 4" },
+	{ "[", "the JSON is not complete; the text ends at byte 2" },
+	{ "[1", "the JSON is not complete; the text ends at byte 3" },
+	{ "[1,", "the JSON is not complete; the text ends at byte 4" },
+	{ "{", "the JSON is not complete; the text ends at byte 2" },
+	{ "{\"a\"", "the JSON is not complete; the text ends at byte 5" },
+	{ "{\"a\":", "the JSON is not complete; the text ends at byte 6" },
+	{ "{\"a\":1", "the JSON is not complete; the text ends at byte 7" },
+	{ "[[]", "the JSON is not complete; the text ends at byte 4" },
 	/* more than one */
 	{ "1 2", "something follows the value at byte 3" },
 	{ "{}{}", "something follows the value at byte 3" },
 	{ "[],", "something follows the value at byte 3" },
 	{ "[]]", "something follows the value at byte 3" },
 	{ "{}}", "something follows the value at byte 3" },
-	{ "null null", "something follows the value at byte 9" },
+	{ "null null", "something follows the value at byte 6" },
 	{ "{\"a\":1}#", "something follows the value at byte 8" },
 	{ "1//x", "something follows the value at byte 2" },
 	/* punctuation */
@@ -87,11 +87,11 @@ static const struct refused refused[] = {
 	{ "{\"a\":1,,\"b\":2}", "the JSON is malformed at byte 8" },
 	{ "{\"a\" 1}", "the JSON is malformed at byte 6" },
 	{ "{\"a\",1}", "the JSON is malformed at byte 5" },
-	{ "{\"a\":1 \"b\":2}", "the JSON is malformed at byte 10" },
+	{ "{\"a\":1 \"b\":2}", "the JSON is malformed at byte 8" },
 	{ "{\"a\"::1}", "the JSON is malformed at byte 6" },
 	{ "{1:1}", "the JSON is malformed at byte 2" },
 	{ "{a:1}", "the JSON is malformed at byte 2" },
-	{ "{null:1}", "the JSON is malformed at byte 5" },
+	{ "{null:1}", "the JSON is malformed at byte 2" },
 	{ "{[]:1}", "the JSON is malformed at byte 2" },
 	{ "{'a':1}", "the JSON is malformed at byte 2" },
 	{ "['a']", "the JSON is malformed at byte 2" },
@@ -101,59 +101,59 @@ static const struct refused refused[] = {
 	{ "# x\n1", "the JSON is malformed at byte 1" },
 	{ "\\", "the JSON is malformed at byte 1" },
 	{ "[\\u0031]", "the JSON is malformed at byte 2" },
-	{ "\x0b" "1", "a control byte stands between the values at byte 1" },
-	{ "\x0c" "1", "a control byte stands between the values at byte 1" },
-	{ "\xc2\xa0" "1", "the JSON is malformed at byte 2" },
-	{ "\xe2\x81\xa0", "the JSON is malformed at byte 3" },
+	{ "\x0b" "1", "the JSON is malformed at byte 1" },
+	{ "\x0c" "1", "the JSON is malformed at byte 1" },
+	{ "\xc2\xa0" "1", "the JSON is malformed at byte 1" },
+	{ "\xe2\x81\xa0", "the JSON is malformed at byte 1" },
 	/* words */
-	{ "nul", "the JSON is malformed at byte 3" },
-	{ "nulll", "the JSON is malformed at byte 5" },
-	{ "Null", "the JSON is malformed at byte 4" },
-	{ "TRUE", "the JSON is malformed at byte 4" },
-	{ "truth", "the JSON is malformed at byte 5" },
-	{ "fals", "the JSON is malformed at byte 4" },
-	{ "undefined", "the JSON is malformed at byte 9" },
-	{ "NaN", "the JSON is malformed at byte 3" },
-	{ "nan", "the JSON is malformed at byte 3" },
-	{ "Infinity", "the JSON is malformed at byte 8" },
+	{ "nul", "the JSON is malformed at byte 1" },
+	{ "nulll", "something follows the value at byte 5" },
+	{ "Null", "the JSON is malformed at byte 1" },
+	{ "TRUE", "the JSON is malformed at byte 1" },
+	{ "truth", "the JSON is malformed at byte 1" },
+	{ "fals", "the JSON is malformed at byte 1" },
+	{ "undefined", "the JSON is malformed at byte 1" },
+	{ "NaN", "the JSON is malformed at byte 1" },
+	{ "nan", "the JSON is malformed at byte 1" },
+	{ "Infinity", "the JSON is malformed at byte 1" },
 	{ "-Infinity", "the JSON is malformed at byte 1" },
 	{ "-NaN", "the JSON is malformed at byte 1" },
-	{ "inf", "the JSON is malformed at byte 3" },
+	{ "inf", "the JSON is malformed at byte 1" },
 	{ "a", "the JSON is malformed at byte 1" },
 	/* numbers */
 	{ "-", "the JSON is malformed at byte 1" },
 	{ "--1", "the JSON is malformed at byte 1" },
 	{ "+1", "the JSON is malformed at byte 1" },
-	{ "01", "the JSON is malformed at byte 1" },
-	{ "-01", "the JSON is malformed at byte 2" },
-	{ "00", "the JSON is malformed at byte 1" },
+	{ "01", "something follows the value at byte 2" },
+	{ "-01", "something follows the value at byte 3" },
+	{ "00", "something follows the value at byte 2" },
 	{ ".5", "the JSON is malformed at byte 1" },
 	{ "-.5", "the JSON is malformed at byte 1" },
-	{ "1.", "the JSON is malformed at byte 2" },
-	{ "[1.]", "the JSON is malformed at byte 3" },
-	{ "1.e5", "the JSON is malformed at byte 2" },
-	{ "1e", "the JSON is malformed at byte 2" },
-	{ "1e+", "the JSON is malformed at byte 3" },
-	{ "1.5e-", "the JSON is malformed at byte 5" },
+	{ "1.", "the JSON is malformed at byte 1" },
+	{ "[1.]", "the JSON is malformed at byte 2" },
+	{ "1.e5", "the JSON is malformed at byte 1" },
+	{ "1e", "the JSON is malformed at byte 1" },
+	{ "1e+", "the JSON is malformed at byte 1" },
+	{ "1.5e-", "the JSON is malformed at byte 1" },
 	{ "1e5.5", "something follows the value at byte 4" },
 	{ "1.5.5", "something follows the value at byte 4" },
 	{ "0x10", "something follows the value at byte 2" },
 	{ "1_000", "something follows the value at byte 2" },
 	{ "1,5", "something follows the value at byte 2" },
 	{ "1 000", "something follows the value at byte 3" },
-	{ "9223372036854775808", "a number does not fit at byte 19" },
-	{ "-9223372036854775809", "a number does not fit at byte 20" },
-	{ "[18446744073709551616]", "a number does not fit at byte 21" },
-	{ "1e309", "a number does not fit at byte 5" },
-	{ "-1e309", "a number does not fit at byte 6" },
-	{ "1e999999999999", "a number does not fit at byte 14" },
-	{ "1.8e308", "a number does not fit at byte 7" },
+	{ "9223372036854775808", "a number does not fit at byte 1" },
+	{ "-9223372036854775809", "a number does not fit at byte 1" },
+	{ "[18446744073709551616]", "a number does not fit at byte 2" },
+	{ "1e309", "a number does not fit at byte 1" },
+	{ "-1e309", "a number does not fit at byte 1" },
+	{ "1e999999999999", "a number does not fit at byte 1" },
+	{ "1.8e308", "a number does not fit at byte 1" },
 	/* names */
-	{ "{\"a\":1,\"a\":1}", "a member name is doubled at byte 10" },
-	{ "{\"a\":1,\"b\":2,\"a\":3}", "a member name is doubled at byte 16" },
-	{ "{\"a\":1,\"\\u0061\":1}", "a member name is doubled at byte 15" },
-	{ "{\"\":1,\"\":1}", "a member name is doubled at byte 8" },
-	{ "[{\"x\":{\"y\":1,\"y\":null}}]", "a member name is doubled at byte 16" },
+	{ "{\"a\":1,\"a\":1}", "a member name is doubled at byte 8" },
+	{ "{\"a\":1,\"b\":2,\"a\":3}", "a member name is doubled at byte 14" },
+	{ "{\"a\":1,\"\\u0061\":1}", "a member name is doubled at byte 8" },
+	{ "{\"\":1,\"\":1}", "a member name is doubled at byte 7" },
+	{ "[{\"x\":{\"y\":1,\"y\":null}}]", "a member name is doubled at byte 14" },
 	/* strings */
 	{ "\"", "a string is not closed; it opens at byte 1" },
 	{ "[\"a", "a string is not closed; it opens at byte 2" },
@@ -189,7 +189,7 @@ static const struct refused refused[] = {
 	/* UTF-8 and byte order marks */
 	{ "\xef\xbb\xbf{}", "a byte order mark is not accepted at byte 1" },
 	{ "\xef\xbb\xbf", "a byte order mark is not accepted at byte 1" },
-	{ " \xef\xbb\xbf{}", "the JSON is malformed at byte 4" },
+	{ " \xef\xbb\xbf{}", "the JSON is malformed at byte 2" },
 	{ "\xff\xfe[\x01]\x01", "the text is not UTF-8 at byte 1" },
 	{ "\xfe\xff", "the text is not UTF-8 at byte 1" },
 	{ "\"\x80\"", "the text is not UTF-8 at byte 2" },
@@ -396,12 +396,11 @@ test_json_read__values_have_kinds_and_are_asked_for_by_kind(void **state)
 	bool                         yes;
 	int64_t                      number;
 	struct str                   text;
+	size_t                       i = 0;
 
 	assert_int_equal(json_kind(root), JSON_ARRAY);
 	assert_int_equal(json_count(root), 8);
-	for (size_t i = 0; i < 8; i++) {
-		const struct json *value = json_at(root, i);
-
+	for (const struct json *value = json_first(root); value; value = value->next, i++) {
 		assert_int_equal(json_kind(value), kinds[i]);
 		yes = i != 1;        /* the answer must change it */
 		number = 42;
@@ -414,7 +413,7 @@ test_json_read__values_have_kinds_and_are_asked_for_by_kind(void **state)
 		assert_text(text, i == 5 ? STR("t\xc3\xa9xt") : STR("untouched"));
 		assert_int_equal(json_count(value), i == 6 ? 2 : i == 7 ? 1 : 0);
 	}
-	assert_null(json_at(root, 8));
+	assert_int_equal(i, 8);
 }
 
 static void
@@ -423,11 +422,13 @@ test_json_read__integers_are_whole_at_both_ends(void **state)
 	AUTO(json_drop) struct json *root = tree("[9223372036854775807,-9223372036854775808,9007199254740993,-0]", *state);
 	static const int64_t         wanted[] = { INT64_MAX, INT64_MIN, INT64_C(9007199254740993), 0 };
 	int64_t                      number;
+	size_t                       i = 0;
 
-	for (size_t i = 0; i < 4; i++) {
-		assert_true(json_int(json_at(root, i), &number));
-		assert_int_equal(number, wanted[i]);
+	for (const struct json *value = json_first(root); value; value = value->next) {
+		assert_true(json_int(value, &number));
+		assert_int_equal(number, wanted[i++]);
 	}
+	assert_int_equal(i, 4);
 }
 
 static void
@@ -445,8 +446,6 @@ test_json_read__members_are_found_through_missing_ones(void **state)
 	assert_false(json_text(NULL, &(struct str){ 0 }));
 	assert_false(json_bool(NULL, &(bool){ false }));
 	assert_int_equal(json_count(NULL), 0);
-	assert_null(json_at(NULL, 0));
-	assert_null(json_at(root, 0));
 	assert_null(json_first(NULL));
 	assert_null(json_first(json_member(root, "n")));
 	assert_int_equal(json_kind(NULL), JSON_NULL);
@@ -460,13 +459,51 @@ test_json_read__members_are_walked_in_the_order_written(void **state)
 	static const char *const     names[] = { "z", "a", "m\n", "", "caf\xc3\xa9", "y" };
 	int64_t                      i = 0, number;
 
-	for (const struct json_iter *it = json_first(root); it; it = json_next(root, it)) {
+	for (const struct json *member = json_first(root); member; member = member->next) {
 		assert_in_range(i, 0, 5);
-		assert_text(json_iter_name(it), str_from_c(names[i]));
-		assert_true(json_int(json_iter_value(it), &number));
+		assert_text(member->name, str_from_c(names[i]));
+		assert_true(json_int(member, &number));
 		assert_int_equal(number, i++);
 	}
 	assert_int_equal(i, 6);
+}
+
+static void
+test_json_read__members_are_found_however_their_names_are_written_and_keep_their_bytes(void **state)
+{
+	AUTO(json_drop) struct json *root = tree(" {\"\\u0061\\ud83d\\ude00\" : [ 1.50 , \"\\u0062\" ],\"\":-0 } ", *state);
+	const struct json           *list = json_member(root, "a\xf0\x9f\x98\x80");
+
+	assert_text(root->raw, STR("{\"\\u0061\\ud83d\\ude00\" : [ 1.50 , \"\\u0062\" ],\"\":-0 }"));
+	assert_text(list->raw, STR("[ 1.50 , \"\\u0062\" ]"));
+	assert_text(json_first(list)->raw, STR("1.50"));
+	assert_text(json_first(list)->next->raw, STR("\"\\u0062\""));
+	assert_text(json_first(list)->next->text, STR("b"));
+	assert_text(json_first(list)->name, STR_EMPTY);
+	assert_text(json_member(root, "")->raw, STR("-0"));
+	assert_null(json_member(list, ""));
+	assert_null(json_member(root, "\\u0061"));
+}
+
+/* All a tree may need of memory: as many values as may be, each with a name, a text or a number that must be copied. */
+static void
+test_json_read__the_largest_tree_fits_its_arena(void **state)
+{
+	static const char *const values[] = { "1.5", "\"\\n\"" };
+	struct json             *root = NULL;
+	struct buf               buf;
+
+	for (size_t v = 0; v < 2; v++) {
+		buf_open(&buf, (size_t)1 << 24);
+		buf_put_char(&buf, '[');
+		for (size_t i = 0; i < JSON_TOKENS_MAX / 2 - 1; i++)
+			buf_printf(&buf, "%s{\"\\t\":%s}", i ? "," : "", values[v]);
+		buf_put_char(&buf, ']');
+		assert_int_equal(json_read(buf_str(&buf), *state, &root, NULL), OK);
+		assert_int_equal(json_count(root), JSON_TOKENS_MAX / 2 - 1);
+		json_drop(&root);
+		buf_close(&buf);
+	}
 }
 
 static void
@@ -508,10 +545,11 @@ main(void)
 		TEST_WITH_ARENA(test_json_read__integers_are_whole_at_both_ends),
 		TEST_WITH_ARENA(test_json_read__members_are_found_through_missing_ones),
 		TEST_WITH_ARENA(test_json_read__members_are_walked_in_the_order_written),
+		TEST_WITH_ARENA(test_json_read__members_are_found_however_their_names_are_written_and_keep_their_bytes),
+		TEST_WITH_ARENA(test_json_read__the_largest_tree_fits_its_arena),
 		cmocka_unit_test(test_json_read__kinds_have_names),
 		TEST_WITH_ARENA(test_json_read__dropping_clears_and_takes_nothing),
 	};
 
-	json_read_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

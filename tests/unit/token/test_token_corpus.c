@@ -140,14 +140,13 @@ every_token_opens(const char *name, int64_t version, size_t count_min, struct ar
 	struct str         why = STR_EMPTY;
 	const struct json *tokens;
 
-	json_read_init();
 	if (json_read(read_corpus(name, arena), arena, &root, &why) != OK)
 		fail_msg("%s: %.*s", name, STR_ARG(why));
 	tokens = json_member(root, "tokens");
 	assert_int_equal(int_of(root, "version"), version);
 	assert_true(json_count(tokens) >= count_min);
-	for (size_t i = 0; i < json_count(tokens); i++)
-		entry_opens(json_at(tokens, i), arena);
+	for (const struct json *token = json_first(tokens); token; token = token->next)
+		entry_opens(token, arena);
 	json_drop(&root);
 }
 
