@@ -4,8 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MARK       ".verify-"
@@ -83,19 +81,11 @@ remove_what_is_left(struct cmd_run *run, struct str dir, struct str store_name)
 static int
 make_folder(struct cmd_run *run, struct verify_copy *copy)
 {
-	const char *wanted = getenv("TMPDIR");
-	struct guid id = guid_random(run->entropy);
-	char        text[GUID_TEXT_LEN];
-	const char *dir;
+	char why[512];
 
-	guid_format(&id, text);
-	dir = arena_c(run->arena, arena_printf(run->arena, "%s/tidemark-verify-%.*s", wanted && wanted[0] ? wanted : "/tmp",
-	                                       GUID_TEXT_LEN, text));
-	if (mkdir(dir, 0700) != 0)
-		return say_failed(EXIT_PERMANENT, "nothing can be written beside the store, and %s cannot be made: %s; name a "
-		                                  "folder in TMPDIR", dir, strerrordesc_np(errno));
-	copy->dir = dir;
-	copy->path = arena_c(run->arena, arena_printf(run->arena, "%s/copy", dir));
+	if (scratch_dir_open(SCRATCH_ON_DISK, &copy->dir, why) != OK)
+		return say_failed(EXIT_PERMANENT, "nothing can be written beside the store, and %s; name a folder in TMPDIR", why);
+	copy->path = arena_c(run->arena, arena_printf(run->arena, "%s/copy", copy->dir.path));
 	return EXIT_DONE;
 }
 
@@ -140,6 +130,5 @@ verify_copy_close(struct verify_copy *copy, struct arena *arena)
 		remove_files(copy->path, arena);
 		store_file_unlock_and_remove(&copy->lock, copy->lock_path);
 	}
-	if (copy->dir)
-		(void)rmdir(copy->dir);
+	scratch_dir_close(&copy->dir);
 }

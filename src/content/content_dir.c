@@ -12,11 +12,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/scratch_dir.h"
+
 struct content {
 	pthread_mutex_t       lock;      /* around the making of the folder */
 	_Atomic int           fd;
 	char                 *path;
-	bool                  create, scratch;
+	bool                  create;
+	struct scratch_dir    scratch;
 	const struct entropy *entropy;
 };
 
@@ -36,13 +39,14 @@ open_folder(const char *path)
 static enum err
 open_scratch(struct content *content, char why_out[256])
 {
-	const char *base = getenv("TMPDIR");
-	int         len = asprintf(&content->path, "%s/tidemark-content-XXXXXX", base && *base ? base : "/tmp");
+	char why[512];
 
-	MUST(len > 0);
-	if (!mkdtemp(content->path))
-		return fail(content->path, why_out);
-	content->scratch = true;
+	if (scratch_dir_open(SCRATCH_ON_DISK, &content->scratch, why) != OK) {
+		(void)snprintf(why_out, 256, "%.255s", why);
+		return ERR_IO;
+	}
+	content->path = strdup(content->scratch.path);
+	MUST(content->path);
 	content->fd = open_folder(content->path);
 	return content->fd >= 0 ? OK : fail(content->path, why_out);
 }
@@ -71,20 +75,6 @@ content_open(const struct content_conf *conf, struct content **content_out, char
 	return OK;
 }
 
-static void
-empty_scratch(struct content *content)
-{
-	struct content_walk walk;
-	const char         *name;
-
-	if (content_walk_open(content, &walk) != OK)
-		return;
-	while ((name = content_walk_next(&walk)) != NULL)
-		(void)unlinkat(content->fd, name, 0);
-	content_walk_close(&walk);
-	(void)rmdir(content->path);
-}
-
 void
 content_close(struct content **content)
 {
@@ -92,8 +82,7 @@ content_close(struct content **content)
 
 	if (!old)
 		return;
-	if (old->scratch)
-		empty_scratch(old);
+	scratch_dir_close(&old->scratch);
 	if (old->fd >= 0)
 		(void)close(old->fd);
 	(void)pthread_mutex_destroy(&old->lock);

@@ -82,7 +82,7 @@ enum store_access {
 };
 
 struct store_conf {
-	struct str            url;               /* sqlite:PATH or memory: */
+	struct str            url;               /* sqlite:PATH, or memory: for a throw-away file of this store alone */
 	enum store_access     access;
 	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
 	uint32_t              page_bytes;        /* of a new file's pages; 0: 4096, good for single reads and writes */
