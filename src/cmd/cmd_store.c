@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "cmd/check_bodies.h"
 #include "cmd/content_dir.h"
 #include "cmd/content_refs.h"
@@ -81,7 +82,7 @@ check_one_content(void *ctx, const struct store_feed *feed, struct str id, const
 		return;
 	}
 	guid_format(&feed->owner, owner);
-	content_hex(ref->id, CONTENT_ID_BYTES, name);
+	hex_write(ref->id, CONTENT_ID_BYTES, name);
 	len = snprintf(sentence, sizeof(sentence), "recording %.*s of user %.*s: its content, the file %.*s, is %s",
 	               STR_ARG(str_first(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
 	               err == ERR_NOT_FOUND ? "missing" : "damaged");

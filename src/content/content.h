@@ -84,8 +84,3 @@ struct content_swept {
 
 enum err content_sweep(struct content *content, const struct content_sweep *sweep,
                        struct content_swept *swept_out) MUST_CHECK;
-
-/* ---- names and bytes of references ------------------------------------------------------------------------- */
-
-void content_hex(const uint8_t *bytes, size_t len, char *text_out);
-bool content_unhex(struct str text, uint8_t *bytes_out, size_t len);

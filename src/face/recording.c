@@ -2,6 +2,7 @@
 #include "face/recording.h"
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/guid.h"
 #include "text/b64.h"
 #include "text/date.h"
@@ -376,7 +377,7 @@ mint_id(const struct store_feed *feed, const struct entropy *entropy, struct are
 	guid_format(&feed->tenant, tenant);
 	guid_format(&guid, own);
 	entropy_fill(entropy, bytes, sizeof(bytes));
-	content_hex(bytes, sizeof(bytes), meeting);
+	hex_write(bytes, sizeof(bytes), meeting);
 	text = arena_printf(arena, "V2##%.*s%.*s040000008200E00074C5B7101A82E008%.*s##%.*s", GUID_TEXT_LEN, owner,
 	                    GUID_TEXT_LEN, tenant, (int)sizeof(meeting), meeting, GUID_TEXT_LEN, own);
 	return b64_encode(B64_URL_PADDED, text.at, text.len, arena);

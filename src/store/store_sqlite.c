@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "store/store_sqlite_replica_sql.h"
 
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
@@ -170,12 +171,11 @@ static enum err
 name_store(struct conn *conn)
 {
 	struct guid id = guid_random(conn->engine->entropy);
-	char        text[256], hex[33];
+	char        text[256], hex[32];
 
-	for (size_t i = 0; i < sizeof(id.b); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", id.b[i]);
+	hex_write(id.b, sizeof(id.b), hex);
 	(void)snprintf(text, sizeof(text),
-	               "INSERT INTO meta(one, store_id, epoch, marker) VALUES(1, x'%s', 1, 0);"
+	               "INSERT INTO meta(one, store_id, epoch, marker) VALUES(1, x'%.32s', 1, 0);"
 	               "PRAGMA application_id = %d",
 	               hex, SQLITE_APPLICATION_ID);
 	return sql_conn_exec(conn, text);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "token/token_codec.h"
 
 #define SPACE           "seal-key"
@@ -64,29 +65,12 @@ add_key(struct token_ring *ring, const struct token_key *key, uint64_t generatio
 	return OK;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 parse_name(struct str name, uint64_t *generation_out, uint8_t id_out[TOKEN_ID_BYTES])
 {
-	struct str hex = str_skip(name, GENERATION_LEN + 1);
-
-	if (name.len != NAME_LEN || name.at[GENERATION_LEN] != '-')
-		return false;
-	for (size_t i = 0; i < TOKEN_ID_BYTES; i++) {
-		int high = hex_digit(hex.at[2 * i]), low = hex_digit(hex.at[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		id_out[i] = (uint8_t)(high << 4 | low);
-	}
-	return str_to_u64(str_first(name, GENERATION_LEN), generation_out);
+	return name.len == NAME_LEN && name.at[GENERATION_LEN] == '-' &&
+	       hex_read(str_skip(name, GENERATION_LEN + 1), id_out, TOKEN_ID_BYTES) &&
+	       str_to_u64(str_first(name, GENERATION_LEN), generation_out);
 }
 
 static enum err

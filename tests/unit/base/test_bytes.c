@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+
+static void
+test_hex__is_read_as_it_was_written_and_in_no_other_form(void **state)
+{
+	static const uint8_t bytes[] = { 0x00, 0x09, 0xa0, 0xff };
+	uint8_t              read[4] = { 1, 2, 3, 4 };
+	char                 text[8];
+
+	(void)state;
+	hex_write(bytes, sizeof(bytes), text);
+	assert_memory_equal(text, "0009a0ff", sizeof(text));
+	assert_true(hex_read(str_of(text, sizeof(text)), read, sizeof(read)));
+	assert_memory_equal(read, bytes, sizeof(bytes));
+	assert_false(hex_read(STR("0009A0ff"), read, 4));
+	assert_false(hex_read(STR("0009a0fg"), read, 4));
+	assert_false(hex_read(STR("0009a0f"), read, 4));
+	assert_false(hex_read(STR("0009a0ff0"), read, 4));
+	assert_true(hex_read(STR_EMPTY, read, 0));
+}
+
+static void
+test_hex__a_digit_has_a_value_in_either_case(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		const char *digits = "0123456789abcdefABCDEF", *found = c ? strchr(digits, c) : NULL;
+		int         wanted = found ? (int)(found - digits) - (found - digits > 15 ? 6 : 0) : -1;
+
+		assert_int_equal(hex_value((char)c), wanted);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hex__is_read_as_it_was_written_and_in_no_other_form),
+		cmocka_unit_test(test_hex__a_digit_has_a_value_in_either_case),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
