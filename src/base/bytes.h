@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bytes — what every module does to bytes: hex digits. */
+/* bytes — what every module does to bytes: hex digits, numbers in little-endian order. */
 #pragma once
+
+#include <endian.h>
 
 #include "base/str.h"
 
@@ -19,3 +21,20 @@ hex_value(char c)
 void hex_write(const void *bytes, size_t len, char *text_out);
 /* Exactly what hex_write() writes of len bytes; false for anything else. */
 bool hex_read(struct str text, void *bytes_out, size_t len);
+
+/* The low `width` bytes of a number, 1 to 8, the lowest first. */
+static inline void
+le_write(void *at, uint64_t value, size_t width)
+{
+	value = htole64(value);
+	memcpy(at, &value, width);
+}
+
+static inline uint64_t
+le_read(const void *at, size_t width)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, at, width);
+	return le64toh(value);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "face/place.h"
 
+#include "base/bytes.h"
 #include "face/entity.h"
 #include "face/shape.h"
 #include "text/date.h"
@@ -15,8 +16,7 @@ write_options(uint32_t select, struct arena *arena)
 	char *bytes = arena_take_raw(arena, OPTIONS_BYTES);
 
 	bytes[0] = OPTIONS_VERSION;
-	for (int i = 0; i < 4; i++)
-		bytes[1 + i] = (char)(select >> (8 * i) & 0xff);
+	le_write(bytes + 1, select, 4);
 	return str_of(bytes, OPTIONS_BYTES);
 }
 
@@ -25,9 +25,7 @@ read_options(struct str bytes, uint32_t *select_out)
 {
 	if (bytes.len != OPTIONS_BYTES || bytes.at[0] != OPTIONS_VERSION)
 		return false;
-	*select_out = 0;
-	for (int i = 0; i < 4; i++)
-		*select_out |= (uint32_t)(uint8_t)bytes.at[1 + i] << (8 * i);
+	*select_out = (uint32_t)le_read(bytes.at + 1, 4);
 	return true;
 }
 
@@ -39,23 +37,6 @@ read_options(struct str bytes, uint32_t *select_out)
 #define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)
 #define VIEW_REMOVALS 1
 
-static void
-put_number(char *at, uint64_t value, unsigned width)
-{
-	for (unsigned i = 0; i < width; i++)
-		at[i] = (char)(value >> (8 * i) & 0xff);
-}
-
-static uint64_t
-get_number(const char *at, unsigned width)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < width; i++)
-		value |= (uint64_t)(uint8_t)at[i] << (8 * i);
-	return value;
-}
-
 static struct str
 write_view(const struct view *view, struct arena *arena)
 {
@@ -63,9 +44,9 @@ write_view(const struct view *view, struct arena *arena)
 
 	bytes[0] = VIEW_VERSION;
 	bytes[1] = view->removals ? VIEW_REMOVALS : 0;
-	put_number(bytes + 2, view->top, 4);
-	put_number(bytes + 6, (uint64_t)view->from_ns, 8);
-	put_number(bytes + 14, (uint64_t)view->until_ns, 8);
+	le_write(bytes + 2, view->top, 4);
+	le_write(bytes + 6, (uint64_t)view->from_ns, 8);
+	le_write(bytes + 14, (uint64_t)view->until_ns, 8);
 	memcpy(bytes + 22, view->meeting, sizeof(view->meeting));
 	return str_of(bytes, VIEW_BYTES);
 }
@@ -76,9 +57,9 @@ read_view(struct str bytes, struct view *view_out)
 	if (bytes.len != VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
 		return false;
 	view_out->removals = bytes.at[1] == VIEW_REMOVALS;
-	view_out->top = (uint32_t)get_number(bytes.at + 2, 4);
-	view_out->from_ns = (int64_t)get_number(bytes.at + 6, 8);
-	view_out->until_ns = (int64_t)get_number(bytes.at + 14, 8);
+	view_out->top = (uint32_t)le_read(bytes.at + 2, 4);
+	view_out->from_ns = (int64_t)le_read(bytes.at + 6, 8);
+	view_out->until_ns = (int64_t)le_read(bytes.at + 14, 8);
 	memcpy(view_out->meeting, bytes.at + 22, sizeof(view_out->meeting));
 	return view_out->top <= PAGE_SIZE_MAX;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/guid.h"
 #include "face/calendar.h"
 #include "text/json_read.h"
@@ -306,21 +307,6 @@ struct cut {
 };
 
 static void
-put_u32(struct buf *buf, uint32_t value)
-{
-	for (int i = 0; i < 4; i++)
-		buf_put_char(buf, (char)(value >> (8 * i) & 0xff));
-}
-
-static uint32_t
-get_u32(const char *at)
-{
-	const unsigned char *bytes = (const unsigned char *)at;
-
-	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-static void
 put_name(struct buf *json, const char *name)
 {
 	struct str text = str_from_c(name);
@@ -369,8 +355,8 @@ calendar_body(const struct calendar *calendar, struct arena *arena)
 	buf_put_char(&body, BODY_MARK);
 	buf_put_char(&body, (char)cut_count);
 	for (size_t i = 0; i < cut_count; i++) {
-		put_u32(&body, cuts[i].at);
-		put_u32(&body, cuts[i].len);
+		buf_put_le(&body, cuts[i].at, 4);
+		buf_put_le(&body, cuts[i].len, 4);
 	}
 	buf_put(&body, buf_str(&json));
 	MUST(buf_err(&json) == OK && buf_err(&body) == OK);
@@ -389,8 +375,8 @@ calendar_pieces(struct str body, bool beta, struct str pieces_out[CALENDAR_PIECE
 
 	if (!beta)
 		for (size_t i = 0; i < cut_count && count < CUTS_MAX; i++) {
-			uint32_t at = get_u32(body.at + 2 + i * CUT_BYTES);
-			uint32_t len = get_u32(body.at + 2 + i * CUT_BYTES + 4);
+			uint32_t at = (uint32_t)le_read(body.at + 2 + i * CUT_BYTES, 4);
+			uint32_t len = (uint32_t)le_read(body.at + 2 + i * CUT_BYTES + 4, 4);
 
 			if (at < from || (size_t)at + len > json.len)
 				break;

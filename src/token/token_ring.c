@@ -85,9 +85,7 @@ take_note(struct token_ring *ring, struct str name, struct str value)
 	if (find_key(ring, key.id))
 		return OK;
 	memcpy(key.bytes, value.at, SEAL_KEY_BYTES);
-	ring->made_s = 0;
-	for (size_t i = 0; i < 8; i++)
-		ring->made_s |= (int64_t)((uint64_t)(uint8_t)value.at[SEAL_KEY_BYTES + i] << (8 * i));
+	ring->made_s = (int64_t)le_read(value.at + SEAL_KEY_BYTES, 8);
 	err = add_key(ring, &key, generation);
 	crypt_wipe(&key, sizeof(key));
 	return err;
@@ -131,8 +129,7 @@ write_note(struct token_ring *ring, const struct token_key *key, uint64_t genera
 	name = arena_printf(arena, "%010llu-%02x%02x%02x%02x", (unsigned long long)generation, key->id[0], key->id[1],
 	                    key->id[2], key->id[3]);
 	memcpy(value, key->bytes, SEAL_KEY_BYTES);
-	for (size_t i = 0; i < 8; i++)
-		value[SEAL_KEY_BYTES + i] = (uint8_t)(now_s >> (8 * i));
+	le_write(value + SEAL_KEY_BYTES, now_s, 8);
 	txn = store_begin(ring->store, NULL, arena);
 	store_put_note(txn, SPACE, name, str_of(value, sizeof(value)));
 	crypt_wipe(value, sizeof(value));

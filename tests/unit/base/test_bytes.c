@@ -39,12 +39,28 @@ test_hex__a_digit_has_a_value_in_either_case(void **state)
 	}
 }
 
+static void
+test_le__the_lowest_byte_stands_first(void **state)
+{
+	uint8_t at[9] = { 9, 9, 9, 9, 9, 9, 9, 9, 9 };
+
+	(void)state;
+	le_write(at, 0x0102030405060708u, 8);
+	assert_memory_equal(at, "\x08\x07\x06\x05\x04\x03\x02\x01\x09", 9);
+	assert_true(le_read(at, 8) == 0x0102030405060708u);
+	le_write(at, 0xaabbccddeeff0011u, 4);
+	assert_memory_equal(at, "\x11\x00\xff\xee\x04", 5);
+	assert_true(le_read(at, 4) == 0xeeff0011u);
+	assert_true(le_read(at, 1) == 0x11);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hex__is_read_as_it_was_written_and_in_no_other_form),
 		cmocka_unit_test(test_hex__a_digit_has_a_value_in_either_case),
+		cmocka_unit_test(test_le__the_lowest_byte_stands_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
