@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bytes — what every module does to bytes: hex digits, numbers in little-endian order. */
+/* bytes — what every module does to bytes: hex digits, numbers in little-endian order, a hash. */
 #pragma once
 
 #include <endian.h>
@@ -37,4 +37,15 @@ le_read(const void *at, size_t width)
 
 	memcpy(&value, at, width);
 	return le64toh(value);
+}
+
+#define BYTES_HASH_START UINT64_C(14695981039346656037)
+
+/* FNV-1a.  Whoever chooses the bytes can choose the hash, unless the start is a secret. */
+static inline uint64_t
+bytes_hash(uint64_t start, struct str bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		start = (start ^ (uint8_t)bytes.at[i]) * UINT64_C(1099511628211);
+	return start;
 }

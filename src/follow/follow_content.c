@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "follow/follow_link.h"
 #include "follow/follow_secrets.h"
 #include "text/json_span.h"
@@ -42,18 +43,8 @@ file_fault(struct content *content, const char *name)
 	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
-/* FNV-1a: tells ids apart whose beginnings are the same. */
-static uint64_t
-hash_of(struct str text)
-{
-	uint64_t hash = 14695981039346656037u;
-
-	for (size_t i = 0; i < text.len; i++)
-		hash = (hash ^ (uint8_t)text.at[i]) * 1099511628211u;
-	return hash;
-}
-
 /* Never hidden, never empty, no slash: "r-" and the id with all but letters, digits and "-_~=" as %XX. */
+/* The hash tells ids apart whose beginnings are the same. */
 static const char *
 file_name(struct content *content, struct str id, const char *end)
 {
@@ -61,7 +52,7 @@ file_name(struct content *content, struct str id, const char *end)
 
 	return arena_c(content->arena, arena_printf(content->arena, "r-%.*s-%016llx%s",
 	                                            STR_ARG(str_first(text, NAME_MAX_BYTES)),
-	                                            (unsigned long long)hash_of(id), end));
+	                                            (unsigned long long)bytes_hash(BYTES_HASH_START, id), end));
 }
 
 /* ---- one file ------------------------------------------------------------------------------- */

@@ -54,6 +54,16 @@ test_le__the_lowest_byte_stands_first(void **state)
 	assert_true(le_read(at, 1) == 0x11);
 }
 
+/* Names of files and keys in the store are made of it: it stays what it is. */
+static void
+test_bytes_hash__is_fnv_1a(void **state)
+{
+	(void)state;
+	assert_true(bytes_hash(BYTES_HASH_START, STR_EMPTY) == UINT64_C(0xcbf29ce484222325));
+	assert_true(bytes_hash(BYTES_HASH_START, STR("foobar")) == UINT64_C(0x85944171f73967e8));
+	assert_true(bytes_hash(7, STR("foobar")) != bytes_hash(8, STR("foobar")));
+}
+
 int
 main(void)
 {
@@ -61,6 +71,7 @@ main(void)
 		cmocka_unit_test(test_hex__is_read_as_it_was_written_and_in_no_other_form),
 		cmocka_unit_test(test_hex__a_digit_has_a_value_in_either_case),
 		cmocka_unit_test(test_le__the_lowest_byte_stands_first),
+		cmocka_unit_test(test_bytes_hash__is_fnv_1a),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
