@@ -13,6 +13,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define PREFIX      "tidemark-scratch-"
 #define MEMORY      "/dev/shm"
 #define MEMORY_MIN  ((unsigned long long)256 << 20)     /* a container has 64 MB there by default */
@@ -40,8 +42,7 @@ open_own(const char *path)
 
 	if (fd >= 0 && fstat(fd, &is) == 0 && is.st_uid == geteuid())
 		return fd;
-	if (fd >= 0)
-		(void)close(fd);
+	fd_close(&fd);
 	return -1;
 }
 
@@ -78,8 +79,8 @@ remove_what_is_left(const char *place)
 			fd = open_own(path);
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 			remove_dir(path, fd);
-		else if (fd >= 0)
-			(void)close(fd);
+		else
+			fd_close(&fd);
 	}
 	if (list)
 		(void)closedir(list);
@@ -101,8 +102,7 @@ make_dir(const char *place, struct scratch_dir *dir)
 		continue;
 	if (dir->fd >= 0 && access(dir->path, F_OK) == 0)
 		return true;
-	if (dir->fd >= 0)
-		(void)close(dir->fd);
+	fd_close(&dir->fd);
 	errno = ENOENT;
 	return false;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "cmd/help.h"
 #include "cmd/writer.h"
 #include "crypt/rsa_cert.h"
@@ -86,16 +87,12 @@ read_roles(struct cmd_run *run, struct str *roles_out)
 static int
 read_file(const char *path, char *text, size_t size, struct str *text_out)
 {
-	int     fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size);
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t             len;
 
-	if (n < 0)
-		(void)say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return EXIT_OTHER;
-	*text_out = str_of(text, (size_t)n);
+	if (fd < 0 || !fd_read(fd, text, size, &len))
+		return say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
+	*text_out = str_of(text, len);
 	return EXIT_DONE;
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 #include "cmd/check_bodies.h"
 #include "cmd/content_dir.h"
 #include "cmd/content_refs.h"
@@ -75,8 +76,7 @@ check_one_content(void *ctx, const struct store_feed *feed, struct str id, const
 	int                   fd = -1, len;
 
 	err = check->whole ? content_verify(check->content, ref) : content_read(check->content, ref, &fd);
-	if (fd >= 0)
-		(void)close(fd);
+	fd_close(&fd);
 	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT) {
 		check->err = err == OK ? check->err : err;
 		return;

@@ -8,16 +8,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define HEAD_MAX  ((size_t)16 << 10)
 #define WAIT_S    120
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 static int
 connect_to(const char *path)
@@ -35,7 +29,7 @@ connect_to(const char *path)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) != 0 ||
 	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-		close_fd(&fd);
+		fd_close(&fd);
 	return fd;
 }
 
@@ -71,22 +65,13 @@ send_call(int fd, const struct control_call *call, struct arena *arena)
 static enum err
 receive(int fd, struct arena *arena, struct str *text_out)
 {
-	size_t size = HEAD_MAX + CONTROL_REPLY_MAX, len = 0;
+	size_t size = HEAD_MAX + CONTROL_REPLY_MAX, len;
 	char  *at = arena_take_raw(arena, size);
 
-	for (;;) {
-		ssize_t n = recv(fd, at + len, size - len, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_UNSURE;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-		if (len == size)
-			return ERR_UP_GARBLED;
-	}
+	if (!fd_read(fd, at, size, &len))
+		return ERR_UNSURE;
+	if (len == size)
+		return ERR_UP_GARBLED;
 	*text_out = str_of(at, len);
 	return len > 0 ? OK : ERR_UNSURE;
 }
@@ -133,7 +118,7 @@ enum err
 control_call(const char *sock_path, const struct control_call *call, struct arena *arena,
 	     struct control_reply *reply_out)
 {
-	AUTO(close_fd) int fd = connect_to(sock_path);
+	AUTO(fd_close) int fd = connect_to(sock_path);
 	struct str text;
 	bool       sent;
 	enum err   err;

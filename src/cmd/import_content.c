@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "cmd/content_dir.h"
 #include "cmd/lines.h"
 #include "face/recording.h"
@@ -34,9 +35,7 @@ import_content_close(struct import_content *files)
 {
 	content_close(&files->content);
 	arena_close(&files->arena);
-	if (files->dir >= 0)
-		(void)close(files->dir);
-	files->dir = -1;
+	fd_close(&files->dir);
 }
 
 bool

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define MESSAGE_MAX   ((size_t)4096)
 #define OUT_TURN      ((size_t)64 << 10)
 #define OUT_LIMIT     ((size_t)16 << 20)
@@ -86,21 +88,6 @@ exit_code_of(enum err err)
 
 /* ---- messages ------------------------------------------------------------------------------------ */
 
-static void
-write_all(int fd, const char *at, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		at += n;
-		len -= (size_t)n;
-	}
-}
-
 static void __attribute__((format(printf, 2, 0)))
 tell(const char *front, const char *fmt, va_list list)
 {
@@ -118,7 +105,7 @@ tell(const char *front, const char *fmt, va_list list)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			text[i] = '?';
 	text[at] = '\n';
-	write_all(STDERR_FILENO, text, at + 1);
+	(void)fd_write(STDERR_FILENO, str_of(text, at + 1));
 }
 
 int
@@ -164,16 +151,8 @@ out_open(struct out *out, int fd)
 static void
 out_drain(struct out *out)
 {
-	size_t at = 0;
-
-	while (at < out->buf.len && !out->failed) {
-		ssize_t n = write(out->fd, out->buf.at + at, out->buf.len - at);
-
-		if (n > 0)
-			at += (size_t)n;
-		else if (n == 0 || errno != EINTR)
-			out->failed = n == 0 ? EIO : errno;
-	}
+	if (!out->failed && !fd_write(out->fd, buf_str(&out->buf)))
+		out->failed = errno;
 	buf_cut(&out->buf, 0);
 }
 
@@ -261,7 +240,7 @@ progress_tell(struct progress *progress, const char *fmt, ...)
 		return;
 	va_start(list, fmt);
 	if (vsnprintf(text + 4, sizeof(text) - 4, fmt, list) > 0)
-		write_all(STDERR_FILENO, text, strlen(text));
+		(void)fd_write(STDERR_FILENO, str_from_c(text));
 	va_end(list);
 	progress->told_ms = clock_mono_ms(progress->clock);
 	progress->shown = true;
@@ -277,6 +256,6 @@ void
 progress_close(struct progress *progress)
 {
 	if (progress->shown)
-		write_all(STDERR_FILENO, "\r\033[K", 4);
+		(void)fd_write(STDERR_FILENO, STR("\r\033[K"));
 	progress->shown = false;
 }

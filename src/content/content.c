@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 #include "content/content_dir.h"
 #include "crypt/digest.h"
 
@@ -101,24 +102,14 @@ flush_some(struct content_write *write)
 void
 content_put(struct content_write *writing, const void *bytes, size_t len)
 {
-	const char *at = bytes;
-
 	if (writing->err != OK)
 		return;
 	digest_put(writing->digest, bytes, len);
-	while (len > 0) {
-		ssize_t put = write(writing->fd, at, len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0) {
-			writing->err = err_of_write();
-			return;
-		}
-		at += put;
-		len -= (size_t)put;
-		writing->size += (size_t)put;
+	if (!fd_write(writing->fd, str_of(bytes, len))) {
+		writing->err = err_of_write();
+		return;
 	}
+	writing->size += len;
 	flush_some(writing);
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "crypt/cert_make.h"
 #include "crypt/pkey.h"
 #include "crypt/seal.h"
@@ -48,17 +49,9 @@ close_pair(struct pair *pair)
 }
 
 static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
-
-static void
 close_folder(struct folder *folder)
 {
-	close_fd(&folder->fd);           /* and with it goes the lock */
+	fd_close(&folder->fd);           /* and with it goes the lock */
 }
 
 static void
@@ -104,7 +97,7 @@ fail_errno(const struct folder *folder, const char *what, const char *name)
 static void
 sync_parent(const struct folder *folder)
 {
-	AUTO(close_fd) int parent = openat(folder->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd_close) int parent = openat(folder->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (parent >= 0)
 		(void)fsync(parent);
@@ -136,29 +129,22 @@ open_folder(struct folder *folder)
 static enum err
 read_all(const struct folder *folder, const char *name, int fd, struct buf *text)
 {
-	(void)buf_room(text, FILE_BYTES_MAX);    /* at once: growing would leave copies of a key behind */
-	for (;;) {
-		char   *room = buf_room(text, 4096);
-		ssize_t got;
+	size_t len;
 
-		if (!room)
-			return fail(folder, "%.150s/%s is too long to be what it should be", folder->path, name);
-		got = read(fd, room, 4096);
-		if (got == 0)
-			return OK;
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fail_errno(folder, "read", name);
-		buf_grew(text, (size_t)got);
-	}
+	/* At once: growing would leave copies of a key behind. */
+	if (!fd_read(fd, buf_room(text, FILE_BYTES_MAX), FILE_BYTES_MAX, &len))
+		return fail_errno(folder, "read", name);
+	buf_grew(text, len);
+	if (len == FILE_BYTES_MAX)
+		return fail(folder, "%.150s/%s is too long to be what it should be", folder->path, name);
+	return OK;
 }
 
 /* ERR_NOT_FOUND without a word. */
 static enum err
 read_file(const struct folder *folder, const char *name, bool secret, struct buf *text)
 {
-	AUTO(close_fd) int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO(fd_close) int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat        info;
 
 	if (fd < 0 && errno == ENOENT)
@@ -172,24 +158,10 @@ read_file(const struct folder *folder, const char *name, bool secret, struct buf
 	return read_all(folder, name, fd, text);
 }
 
-static bool
-write_all(int fd, struct str text)
-{
-	while (text.len > 0) {
-		ssize_t put = write(fd, text.at, text.len);
-
-		if (put < 0 && errno != EINTR)
-			return false;
-		if (put > 0)
-			text = str_skip(text, (size_t)put);
-	}
-	return true;
-}
-
 static enum err
 write_file(const struct folder *folder, const char *name, struct str text, mode_t mode)
 {
-	AUTO(close_fd) int fd = -1;
+	AUTO(fd_close) int fd = -1;
 	char               new_name[32];
 
 	(void)snprintf(new_name, sizeof(new_name), ".%s.new", name);
@@ -198,7 +170,7 @@ write_file(const struct folder *folder, const char *name, struct str text, mode_
 	fd = openat(folder->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_errno(folder, "make", new_name);
-	if (!write_all(fd, text) || fchmod(fd, mode) != 0 || fsync(fd) != 0)
+	if (!fd_write(fd, text) || fchmod(fd, mode) != 0 || fsync(fd) != 0)
 		return fail_errno(folder, "write", new_name);
 	if (renameat(folder->fd, new_name, folder->fd, name) != 0)
 		return fail_errno(folder, "rename", new_name);

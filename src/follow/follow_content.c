@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 #include "follow/follow_link.h"
 #include "follow/follow_secrets.h"
 #include "text/json_span.h"
@@ -27,14 +28,6 @@ struct content {
 	int                               dir_fd;
 	char                             *why;
 };
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
 
 static enum err
 file_fault(struct content *content, const char *name)
@@ -120,7 +113,7 @@ publish(struct content *content, struct str id, int fd)
 static enum err
 fetch(struct content *content, struct str id, struct follow_save *ask, struct replica_content *known)
 {
-	AUTO(close_fd) int  fd = -1;
+	AUTO(fd_close) int  fd = -1;
 	struct follow_saved saved = { 0 };
 	const char         *part = file_name(content, id, ".part");
 	struct stat         st;
@@ -228,7 +221,7 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 {
 	AUTO(arena_close) struct arena *lasting = arena_open((size_t)256 << 10);
 	AUTO(arena_close) struct arena *arena = arena_open(ITEM_ARENA_MAX);
-	AUTO(close_fd) int              dir_fd = -1;
+	AUTO(fd_close) int              dir_fd = -1;
 	struct content content = { .conf = conf, .replica = replica, .tally = tally_out, .arena = arena, .why = why_out };
 	const char    *why_not;
 

@@ -10,19 +10,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
 
 #define TURN_TRIES 150
 #define TURN_NS    20000000
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
 
 static enum err
 no_identity(const struct follow_client *client, const char *what, struct arena *arena, struct str *why_out)
@@ -44,16 +37,11 @@ is_member(const struct json *root, const char *name, struct str wanted)
 static bool
 read_bytes(int fd, struct buf *text)
 {
-	for (;;) {
-		char   *room = buf_room(text, 4096);
-		ssize_t got = room ? read(fd, room, 4096) : -1;
+	size_t len;
+	bool   is_read = fd_read(fd, buf_room(text, FOLLOW_KEPT_MAX), FOLLOW_KEPT_MAX, &len);
 
-		if (got < 0 && room && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0;
-		buf_grew(text, (size_t)got);
-	}
+	buf_grew(text, len);
+	return is_read && len < FOLLOW_KEPT_MAX;
 }
 
 static enum err
@@ -75,7 +63,7 @@ take_token(const struct follow_client *client, struct str text, struct arena *ar
 enum err
 follow_kept_read(const struct follow_client *client, struct arena *arena, struct str *token_out, struct str *why_out)
 {
-	AUTO(close_fd) int         fd = open(client->kept, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO(fd_close) int         fd = open(client->kept, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	AUTO(buf_close) struct buf text = { 0 };
 	struct stat                about;
 
@@ -94,19 +82,6 @@ follow_kept_read(const struct follow_client *client, struct arena *arena, struct
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
-
-static bool
-put_bytes(int fd, struct str text)
-{
-	while (text.len > 0) {
-		ssize_t n = write(fd, text.at, text.len);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		text = str_skip(text, n > 0 ? (size_t)n : 0);
-	}
-	return fsync(fd) == 0;
-}
 
 /* A regular file of ours that nobody else may open. */
 static bool
@@ -135,7 +110,7 @@ take_turn(const char *path)
 	const struct timespec moment = { .tv_nsec = TURN_NS };
 
 	for (int tries = 0; tries < TURN_TRIES; tries++) {
-		AUTO(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 		struct stat        about;
 		int                mine = fd;
 
@@ -165,7 +140,7 @@ sync_folder(const char *path, struct arena *arena)
 {
 	const char        *slash = strrchr(path, '/');
 	const char        *folder = slash ? arena_c(arena, str_of(path, (size_t)(slash - path) + 1)) : ".";
-	AUTO(close_fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd_close) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
 		(void)fsync(fd);
@@ -175,9 +150,9 @@ static bool
 replace(const struct follow_client *client, struct str text, struct arena *arena)
 {
 	const char        *fresh = fresh_path(client, arena);
-	AUTO(close_fd) int fd = take_turn(fresh);
+	AUTO(fd_close) int fd = take_turn(fresh);
 
-	if (fd < 0 || ftruncate(fd, 0) != 0 || !put_bytes(fd, text) || rename(fresh, client->kept) != 0)
+	if (fd < 0 || ftruncate(fd, 0) != 0 || !fd_write(fd, text) || fsync(fd) != 0 || rename(fresh, client->kept) != 0)
 		return false;
 	sync_folder(client->kept, arena);
 	return true;
@@ -206,7 +181,7 @@ bool
 follow_kept_forget(const struct follow_client *client, struct str token, struct arena *arena)
 {
 	const char        *fresh = fresh_path(client, arena);
-	AUTO(close_fd) int fd = take_turn(fresh);
+	AUTO(fd_close) int fd = take_turn(fresh);
 	struct str         kept, why;
 
 	if (follow_kept_read(client, arena, &kept, &why) == OK && !str_eq(kept, token))

@@ -11,16 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define LOCK_TEXT_MAX    512
 #define WITNESS_TEXT_MAX 160
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
 
 enum err
 store_file_fail(const char *what, const char *path, char why_out[512])
@@ -51,7 +45,7 @@ dir_of(const char *path, char dir_out[PATH_MAX])
 static enum err
 sync_dir(const char *dir, char why_out[512])
 {
-	AUTO(close_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd) != 0)
 		return store_file_fail("cannot sync directory", dir, why_out);
@@ -140,7 +134,7 @@ store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
 enum err
 store_file_make(const char *path, char why_out[512])
 {
-	AUTO(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == EEXIST) {
 		(void)snprintf(why_out, 512, "%.300s is already there", path);
@@ -152,7 +146,7 @@ store_file_make(const char *path, char why_out[512])
 enum err
 store_file_sync(const char *path, char why_out[512])
 {
-	AUTO(close_fd) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd) != 0)
 		return store_file_fail("cannot sync", path, why_out);
@@ -196,7 +190,7 @@ read_text(int fd, char *text_out, size_t size)
 static void
 name_command(char *text_out, size_t size)
 {
-	AUTO(close_fd) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	AUTO(fd_close) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
 	ssize_t            got = fd >= 0 ? pread(fd, text_out, size - 1, 0) : 0;
 	int                words = 0;
 
@@ -248,7 +242,7 @@ enum err
 store_file_lock(const char *lock_path, const struct clock *clock, struct file_lock *lock_out, char why_out[512])
 {
 	bool               is_new;
-	AUTO(close_fd) int fd = open_lock(lock_path, &is_new);
+	AUTO(fd_close) int fd = open_lock(lock_path, &is_new);
 	char               holder[LOCK_TEXT_MAX];
 
 	if (fd < 0)
@@ -277,7 +271,7 @@ store_file_unlock(struct file_lock *lock)
 	/* The file stays: nobody has to look twice, and its name is never free for a moment. */
 	if (lock->fd >= 0 && ftruncate(lock->fd, 0) != 0)
 		errno = 0;
-	close_fd(&lock->fd);
+	fd_close(&lock->fd);
 }
 
 void
@@ -285,7 +279,7 @@ store_file_unlock_and_remove(struct file_lock *lock, const char *lock_path)
 {
 	if (lock->fd >= 0)
 		(void)unlink(lock_path);
-	close_fd(&lock->fd);
+	fd_close(&lock->fd);
 }
 
 /* ---- witness -------------------------------------------------------------------------------- */
@@ -337,7 +331,7 @@ parse_witness(struct str text, struct witness *witness_out)
 enum err
 store_witness_read(const char *path, struct witness *witness_out)
 {
-	AUTO(close_fd) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	char               text[WITNESS_TEXT_MAX];
 	ssize_t            got;
 
@@ -354,7 +348,7 @@ store_witness_write(const char *path, const struct witness *witness)
 {
 	char               id[GUID_TEXT_LEN], text[WITNESS_TEXT_MAX], why[512];
 	bool               is_new = access(path, F_OK) != 0;
-	AUTO(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int                len;
 
 	guid_format(&witness->id, id);
