@@ -113,6 +113,16 @@ cmd_usage(const struct cmd_run *run, const char *fmt, ...)
 	return say_failed(EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
 }
 
+int
+cmd_value_guid(const struct cmd_run *run, const char *option, struct guid *guid_out)
+{
+	const char *text = cmd_value(run, option);
+
+	if (text && (!guid_parse(str_from_c(text), guid_out) || guid_is_zero(guid_out)))
+		return cmd_usage(run, "--%s: \"%s\" is not a GUID", option, text);
+	return EXIT_DONE;
+}
+
 /* ---- reading the command line -------------------------------------------------------------------------- */
 
 struct line {

@@ -49,16 +49,6 @@ static const struct cmd_example add_examples[] = {
 	{ 0 },
 };
 
-static int
-read_guid(struct cmd_run *run, const char *option, struct guid *guid_out)
-{
-	const char *text = cmd_value(run, option);
-
-	if (text && (!guid_parse(str_from_c(text), guid_out) || guid_is_zero(guid_out)))
-		return cmd_usage(run, "--%s: \"%s\" is not a GUID", option, text);
-	return EXIT_DONE;
-}
-
 /* Each once, one blank between them. */
 static int
 read_roles(struct cmd_run *run, struct str *roles_out)
@@ -196,9 +186,9 @@ read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 	client->name = str_from_c(cmd_value(run, "name"));
 	client->since_s = clock_wall_s(run->clock);
 	if (code == EXIT_DONE)
-		code = read_guid(run, "id", &client->id);
+		code = cmd_value_guid(run, "id", &client->id);
 	if (code == EXIT_DONE)
-		code = read_guid(run, "tenant", &client->tenant);
+		code = cmd_value_guid(run, "tenant", &client->tenant);
 	if (code == EXIT_DONE && !cmd_has(run, "id"))
 		client->id = guid_random(run->entropy);
 	if (code == EXIT_DONE)
