@@ -47,7 +47,7 @@ static const struct {
 const struct cmd *
 cmd_at(size_t index)
 {
-	MUST(index < sizeof(commands) / sizeof(commands[0]));
+	MUST(index < COUNT_OF(commands));
 	return commands[index];
 }
 
@@ -63,7 +63,7 @@ cmd_named(struct str name)
 const char *
 cmd_group_summary(struct str word)
 {
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(groups); i++)
 		if (str_eq(word, str_from_c(groups[i].word)))
 			return groups[i].summary;
 	return NULL;

@@ -70,7 +70,7 @@ method_named(struct str name)
 {
 	static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (str_eq(name, str_from_c(names[i])))
 			return (enum http_method)i;
 	return HTTP_OTHER;

@@ -200,7 +200,7 @@ put_info(struct cmd_run *run, const struct store_info *info)
 	if (!cmd_has(run, "json")) {
 		out_printf(run->out, "%-12s  %.*s\n%-12s  %.*s\n", "engine", STR_ARG(info->engine), "id", GUID_TEXT_LEN,
 			   id);
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t i = 0; i < COUNT_OF(rows); i++)
 			out_printf(run->out, "%-12s  %llu\n", rows[i].name, (unsigned long long)rows[i].value);
 		return;
 	}
@@ -208,7 +208,7 @@ put_info(struct cmd_run *run, const struct store_info *info)
 	json_put_object(&json);
 	json_put_member(&json, STR("engine"), info->engine);
 	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		json_put_member_int(&json, str_from_c(rows[i].name), (int64_t)rows[i].value);
 	json_end_object(&json);
 	out_put(run->out, STR("\n"));

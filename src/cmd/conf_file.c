@@ -135,7 +135,7 @@ issuer_key_named(struct conf_issuer *issuer, struct str name)
 		{ "not-before", &issuer->not_before },
 	};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(known); i++)
 		if (str_eq(name, str_from_c(known[i].name)))
 			return known[i].at;
 	return NULL;

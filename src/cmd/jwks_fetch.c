@@ -60,7 +60,7 @@ set_up(CURL *curl, const char *url, const char *ca, struct buf *body)
 		ca ? curl_easy_setopt(curl, CURLOPT_CAINFO, ca) : CURLE_OK,
 	};
 
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(codes); i++)
 		if (codes[i] != CURLE_OK)
 			return codes[i];
 	return CURLE_OK;

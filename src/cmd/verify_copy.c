@@ -14,12 +14,10 @@
 
 static const char *const suffixes[] = { "", "-journal", "-wal", "-shm", ".ahead" };
 
-#define SUFFIX_COUNT (sizeof(suffixes) / sizeof(suffixes[0]))
-
 static void
 remove_files(const char *path, struct arena *arena)
 {
-	for (size_t i = 0; i < SUFFIX_COUNT; i++)
+	for (size_t i = 0; i < COUNT_OF(suffixes); i++)
 		(void)unlink(arena_c(arena, arena_printf(arena, "%s%s", path, suffixes[i])));
 }
 
@@ -53,7 +51,7 @@ is_of_copy(struct str name, struct str store_name, struct str *copy_name_out)
 		return false;
 	*copy_name_out = str_first(name, name.len - rest.len + digits);
 	rest = str_skip(rest, digits);
-	for (size_t i = 0; i < SUFFIX_COUNT; i++)
+	for (size_t i = 0; i < COUNT_OF(suffixes); i++)
 		if (str_eq(rest, str_from_c(suffixes[i])))
 			return true;
 	return str_eq(rest, STR(".lock"));

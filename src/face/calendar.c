@@ -327,7 +327,7 @@ calendar_create(struct store_txn *txn, const struct calendar_ctx *ctx, struct st
 		refuse(txn, ERR_BAD_REQUEST, STR("A calendar needs a 'name'."), why_out);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(given); i++)
 		calendar.prop[given[i]] = sent.prop[given[i]];
 	if (!name_is_free(txn, ctx, &calendar, STR_EMPTY)) {
 		store_fail(txn, ERR_CONFLICT);
@@ -389,7 +389,7 @@ apply_patch(const struct calendar *sent, struct calendar *calendar, struct str *
 {
 	static const enum calendar_prop writable[] = { PROP_NAME, PROP_COLOR, PROP_IS_DEFAULT, PROP_PROVIDER };
 
-	for (size_t i = 0; i < sizeof(writable) / sizeof(writable[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(writable); i++) {
 		enum calendar_prop prop = writable[i];
 
 		if (sent->prop[prop].len == 0 || (prop == PROP_IS_DEFAULT && sent->prop[prop].at[0] == 'n'))

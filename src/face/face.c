@@ -64,7 +64,7 @@ acting_method(enum http_method method)
 static const struct row *
 find_row(enum route_kind kind, enum http_method method)
 {
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (rows[i].kind == kind && rows[i].method == acting_method(method))
 			return &rows[i];
 	return NULL;
@@ -76,7 +76,7 @@ allowed_methods(enum route_kind kind, struct arena *arena)
 {
 	struct str list = STR_EMPTY;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (rows[i].kind == kind)
 			list = arena_printf(arena, "%.*s%s%s%s", STR_ARG(list), list.len ? ", " : "",
 			                    method_names[rows[i].method], rows[i].method == HTTP_GET ? ", HEAD" : "");

@@ -14,7 +14,7 @@ static const struct {
 const char *
 collection_name(enum collection collection)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (names[i].collection == collection)
 			return names[i].name;
 	return "unknown";
@@ -30,7 +30,7 @@ feed_name_parse(struct str name, struct guid *owner_out, enum collection *collec
 		return false;
 	if (!str_take_until(&name, '/', &part) || !guid_parse(part, &owner))
 		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (str_eq(name, str_from_c(names[i].name))) {
 			*owner_out = owner;
 			*collection_out = names[i].collection;

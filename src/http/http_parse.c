@@ -192,7 +192,7 @@ take_request_line(struct http_head *head, struct str bytes, struct str line)
 	if (step == HTTP_REFUSED)
 		return step;
 	head->method = HTTP_OTHER;
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
 		if (str_eq(method, methods[i].text))
 			head->method = methods[i].method;
 	head->method_text = piece_of(bytes, method);

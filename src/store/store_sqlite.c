@@ -14,7 +14,7 @@
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
 static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4 };
 
-_Static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION, "a version for every step");
+_Static_assert(COUNT_OF(steps) == SCHEMA_VERSION, "a version for every step");
 
 /* ---- the engine itself ---------------------------------------------------------------------- */
 
