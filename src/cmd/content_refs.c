@@ -3,10 +3,9 @@
 
 #include <stdlib.h>
 
+#include "cmd/walk.h"
 #include "face/recording.h"
 #include "feed/collection.h"
-
-#define PAGE 1000
 
 static int
 compare(const void *a, const void *b)
@@ -25,61 +24,36 @@ add(struct content_refs *refs, const struct content_ref *ref)
 	memcpy(refs->ids[refs->count++], ref->id, CONTENT_ID_BYTES);
 }
 
-struct walk {
-	struct store        *store;
+struct gathering {
 	content_ref_fn      *each;
 	void                *ctx;
 	struct content_refs *refs;
 };
 
-/* One page in one short snapshot. */
 static enum err
-take_page(const struct walk *walk, const struct store_feed *feed, uint64_t *after, bool *more_out)
+take_item(void *ctx, const struct store_feed *feed, const struct item *item)
 {
-	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 20);
-	struct store_range       range = { .after = *after, .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true };
-	struct store_scan       *scan = store_scan_open(walk->store, feed, &range, arena);
-	struct recording         recording;
-	struct item              item;
-	unsigned                 count = 0;
+	struct gathering *gathering = ctx;
+	struct recording  recording;
 
-	while (store_scan_next(scan, &item)) {
-		*after = item.seq;
-		count++;
-		/* Of a recording that cannot be read nobody knows what it needs. */
-		if (!recording_read(item.body, &recording)) {
-			store_scan_abort(&scan);
-			return ERR_CORRUPT;
-		}
-		if (!recording.has_content)
-			continue;
-		add(walk->refs, &recording.content);
-		if (walk->each)
-			walk->each(walk->ctx, feed, item.id, &recording.content);
-	}
-	*more_out = count == PAGE;
-	return store_scan_close(&scan);
+	/* Of a recording that cannot be read nobody knows what it needs. */
+	if (!recording_read(item->body, &recording))
+		return ERR_CORRUPT;
+	if (!recording.has_content)
+		return OK;
+	add(gathering->refs, &recording.content);
+	if (gathering->each)
+		gathering->each(gathering->ctx, feed, item->id, &recording.content);
+	return OK;
 }
 
 enum err
 content_refs_open(struct store *store, content_ref_fn *each, void *ctx, struct content_refs *refs_out)
 {
-	struct walk       walk = { store, each, ctx, refs_out };
-	struct store_feed feed = { 0 }, next;
-	struct store_mark mark;
-	enum err          err;
+	struct gathering gathering = { each, ctx, refs_out };
 
 	*refs_out = (struct content_refs){ 0 };
-	while ((err = store_next_feed(store, &feed, &next, &mark)) == OK) {
-		uint64_t after = 0;
-		bool     more = next.collection == COLLECTION_RECORDINGS;
-
-		feed = next;
-		while (more)
-			TRY(take_page(&walk, &feed, &after, &more));
-	}
-	if (err != ERR_NOT_FOUND)
-		return err;
+	TRY(walk_feeds(store, COLLECTION_RECORDINGS, take_item, &gathering));
 	if (refs_out->count > 0)
 		qsort(refs_out->ids, refs_out->count, sizeof(*refs_out->ids), compare);
 	return OK;
