@@ -7,7 +7,8 @@
  * iss and tid, then what kind of caller it is (scp: a user is present; roles: an application).
  * Every fault is ERR_NO_IDENTITY with the same answer; only a rightly signed token that has
  * expired is told so.  At last its standing: a token of a removed user or client of our own is
- * no good, and that is asked again whenever the directory has changed.
+ * no good, nor is one made before its client changed; that is asked again whenever the directory
+ * has changed.
  *
  * The gate is shared between threads.
  */
@@ -25,6 +26,7 @@ struct caller {
 	struct str  grants;              /* blank-separated scopes or roles */
 	bool        is_own;              /* vouched for by the store's own issuer */
 	int64_t     issued_s;            /* when the token was made */
+	int64_t     generation;          /* of the client it was made for; -1: the token does not say */
 };
 
 /* An issuer of somebody else whose tokens are taken. */

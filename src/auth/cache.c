@@ -14,7 +14,7 @@ struct entry {
 	uint64_t          last_use;
 	struct guid       tenant, oid;
 	bool              is_app, is_own;
-	int64_t           issued_s;
+	int64_t           issued_s, generation;
 	uint16_t          app_len, grants_len;
 	char              text[CACHE_TEXT_MAX];  /* app, then grants */
 };
@@ -88,6 +88,7 @@ copy_caller(const struct entry *entry, struct arena *arena, struct caller *calle
 	caller_out->is_app = entry->is_app;
 	caller_out->is_own = entry->is_own;
 	caller_out->issued_s = entry->issued_s;
+	caller_out->generation = entry->generation;
 	caller_out->app = arena_copy(arena, str_of(entry->text, entry->app_len));
 	caller_out->grants = arena_copy(arena, str_of(entry->text + entry->app_len, entry->grants_len));
 }
@@ -151,6 +152,7 @@ cache_put(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct ca
 	entry->is_app = caller->is_app;
 	entry->is_own = caller->is_own;
 	entry->issued_s = caller->issued_s;
+	entry->generation = caller->generation;
 	entry->app_len = (uint16_t)caller->app.len;
 	entry->grants_len = (uint16_t)caller->grants.len;
 	memcpy(entry->text, caller->app.at, caller->app.len);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/client.h"
 
+#include <stdio.h>
+
+#include "auth/jwt.h"
 #include "crypt/rsa_cert.h"
 #include "text/b64.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
 #include "text/uri.h"
 
-#define SPACE_CLIENT "client"
-#define SPACE_GONE   "client-gone"
+#define SPACE_CLIENT     "client"
+#define SPACE_GONE       "client-gone"
+#define SPACE_GENERATION "client-generation"     /* a decimal number */
 
 /* Escapes can make six bytes of one. */
 #define NOTE_MAX ((size_t)(CLIENT_NAME_MAX + CLIENT_ROLES_MAX + CLIENT_HASH_MAX) * 6 + CLIENT_CERT_MAX + 256)
@@ -82,8 +86,8 @@ client_valid(const struct client *client, const char **why_out)
 		why = "secretHash must begin with $argon2id$";
 	else if (client->certificate.len > 0 && !is_certificate(client))
 		why = "certificate must be one in DER and base64, for RSA of 2048 to 4096 bits";
-	else if (client->since_s < 0)
-		why = "a client cannot be from before 1970";
+	else if (client->since_s < 0 || client->since_s > INT64_MAX / 1000000000)
+		why = "a client cannot be from before 1970 or after 2261";
 	if (why)
 		*why_out = why;
 	return !why;
@@ -164,19 +168,46 @@ client_next(struct store *store, const struct guid *after, struct arena *arena, 
 	return read_client(&id, note, arena, client_out);
 }
 
+static enum err
+read_generation(struct str note, int64_t *generation_out)
+{
+	uint64_t number;
+
+	if (!str_to_u64(note, &number) || number >= INT64_MAX)
+		return ERR_CORRUPT;
+	*generation_out = (int64_t)number;
+	return OK;
+}
+
 enum err
-client_standing(struct store *store, struct str app, int64_t issued_s, struct arena *arena)
+client_generation(struct store *store, struct str app, struct arena *arena, int64_t *generation_out)
+{
+	struct guid id;
+	struct str  note;
+	enum err    err;
+
+	*generation_out = 0;
+	if (!guid_parse(app, &id))
+		return OK;
+	err = store_get_note(store, SPACE_GENERATION, name_of(&id), arena, &note);
+	return err == OK ? read_generation(note, generation_out) : err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err
+client_standing(struct store *store, struct str app, int64_t issued_s, int64_t generation, struct arena *arena)
 {
 	struct client client;
 	struct guid   id;
 	struct str    note;
+	int64_t       now;
 	enum err      err;
 
 	if (!guid_parse(app, &id))
 		return OK;
+	TRY(client_generation(store, app, arena, &now));
 	err = client_find(store, &id, arena, &client);
 	if (err == OK)
-		return issued_s >= client.since_s ? OK : ERR_NO_IDENTITY;
+		return (generation == JWT_GENERATION_NONE ? issued_s > client.since_s : generation == now) ? OK : ERR_NO_IDENTITY;
 	if (err != ERR_NOT_FOUND)
 		return err;
 	err = store_get_note(store, SPACE_GONE, name_of(&id), arena, &note);
@@ -188,10 +219,11 @@ client_standing(struct store *store, struct str app, int64_t issued_s, struct ar
 enum err
 client_check(struct store *store, const struct client *client, struct arena *arena)
 {
-	struct str note;
-	enum err   err;
+	struct client known;
+	struct str    note;
+	enum err      err;
 
-	if (client->since_s > 0)
+	if (client->since_s > 0 || client_find(store, &client->id, arena, &known) == OK)
 		return OK;
 	err = store_get_note(store, SPACE_GONE, name_of(&client->id), arena, &note);
 	if (err == OK)
@@ -201,10 +233,26 @@ client_check(struct store *store, const struct client *client, struct arena *are
 
 /* ---- writing ----------------------------------------------------------------------------------- */
 
+/* A restored store may have given higher numbers, in what was cut off, but none as high as the present second. */
+static void
+raise_generation(struct store_txn *txn, const struct client *client)
+{
+	int64_t    generation = 0;
+	struct str note;
+	char       text[24];
+	int        len;
+
+	if (store_txn_get_note(txn, SPACE_GENERATION, name_of(&client->id), &note) && read_generation(note, &generation) != OK)
+		store_fail(txn, ERR_CORRUPT);
+	generation = generation < client->since_s ? client->since_s : generation + 1;
+	len = snprintf(text, sizeof(text), "%lld", (long long)generation);
+	store_put_note(txn, SPACE_GENERATION, name_of(&client->id), str_of(text, (size_t)len));
+}
+
 void
 client_put(struct store_txn *txn, const struct client *client)
 {
-	struct buf  buf;
+	AUTO(buf_close) struct buf buf = { 0 };
 	struct str  note;
 	const char *why;
 
@@ -212,15 +260,18 @@ client_put(struct store_txn *txn, const struct client *client)
 		store_fail(txn, ERR_BAD_REQUEST);
 		return;
 	}
-	if (client->since_s == 0 && store_txn_get_note(txn, SPACE_GONE, name_of(&client->id), &note)) {
-		store_fail(txn, ERR_CONFLICT);
-		return;
-	}
 	buf_open(&buf, NOTE_MAX);
 	write_client(client, &buf);
 	MUST(buf_err(&buf) == OK);
+	if (store_txn_get_note(txn, SPACE_CLIENT, name_of(&client->id), &note)) {
+		if (str_eq(note, buf_str(&buf)))
+			return;
+	} else if (client->since_s == 0 && store_txn_get_note(txn, SPACE_GONE, name_of(&client->id), &note)) {
+		store_fail(txn, ERR_CONFLICT);
+		return;
+	}
 	store_put_note(txn, SPACE_CLIENT, name_of(&client->id), buf_str(&buf));
-	buf_close(&buf);
+	raise_generation(txn, client);
 }
 
 bool

@@ -4,7 +4,11 @@
  *
  * A client belongs to a tenant, has roles, and a secret of which only a hash is kept, or a certificate.  An id that was
  * once a client's and is one no more stays known as gone: tokens that name it are refused, whoever
- * made them.  A client that is put anew gets a new `since`, and older tokens of it are refused too.
+ * made them.
+ *
+ * A client has a generation: a number that rises when anything of it changes.  A token names the generation it was made
+ * for and is good for no other, whatever the clocks say.  One that names none is of an earlier version of this program:
+ * it must have been made in a later second than its client was put.
  */
 #pragma once
 
@@ -24,7 +28,7 @@ struct client {
 	struct str  roles;               /* blank-separated */
 	struct str  secret_hash;         /* of argon2id; empty: no secret is good */
 	struct str  certificate;         /* its DER in base64; empty: none */
-	int64_t     since_s;             /* tokens made before this moment are refused */
+	int64_t     since_s;             /* when it was put */
 };
 
 /* What a client must be like to be kept.  *why_out is a fixed sentence. */
@@ -40,8 +44,9 @@ enum err client_next(struct store *store, const struct guid *after, struct arena
                      struct client *client_out) MUST_CHECK;
 
 /*
- * Inside a transaction.  Put replaces.  By store_fail(): ERR_BAD_REQUEST when client_valid() says no, ERR_CONFLICT for
- * an id that is gone when `since` is 0, for that would bring its old tokens back.
+ * Inside a transaction.  Put replaces; a client that is there already, to the letter, keeps its generation.  By
+ * store_fail(): ERR_BAD_REQUEST when client_valid() says no, ERR_CONFLICT for an id that is gone when `since` is 0, for
+ * that would bring back the tokens of earlier versions.
  */
 void client_put(struct store_txn *txn, const struct client *client);
 /* Would client_put() take it, as the store is now?  ERR_CONFLICT, or what the store says. */
@@ -49,8 +54,12 @@ enum err client_check(struct store *store, const struct client *client, struct a
 /* False if there is no such client. */
 bool client_remove(struct store_txn *txn, const struct guid *id);
 
+/* For a token about to be made; read before anything else of the client.  0 for what never was a client. */
+enum err client_generation(struct store *store, struct str app, struct arena *arena, int64_t *generation_out) MUST_CHECK;
+
 /*
- * May a token of that client, made at that moment, still be used?  An id that never was a client's may: such a
- * token was made by somebody who may read the store.  ERR_NO_IDENTITY.
+ * May a token of that client, made at that moment for that generation (JWT_GENERATION_NONE: it names none), still be
+ * used?  An id that never was a client's may: such a token was made by somebody who may read the store.  ERR_NO_IDENTITY.
  */
-enum err client_standing(struct store *store, struct str app, int64_t issued_s, struct arena *arena) MUST_CHECK;
+enum err client_standing(struct store *store, struct str app, int64_t issued_s, int64_t generation,
+                         struct arena *arena) MUST_CHECK;

@@ -8,6 +8,7 @@
  *   sign-key   "current"                      the issuer's private key, PKCS#8
  *   user       id, 16 bytes                   JSON: tenantId userPrincipalName displayName mail
  *   upn        tenant, 16 bytes; folded UPN   the user's id, 16 bytes
+ *   client, client-gone, client-generation: client.c
  *   policy     tenant, user (zero: global)    ids of applications, one a line (policy.c)
  *
  * A user and its upn note are always written in one transaction.
@@ -132,13 +133,14 @@ read_user(const struct guid *id, struct str note, struct arena *arena, struct us
 	AUTO(json_drop) struct json *root = NULL;
 	struct user user = { .id = *id };
 	struct str  tenant;
+	const char *why;
 
 	if (json_read(note, arena, &root, NULL) != OK)
 		return ERR_CORRUPT;
 	if (!json_text(json_member(root, "tenantId"), &tenant) || !guid_parse(tenant, &user.tenant) ||
 	    !json_text(json_member(root, "userPrincipalName"), &user.upn) ||
 	    !json_text(json_member(root, "displayName"), &user.display_name) ||
-	    !json_text(json_member(root, "mail"), &user.mail))
+	    !json_text(json_member(root, "mail"), &user.mail) || !user_valid(&user, &why))
 		return ERR_CORRUPT;
 	user.upn = arena_copy(arena, user.upn);
 	user.display_name = arena_copy(arena, user.display_name);

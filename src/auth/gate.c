@@ -183,7 +183,7 @@ judge_standing(const struct auth_gate *gate, const struct caller *caller, struct
 			return ERR_NO_IDENTITY;
 		TRY(err);
 	}
-	return client_standing(gate->store, caller->app, caller->issued_s, arena);
+	return client_standing(gate->store, caller->app, caller->issued_s, caller->generation, arena);
 }
 
 /* Read before the store is: what is written in between is then seen as news. */
@@ -288,8 +288,9 @@ auth_explain(struct auth_gate *gate, struct str authorization, struct arena *are
 	err = judge_standing(gate, &caller, arena);
 	if (!judge_found(trace_out, "standing", err == OK,
 	                 !caller.is_own ? STR("not asked of outside issuers")
-	                 : err == OK  ? STR("its user and its client are still there")
-	                              : STR("its user or its client is gone")))
+	                 : arena_printf(arena, err == OK ? "its user and its client are still there (generation %lld)"
+	                                                 : "its user or its client is gone, or was put anew (generation %lld)",
+	                                (long long)caller.generation)))
 		return err;
 	*caller_out = caller;
 	return OK;

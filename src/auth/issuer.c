@@ -197,6 +197,7 @@ put_claims(const struct issuer *issuer, const struct issuer_grant *grant, struct
 	json_put_member_int(&out, STR("exp"), now_s + grant->life_s);
 	json_put_member(&out, STR("ver"), STR("1.0"));
 	put_caller(grant, &out);
+	json_put_member_int(&out, STR(JWT_GENERATION), grant->generation);
 	json_put_member(&out, STR("uti"), b64_encode(B64_URL, uti, sizeof(uti), arena));
 	json_end_object(&out);
 }
@@ -286,9 +287,12 @@ issuer_login(struct issuer *issuer, struct store *store, const struct issuer_log
 	struct client       client;
 	struct guid         id;
 	char               *app = arena_take_raw(arena, GUID_TEXT_LEN);
-	enum err            err = guid_parse(login->client_id, &id) ? client_find(store, &id, arena, &client) : ERR_NOT_FOUND;
-	bool                known = err == OK && guid_eq(&client.tenant, &login->tenant);
+	enum err            err = client_generation(store, login->client_id, arena, &grant.generation);
+	bool                known;
 
+	if (err == OK)
+		err = guid_parse(login->client_id, &id) ? client_find(store, &id, arena, &client) : ERR_NOT_FOUND;
+	known = err == OK && guid_eq(&client.tenant, &login->tenant);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	if (login->assertion.len > 0)

@@ -3,7 +3,7 @@
  * issuer — the store's own maker of access tokens (JWT, ES256).
  *
  * The key lives in the store's notes and never leaves it.  Tokens have the claims of Graph's
- * own (v1.0 shape): aud iss iat nbf exp ver appid scp|roles tid oid sub upn idtyp uti.
+ * own (v1.0 shape): aud iss iat nbf exp ver appid scp|roles tid oid sub upn idtyp uti, and tidemark_generation.
  */
 #pragma once
 
@@ -26,6 +26,7 @@ struct issuer_grant {
 	bool        is_app;
 	struct str  grants;              /* blank-separated scopes or roles */
 	int64_t     life_s;              /* 1 .. 10 years */
+	int64_t     generation;          /* client_generation() of app */
 };
 
 /*

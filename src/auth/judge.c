@@ -200,6 +200,7 @@ judge_token(struct judge *judge, struct str token, struct caller *caller_out, st
 		.grants = claims.grants,
 		.is_own = trust->is_own,
 		.issued_s = claims.iat_s,
+		.generation = claims.generation,
 	};
 	*life_out = life_of(&claims, &judge->now);
 	return NULL;

@@ -209,7 +209,7 @@ enum err
 jwt_read_claims(struct str payload, struct arena *arena, struct jwt_claims *claims_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct jwt_claims claims = { 0 };
+	struct jwt_claims claims = { .generation = JWT_GENERATION_NONE };
 	struct str        iss, app = STR_EMPTY;
 
 	TRY(json_read(payload, arena, &root, NULL));
@@ -228,6 +228,8 @@ jwt_read_claims(struct str payload, struct arena *arena, struct jwt_claims *clai
 	TRY(read_guid(json_member(root, "oid"), &claims.oid));
 	TRY(read_optional_text(json_member(root, "azp"), &app));
 	TRY(read_optional_text(json_member(root, "appid"), &app));
+	if (json_member(root, JWT_GENERATION) && !json_int(json_member(root, JWT_GENERATION), &claims.generation))
+		return ERR_BAD_REQUEST;
 	if (app.len > APP_MAX || !is_printable(app, false))
 		return ERR_BAD_REQUEST;
 	TRY(read_grants(root, arena, &claims));

@@ -14,6 +14,8 @@
 
 #define JWT_BYTES_MAX ((size_t)8 << 10)
 #define JWT_KID_MAX   128
+#define JWT_GENERATION "tidemark_generation"     /* a claim of our own issuer's: client.h */
+#define JWT_GENERATION_NONE INT64_C(-1)
 
 struct jwt {
 	struct str alg;
@@ -39,5 +41,6 @@ struct jwt_claims {
 	struct str  app;                 /* appid (v1.0 tokens), else azp; may be empty */
 	bool        is_app;              /* no scp but roles */
 	struct str  grants;              /* scp, or the roles joined by blanks */
+	int64_t     generation;          /* JWT_GENERATION_NONE: it names none */
 };
 enum err jwt_read_claims(struct str payload, struct arena *arena, struct jwt_claims *claims_out) MUST_CHECK;

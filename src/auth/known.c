@@ -114,8 +114,6 @@ known_find_owner(struct known *known, const struct guid *tenant, const struct gu
 	if (!guid_eq(&user.tenant, tenant))
 		return ERR_NOT_FOUND;
 	*user_out = user;
-	if (user_out->upn.len > UPN_MAX || user_out->display_name.len > UPN_MAX || user_out->mail.len > UPN_MAX)
-		return OK;
 	MUST(pthread_mutex_lock(lock) == 0);
 	fill_place(place, user_out, notes);
 	MUST(pthread_mutex_unlock(lock) == 0);

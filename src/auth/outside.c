@@ -13,6 +13,7 @@
 #include "text/uri.h"
 
 #define ARENA_MAX ((size_t)64 << 20)
+#define URL_MAX   ((size_t)8 << 10)
 
 struct keyset {
 	unsigned     holders;            /* under the lock */
@@ -129,6 +130,17 @@ replace_set(struct outside *outside, struct issuer_state *state, struct keyset *
 
 /* ---- fetching ---------------------------------------------------------------------------------------- */
 
+static bool
+is_ending(struct outside *outside)
+{
+	bool ending;
+
+	pthread_mutex_lock(&outside->lock);
+	ending = outside->ending;
+	pthread_mutex_unlock(&outside->lock);
+	return ending;
+}
+
 static void
 tell(const struct outside *outside, const struct auth_outside *row, const char *what)
 {
@@ -142,6 +154,9 @@ fetch(struct outside *outside, const struct auth_outside *row, struct str url, s
 	char     why[256] = "";
 	enum err err;
 
+	/* A fetch may take seconds, and there may be many: none is begun any more. */
+	if (is_ending(outside))
+		return ERR_BUSY;
 	atomic_fetch_add(&outside->fetches, 1);
 	err = outside->source.fetch(outside->source.ctx, url, row->jwks_ca, body, why);
 	if (err == OK)
@@ -186,6 +201,9 @@ read_discovery(const struct auth_outside *row, struct str text, struct arena *ar
 	*why_out = "the discovery document names keys on another host; give jwks instead of discovery";
 	if (!uri_split(row->discovery, &at) || !uri_split(url, &keys) || !str_eq(at.scheme, keys.scheme) ||
 	    !str_eq(at.host, keys.host) || at.port != keys.port)
+		return ERR_BAD_REQUEST;
+	*why_out = "the discovery document names keys by a URL of more than 8 KiB";
+	if (url.len > URL_MAX)
 		return ERR_BAD_REQUEST;
 	*url_out = arena_copy(arena, url);
 	return OK;
@@ -322,14 +340,10 @@ take_turns(void *ctx)
 {
 	struct outside *outside = ctx;
 	uint64_t        rung;
-	bool            ending = false;
 
-	while (!ending) {
+	while (!is_ending(outside)) {
 		wait_for(outside->bell, outside_turn(outside) + 1);
 		(void)!read(outside->bell, &rung, sizeof(rung));
-		pthread_mutex_lock(&outside->lock);
-		ending = outside->ending;
-		pthread_mutex_unlock(&outside->lock);
 	}
 	return NULL;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -96,9 +95,9 @@ buf_put_u64(struct buf *buf, uint64_t value)
 }
 
 void
-buf_printf(struct buf *buf, const char *fmt, ...)
+buf_vprintf(struct buf *buf, const char *fmt, va_list args)
 {
-	va_list args;
+	va_list again;
 	char   *room;
 	int     len;
 
@@ -106,19 +105,26 @@ buf_printf(struct buf *buf, const char *fmt, ...)
 	room = buf_room(buf, 1);
 	if (!room)
 		return;
-	va_start(args, fmt);
+	va_copy(again, args);
 	len = vsnprintf(room, buf->size - buf->len, fmt, args);
-	va_end(args);
 	MUST(len >= 0);
 	if ((size_t)len >= buf->size - buf->len || (size_t)len >= buf->limit - buf->len) {
 		room = buf_room(buf, (size_t)len + 1);
-		if (!room)
-			return;
-		va_start(args, fmt);
-		(void)vsnprintf(room, (size_t)len + 1, fmt, args);
-		va_end(args);
+		if (room)
+			(void)vsnprintf(room, (size_t)len + 1, fmt, again);
 	}
-	buf->len += (size_t)len;
+	va_end(again);
+	buf->len += room ? (size_t)len : 0;
+}
+
+void
+buf_printf(struct buf *buf, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	buf_vprintf(buf, fmt, args);
+	va_end(args);
 }
 
 void

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -30,6 +31,7 @@ void  buf_put_char(struct buf *buf, char c);
 void  buf_put_le(struct buf *buf, uint64_t value, size_t width);     /* as le_write() */
 void  buf_put_u64(struct buf *buf, uint64_t value); /* decimal */
 void  buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void  buf_vprintf(struct buf *buf, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 char *buf_room(struct buf *buf, size_t want);       /* room for want bytes or NULL; then buf_grew() */
 void  buf_grew(struct buf *buf, size_t n);
 void  buf_fail(struct buf *buf, enum err err);      /* what is being written turned out to be wrong: sticky, like the limit */

@@ -13,7 +13,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
 
 #define PREFIX      "tidemark-scratch-"
 #define MEMORY      "/dev/shm"
@@ -42,7 +43,7 @@ open_own(const char *path)
 
 	if (fd >= 0 && fstat(fd, &is) == 0 && is.st_uid == geteuid())
 		return fd;
-	fd_close(&fd);
+	file_close(&fd);
 	return -1;
 }
 
@@ -80,7 +81,7 @@ remove_what_is_left(const char *place)
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 			remove_dir(path, fd);
 		else
-			fd_close(&fd);
+			file_close(&fd);
 	}
 	if (list)
 		(void)closedir(list);
@@ -102,7 +103,7 @@ make_dir(const char *place, struct scratch_dir *dir)
 		continue;
 	if (dir->fd >= 0 && access(dir->path, F_OK) == 0)
 		return true;
-	fd_close(&dir->fd);
+	file_close(&dir->fd);
 	errno = ENOENT;
 	return false;
 }
@@ -118,7 +119,7 @@ scratch_dir_open(enum scratch_place place, struct scratch_dir *dir_out, char why
 	for (int i = 0; i < TRIES_MAX && !is_made; i++)
 		is_made = make_dir(path, &dir);
 	if (!is_made) {
-		(void)snprintf(why_out, 512, "no folder can be made in %.300s: %s", path, strerrordesc_np(errno));
+		str_printf(why_out, 512, "no folder can be made in %.300s: %s", path, strerrordesc_np(errno));
 		return ERR_IO;
 	}
 	*dir_out = dir;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str.h"
 
+#include <stdio.h>
+
 static char
 lower(char c)
 {
@@ -102,6 +104,47 @@ str_take_until(struct str *rest, char c, struct str *taken_out)
 	*taken_out = str_first(*rest, cut);
 	*rest = str_skip(*rest, cut + 1);
 	return true;
+}
+
+struct str
+str_cut(struct str s, size_t n)
+{
+	struct str    cut = str_first(s, n);
+	size_t        last = cut.len;        /* where the last character begins */
+	unsigned char lead;
+
+	do {
+		if (last == 0)
+			return cut;
+		lead = (unsigned char)cut.at[--last];
+	} while ((lead & 0xc0) == 0x80 && cut.len - last < 4);
+	if (cut.len - last < (lead >= 0xf0 ? 4u : lead >= 0xe0 ? 3u : lead >= 0xc0 ? 2u : 1u))
+		cut.len = last;
+	return cut;
+}
+
+size_t
+str_vprintf(char *text_out, size_t size, const char *fmt, va_list list)
+{
+	struct str text;
+
+	text_out[0] = '\0';
+	(void)vsnprintf(text_out, size, fmt, list);
+	text = str_cut(str_from_c(text_out), size);
+	text_out[text.len] = '\0';
+	return text.len;
+}
+
+size_t
+str_printf(char *text_out, size_t size, const char *fmt, ...)
+{
+	va_list list;
+	size_t  len;
+
+	va_start(list, fmt);
+	len = str_vprintf(text_out, size, fmt, list);
+	va_end(list);
+	return len;
 }
 
 bool

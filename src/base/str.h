@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +39,7 @@ bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 
 struct str str_skip(struct str s, size_t n);        /* without its first n bytes (n is cut to len) */
-struct str str_first(struct str s, size_t n);       /* its first n bytes at most */
+struct str str_first(struct str s, size_t n);       /* its first n bytes at most; text for people is cut by str_cut() */
 struct str str_trim(struct str s);                  /* without blanks and tabs at either end */
 
 /* Position of the first `c`, or len if there is none. */
@@ -46,6 +47,16 @@ size_t str_find(struct str s, char c);
 
 /* Takes everything before `c` and `c` itself; without a `c`, takes all.  False when *rest was empty. */
 bool str_take_until(struct str *rest, char c, struct str *taken_out);
+
+/*
+ * The one way to cut text that people or JSON will read: at most n bytes, and no half of a UTF-8 character at the end
+ * (also when `s` is not longer than n, so it mends what something else has cut).  Any bytes may be given.
+ */
+struct str str_cut(struct str s, size_t n);
+
+/* As snprintf() into `size` bytes, NUL included, but what does not fit is cut by str_cut().  Returns the length. */
+size_t str_printf(char *text_out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+size_t str_vprintf(char *text_out, size_t size, const char *fmt, va_list list) __attribute__((format(printf, 3, 0)));
 
 /* All of `s` must be 1..15 decimal digits.  The one parser for unsigned numbers from outside. */
 bool str_to_u64(struct str s, uint64_t *value_out);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/apply.h"
 
-#include <stdio.h>
 
 /* A transaction may read the old body of each of its items. */
 #define TXN_ARENA_MAX (APPLY_LINES_MAX * (STORE_BODY_MAX + ((size_t)64 << 10)))
@@ -9,7 +8,7 @@
 static void
 set_why(struct apply_result *result, struct str why)
 {
-	(void)snprintf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
+	str_printf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
 }
 
 /* A repeated op changes nothing, so what it would have done is counted from its lines. */
@@ -81,13 +80,13 @@ apply_all(struct store_txn *txn, struct line_target *target, struct str lines, s
 }
 
 enum err
-apply_lines(struct store *store, const struct entropy *entropy, const struct store_op *op, struct str lines,
-            struct apply_result *result_out)
+apply_lines(struct store *store, struct content *content, const struct entropy *entropy, const struct store_op *op,
+            struct str lines, struct apply_result *result_out)
 {
 	AUTO(arena_close) struct arena *line_arena = arena_open(LINE_ARENA_MAX);
 	AUTO(arena_close) struct arena *txn_arena = arena_open(TXN_ARENA_MAX);
 	AUTO(store_abort) struct store_txn *txn = NULL;
-	struct line_target target = { .entropy = entropy, .txn_arena = txn_arena, .line_arena = line_arena };
+	struct line_target target = { .content = content, .entropy = entropy, .txn_arena = txn_arena, .line_arena = line_arena };
 	enum err           err;
 
 	*result_out = (struct apply_result){ 0 };

@@ -19,5 +19,5 @@ struct apply_result {
  * At most APPLY_LINES_MAX lines; `op` may be NULL.  ERR_BAD_REQUEST: a line is refused (bad_line and why say
  * which), nothing is stored.  Anything else is the store's, with why.
  */
-enum err apply_lines(struct store *store, const struct entropy *entropy, const struct store_op *op, struct str lines,
-                     struct apply_result *result_out) MUST_CHECK;
+enum err apply_lines(struct store *store, struct content *content, const struct entropy *entropy, const struct store_op *op,
+                     struct str lines, struct apply_result *result_out) MUST_CHECK;

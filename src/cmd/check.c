@@ -7,7 +7,6 @@
  */
 #include "cmd/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/scratch_dir.h"
@@ -47,7 +46,7 @@ check_open(struct store *store, const struct clock *clock, const struct entropy 
 	check->txn_arena = arena_open(TXN_ARENA);
 	err = directory_tenant(store, check->arena, &check->tenant);
 	if (err != OK) {
-		(void)snprintf(why_out, 512, "the store has no tenant yet: %s", err_text(err));
+		str_printf(why_out, 512, "the store has no tenant yet: %s", err_text(err));
 		check_close(&check);
 		return err;
 	}
@@ -304,6 +303,9 @@ check_line(struct check *check, struct str text, struct str *why_out)
 	case LINE_USER:
 		return check_user(check, &op, why_out);
 	case LINE_PUT:
+		if (op.has_content)
+			*why_out = STR("\"content\" is what tidemark import itself writes; name a \"contentFile\" instead");
+		return op.has_content ? ERR_BAD_REQUEST : check_owner(check, &op.owner, why_out);
 	case LINE_REMOVE:
 		return check_owner(check, &op.owner, why_out);
 	case LINE_POLICY:

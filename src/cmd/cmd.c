@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -107,8 +106,7 @@ cmd_usage(const struct cmd_run *run, const char *fmt, ...)
 	va_list list;
 
 	va_start(list, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, list) < 0)
-		text[0] = 0;
+	(void)str_vprintf(text, sizeof(text), fmt, list);
 	va_end(list);
 	return say_failed(EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
 }

@@ -9,7 +9,7 @@
 #define LOOK_EVERY_MS   500
 #define MARK_ARENA_MAX  ((size_t)512 << 10)
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	FOLLOWING_SHARED_OPTIONS,

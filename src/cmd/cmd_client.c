@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 #include "cmd/help.h"
 #include "cmd/writer.h"
 #include "crypt/rsa_cert.h"
@@ -77,10 +77,10 @@ read_roles(struct cmd_run *run, struct str *roles_out)
 static int
 read_file(const char *path, char *text, size_t size, struct str *text_out)
 {
-	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO(file_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t             len;
 
-	if (fd < 0 || !fd_read(fd, text, size, &len))
+	if (fd < 0 || !file_read(fd, text, size, &len))
 		return say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
 	*text_out = str_of(text, len);
 	return EXIT_DONE;
@@ -205,12 +205,12 @@ read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 }
 
 static int
-send_line(struct writer *writer, struct buf *line)
+send_lines(struct writer *writer, struct buf *lines, bool may_be_absent)
 {
 	struct apply_result result;
-	enum err            err = writer_apply(writer, buf_str(line), &result);
+	enum err            err = writer_apply(writer, buf_str(lines), &result);
 
-	if (err == OK && result.counts.absent == 0)
+	if (err == OK && (may_be_absent || result.counts.absent == 0))
 		return EXIT_DONE;
 	if (err == OK)
 		return say_failed(EXIT_PERMANENT, "there is no such client; `tidemark client list` shows who is there");
@@ -265,16 +265,20 @@ put_new_client(struct cmd_run *run, const struct client *client, struct str secr
 static int
 add_client(struct cmd_run *run, struct writer *writer, struct client *client, struct str secret)
 {
-	struct guid none = { { 0 } };
-	struct buf  line;
-	enum err    err = guid_is_zero(&client->tenant) ? directory_tenant(writer->store, run->arena, &client->tenant) : OK;
-	int         code;
+	struct guid   none = { { 0 } };
+	struct client known;
+	struct buf    line;
+	enum err      err = guid_is_zero(&client->tenant) ? directory_tenant(writer->store, run->arena, &client->tenant) : OK;
+	int           code;
 
 	if (err != OK)
 		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	buf_open(&line, (size_t)64 << 10);
+	/* In one transaction: even what is put again as it was is then another generation. */
+	if (client_find(writer->store, &client->id, run->arena, &known) == OK)
+		line_put_remove_client(&line, &client->id);
 	line_put_client(&line, client, &none);
-	code = send_line(writer, &line);
+	code = send_lines(writer, &line, true);
 	buf_close(&line);
 	if (code == EXIT_DONE)
 		put_new_client(run, client, secret);
@@ -424,7 +428,7 @@ run_client_remove(struct cmd_run *run)
 	if (code == EXIT_DONE) {
 		buf_open(&line, 1024);
 		line_put_remove_client(&line, &id);
-		code = send_line(&writer, &line);
+		code = send_lines(&writer, &line, false);
 		buf_close(&line);
 	}
 	writer_close(&writer);

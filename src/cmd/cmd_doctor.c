@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #define CLOCK_OFF_S  300
 #define CERT_SOON_DAYS 14
 #define TEXT_MAX     700
+#define RIGHTS_SHOWN 400
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
@@ -80,8 +80,7 @@ tell(struct doctor *doctor, const char *check, bool good, const char *fmt, ...)
 	va_list list;
 
 	va_start(list, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, list) < 0)
-		text[0] = '\0';
+	(void)str_vprintf(text, sizeof(text), fmt, list);
 	va_end(list);
 	put_check(doctor, check, good ? "good" : "fault", text);
 }
@@ -145,7 +144,7 @@ rights_of(struct doctor *doctor, const struct json *claims)
 	const struct json *roles = json_member(claims, "roles");
 	struct str         all = claim(claims, "scp"), role;
 
-	for (size_t i = 0; i < json_count(roles); i++)
+	for (size_t i = 0; all.len < RIGHTS_SHOWN && i < json_count(roles); i++)
 		if (json_text(json_at(roles, i), &role))
 			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "",
 				STR_ARG(role));
@@ -161,9 +160,8 @@ check_claims(struct doctor *doctor, const struct json *claims)
 	if (json_int(json_member(claims, "exp"), &expires) && expires <= now)
 		tell(doctor, "token", false, "it has expired %lld s ago: get a new one", (long long)(now - expires));
 	else
-		tell(doctor, "token", true, "for %.*s, allows %.*s, good for %lld s more", STR_ARG(str_first(aud,
-			100)),
-		     STR_ARG(str_first(rights_of(doctor, claims), 400)), (long long)(expires - now));
+		tell(doctor, "token", true, "for %.*s, allows %.*s, good for %lld s more", STR_ARG(str_cut(aud, 100)),
+		     STR_ARG(str_cut(rights_of(doctor, claims), RIGHTS_SHOWN)), (long long)(expires - now));
 }
 
 static void
@@ -215,10 +213,10 @@ judge_reply(struct doctor *doctor, const struct follow_reply *reply)
 			"401: the token is missing or not accepted; see its audience and age above");
 	else if (reply->status == 403)
 		tell(doctor, "answer", false, "403: the token is known but lacks a permission: %.*s",
-		     STR_ARG(str_first(follow_error_said(reply->body, doctor->arena), 400)));
+		     STR_ARG(str_cut(follow_error_said(reply->body, doctor->arena), 400)));
 	else
 		tell(doctor, "answer", reply->status == 429, "%u: %.*s", reply->status,
-		     STR_ARG(str_first(follow_error_said(reply->body, doctor->arena), 400)));
+		     STR_ARG(str_cut(follow_error_said(reply->body, doctor->arena), 400)));
 }
 
 static void
@@ -233,7 +231,7 @@ check_far_end(struct doctor *doctor, struct follow_curl *curl, struct str url, s
 		judge_reply(doctor, &reply);
 	else
 		tell(doctor, "reach", false, "%.*s; look at the name, the network, a proxy, and --ca",
-		     STR_ARG(str_first(why, 400)));
+		     STR_ARG(str_cut(why, 400)));
 }
 
 /* ---- the credential ------------------------------------------------------------------------------------ */
@@ -252,8 +250,8 @@ check_cert(struct doctor *doctor, const struct rsa_cert *cert)
 	} else if (now_s >= rsa_cert_until_s(cert)) {
 		tell(doctor, "client", false, "its certificate has expired: make a new one, and register it");
 	} else if (days < CERT_SOON_DAYS) {
-		(void)snprintf(warning, sizeof(warning), "its certificate ends in %lld days: make a new one, and register it",
-		               (long long)days);
+		str_printf(warning, sizeof(warning), "its certificate ends in %lld days: make a new one, and register it",
+		           (long long)days);
 		put_check(doctor, "client", "warn", warning);
 	} else {
 		(void)b64_encode_into(B64_URL, thumbprint, sizeof(thumbprint), text);
@@ -272,7 +270,7 @@ get_token(struct doctor *doctor, struct credential *credential)
 	if (bearer.get(bearer.ctx, false, doctor->arena, &token, &why) == OK)
 		check_token(doctor, token);
 	else
-		tell(doctor, "token", false, "%.*s", STR_ARG(str_first(why, 400)));
+		tell(doctor, "token", false, "%.*s", STR_ARG(str_cut(why, 400)));
 	return token;
 }
 

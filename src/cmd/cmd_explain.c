@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the server would say to this token at this URL, step by step, by the server's own code. */
 #include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
-#include "base/fd.h"
+#include "base/file.h"
 #include "cmd/outside_conf.h"
 #include "cmd/writer.h"
 #include "face/face.h"
@@ -46,8 +45,6 @@ told(void *ctx, const char *check, bool ok, struct str what)
 {
 	struct explaining *explaining = ctx;
 
-	if (!utf8_valid(what))
-		what = STR("(not printable)");
 	if (!explaining->as_json) {
 		out_printf(explaining->run->out, "%-10s  %s  ", check, ok ? "ok  " : "FAIL");
 		for (size_t i = 0; i < what.len; i++)
@@ -106,7 +103,7 @@ read_token(struct cmd_run *run, struct str *token_out)
 		return cmd_usage(run, "--as is needed: the access token");
 	if (str_eq(token, STR("-"))) {
 		text = arena_take_raw(run->arena, TOKEN_MAX);
-		if (!fd_read(STDIN_FILENO, text, TOKEN_MAX, &len))
+		if (!file_read(STDIN_FILENO, text, TOKEN_MAX, &len))
 			return say_failed(EXIT_OTHER, "standard input: %s", strerrordesc_np(errno));
 		token = str_first(str_of(text, len), str_find(str_of(text, len), '\n'));
 	}

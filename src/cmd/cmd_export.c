@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 
 #include "auth/policy.h"
 #include "cmd/export_scope.h"
@@ -153,7 +152,7 @@ put_one_feed(struct export *export, struct str name)
 	err = directory_find_owner(export->store, &owner, export->arena, &user);
 	if (err == ERR_NOT_FOUND)
 		return say_failed(EXIT_PERMANENT, "there is no user %.*s; `tidemark user list` shows who is there",
-		                  STR_ARG(str_first(str_skip(name, 6), GUID_TEXT_LEN)));
+		                  STR_ARG(str_cut(str_skip(name, 6), GUID_TEXT_LEN)));
 	if (err != OK)
 		return failed(export, err);
 	line_put_user(out_buf(export->run->out), &user, &export->tenant);

@@ -18,9 +18,10 @@
 
 #define BAD_SHOWN 20
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_COUNT };
+static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
+	{ "content-root", "DIR", "the folder that a contentFile lies in (default: that of FILE, or the current one)", false },
 	{ "skip-bad", NULL, "pass over bad lines, store the rest, and exit with 8", false },
 	{ "json", NULL, "one JSON object at the end: lines, users, stored, removed, absent, bad", false },
 	{ 0 },
@@ -34,8 +35,9 @@ static const char *const about[] = {
 	"A file is checked whole before anything of it is stored. If a line is bad, file, line and reason are "
 	"told, and nothing is stored. Standard input is checked and stored in batches of 10,000 lines at most; "
 	"if one is bad the message names the last line that was stored.",
-	"A recording's put may name a \"contentFile\": that file (relative to FILE, or to the current folder) is "
-	"copied into the store's folder of recordings, PATH.content, and becomes the recording's content. "
+	"A recording's put may name a \"contentFile\": that file is copied into the store's folder of recordings, "
+	"PATH.content, and becomes the recording's content. It must lie in the folder of FILE (of standard input: the "
+	"current folder) or below it, or in --content-root; links that lead out of there are not followed. "
 	"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application reach a user's meetings (\"global\":true "
 	"instead of a user: everybody's), {\"op\":\"remove-policy\",...} with the same value takes that back.",
 	"{\"op\":\"client\",\"value\":{...}} brings a client of the store's own issuer as `tidemark export` writes it, with the "
@@ -267,6 +269,7 @@ store_batch(struct import *import)
 		import->counts.removed += result.counts.removed;
 		import->counts.absent += result.counts.absent;
 	}
+	import_content_release(&import->files);
 	import->stored_to = import->reader.line;
 	batch->count = 0;
 	buf_cut(&batch->text, 0);
@@ -297,7 +300,8 @@ store_all(struct import *import, bool twice)
 		if (code == EXIT_DONE && good) {
 			code = add_line(import, text);
 			if (code == EXIT_DONE &&
-			    (batch->count == APPLY_LINES_MAX || batch->text.len >= import->writer.batch_bytes_max))
+			    (batch->count == APPLY_LINES_MAX || import->files.held_count == IMPORT_HELD_MAX ||
+			     batch->text.len >= import->writer.batch_bytes_max))
 				code = store_batch(import);
 		}
 		if (code != EXIT_DONE)

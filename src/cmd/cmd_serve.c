@@ -4,10 +4,11 @@
  *
  *   store → ring → issuer → gate → face → http (the public port) and control (PATH.sock)
  *
- * Signals are blocked everywhere and waited for by one thread; the first asks for a drain, a second ends the
- * process at once (the store is always whole on disk).
+ * Signals are blocked everywhere and waited for by one thread until all is closed; the first asks for a drain, a second
+ * ends the process at once, and so does the end of the time that everything may take (the store is always whole on disk).
  */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,10 +29,14 @@
 #include "text/uri.h"
 
 #define FIRST_KEYS_MS 6000
+/* Whoever hands lines to a server that ends has this long, after the clients of the public port had theirs. */
+#define CONTROL_DRAIN_MS 3000
+/* What still runs so long after the first signal is given up. */
+#define END_WITHIN_S 20
 
 static const enum conf_id settings[] = {
 	CONF_STORE, CONF_LISTEN, CONF_TLS, CONF_TLS_CERT, CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
-	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
+	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
 };
 
 static const char *const about[] = {
@@ -43,7 +48,8 @@ static const char *const about[] = {
 	"the run, which is printed.",
 	"While it runs it holds the store, and answers on the control socket PATH.sock (HTTP on a Unix socket): "
 	"/-/health, /-/ready, /-/metrics, and the lines that import, user and store gc hand to it.",
-	"SIGTERM and SIGINT let requests under way finish; then it ends. After SIGTERM the exit code is 0.",
+	"SIGTERM and SIGINT let requests under way finish, for 10 seconds at most; then it ends. After SIGTERM the exit "
+	"code is 0. A second signal ends it at once, with 143 or 130. Nothing that was answered is lost.",
 	NULL,
 };
 
@@ -74,7 +80,9 @@ struct serving {
 	struct sock_path    sock;
 	struct scratch_dir  tls_dir;             /* for the certificate of a memory: store */
 	sigset_t            signals;
+	pthread_t           waiter;              /* while it runs, and from the first signal on until all is closed */
 	int                 signal;              /* that ended it; 0 while it runs */
+	int64_t             end_by_ms;           /* once it came */
 };
 
 /* ---- TLS ------------------------------------------------------------------------------------------------ */
@@ -184,6 +192,20 @@ open_gate(struct serving *serving)
 	return EXIT_DONE;
 }
 
+/* What unfinished uploads of a killed server have left goes; if a copy of the folder is being made, at the next start. */
+static int
+open_content(struct serving *serving)
+{
+	struct content_sweep cut = { 0 };
+	struct content_swept swept;
+	int                  code = content_dir_open(serving->run, true, &serving->content);
+	enum err             err = code == EXIT_DONE ? content_sweep(serving->content, &cut, &swept) : OK;
+
+	if (err != OK && err != ERR_LOCKED)
+		say("warning: unfinished uploads cannot be removed: %s", err_text(err));
+	return code;
+}
+
 static int
 open_parts(struct serving *serving)
 {
@@ -218,7 +240,7 @@ open_parts(struct serving *serving)
 	face.audit = str_eq(conf_get(&run->conf, CONF_AUDIT), STR("on")) ? &serving->audit : NULL;
 	face.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url;
 	face.link_style = str_eq(conf_get(&run->conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH;
-	code = content_dir_open(run, true, &serving->content);
+	code = open_content(serving);
 	if (code != EXIT_DONE)
 		return code;
 	face.content = serving->content;
@@ -255,7 +277,8 @@ static int
 open_control(struct serving *serving)
 {
 	struct cmd_run  *run = serving->run;
-	struct http_conf http = { .loops = 1, .clock = run->clock, .log = &serving->log };
+	struct http_conf http = { .loops = 1, .clock = run->clock, .log = &serving->log,
+		                  .limits = { .drain_ms = CONTROL_DRAIN_MS } };
 	struct http_app  app = control_app(&serving->control);
 	char             why[256] = "";
 	enum err         err = sock_path_open(conf_get(&run->conf, CONF_STORE), run->arena, &serving->sock);
@@ -263,6 +286,7 @@ open_control(struct serving *serving)
 	serving->control.store = serving->store;
 	serving->control.gate = serving->gate;
 	serving->control.server = serving->server;
+	serving->control.content = serving->content;
 	serving->control.clock = run->clock;
 	serving->control.entropy = run->entropy;
 	if (err == ERR_NOT_FOUND)
@@ -277,24 +301,56 @@ open_control(struct serving *serving)
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
-/* SIGUSR2 is ours: the server has ended, nothing is left to wait for. */
+static int
+end_code(const struct serving *serving)
+{
+	return serving->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+/* The first signal has come: the end, in order or not.  SIGUSR2 is ours: there is nothing to watch any more. */
+static void *
+watch_the_end(void *ctx)
+{
+	const struct serving *serving = ctx;
+
+	for (;;) {
+		int64_t         left_ms = serving->end_by_ms - clock_mono_ms(serving->run->clock);
+		struct timespec left = { .tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000 };
+		int             signal = left_ms > 0 ? sigtimedwait(&serving->signals, NULL, &left) : 0;
+
+		if (signal == SIGUSR2)
+			return NULL;
+		if (signal > 0)
+			_exit(signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
+		if (left_ms > 0)
+			continue;
+		say("gave up what was still running after %d s; the store is whole", END_WITHIN_S);
+		_exit(end_code(serving));
+	}
+}
+
 static void *
 wait_for_signal(void *ctx)
 {
 	struct serving *serving = ctx;
 	int             signal;
 
-	for (;;) {
-		MUST(sigwait(&serving->signals, &signal) == 0);
-		if (signal == SIGUSR2)
-			return NULL;
-		if (serving->signal != 0)
-			_exit(signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
-		serving->signal = signal;
-		atomic_store(&serving->control.draining, true);
-		notify("STOPPING=1");
-		http_stop(serving->server);
-	}
+	MUST(sigwait(&serving->signals, &signal) == 0);
+	if (signal == SIGUSR2)
+		return NULL;
+	serving->signal = signal;
+	serving->end_by_ms = clock_mono_ms(serving->run->clock) + END_WITHIN_S * 1000;
+	atomic_store(&serving->control.draining, true);
+	notify("STOPPING=1");
+	http_stop(serving->server);
+	return watch_the_end(serving);
+}
+
+static void
+end_waiter(struct serving *serving)
+{
+	pthread_kill(serving->waiter, SIGUSR2);
+	pthread_join(serving->waiter, NULL);
 }
 
 static void *
@@ -311,26 +367,28 @@ run_control(void *ctx)
 static int
 run_until_stopped(struct serving *serving)
 {
-	pthread_t waiter, control;
+	pthread_t control;
 	bool      tls = !str_eq(conf_get(&serving->run->conf, CONF_TLS), STR("off"));
 	enum err  err;
 
-	MUST(pthread_create(&waiter, NULL, wait_for_signal, serving) == 0);
+	MUST(pthread_create(&serving->waiter, NULL, wait_for_signal, serving) == 0);
 	if (serving->control_server)
 		MUST(pthread_create(&control, NULL, run_control, serving) == 0);
 	say_plain("listening on %s://%.*s", tls ? "https" : "http", STR_ARG(http_address(serving->server)));
 	notify("READY=1");
 	err = http_run(serving->server);
 
-	pthread_kill(waiter, SIGUSR2);
-	pthread_join(waiter, NULL);
+	/* Nobody may be about to stop what is closed next; the end is watched on. */
+	end_waiter(serving);
+	if (serving->signal != 0)
+		MUST(pthread_create(&serving->waiter, NULL, watch_the_end, serving) == 0);
 	if (serving->control_server) {
 		http_stop(serving->control_server);
 		pthread_join(control, NULL);
 	}
 	if (err != OK)
 		return say_failed(exit_code_of(err), "the server failed: %s", err_text(err));
-	return serving->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE;
+	return end_code(serving);
 }
 
 static void
@@ -367,6 +425,8 @@ run_serve(struct cmd_run *run)
 
 	serving.log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock, &serving.sink };
 	block_signals(&serving);
+	/* What is large goes back to the system when it is freed, however often it was needed. */
+	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	serving.audit = (struct log){ STDERR_FILENO, LOG_INFO, run->clock, &serving.sink };
 	code = open_parts(&serving);
 	if (code == EXIT_DONE)
@@ -376,6 +436,8 @@ run_serve(struct cmd_run *run)
 	if (code == EXIT_DONE)
 		code = run_until_stopped(&serving);
 	close_all(&serving);
+	if (serving.signal != 0)
+		end_waiter(&serving);
 	return code;
 }
 

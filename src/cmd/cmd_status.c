@@ -52,7 +52,7 @@ put_moment(struct json_out *json, struct str name, int64_t ms)
 	char   text[DATE_TEXT_MAX];
 	size_t len;
 
-	if (ms == 0) {
+	if (ms <= 0 || ms > INT64_MAX / 1000000) {
 		json_put_member_raw(json, name, STR("null"));
 		return;
 	}
@@ -154,6 +154,7 @@ put_scopes(struct walk *walk)
 			put_scope_json(walk->run, &walk->json, &scope);
 		else
 			put_scope_text(walk->run, &scope);
+		out_turn(walk->run->out);
 		arena_reset(walk->arena);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -173,6 +174,7 @@ put_letters(struct walk *walk)
 		else
 			out_printf(walk->run->out, "dead letter %lld of %.*s: %.*s\n", (long long)letter.lid, STR_ARG(letter.scope),
 			           STR_ARG(letter.reason));
+		out_turn(walk->run->out);
 		shown++;
 		arena_reset(walk->arena);
 	}

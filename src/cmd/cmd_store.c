@@ -3,14 +3,13 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/fd.h"
+#include "base/file.h"
 #include "cmd/check_bodies.h"
 #include "cmd/content_dir.h"
 #include "cmd/content_refs.h"
 #include "cmd/writer.h"
 #include "crypt/seal.h"
 #include "text/json_write.h"
-#include "text/uri.h"
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
@@ -39,12 +38,6 @@ struct faults {
 	uint64_t        count;
 };
 
-static struct str
-printable(struct str text)
-{
-	return utf8_valid(text) ? text : STR("a sentence that is not UTF-8");
-}
-
 static void
 on_fault(void *ctx, struct str sentence)
 {
@@ -52,9 +45,9 @@ on_fault(void *ctx, struct str sentence)
 
 	faults->count++;
 	if (faults->as_json)
-		json_put_text(&faults->json, printable(sentence));
+		json_put_text(&faults->json, sentence);
 	else
-		out_printf(faults->run->out, "%.*s\n", STR_ARG(str_first(sentence, 1024)));
+		out_printf(faults->run->out, "%.*s\n", STR_ARG(str_cut(sentence, 1024)));
 	out_turn(faults->run->out);
 }
 
@@ -76,7 +69,7 @@ check_one_content(void *ctx, const struct store_feed *feed, struct str id, const
 	int                   fd = -1, len;
 
 	err = check->whole ? content_verify(check->content, ref) : content_read(check->content, ref, &fd);
-	fd_close(&fd);
+	file_close(&fd);
 	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT) {
 		check->err = err == OK ? check->err : err;
 		return;
@@ -84,7 +77,7 @@ check_one_content(void *ctx, const struct store_feed *feed, struct str id, const
 	guid_format(&feed->owner, owner);
 	hex_write(ref->id, CONTENT_ID_BYTES, name);
 	len = snprintf(sentence, sizeof(sentence), "recording %.*s of user %.*s: its content, the file %.*s, is %s",
-	               STR_ARG(str_first(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
+	               STR_ARG(str_cut(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
 	               err == ERR_NOT_FOUND ? "missing" : "damaged");
 	on_fault(check->faults, str_of(sentence, (size_t)len));
 }
@@ -95,6 +88,7 @@ check_content(struct faults *faults, struct store *store, struct content *conten
 	struct content_check check = { faults, content, cmd_has(faults->run, "content"), OK };
 	struct content_refs  refs;
 	struct content_sweep sweep = { .keep = true, .needed = content_refs_has, .ctx = &refs };
+	int                  held = content_keep_all(content);       /* else what is replaced meanwhile would be missed */
 	enum err             err = content_refs_open(store, check_one_content, &check, &refs);
 
 	if (err == OK)
@@ -102,6 +96,8 @@ check_content(struct faults *faults, struct store *store, struct content *conten
 	if (err == OK)
 		err = content_sweep(content, &sweep, swept_out);
 	content_refs_close(&refs);
+	if (held >= 0)
+		(void)close(held);
 	return err;
 }
 

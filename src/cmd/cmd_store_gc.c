@@ -12,7 +12,7 @@
 
 #define STEP           20000
 #define CALL_ARENA_MAX ((size_t)8 << 20)
-/* Beside a serving process a file written to so lately may be on its way into a recording. */
+/* Beside a serving process a file may have been linked after the references were read; then it is young. */
 #define YOUNG_S        3600
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_RETENTION, CONF_COUNT };
@@ -29,7 +29,8 @@ static const char *const about[] = {
 	"the work itself.",
 	"Idempotency keys older than a day are forgotten too.",
 	"Then files of recordings that nobody refers to are removed: what uploads that were cut, removed recordings and "
-	"replaced imports have left. Beside a serving process those younger than an hour stay.",
+	"replaced imports have left. Beside a serving process those younger than an hour stay. What an upload or an import is "
+	"at work with stays; while somebody holds a lock on the folder (flock, to copy it) the command ends with 12.",
 	NULL,
 };
 

@@ -2,7 +2,7 @@
 #include "cmd/following.h"
 #include "text/json_write.h"
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
+static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	FOLLOWING_SHARED_OPTIONS,

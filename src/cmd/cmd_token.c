@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "auth/client.h"
 #include "auth/issuer.h"
 #include "cmd/help.h"
 #include "cmd/who.h"
@@ -152,7 +153,7 @@ put_token(struct cmd_run *run, const struct issuer_grant *grant, struct str jwt)
 }
 
 static int
-mint(struct cmd_run *run, struct store *store, const struct issuer_grant *grant)
+mint(struct cmd_run *run, struct store *store, struct issuer_grant *grant)
 {
 	AUTO(issuer_close) struct issuer *issuer = NULL;
 	struct str jwt;
@@ -161,6 +162,8 @@ mint(struct cmd_run *run, struct store *store, const struct issuer_grant *grant)
 	if (err == ERR_NOT_FOUND)
 		return say_failed(EXIT_PERMANENT,
 				  "the store has no issuer's key yet; start `tidemark serve` on it once");
+	if (err == OK)
+		err = client_generation(store, grant->app, run->arena, &grant->generation);
 	if (err == OK)
 		err = issuer_mint(issuer, grant, run->arena, &jwt);
 	if (err != OK)

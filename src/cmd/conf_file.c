@@ -3,7 +3,7 @@
  * The configuration file.  libinih parses; its reader is ours, so that we know the line a complaint
  * belongs to, bound the size of the file, and take comments off ends of lines.
  */
-#include "base/fd.h"
+#include "base/file.h"
 #include "cmd/conf.h"
 
 #include <errno.h>
@@ -34,8 +34,7 @@ complain(struct reading *reading, const char *fmt, ...)
 	if (reading->why.len > 0)
 		return;
 	va_start(list, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, list) < 0)
-		text[0] = 0;
+	(void)str_vprintf(text, sizeof(text), fmt, list);
 	va_end(list);
 	reading->why = arena_printf(reading->arena, "%s:%u: %s", reading->path, reading->line, text);
 }
@@ -212,14 +211,14 @@ load(struct reading *reading)
 {
 	char              *text = arena_take_raw(reading->arena, FILE_MAX + 1);
 	size_t             len;
-	AUTO(fd_close) int fd = open(reading->path, O_RDONLY | O_CLOEXEC);
+	AUTO(file_close) int fd = open(reading->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
 		reading->why =
 			arena_printf(reading->arena, "%s: cannot be opened: %s", reading->path, strerrordesc_np(errno));
 		return false;
 	}
-	if (!fd_read(fd, text, FILE_MAX + 1, &len))
+	if (!file_read(fd, text, FILE_MAX + 1, &len))
 		reading->why =
 			arena_printf(reading->arena, "%s: cannot be read: %s", reading->path, strerrordesc_np(errno));
 	else if (len > FILE_MAX)

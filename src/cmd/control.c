@@ -23,8 +23,7 @@ answer_error(struct http_resp *resp, unsigned status, const char *code, const ch
 	json_put_name(&json, STR("error"));
 	json_put_object(&json);
 	json_put_member(&json, STR("code"), str_from_c(code));
-	json_put_member(&json, STR("message"),
-			utf8_valid(str_from_c(message)) ? str_from_c(message) : STR("unprintable"));
+	json_put_member(&json, STR("message"), str_from_c(message));
 	if (line > 0)
 		json_put_member_int(&json, STR("line"), (int64_t)line);
 	json_end_object(&json);
@@ -207,7 +206,7 @@ answer_apply(struct control *control, const struct http_req *req, struct http_re
 		answer_error(resp, 400, "badKey", "Idempotency-Key is not a GUID", 0);
 		return;
 	}
-	err = apply_lines(control->store, control->entropy, key.at ? &op : NULL, req->body, &result);
+	err = apply_lines(control->store, control->content, control->entropy, key.at ? &op : NULL, req->body, &result);
 	if (err != OK) {
 		answer_err(resp, err, result.why, result.bad_line);
 		return;

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 
 #define HEAD_MAX  ((size_t)16 << 10)
 #define WAIT_S    120
@@ -29,7 +29,7 @@ connect_to(const char *path)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) != 0 ||
 	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-		fd_close(&fd);
+		file_close(&fd);
 	return fd;
 }
 
@@ -68,7 +68,7 @@ receive(int fd, struct arena *arena, struct str *text_out)
 	size_t size = HEAD_MAX + CONTROL_REPLY_MAX, len;
 	char  *at = arena_take_raw(arena, size);
 
-	if (!fd_read(fd, at, size, &len))
+	if (!file_read(fd, at, size, &len))
 		return ERR_UNSURE;
 	if (len == size)
 		return ERR_UP_GARBLED;
@@ -118,7 +118,7 @@ enum err
 control_call(const char *sock_path, const struct control_call *call, struct arena *arena,
 	     struct control_reply *reply_out)
 {
-	AUTO(fd_close) int fd = connect_to(sock_path);
+	AUTO(file_close) int fd = connect_to(sock_path);
 	struct str text;
 	bool       sent;
 	enum err   err;

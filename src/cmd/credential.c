@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
 #include "follow/follow_curl.h"
@@ -56,7 +56,7 @@ read_cert(struct credential *credential, const char *path)
 {
 	struct rsa_cert  **cert_out = &credential->cert;
 	struct follow_file file = { path, credential->run->clock, stops_came, credential->stops };
-	AUTO(fd_close) int fd = follow_file_open(&file);
+	AUTO(file_close) int fd = follow_file_open(&file);
 	char              *pem = secret_take(RSA_CERT_PEM_MAX + 1);
 	size_t             len = 0;
 	int                fault = fd < 0 ? errno : follow_file_read(&file, fd, pem, RSA_CERT_PEM_MAX + 1, &len);

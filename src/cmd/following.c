@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/following.h"
 
-#include <stdio.h>
 
 #include "follow/follow_content.h"
 #include "text/date.h"
+#include "text/uri.h"
 
 #define PAGE_SIZE_USUAL 200
 #define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
 #define EVERY_USUAL     ((int64_t)60 * 1000)
 #define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
+#define CONTENT_USUAL   ((int64_t)3600 * 1000)
 #define KEEP_ACKED      ((int64_t)24 * 3600 * 1000)      /* a day for second thoughts */
 #define GUARD_PERCENT   30
 #define GUARD_AT_LEAST  20
@@ -104,6 +105,8 @@ read_options(struct following *following)
 	conf->max_wait_ms = MAX_WAIT_USUAL;
 	following->every_ms = EVERY_USUAL;
 	following->keep_ms = KEEP_USUAL;
+	following->content_ms = CONTENT_USUAL;
+	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &following->content_size));
 	if (cmd_has(run, "scope") && conf->name.len == 0)
 		return cmd_usage(run, "--scope: a name is needed");
 	code = read_page_size(run, &conf->page_size);
@@ -113,6 +116,8 @@ read_options(struct following *following)
 		code = read_time(run, "max-wait", &conf->max_wait_ms);
 	if (code == EXIT_DONE)
 		code = read_time(run, "every", &following->every_ms);
+	if (code == EXIT_DONE)
+		code = read_time(run, "content-time", &following->content_ms);
 	return code == EXIT_DONE ? read_time(run, "keep-changes", &following->keep_ms) : code;
 }
 
@@ -394,14 +399,23 @@ following_may_go_on(int code)
 	return code == EXIT_DONE || code == EXIT_AGAIN;
 }
 
+/* The first that is refused stands in `status` until a later run does better. */
 static void
-tell_refused(void *ctx, struct str id, const char *why)
+tell_refused(void *ctx, struct str id, bool is_partial, const char *why)
 {
 	struct following *following = ctx;
+	char              fault[2048];
 
-	following->content_refused++;
-	if (following->content_refused <= REFUSED_TOLD)
-		say("the content of %.*s is refused: %s", STR_ARG(str_first(id, REFUSED_ID_MAX)), why);
+	if (!is_partial && following->content_refused++ == 0) {
+		struct str text = str_of(fault, str_printf(fault, sizeof(fault), "the content of %.*s is refused: %s",
+		                                           STR_ARG(id), why));
+
+		following->content_err = replica_note_fault(following->replica, follow_sid(following->follow), text,
+		                                            clock_wall_ms(following->run->clock));
+	}
+	if (++following->content_told <= REFUSED_TOLD)
+		say("the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
+		    is_partial ? "not whole yet" : "refused", why);
 }
 
 int
@@ -409,6 +423,7 @@ following_content(struct following *following)
 {
 	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"), .curl = following->curl,
 		                             .bearer = following->conf.bearer, .clock = following->run->clock,
+		                             .size_max = (int64_t)following->content_size, .time_max_ms = following->content_ms,
 		                             .stopped = stops_came, .stopped_ctx = &following->stops,
 		                             .refused = tell_refused, .refused_ctx = following };
 	struct follow_content_tally tally;
@@ -417,8 +432,11 @@ following_content(struct following *following)
 
 	if (!conf.dir)
 		return EXIT_DONE;
-	following->content_refused = 0;
+	following->content_refused = following->content_told = 0;
+	following->content_err = OK;
 	err = follow_content(&conf, following->replica, follow_sid(following->follow), &tally, why);
+	if (err == OK)
+		err = following->content_err;
 	if (err != OK && why[0])
 		return say_failed(exit_code_of(err), "%s", why);
 	if (err != OK)
@@ -427,8 +445,9 @@ following_content(struct following *following)
 	    (unsigned long long)tally.fetched, (unsigned long long)tally.bytes, (unsigned long long)tally.waiting,
 	    (unsigned long long)tally.payment, (unsigned long long)tally.refused, (unsigned long long)tally.partial,
 	    tally.partial > 0 ? " (the next run goes on with those)" : "");
-	if (following->content_refused > REFUSED_TOLD)
-		say("the content of %llu more is refused", (unsigned long long)(following->content_refused - REFUSED_TOLD));
+	if (following->content_told > REFUSED_TOLD)
+		say("the content of %llu more is refused or not whole yet",
+		    (unsigned long long)(following->content_told - REFUSED_TOLD));
 	return stops_came(&following->stops) ? stopped(following) : EXIT_DONE;
 }
 

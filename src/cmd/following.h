@@ -26,6 +26,7 @@
 	{ "replace", NULL, "an update is the whole item: do not merge it into what is held", false },                 \
 	{ "max-delete", "PERCENT", "how much of the items a resync may sweep (default: 30%)", false },                \
 	{ "content", "DIR", "fetch the content of recordings into that folder", false },                              \
+	{ "content-time", "TIME", "how long the content of one recording may take in a run (default: 1h)", false }, \
 	{ "watch", NULL, "go on for ever, a round --every so often", false },                                         \
 	{ "every", "TIME", "the pause between rounds of a lasting run (default: 60s)", false },                       \
 	{ "keep-changes", "TIME", "how long changes are kept that no reader ever acknowledges (default: 30d)", false }, \
@@ -52,7 +53,10 @@ struct following {
 	struct follow_report      last;          /* the report a round ended with */
 	int64_t                   every_ms, keep_ms;
 	uint64_t                  throttled_ms;  /* in this run */
-	uint64_t                  content_refused;       /* after the last round */
+	uint64_t                  content_size;  /* the most of one item */
+	int64_t                   content_ms;
+	uint64_t                  content_refused, content_told; /* after the last round */
+	enum err                  content_err;
 	bool                      is_scratch;
 	bool                      trims_later;   /* who reads the changes of a round first calls following_trim() itself */
 };

@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 #include "cmd/content_dir.h"
 #include "cmd/lines.h"
 #include "face/recording.h"
@@ -20,12 +21,16 @@ import_content_open(struct cmd_run *run, struct store *store, const char *file, 
 {
 	const char *slash = file ? strrchr(file, '/') : NULL;
 	const char *dir = slash ? arena_c(run->arena, str_of(file, slash == file ? 1 : (size_t)(slash - file))) : ".";
+	char       *root = arena_take_raw(run->arena, PATH_MAX);
 
+	if (cmd_has(run, "content-root"))
+		dir = cmd_value(run, "content-root");
 	*files_out = (struct import_content){ .run = run, .store = store, .dir = -1 };
 	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &files_out->size_max));
 	files_out->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (files_out->dir < 0)
+	if (files_out->dir < 0 || !realpath(dir, root))
 		return say_failed(EXIT_OTHER, "%s: %s", dir, strerrordesc_np(errno));
+	files_out->root = root;
 	files_out->arena = arena_open(LINE_ARENA_MAX);
 	return EXIT_DONE;
 }
@@ -33,37 +38,55 @@ import_content_open(struct cmd_run *run, struct store *store, const char *file, 
 void
 import_content_close(struct import_content *files)
 {
+	import_content_release(files);
 	content_close(&files->content);
 	arena_close(&files->arena);
-	fd_close(&files->dir);
+	file_close(&files->dir);
 }
 
+void
+import_content_release(struct import_content *files)
+{
+	while (files->held_count > 0) {
+		content_keep(files->held[--files->held_count]);
+		content_end(&files->held[files->held_count]);
+	}
+}
+
+/* A name may be written with escapes. */
 bool
 import_content_names(struct str line)
 {
 	static const char word[] = "contentFile";
 
-	return memmem(line.at, line.len, word, sizeof(word) - 1) != NULL;
+	return memmem(line.at, line.len, word, sizeof(word) - 1) || memchr(line.at, '\\', line.len);
 }
 
 static enum err
 refuse(struct import_content *files, struct str name, const char *reason, struct str *why_out)
 {
-	*why_out = arena_printf(files->arena, "\"contentFile\" %.*s: %s", STR_ARG(str_first(name, 256)), reason);
+	*why_out = arena_printf(files->arena, "\"contentFile\" %.*s: %s", STR_ARG(str_cut(name, 256)), reason);
 	return ERR_BAD_REQUEST;
 }
 
 static enum err
 open_file(struct import_content *files, struct str name, int *fd_out, struct str *why_out)
 {
-	struct stat stat;
+	struct str  root = strcmp(files->root, "/") == 0 ? STR_EMPTY : str_from_c(files->root), path = name;
+	struct stat stat = { 0 };
 	int         fd;
 
 	if (memchr(name.at, 0, name.len))
 		return refuse(files, name, "there is a NUL in the name", why_out);
-	fd = openat(files->dir, arena_c(files->arena, name), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* A whole path is good as well when it leads there. */
+	if (str_starts(name, root) && str_starts(str_skip(name, root.len), STR("/")))
+		path = str_skip(name, root.len);
+	while (path.len < name.len && str_starts(path, STR("/")))
+		path = str_skip(path, 1);
+	fd = content_open_source(files->dir, arena_c(files->arena, path));
 	if (fd < 0)
-		return refuse(files, name, strerrordesc_np(errno), why_out);
+		return refuse(files, name, errno == EXDEV ? "outside of the import's folder; see --content-root"
+		                                          : strerrordesc_np(errno), why_out);
 	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && (uint64_t)stat.st_size <= files->size_max) {
 		*fd_out = fd;
 		return OK;
@@ -132,22 +155,27 @@ is_there_already(struct import_content *files, const struct line_op *op, int fd,
 static enum err
 copy(struct import_content *files, int fd, struct content_ref *ref_out)
 {
-	AUTO(content_abort) struct content_write *write = NULL;
-	struct stat stat;
-	char        piece[PIECE_BYTES];
-	ssize_t     got = 1;
+	struct content_write *write;
+	struct stat           stat;
+	char                  piece[PIECE_BYTES];
+	ssize_t               got = 1;
+	uint64_t              copied = 0;        /* a file may grow while it is read */
 
 	if (fstat(fd, &stat) != 0)
 		return ERR_IO;
-	write = content_begin(files->content, (uint64_t)stat.st_size);
+	MUST(files->held_count < IMPORT_HELD_MAX);
+	write = files->held[files->held_count++] = content_begin(files->content, (uint64_t)stat.st_size, NULL);
 	while (got != 0 && content_write_err(write) == OK) {
 		got = read(fd, piece, sizeof(piece));
 		if (got < 0 && errno != EINTR)
 			return ERR_IO;
 		if (got > 0)
 			content_put(write, piece, (size_t)got);
+		copied += got > 0 ? (uint64_t)got : 0;
+		if (copied > files->size_max)
+			return ERR_TOO_LARGE;
 	}
-	return content_finish(&write, ref_out);
+	return content_finish(write, ref_out);
 }
 
 enum err

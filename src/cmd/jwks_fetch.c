@@ -4,7 +4,6 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -14,7 +13,8 @@
 static enum err
 read_file(const char *path, struct buf *body, char why_out[256])
 {
-	int     fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* What is no file must not keep us: a pipe nobody writes to. */
+	int     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = 1;
 
 	while (fd >= 0 && n > 0) {
@@ -25,7 +25,7 @@ read_file(const char *path, struct buf *body, char why_out[256])
 			buf_put(body, str_of(piece, (size_t)n));
 	}
 	if (fd < 0 || n < 0)
-		(void)snprintf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
+		str_printf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
 	if (fd >= 0)
 		close(fd);
 	return fd < 0 || n < 0 ? ERR_IO : buf_err(body);
@@ -82,13 +82,13 @@ get(const char *url, const char *ca, struct buf *body, char why_out[256])
 	if (code == CURLE_OK && status == 200)
 		return buf_err(body);
 	if (buf_err(body) != OK || code == CURLE_FILESIZE_EXCEEDED) {
-		(void)snprintf(why_out, 256, "%s: the answer is too large", url);
+		str_printf(why_out, 256, "%s: the answer is too large", url);
 		return ERR_TOO_LARGE;
 	}
 	if (code == CURLE_OK)
-		(void)snprintf(why_out, 256, "%s: status %ld instead of 200", url, status);
+		str_printf(why_out, 256, "%s: status %ld instead of 200", url, status);
 	else
-		(void)snprintf(why_out, 256, "%s: %s", url, curl_easy_strerror(code));
+		str_printf(why_out, 256, "%s: %s", url, curl_easy_strerror(code));
 	return code == CURLE_OK ? ERR_UP_REFUSED : ERR_IO;
 }
 

@@ -50,7 +50,7 @@ check_members(struct parse *parse, const struct json *object, struct str known, 
 			found = str_eq(word, name);
 		if (!found)
 			return bad(parse, arena_printf(parse->arena, "unknown member \"%.*s\" in %s",
-			                               STR_ARG(str_first(name, WORD_SHOWN)), where));
+			                               STR_ARG(str_cut(name, WORD_SHOWN)), where));
 	}
 	return OK;
 }
@@ -133,7 +133,7 @@ parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
 	if (!feed_name_parse(feed, &op->owner, &op->collection))
 		return bad(parse, arena_printf(parse->arena, "\"%.*s\" is not a feed: users/<guid>/calendars or "
 		                                             "users/<guid>/recordings",
-		                               STR_ARG(str_first(feed, WORD_SHOWN))));
+		                               STR_ARG(str_cut(feed, WORD_SHOWN))));
 	return OK;
 }
 
@@ -336,7 +336,7 @@ parse_op(struct parse *parse, const struct json *root, struct line_op *op)
 	return bad(parse, arena_printf(parse->arena,
 	                               "unknown op \"%.*s\"; user, put, remove, remove-user, client, remove-client, policy "
 	                               "and remove-policy are known",
-	                               STR_ARG(str_first(word, WORD_SHOWN))));
+	                               STR_ARG(str_cut(word, WORD_SHOWN))));
 }
 
 enum err
@@ -423,6 +423,8 @@ apply_put(struct store_txn *txn, struct line_target *target, const struct line_o
 	ctx.feed = (struct store_feed){ target->owner.tenant, op->owner, (uint8_t)op->collection };
 	if (op->collection == COLLECTION_CALENDARS)
 		calendar_put_import(txn, &ctx, op->value, &why);
+	else if (op->has_content && target->content && !content_has(target->content, &op->content))
+		refuse(txn, ERR_BAD_REQUEST, STR("its content is not in the folder of recordings; import the file again"), &why);
 	else
 		recording_put_with_content(txn, &ctx.feed, target->entropy, op->value, op->has_content ? &op->content : NULL,
 		                           target->line_arena, &why);

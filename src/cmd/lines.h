@@ -62,6 +62,7 @@ struct line_counts {
  */
 struct line_target {
 	struct guid           tenant;            /* of users who name none */
+	struct content       *content;           /* where the lines' content must be; NULL: not looked for */
 	const struct entropy *entropy;
 	struct arena         *txn_arena;
 	struct arena         *line_arena;

@@ -53,7 +53,7 @@ permissions_warn(struct str grants)
 	while (str_take_until(&grants, ' ', &name))
 		if (name.len > 0 && !is_asked_for(name, false) && (!counts || is_asked_for(name, true)))
 			say("warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the names that count",
-			    STR_ARG(str_first(name, 100)));
+			    STR_ARG(str_cut(name, 100)));
 }
 
 void

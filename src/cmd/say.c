@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 
 #define MESSAGE_MAX   ((size_t)4096)
 #define OUT_TURN      ((size_t)64 << 10)
@@ -88,24 +88,27 @@ exit_code_of(enum err err)
 
 /* ---- messages ------------------------------------------------------------------------------------ */
 
+/* Nobody can be told that a message could not be written. */
+static void
+put_message(struct str text)
+{
+	bool is_written = file_write(STDERR_FILENO, text);
+
+	(void)is_written;
+}
+
 static void __attribute__((format(printf, 2, 0)))
 tell(const char *front, const char *fmt, va_list list)
 {
 	char   text[MESSAGE_MAX] = "";
-	size_t at = strlen(front);
-	int    n;
+	size_t at = str_printf(text, sizeof(text) - 1, "%s", front);
 
-	MUST(at < 64);
-	memcpy(text, front, at + 1);
-	n = vsnprintf(text + at, sizeof(text) - at - 1, fmt, list);
-	if (n < 0)
-		return;
-	at += (size_t)n < sizeof(text) - at - 1 ? (size_t)n : sizeof(text) - at - 2;
+	at += str_vprintf(text + at, sizeof(text) - at - 1, fmt, list);
 	for (size_t i = 0; i < at; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			text[i] = '?';
 	text[at] = '\n';
-	(void)fd_write(STDERR_FILENO, str_of(text, at + 1));
+	put_message(str_of(text, at + 1));
 }
 
 int
@@ -151,15 +154,19 @@ out_open(struct out *out, int fd)
 static void
 out_drain(struct out *out)
 {
-	if (!out->failed && !fd_write(out->fd, buf_str(&out->buf)))
+	if (!out->failed && !file_write(out->fd, buf_str(&out->buf)))
 		out->failed = errno;
 	buf_cut(&out->buf, 0);
 }
 
+/* A line that passes the limit is no line: it fails as a write to a full disk would. */
 void
 out_turn(struct out *out)
 {
-	MUST(buf_err(&out->buf) == OK);
+	if (buf_err(&out->buf) != OK) {
+		out->failed = EFBIG;
+		buf_cut(&out->buf, 0);
+	}
 	if (out->buf.len >= OUT_TURN)
 		out_drain(out);
 }
@@ -174,15 +181,12 @@ out_put(struct out *out, struct str text)
 void
 out_printf(struct out *out, const char *fmt, ...)
 {
-	char    text[MESSAGE_MAX];
 	va_list list;
-	int     n;
 
 	va_start(list, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, list);
+	buf_vprintf(&out->buf, fmt, list);
 	va_end(list);
-	MUST(n >= 0 && (size_t)n < sizeof(text));
-	out_put(out, str_of(text, (size_t)n));
+	out_turn(out);
 }
 
 struct buf *
@@ -240,7 +244,7 @@ progress_tell(struct progress *progress, const char *fmt, ...)
 		return;
 	va_start(list, fmt);
 	if (vsnprintf(text + 4, sizeof(text) - 4, fmt, list) > 0)
-		(void)fd_write(STDERR_FILENO, str_from_c(text));
+		put_message(str_from_c(text));
 	va_end(list);
 	progress->told_ms = clock_mono_ms(progress->clock);
 	progress->shown = true;
@@ -256,6 +260,6 @@ void
 progress_close(struct progress *progress)
 {
 	if (progress->shown)
-		(void)fd_write(STDERR_FILENO, STR("\r\033[K"));
+		put_message(STR("\r\033[K"));
 	progress->shown = false;
 }

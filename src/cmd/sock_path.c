@@ -6,7 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 #include "store/store.h"
 
 enum err
@@ -37,5 +37,5 @@ sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path
 void
 sock_path_close(struct sock_path *path)
 {
-	fd_close(&path->folder);
+	file_close(&path->folder);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/writer.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -161,7 +160,7 @@ read_answer(const struct control_reply *reply, struct arena *arena, struct apply
 	error = json_member(root, "error");
 	result->bad_line = number(error, "line");
 	(void)json_text(json_member(error, "message"), &why);
-	(void)snprintf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
+	str_printf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
 	return err == OK ? err_of_status(reply->status) : ERR_UP_GARBLED;
 }
 
@@ -195,7 +194,7 @@ apply_remote(struct writer *writer, struct str lines, struct apply_result *resul
 		if (err != ERR_NOT_FOUND && err != ERR_UNSURE && err != ERR_BUSY)
 			return err;
 		if (result->why[0] == 0)
-			(void)snprintf(result->why, sizeof(result->why), "the serving process does not answer");
+			str_printf(result->why, sizeof(result->why), "the serving process does not answer");
 		wait_before(attempt);
 	}
 	return ERR_BUSY;
@@ -206,5 +205,5 @@ writer_apply(struct writer *writer, struct str lines, struct apply_result *resul
 {
 	if (writer->remote)
 		return apply_remote(writer, lines, result_out);
-	return apply_lines(writer->store, writer->entropy, NULL, lines, result_out);
+	return apply_lines(writer->store, NULL, writer->entropy, NULL, lines, result_out);
 }

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/fd.h"
+#include "base/file.h"
 #include "content/content_dir.h"
 #include "crypt/digest.h"
 
@@ -25,8 +27,11 @@ struct content_write {
 	int             fd;
 	char            name[PART_NAME_LEN + 1];
 	uint8_t         id[CONTENT_ID_BYTES];
-	uint64_t        size, flushed;
+	_Atomic uint64_t size;           /* read by other writers, under the folder's lock */
+	uint64_t        flushed;
+	const struct guid *owner;
 	enum err        err;
+	struct content_write *next;      /* of content->writes */
 };
 
 /* ---- names ------------------------------------------------------------------------------------------ */
@@ -56,36 +61,83 @@ err_of_write(void)
 	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
 }
 
+/* Of the disk, less what it must keep for the store. */
+static bool
+has_room(struct content *content, uint64_t size)
+{
+	struct statvfs disk;
+	uint64_t       keep = content->free_min, eighth;
+
+	if (fstatvfs(content_dir_fd(content), &disk) != 0)
+		return true;
+	eighth = disk.f_blocks * disk.f_frsize / 8;
+	if (keep == 0)
+		keep = eighth < CONTENT_FREE_MIN ? eighth : CONTENT_FREE_MIN;
+	return disk.f_bavail * disk.f_frsize >= keep && disk.f_bavail * disk.f_frsize - keep >= size;
+}
+
+/* May that many bytes more come? */
+static enum err
+admit(struct content_write *write, uint64_t size)
+{
+	struct content *content = write->content;
+	uint64_t        all = size, own = size;
+
+	MUST(pthread_mutex_lock(&content->lock) == 0);
+	for (struct content_write *other = content->writes; other; other = other->next) {
+		all += other->size;
+		own += write->owner && other->owner && guid_eq(other->owner, write->owner) ? other->size : 0;
+	}
+	MUST(pthread_mutex_unlock(&content->lock) == 0);
+	if (write->owner && (own / 2 > content->size_max || all / 4 > content->size_max))
+		return ERR_BUSY;
+	return has_room(content, size) ? OK : ERR_FULL;
+}
+
+/* Nobody removes the file until the descriptor is closed; waits for one who is about to.  False: it is gone. */
+static bool
+hold(int fd)
+{
+	struct stat stat;
+
+	while (flock(fd, LOCK_SH) != 0 && errno == EINTR)
+		continue;
+	return fstat(fd, &stat) == 0 && stat.st_nlink > 0;
+}
+
 static void
 begin(struct content_write *write, uint64_t size)
 {
 	write->err = content_dir_make(write->content);
+	if (write->err == OK)
+		write->err = admit(write, size);
 	if (write->err != OK)
 		return;
-	entropy_fill(content_dir_entropy(write->content), write->id, sizeof(write->id));
+	entropy_fill(write->content->entropy, write->id, sizeof(write->id));
 	hex_write(write->id, CONTENT_ID_BYTES, write->name);
 	memcpy(write->name + CONTENT_NAME_LEN, PART_SUFFIX, sizeof(PART_SUFFIX));
 	write->fd = content_dir_open_file(write->content, write->name, O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (write->fd < 0) {
+	if (write->fd < 0)
 		write->err = err_of_write();
-		return;
-	}
-	/* Room is taken at once where the file system can; that it cannot is no fault. */
-	if (size > 0 && size <= INT64_MAX && fallocate(write->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) != 0 &&
-	    err_of_write() == ERR_FULL)
-		write->err = ERR_FULL;
+	else if (!hold(write->fd))
+		write->err = ERR_BUSY;
 }
 
 struct content_write *
-content_begin(struct content *content, uint64_t size)
+content_begin(struct content *content, uint64_t size, const struct guid *owner)
 {
 	struct content_write *write = calloc(1, sizeof(*write));
 
 	MUST(write);
 	write->content = content;
+	write->owner = owner;
 	write->fd = -1;
 	write->digest = digest_open();
 	begin(write, size);
+	MUST(pthread_mutex_lock(&content->lock) == 0);
+	write->next = content->writes;
+	content->writes = write;
+	MUST(pthread_mutex_unlock(&content->lock) == 0);
 	return write;
 }
 
@@ -102,10 +154,12 @@ flush_some(struct content_write *write)
 void
 content_put(struct content_write *writing, const void *bytes, size_t len)
 {
+	if (writing->err == OK && len > 0)
+		writing->err = admit(writing, len);
 	if (writing->err != OK)
 		return;
 	digest_put(writing->digest, bytes, len);
-	if (!fd_write(writing->fd, str_of(bytes, len))) {
+	if (!file_write(writing->fd, str_of(bytes, len))) {
 		writing->err = err_of_write();
 		return;
 	}
@@ -122,49 +176,59 @@ content_write_err(const struct content_write *write)
 static enum err
 make_durable(struct content_write *write)
 {
-	char name[CONTENT_NAME_LEN + 1];
-	int  dir = content_dir_fd(write->content);
+	char     name[CONTENT_NAME_LEN + 1];
+	int      dir = content_dir_fd(write->content);
+	enum err err;
 
-	if (fsync(write->fd) != 0)
-		return err_of_write();
 	blob_name(write->id, name);
-	if (renameat(dir, write->name, dir, name) != 0)
-		return err_of_write();
-	memcpy(write->name, name, sizeof(name));
-	return fsync(dir) == 0 ? OK : err_of_write();
-}
-
-enum err
-content_finish(struct content_write **write, struct content_ref *ref_out)
-{
-	struct content_ref ref;
-	enum err           err = (*write)->err;
-
-	if (err == OK)
-		err = make_durable(*write);
-	if (err == OK) {
-		memcpy(ref.id, (*write)->id, sizeof(ref.id));
-		digest_finish((*write)->digest, ref.sha256);
-		ref.size = (*write)->size;
-		*ref_out = ref;
-		(*write)->name[0] = '\0';
+	if (file_publish(write->fd, dir, write->name, name)) {
+		memcpy(write->name, name, sizeof(name));
+		return OK;
 	}
-	content_abort(write);
+	err = err_of_write();
+	(void)unlinkat(dir, name, 0);
 	return err;
 }
 
-void
-content_abort(struct content_write **write)
+enum err
+content_finish(struct content_write *write, struct content_ref *ref_out)
 {
-	struct content_write *old = *write;
+	if (write->err == OK)
+		write->err = make_durable(write);
+	if (write->err != OK)
+		return write->err;
+	memcpy(ref_out->id, write->id, sizeof(ref_out->id));
+	digest_finish(write->digest, ref_out->sha256);
+	ref_out->size = write->size;
+	return OK;
+}
+
+/* Young again: a sweep that looked at the references before the link still passes over it. */
+void
+content_keep(struct content_write *write)
+{
+	if (write->err != OK || write->name[CONTENT_NAME_LEN] != '\0')
+		return;
+	write->name[0] = '\0';
+	(void)futimens(write->fd, NULL);
+}
+
+void
+content_end(struct content_write **write)
+{
+	struct content_write *old = *write, **link;
 
 	if (!old)
 		return;
-	if (old->fd >= 0) {
+	MUST(pthread_mutex_lock(&old->content->lock) == 0);
+	for (link = &old->content->writes; *link != old; link = &(*link)->next)
+		continue;
+	*link = old->next;
+	MUST(pthread_mutex_unlock(&old->content->lock) == 0);
+	if (old->fd >= 0 && old->name[0])
+		(void)unlinkat(content_dir_fd(old->content), old->name, 0);
+	if (old->fd >= 0)
 		(void)close(old->fd);
-		if (old->name[0])
-			(void)unlinkat(content_dir_fd(old->content), old->name, 0);
-	}
 	digest_close(&old->digest);
 	free(old);
 	*write = NULL;
@@ -231,35 +295,75 @@ content_verify(struct content *content, const struct content_ref *ref)
 	return found.size == ref->size && memcmp(found.sha256, ref->sha256, sizeof(found.sha256)) == 0 ? OK : ERR_CORRUPT;
 }
 
+bool
+content_has(struct content *content, const struct content_ref *ref)
+{
+	int fd;
+
+	if (content_read(content, ref, &fd) != OK)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
 /* ---- the folder ------------------------------------------------------------------------------------------ */
+
+int
+content_keep_all(struct content *content)
+{
+	int fd = content_dir_open_file(content, ".", O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd >= 0)
+		(void)hold(fd);
+	return fd;
+}
+
+/* False: somebody holds it.  Else nobody can until *fd_out is closed; it is -1 for what cannot be opened. */
+static bool
+claim(struct content *content, const char *name, int *fd_out)
+{
+	*fd_out = content_dir_open_file(content, name, O_RDONLY | O_NONBLOCK, 0);
+	return *fd_out < 0 || flock(*fd_out, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+static void
+let_go(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
 
 void
 content_remove(struct content *content, const uint8_t id[CONTENT_ID_BYTES])
 {
-	char name[CONTENT_NAME_LEN + 1];
+	AUTO(let_go) int file = -1;
+	AUTO(let_go) int folder = -1;
+	char             name[CONTENT_NAME_LEN + 1];
 
-	if (content_dir_fd(content) < 0)
-		return;
 	blob_name(id, name);
-	(void)unlinkat(content_dir_fd(content), name, 0);
+	if (content_dir_fd(content) >= 0 && claim(content, ".", &folder) && claim(content, name, &file))
+		(void)unlinkat(content_dir_fd(content), name, 0);
 }
 
 static enum err
 sweep_one(struct content *content, const char *name, const struct content_sweep *sweep, struct content_swept *swept)
 {
-	uint8_t     id[CONTENT_ID_BYTES];
-	struct stat stat;
-	bool        part;
+	AUTO(let_go) int file = -1;
+	uint8_t          id[CONTENT_ID_BYTES];
+	struct stat      stat;
+	bool             part;
 
 	if (!read_name(str_from_c(name), id, &part)) {
 		swept->foreign++;
 		return OK;
 	}
+	swept->files++;
+	if (!part && (!sweep->needed || sweep->needed(sweep->ctx, id)))
+		return OK;
+	if (!claim(content, name, &file))
+		return OK;
 	if (fstatat(content_dir_fd(content), name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? OK : ERR_IO;
-	swept->files++;
-	if (!part && sweep->needed(sweep->ctx, id))
-		return OK;
 	if (sweep->older_than_s > 0 && sweep->now_s - stat.st_mtim.tv_sec < sweep->older_than_s)
 		return OK;
 	swept->orphans++;
@@ -272,10 +376,13 @@ sweep_one(struct content *content, const char *name, const struct content_sweep 
 enum err
 content_sweep(struct content *content, const struct content_sweep *sweep, struct content_swept *swept_out)
 {
+	AUTO(let_go) int     folder = -1;
 	struct content_swept swept = { 0 };
 	struct content_walk  walk;
 	const char          *name;
 
+	if (content_dir_fd(content) >= 0 && !sweep->keep && !claim(content, ".", &folder))
+		return ERR_LOCKED;
 	TRY(content_walk_open(content, &walk));
 	while (walk.err == OK && (name = content_walk_next(&walk)) != NULL)
 		walk.err = sweep_one(content, name, sweep, &swept);

@@ -8,15 +8,19 @@
  * caller links into its item, in one commit of the store.  Cut anywhere, there is either the old
  * reference or the new one, and at worst a file nobody refers to (an orphan), which content_sweep() finds.
  *
+ * Nothing that somebody is at work with goes: who writes a blob holds a lock (flock) on its file until the
+ * reference is linked, and who copies the folder, or checks it against a store, holds one on the folder.  The
+ * kernel lets both go with their process, so what is left of a killed one is an orphan at once.
+ *
  * Files are opened below the folder without following links, and only regular files of the length the
- * reference says are read: anything else is ERR_CORRUPT.  A folder may be shared between threads, and
- * between processes as long as one of them at most sweeps without a minimum age.
+ * reference says are read: anything else is ERR_CORRUPT.  A folder may be shared between threads and processes.
  */
 #pragma once
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/guid.h"
 #include "base/str.h"
 
 #define CONTENT_ID_BYTES   16
@@ -29,12 +33,16 @@ struct content_ref {
 	uint64_t size;
 };
 
+#define CONTENT_FREE_MIN ((uint64_t)256 << 20)
+
 struct content;
 struct content_write;
 
 struct content_conf {
 	const char           *path;      /* of the folder; NULL: a temporary one, gone at close */
 	bool                  create;    /* make it when the first blob is written */
+	uint64_t              free_min;  /* bytes of the disk that blobs leave free; 0: CONTENT_FREE_MIN, or an eighth of it */
+	uint64_t              size_max;  /* of a blob.  Unfinished ones may have 2 times that for one owner, 4 times in all */
 	const struct entropy *entropy;
 };
 
@@ -44,13 +52,19 @@ void     content_close(struct content **content);
 
 /* ---- writing: sticky, look at content_finish() ----------------------------------------------------- */
 
-/* Never NULL. `size` when it is known, so that room is taken at once; 0 if not. */
-struct content_write *content_begin(struct content *content, uint64_t size);
+/*
+ * Never NULL.  `size`: what is announced (0: not known) is refused if there is no room for it; room is taken only by
+ * what comes.  `owner` (borrowed): whose unfinished blobs it counts among; NULL: they are not limited.
+ */
+struct content_write *content_begin(struct content *content, uint64_t size, const struct guid *owner);
 void                  content_put(struct content_write *write, const void *bytes, size_t len);
 enum err              content_write_err(const struct content_write *write);
-/* ERR_FULL no room · ERR_IO.  After a failure nothing is left behind. */
-enum err content_finish(struct content_write **write, struct content_ref *ref_out) MUST_CHECK;
-void     content_abort(struct content_write **write);    /* for AUTO(); NULL inside is fine */
+/* ERR_FULL no room · ERR_BUSY · ERR_IO.  Then the blob is durable, and no sweep removes it before content_end(). */
+enum err content_finish(struct content_write *write, struct content_ref *ref_out) MUST_CHECK;
+/* It is linked, or may be.  Does nothing for one that failed or is not finished. */
+void     content_keep(struct content_write *write);
+/* Of a blob that is not kept nothing stays.  For AUTO(); NULL inside is fine. */
+void     content_end(struct content_write **write);
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
@@ -58,12 +72,17 @@ void     content_abort(struct content_write **write);    /* for AUTO(); NULL ins
 enum err content_read(struct content *content, const struct content_ref *ref, int *fd_out) MUST_CHECK;
 /* As content_read(), and every byte is hashed: ERR_CORRUPT when it is not what was written. */
 enum err content_verify(struct content *content, const struct content_ref *ref) MUST_CHECK;
+bool     content_has(struct content *content, const struct content_ref *ref);      /* could it be read? */
 /* Size and hash of any file, as if it were written.  `fd` is read from its beginning to its end. ERR_IO. */
 enum err content_measure(int fd, struct content_ref *ref_out) MUST_CHECK;
+/* Opens a file to take content from: below the folder `dir`, through no link that leads out of it.  -1 and errno. */
+int content_open_source(int dir, const char *name);
 
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
-/* Unlinks a blob; one that is not there is fine. */
+/* Nothing is removed until the descriptor is closed; waits for a sweep.  -1: there is no folder. */
+int  content_keep_all(struct content *content);
+/* Unlinks a blob, unless it or the folder is held: then it is an orphan. */
 void content_remove(struct content *content, const uint8_t id[CONTENT_ID_BYTES]);
 
 /* Is the blob still needed? Called for each file of the folder that bears a blob's name. */
@@ -73,7 +92,7 @@ struct content_sweep {
 	int64_t            older_than_s; /* passes over files written to since (a writer may be at work); 0: none is */
 	int64_t            now_s;
 	bool               keep;         /* only count */
-	content_needed_fn *needed;
+	content_needed_fn *needed;       /* NULL: every blob is, and only what was cut goes */
 	void              *ctx;
 };
 
@@ -82,5 +101,6 @@ struct content_swept {
 	uint64_t orphan_bytes;
 };
 
+/* ERR_LOCKED somebody holds the folder · ERR_IO. */
 enum err content_sweep(struct content *content, const struct content_sweep *sweep,
                        struct content_swept *swept_out) MUST_CHECK;

@@ -4,29 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/scratch_dir.h"
-
-struct content {
-	pthread_mutex_t       lock;      /* around the making of the folder */
-	_Atomic int           fd;
-	char                 *path;
-	bool                  create;
-	struct scratch_dir    scratch;
-	const struct entropy *entropy;
-};
+#include "base/file.h"
 
 static enum err
 fail(const char *path, char why_out[256])
 {
-	(void)snprintf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
+	str_printf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
 	return ERR_IO;
 }
 
@@ -42,11 +31,12 @@ open_scratch(struct content *content, char why_out[256])
 	char why[512];
 
 	if (scratch_dir_open(SCRATCH_ON_DISK, &content->scratch, why) != OK) {
-		(void)snprintf(why_out, 256, "%.255s", why);
+		str_printf(why_out, 256, "%s", why);
 		return ERR_IO;
 	}
 	content->path = strdup(content->scratch.path);
 	MUST(content->path);
+	content->is_durable = true;
 	content->fd = open_folder(content->path);
 	return content->fd >= 0 ? OK : fail(content->path, why_out);
 }
@@ -69,6 +59,8 @@ content_open(const struct content_conf *conf, struct content **content_out, char
 	MUST(content && pthread_mutex_init(&content->lock, NULL) == 0);
 	content->fd = -1;
 	content->entropy = conf->entropy;
+	content->free_min = conf->free_min;
+	content->size_max = conf->size_max;
 	TRY(conf->path ? open_named(content, conf, why_out) : open_scratch(content, why_out));
 	*content_out = content;
 	content = NULL;
@@ -104,64 +96,51 @@ content_dir_fd(struct content *content)
 	return content->fd;
 }
 
-const struct entropy *
-content_dir_entropy(const struct content *content)
-{
-	return content->entropy;
-}
-
-/* The folder's own entry must last as well, or its files are lost with it. */
-static enum err
-sync_parent(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char       *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-	int         fd;
-	enum err    err;
-
-	MUST(parent);
-	fd = open_folder(parent);
-	free(parent);
-	if (fd < 0)
-		return ERR_IO;
-	err = fsync(fd) == 0 ? OK : ERR_IO;
-	(void)close(fd);
-	return err;
-}
-
 enum err
 content_dir_make(struct content *content)
 {
-	if (content_dir_fd(content) >= 0)
+	if (content->is_durable)
 		return OK;
 	if (!content->create)
 		return ERR_IO;
 	if (mkdir(content->path, 0700) != 0 && errno != EEXIST)
 		return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
-	TRY(sync_parent(content->path));
-	return content_dir_fd(content) >= 0 ? OK : ERR_IO;
+	/* Its name must last as well, or its files are lost with it; whoever made it may have been killed just then. */
+	if (!file_sync_folder_of(AT_FDCWD, content->path) || content_dir_fd(content) < 0)
+		return ERR_IO;
+	content->is_durable = true;
+	return OK;
+}
+
+static int
+open_below(int dir, const char *name, int flags, mode_t mode, uint64_t links)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | links,
+	};
+	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+	/* A kernel or a sandbox without openat2: of a name without a slash O_NOFOLLOW says the same, or more. */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM) && !strchr(name, '/'))
+		fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+	return (int)fd;
+}
+
+int
+content_open_source(int dir, const char *name)
+{
+	return open_below(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, 0);
 }
 
 int
 content_dir_open_file(struct content *content, const char *name, int flags, mode_t mode)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
-		.mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	int  dir = content_dir_fd(content);
-	long fd;
+	int dir = content_dir_fd(content);
 
-	if (dir < 0) {
-		errno = ENOENT;
-		return -1;
-	}
-	fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
-	/* A kernel or a sandbox without openat2: our names hold no slash, so O_NOFOLLOW says the same. */
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-		fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
-	return (int)fd;
+	errno = ENOENT;
+	return dir < 0 ? -1 : open_below(dir, name, flags | O_NOFOLLOW, mode, RESOLVE_NO_SYMLINKS);
 }
 
 /* ---- walking ---------------------------------------------------------------------------------------------- */

@@ -3,13 +3,27 @@
 #pragma once
 
 #include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
+#include "base/scratch_dir.h"
 #include "content/content.h"
 
+struct content {
+	pthread_mutex_t       lock;      /* around the making of the folder, and the list */
+	struct content_write *writes;    /* that are not ended yet */
+	_Atomic int           fd;
+	char                 *path;
+	bool                  create;
+	struct scratch_dir    scratch;           /* open without a path */
+	_Atomic bool          is_durable;        /* its name: files may be made in it */
+	uint64_t              free_min, size_max;
+	const struct entropy *entropy;
+};
+
 /* -1 while there is no folder. */
-int                   content_dir_fd(struct content *content);
-const struct entropy *content_dir_entropy(const struct content *content);
+int content_dir_fd(struct content *content);
 /* Makes the folder if it is missing. ERR_FULL, ERR_IO. */
 enum err content_dir_make(struct content *content) MUST_CHECK;
 /* Below the folder, through no link. -1 and errno. */

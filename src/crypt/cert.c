@@ -12,6 +12,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/fd.h"
+#include "base/file.h"
 #include "crypt/cert_make.h"
 #include "crypt/pkey.h"
 #include "crypt/seal.h"
@@ -51,7 +52,7 @@ close_pair(struct pair *pair)
 static void
 close_folder(struct folder *folder)
 {
-	fd_close(&folder->fd);           /* and with it goes the lock */
+	file_close(&folder->fd);         /* and with it goes the lock */
 }
 
 static void
@@ -76,7 +77,7 @@ fail(const struct folder *folder, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(folder->why, WHY_BYTES, fmt, args);
+	(void)str_vprintf(folder->why, WHY_BYTES, fmt, args);
 	va_end(args);
 	return ERR_IO;
 }
@@ -93,29 +94,18 @@ fail_errno(const struct folder *folder, const char *what, const char *name)
 
 /* ---- the folder ---- */
 
-/* Best effort: the folder's own entry, which its parent holds, is made durable too. */
-static void
-sync_parent(const struct folder *folder)
-{
-	AUTO(fd_close) int parent = openat(folder->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (parent >= 0)
-		(void)fsync(parent);
-}
-
 static enum err
 open_folder(struct folder *folder)
 {
 	struct stat info;
-	bool        made = mkdir(folder->path, 0700) == 0;
 
-	if (!made && errno != EEXIST)
+	if (mkdir(folder->path, 0700) != 0 && errno != EEXIST)
 		return fail_errno(folder, "make", "");
 	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder->fd < 0)
 		return fail_errno(folder, "open", "");
-	if (made)
-		sync_parent(folder);
+	if (!file_sync_folder_of(AT_FDCWD, folder->path))
+		return fail_errno(folder, "sync the folder of", "");
 	if (fstat(folder->fd, &info) != 0)
 		return fail_errno(folder, "look at", "");
 	if (info.st_mode & S_IWOTH)
@@ -132,7 +122,7 @@ read_all(const struct folder *folder, const char *name, int fd, struct buf *text
 	size_t len;
 
 	/* At once: growing would leave copies of a key behind. */
-	if (!fd_read(fd, buf_room(text, FILE_BYTES_MAX), FILE_BYTES_MAX, &len))
+	if (!file_read(fd, buf_room(text, FILE_BYTES_MAX), FILE_BYTES_MAX, &len))
 		return fail_errno(folder, "read", name);
 	buf_grew(text, len);
 	if (len == FILE_BYTES_MAX)
@@ -144,8 +134,8 @@ read_all(const struct folder *folder, const char *name, int fd, struct buf *text
 static enum err
 read_file(const struct folder *folder, const char *name, bool secret, struct buf *text)
 {
-	AUTO(fd_close) int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat        info;
+	AUTO(file_close) int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat          info;
 
 	if (fd < 0 && errno == ENOENT)
 		return ERR_NOT_FOUND;
@@ -161,21 +151,17 @@ read_file(const struct folder *folder, const char *name, bool secret, struct buf
 static enum err
 write_file(const struct folder *folder, const char *name, struct str text, mode_t mode)
 {
-	AUTO(fd_close) int fd = -1;
-	char               new_name[32];
+	AUTO(file_close) int fd = -1;
+	char                 new_name[32];
 
-	(void)snprintf(new_name, sizeof(new_name), ".%s.new", name);
+	str_printf(new_name, sizeof(new_name), ".%s.new", name);
 	if (unlinkat(folder->fd, new_name, 0) != 0 && errno != ENOENT)   /* of a run that was killed */
 		return fail_errno(folder, "remove", new_name);
 	fd = openat(folder->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_errno(folder, "make", new_name);
-	if (!fd_write(fd, text) || fchmod(fd, mode) != 0 || fsync(fd) != 0)
-		return fail_errno(folder, "write", new_name);
-	if (renameat(folder->fd, new_name, folder->fd, name) != 0)
-		return fail_errno(folder, "rename", new_name);
-	if (fsync(folder->fd) != 0)
-		return fail_errno(folder, "write", "");
+	if (!file_write(fd, text) || fchmod(fd, mode) != 0 || !file_publish(fd, folder->fd, new_name, name))
+		return fail_errno(folder, "write", name);
 	return OK;
 }
 
@@ -296,6 +282,9 @@ ensure_server(const struct folder *folder, const struct cert_host *host, const s
 		return OK;
 	if (!ca->key)
 		return fail(folder, "the server certificate must be made anew, and %.150s/ca.key is not there",
+		            folder->path);
+	if (!X509_get0_subject_key_id(ca->cert))
+		return fail(folder, "%.150s/ca.pem has no subject key identifier: nothing can be issued in its name",
 		            folder->path);
 	if (!server.key) {
 		server.key = EVP_EC_gen("P-256");

@@ -5,7 +5,6 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 
 #include "base/err.h"
 
@@ -197,7 +196,7 @@ cert_make_ca(EVP_PKEY *key, int64_t now_s, const struct entropy *entropy)
 
 	/* Clients look issuers up by name: two authorities on one machine must not share it. */
 	entropy_fill(entropy, tag, sizeof(tag));
-	(void)snprintf(text, sizeof(text), "Tidemark local CA %02x%02x%02x%02x", tag[0], tag[1], tag[2], tag[3]);
+	str_printf(text, sizeof(text), "Tidemark local CA %02x%02x%02x%02x", tag[0], tag[1], tag[2], tag[3]);
 	add_name_part(name, "O", "Tidemark");
 	add_name_part(name, "CN", text);
 	MUST(X509_set_issuer_name(cert, name) == 1);

@@ -88,10 +88,13 @@ static bool
 moment_of(const ASN1_TIME *time, int64_t *seconds_out)
 {
 	struct tm parts;
+	int64_t   seconds;
 
 	if (ASN1_TIME_to_tm(time, &parts) != 1)
 		return false;
-	*seconds_out = timegm(&parts);
+	/* "For ever" is the year 9999; the last moment that fits into nanoseconds will do. */
+	seconds = timegm(&parts);
+	*seconds_out = seconds < 0 ? 0 : seconds > INT64_MAX / 1000000000 ? INT64_MAX / 1000000000 : seconds;
 	return true;
 }
 

@@ -97,7 +97,7 @@ find_in_query(struct parse *parse, struct str name, bool *found_out, struct str 
 			continue;
 		if (found)
 			return bad(parse, arena_printf(parse->arena, "The parameter alias '%.*s' is given more than once.",
-			                               STR_ARG(str_first(name, VALUE_SHOWN))));
+			                               STR_ARG(str_cut(name, VALUE_SHOWN))));
 		found = true;
 		*value_out = pair.value;
 	}
@@ -120,7 +120,7 @@ resolve(struct parse *parse, struct str alias, enum arg arg)
 		return OK;
 	if (!read_literal(value, parse->arena, &parse->value[arg]))
 		return bad(parse, arena_printf(parse->arena, "The value of the parameter alias '%.*s' is malformed.",
-		                               STR_ARG(str_first(alias, VALUE_SHOWN))));
+		                               STR_ARG(str_cut(alias, VALUE_SHOWN))));
 	parse->has_value[arg] = true;
 	return OK;
 }
@@ -170,7 +170,7 @@ take_name(struct parse *parse, enum arg *arg_out)
 		return OK;
 	}
 	return bad(parse, arena_printf(parse->arena, "The function getAllRecordings has no parameter '%.*s'.",
-	                               STR_ARG(str_first(name, VALUE_SHOWN))));
+	                               STR_ARG(str_cut(name, VALUE_SHOWN))));
 }
 
 static enum err

@@ -165,6 +165,8 @@ write_calendar(struct store_txn *txn, const struct calendar_ctx *ctx, const stru
 		.body = calendar_body(calendar, ctx->arena),
 	};
 
+	if (item.body.len == 0)
+		store_fail(txn, ERR_TOO_LARGE);
 	store_put(txn, &ctx->feed, &item);
 	*item_out = item;
 }
@@ -302,7 +304,7 @@ has_unknown(const struct calendar *calendar, struct arena *arena, struct str *wh
 		return false;
 	name = str_first(name, str_find(name, '"'));
 	*why_out = arena_printf(arena, "The property '%.*s' does not exist on type 'microsoft.graph.calendar'.",
-	                        STR_ARG(str_first(name, 64)));
+	                        STR_ARG(str_cut(name, 64)));
 	return true;
 }
 

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <semaphore.h>
+
 #include "face/accept.h"
 #include "face/face.h"
 #include "face/fail.h"
@@ -18,6 +20,7 @@
 struct face {
 	struct face_parts parts;
 	struct known     *known;                 /* users looked up a moment ago */
+	sem_t             batch_reads;           /* so many more reads of batches may be under way */
 };
 
 struct call {
@@ -52,6 +55,8 @@ struct call {
 enum err call_refuse(struct call *call, enum refusal refusal, struct str detail) MUST_CHECK;
 /* The step needs to wait for a sync and stands on a loop thread: the call starts again on a worker. */
 enum err call_must_block(struct call *call) MUST_CHECK;
+/* Before a step takes so many bytes, or changes what it answers with so many: 503 if there is no room. */
+enum err call_hold(struct call *call, size_t bytes) MUST_CHECK;
 
 /*
  * One request from its path to its answer, refusals too: what a connection's request and one of a batch share.
@@ -97,9 +102,20 @@ enum err face_create_recording(struct call *call) MUST_CHECK;
 enum err face_get_content(struct call *call) MUST_CHECK;
 enum err face_put_content(struct call *call) MUST_CHECK;
 
+/* Bodies that need not be longer: forms, and of calls that want nothing in them. */
+#define SMALL_BODY_MAX  ((size_t)16 << 10)
+/* What reading the body's JSON may take: twelve bytes for each of a long one.  Little of a short one, which counts nothing. */
+static inline size_t
+call_tree_bytes(const struct call *call)
+{
+	return call->req->body.len > SMALL_BODY_MAX ? call->req->body.len * 12 : 0;
+}
+
 /* The own issuer's endpoints (face_issuer.c): no bearer, no version in the path, answers of their own. */
 bool face_is_login(const struct call *call);
 void face_login(struct call *call);
+/* A refusal of the server's own, in OAuth's words. */
+void face_login_refuse(struct call *call, unsigned status, const char *reason);
 
 /* One line for a request that was denied or that writes (audit.c); the answer is complete. */
 void call_audit(const struct call *call);

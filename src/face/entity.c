@@ -58,7 +58,7 @@ entity_select(struct call *call, uint32_t *select_out)
 			return call_refuse(call, REFUSAL_OPTION,
 			                   arena_printf(call->arena,
 			                               "Could not find a property named '%.*s' on type 'microsoft.graph.calendar'.",
-			                                STR_ARG(str_first(str_trim(name), 64))));
+			                                STR_ARG(str_cut(str_trim(name), 64))));
 		select |= (uint32_t)1 << prop | (uint32_t)1 << PROP_ID;
 	}
 	*select_out = all ? 0 : select;

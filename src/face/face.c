@@ -13,7 +13,11 @@
 #include "feed/collection.h"
 #include "text/uri.h"
 
-#define BODY_MAX ((size_t)1 << 20)
+#define BODY_MAX        ((size_t)1 << 20)
+/* An answer with so much in it is always sent. */
+#define HOLD_FREE       ((size_t)2 << 10)
+/* A page of each is in memory while it is made. */
+#define BATCH_READS_MAX 8
 
 /* ---- the table: what there is, who may, who does it ------------------------------------------------ */
 
@@ -100,6 +104,12 @@ call_must_block(struct call *call)
 	return ERR_BUSY;
 }
 
+enum err
+call_hold(struct call *call, size_t bytes)
+{
+	return bytes <= HOLD_FREE || http_req_hold(call->req, bytes) ? OK : call_refuse(call, REFUSAL_BUSY, STR_EMPTY);
+}
+
 struct str
 call_base_url(const struct call *call)
 {
@@ -147,7 +157,7 @@ choose_row(struct call *call, const struct row **row_out)
 	if (call->route.kind == ROUTE_UNKNOWN)
 		return call_refuse(call, REFUSAL_UNKNOWN_SEGMENT,
 		                   arena_printf(call->arena, "Resource not found for the segment '%.*s'.",
-		                                STR_ARG(str_first(call->route.unknown, 128))));
+		                                STR_ARG(str_cut(call->route.unknown, 128))));
 	*row_out = find_row(call->route.kind, call->req->method);
 	if (*row_out)
 		return OK;
@@ -202,7 +212,7 @@ refuse_recordings(struct call *call, enum right right)
 	const struct right_row   *row = right_row(right);
 	bool                      user = !call->caller.is_app && row->delegated[0];
 	const char *const        *grants = user ? row->delegated : row->application;
-	struct str                list = STR_EMPTY, held = str_first(call->caller.grants, 512);
+	struct str                list = STR_EMPTY, held = str_cut(call->caller.grants, 512);
 
 	if (user && caller_has(&call->caller, grants[0]))
 		return call_refuse(call, REFUSAL_FORBIDDEN, STR("3003: User does not have access to lookup meeting."));
@@ -225,7 +235,7 @@ check_policy(struct call *call)
 		return err;
 	return call_refuse(call, REFUSAL_NO_POLICY,
 	                   arena_printf(call->arena, "No application access policy found for this app %.*s on the user.",
-	                                STR_ARG(str_first(call->caller.app, 128))));
+	                                STR_ARG(str_cut(call->caller.app, 128))));
 }
 
 /* Users read their own recordings where that is switched on. */
@@ -398,16 +408,20 @@ face_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 	return HTTP_BLOCKS;
 }
 
-/* The token endpoints are for those who are not known yet; nothing else that takes a body is. */
+static bool
+is_login(const struct http_req *req)
+{
+	const struct call call = { .req = req };
+
+	return face_is_login(&call);
+}
+
 static bool
 is_known(const struct face *face, const struct http_req *req)
 {
-	const struct call login = { .req = req };
-	struct caller     caller;
-	const char       *why;
+	struct caller caller;
+	const char   *why;
 
-	if (face_is_login(&login))
-		return true;
 	return auth_check(face->parts.gate, http_req_field(req, "Authorization"), req->arena, &caller, &why) == OK;
 }
 
@@ -417,24 +431,28 @@ face_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 	const struct face *face = ctx;
 	bool               writes = req->method != HTTP_GET && req->method != HTTP_HEAD && req->method != HTTP_OPTIONS;
 	bool               has_body = req->method == HTTP_POST || req->method == HTTP_PATCH || req->method == HTTP_PUT;
-	bool               known;
 	struct route       route;
 
 	*plan_out = (struct http_plan){ .body_max = has_body ? BODY_MAX : 0, .blocks = writes };
 	if (!writes)
 		return;
-	/* A bearer is judged before others wait for the answer. */
-	known = is_known(face, req);
-	plan_out->grouped = known && commit_takes(req);
-	if (!has_body)
+	/* The token endpoints are for those who are not known yet. */
+	plan_out->unknown = is_login(req);
+	if (plan_out->unknown) {
+		plan_out->body_max = has_body ? SMALL_BODY_MAX : 0;
 		return;
-	/* Nobody unknown sends us a body, nor is told to go on. */
-	plan_out->early = !known;
-	if (!plan_out->early && req->method == HTTP_PUT && route_parse(req->path, req->arena, &route) == OK &&
-	    route.kind == ROUTE_CONTENT) {
-		plan_out->stream = true;
-		plan_out->body_max = face->parts.content_max;
 	}
+	/* A bearer is judged before others wait for the answer.  Nobody else sends us a body, nor is told to go on. */
+	plan_out->early = !is_known(face, req) || route_parse(req->path, req->arena, &route) != OK ||
+	                  !find_row(route.kind, req->method);
+	if (plan_out->early)
+		return;
+	plan_out->grouped = commit_takes(req);
+	if (route.kind == ROUTE_PERMANENT_DELETE)
+		plan_out->body_max = SMALL_BODY_MAX;
+	plan_out->stream = route.kind == ROUTE_CONTENT;
+	if (plan_out->stream)
+		plan_out->body_max = face->parts.content_max;
 }
 
 /* Refusals the server decides on before there is a request one could answer. */
@@ -443,9 +461,13 @@ face_refuse(void *ctx, const struct http_req *req, unsigned status, const char *
 {
 	struct call *call = call_open(ctx, req, resp);
 
+	call->by_server = true;
+	if (face_is_login(call)) {
+		face_login_refuse(call, status, reason);
+		return;
+	}
 	fields_put_common(call);
 	call->detail = str_from_c(reason);
-	call->by_server = true;
 	fail_write(call, status == 413   ? REFUSAL_TOO_LARGE
 	                 : status == 505 ? REFUSAL_HTTP_VERSION
 	                 : status >= 500 ? REFUSAL_BUSY
@@ -539,6 +561,7 @@ face_open(const struct face_parts *parts, struct face **face_out)
 	MUST(face && parts->store && parts->gate && parts->clock && parts->entropy);
 	face->parts = *parts;
 	face->known = known_open(parts->store);
+	MUST(sem_init(&face->batch_reads, 0, BATCH_READS_MAX) == 0);
 	*face_out = face;
 	return OK;
 }
@@ -549,6 +572,7 @@ face_close(struct face **face)
 	if (!*face)
 		return;
 	known_close(&(*face)->known);
+	(void)sem_destroy(&(*face)->batch_reads);
 	free(*face);
 	*face = NULL;
 }

@@ -4,8 +4,11 @@
  *
  * The batch is judged whole first: when anything about its form is wrong, 400, and nothing has been done.
  * Then the requests run one after the other, one that depends on others after those.  What one of them is
- * answered, 401 and 429 and all, stands in its own response; the batch is 200.
+ * answered, 401 and 429 and all, stands in its own response; the batch is 200.  When nobody waits for the batch any more,
+ * no further request of it is begun.
  */
+#include <errno.h>
+
 #include "face/call.h"
 #include "http/http_chars.h"
 #include "text/b64.h"
@@ -21,6 +24,10 @@
 #define FIELDS_BYTES_MAX ((size_t)16 << 10)
 /* What one of the requests may take while it runs. */
 #define ARENA_MAX   ((size_t)256 << 20)
+/* What a batch answers with; what does not fit is to be asked for by itself. */
+#define ANSWER_MAX  ((size_t)24 << 20)
+/* What an answer takes beside its body: its id, its fields, what is said in its place. */
+#define PART_BYTES  ((size_t)4 << 10)
 /* Kept free behind an answer: for its fields, and for saying of the rest that they did not fit. */
 #define ROOM_SPARE  ((size_t)1 << 20)
 
@@ -46,7 +53,7 @@ refuse(const struct batch *batch, const char *what, struct str id)
 {
 	return call_refuse(batch->call, REFUSAL_BATCH,
 	                   arena_printf(batch->call->arena, "%s%s%.*s%s", what, id.len ? " (request '" : "",
-	                                STR_ARG(str_first(id, 64)), id.len ? "')." : "."));
+	                                STR_ARG(str_cut(id, 64)), id.len ? "')." : "."));
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
@@ -271,10 +278,15 @@ read_batch(struct batch *batch)
 {
 	AUTO(json_drop) struct json *root = NULL;
 	struct str why;
+	enum err   err = OK;
 
+	TRY(call_hold(batch->call, call_tree_bytes(batch->call)));
 	if (json_read(batch->call->req->body, batch->call->arena, &root, &why) != OK)
-		return call_refuse(batch->call, REFUSAL_BATCH, why);
-	return read_parts(batch, json_member(root, "requests"));
+		err = call_refuse(batch->call, REFUSAL_BATCH, why);
+	else
+		err = read_parts(batch, json_member(root, "requests"));
+	http_req_release(batch->call->req, call_tree_bytes(batch->call));
+	return err;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------- */
@@ -299,7 +311,7 @@ request_of(const struct batch *batch, const struct part *part, struct arena *are
 	req.query = str_skip(url, str_find(url, '?') + 1);
 	req.body = part->body;
 	req.body_announced = part->body.len;
-	req.stream = NULL;
+	req.streamed = false;
 	req.fields = part->fields;
 	req.field_count = part->field_count;
 	req.arena = arena;
@@ -355,6 +367,8 @@ put_refusal(struct batch *batch, struct part *part, enum refusal refusal, struct
 	json_put_name(out, STR("headers"));
 	json_put_object(out);
 	json_put_member(out, STR("Content-Type"), STR("application/json"));
+	if (refusal == REFUSAL_BUSY)
+		json_put_member(out, STR("Retry-After"), STR("1"));
 	json_end_object(out);
 	json_put_name(out, STR("body"));
 	/* The raw writer knows where commas go; the text itself comes from fail.c. */
@@ -367,14 +381,19 @@ static void
 put_answer(struct batch *batch, struct part *part, struct http_resp *resp, struct arena *arena)
 {
 	struct json_out *out = &batch->out;
-	size_t           len = http_resp_body(resp)->len;
+	/* Base64 is a third longer. */
+	size_t           room = http_resp_body(resp)->len / 2 * 3;
 
 	if (!http_resp_is_good(resp)) {
 		put_refusal(batch, part, REFUSAL_BROKEN, STR_EMPTY);
 		return;
 	}
-	/* Base64 is a third longer. */
-	if (out->buf->len + len + len / 2 + ROOM_SPARE > out->buf->limit) {
+	/* What is done is told: room for that was taken before. */
+	if (part->method == HTTP_GET && !http_req_hold(batch->call->req, room)) {
+		put_refusal(batch, part, REFUSAL_BUSY, STR_EMPTY);
+		return;
+	}
+	if (out->buf->len + room + ROOM_SPARE > ANSWER_MAX) {
 		put_refusal(batch, part, REFUSAL_TOO_LARGE, STR("The answer does not fit into the batch; ask for it by itself."));
 		return;
 	}
@@ -396,9 +415,11 @@ needs_failed(const struct batch *batch, const struct part *part)
 	return false;
 }
 
+/* Reads take their turn, a few at a time: a page is in memory twice while it is put into its batch. */
 static void
 run_part(struct batch *batch, struct part *part, struct arena *arena)
 {
+	sem_t *turn = part->method == HTTP_GET ? (sem_t *)(uintptr_t)&batch->call->face->batch_reads : NULL;
 	AUTO(http_resp_close) struct http_resp *resp = http_resp_open(http_resp_body(batch->call->resp)->limit);
 	struct http_req req;
 
@@ -407,14 +428,22 @@ run_part(struct batch *batch, struct part *part, struct arena *arena)
 		put_refusal(batch, part, REFUSAL_DEPENDENCY, STR_EMPTY);
 		return;
 	}
+	if (http_req_is_abandoned(batch->call->req)) {
+		put_refusal(batch, part, REFUSAL_BUSY, STR("Not done: the server ends, or the client has left."));
+		return;
+	}
 	if (!find_field(part, STR("Authorization")))
 		part->fields[part->field_count++] =
 			(struct http_field){ STR("Authorization"), http_req_field(batch->call->req, "Authorization") };
 	req = request_of(batch, part, arena);
+	while (turn && sem_wait(turn))
+		MUST(errno == EINTR);
 	if (call_run(batch->call->face, batch->call, &req, resp))
 		put_answer(batch, part, resp, arena);
 	else
 		put_refusal(batch, part, REFUSAL_BUSY, STR_EMPTY);
+	if (turn)
+		MUST(sem_post(turn) == 0);
 }
 
 enum err
@@ -434,6 +463,7 @@ face_batch(struct call *call)
 	if (!str_eq_nocase(str_trim(str_first(type, str_find(type, ';'))), STR("application/json")))
 		return call_refuse(call, REFUSAL_CONTENT_TYPE, STR_EMPTY);
 	TRY(read_batch(batch));
+	TRY(call_hold(call, batch->count * PART_BYTES));
 
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
 

@@ -149,12 +149,14 @@ call_read_body(struct call *call)
 	type = str_trim(str_first(type, str_find(type, ';')));
 	if (!str_eq_nocase(type, STR("application/json")))
 		return call_refuse(call, REFUSAL_CONTENT_TYPE, STR_EMPTY);
+	TRY(call_hold(call, call_tree_bytes(call)));
 	err = json_read(call->req->body, call->arena, &root, &why);
 	if (err == OK && json_kind(root) != JSON_OBJECT) {
 		why = STR("The request body must be a JSON object.");
 		err = ERR_BAD_REQUEST;
 	}
 	json_drop(&root);
+	http_req_release(call->req, call_tree_bytes(call));
 	return err == OK ? OK : call_refuse(call, REFUSAL_BODY, why);
 }
 
@@ -180,7 +182,7 @@ face_create_calendar(struct call *call)
 {
 	struct calendar_ctx ctx = mailbox(call);
 	struct str          why = STR_EMPTY;
-	struct item         item;
+	struct item         item = { .body = STR_EMPTY };
 
 	TRY(call_read_body(call));
 
@@ -188,6 +190,7 @@ face_create_calendar(struct call *call)
 
 	calendar_ensure_default(txn, &ctx);
 	calendar_create(txn, &ctx, call->req->body, &item, &why);
+	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
 	answer_write(call, 201, &item);
 	return OK;
@@ -212,7 +215,7 @@ face_update_calendar(struct call *call)
 {
 	struct calendar_ctx ctx = mailbox(call);
 	struct str          why = STR_EMPTY;
-	struct item         item;
+	struct item         item = { .body = STR_EMPTY };
 
 	TRY(call_read_body(call));
 	TRY(target_id(call));
@@ -221,6 +224,7 @@ face_update_calendar(struct call *call)
 
 	calendar_ensure_default(txn, &ctx);
 	calendar_update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body, &item, &why);
+	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
 	answer_write(call, 200, &item);
 	return OK;

@@ -166,7 +166,6 @@ check_form(struct call *call)
 		return call_refuse(call, REFUSAL_BODY, STR("Content is replaced as a whole; leave out Content-Range."));
 	if (encoding.at && !str_eq_nocase(encoding, STR("identity")))
 		return call_refuse(call, REFUSAL_CONTENT_TYPE, STR("Content must be sent as it is, without a Content-Encoding."));
-	/* Before room is taken for it. */
 	return refuse_body(call, call->req->body_announced > call->face->parts.content_max ? ERR_TOO_LARGE : OK);
 }
 
@@ -199,10 +198,9 @@ receive(struct call *call, struct content_write *write)
 
 /* From here the content is durable but nobody's; the commit makes it the recording's. */
 static enum err
-link_content(struct call *call, const struct content_ref *ref, const struct recording *seen)
+link_content(struct call *call, struct content_write *write, const struct content_ref *ref, const struct recording *seen)
 {
 	struct recording_link link = { call->feed, call->route.meeting, call->route.id, *ref, seen };
-	struct content       *content = call->face->parts.content;
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
 	struct content_ref old;
 	bool               had_old = false;
@@ -211,10 +209,10 @@ link_content(struct call *call, const struct content_ref *ref, const struct reco
 	recording_link_content(txn, &link, call->arena, &old, &had_old);
 	err = store_commit(&txn);
 	if (err == OK && had_old)
-		content_remove(content, old.id);
+		content_remove(call->face->parts.content, old.id);
 	/* Of an unsure commit both files stay; what is not needed then is an orphan for `store gc`. */
-	if (err != OK && err != ERR_UNSURE)
-		content_remove(content, ref->id);
+	if (err == OK || err == ERR_UNSURE)
+		content_keep(write);
 	if (err == ERR_NOT_FOUND)
 		return call_refuse(call, REFUSAL_NO_ITEM, STR_EMPTY);
 	if (err == ERR_STALE)
@@ -240,12 +238,12 @@ face_put_content(struct call *call)
 	TRY(find_recording(call, &recording));
 	TRY(check_conditions(call, &recording));
 
-	AUTO(content_abort) struct content_write *write =
-		content_begin(call->face->parts.content, call->req->body_announced);
+	AUTO(content_end) struct content_write *write =
+		content_begin(call->face->parts.content, call->req->body_announced, &call->caller.oid);
 
 	TRY(receive(call, write));
-	TRY(content_finish(&write, &ref));
-	TRY(link_content(call, &ref, is_conditional(call) ? &recording : NULL));
+	TRY(content_finish(write, &ref));
+	TRY(link_content(call, write, &ref, is_conditional(call) ? &recording : NULL));
 	http_resp_status(call->resp, 204);
 	http_resp_field(call->resp, "ETag", etag_of(&ref, call->arena));
 	return OK;

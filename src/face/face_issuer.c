@@ -21,7 +21,6 @@
 #include "text/json_write.h"
 #include "text/uri.h"
 
-#define FORM_MAX   ((size_t)16 << 10)
 #define SECRET_MAX 1024
 #define LIFE_S     3600
 
@@ -154,13 +153,21 @@ answer_fault(struct call *call, const struct login_fault *fault)
 	text[10] = ' ';
 	if (fault->status == 401)
 		http_resp_field(call->resp, "WWW-Authenticate", STR("Basic realm=\"tidemark\""));
-	if (fault->status == 503)
+	if (fault->status == 503 && !call->by_server)
 		http_resp_field(call->resp, "Retry-After", STR("1"));
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
 	json_out_open(&out, buf);
 	json_put_object(&out);
 	put_fault_text(&out, call, fault, moment);
 	json_end_object(&out);
+}
+
+void
+face_login_refuse(struct call *call, unsigned status, const char *reason)
+{
+	const struct login_fault fault = { status, 90033, status >= 500 ? "temporarily_unavailable" : "invalid_request", reason };
+
+	answer_fault(call, &fault);
 }
 
 /* ---- the form -------------------------------------------------------------------------------------------- */
@@ -202,7 +209,7 @@ read_form(const struct call *call, struct login_form *form)
 {
 	struct str rest = call->req->body, pair, name, value;
 
-	if (rest.len > FORM_MAX)
+	if (rest.len > SMALL_BODY_MAX)
 		return false;
 	while (str_take_until(&rest, '&', &pair)) {
 		struct str  raw = str_first(pair, str_find(pair, '='));

@@ -21,6 +21,7 @@
 #define SCRATCH_MAX       ((size_t)64 << 20)
 #define ORDERED_MAX       ((size_t)20000)
 #define ORDERED_BYTES_MAX ((size_t)64 << 20)
+#define HELD_STEP         ((size_t)1 << 20)
 
 struct list {
 	uint64_t             top, skip;
@@ -149,7 +150,11 @@ take_as_found(const struct call *call, struct list *list, struct store_scan *sca
 static enum err
 keep(struct call *call, struct list *list, const struct item *item)
 {
+	size_t before = list->bytes;
+
 	list->bytes += item->key.len + item->id.len + item->body.len;
+	if (list->bytes / HELD_STEP > before / HELD_STEP)
+		TRY(call_hold(call, HELD_STEP));
 	if (list->count == ORDERED_MAX || list->bytes > ORDERED_BYTES_MAX)
 		return call_refuse(call, REFUSAL_OPTION,
 		                   STR("There are too many calendars to be ordered; narrow them down by $filter."));

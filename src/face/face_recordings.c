@@ -286,7 +286,7 @@ face_create_recording(struct call *call)
 		.arena = call->arena,
 	};
 	struct str  why = STR_EMPTY, url;
-	struct item item;
+	struct item item = { .body = STR_EMPTY };
 	enum err    err;
 
 	if (ctx.meeting.len > STORE_KEY_MAX)
@@ -296,6 +296,7 @@ face_create_recording(struct call *call)
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->face->parts.store, NULL, call->arena);
 
 	recording_create(txn, &ctx, call->req->body, &item, &why);
+	TRY(call_hold(call, item.body.len));
 	err = store_commit(&txn);
 	if (err == ERR_BAD_REQUEST)
 		return call_refuse(call, REFUSAL_BODY, why);

@@ -100,7 +100,7 @@ fields_pack(struct call *call)
 		wanted = accept_gzip(field);
 	if (!wanted || !gzip_pack(buf_str(body), call->arena, &packed))
 		return;
-	buf_cut(body, 0);
+	buf_close(body);
 	buf_put(body, packed);
 	http_resp_field(call->resp, "Content-Encoding", STR("gzip"));
 }

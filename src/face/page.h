@@ -34,7 +34,7 @@ struct page {
 };
 
 /* Bytes after which a page takes no further item (it always takes its first). */
-#define PAGE_BYTES_MAX ((size_t)8 << 20)
+#define PAGE_BYTES_MAX ((size_t)1 << 20)
 
 /* {"@odata.context":"<version url>/$metadata#<context>","value":[ */
 void page_open(struct page *page, const struct call *call, struct str context, uint32_t select);

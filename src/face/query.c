@@ -46,7 +46,7 @@ take_option(struct call *call, const struct uri_pair *pair)
 		if (!dollar)
 			return OK;
 		return call_refuse(call, REFUSAL_OPTION, arena_printf(call->arena, "The query option '%.*s' is not known.",
-		                                                      STR_ARG(str_first(pair->name, 64))));
+		                                                      STR_ARG(str_cut(pair->name, 64))));
 	}
 	if (call->query.given[option])
 		return call_refuse(call, REFUSAL_OPTION,

@@ -448,7 +448,7 @@ complete_new(const struct recording_new *ctx, struct parts *parts, struct str *w
 
 	if (parts->first_unknown.len > 0) {
 		*why_out = arena_printf(ctx->arena, "The property '%.*s' does not exist on type 'microsoft.graph.callRecording'.",
-		                        STR_ARG(str_first(parts->first_unknown, 64)));
+		                        STR_ARG(str_cut(parts->first_unknown, 64)));
 		return ERR_BAD_REQUEST;
 	}
 	if (raw_text(parts->prop[PROP_MEETING], ctx->arena, &meeting) && !str_eq(meeting, ctx->meeting)) {

@@ -359,8 +359,7 @@ calendar_body(const struct calendar *calendar, struct arena *arena)
 		buf_put_le(&body, cuts[i].len, 4);
 	}
 	buf_put(&body, buf_str(&json));
-	MUST(buf_err(&json) == OK && buf_err(&body) == OK);
-	copy = arena_copy(arena, buf_str(&body));
+	copy = buf_err(&json) == OK && buf_err(&body) == OK ? arena_copy(arena, buf_str(&body)) : STR_EMPTY;
 	buf_close(&json);
 	buf_close(&body);
 	return copy;

@@ -56,7 +56,7 @@ enum err calendar_read(struct str json, struct arena *arena, struct calendar *ca
  * calendar_body() makes: the store is damaged.
  */
 bool calendar_read_body(struct str body, struct calendar *calendar_out);
-/* The stored body. Every known property must be there. */
+/* The stored body. Every known property must be there. Empty if it would be larger than STORE_BODY_MAX. */
 struct str calendar_body(const struct calendar *calendar, struct arena *arena);
 
 bool       calendar_flag(const struct calendar *calendar, enum calendar_prop prop);

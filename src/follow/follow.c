@@ -17,7 +17,6 @@
 #include "follow/follow.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "follow/follow_link.h"
@@ -73,8 +72,7 @@ say(struct step *step, enum follow_next next, const char *fmt, ...)
 
 	step->report->next = next;
 	va_start(list, fmt);
-	if (vsnprintf(step->report->why, sizeof(step->report->why), fmt, list) < 0)
-		step->report->why[0] = '\0';
+	(void)str_vprintf(step->report->why, sizeof(step->report->why), fmt, list);
 	va_end(list);
 	follow_secrets_mask(secrets_of(step->follow), step->report->why, strlen(step->report->why));
 	return OK;
@@ -242,7 +240,7 @@ stage(struct step *step, struct follow_page *page)
 		else if (item.body.len <= STORE_BODY_MAX)
 			replica_put_letter(replica, str_from_c(item.fault), item.body);
 		else
-			replica_put_letter(replica, str_from_c(item.fault), str_first(item.body, RAW_KEPT_MAX));
+			replica_put_letter(replica, str_from_c(item.fault), str_cut(item.body, RAW_KEPT_MAX));
 		step->report->items++;
 	}
 	err = replica_end_page(replica, page->link, page->is_last);
@@ -455,20 +453,19 @@ static enum err
 make_up_name(struct follow *follow, struct str resource, struct str *name_out)
 {
 	struct replica_scope other;
-	struct str           name = resource;
+	struct str           name;
 	enum err             err;
 
-	for (unsigned i = 2; i < 100000; i++) {
+	for (unsigned i = 1; i < 100000; i++) {
 		arena_reset(follow->page);
+		name = i == 1 ? resource : arena_printf(follow->page, "%.*s-%u", STR_ARG(resource), i);
 		err = replica_find_scope(follow->replica, name, follow->page, &other);
 		if (err != OK && err != ERR_NOT_FOUND)
 			return err;
 		if (err == ERR_NOT_FOUND || is_unheard(&other)) {
-			*name_out = name;
+			*name_out = arena_copy(follow->lasting, name);
 			return OK;
 		}
-		name = arena_printf(follow->lasting, "%.*s-%u", STR_ARG(resource), i);
-		MUST(arena_used(follow->lasting) < CONF_ARENA_MAX - 4096);
 	}
 	return ERR_CONFLICT;
 }
@@ -503,9 +500,9 @@ tell_taken(struct follow *follow, struct str name, char why_out[512])
 	struct str           url = STR_EMPTY;
 
 	if (replica_find_scope(follow->replica, name, follow->page, &other) == OK)
-		url = str_first(other.url, 200);
-	(void)snprintf(why_out, 512, "the scope \"%.*s\" follows another URL, %.*s; give this one another name, or see `tidemark "
-	               "scope rename` and `tidemark scope forget`", STR_ARG(str_first(name, 100)), STR_ARG(url));
+		url = str_cut(other.url, 200);
+	str_printf(why_out, 512, "the scope \"%.*s\" follows another URL, %.*s; give this one another name, or see `tidemark "
+	           "scope rename` and `tidemark scope forget`", STR_ARG(str_cut(name, 100)), STR_ARG(url));
 }
 
 static enum err
@@ -561,8 +558,8 @@ find_scope(struct follow *follow, char why_out[512])
 	if (is_unheard(&scope))
 		return ask_otherwise(follow, &scope, why_out);
 	if (follow->conf.name.len > 0 && !str_eq(follow->conf.name, scope.name)) {
-		(void)snprintf(why_out, 512, "this URL is already followed as the scope \"%.*s\"; `tidemark scope rename` gives "
-		               "it another name", STR_ARG(scope.name));
+		str_printf(why_out, 512, "this URL is already followed as the scope \"%.*s\"; `tidemark scope rename` gives "
+		           "it another name", STR_ARG(scope.name));
 		return ERR_CONFLICT;
 	}
 	return OK;
@@ -587,11 +584,11 @@ set_up(struct follow *follow, char why_out[512])
 	const char *why;
 
 	if (!follow_origin_of(follow->conf.url, &follow->origin, &why)) {
-		(void)snprintf(why_out, 512, "the URL %s", why);
+		str_printf(why_out, 512, "the URL %s", why);
 		return ERR_BAD_REQUEST;
 	}
 	if (follow->conf.name.len > 0 && !follow_name_is_good(follow->conf.name)) {
-		(void)snprintf(why_out, 512, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
+		str_printf(why_out, 512, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
 		return ERR_BAD_REQUEST;
 	}
 	return find_scope(follow, why_out);
@@ -618,7 +615,7 @@ follow_open(const struct follow_conf *conf, struct replica *replica, struct foll
 	err = set_up(follow, why_out);
 	if (err != OK) {
 		if (!why_out[0])
-			(void)snprintf(why_out, 512, "%.*s", STR_ARG(replica_why(replica, follow->page)));
+			str_printf(why_out, 512, "%.*s", STR_ARG(replica_why(replica, follow->page)));
 		follow_close(&follow);
 		return err;
 	}

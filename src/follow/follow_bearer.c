@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/fd.h"
+#include "base/file.h"
 #include "follow/follow_client.h"
 #include "follow/follow_file.h"
 #include "follow/follow_secrets.h"
@@ -98,7 +98,7 @@ not_given(const char *what, const char *path, int fault, struct arena *arena, st
 		why = "it is too long";
 	if (fault == ETIMEDOUT)
 		why = "nobody has written it whole within a minute";
-	*why_out = arena_printf(arena, "the %s %.300s: %s", what, path, why);
+	*why_out = arena_printf(arena, "the %s %.*s: %s", what, STR_ARG(str_cut(str_from_c(path), 300)), why);
 	return ERR_NO_IDENTITY;
 }
 
@@ -106,7 +106,7 @@ static enum err
 read_file(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	struct follow_file file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
-	AUTO(fd_close) int fd = follow_file_open(&file);
+	AUTO(file_close) int fd = follow_file_open(&file);
 	char              *room = buf_room(text, FOLLOW_BEARER_MAX);
 	size_t             len = 0;
 	int                fault;
@@ -187,13 +187,13 @@ run_command(const struct follow_credential_conf *conf, struct buf *text, struct 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return no_identity("no pipe for the bearer command", why_out);
 	if (!spawn(conf->command, ends[1], arena, &pid)) {
-		fd_close(&ends[0]);
-		fd_close(&ends[1]);
+		file_close(&ends[0]);
+		file_close(&ends[1]);
 		return no_identity("the bearer command cannot be started", why_out);
 	}
-	fd_close(&ends[1]);
+	file_close(&ends[1]);
 	heard = listen_to(ends[0], conf, text);
-	fd_close(&ends[0]);
+	file_close(&ends[0]);
 	if (!heard)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -55,7 +55,7 @@ follow_client_said(struct str body, struct str secret, struct arena *arena)
 		return STR_EMPTY;
 	if (!may_be_told(text, secret))
 		text = STR_EMPTY;
-	return arena_printf(arena, ": %.*s%s%.*s", STR_ARG(error), text.len > 0 ? " " : "", STR_ARG(str_first(text, TOLD_MAX)));
+	return arena_printf(arena, ": %.*s%s%.*s", STR_ARG(error), text.len > 0 ? " " : "", STR_ARG(str_cut(text, TOLD_MAX)));
 }
 
 enum err

@@ -4,18 +4,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/fd.h"
+#include "base/file.h"
+#include "crypt/digest.h"
 #include "follow/follow_link.h"
 #include "follow/follow_secrets.h"
+#include "text/b64.h"
 #include "text/json_span.h"
 
-#define ITEM_ARENA_MAX ((size_t)8 << 20)
+#define ITEM_ARENA_MAX ((size_t)16 << 20)
+#define PIECE_BYTES    ((size_t)64 << 10)
 #define NAME_MAX_BYTES 180
 #define HOPS_MAX       3
+#define OVER_MS        10                        /* so that after a timeout of libcurl's clock ours is past it, too */
 
 struct content {
 	const struct follow_content_conf *conf;
@@ -24,15 +29,18 @@ struct content {
 	struct follow_origin              origin;
 	struct follow_content_tally      *tally;
 	struct arena                     *arena;     /* for one item */
-	const char                       *refusal;   /* of this item: a sentence */
+	struct str                        id, url;   /* of this item */
+	const char                       *part, *whole;      /* its file's names */
+	const char                       *refusal;   /* a sentence */
+	int64_t                           until_ms;
 	int                               dir_fd;
 	char                             *why;
 };
 
 static enum err
-file_fault(struct content *content, const char *name)
+folder_fault(struct content *content)
 {
-	(void)snprintf(content->why, 512, "%.200s/%.200s: %s", content->conf->dir, name, strerrordesc_np(errno));
+	str_printf(content->why, 512, "%.400s: %s", content->conf->dir, strerrordesc_np(errno));
 	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
@@ -44,11 +52,9 @@ file_name(struct content *content, struct str id, const char *end)
 	struct str text = uri_encode(id, "=", content->arena);
 
 	return arena_c(content->arena, arena_printf(content->arena, "r-%.*s-%016llx%s",
-	                                            STR_ARG(str_first(text, NAME_MAX_BYTES)),
+	                                            STR_ARG(str_cut(text, NAME_MAX_BYTES)),
 	                                            (unsigned long long)bytes_hash(BYTES_HASH_START, id), end));
 }
-
-/* ---- one file ------------------------------------------------------------------------------- */
 
 static enum replica_content_state
 state_of(unsigned status)
@@ -75,71 +81,177 @@ holds_secret(const struct content *content, struct str link)
 	return content->conf->bearer && follow_secrets_stand_in_link(content->conf->bearer->secrets, link, content->arena);
 }
 
-/* Follows at most three redirects; only the first request carries the bearer. */
-static enum err
-save(struct content *content, struct follow_save *ask, struct follow_saved *saved_out)
+static enum replica_content_state
+refuse(struct content *content, const char *why)
+{
+	content->refusal = why;
+	return REPLICA_CONTENT_REFUSED;
+}
+
+/* The rest goes on: it is this file that is wrong, or this one that does not fit. */
+static enum replica_content_state
+refuse_file(struct content *content)
+{
+	return refuse(content, arena_c(content->arena, arena_printf(content->arena, "%.400s/%s: %s", content->conf->dir,
+	                                                            content->part, strerrordesc_np(errno))));
+}
+
+/* ---- what a part file holds ----------------------------------------------------------------- */
+
+/*
+ * "HAVE TOTAL DIGEST ETAG", the digest of these bytes and of where they came from; empty if the file has fewer.  What the query
+ * of a redirect says, a signature or a date, may differ.
+ */
+static struct str
+record_of(struct content *content, int fd, const struct follow_part *part, struct str link)
+{
+	AUTO(digest_close) struct digest *digest = digest_open();
+	char                             *piece = arena_take_raw(content->arena, PIECE_BYTES);
+	uint8_t                           bytes[DIGEST_BYTES];
+	ssize_t                           n;
+
+	for (int64_t left = part->have; left > 0; left -= n) {
+		n = pread(fd, piece, left < (int64_t)PIECE_BYTES ? (size_t)left : PIECE_BYTES, part->have - left);
+		if (n <= 0)
+			return STR_EMPTY;
+		digest_put(digest, piece, (size_t)n);
+	}
+	digest_put(digest, content->url.at, content->url.len);
+	digest_put(digest, " ", 1);
+	digest_put(digest, link.at, str_find(link, '?'));
+	digest_finish(digest, bytes);
+	return arena_printf(content->arena, "%lld %lld %.*s %.*s", (long long)part->have, (long long)part->total,
+	                    STR_ARG(b64_encode(B64_URL, bytes, sizeof(bytes), content->arena)), STR_ARG(part->etag));
+}
+
+/* What can be continued with the answer of this link: nothing in doubt. */
+static struct follow_part
+part_of(struct content *content, int fd, struct str record, struct str link)
+{
+	struct follow_part part = { .etag = record };
+	struct str         have, total, digest;
+	uint64_t           numbers[2];
+
+	if (!str_take_until(&part.etag, ' ', &have) || !str_take_until(&part.etag, ' ', &total) ||
+	    !str_take_until(&part.etag, ' ', &digest) || !str_to_u64(have, &numbers[0]) || !str_to_u64(total, &numbers[1]))
+		return (struct follow_part){ .total = -1 };
+	part.have = (int64_t)numbers[0];
+	part.total = (int64_t)numbers[1];
+	return str_eq(record, record_of(content, fd, &part, link)) ? part : (struct follow_part){ .total = -1 };
+}
+
+/* ---- one file ------------------------------------------------------------------------------- */
+
+/* Where the redirect leads is the link to ask next; false: content->refusal says why it is not followed. */
+static bool
+follow_redirect(struct content *content, struct follow_save *ask, const struct follow_saved *saved, int hop)
 {
 	struct follow_origin there;
-	const char          *why_not;
-	enum err             err;
+	const char          *why_not = NULL;
 
-	for (int hop = 0;; hop++) {
+	if (hop > HOPS_MAX)
+		why_not = "is one redirect too many";
+	else if (holds_secret(content, saved->location))
+		why_not = "holds the credential";
+	else if (follow_origin_of(saved->location, &there, &why_not) && str_starts(ask->link, STR("https:")) &&
+	         !str_eq(there.scheme, STR("https")))
+		why_not = "leads from https to http";
+	if (why_not) {
+		content->refusal = arena_c(content->arena, arena_printf(content->arena, "the redirect %s", why_not));
+		return false;
+	}
+	ask->from = ask->is_told ? ask->from : saved->net;
+	ask->is_told = true;
+	ask->link = saved->location;
+	ask->bearer = STR_EMPTY;
+	return true;
+}
+
+/* Follows at most three redirects; only the first request carries the bearer. */
+static enum err
+save(struct content *content, struct follow_save *ask, struct str record, struct follow_saved *saved_out)
+{
+	int64_t  left_ms;
+	enum err err;
+
+	for (int hop = 0;;) {
+		ask->part = part_of(content, ask->fd, record, ask->link);
+		left_ms = content->until_ms - clock_mono_ms(content->conf->clock);
+		ask->time_max_ms = left_ms > 0 ? left_ms + OVER_MS : 1;
 		err = follow_curl_save(content->conf->curl, ask, content->arena, saved_out);
-		if (err != OK || !is_redirect(saved_out->status))
+		if (err == ERR_STALE)
+			record = STR_EMPTY;
+		else if (err != OK || !is_redirect(saved_out->status) || !follow_redirect(content, ask, saved_out, ++hop))
 			return err;
-		why_not = hop == HOPS_MAX ? "is one redirect too many" : "holds the credential";
-		if (hop == HOPS_MAX || holds_secret(content, saved_out->location) ||
-		    !follow_origin_of(saved_out->location, &there, &why_not)) {
-			saved_out->status = 400;
-			content->refusal = arena_c(content->arena, arena_printf(content->arena, "the redirect %s", why_not));
-			return OK;
-		}
-		ask->link = saved_out->location;
-		ask->bearer = STR_EMPTY;
 	}
 }
 
-static enum err
-publish(struct content *content, struct str id, int fd)
+/* Nobody else writes to it.  Whoever did may have made it whole meanwhile: then it has another name. */
+static int
+open_part(struct content *content)
 {
-	const char *part = file_name(content, id, ".part"), *whole = file_name(content, id, "");
+	int         fd = openat(content->dir_fd, content->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat ours, named;
 
-	if (fsync(fd) != 0 || renameat(content->dir_fd, part, content->dir_fd, whole) != 0 || fsync(content->dir_fd) != 0)
-		return file_fault(content, part);
-	content->tally->fetched++;
-	return OK;
+	if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &ours) != 0 ||
+	                fstatat(content->dir_fd, content->part, &named, 0) != 0 || named.st_ino != ours.st_ino)) {
+		file_close(&fd);
+		errno = EBUSY;
+	}
+	return fd;
 }
 
-static enum err
-fetch(struct content *content, struct str id, struct follow_save *ask, struct replica_content *known)
+static enum replica_content_state
+publish(struct content *content, int fd)
 {
-	AUTO(fd_close) int  fd = -1;
+	if (!file_publish(fd, content->dir_fd, content->part, content->whole))
+		return refuse_file(content);
+	content->tally->fetched++;
+	return REPLICA_CONTENT_DONE;
+}
+
+/* How an item stands that is not whole. */
+static enum replica_content_state
+end_of(struct content *content, const struct follow_saved *saved, enum err err)
+{
+	if (err == ERR_IO || err == ERR_FULL)
+		return refuse_file(content);
+	if (err == ERR_BUSY && clock_mono_ms(content->conf->clock) >= content->until_ms)
+		return refuse(content, "it took longer than --content-time");
+	if (err != OK)
+		content->refusal = arena_c(content->arena, saved->why);
+	else if (!content->refusal)
+		content->refusal = arena_c(content->arena, arena_printf(content->arena, "the answer is %u", saved->status));
+	return err == ERR_BUSY ? REPLICA_CONTENT_PARTIAL : err == OK ? state_of(saved->status) : REPLICA_CONTENT_REFUSED;
+}
+
+/* The record of a part whose bytes and name are on the disk; empty if it cannot be continued. */
+static struct str
+keep_part(struct content *content, const struct follow_save *ask, const struct follow_part *part)
+{
+	if (part->have == 0 || part->total < 0 || part->etag.len == 0 || holds_secret(content, part->etag) ||
+	    fdatasync(ask->fd) != 0 || fsync(content->dir_fd) != 0)
+		return STR_EMPTY;
+	return record_of(content, ask->fd, part, ask->link);
+}
+
+static void
+fetch(struct content *content, struct follow_save *ask, struct replica_content *known)
+{
+	AUTO(file_close) int  fd = open_part(content);
 	struct follow_saved saved = { 0 };
-	const char         *part = file_name(content, id, ".part");
-	struct stat         st;
 	enum err            err;
 
-	fd = openat(content->dir_fd, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return file_fault(content, part);
 	ask->fd = fd;
-	ask->offset = known->etag.len > 0 ? st.st_size : 0;
-	ask->etag = known->etag;
-	err = save(content, ask, &saved);
-	if (err == ERR_IO || err == ERR_FULL)
-		return file_fault(content, part);
-	known->etag = saved.etag.len > 0 && saved.etag.len < 200 && !holds_secret(content, saved.etag) ? saved.etag : STR_EMPTY;
-	known->state = REPLICA_CONTENT_PARTIAL;
-	if (err == OK && (saved.status == 200 || saved.status == 206)) {
-		TRY(publish(content, id, fd));
-		known->state = REPLICA_CONTENT_DONE;
-	} else if (err == OK) {
-		known->state = state_of(saved.status);
-		if (!content->refusal)
-			content->refusal = arena_c(content->arena, arena_printf(content->arena, "the answer is %u", saved.status));
-	}
+	ask->size_max = content->conf->size_max;
+	err = fd < 0 ? ERR_IO : save(content, ask, known->part, &saved);
 	content->tally->bytes += (uint64_t)saved.written;
-	return OK;
+	known->state = err == OK && saved.has_begun ? publish(content, fd) : end_of(content, &saved, err);
+	if (saved.has_begun)
+		known->part = err == ERR_BUSY ? keep_part(content, ask, &saved.part) : STR_EMPTY;
+	/* What cannot be continued takes no room. */
+	if (fd >= 0 && known->part.len == 0 && known->state != REPLICA_CONTENT_DONE && ftruncate(fd, 0) != 0)
+		known->state = refuse_file(content);
 }
 
 static void
@@ -154,34 +266,32 @@ count(struct follow_content_tally *tally, enum replica_content_state state)
 /* ---- one item ------------------------------------------------------------------------------- */
 
 static enum err
-fetch_url(struct content *content, struct str id, struct str url)
+fetch_url(struct content *content)
 {
 	struct replica_content known = { .state = REPLICA_CONTENT_WAITING };
-	struct follow_save     ask = { .link = url };
+	struct follow_save     ask = { .link = content->url };
 	const char            *why_not;
 	struct str             why;
 	enum err               err;
 
-	content->refusal = NULL;
-	err = replica_get_content(content->replica, content->scope.sid, id, content->arena, &known);
-
+	err = replica_get_content(content->replica, content->scope.sid, content->id, content->arena, &known);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	if (err == OK && known.state == REPLICA_CONTENT_DONE)
 		return OK;
-	if (!follow_link_is_good(&content->origin, url, &why_not)) {
-		known.state = REPLICA_CONTENT_REFUSED;
-		content->refusal = arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not));
-	} else {
-		if (content->conf->bearer &&
-		    content->conf->bearer->get(content->conf->bearer->ctx, false, content->arena, &ask.bearer, &why) != OK)
-			return OK;
-		TRY(fetch(content, id, &ask, &known));
-	}
+	if (!follow_link_is_good(&content->origin, content->url, &why_not))
+		known.state = refuse(content, arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not)));
+	else if (content->conf->bearer && content->conf->bearer->get(content->conf->bearer->ctx, false, content->arena,
+	                                                             &ask.bearer, &why) != OK)
+		known.state = refuse(content, arena_c(content->arena, arena_printf(content->arena, "%.*s", STR_ARG(why))));
+	else
+		fetch(content, &ask, &known);
 	count(content->tally, known.state);
-	if (known.state == REPLICA_CONTENT_REFUSED && content->conf->refused)
-		content->conf->refused(content->conf->refused_ctx, id, content->refusal);
-	return replica_put_content(content->replica, content->scope.sid, id, &known);
+	if (content->conf->refused && !content->conf->stopped(content->conf->stopped_ctx) &&
+	    (known.state == REPLICA_CONTENT_REFUSED || known.state == REPLICA_CONTENT_PARTIAL))
+		content->conf->refused(content->conf->refused_ctx, content->id, known.state == REPLICA_CONTENT_PARTIAL,
+		                       content->refusal);
+	return replica_put_content(content->replica, content->scope.sid, content->id, &known);
 }
 
 static enum err
@@ -191,7 +301,13 @@ fetch_item(struct content *content, struct str id, struct str body)
 
 	if (!json_span_member(body, STR("recordingContentUrl"), &raw) || !json_span_text(raw, content->arena, &url))
 		return OK;
-	return fetch_url(content, id, arena_copy(content->arena, url));
+	content->id = id;
+	content->url = arena_copy(content->arena, url);
+	content->part = file_name(content, id, ".part");
+	content->whole = file_name(content, id, "");
+	content->refusal = NULL;
+	content->until_ms = clock_mono_ms(content->conf->clock) + content->conf->time_max_ms;
+	return fetch_url(content);
 }
 
 static enum err
@@ -221,7 +337,7 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 {
 	AUTO(arena_close) struct arena *lasting = arena_open((size_t)256 << 10);
 	AUTO(arena_close) struct arena *arena = arena_open(ITEM_ARENA_MAX);
-	AUTO(fd_close) int              dir_fd = -1;
+	AUTO(file_close) int              dir_fd = -1;
 	struct content content = { .conf = conf, .replica = replica, .tally = tally_out, .arena = arena, .why = why_out };
 	const char    *why_not;
 
@@ -229,11 +345,12 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 	why_out[0] = '\0';
 	TRY(replica_get_scope(replica, sid, lasting, &content.scope));
 	MUST(follow_origin_of(content.scope.url, &content.origin, &why_not));
-	if (mkdir(conf->dir, 0700) != 0 && errno != EEXIST)
-		return file_fault(&content, "");
+	/* The folder's name must be durable, also when a killed run has made it: else a power cut takes all that is in it. */
+	if ((mkdir(conf->dir, 0700) != 0 && errno != EEXIST) || !file_sync_folder_of(AT_FDCWD, conf->dir))
+		return folder_fault(&content);
 	dir_fd = open(conf->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
-		return file_fault(&content, "");
+		return folder_fault(&content);
 	content.dir_fd = dir_fd;
 	return fetch_all(&content);
 }

@@ -3,8 +3,10 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -15,10 +17,14 @@
 
 #define CONNECT_S   10L
 #define SLOW_S      30L                          /* under a byte a second for so long is too slow */
+#define SLOW_BYTES  1000L                        /* of a file: that much a second */
 #define TOTAL_S     300L
 #define POLL_MS     100
 #define HEADER_MAX  ((size_t)64 << 10)
+#define ETAG_MAX    200
+#define TOO_LARGE   "it is larger than --max-content"
 #define TOLD_MAX    ((size_t)64 << 10)           /* of a refusal; nobody looks at what follows */
+#define ROOM_LEFT   ((off_t)64 << 20)            /* on the disk, for the store */
 
 struct started {                                 /* what was asked for before it is fetched; link empty: nothing */
 	struct follow_place place;
@@ -123,8 +129,8 @@ tls_hint(struct follow_curl *curl, CURLcode code, struct arena *arena)
 	if (code != CURLE_PEER_FAILED_VERIFICATION || !is_unknown_authority(curl))
 		return STR_EMPTY;
 	if (curl->conf.ca_file)
-		return arena_printf(arena, "; no certificate in %.200s has signed it: name the right file with --ca FILE",
-		                    curl->conf.ca_file);
+		return arena_printf(arena, "; no certificate in %.*s has signed it: name the right file with --ca FILE",
+		                    STR_ARG(str_cut(str_from_c(curl->conf.ca_file), 200)));
 	return STR("; if you trust whoever signed it, name their certificate with --ca FILE (of `tidemark serve` it is ca.pem "
 	           "in the folder STORE.tls)");
 }
@@ -138,7 +144,8 @@ err_of(struct follow_curl *curl, CURLcode code, struct arena *arena, struct str 
 		*why_out = STR("the answer is larger than 16 MiB; it was given up");
 		return ERR_TOO_LARGE;
 	}
-	*why_out = arena_printf(arena, "%.200s%.*s", text, STR_ARG(tls_hint(curl, code, arena)));
+	*why_out = arena_printf(arena, "%.*s%.*s", STR_ARG(str_cut(str_from_c(text), 200)),
+	                        STR_ARG(tls_hint(curl, code, arena)));
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
@@ -333,99 +340,222 @@ follow_curl_post(struct follow_curl *curl, struct str url, struct str form, stru
 struct sink {
 	struct follow_curl       *curl;
 	const struct follow_save *ask;
-	int64_t                   written;
+	struct follow_saved      *saved;
+	struct arena             *arena;
+	enum err                  err;           /* why no more is taken */
 	int                       fault;         /* errno */
-	bool                      begun;
+	size_t                    passed;        /* of an answer that is no content */
+	char                      refused[NI_MAXHOST];   /* an address we were sent to and may not be */
 };
 
-/* "bytes 5-9/10": is it the rest we asked for? */
-static bool
-is_rest(struct follow_curl *curl, int64_t offset)
+static enum err
+refuse(struct sink *sink, enum err err, const char *why)
 {
-	struct curl_header *found;
-	struct str          text, first;
-	uint64_t            number;
-
-	if (curl_easy_header(curl->easy, "Content-Range", 0, CURLH_HEADER, -1, &found) != CURLHE_OK)
-		return false;
-	text = str_from_c(found->value);
-	if (!str_starts(text, STR("bytes ")))
-		return false;
-	text = str_skip(text, 6);
-	return str_take_until(&text, '-', &first) && str_to_u64(first, &number) && (int64_t)number == offset;
+	sink->saved->why = str_from_c(why);
+	return err;
 }
 
-/* Where the file goes on: behind what it has, or from its start when the far end begins anew. */
-static bool
-begin_file(struct sink *sink, long status)
+static enum err
+file_fault(struct sink *sink, int fault)
 {
-	off_t at = status == 206 && is_rest(sink->curl, sink->ask->offset) ? sink->ask->offset : 0;
+	sink->fault = fault;
+	return fault == ENOSPC || fault == EDQUOT ? ERR_FULL : ERR_IO;
+}
 
-	sink->begun = true;
-	return ftruncate(sink->ask->fd, at) == 0 && lseek(sink->ask->fd, at, SEEK_SET) == at;
+/* What is said twice is said wrongly. */
+static struct str
+only_header(struct sink *sink, const char *name)
+{
+	struct curl_header *found;
+
+	if (curl_easy_header(sink->curl->easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK)
+		return STR_EMPTY;
+	return found->amount > 1 ? STR("?") : header(sink->curl, name, sink->arena);
+}
+
+static bool
+is_strong(struct str etag)
+{
+	for (size_t i = 0; i < etag.len; i++)
+		if (etag.at[i] <= ' ' || etag.at[i] > '~')
+			return false;
+	return etag.len > 2 && etag.len < ETAG_MAX && etag.at[0] == '"';
+}
+
+/* Is it the very rest that was asked for, or the whole, and says where it ends?  saved->part is where the file goes on. */
+static enum err
+judge(struct sink *sink, long status)
+{
+	const struct follow_part *held = &sink->ask->part;
+	struct follow_part       *part = &sink->saved->part;
+	struct str                etag = only_header(sink, "ETag"), length = only_header(sink, "Content-Length"), rest;
+	struct str                coding = only_header(sink, "Content-Encoding");
+	bool                      is_plain = coding.len == 0 || str_eq_nocase(coding, STR("identity"));
+	long                      version = 0;
+	uint64_t                  total = 0;
+
+	rest = arena_printf(sink->arena, "bytes %lld-%lld/%lld", (long long)held->have, (long long)held->total - 1,
+	                    (long long)held->total);
+	if (status != 200 && held->have > 0)
+		return is_plain && str_eq(etag, held->etag) && str_eq(only_header(sink, "Content-Range"), rest) ? OK : ERR_STALE;
+	if (status != 200 || !is_plain)
+		return refuse(sink, ERR_UP_GARBLED, is_plain ? "the answer is a part that nobody asked for"
+		                                             : "the answer is packed");
+	/* Chunks and streams of HTTP/2 have an end of their own. */
+	MUST(curl_easy_getinfo(sink->curl->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK);
+	*part = (struct follow_part){ .total = -1, .etag = is_strong(etag) ? etag : STR_EMPTY };
+	if (only_header(sink, "Transfer-Encoding").len > 0 || (length.len == 0 && version >= CURL_HTTP_VERSION_2_0))
+		return OK;
+	if (!str_to_u64(length, &total))
+		return refuse(sink, ERR_UP_GARBLED, "the answer does not say where it ends");
+	part->total = (int64_t)total;
+	return OK;
+}
+
+/* Where the file goes on: behind what it has, or from its start when the remote begins anew. */
+static enum err
+begin_file(struct sink *sink)
+{
+	int            fd = sink->ask->fd;
+	off_t          at = sink->saved->part.have, more = sink->saved->part.total - at;
+	struct statvfs room;
+
+	if (sink->saved->part.total > sink->ask->size_max)
+		return refuse(sink, ERR_TOO_LARGE, TOO_LARGE);
+	sink->saved->has_begun = true;
+	if (ftruncate(fd, at) != 0 || lseek(fd, at, SEEK_SET) != at || fstatvfs(fd, &room) != 0)
+		return file_fault(sink, errno);
+	more = (more > 0 ? more : 0) + ROOM_LEFT;
+	return room.f_blocks > 0 && (uint64_t)more > room.f_bavail * room.f_frsize ? file_fault(sink, ENOSPC) : OK;
+}
+
+/* Before the first byte, or at the end of an answer without any.  Is there content in it? */
+static bool
+is_content(struct sink *sink)
+{
+	long status = 0;
+	bool is_of_rest;         /* so answer, too, those who do not like to be asked for the rest */
+
+	MUST(curl_easy_getinfo(sink->curl->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
+	is_of_rest = sink->ask->part.have > 0 && (status == 304 || status == 400 || status == 412 || status == 416);
+	if (sink->saved->status == 0 && (status == 200 || status == 206 || is_of_rest)) {
+		sink->err = judge(sink, status);
+		if (sink->err == OK)
+			sink->err = begin_file(sink);
+	}
+	sink->saved->status = (unsigned)status;
+	return sink->saved->has_begun;
 }
 
 static size_t
 take_file_bytes(char *bytes, size_t one, size_t len, void *ctx)
 {
-	struct sink *sink = ctx;
-	size_t       total = one * len, done = 0;
-	long         status = 0;
+	struct sink        *sink = ctx;
+	struct follow_part *part = &sink->saved->part;
+	size_t              total = one * len, done = 0;
 
-	MUST(curl_easy_getinfo(sink->curl->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
-	if (status != 200 && status != 206)
-		return total;
-	if (!sink->begun && !begin_file(sink, status))
-		sink->fault = errno;
-	while (sink->fault == 0 && done < total) {
+	if (!is_content(sink)) {
+		sink->passed += total;
+		return sink->err == OK && sink->passed <= TOLD_MAX ? total : 0;
+	}
+	if (sink->err == OK && part->have + (int64_t)total > (part->total < 0 ? sink->ask->size_max : part->total))
+		sink->err = refuse(sink, ERR_TOO_LARGE, part->total < 0 ? TOO_LARGE : "more came than was announced");
+	while (sink->err == OK && done < total) {
 		ssize_t n = write(sink->ask->fd, bytes + done, total - done);
 
 		if (n < 0 && errno != EINTR)
-			sink->fault = errno;
+			sink->err = file_fault(sink, errno);
 		done += n > 0 ? (size_t)n : 0;
 	}
-	sink->written += (int64_t)done;
-	return done;
+	part->have += (int64_t)done;
+	sink->saved->written += (int64_t)done;
+	return sink->err == OK ? done : 0;
+}
+
+/* Every address is judged before anything is sent there. */
+static curl_socket_t
+open_judged(void *ctx, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+	struct sink *sink = ctx;
+
+	(void)purpose;
+	if (follow_net_may_lead(sink->ask->from, follow_net_of(&addr->addr)))
+		return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+	(void)getnameinfo(&addr->addr, addr->addrlen, sink->refused, sizeof(sink->refused), NULL, 0, NI_NUMERICHOST);
+	return CURL_SOCKET_BAD;
 }
 
 static void
 set_save(struct follow_curl *curl, const struct follow_save *ask, struct sink *sink, struct arena *arena)
 {
 	SET(CURLOPT_ACCEPT_ENCODING, NULL);
-	SET(CURLOPT_TIMEOUT, 0L);
+	SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
+	SET(CURLOPT_TIMEOUT_MS, (long)ask->time_max_ms);
 	SET(CURLOPT_WRITEFUNCTION, take_file_bytes);
 	SET(CURLOPT_WRITEDATA, sink);
-	if (ask->offset > 0)
-		SET(CURLOPT_RANGE, arena_c(arena, arena_printf(arena, "%lld-", (long long)ask->offset)));
+	/* No connection is used again that was judged for another link. */
+	SET(CURLOPT_FRESH_CONNECT, (long)ask->is_told);
+	if (ask->is_told && follow_link_goes_by_proxy(ask->link))
+		SET(CURLOPT_NOPROXY, "");
+	else if (ask->is_told)
+		SET(CURLOPT_OPENSOCKETFUNCTION, open_judged);
+	SET(CURLOPT_OPENSOCKETDATA, sink);
+	add_header(curl, "Accept-Encoding: identity");
+	if (ask->bearer.len > 0)
+		add_header(curl, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
+	if (ask->part.have > 0) {
+		SET(CURLOPT_RANGE, arena_c(arena, arena_printf(arena, "%lld-", (long long)ask->part.have)));
+		add_header(curl, arena_c(arena, arena_printf(arena, "If-Range: %.*s", STR_ARG(ask->part.etag))));
+	}
+}
+
+static enum err
+end_save(struct sink *sink, enum err err)
+{
+	struct follow_saved *saved = sink->saved;
+	char                *address = NULL;
+
+	if (err == OK)
+		(void)is_content(sink);
+	MUST(curl_easy_getinfo(sink->curl->easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK);
+	saved->net = follow_net_of_host(follow_link_goes_by_proxy(sink->ask->link) ? follow_link_host(sink->ask->link)
+	                                                                           : str_from_c(address));
+	saved->location = header(sink->curl, "Location", sink->arena);
+	errno = sink->fault;
+	/* What is no content was perhaps given up on, and still says what it is. */
+	if (sink->err != OK || (saved->status != 0 && !saved->has_begun))
+		return sink->err;
+	return err == OK && saved->part.total >= 0 && saved->part.have != saved->part.total ? ERR_BUSY : err;
+}
+
+static enum err
+refuse_address(struct sink *sink, struct str address)
+{
+	sink->saved->why = arena_printf(sink->arena, "the redirect leads to %.*s, an address that is neither public nor of the "
+	                                "kind of the server's own; nothing was sent there. To allow it, follow the server by an "
+	                                "address of that network", STR_ARG(address));
+	return ERR_UP_REFUSED;
 }
 
 enum err
 follow_curl_save(struct follow_curl *curl, const struct follow_save *ask, struct arena *arena,
                  struct follow_saved *saved_out)
 {
-	struct sink sink = { .curl = curl, .ask = ask };
-	struct str  why;
+	struct sink sink = { .curl = curl, .ask = ask, .saved = saved_out, .arena = arena };
+	struct str  why = STR_EMPTY;
 	enum err    err;
-	long        status = 0;
 
+	*saved_out = (struct follow_saved){ .part = ask->part };
+	if (ask->is_told && !follow_net_may_lead(ask->from, follow_net_of_host(follow_link_host(ask->link))))
+		return refuse_address(&sink, follow_link_host(ask->link));
 	prepare(curl, ask->link, arena);
 	set_save(curl, ask, &sink, arena);
-	if (ask->bearer.len > 0)
-		add_header(curl, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
-	if (ask->offset > 0)
-		add_header(curl, arena_c(arena, arena_printf(arena, "If-Range: %.*s", STR_ARG(ask->etag))));
 	err = transfer(curl, arena, &why);
-	MUST(curl_easy_getinfo(curl->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
-	/* An answer without a body leaves an empty file, not what was there. */
-	if (err == OK && status == 200 && !sink.begun && !begin_file(&sink, status))
-		sink.fault = errno;
-	*saved_out = (struct follow_saved){ .status = (unsigned)status, .location = header(curl, "Location", arena),
-		                            .etag = header(curl, "ETag", arena), .written = sink.written };
-	if (sink.fault != 0) {
-		errno = sink.fault;
-		return sink.fault == ENOSPC || sink.fault == EDQUOT ? ERR_FULL : ERR_IO;
-	}
-	return err;
+	if (err != OK && sink.refused[0] && saved_out->status == 0)
+		return refuse_address(&sink, str_from_c(sink.refused));
+	if (sink.err == OK)
+		saved_out->why = why;
+	return end_save(&sink, err);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */

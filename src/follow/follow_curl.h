@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "follow/follow_link.h"
 #include "follow/follow_source.h"
 
 struct follow_curl;
@@ -24,23 +25,39 @@ enum err follow_curl_open(const struct follow_curl_conf *conf, struct follow_cur
 void     follow_curl_close(struct follow_curl **curl);
 
 struct follow_source follow_curl_source(struct follow_curl *curl);
+/* The first bytes of one version; those of another never follow them. */
+struct follow_part {
+	int64_t    have, total;          /* total: -1 if it is not announced */
+	struct str etag;                 /* strong, else empty */
+};
+
 /*
- * Bytes straight into a file.  With an offset and an ETag the far end is asked for the rest, if it is still
- * that; whatever it answers, the file then holds the beginning of what saved_out->etag names.
+ * Bytes straight into a file.  With a part the remote is asked for the rest of that version.  A link that was told by
+ * an answer from the network `from` is asked only if it leads where that may lead.  With a proxy it is always asked by
+ * that, which decides where names lead; a host spelled as an address is judged even then.
  */
 struct follow_save {
-	struct str link, bearer, etag;
-	int64_t    offset;
-	int        fd;
+	struct str         link, bearer;
+	struct follow_part part;         /* have 0: the whole is asked for */
+	int                fd;
+	int64_t            size_max, time_max_ms;
+	bool               is_told;
+	enum follow_net    from;
 };
 
 struct follow_saved {
-	unsigned   status;
-	struct str location, etag;
-	int64_t    written;
+	unsigned           status;
+	bool               has_begun;    /* the file holds `part`; else it is as it was */
+	struct follow_part part;
+	struct str         location, why;        /* why: a sentence */
+	int64_t            written;
+	enum follow_net    net;          /* where the answer came from */
 };
 
-/* ERR_BUSY: cut; what came is in the file.  ERR_IO, ERR_FULL: the file, see errno. */
+/*
+ * OK: the answer is whole, and if it has begun so is the file.  ERR_STALE: what came is not the rest of the part.  ERR_BUSY: cut.
+ * ERR_UP_REFUSED, ERR_UP_GARBLED, ERR_TOO_LARGE: see why.  ERR_IO, ERR_FULL: the file, see errno.
+ */
 enum err follow_curl_save(struct follow_curl *curl, const struct follow_save *ask, struct arena *arena,
                           struct follow_saved *saved_out) MUST_CHECK;
 /* A form posted, as an OAuth token endpoint wants it.  As fetch() of a source. */

@@ -215,7 +215,7 @@ judge_refresh(const struct follow_client *client, const struct follow_reply *rep
 		return follow_client_refused(reply, token, arena, why_out);
 	*again_out = !follow_kept_forget(client, token, arena);
 	*why_out = arena_printf(arena, "the sign-in is no longer good%.*s; run `tidemark sync URL --device-code` and sign in again",
-	                        STR_ARG(str_first(follow_client_said(reply->body, token, arena), 300)));
+	                        STR_ARG(str_cut(follow_client_said(reply->body, token, arena), 300)));
 	return ERR_NO_IDENTITY;
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/fd.h"
+#include "base/file.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
 
@@ -20,7 +20,8 @@
 static enum err
 no_identity(const struct follow_client *client, const char *what, struct arena *arena, struct str *why_out)
 {
-	*why_out = arena_printf(arena, "the file of the sign-in, %.300s, %s", client->kept, what);
+	*why_out = arena_printf(arena, "the file of the sign-in, %.*s, %s",
+	                        STR_ARG(str_cut(str_from_c(client->kept), 300)), what);
 	return ERR_NO_IDENTITY;
 }
 
@@ -38,7 +39,7 @@ static bool
 read_bytes(int fd, struct buf *text)
 {
 	size_t len;
-	bool   is_read = fd_read(fd, buf_room(text, FOLLOW_KEPT_MAX), FOLLOW_KEPT_MAX, &len);
+	bool   is_read = file_read(fd, buf_room(text, FOLLOW_KEPT_MAX), FOLLOW_KEPT_MAX, &len);
 
 	buf_grew(text, len);
 	return is_read && len < FOLLOW_KEPT_MAX;
@@ -63,7 +64,7 @@ take_token(const struct follow_client *client, struct str text, struct arena *ar
 enum err
 follow_kept_read(const struct follow_client *client, struct arena *arena, struct str *token_out, struct str *why_out)
 {
-	AUTO(fd_close) int         fd = open(client->kept, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO(file_close) int       fd = open(client->kept, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	AUTO(buf_close) struct buf text = { 0 };
 	struct stat                about;
 
@@ -110,9 +111,9 @@ take_turn(const char *path)
 	const struct timespec moment = { .tv_nsec = TURN_NS };
 
 	for (int tries = 0; tries < TURN_TRIES; tries++) {
-		AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-		struct stat        about;
-		int                mine = fd;
+		AUTO(file_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		struct stat          about;
+		int                  mine = fd;
 
 		if (fd < 0 && errno != ELOOP && errno != EACCES)
 			return -1;
@@ -134,28 +135,13 @@ fresh_path(const struct follow_client *client, struct arena *arena)
 	return arena_c(arena, arena_printf(arena, "%s.new", client->kept));
 }
 
-/* The name is as lasting as what it names. */
-static void
-sync_folder(const char *path, struct arena *arena)
-{
-	const char        *slash = strrchr(path, '/');
-	const char        *folder = slash ? arena_c(arena, str_of(path, (size_t)(slash - path) + 1)) : ".";
-	AUTO(fd_close) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)fsync(fd);
-}
-
 static bool
 replace(const struct follow_client *client, struct str text, struct arena *arena)
 {
-	const char        *fresh = fresh_path(client, arena);
-	AUTO(fd_close) int fd = take_turn(fresh);
+	const char          *fresh = fresh_path(client, arena);
+	AUTO(file_close) int fd = take_turn(fresh);
 
-	if (fd < 0 || ftruncate(fd, 0) != 0 || !fd_write(fd, text) || fsync(fd) != 0 || rename(fresh, client->kept) != 0)
-		return false;
-	sync_folder(client->kept, arena);
-	return true;
+	return fd >= 0 && ftruncate(fd, 0) == 0 && file_write(fd, text) && file_publish(fd, AT_FDCWD, fresh, client->kept);
 }
 
 enum err
@@ -180,9 +166,9 @@ follow_kept_write(const struct follow_client *client, struct str token, struct a
 bool
 follow_kept_forget(const struct follow_client *client, struct str token, struct arena *arena)
 {
-	const char        *fresh = fresh_path(client, arena);
-	AUTO(fd_close) int fd = take_turn(fresh);
-	struct str         kept, why;
+	const char          *fresh = fresh_path(client, arena);
+	AUTO(file_close) int fd = take_turn(fresh);
+	struct str           kept, why;
 
 	if (follow_kept_read(client, arena, &kept, &why) == OK && !str_eq(kept, token))
 		return false;

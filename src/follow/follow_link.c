@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_link.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 /* Only what a URL may consist of: no blank, no control byte, nothing beyond ASCII, none of the ambiguous ones. */
 static bool
 has_only_url_bytes(struct str link)
@@ -73,6 +78,26 @@ follow_link_is_local(struct str link)
 	return uri_split(link, &parts) && uri_host_is_loopback(parts.host);
 }
 
+bool
+follow_link_goes_by_proxy(struct str link)
+{
+	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+	bool                     is_set = false;
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		is_set |= getenv(names[i]) && getenv(names[i])[0];
+	return is_set && str_starts(link, STR("https:"));
+}
+
+struct str
+follow_link_host(struct str link)
+{
+	struct uri_parts parts;
+
+	MUST(uri_split(link, &parts));
+	return parts.host;
+}
+
 struct str
 follow_origin_text(struct str url)
 {
@@ -120,4 +145,84 @@ follow_resource_of(struct str url)
 	if (segment.len == 0 || segment.len > 64 || is_delta(segment))
 		return STR("items");
 	return segment;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+#define V4 [10] = 0xff, 0xff                     /* a.b.c.d is looked for as ::ffff:a.b.c.d */
+
+/* The first row that fits counts; what fits none is public. */
+static const struct {
+	uint8_t         prefix[16], bits;
+	enum follow_net net;
+} nets[] = {
+	{ { V4, 0 }, 104, FOLLOW_NET_NONE },
+	{ { V4, 10 }, 104, FOLLOW_NET_PRIVATE },
+	{ { V4, 100, 64 }, 106, FOLLOW_NET_PRIVATE },
+	{ { V4, 127 }, 104, FOLLOW_NET_LOOPBACK },
+	{ { V4, 169, 254 }, 112, FOLLOW_NET_LINK },
+	{ { V4, 172, 16 }, 108, FOLLOW_NET_PRIVATE },
+	{ { V4, 192, 0, 0 }, 120, FOLLOW_NET_PRIVATE },
+	{ { V4, 192, 168 }, 112, FOLLOW_NET_PRIVATE },
+	{ { V4, 198, 18 }, 111, FOLLOW_NET_PRIVATE },
+	{ { V4, 224 }, 99, FOLLOW_NET_NONE },
+	{ { V4 }, 96, FOLLOW_NET_PUBLIC },
+	{ { [15] = 1 }, 128, FOLLOW_NET_LOOPBACK },
+	{ { 0 }, 7, FOLLOW_NET_NONE },
+	{ { 0x20, 0x02 }, 16, FOLLOW_NET_NONE },
+	{ { 0xfc }, 7, FOLLOW_NET_PRIVATE },
+	{ { 0xfe, 0x80 }, 10, FOLLOW_NET_LINK },
+	{ { 0xfe, 0xc0 }, 10, FOLLOW_NET_PRIVATE },
+	{ { 0xff }, 8, FOLLOW_NET_NONE },
+};
+
+static bool
+has_prefix(const uint8_t *at, const uint8_t *prefix, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(at, prefix, whole) == 0 && (rest == 0 || (at[whole] ^ prefix[whole]) >> (8 - rest) == 0);
+}
+
+enum follow_net
+follow_net_of(const struct sockaddr *addr)
+{
+	static const uint8_t v4[12] = { V4 }, nat64[12] = { 0, 0x64, 0xff, 0x9b };
+	uint8_t              at[16] = { V4 };
+
+	if (addr->sa_family == AF_INET)
+		memcpy(at + 12, &((const struct sockaddr_in *)(const void *)addr)->sin_addr, 4);
+	else if (addr->sa_family == AF_INET6)
+		memcpy(at, &((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr, 16);
+	else
+		return FOLLOW_NET_NONE;
+	if (has_prefix(at, nat64, 96))
+		memcpy(at, v4, 12);
+	for (size_t i = 0; i < COUNT_OF(nets); i++)
+		if (has_prefix(at, nets[i].prefix, nets[i].bits))
+			return nets[i].net;
+	return FOLLOW_NET_PUBLIC;
+}
+
+enum follow_net
+follow_net_of_host(struct str host)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
+	enum follow_net net;
+	char            name[256];
+
+	(void)str_printf(name, sizeof(name), "%.*s", STR_ARG(host));
+	if (uri_host_is_loopback(host))
+		return FOLLOW_NET_LOOPBACK;
+	if (getaddrinfo(name, NULL, &hints, &found) != 0)
+		return FOLLOW_NET_PUBLIC;
+	net = follow_net_of(found->ai_addr);
+	freeaddrinfo(found);
+	return net;
+}
+
+bool
+follow_net_may_lead(enum follow_net from, enum follow_net to)
+{
+	return to == FOLLOW_NET_PUBLIC || (to == from && to != FOLLOW_NET_NONE);
 }

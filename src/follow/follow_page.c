@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_page.h"
 
+#include "follow/follow_link.h"
 #include "follow/follow_secrets.h"
 #include "text/json_check.h"
 #include "text/json_read.h"
@@ -154,6 +155,9 @@ read_links(const struct gathering *gathering, struct follow_page *page, struct s
 		return garbled("it has both a nextLink and a deltaLink", why_out);
 	if (link.len == 0)
 		return garbled("it has neither a nextLink nor a deltaLink: this is no page of a delta query", why_out);
+	/* Longer than any link even if each of its characters is escaped: not worth the memory to find out. */
+	if (link.len > 6 * FOLLOW_LINK_MAX + 2)
+		return garbled("its link is longer than 32 KiB", why_out);
 	page->is_last = gathering->delta.len > 0;
 	if (!json_span_text(link, gathering->arena, &page->link))
 		return garbled("its link is not a string", why_out);
@@ -394,6 +398,6 @@ follow_error_text(struct str body, struct arena *arena)
 		return STR_EMPTY;
 	/* Some say the code once more in the message. */
 	if (str_starts_nocase(message, code))
-		return arena_copy(arena, str_first(message, 300));
-	return arena_printf(arena, "%.*s: %.*s", STR_ARG(str_first(code, 100)), STR_ARG(str_first(message, 200)));
+		return arena_copy(arena, str_cut(message, 300));
+	return arena_printf(arena, "%.*s: %.*s", STR_ARG(str_cut(code, 100)), STR_ARG(str_cut(message, 200)));
 }

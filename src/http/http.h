@@ -48,9 +48,10 @@ struct http_req {
 	bool                     may_block;     /* on a worker thread */
 	void                   *group;         /* the group this answer is made in; NULL: none */
 	uint64_t                 body_announced;        /* Content-Length; 0 if there is none */
-	struct http_conn        *stream;        /* for http_req_read(); NULL: no body is on its way … */
-	struct http_pipe        *pipe;          /* … unless it comes over HTTP/2 */
+	bool                     streamed;      /* the body is on its way: http_req_read() */
+	struct http_pending     *pending;       /* the server's own; NULL: no server has read this request */
 	struct arena            *arena;
+	struct http_exchange    *exchange;      /* for http_req_hold(); NULL: no connection carries it */
 };
 
 /* The value of the only field of that name (any case); empty view with at == NULL if there is none. */
@@ -65,6 +66,20 @@ bool http_req_field_at(const struct http_req *req, const char *name, size_t n, s
  * ERR_BAD_REQUEST malformed, or the peer stopped in the middle · ERR_TOO_LARGE over body_max · ERR_BUSY too slow · ERR_IO.
  */
 enum err http_req_read(const struct http_req *req, void *bytes, size_t size, size_t *len_out) MUST_CHECK;
+
+/*
+ * Nobody waits for the answer any more: the client has left, or a drain has passed its time.  An answer made in several
+ * steps asks between them and stops.  Cheap; on any thread.
+ */
+bool http_req_is_abandoned(const struct http_req *req);
+
+/*
+ * By an answer that takes much memory while it is made, before it takes it: so many bytes more.  False: it would be too
+ * much for this peer or for all, so say 503.  What is not released counts until the answer is made.  An answer for which as
+ * much is held as its body is long is never replaced by a 503: so hold before you change what cannot be changed back.
+ */
+bool http_req_hold(const struct http_req *req, size_t bytes) MUST_CHECK;
+void http_req_release(const struct http_req *req, size_t bytes);
 
 struct http_resp;
 
@@ -96,6 +111,7 @@ bool              http_resp_take_field(struct str *rest, struct http_field *fiel
 
 struct http_plan {
 	size_t body_max;                 /* bytes of body accepted; more is 413. 0: a body is refused (400) */
+	bool   unknown;                  /* who asks is not known: the body must be there in head_ms */
 	bool   blocks;                   /* the answer may block: run it on a worker */
 	bool   stream;                   /* the answer reads the body itself, piece by piece; then it blocks, too */
 	bool   early;                    /* the answer is known without the body, which is not read: the connection ends */
@@ -134,6 +150,14 @@ struct http_limits {                     /* zero takes the default in brackets *
 	unsigned connections_per_peer_max;       /* [4096] */
 	unsigned workers_max;            /* [64] threads for answers that block */
 	size_t   response_max;           /* [64 MiB] */
+	/*
+	 * Memory that requests hold: bodies that come, answers not yet taken, what an answer takes while it is made.  503
+	 * beyond.  Who is not known may fill half of it.  What a connection costs by itself is not counted: some 20 KiB with
+	 * a small request of HTTP/1.1.
+	 */
+	size_t   held_max;               /* [64 MiB] for all peers */
+	size_t   held_per_peer_max;      /* [32 MiB] */
+	size_t   answers_max;            /* [4 MiB] of answers on an HTTP/2 connection; beyond it the next request waits */
 	int64_t  head_ms, idle_ms, handshake_ms; /* [5 s, 60 s, 5 s] absolute, from first byte / last response / accept */
 	int64_t  body_ms;                /* [10 s] plus a second per KiB that has arrived */
 	int64_t  write_ms;               /* [10 s] without progress */

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/http_held.h"
 #include "http/http_loop.h"
 #include "http/http_server.h"
 
@@ -45,6 +46,7 @@ http_conn_open(int fd, const struct http_peer_key *key, const char *peer)
 
 	MUST(conn != NULL);
 	conn->fd = fd;
+	conn->pending.conn = conn;
 	conn->peer_key = *key;
 	memcpy(conn->peer, peer, sizeof(conn->peer));
 	return conn;
@@ -103,17 +105,8 @@ static enum step
 send_response(struct http_conn *conn)
 {
 	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
 
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
-	}
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-	}
+	http_held_answer(exchange, 0);
 	if (conn->loop->draining)
 		conn->close_after = true;
 	http_exchange_seal(exchange, http_loop_date(conn->loop), conn->close_after);
@@ -127,14 +120,7 @@ send_response(struct http_conn *conn)
 static enum step
 refuse(struct http_conn *conn, unsigned status, const char *reason)
 {
-	struct http_exchange *exchange = conn->exchange;
-	struct http_app      *app = &conn->loop->server->app;
-
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
-	if (status == 503)
-		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	http_exchange_refuse(conn->exchange, &conn->loop->server->app, status, reason);
 	return send_response(conn);
 }
 
@@ -203,6 +189,8 @@ fill(struct http_conn *conn, size_t room)
 	if (!conn->in.at)
 		http_loop_take_spare(conn->loop, &conn->in);
 	MUST(buf_room(&conn->in, room) != NULL);
+	if (conn->state == CONN_HEAD && !http_held_set(conn->exchange, conn->in.size - HTTP_IN_FIRST, HTTP_SHARE_HALF))
+		return refuse_head(conn, 503, http_held_too_much);
 	switch (receive(conn, &len)) {
 	case HTTP_IO_DONE:
 		buf_grew(&conn->in, len);
@@ -284,19 +272,27 @@ step_h2(struct http_conn *conn)
 	return STEP_ON;
 }
 
+/* Who sends no more may still read, so it is served to the end; not when the server itself is about to end. */
+static void
+note_presence(struct http_conn *conn)
+{
+	bool doubtful = conn->hung_up && conn->loop->draining;
+
+	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
+}
+
 static enum step
 hand_to_worker(struct http_conn *conn)
 {
-	struct http_exchange *exchange = conn->exchange;
-
-	http_resp_clear(&exchange->resp);
+	http_resp_clear(&conn->exchange->resp);
 	conn->state = CONN_WORKING;
+	note_presence(conn);
 	http_wheel_put(&conn->loop->wheel, &conn->timer, HTTP_WHEEL_NEVER);
 	if (conn->in.len == 0)
 		http_loop_put_spare(conn->loop, &conn->in);
-	if (http_server_put(conn->loop->server, exchange))
+	if (http_server_put(conn->loop->server, &conn->exchange))
 		return STEP_WAIT;
-	if (exchange->req.stream)
+	if (conn->exchange->req.streamed)
 		conn->close_after = true;
 	(void)refuse(conn, 503, "too many requests wait for a worker");
 	return STEP_ON;
@@ -311,6 +307,15 @@ answer(struct http_conn *conn)
 	if (exchange->plan.blocks || exchange->plan.stream || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
 		return hand_to_worker(conn);
 	return send_response(conn);
+}
+
+/* Bytes that have arrived earn time; not for who is not known, whose body belongs to the head. */
+static int64_t
+body_deadline(const struct http_conn *conn)
+{
+	if (conn->exchange->plan.unknown)
+		return conn->body_from_ms + limits_of(conn)->head_ms;
+	return conn->body_from_ms + limits_of(conn)->body_ms + (int64_t)(conn->body_arrived / 1024) * 1000;
 }
 
 static enum step
@@ -337,7 +342,7 @@ begin_body(struct http_conn *conn)
 		return refuse_and_close(conn, 413, "the body is too large");
 	conn->sent = 0;
 	conn->state = exchange->head.expects_continue && conn->in.len == 0 ? CONN_CONTINUE : CONN_BODY;
-	set_deadline(conn, limits_of(conn)->body_ms);
+	http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
 	return STEP_ON;
 }
 
@@ -376,7 +381,7 @@ step_head(struct http_conn *conn)
 		return fill(conn, 1);
 	if (!conn->exchange) {
 		conn->exchange = http_loop_take_exchange(conn->loop);
-		conn->exchange->conn = conn;
+		conn->exchange->req.pending = &conn->pending;
 	}
 	conn->fed = conn->in.len;
 	if (!conn->begun && http_h2_may_begin(buf_str(&conn->in))) {
@@ -414,9 +419,9 @@ take_body(struct http_conn *conn, struct str *rest)
 static enum step
 step_body(struct http_conn *conn)
 {
-	struct str     rest = buf_str(&conn->in);
-	enum http_step step;
-	int64_t        earned_ms;
+	struct http_exchange *exchange = conn->exchange;
+	struct str            rest = buf_str(&conn->in);
+	enum http_step        step;
 
 	if (rest.len == 0)
 		return fill(conn, BODY_READ_SIZE);
@@ -425,13 +430,13 @@ step_body(struct http_conn *conn)
 	buf_drop(&conn->in, conn->in.len - rest.len);
 	if (step == HTTP_REFUSED)
 		return refuse_and_close(conn, conn->chunked.status, conn->chunked.reason);
+	if (!http_held_set(exchange, exchange->body.size, http_held_share(&exchange->plan)))
+		return refuse_and_close(conn, 503, http_held_too_much);
 	if (step == HTTP_MORE) {
-		earned_ms = (int64_t)(conn->body_arrived / 1024) * 1000;
-		http_wheel_put(&conn->loop->wheel, &conn->timer,
-		               conn->body_from_ms + limits_of(conn)->body_ms + earned_ms);
+		http_wheel_put(&conn->loop->wheel, &conn->timer, body_deadline(conn));
 		return STEP_ON;
 	}
-	conn->exchange->req.body = buf_str(&conn->exchange->body);
+	exchange->req.body = buf_str(&exchange->body);
 	return answer(conn);
 }
 
@@ -581,7 +586,7 @@ http_conn_go(struct http_conn *conn)
 		}
 		if (conn->state == CONN_IDLE && conn->loop->draining)
 			(void)close_conn(conn);
-		else if (conn->state == CONN_IDLE)
+		else if (conn->in.len == 0 && conn->state != CONN_WORKING)
 			http_loop_put_spare(conn->loop, &conn->in);
 		return;
 	}
@@ -600,6 +605,7 @@ http_conn_event(struct http_conn *conn, unsigned events)
 		conn->hung_up = true;
 	if (conn->state == CONN_WORKING && events & (EPOLLHUP | EPOLLERR))
 		conn->gone = true;
+	note_presence(conn);
 	http_conn_go(conn);
 }
 
@@ -649,13 +655,16 @@ http_conn_timeout(struct http_conn *conn)
 void
 http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 {
-	if (exchange->h2_stream) {
+	if (exchange->req.pending->stream) {
 		http_h2_answered(exchange);
 	} else {
-		MUST(conn->state == CONN_WORKING && exchange == conn->exchange);
-		if (exchange->req.stream)
+		MUST(conn->state == CONN_WORKING && !conn->exchange);
+		conn->exchange = exchange;
+		if (exchange->req.streamed)
 			http_stream_close(conn);
-		(void)send_response(conn);
+		conn->state = CONN_SENDING;
+		if (!conn->gone)
+			(void)send_response(conn);
 	}
 	if (conn->gone)
 		(void)close_conn(conn);
@@ -664,11 +673,11 @@ http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 }
 
 void
-http_conn_pulled(struct http_conn *conn, struct http_exchange *exchange)
+http_conn_pulled(struct http_conn *conn, struct http_pending *pending)
 {
 	if (conn->gone)
 		return;
-	http_h2_pulled(exchange);
+	http_h2_pulled(pending->stream);
 	http_conn_go(conn);
 }
 
@@ -682,6 +691,7 @@ http_conn_drain(struct http_conn *conn)
 	if (conn->h2)
 		http_h2_drain(conn->h2);
 	conn->readable = true;
+	note_presence(conn);
 	http_conn_go(conn);
 }
 
@@ -690,9 +700,9 @@ http_conn_drop(struct http_conn *conn)
 {
 	if (conn->state == CONN_WORKING) {
 		conn->gone = true;
+		note_presence(conn);
 		/* A worker that waits for the rest of a body waits no longer. */
-		if (conn->exchange->plan.stream)
-			(void)shutdown(conn->fd, SHUT_RD);
+		(void)shutdown(conn->fd, SHUT_RD);
 	} else {
 		(void)close_conn(conn);
 	}

@@ -42,7 +42,7 @@ enum http_conn_state {
 	CONN_HEAD,           /* a part of a request's head has come */
 	CONN_CONTINUE,       /* "100 Continue" is being written */
 	CONN_BODY,           /* the head is accepted, the body comes */
-	CONN_WORKING,        /* a worker has the exchange; the loop must not touch it */
+	CONN_WORKING,        /* a worker has the exchange */
 	CONN_SENDING,        /* the response is being written */
 	CONN_H2,             /* HTTP/2: http_h2.h knows the rest */
 	CONN_LINGER,         /* all is written and the peer told so; what still comes is thrown away, so that
@@ -57,13 +57,15 @@ struct http_conn {
 	struct http_loop     *loop;
 	struct http_tls_link *tls;               /* NULL: plain */
 	struct http_h2       *h2;                /* HTTP/2 is spoken; NULL: HTTP/1.1 */
-	struct http_exchange *exchange;          /* from a head's first byte to its response's last */
+	struct http_exchange *exchange;          /* from a head's first byte to its response's last; NULL while WORKING */
+	struct http_pending   pending;           /* what is left of it here while WORKING */
 	struct buf            in;                /* what has come and is not yet understood */
 	size_t                fed;               /* bytes of it the head parser has seen */
 	size_t                sent;              /* bytes of the response that are out */
 	size_t                untaken;           /* what the peer had not taken when it was last looked at */
 	struct http_chunked   chunked;
 	struct http_stream    stream;
+	size_t                held, lent;        /* bytes its exchanges hold; what of it the peers' account has lent */
 	uint64_t              body_left;         /* of Content-Length */
 	uint64_t              body_arrived;      /* bytes on the wire */
 	int64_t               body_from_ms;
@@ -85,6 +87,6 @@ void http_conn_event(struct http_conn *conn, unsigned events);
 void http_conn_go(struct http_conn *conn);           /* as far as it can now */
 void http_conn_timeout(struct http_conn *conn);
 void http_conn_answered(struct http_conn *conn, struct http_exchange *exchange);     /* it came back from a worker */
-void http_conn_pulled(struct http_conn *conn, struct http_exchange *exchange);   /* its worker took some of its body */
+void http_conn_pulled(struct http_conn *conn, struct http_pending *pending);     /* a worker took some of its body */
 void http_conn_drain(struct http_conn *conn);        /* closes it unless a request is under way */
 void http_conn_drop(struct http_conn *conn);         /* closes it, or marks it if a worker is busy */

@@ -3,10 +3,15 @@
  * http_exchange — one request and its response, and the arena they live in.
  *
  * It knows nothing of sockets, so a connection may carry several at a time, and a worker
- * that answers one touches nothing else.  It belongs to one thread at a time: to its loop, or
- * from http_workers_put() until http_loop_give_back() to the workers.
+ * that answers one touches nothing else.
+ *
+ * One thread at a time uses an exchange: whoever holds the pointer.  The loop has it in its connection or stream;
+ * http_server_put() takes it out of there (the loop's pointer is NULL from then on), and http_loop_give_back() brings it
+ * back.  What the loop needs in between is in struct http_pending, which does not go along.
  */
 #pragma once
+
+#include <stdatomic.h>
 
 #include "http/http.h"
 #include "http/http_parse.h"
@@ -18,7 +23,7 @@
 /* What the application may take from a request's arena beside the longest response. */
 #define HTTP_ARENA_EXTRA     ((size_t)192 << 20)
 /* Buffers grown past this are given back when the exchange rests. */
-#define HTTP_KEEP_MAX        ((size_t)256 * 1024)
+#define HTTP_KEEP_MAX        ((size_t)16 * 1024)
 
 struct http_conn;
 struct http_h2_stream;
@@ -33,6 +38,25 @@ struct http_resp {
 	uint64_t   file_from, file_left;
 };
 
+enum http_presence {
+	HTTP_WAITS,          /* for its answer */
+	HTTP_DOUBTFUL,       /* it sends no more, and the server drains: only what was begun is finished */
+	HTTP_LEFT            /* nobody will read an answer: what was not begun is not begun */
+};
+
+/*
+ * An exchange that another thread has, as its loop knows it, and all that the two share.  It is part of the connection
+ * (HTTP/1.1) or the stream (HTTP/2), which are not closed before the exchange has come back.
+ */
+struct http_pending {
+	struct http_conn      *conn;
+	struct http_h2_stream *stream;           /* NULL: HTTP/1.1 */
+	struct http_pipe      *pipe;             /* of a body streamed over HTTP/2; NULL: none.  Has a lock of its own */
+	atomic_int             presence;         /* enum http_presence; set by the loop */
+	bool                   pulled;           /* under the loop's lock: it is in the list of those that took something */
+	struct http_pending   *next_pulled;      /* under the loop's lock */
+};
+
 struct http_exchange {
 	struct http_req       req;
 	struct http_resp      resp;
@@ -41,11 +65,8 @@ struct http_exchange {
 	struct http_field    *fields;    /* fields_max of them; what req.fields points to */
 	struct arena         *arena;
 	struct buf            body;      /* of the request */
-	struct http_conn     *conn;
-	struct http_h2_stream *h2_stream;        /* which carries it; NULL: HTTP/1.1 */
-	struct http_pipe      *pipe;             /* of a body streamed over HTTP/2; NULL: none */
-	struct http_exchange  *next_pulled;
-	bool                   pulled;           /* stands in its loop's list of those that took something */
+	size_t                held;      /* bytes counted for it (http_held.h) */
+	size_t                promised;  /* bytes its answer asked for with http_req_hold() */
 	struct http_exchange *next;      /* in a free list, a queue, or what came back to the loop */
 
 	/* The response as it is sent: front, fields, body. */
@@ -58,8 +79,17 @@ struct http_exchange *http_exchange_open(const struct http_limits *limits);
 void                  http_exchange_reset(struct http_exchange *exchange);
 void                  http_exchange_close(struct http_exchange **exchange);
 
+/* Its answer would be read by nobody; for whoever takes it from a queue. */
+bool http_exchange_is_left(const struct http_exchange *exchange);
+/* The answer is made: gives back what only its making needed.  What the request said is gone. */
+void                  http_exchange_rest(struct http_exchange *exchange);
+
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
+
+/* The answer becomes a refusal that the server itself decided on; an empty one if that cannot be sent either. */
+void http_exchange_refuse(struct http_exchange *exchange, const struct http_app *app, unsigned status,
+                          const char *reason);
 
 /* Status line and the server's own fields; then the response is parts to write. */
 void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);

@@ -59,7 +59,8 @@ answer_all(const struct http_app *app, void *group, struct http_exchange *exchan
 	for (;; exchange = exchange->next) {
 		exchange->req.may_block = true;
 		exchange->req.group = group;
-		MUST(app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_DONE);
+		if (!http_exchange_is_left(exchange))
+			MUST(app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_DONE);
 		*count += 1;
 		if (!exchange->next)
 			return exchange;

@@ -97,6 +97,11 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *con
 		return 0;
 	}
 	stream = http_h2_stream_open(h2, frame->hd.stream_id);
+	if (!http_held_set(stream->exchange, HTTP_HELD_STREAM, HTTP_SHARE_MOST)) {
+		http_h2_stream_close(stream);
+		http_h2_reset(h2, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+		return 0;
+	}
 	MUST(nghttp2_session_set_stream_user_data(session, stream->id, stream) == 0);
 	return 0;
 }
@@ -141,7 +146,7 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 	if (stream->state == STREAM_HEAD && frame->hd.type == NGHTTP2_HEADERS)
 		http_h2_head_is_whole(stream);
 	else if (stream->ended && http_h2_is_streamed(stream))
-		http_pipe_end(stream->exchange->pipe, OK);
+		http_pipe_end(stream->pending.pipe, OK);
 	else if (stream->ended)
 		http_h2_body_is_whole(stream);
 	return 0;
@@ -157,7 +162,7 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *byte
 	(void)nghttp2_session_consume_connection(session, len);
 	if (stream && http_h2_is_streamed(stream)) {
 		earn(stream->h2, len);
-		http_pipe_put(stream->exchange->pipe, str_of(bytes, len));
+		http_pipe_put(stream->pending.pipe, str_of(bytes, len));
 		return 0;
 	}
 	(void)nghttp2_session_consume_stream(session, id, len);
@@ -186,11 +191,14 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *contex
 	struct http_h2_stream *stream;
 
 	(void)session;
-	h2->progress_ms = http_h2_now(h2);
 	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
 		pay(h2, PRICE_RESET);
-	if (frame->hd.type == NGHTTP2_DATA)
+	if (frame->hd.type == NGHTTP2_DATA) {
 		earn(h2, frame->hd.length);
+		/* Only what is taken of answers is progress: a peer that says much and takes nothing makes none. */
+		if (frame->hd.length > 0)
+			h2->progress_ms = http_h2_now(h2);
+	}
 	if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
@@ -212,12 +220,12 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *conte
 		h2->head_id = 0;
 	if (!stream)
 		return 0;
-	if (http_h2_is_streamed(stream))
-		http_pipe_end(stream->exchange->pipe, ERR_BAD_REQUEST);
-	if (stream->state == STREAM_WORKING)
+	if (stream->state == STREAM_WORKING) {
 		stream->dead = true;
-	else
+		http_h2_stream_leave(stream, ERR_BAD_REQUEST);
+	} else {
 		http_h2_stream_close(stream);
+	}
 	return 0;
 }
 
@@ -279,7 +287,7 @@ http_h2_open(struct http_conn *conn)
 	http_list_open(&h2->streams);
 	buf_open(&h2->out, OUT_SIZE * 4);
 	h2->purse = PURSE_MAX * 1000;
-	h2->purse_ms = h2->progress_ms = h2->idle_from_ms = conn->loop->now_ms;
+	h2->purse_ms = h2->out_ms = h2->progress_ms = h2->idle_from_ms = conn->loop->now_ms;
 	MUST(nghttp2_session_server_new2(&h2->session, callbacks, h2, option) == 0);
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
@@ -343,12 +351,13 @@ http_h2_give(struct http_h2 *h2)
 	const uint8_t *bytes;
 	ssize_t        len;
 
+	http_h2_begin_waiting(h2);
 	while (h2->out.len < OUT_SIZE) {
 		len = nghttp2_session_mem_send(h2->session, &bytes);
 		if (len <= 0)
 			break;
 		if (h2->out.len == 0)
-			h2->progress_ms = http_h2_now(h2);
+			h2->out_ms = http_h2_now(h2);
 		buf_put(&h2->out, str_of(bytes, (size_t)len));
 	}
 	/* Resets of our own are paid when they go out. */
@@ -361,7 +370,7 @@ void
 http_h2_given(struct http_h2 *h2, size_t len)
 {
 	buf_drop(&h2->out, len);
-	h2->progress_ms = http_h2_now(h2);
+	h2->out_ms = http_h2_now(h2);
 	if (h2->out.len == 0 && h2->stream_count == 0) {
 		buf_close(&h2->out);
 		buf_open(&h2->out, OUT_SIZE * 4);
@@ -387,29 +396,28 @@ http_h2_working(const struct http_h2 *h2)
 void
 http_h2_answered(struct http_exchange *exchange)
 {
-	struct http_h2_stream *stream = exchange->h2_stream;
+	struct http_h2_stream *stream = exchange->req.pending->stream;
 	struct http_h2 *h2 = stream->h2;
 
-	MUST(stream->state == STREAM_WORKING && h2->working > 0);
+	MUST(stream->state == STREAM_WORKING && !stream->exchange && h2->working > 0);
 	h2->working--;
-	if (stream->dead)
+	stream->exchange = exchange;
+	/* Of a connection that is gone the session is not used any more. */
+	if (stream->dead || h2->conn->gone)
 		http_h2_stream_close(stream);
 	else
 		http_h2_respond(stream);
 }
 
 void
-http_h2_pulled(struct http_exchange *exchange)
+http_h2_pulled(struct http_h2_stream *stream)
 {
-	struct http_h2_stream *stream = exchange->h2_stream;
-	size_t                 credit = http_pipe_credit(exchange->pipe);
+	size_t credit = http_pipe_credit(stream->pending.pipe);
 
 	if (stream->dead)
 		return;
-	if (exchange->head.expects_continue && !stream->continued) {
-		stream->continued = true;
+	if (stream->owes_continue)
 		http_h2_put_continue(stream);
-	}
 	if (credit > 0)
 		(void)nghttp2_session_consume_stream(stream->h2->session, stream->id, credit);
 }
@@ -420,8 +428,8 @@ http_h2_break(struct http_h2 *h2)
 	for (struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
 		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
 
-		if (http_h2_is_streamed(stream))
-			http_pipe_end(stream->exchange->pipe, ERR_IO);
+		if (stream->state == STREAM_WORKING)
+			http_h2_stream_leave(stream, ERR_IO);
 	}
 }
 
@@ -446,7 +454,11 @@ earlier(int64_t a, int64_t b)
 static int64_t
 body_deadline(const struct http_h2_stream *stream)
 {
-	return stream->body_from_ms + http_h2_limits(stream->h2)->body_ms + (int64_t)(stream->body_arrived / 1024) * 1000;
+	const struct http_limits *limits = http_h2_limits(stream->h2);
+
+	if (stream->exchange->plan.unknown)
+		return stream->body_from_ms + limits->head_ms;
+	return stream->body_from_ms + limits->body_ms + (int64_t)(stream->body_arrived / 1024) * 1000;
 }
 
 int64_t
@@ -457,7 +469,9 @@ http_h2_deadline(const struct http_h2 *h2)
 
 	if (h2->head_id)
 		deadline = h2->head_from_ms + limits->head_ms;
-	if (h2->sending > 0 || h2->out.len > 0)
+	if (h2->out.len > 0)
+		deadline = earlier(deadline, h2->out_ms + limits->write_ms);
+	if (h2->sending > 0)
 		deadline = earlier(deadline, h2->progress_ms + limits->write_ms);
 	if (h2->stream_count == 0)
 		deadline = earlier(deadline, h2->idle_from_ms + limits->idle_ms);
@@ -497,7 +511,8 @@ http_h2_timeout(struct http_h2 *h2)
 	const struct http_limits *limits = http_h2_limits(h2);
 	int64_t                   now_ms = http_h2_now(h2);
 
-	if ((h2->sending > 0 || h2->out.len > 0) && now_ms >= h2->progress_ms + limits->write_ms) {
+	if ((h2->out.len > 0 && now_ms >= h2->out_ms + limits->write_ms) ||
+	    (h2->sending > 0 && now_ms >= h2->progress_ms + limits->write_ms)) {
 		http_count(&h2->conn->loop->counters.timeouts, 1);
 		return false;
 	}

@@ -20,6 +20,7 @@
 struct http_conn;
 struct http_exchange;
 struct http_h2;
+struct http_h2_stream;
 
 #define HTTP_H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -42,7 +43,7 @@ unsigned http_h2_working(const struct http_h2 *h2);              /* exchanges th
 /* A worker has answered. */
 void http_h2_answered(struct http_exchange *exchange);
 /* The worker took something of its body: the peer may send so much more. */
-void http_h2_pulled(struct http_exchange *exchange);
+void http_h2_pulled(struct http_h2_stream *stream);
 /* The socket is gone: workers that wait for a body wait no longer. */
 void http_h2_break(struct http_h2 *h2);
 /* Takes no new stream, ends when the present ones have. */

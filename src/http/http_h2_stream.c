@@ -18,8 +18,9 @@ http_h2_stream_open(struct http_h2 *h2, int32_t id)
 	stream->h2 = h2;
 	stream->id = id;
 	stream->exchange = http_loop_take_exchange(h2->conn->loop);
-	stream->exchange->conn = h2->conn;
-	stream->exchange->h2_stream = stream;
+	stream->pending.conn = h2->conn;
+	stream->pending.stream = stream;
+	stream->exchange->req.pending = &stream->pending;
 	buf_open(&stream->fields, http_h2_limits(h2)->head_max * 2);
 	http_list_append(&h2->streams, &stream->listed);
 	h2->stream_count++;
@@ -33,8 +34,12 @@ http_h2_stream_close(struct http_h2_stream *stream)
 
 	if (stream->state == STREAM_SENDING)
 		h2->sending--;
+	if (stream->state == STREAM_WAITING)
+		h2->waiting--;
+	if (stream->state >= STREAM_SENDING)
+		h2->answers -= stream->exchange->held;
 	http_list_remove(&stream->listed);
-	stream->exchange->h2_stream = NULL;
+	http_pipe_close(&stream->pending.pipe);
 	http_loop_put_exchange(h2->conn->loop, &stream->exchange);
 	buf_close(&stream->fields);
 	free(stream);
@@ -148,19 +153,11 @@ http_h2_respond(struct http_h2_stream *stream)
 {
 	struct http_h2       *h2 = stream->h2;
 	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &h2->conn->loop->server->app;
 	nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_response };
 	struct head_out       out = { .count = 0 };
 
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-		app->refuse(app->ctx, &exchange->req, 500, "the response is too large or malformed", &exchange->resp);
-	}
-	if (!http_resp_is_good(&exchange->resp)) {
-		http_resp_clear(&exchange->resp);
-		http_resp_status(&exchange->resp, 500);
-	}
+	http_held_answer(exchange, HTTP_HELD_STREAM);
+	h2->answers += exchange->held;
 	write_head(stream, &out);
 	http_count(&h2->conn->loop->counters.by_class[exchange->resp.status / 100], 1);
 	stream->state = STREAM_SENDING;
@@ -174,17 +171,11 @@ http_h2_respond(struct http_h2_stream *stream)
 void
 http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reason)
 {
-	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &stream->h2->conn->loop->server->app;
 	struct http_counters *counters = &stream->h2->conn->loop->counters;
 
 	if (status != 503)
 		http_count(status == 408 ? &counters->timeouts : &counters->protocol_errors, 1);
-	http_resp_clear(&exchange->resp);
-	http_resp_status(&exchange->resp, status);
-	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
-	if (status == 503)
-		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	http_exchange_refuse(stream->exchange, &stream->h2->conn->loop->server->app, status, reason);
 	http_h2_respond(stream);
 }
 
@@ -197,7 +188,7 @@ hand_to_worker(struct http_h2_stream *stream)
 
 	http_resp_clear(&stream->exchange->resp);
 	stream->state = STREAM_WORKING;
-	if (http_server_put(h2->conn->loop->server, stream->exchange))
+	if (http_server_put(h2->conn->loop->server, &stream->exchange))
 		h2->working++;
 	else
 		http_h2_refuse(stream, 503, "too many requests wait for a worker");
@@ -207,12 +198,40 @@ static void
 answer(struct http_h2_stream *stream)
 {
 	struct http_exchange *exchange = stream->exchange;
-	struct http_app      *app = &stream->h2->conn->loop->server->app;
+	struct http_h2       *h2 = stream->h2;
+	struct http_app      *app = &h2->conn->loop->server->app;
 
+	if (h2->answers > http_h2_limits(h2)->answers_max) {
+		stream->state = STREAM_WAITING;
+		h2->waiting++;
+		return;
+	}
 	if (exchange->plan.blocks || app->answer(app->ctx, &exchange->req, &exchange->resp) == HTTP_BLOCKS)
 		hand_to_worker(stream);
 	else
 		http_h2_respond(stream);
+}
+
+void
+http_h2_begin_waiting(struct http_h2 *h2)
+{
+	for (struct http_link *link = h2->streams.next; h2->waiting > 0 && link != &h2->streams; link = link->next) {
+		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
+
+		if (h2->answers > http_h2_limits(h2)->answers_max)
+			return;
+		if (stream->state != STREAM_WAITING)
+			continue;
+		h2->waiting--;
+		answer(stream);
+	}
+}
+
+/* What a stream costs before there is an answer: its fields are there twice, as they came and as they are read. */
+static size_t
+base_of(const struct http_h2_stream *stream)
+{
+	return HTTP_HELD_STREAM + (stream->list_len > HTTP_HELD_SMALL ? 3 * stream->list_len : 0);
 }
 
 void
@@ -238,15 +257,19 @@ http_h2_take_body(struct http_h2_stream *stream, struct str bytes)
 		http_h2_refuse(stream, 413, "the body is too large");
 	else
 		buf_put(&exchange->body, bytes);
+	if (stream->state == STREAM_BODY &&
+	    !http_held_set(exchange, base_of(stream) + exchange->body.size, http_held_share(&exchange->plan)))
+		http_h2_refuse(stream, 503, http_held_too_much);
 }
 
 void
 http_h2_put_continue(struct http_h2_stream *stream)
 {
-	struct head_out out = { .count = 0 };
+	char             name[] = ":status", value[] = "100";
+	const nghttp2_nv head = { (uint8_t *)name, (uint8_t *)value, sizeof(name) - 1, sizeof(value) - 1, NGHTTP2_NV_FLAG_NONE };
 
-	put_field(&out, stream->exchange->arena, STR(":status"), STR("100"));
-	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, out.nv, out.count, NULL);
+	stream->owes_continue = false;
+	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &head, 1, NULL);
 }
 
 /* The body goes to a worker piece by piece, as it asks for it. */
@@ -256,8 +279,13 @@ begin_stream(struct http_h2_stream *stream)
 	struct http_exchange *exchange = stream->exchange;
 	struct http_h2       *h2 = stream->h2;
 
-	exchange->pipe = http_pipe_open(http_h2_limits(h2), h2->conn->loop->server->clock, exchange->plan.body_max);
-	exchange->req.pipe = exchange->pipe;
+	if (!http_held_set(exchange, base_of(stream) + 2 * HTTP_PIPE_WINDOW, HTTP_SHARE_WHOLE)) {
+		http_h2_refuse(stream, 503, http_held_too_much);
+		return;
+	}
+	stream->pending.pipe = http_pipe_open(http_h2_limits(h2), h2->conn->loop->server->clock, exchange->plan.body_max);
+	stream->owes_continue = exchange->head.expects_continue;
+	exchange->req.streamed = true;
 	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, HTTP_PIPE_WINDOW);
 	hand_to_worker(stream);
 }
@@ -265,7 +293,15 @@ begin_stream(struct http_h2_stream *stream)
 bool
 http_h2_is_streamed(const struct http_h2_stream *stream)
 {
-	return stream->state == STREAM_WORKING && stream->exchange->pipe;
+	return stream->state == STREAM_WORKING && stream->pending.pipe;
+}
+
+void
+http_h2_stream_leave(struct http_h2_stream *stream, enum err why)
+{
+	atomic_store(&stream->pending.presence, HTTP_LEFT);
+	if (stream->pending.pipe)
+		http_pipe_end(stream->pending.pipe, why);
 }
 
 static void
@@ -310,6 +346,9 @@ http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str va
 	stream->list_len += name.len + value.len + 32;
 	if (stream->list_len > http_h2_limits(stream->h2)->head_max * 2)
 		return;
+	stream->starved = stream->starved || !http_held_set(stream->exchange, base_of(stream), HTTP_SHARE_HALF);
+	if (stream->starved)
+		return;
 	if (str_eq(name, STR(":method"))) {
 		stream->method = arena_copy(arena, value);
 	} else if (str_eq(name, STR(":path"))) {
@@ -350,10 +389,15 @@ http_h2_head_is_whole(struct http_h2_stream *stream)
 		http_h2_reset(stream->h2, stream->id, NGHTTP2_PROTOCOL_ERROR);
 		return;
 	}
+	if (stream->starved) {
+		http_h2_refuse(stream, 503, http_held_too_much);
+		return;
+	}
 	if (stream->authority.len)
 		host = arena_printf(exchange->arena, "host: %.*s\r\n", STR_ARG(stream->authority));
 	text = arena_printf(exchange->arena, "%.*s %.*s HTTP/1.1\r\n%.*s%.*s\r\n", STR_ARG(stream->method),
 	                    STR_ARG(stream->path), STR_ARG(host), STR_ARG(buf_str(&stream->fields)));
+	buf_close(&stream->fields);
 	switch (http_head_feed(head, text)) {
 	case HTTP_WHOLE:
 		http_exchange_take_head(exchange, text);

@@ -8,12 +8,14 @@
 #include <nghttp2/nghttp2.h>
 
 #include "http/http_h2.h"
+#include "http/http_held.h"
 #include "http/http_loop.h"
 #include "http/http_server.h"
 
 enum stream_state {
 	STREAM_HEAD,         /* its fields come */
 	STREAM_BODY,         /* the head is accepted, the body comes */
+	STREAM_WAITING,      /* the request is whole; its answer is not begun, since too many bytes of others wait to be taken */
 	STREAM_WORKING,      /* a worker has the exchange */
 	STREAM_SENDING,      /* the response is nghttp2's to send */
 	STREAM_LINGERING     /* answered before its end: what still comes is thrown away for a moment */
@@ -22,13 +24,15 @@ enum stream_state {
 struct http_h2_stream {
 	struct http_link      listed;
 	struct http_h2       *h2;
-	struct http_exchange *exchange;
+	struct http_exchange *exchange;          /* NULL while WORKING */
+	struct http_pending   pending;           /* what is left of it here while WORKING */
 	int32_t               id;
 	enum stream_state     state;
 	bool                  ended;             /* the peer sends no more on it */
 	bool                  dead;              /* closed while a worker had its exchange */
-	bool                  continued;         /* 100 was said for a streamed body */
+	bool                  owes_continue;     /* 100 is to be said when a worker wants the streamed body */
 	bool                  malformed;         /* something in it cannot be written as a head */
+	bool                  starved;           /* there is no room for its fields: 503 */
 	struct str            method, path, authority;
 	struct buf            fields;            /* "name: value" lines */
 	size_t                list_len;          /* as RFC 9113 counts a field list */
@@ -43,14 +47,16 @@ struct http_h2 {
 	struct http_conn *conn;
 	nghttp2_session  *session;
 	struct http_link  streams;
-	unsigned          stream_count, working, sending;
+	unsigned          stream_count, working, sending, waiting;
+	size_t            answers;               /* bytes of the answers that are being sent */
 	struct buf        out;                   /* frames not yet written */
 	int64_t           purse;                 /* thousandths */
 	int64_t           purse_ms;
 	bool              flooded, draining, broken;
 	int32_t           head_id;               /* the stream whose field list is incomplete; 0: none is */
 	int64_t           head_from_ms;
-	int64_t           progress_ms;           /* when something last went out, or began to wait */
+	int64_t           out_ms;                /* when some of `out` last went out, or began to wait */
+	int64_t           progress_ms;           /* when the peer last took something of an answer, or could begin to */
 	int64_t           idle_from_ms;
 };
 
@@ -77,7 +83,12 @@ void http_h2_take_body(struct http_h2_stream *stream, struct str bytes);
 void http_h2_body_is_whole(struct http_h2_stream *stream);
 /* A worker reads its body from a pipe. */
 bool http_h2_is_streamed(const struct http_h2_stream *stream);
+/* Nobody waits for what a worker does for it; `why` is what a worker that reads its body hears. */
+void http_h2_stream_leave(struct http_h2_stream *stream, enum err why);
 void http_h2_put_continue(struct http_h2_stream *stream);
+
+/* Begins what waits, as far as there is room. */
+void http_h2_begin_waiting(struct http_h2 *h2);
 
 /* The response in the exchange is what is to be sent. */
 void http_h2_respond(struct http_h2_stream *stream);

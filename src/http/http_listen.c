@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 
 #define BACKLOG 4096
 
@@ -23,7 +22,7 @@ struct endpoint {
 static enum err
 fail(const char *what, const char *where, char why_out[256])
 {
-	(void)snprintf(why_out, 256, "%s %.160s: %s", what, where, strerror(errno));
+	str_printf(why_out, 256, "%s %.160s: %s", what, where, strerror(errno));
 	return ERR_IO;
 }
 
@@ -50,7 +49,7 @@ endpoint_parse(struct str text, struct endpoint *endpoint_out)
 		return false;
 	memcpy(endpoint_out->host, host.at, host.len);
 	endpoint_out->host[host.len] = '\0';
-	(void)snprintf(endpoint_out->port, sizeof(endpoint_out->port), "%u", (unsigned)number);
+	str_printf(endpoint_out->port, sizeof(endpoint_out->port), "%u", (unsigned)number);
 	return true;
 }
 
@@ -63,12 +62,12 @@ address_format(const struct sockaddr_storage *address, char text_out[HTTP_ADDRES
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
 
 		MUST(inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host)) != NULL);
-		(void)snprintf(text_out, HTTP_ADDRESS_MAX, "[%s]:%u", host, ntohs(in6->sin6_port));
+		str_printf(text_out, HTTP_ADDRESS_MAX, "[%s]:%u", host, ntohs(in6->sin6_port));
 	} else {
 		const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)address;
 
 		MUST(inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host)) != NULL);
-		(void)snprintf(text_out, HTTP_ADDRESS_MAX, "%s:%u", host, ntohs(in4->sin_port));
+		str_printf(text_out, HTTP_ADDRESS_MAX, "%s:%u", host, ntohs(in4->sin_port));
 	}
 }
 
@@ -90,17 +89,17 @@ tcp_open(struct str listen_text, struct http_listener *listener_out, char why_ou
 	socklen_t               address_len = sizeof(address);
 	struct endpoint         endpoint;
 	struct addrinfo        *found;
-	AUTO(fd_close) int      fd = -1;
+	AUTO(file_close) int      fd = -1;
 	int                     failure;
 
 	if (!endpoint_parse(listen_text, &endpoint)) {
-		(void)snprintf(why_out, 256, "listen address %.*s: HOST:PORT or [ADDRESS]:PORT is meant",
-		               (int)(listen_text.len < 128 ? listen_text.len : 128), listen_text.at);
+		str_printf(why_out, 256, "listen address %.*s: HOST:PORT or [ADDRESS]:PORT is meant",
+		           STR_ARG(str_cut(listen_text, 128)));
 		return ERR_BAD_REQUEST;
 	}
 	failure = getaddrinfo(endpoint.host, endpoint.port, &hints, &found);
 	if (failure) {
-		(void)snprintf(why_out, 256, "listen host %.200s: %s", endpoint.host, gai_strerror(failure));
+		str_printf(why_out, 256, "listen host %.200s: %s", endpoint.host, gai_strerror(failure));
 		return ERR_IO;
 	}
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -125,7 +124,7 @@ static enum err
 unix_clear(const struct sockaddr_un *address, char why_out[256])
 {
 	struct stat        stat;
-	AUTO(fd_close) int fd = -1;
+	AUTO(file_close) int fd = -1;
 
 	if (lstat(address->sun_path, &stat))
 		return errno == ENOENT ? OK : fail("cannot look at", address->sun_path, why_out);
@@ -149,12 +148,12 @@ unix_open(const char *path, struct http_listener *listener_out, char why_out[256
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t             len = strlen(path);
-	AUTO(fd_close) int fd = -1;
+	AUTO(file_close) int fd = -1;
 	struct stat        stat;
 
 	if (len == 0 || len >= sizeof(address.sun_path)) {
-		(void)snprintf(why_out, 256, "socket path %.128s: it must have 1 to %zu bytes", path,
-		               sizeof(address.sun_path) - 1);
+		str_printf(why_out, 256, "socket path %.128s: it must have 1 to %zu bytes", path,
+		           sizeof(address.sun_path) - 1);
 		return ERR_BAD_REQUEST;
 	}
 	memcpy(address.sun_path, path, len);
@@ -187,7 +186,7 @@ http_listener_close(struct http_listener *listener)
 	if (listener->is_unix && lstat(listener->address, &stat) == 0 && stat.st_dev == listener->dev &&
 	    stat.st_ino == listener->ino)
 		(void)unlink(listener->address);
-	fd_close(&listener->fd);
+	file_close(&listener->fd);
 }
 
 static void

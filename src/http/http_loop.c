@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "http/http_held.h"
 #include "http/http_server.h"
 
 #define EVENTS_MAX 256
@@ -94,7 +95,7 @@ http_loop_register(struct http_loop *loop, struct http_conn *conn)
 void
 http_loop_give_back(struct http_exchange *exchange)
 {
-	struct http_loop *loop = exchange->conn->loop;
+	struct http_loop *loop = exchange->req.pending->conn->loop;
 
 	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
 	exchange->next = loop->back;
@@ -114,7 +115,7 @@ take_out(struct http_exchange **list, const struct http_loop *loop)
 	while (*list) {
 		struct http_exchange *exchange = *list;
 
-		if (exchange->conn->loop != loop) {
+		if (exchange->req.pending->conn->loop != loop) {
 			list = &exchange->next;
 			continue;
 		}
@@ -130,7 +131,7 @@ http_loop_give_back_all(struct http_exchange *list)
 {
 	while (list) {
 		struct http_exchange *last = list;
-		struct http_loop     *loop = last->conn->loop;
+		struct http_loop     *loop = last->req.pending->conn->loop;
 		struct http_exchange *chain = take_out(&list, loop);
 
 		MUST(pthread_mutex_lock(&loop->back_lock) == 0);
@@ -144,31 +145,32 @@ http_loop_give_back_all(struct http_exchange *list)
 }
 
 void
-http_loop_pulled(struct http_exchange *exchange)
+http_loop_pulled(struct http_pending *pending)
 {
-	struct http_loop *loop = exchange->conn->loop;
+	struct http_loop *loop = pending->conn->loop;
 
 	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
-	if (!exchange->pulled) {
-		exchange->pulled = true;
-		exchange->next_pulled = loop->pulled;
-		loop->pulled = exchange;
+	if (!pending->pulled) {
+		pending->pulled = true;
+		pending->next_pulled = loop->pulled;
+		loop->pulled = pending;
 		wake(loop);
 	}
 	MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
 }
 
 static void
-take_pulled(struct http_loop *loop, struct http_exchange *exchange)
+take_pulled(struct http_loop *loop, struct http_pending *pending)
 {
-	while (exchange) {
-		struct http_exchange *next = exchange->next_pulled;
+	while (pending) {
+		struct http_pending *next;
 
 		MUST(pthread_mutex_lock(&loop->back_lock) == 0);
-		exchange->pulled = false;
+		next = pending->next_pulled;
+		pending->pulled = false;
 		MUST(pthread_mutex_unlock(&loop->back_lock) == 0);
-		http_conn_pulled(exchange->conn, exchange);
-		exchange = next;
+		http_conn_pulled(pending->conn, pending);
+		pending = next;
 	}
 }
 
@@ -176,7 +178,8 @@ take_pulled(struct http_loop *loop, struct http_exchange *exchange)
 static void
 take_back(struct http_loop *loop)
 {
-	struct http_exchange *exchange, *pulled;
+	struct http_exchange *exchange;
+	struct http_pending  *pulled;
 
 	MUST(pthread_mutex_lock(&loop->back_lock) == 0);
 	exchange = loop->back;
@@ -188,7 +191,7 @@ take_back(struct http_loop *loop)
 	while (exchange) {
 		struct http_exchange *next = exchange->next;
 
-		http_conn_answered(exchange->conn, exchange);
+		http_conn_answered(exchange->req.pending->conn, exchange);
 		exchange = next;
 	}
 }
@@ -220,6 +223,7 @@ http_loop_take_exchange(struct http_loop *loop)
 void
 http_loop_put_exchange(struct http_loop *loop, struct http_exchange **exchange)
 {
+	http_held_end(*exchange);
 	if (loop->exchange_count == HTTP_SPARE_MAX) {
 		http_exchange_close(exchange);
 		return;

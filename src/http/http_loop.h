@@ -47,7 +47,7 @@ struct http_loop {
 	atomic_bool          drain_asked;
 	pthread_mutex_t      back_lock;
 	struct http_exchange *back;              /* given back by workers, newest first */
-	struct http_exchange *pulled;            /* whose workers have taken something from their pipes */
+	struct http_pending  *pulled;            /* whose workers have taken something from their pipes */
 };
 
 /* NULL: the system has no more descriptors. */
@@ -61,7 +61,7 @@ void              http_loop_join(struct http_loop *loop);
 bool http_loop_register(struct http_loop *loop, struct http_conn *conn);
 void http_loop_give_back(struct http_exchange *exchange);        /* by a worker */
 void http_loop_give_back_all(struct http_exchange *list);        /* each to its loop, which is woken once */
-void http_loop_pulled(struct http_exchange *exchange);           /* by a worker: its pipe has room again */
+void http_loop_pulled(struct http_pending *pending);     /* by a worker: its pipe has room again */
 
 /* The rest is for the loop's own thread. */
 const char           *http_loop_date(struct http_loop *loop);

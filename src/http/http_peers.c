@@ -9,12 +9,14 @@
 struct place {
 	struct http_peer_key key;
 	unsigned             count;          /* 0: free */
+	size_t               held;
 };
 
 /* Open addressing, at most half full. */
 struct http_peers {
 	pthread_mutex_t lock;
 	unsigned        per_peer_max;
+	size_t          held, held_max, held_per_peer_max;
 	size_t          mask;
 	struct place   *places;
 };
@@ -42,16 +44,18 @@ is_nobody(const struct http_peer_key *key)
 }
 
 struct http_peers *
-http_peers_open(unsigned connections_max, unsigned per_peer_max)
+http_peers_open(const struct http_limits *limits)
 {
 	struct http_peers *peers = calloc(1, sizeof(*peers));
 	size_t             size = 16;
 
 	MUST(peers != NULL);
-	while (size < (size_t)connections_max * 2)
+	while (size < (size_t)limits->connections_max * 2)
 		size *= 2;
 	peers->mask = size - 1;
-	peers->per_peer_max = per_peer_max;
+	peers->per_peer_max = limits->connections_per_peer_max;
+	peers->held_max = limits->held_max;
+	peers->held_per_peer_max = limits->held_per_peer_max;
 	peers->places = calloc(size, sizeof(*peers->places));
 	MUST(peers->places != NULL);
 	MUST(pthread_mutex_init(&peers->lock, NULL) == 0);
@@ -126,5 +130,50 @@ http_peers_leave(struct http_peers *peers, const struct http_peer_key *key)
 	MUST(peers->places[at].count > 0);
 	if (--peers->places[at].count == 0)
 		close_gap(peers, at);
+	MUST(pthread_mutex_unlock(&peers->lock) == 0);
+}
+
+/* Whom a Unix socket serves is counted among all, but has no limit of its own. */
+static size_t *
+held_by(struct http_peers *peers, const struct http_peer_key *key)
+{
+	struct place *place = &peers->places[find(peers, key)];
+
+	if (is_nobody(key))
+		return NULL;
+	MUST(place->count > 0);
+	return &place->held;
+}
+
+bool
+http_peers_lend(struct http_peers *peers, const struct http_peer_key *key, size_t bytes, enum http_share share)
+{
+	size_t *held;
+	bool    lent;
+
+	MUST(pthread_mutex_lock(&peers->lock) == 0);
+	held = held_by(peers, key);
+	lent = share == HTTP_SHARE_OWED || (peers->held + bytes <= peers->held_max / 4 * share &&
+	                                    (!held || *held + bytes <= peers->held_per_peer_max / 4 * share));
+	if (lent) {
+		peers->held += bytes;
+		if (held)
+			*held += bytes;
+	}
+	MUST(pthread_mutex_unlock(&peers->lock) == 0);
+	return lent;
+}
+
+void
+http_peers_give_back(struct http_peers *peers, const struct http_peer_key *key, size_t bytes)
+{
+	size_t *held;
+
+	MUST(pthread_mutex_lock(&peers->lock) == 0);
+	held = held_by(peers, key);
+	MUST(bytes <= peers->held && (!held || bytes <= *held));
+	peers->held -= bytes;
+	if (held)
+		*held -= bytes;
 	MUST(pthread_mutex_unlock(&peers->lock) == 0);
 }

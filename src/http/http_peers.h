@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http_peers — how many connections each peer has open.  Thread-safe. */
+/* http_peers — how many connections each peer has open, and how much memory they have borrowed.  Thread-safe. */
 #pragma once
 
 #include "http/http_listen.h"
 
 struct http_peers;
 
-/* connections_max: of all peers together; more are never let in. */
-struct http_peers *http_peers_open(unsigned connections_max, unsigned per_peer_max);
+/* Of the limits: the numbers of connections (more than connections_max are never let in) and the memory held. */
+struct http_peers *http_peers_open(const struct http_limits *limits);
 void               http_peers_close(struct http_peers **peers);
 
 bool http_peers_enter(struct http_peers *peers, const struct http_peer_key *key);       /* false: it has enough */
 void http_peers_leave(struct http_peers *peers, const struct http_peer_key *key);
+
+/* In quarters of the limits: what is begun leaves room for what is under way. */
+enum http_share {
+	HTTP_SHARE_OWED = 0, /* without limit: for an answer that must be given, since what it says is done */
+	HTTP_SHARE_HALF = 2, /* nobody knows yet who asks */
+	HTTP_SHARE_MOST = 3, /* a stream that opens */
+	HTTP_SHARE_WHOLE = 4
+};
+
+/* Bytes for a peer that has entered.  False: the peer, or all together, would hold too much. */
+bool http_peers_lend(struct http_peers *peers, const struct http_peer_key *key, size_t bytes, enum http_share share);
+void http_peers_give_back(struct http_peers *peers, const struct http_peer_key *key, size_t bytes);

@@ -29,14 +29,20 @@ rest_buf(struct buf *buf)
 }
 
 void
+http_exchange_rest(struct http_exchange *exchange)
+{
+	rest_buf(&exchange->body);
+	arena_reset(exchange->arena);
+}
+
+void
 http_exchange_reset(struct http_exchange *exchange)
 {
 	http_resp_clear(&exchange->resp);
-	http_pipe_close(&exchange->pipe);
 	arena_reset(exchange->arena);
 	http_head_reset(&exchange->head);
 	exchange->req = (struct http_req){
-		.method_text = STR_EMPTY, .path = STR_EMPTY, .query = STR_EMPTY, .authority = STR_EMPTY,
+		.exchange = exchange, .method_text = STR_EMPTY, .path = STR_EMPTY, .query = STR_EMPTY, .authority = STR_EMPTY,
 		.peer = STR_EMPTY, .body = STR_EMPTY, .fields = exchange->fields, .arena = exchange->arena,
 		.method = HTTP_OTHER,
 	};
@@ -56,7 +62,6 @@ http_exchange_close(struct http_exchange **exchange)
 	if (!*exchange)
 		return;
 	http_resp_clear(&(*exchange)->resp);
-	http_pipe_close(&(*exchange)->pipe);
 	arena_close(&(*exchange)->arena);
 	buf_close(&(*exchange)->body);
 	buf_close(&(*exchange)->resp.fields);
@@ -92,6 +97,18 @@ http_exchange_take_head(struct http_exchange *exchange, struct str bytes)
 		exchange->fields[i].name = view(copy, head->fields[i].name);
 		exchange->fields[i].value = view(copy, head->fields[i].value);
 	}
+}
+
+bool
+http_exchange_is_left(const struct http_exchange *exchange)
+{
+	return atomic_load(&exchange->req.pending->presence) == HTTP_LEFT;
+}
+
+bool
+http_req_is_abandoned(const struct http_req *req)
+{
+	return req->pending && atomic_load(&req->pending->presence) != HTTP_WAITS;
 }
 
 bool

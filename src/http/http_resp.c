@@ -213,6 +213,20 @@ http_resp_close(struct http_resp **resp)
 	*resp = NULL;
 }
 
+void
+http_exchange_refuse(struct http_exchange *exchange, const struct http_app *app, unsigned status, const char *reason)
+{
+	http_resp_clear(&exchange->resp);
+	http_resp_status(&exchange->resp, status);
+	app->refuse(app->ctx, &exchange->req, status, reason, &exchange->resp);
+	if (status == 503)
+		http_resp_field(&exchange->resp, "Retry-After", STR("1"));
+	if (http_resp_is_good(&exchange->resp))
+		return;
+	http_resp_clear(&exchange->resp);
+	http_resp_status(&exchange->resp, status);
+}
+
 static const char *
 reason_of(unsigned status)
 {

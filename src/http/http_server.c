@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -22,6 +21,9 @@
 #define PER_PEER_MAX        4096u
 #define WORKERS_MAX         64u
 #define RESPONSE_MAX        ((size_t)64 << 20)
+#define HELD_MAX            ((size_t)64 << 20)
+#define HELD_PER_PEER_MAX   ((size_t)32 << 20)
+#define ANSWERS_MAX         ((size_t)4 << 20)
 #define HEAD_MS             5000
 #define IDLE_MS             60000
 #define HANDSHAKE_MS        5000
@@ -76,6 +78,9 @@ limits_from(const struct http_limits *wanted)
 	default_size(&limits.head_max, HEAD_MAX);
 	default_size(&limits.target_max, TARGET_MAX);
 	default_size(&limits.response_max, RESPONSE_MAX);
+	default_size(&limits.held_max, HELD_MAX);
+	default_size(&limits.held_per_peer_max, HELD_PER_PEER_MAX);
+	default_size(&limits.answers_max, ANSWERS_MAX);
 	default_count(&limits.fields_max, FIELDS_MAX);
 	default_count(&limits.connections_max, connections_from_descriptors());
 	default_count(&limits.connections_per_peer_max, PER_PEER_MAX);
@@ -102,7 +107,7 @@ loops_from(unsigned wanted)
 static enum err
 fail(const char *what, char why_out[256])
 {
-	(void)snprintf(why_out, 256, "%s: %s", what, strerror(errno));
+	str_printf(why_out, 256, "%s: %s", what, strerror(errno));
 	return ERR_IO;
 }
 
@@ -111,7 +116,7 @@ tls_open(const struct http_conf *conf, struct http_tls **tls_out, char why_out[2
 {
 	if (conf->tls_cert && conf->tls_key)
 		return http_tls_open(conf->tls_cert, conf->tls_key, tls_out, why_out);
-	(void)snprintf(why_out, 256, "TLS needs both a certificate and a private key");
+	str_printf(why_out, 256, "TLS needs both a certificate and a private key");
 	return ERR_BAD_REQUEST;
 }
 
@@ -137,7 +142,7 @@ http_open(const struct http_conf *conf, const struct http_app *app, struct http_
 			return fail("cannot make an event loop", why_out);
 		server->loop_count++;
 	}
-	server->peers = http_peers_open(server->limits.connections_max, server->limits.connections_per_peer_max);
+	server->peers = http_peers_open(&server->limits);
 	server->workers = http_workers_open(server->limits.workers_max, &server->app);
 	server->groups = http_groups_open((size_t)server->limits.workers_max * HTTP_QUEUE_PER_WORKER, &server->app);
 	TRY(http_listener_open(conf, &server->listener, why_out));
@@ -191,13 +196,15 @@ http_stop(struct http_server *server)
 }
 
 bool
-http_server_put(struct http_server *server, struct http_exchange *exchange)
+http_server_put(struct http_server *server, struct http_exchange **exchange)
 {
-	const struct http_plan *plan = &exchange->plan;
+	const struct http_plan *plan = &(*exchange)->plan;
+	bool grouped = server->groups && plan->grouped && !plan->stream && (*exchange)->body.len <= HTTP_GROUP_BODY_MAX;
+	bool taken = grouped ? http_groups_put(server->groups, *exchange) : http_workers_put(server->workers, *exchange);
 
-	if (server->groups && plan->grouped && !plan->stream && exchange->body.len <= HTTP_GROUP_BODY_MAX)
-		return http_groups_put(server->groups, exchange);
-	return http_workers_put(server->workers, exchange);
+	if (taken)
+		*exchange = NULL;
+	return taken;
 }
 
 void

@@ -35,8 +35,8 @@ struct http_server {
 };
 
 /*
- * Gives an exchange whose answer may block to the threads it is for.  False: too many wait there.
- * Else it comes back through http_loop_give_back().
+ * Gives an exchange whose answer may block to the threads it is for, and takes it from the caller: *exchange becomes
+ * NULL, and it comes back through http_loop_give_back().  False: too many wait there; the caller still has it.
  */
-bool http_server_put(struct http_server *server, struct http_exchange *exchange);
+bool http_server_put(struct http_server *server, struct http_exchange **exchange);
 void http_server_conn_ended(struct http_server *server, const struct http_peer_key *key);

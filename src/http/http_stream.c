@@ -14,7 +14,7 @@ void
 http_stream_open(struct http_conn *conn)
 {
 	conn->stream = (struct http_stream){ .err = OK };
-	conn->exchange->req.stream = conn;
+	conn->exchange->req.streamed = true;
 }
 
 /* Of a body that was not read to its end the place in the stream is lost. */
@@ -54,7 +54,8 @@ wait_for(struct http_conn *conn, short events)
 static enum err
 receive(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
 {
-	for (;;) {
+	/* Bytes that come fast enough would keep it going after the drain. */
+	while (atomic_load(&conn->pending.presence) != HTTP_LEFT) {
 		enum http_io io = conn->tls ? http_tls_link_read(conn->tls, bytes, size, len_out)
 		                            : http_io_read(conn->fd, bytes, size, len_out);
 
@@ -66,6 +67,7 @@ receive(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
 			return ERR_IO;
 		TRY(wait_for(conn, POLLIN));
 	}
+	return ERR_IO;
 }
 
 static enum err
@@ -109,7 +111,7 @@ read_counted(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
 }
 
 static enum err
-feed_chunks(struct http_conn *conn, bool *whole_out)
+feed_chunks(struct http_conn *conn, struct buf *body, bool *whole_out)
 {
 	struct str rest;
 	size_t     len;
@@ -120,7 +122,7 @@ feed_chunks(struct http_conn *conn, bool *whole_out)
 		buf_grew(&conn->in, len);
 	}
 	rest = buf_str(&conn->in);
-	switch (http_chunked_feed(&conn->chunked, &rest, &conn->exchange->body)) {
+	switch (http_chunked_feed(&conn->chunked, &rest, body)) {
 	case HTTP_REFUSED:
 		return conn->chunked.status == 413 ? ERR_TOO_LARGE : ERR_BAD_REQUEST;
 	case HTTP_WHOLE:
@@ -136,13 +138,12 @@ feed_chunks(struct http_conn *conn, bool *whole_out)
 
 /* What was handed out counts against the limit as if it were still there. */
 static enum err
-read_chunked(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
+read_chunked(struct http_conn *conn, struct buf *body, void *bytes, size_t size, size_t *len_out)
 {
-	struct buf *body = &conn->exchange->body;
-	bool        whole = conn->chunked.state == HTTP_CHUNK_OVER;
+	bool whole = conn->chunked.state == HTTP_CHUNK_OVER;
 
 	while (body->len == 0 && !whole)
-		TRY(feed_chunks(conn, &whole));
+		TRY(feed_chunks(conn, body, &whole));
 	*len_out = body->len < size ? body->len : size;
 	if (*len_out > 0)
 		memcpy(bytes, body->at, *len_out);
@@ -153,9 +154,9 @@ read_chunked(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
 }
 
 static enum err
-read_piece(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
+read_piece(struct http_exchange *exchange, void *bytes, size_t size, size_t *len_out)
 {
-	struct http_exchange *exchange = conn->exchange;
+	struct http_conn *conn = exchange->req.pending->conn;
 
 	if (!conn->stream.begun) {
 		conn->stream.begun = true;
@@ -164,42 +165,49 @@ read_piece(struct http_conn *conn, void *bytes, size_t size, size_t *len_out)
 		if (exchange->head.expects_continue && conn->in.len == 0)
 			TRY(send_continue(conn));
 	}
-	return exchange->head.chunked ? read_chunked(conn, bytes, size, len_out)
+	return exchange->head.chunked ? read_chunked(conn, &exchange->body, bytes, size, len_out)
 	                              : read_counted(conn, bytes, size, len_out);
+}
+
+static enum err
+read_socket(struct http_exchange *exchange, void *bytes, size_t size, size_t *len_out)
+{
+	struct http_stream *stream = &exchange->req.pending->conn->stream;
+	size_t              len = 0;
+
+	if (stream->err == OK && !stream->over)
+		stream->err = read_piece(exchange, bytes, size, &len);
+	TRY(stream->err);
+	*len_out = len;
+	return OK;
 }
 
 /* The first call is told to the loop, too: it may have to say that the body is wanted. */
 static enum err
-read_pipe(const struct http_req *req, void *bytes, size_t size, size_t *len_out)
+read_pipe(const struct http_exchange *exchange, void *bytes, size_t size, size_t *len_out)
 {
-	struct http_exchange *exchange = (struct http_exchange *)(uintptr_t)req;
+	struct http_pending *pending = exchange->req.pending;
 
-	_Static_assert(offsetof(struct http_exchange, req) == 0, "a request stands at the head of its exchange");
-	MUST(req->may_block);
-	if (req->body_announced > exchange->plan.body_max)
+	if (exchange->req.body_announced > exchange->plan.body_max)
 		return ERR_TOO_LARGE;
 	if (exchange->head.expects_continue)
-		http_loop_pulled(exchange);
-	TRY(http_pipe_read(req->pipe, bytes, size, len_out));
-	http_loop_pulled(exchange);
+		http_loop_pulled(pending);
+	TRY(http_pipe_read(pending->pipe, bytes, size, len_out));
+	http_loop_pulled(pending);
 	return OK;
 }
 
 enum err
 http_req_read(const struct http_req *req, void *bytes, size_t size, size_t *len_out)
 {
-	struct http_conn *conn = req->stream;
-	size_t            len = 0;
+	struct http_exchange *exchange = (struct http_exchange *)(uintptr_t)req;
 
+	_Static_assert(offsetof(struct http_exchange, req) == 0, "a request stands at the head of its exchange");
 	MUST(size > 0);
-	if (req->pipe)
-		return read_pipe(req, bytes, size, len_out);
-	if (conn && conn->stream.err == OK && !conn->stream.over) {
-		MUST(req->may_block);
-		conn->stream.err = read_piece(conn, bytes, size, &len);
+	if (!req->streamed) {
+		*len_out = 0;
+		return OK;
 	}
-	if (conn && conn->stream.err != OK)
-		return conn->stream.err;
-	*len_out = len;
-	return OK;
+	MUST(req->may_block);
+	return req->pending->pipe ? read_pipe(exchange, bytes, size, len_out) : read_socket(exchange, bytes, size, len_out);
 }

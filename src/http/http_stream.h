@@ -2,8 +2,8 @@
 /*
  * http_stream — a request's body that a worker reads itself, piece by piece.  Private to the http room.
  *
- * While a worker has the exchange it also has the socket's reading side, the input buffer and the TLS link;
- * the loop keeps its hands off them until the exchange comes back.
+ * While a worker has the exchange it also has the socket's reading side, the input buffer, the TLS link and what the
+ * connection counts of the body; the loop does not touch them until the exchange comes back.
  */
 #pragma once
 

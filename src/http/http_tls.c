@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -112,7 +111,7 @@ fail(const char *what, const char *path, char why_out[256])
 	const char   *reason = ERR_SYSTEM_ERROR(first) ? strerrordesc_np(ERR_GET_REASON(first))
 	                                               : ERR_reason_error_string(ERR_peek_last_error());
 
-	(void)snprintf(why_out, 256, "%s %s: %s", what, path, reason ? reason : "not usable");
+	str_printf(why_out, 256, "%s %s: %s", what, path, reason ? reason : "not usable");
 	ERR_clear_error();
 	return ERR_IO;
 }

@@ -62,12 +62,10 @@ work(void *context)
 	struct http_exchange *exchange = next_exchange(workers, 0);
 
 	while (exchange) {
-		enum http_verdict verdict;
-
 		atomic_fetch_add(&workers->busy, 1);
 		exchange->req.may_block = true;
-		verdict = workers->app->answer(workers->app->ctx, &exchange->req, &exchange->resp);
-		MUST(verdict == HTTP_DONE);
+		if (!http_exchange_is_left(exchange))
+			MUST(workers->app->answer(workers->app->ctx, &exchange->req, &exchange->resp) == HTTP_DONE);
 		atomic_fetch_sub(&workers->busy, 1);
 		http_loop_give_back(exchange);
 		exchange = next_exchange(workers, 1);

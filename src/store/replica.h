@@ -181,7 +181,7 @@ enum replica_content_state {
 
 struct replica_content {
 	enum replica_content_state state;
-	struct str                 etag;         /* of the part that is there */
+	struct str                 part;         /* what is known of the part that is there: a text of the follower's own */
 };
 enum err replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena,
                              struct replica_content *out) MUST_CHECK;

@@ -53,8 +53,8 @@ static enum err
 parse_url(struct str url, struct str *path_out, char why_out[512])
 {
 	if (!is_in_memory(url) && !str_starts(url, STR("sqlite:"))) {
-		(void)snprintf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
-		               (int)(url.len < 200 ? url.len : 200), url.at);
+		str_printf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
+		           STR_ARG(str_cut(url, 200)));
 		return ERR_BAD_REQUEST;
 	}
 	*path_out = str_skip(url, str_find(url, ':') + 1);
@@ -607,7 +607,7 @@ store_backup(struct store *store, const char *path, char why_out[512])
 {
 	why_out[0] = '\0';
 	if (store->dir.path[0]) {
-		(void)snprintf(why_out, 512, "a memory: store cannot be backed up; it has no file");
+		str_printf(why_out, 512, "a memory: store cannot be backed up; it has no file");
 		return ERR_FOREIGN;
 	}
 	return store->backend->backup(store->engine, path, why_out);
@@ -621,7 +621,7 @@ store_restore(const struct store_conf *conf, const char *path, char why_out[512]
 	why_out[0] = '\0';
 	TRY(parse_url(conf->url, &store_path, why_out));
 	if (is_in_memory(conf->url)) {
-		(void)snprintf(why_out, 512, "a memory: store cannot be restored; it has no file");
+		str_printf(why_out, 512, "a memory: store cannot be restored; it has no file");
 		return ERR_FOREIGN;
 	}
 	return store_sqlite.restore(conf, store_path, path, why_out);

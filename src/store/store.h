@@ -39,6 +39,7 @@
 #define STORE_ID_MAX    1024                     /* bytes of an item id */
 #define STORE_KEY_MAX   1024                     /* bytes of an item's second key */
 #define STORE_BODY_MAX  ((size_t)2 << 20)
+#define STORE_FIND_BYTES ((size_t)2 << 20)        /* bodies after which store_find() takes no further item */
 #define STORE_NOTE_MAX  ((size_t)64 << 10)
 #define STORE_TO_HEAD   UINT64_MAX               /* for store_range.until */
 
@@ -136,7 +137,10 @@ enum err store_get(struct store *store, const struct store_feed *feed, struct st
                    struct item *item_out) MUST_CHECK;
 enum err store_get_pinned(struct store *store, const struct store_feed *feed, struct arena *arena,
                           struct item *item_out) MUST_CHECK;
-/* Live items with that second key, in order of seq, after `after_seq`: at most `max` into items_out. */
+/*
+ * Live items with that second key, in order of seq, after `after_seq`: at most `max` into items_out, and none after the
+ * second with which their bodies are longer than STORE_FIND_BYTES together.
+ */
 enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq,
                     size_t max, struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
 /* Newest seq changed at or before that moment: (exact because of Law 5); 0 if none. mark_out is of the same snapshot. */

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 
 #define LOCK_TEXT_MAX    512
 #define WITNESS_TEXT_MAX 160
@@ -21,7 +21,7 @@ store_file_fail(const char *what, const char *path, char why_out[512])
 {
 	int saved = errno;
 
-	(void)snprintf(why_out, 512, "%s %.300s: %s", what, path, strerrordesc_np(saved));
+	str_printf(why_out, 512, "%s %.300s: %s", what, path, strerrordesc_np(saved));
 	return saved == ENOSPC || saved == EDQUOT || saved == EFBIG ? ERR_FULL : ERR_IO;
 }
 
@@ -42,40 +42,33 @@ dir_of(const char *path, char dir_out[PATH_MAX])
 	return dir_out;
 }
 
-static enum err
-sync_dir(const char *dir, char why_out[512])
-{
-	AUTO(fd_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || fsync(fd) != 0)
-		return store_file_fail("cannot sync directory", dir, why_out);
-	return OK;
-}
-
 enum err
 store_file_sync_dir_of(const char *path, char why_out[512])
 {
-	char dir[PATH_MAX];
-
-	return sync_dir(dir_of(path, dir), why_out);
+	return file_sync_folder_of(AT_FDCWD, path) ? OK : store_file_fail("cannot sync the directory of", path, why_out);
 }
 
-/* Makes what is missing of a directory's path, from the top; each new name is made durable in its parent. */
+/*
+ * Makes what is missing of a directory's path, from the top; each new name is made durable in its parent.  So is, if
+ * it can be, one that is there: a run that was killed may just have made it.
+ */
 static enum err
 make_dirs(const char *dir, char why_out[512])
 {
-	char   part[PATH_MAX], parent[PATH_MAX];
+	char   part[PATH_MAX];
 	size_t len = strlen(dir);
+	bool   made;
 
 	for (size_t end = 1; end <= len; end++) {
 		if (end < len && dir[end] != '/')
 			continue;
 		memcpy(part, dir, end);
 		part[end] = '\0';
-		if (mkdir(part, 0700) == 0)
-			TRY(sync_dir(dir_of(part, parent), why_out));
-		else if (errno != EEXIST)
+		made = mkdir(part, 0700) == 0;
+		if (!made && errno != EEXIST)
 			return store_file_fail("cannot make directory", part, why_out);
+		if (!file_sync_folder_of(AT_FDCWD, part) && made)
+			return store_file_fail("cannot sync the directory of", part, why_out);
 	}
 	return OK;
 }
@@ -87,18 +80,19 @@ store_file_resolve(struct str path, bool make, struct arena *arena, const char *
 	const char *text, *slash, *name;
 
 	if (path.len == 0 || path.len > PATH_MAX - 64 || memchr(path.at, '\0', path.len)) {
-		(void)snprintf(why_out, 512, "a store's path must have 1 to %d bytes, none of them zero",
-		               PATH_MAX - 64);
+		str_printf(why_out, 512, "a store's path must have 1 to %d bytes, none of them zero",
+		           PATH_MAX - 64);
 		return ERR_BAD_REQUEST;
 	}
 	text = arena_c(arena, path);
 	slash = strrchr(text, '/');
 	name = slash ? slash + 1 : text;
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		(void)snprintf(why_out, 512, "the path %.300s does not name a file", text);
+		str_printf(why_out, 512, "the path %.300s does not name a file", text);
 		return ERR_BAD_REQUEST;
 	}
-	if (make)
+	/* Where the store's file is, its directory was made durable first. */
+	if (make && access(text, F_OK) != 0)
 		TRY(make_dirs(dir_of(text, dir), why_out));
 	if (!realpath(dir_of(text, dir), real)) {
 		bool is_missing = errno == ENOENT || errno == ENOTDIR;
@@ -124,7 +118,7 @@ store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
 		return is_missing ? ERR_NOT_FOUND : err;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		(void)snprintf(why_out, 512, "%.300s is not a plain file", path);
+		str_printf(why_out, 512, "%.300s is not a plain file", path);
 		return ERR_FOREIGN;
 	}
 	*bytes_out = (uint64_t)st.st_size;
@@ -134,10 +128,10 @@ store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
 enum err
 store_file_make(const char *path, char why_out[512])
 {
-	AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	AUTO(file_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == EEXIST) {
-		(void)snprintf(why_out, 512, "%.300s is already there", path);
+		str_printf(why_out, 512, "%.300s is already there", path);
 		return ERR_CONFLICT;
 	}
 	return fd < 0 ? store_file_fail("cannot make", path, why_out) : OK;
@@ -146,7 +140,7 @@ store_file_make(const char *path, char why_out[512])
 enum err
 store_file_sync(const char *path, char why_out[512])
 {
-	AUTO(fd_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(file_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd) != 0)
 		return store_file_fail("cannot sync", path, why_out);
@@ -165,7 +159,7 @@ store_file_publish(const char *from, const char *to, char why_out[512])
 			done = unlink(from);
 	}
 	if (done != 0 && errno == EEXIST) {
-		(void)snprintf(why_out, 512, "%.300s is already there", to);
+		str_printf(why_out, 512, "%.300s is already there", to);
 		return ERR_CONFLICT;
 	}
 	return done != 0 ? store_file_fail("cannot rename to", to, why_out) : store_file_sync_dir_of(to, why_out);
@@ -190,9 +184,9 @@ read_text(int fd, char *text_out, size_t size)
 static void
 name_command(char *text_out, size_t size)
 {
-	AUTO(fd_close) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t            got = fd >= 0 ? pread(fd, text_out, size - 1, 0) : 0;
-	int                words = 0;
+	AUTO(file_close) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t              got = fd >= 0 ? pread(fd, text_out, size - 1, 0) : 0;
+	int                  words = 0;
 
 	text_out[got > 0 ? got : 0] = '\0';
 	for (ssize_t i = 0; i < got && words < 2; i++) {
@@ -241,9 +235,9 @@ is_at(int fd, const char *path)
 enum err
 store_file_lock(const char *lock_path, const struct clock *clock, struct file_lock *lock_out, char why_out[512])
 {
-	bool               is_new;
-	AUTO(fd_close) int fd = open_lock(lock_path, &is_new);
-	char               holder[LOCK_TEXT_MAX];
+	bool                 is_new;
+	AUTO(file_close) int fd = open_lock(lock_path, &is_new);
+	char                 holder[LOCK_TEXT_MAX];
 
 	if (fd < 0)
 		return store_file_fail("cannot open", lock_path, why_out);
@@ -251,12 +245,12 @@ store_file_lock(const char *lock_path, const struct clock *clock, struct file_lo
 		if (errno != EWOULDBLOCK)
 			return store_file_fail("cannot lock", lock_path, why_out);
 		read_text(fd, holder, sizeof(holder));
-		(void)snprintf(why_out, 512, "another run holds the store (%.200s): %.200s",
-		               holder[0] ? holder : "it does not say which", lock_path);
+		str_printf(why_out, 512, "another run holds the store (%.200s): %.200s",
+		           holder[0] ? holder : "it does not say which", lock_path);
 		return ERR_LOCKED;
 	}
 	if (!is_at(fd, lock_path)) {
-		(void)snprintf(why_out, 512, "another run has just removed %.300s; try again", lock_path);
+		str_printf(why_out, 512, "another run has just removed %.300s; try again", lock_path);
 		return ERR_LOCKED;
 	}
 	sign_lock(fd, clock);
@@ -271,7 +265,7 @@ store_file_unlock(struct file_lock *lock)
 	/* The file stays: nobody has to look twice, and its name is never free for a moment. */
 	if (lock->fd >= 0 && ftruncate(lock->fd, 0) != 0)
 		errno = 0;
-	fd_close(&lock->fd);
+	file_close(&lock->fd);
 }
 
 void
@@ -279,7 +273,7 @@ store_file_unlock_and_remove(struct file_lock *lock, const char *lock_path)
 {
 	if (lock->fd >= 0)
 		(void)unlink(lock_path);
-	fd_close(&lock->fd);
+	file_close(&lock->fd);
 }
 
 /* ---- witness -------------------------------------------------------------------------------- */
@@ -317,7 +311,7 @@ parse_witness(struct str text, struct witness *witness_out)
 	if (!str_take_until(&rest, '\n', &line) || !str_starts(line, STR("store ")) ||
 	    !guid_parse(str_skip(line, 6), &witness.id))
 		return false;
-	if (!take_number(&rest, STR("epoch "), &epoch) || epoch > UINT32_MAX ||
+	if (!take_number(&rest, STR("epoch "), &epoch) || epoch >= UINT32_MAX ||
 	    !take_number(&rest, STR("marker "), &witness.marker))
 		return false;
 	summed = text.len - rest.len;
@@ -331,9 +325,9 @@ parse_witness(struct str text, struct witness *witness_out)
 enum err
 store_witness_read(const char *path, struct witness *witness_out)
 {
-	AUTO(fd_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char               text[WITNESS_TEXT_MAX];
-	ssize_t            got;
+	AUTO(file_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char                 text[WITNESS_TEXT_MAX];
+	ssize_t              got;
 
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
@@ -346,10 +340,10 @@ store_witness_read(const char *path, struct witness *witness_out)
 enum err
 store_witness_write(const char *path, const struct witness *witness)
 {
-	char               id[GUID_TEXT_LEN], text[WITNESS_TEXT_MAX], why[512];
-	bool               is_new = access(path, F_OK) != 0;
-	AUTO(fd_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int                len;
+	char                 id[GUID_TEXT_LEN], text[WITNESS_TEXT_MAX], why[512];
+	bool                 is_new = access(path, F_OK) != 0;
+	AUTO(file_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int                  len;
 
 	guid_format(&witness->id, id);
 	len = snprintf(text, sizeof(text), "tidemark witness 1\nstore %.*s\nepoch %010lu\nmarker %015llu\n",

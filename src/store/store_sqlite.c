@@ -119,6 +119,8 @@ read_meta_row(struct conn *conn, struct meta *meta_out)
 	if (err == OK) {
 		meta_out->epoch = (uint32_t)sqlite3_column_int64(stmt, 1);
 		meta_out->marker = (uint64_t)sqlite3_column_int64(stmt, 2);
+		if (sqlite3_column_int64(stmt, 1) < 0 || sqlite3_column_int64(stmt, 1) >= UINT32_MAX)
+			err = sql_engine_fail(conn->engine, ERR_CORRUPT, "the store has an epoch that none can have");
 	}
 	(void)sqlite3_finalize(stmt);
 	return err;
@@ -139,14 +141,14 @@ sql_meta_read(struct conn *conn, struct meta *meta_out)
 		return OK;
 	}
 	if (application != SQLITE_APPLICATION_ID) {
-		(void)snprintf(sentence, sizeof(sentence), "%.300s is a database of another program",
-		               conn->engine->path);
+		str_printf(sentence, sizeof(sentence), "%.300s is a database of another program",
+		           conn->engine->path);
 		return sql_engine_fail(conn->engine, ERR_FOREIGN, sentence);
 	}
 	if (version > SCHEMA_VERSION || version < 1) {
-		(void)snprintf(sentence, sizeof(sentence),
-		               "%.300s has schema version %lld; this program knows versions up to %d: use a newer one",
-		               conn->engine->path, (long long)version, SCHEMA_VERSION);
+		str_printf(sentence, sizeof(sentence),
+		           "%.300s has schema version %lld; this program knows versions up to %d: use a newer one",
+		           conn->engine->path, (long long)version, SCHEMA_VERSION);
 		return sql_engine_fail(conn->engine, ERR_FOREIGN, sentence);
 	}
 	TRY(read_meta_row(conn, &meta));
@@ -160,8 +162,8 @@ sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker)
 {
 	char text[128];
 
-	(void)snprintf(text, sizeof(text), "UPDATE meta SET epoch = %lu, marker = %llu WHERE one = 1",
-	               (unsigned long)epoch, (unsigned long long)marker);
+	str_printf(text, sizeof(text), "UPDATE meta SET epoch = %lu, marker = %llu WHERE one = 1",
+	           (unsigned long)epoch, (unsigned long long)marker);
 	return sql_conn_exec(conn, text);
 }
 
@@ -174,10 +176,10 @@ name_store(struct conn *conn)
 	char        text[256], hex[32];
 
 	hex_write(id.b, sizeof(id.b), hex);
-	(void)snprintf(text, sizeof(text),
-	               "INSERT INTO meta(one, store_id, epoch, marker) VALUES(1, x'%.32s', 1, 0);"
-	               "PRAGMA application_id = %d",
-	               hex, SQLITE_APPLICATION_ID);
+	str_printf(text, sizeof(text),
+	           "INSERT INTO meta(one, store_id, epoch, marker) VALUES(1, x'%.32s', 1, 0);"
+	           "PRAGMA application_id = %d",
+	           hex, SQLITE_APPLICATION_ID);
 	return sql_conn_exec(conn, text);
 }
 
@@ -191,7 +193,7 @@ take_steps(struct conn *conn, int version)
 		TRY(sql_conn_exec(conn, steps[step]));
 	if (version == 0)
 		TRY(name_store(conn));
-	(void)snprintf(text, sizeof(text), "PRAGMA user_version = %d", SCHEMA_VERSION);
+	str_printf(text, sizeof(text), "PRAGMA user_version = %d", SCHEMA_VERSION);
 	TRY(sql_conn_exec(conn, text));
 	return sql_conn_exec(conn, "COMMIT");
 }
@@ -220,7 +222,7 @@ open_writer(struct engine *engine, struct meta *meta_out)
 	TRY(sql_conn_open(engine, CONN_WRITER, &engine->writer));
 	conn = engine->writer;
 	TRY(sql_meta_read(conn, meta_out));
-	(void)snprintf(page_size, sizeof(page_size), "PRAGMA page_size = %lu", (unsigned long)engine->page_bytes);
+	str_printf(page_size, sizeof(page_size), "PRAGMA page_size = %lu", (unsigned long)engine->page_bytes);
 	TRY(sql_conn_exec(conn, page_size));
 	TRY(use_wal(conn));
 	TRY(sql_conn_exec(conn, engine->scratch ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL"));
@@ -281,8 +283,8 @@ find_file(struct engine *engine, const struct store_conf *conf, char why_out[512
 	enum err err = store_file_look(engine->path, &bytes, why_out);
 
 	if (err == OK && conf->scratch) {
-		(void)snprintf(why_out, 512, "%.300s is already there; a throw-away store must have a name of its own",
-		               engine->path);
+		str_printf(why_out, 512, "%.300s is already there; a throw-away store must have a name of its own",
+		           engine->path);
 		return ERR_CONFLICT;
 	}
 	return err == ERR_NOT_FOUND && conf->create ? OK : err;

@@ -81,7 +81,7 @@ tell(const struct check *check, int64_t fid, struct str fault)
 		}
 	}
 	len = snprintf(sentence, sizeof(sentence), "feed %lld (tenant %s, owner %s, collection %d): %.*s",
-	               (long long)fid, tenant, owner, collection, (int)(fault.len < 250 ? fault.len : 250), fault.at);
+	               (long long)fid, tenant, owner, collection, STR_ARG(str_cut(fault, 250)));
 	check->found(check->ctx, str_of(sentence, (size_t)len));
 }
 

@@ -12,6 +12,7 @@
 
 #define BUSY_MS       5000                       /* only another program's lock is ever waited for */
 #define IDLE_MAX      64
+#define ROW_MAX       ((int)(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096))
 #define READER_CACHE  "PRAGMA cache_size = -1024"
 #define WRITER_CACHE  "PRAGMA cache_size = -16384"
 
@@ -27,7 +28,7 @@ enum err
 sql_engine_fail(struct engine *engine, enum err err, const char *sentence)
 {
 	MUST(pthread_mutex_lock(&engine->why_lock) == 0);
-	(void)snprintf(engine->why, sizeof(engine->why), "%s", sentence);
+	str_printf(engine->why, sizeof(engine->why), "%s", sentence);
 	MUST(pthread_mutex_unlock(&engine->why_lock) == 0);
 	return err;
 }
@@ -48,6 +49,7 @@ err_from_code(int code, int system_errno)
 	case SQLITE_NOTADB:
 	case SQLITE_CONSTRAINT:                  /* our own statements break none on a sound store */
 	case SQLITE_MISMATCH:
+	case SQLITE_TOOBIG:                      /* a row that is larger than we ever write one */
 		return ERR_CORRUPT;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
@@ -82,8 +84,8 @@ sql_conn_fail(struct conn *conn, int code)
 		len += snprintf(sentence + len, sizeof(sentence) - (size_t)len, ": %s", strerrordesc_np(system_errno));
 	conn->last_err = err_from_code(code, system_errno);
 	if (conn->last_err == ERR_FULL && is_of_index(code) && len > 0 && (size_t)len < sizeof(sentence))
-		(void)snprintf(sentence + len, sizeof(sentence) - (size_t)len,
-		               ". The first to open a store needs 32 KiB beside it, also to read: make room, and try again");
+		str_printf(sentence + len, sizeof(sentence) - (size_t)len,
+		           ". The first to open a store needs 32 KiB beside it, also to read: make room, and try again");
 	/* What is no database is a damaged store only where a store has been: its witness stands beside it. */
 	if (code == SQLITE_NOTADB && access(conn->engine->witness_path, F_OK) != 0)
 		conn->last_err = ERR_FOREIGN;
@@ -293,6 +295,8 @@ set_up(struct conn *conn, enum conn_kind kind)
 	if (kind == CONN_READER)
 		MUST(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK);
 	TRY(sql_conn_exec(conn, "PRAGMA temp_store = MEMORY"));
+	/* Whoever reads has room for what we write, and a file may have been changed by another program. */
+	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, ROW_MAX);
 	/* No memory map: its pages would count as the server's own memory. */
 	TRY(sql_conn_exec(conn, "PRAGMA mmap_size = 0"));
 	return sql_conn_exec(conn, kind == CONN_WRITER ? WRITER_CACHE : READER_CACHE);

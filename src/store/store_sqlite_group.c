@@ -458,7 +458,8 @@ sql_group_close(struct engine *engine)
 	MUST(!turn->holder && !turn->first && !turn->members);
 	if (turn->writes == 0 || turn->is_broken || engine->scratch)
 		return;
-	if (sql_conn_do(engine->writer, SQL_BEGIN) != OK)
+	/* A replica's last commit may have been one that need not be durable; the witness must not be ahead of this one. */
+	if (sql_conn_exec(engine->writer, "PRAGMA synchronous = FULL") != OK || sql_conn_do(engine->writer, SQL_BEGIN) != OK)
 		return;
 	if (commit(engine, true) == OK)
 		write_witness(engine, turn->marker);

@@ -111,6 +111,17 @@ sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct are
 	return one_item(conn, stmt, arena, out);
 }
 
+static enum err
+copy_column(struct conn *conn, struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, struct str *out)
+{
+	struct str bytes = sql_column_str(stmt, at);
+
+	if (bytes.len > max)
+		return sql_engine_fail(conn->engine, ERR_CORRUPT, "a note is longer than one can be");
+	*out = arena_copy(arena, bytes);
+	return OK;
+}
+
 enum err
 sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct arena *arena, struct str *out)
 {
@@ -120,8 +131,7 @@ sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct 
 	sql_bind_text(stmt, 1, space);
 	sql_bind_blob(stmt, 2, name);
 	TRY(sql_conn_step(conn, stmt));
-	*out = arena_copy(arena, sql_column_str(stmt, 0));
-	return OK;
+	return copy_column(conn, stmt, 0, STORE_NOTE_MAX, arena, out);
 }
 
 /* ---- scans ---------------------------------------------------------------------------------- */
@@ -327,7 +337,7 @@ find(void *engine, const struct store_feed *feed, struct str key, uint64_t after
 	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	enum err                                  err = OK;
-	size_t                                    count = 0;
+	size_t                                    count = 0, bytes = 0;
 
 	TRY(sql_conn_borrow(engine, &conn));
 	TRY(sql_conn_stmt(conn, SQL_FIND, &stmt));
@@ -335,10 +345,10 @@ find(void *engine, const struct store_feed *feed, struct str key, uint64_t after
 	sql_bind_blob(stmt, 4, key);
 	sql_bind_int(stmt, 5, place_of(0, after_seq));
 	sql_bind_int(stmt, 6, max < INT32_MAX ? (int64_t)max : INT32_MAX);
-	while (count < max && err == OK) {
+	while (count < max && err == OK && (count < 2 || bytes <= STORE_FIND_BYTES)) {
 		err = one_item(conn, stmt, arena, &items_out[count]);
 		if (err == OK)
-			count++;
+			bytes += items_out[count++].body.len;
 	}
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
@@ -434,9 +444,8 @@ next_note(void *engine, const char *space, struct str after, struct arena *arena
 	sql_bind_text(stmt, 1, space);
 	sql_bind_blob(stmt, 2, after);
 	TRY(sql_conn_step(conn, stmt));
-	*name_out = arena_copy(arena, sql_column_str(stmt, 0));
-	*note_out = arena_copy(arena, sql_column_str(stmt, 1));
-	return OK;
+	TRY(copy_column(conn, stmt, 0, STORE_NOTE_MAX, arena, name_out));
+	return copy_column(conn, stmt, 1, STORE_NOTE_MAX, arena, note_out);
 }
 
 static enum err

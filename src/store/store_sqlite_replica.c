@@ -4,11 +4,10 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/file.h"
 
 #define CALL_ARENA_MAX ((size_t)1 << 20)
 #define CHECKPOINT_AT  ((int64_t)8 << 20)        /* bytes in the log: while it is put back the next pages are fetched */
@@ -16,6 +15,7 @@
 #define PRESSING_AT    ((int64_t)96 << 20)       /* now wait for readers a moment */
 #define PRESSING_MS    2000
 #define ORDINARY_MS    5000
+#define FAULT_MAX      ((size_t)4 << 10)
 
 static const char *const texts[F_COUNT] = {
 #define X(name, text) [name] = text,
@@ -167,39 +167,63 @@ rep_end(struct replica *replica, enum err err)
 
 /* ---- scopes --------------------------------------------------------------------------------- */
 
-static struct str
-text_at(struct sqlite3_stmt *stmt, int at, struct arena *arena)
+enum err
+rep_damaged(struct replica *replica)
 {
-	return arena_copy(arena, sql_column_str(stmt, at));
+	return sql_engine_fail(replica->engine, ERR_CORRUPT, "what is followed is not as this program writes it");
 }
 
-static void
-read_scope(struct sqlite3_stmt *stmt, struct arena *arena, struct replica_scope *out)
+static struct str
+text_at(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool *fits)
 {
+	struct str text = sql_column_str(stmt, at);
+
+	*fits = *fits && text.len <= max;
+	return *fits ? arena_copy(arena, text) : STR_EMPTY;
+}
+
+/* What the steps rely on.  Links are judged where they are followed. */
+static bool
+is_sound(const struct replica_scope *scope, int64_t gen)
+{
+	bool in_round = scope->phase != REPLICA_IDLE;
+
+	return scope->name.len > 0 && (unsigned)scope->phase <= REPLICA_SETTLING &&
+	       (unsigned)scope->kind <= REPLICA_RESYNC &&
+	       (scope->rounds == 0 ? gen == 0 : scope->delta_link.len > 0 && !(in_round && scope->kind == REPLICA_FIRST)) &&
+	       (!in_round || scope->round_link.len > 0);
+}
+
+static enum err
+read_scope(struct replica *replica, struct sqlite3_stmt *stmt, struct arena *arena, struct replica_scope *out)
+{
+	bool fits = true;
+
 	*out = (struct replica_scope){
 		.sid = sqlite3_column_int64(stmt, 0),
-		.name = text_at(stmt, 1, arena),
-		.url = text_at(stmt, 2, arena),
-		.resource = text_at(stmt, 3, arena),
+		.name = text_at(stmt, 1, REPLICA_NAME_MAX, arena, &fits),
+		.url = text_at(stmt, 2, REPLICA_LINK_MAX, arena, &fits),
+		.resource = text_at(stmt, 3, REPLICA_NAME_MAX, arena, &fits),
 		.from_now = sqlite3_column_int64(stmt, 4) != 0,
-		.delta_link = text_at(stmt, 5, arena),
+		.delta_link = text_at(stmt, 5, REPLICA_LINK_MAX, arena, &fits),
 		.items = (uint64_t)sqlite3_column_int64(stmt, 6),
 		.phase = (enum replica_phase)sqlite3_column_int64(stmt, 7),
 		.kind = (enum replica_kind)sqlite3_column_int64(stmt, 8),
-		.round_link = text_at(stmt, 9, arena),
+		.round_link = text_at(stmt, 9, REPLICA_LINK_MAX, arena, &fits),
 		.round_pages = (uint64_t)sqlite3_column_int64(stmt, 10),
 		.round_items = (uint64_t)sqlite3_column_int64(stmt, 11),
 		.round_started_ms = sqlite3_column_int64(stmt, 12),
 		.rounds = (uint64_t)sqlite3_column_int64(stmt, 13),
 		.round_ended_ms = sqlite3_column_int64(stmt, 14),
 		.throttled_ms = sqlite3_column_int64(stmt, 15),
-		.fault = text_at(stmt, 16, arena),
+		.fault = text_at(stmt, 16, FAULT_MAX, arena, &fits),
 		.fault_ms = sqlite3_column_int64(stmt, 17),
 		.acked = (uint64_t)sqlite3_column_int64(stmt, 18),
 		.told = (uint64_t)sqlite3_column_int64(stmt, 19),
 		.letters = (uint64_t)sqlite3_column_int64(stmt, 20),
 		.lost = (uint64_t)sqlite3_column_int64(stmt, 25),
 	};
+	return fits && is_sound(out, sqlite3_column_int64(stmt, 21)) ? OK : rep_damaged(replica);
 }
 
 static enum err
@@ -208,8 +232,7 @@ take_scope(struct replica *replica, struct sqlite3_stmt *bound, struct arena *ar
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = bound;
 
 	TRY(rep_step(replica, stmt));
-	read_scope(stmt, arena, out);
-	return OK;
+	return read_scope(replica, stmt, arena, out);
 }
 
 enum err
@@ -220,7 +243,7 @@ rep_state(struct replica *replica, int64_t sid, struct replica_state *out)
 	arena_reset(replica->arena);
 	TRY(bind_ints(replica, F_SCOPE, INTS(sid), &stmt));
 	TRY(rep_step(replica, stmt));
-	read_scope(stmt, replica->arena, &out->seen);
+	TRY(read_scope(replica, stmt, replica->arena, &out->seen));
 	out->gen = sqlite3_column_int64(stmt, 21);
 	out->ord = sqlite3_column_int64(stmt, 22);
 	out->round_gen = sqlite3_column_int64(stmt, 23);
@@ -295,7 +318,7 @@ replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64
 
 	TRY(rep_stmt(replica, F_SET_FAULT, &stmt));
 	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, fault);
+	rep_bind_str(stmt, 2, str_cut(fault, FAULT_MAX));
 	sql_bind_int(stmt, 3, at_ms);
 	TRY(rep_begin(replica, false));
 	return rep_end(replica, rep_run(replica, stmt));
@@ -343,8 +366,8 @@ replica_open(const struct store_conf *conf, struct replica **replica_out, char w
 
 	why_out[0] = '\0';
 	if (!str_starts(conf->url, STR("sqlite:"))) {
-		(void)snprintf(why_out, 512, "what is followed is kept in a file: the store must be sqlite:PATH, not '%.*s'",
-		               (int)(conf->url.len < 200 ? conf->url.len : 200), conf->url.at);
+		str_printf(why_out, 512, "what is followed is kept in a file: the store must be sqlite:PATH, not '%.*s'",
+		           STR_ARG(str_cut(conf->url, 200)));
 		return ERR_BAD_REQUEST;
 	}
 	TRY(store_sqlite.open(conf, str_skip(conf->url, 7), &engine, why_out));
@@ -387,7 +410,7 @@ replica_close(struct replica **replica)
 	if (!closing->is_writer)
 		sql_conn_return(&closing->conn);
 	store_sqlite.close(closing->engine);
-	fd_close(&closing->log_fd);
+	file_close(&closing->log_fd);
 	buf_close(&closing->held);
 	buf_close(&closing->merged);
 	buf_close(&closing->fields);

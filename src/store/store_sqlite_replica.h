@@ -40,6 +40,8 @@ struct replica {
 	struct buf             held, merged, fields;
 };
 
+/* ERR_CORRUPT, with its sentence: a row is not as this program writes it. */
+enum err rep_damaged(struct replica *replica);
 enum err rep_stmt(struct replica *replica, enum follow_sql sql, struct sqlite3_stmt **stmt_out) MUST_CHECK;
 enum err rep_step(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK;      /* as sql_conn_step() */
 enum err rep_run(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK;

@@ -499,7 +499,8 @@ close_item(struct fold *fold, struct item_fold *item)
 {
 	if (!item->is_open)
 		return OK;
-	MUST(buf_err(&item->id) == OK && buf_err(&item->was) == OK && buf_err(&item->now) == OK);
+	if (buf_err(&item->id) != OK || buf_err(&item->was) != OK || buf_err(&item->now) != OK)
+		return rep_damaged(fold->replica);
 	item->is_open = false;
 	if (item->is_live)
 		return item->was_live ? update_item(fold, item) : create_item(fold, item);
@@ -523,6 +524,8 @@ step_entry(struct fold *fold, struct item_fold *item)
 	buf_cut(&item->next, 0);
 	if (err == OK)
 		buf_put(&item->next, sql_column_str(stmt, 0));
+	if (buf_err(&item->next) != OK)
+		return rep_damaged(fold->replica);
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 

@@ -44,7 +44,7 @@ next_logged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_
 		.fields = sql_column_str(stmt, 5),
 		.body = sql_column_str(stmt, 6),
 	};
-	return OK;
+	return (unsigned)out->kind <= REPLICA_RETURNED ? OK : rep_damaged(replica);
 }
 
 struct range {
@@ -167,6 +167,8 @@ replica_next_item(struct replica *replica, int64_t sid, struct str after_id, str
 	TRY(rep_step(replica, stmt));
 	*id_out = sql_column_str(stmt, 0);
 	*body_out = sql_column_str(stmt, 1);
+	if (id_out->len > STORE_ID_MAX || body_out->len > STORE_BODY_MAX)
+		return rep_damaged(replica);
 	replica->row = stmt;
 	stmt = NULL;
 	return OK;
@@ -183,8 +185,10 @@ replica_get_content(struct replica *replica, int64_t sid, struct str id, struct 
 	sql_bind_int(stmt, 1, sid);
 	rep_bind_str(stmt, 2, id);
 	TRY(rep_step(replica, stmt));
+	if (sql_column_str(stmt, 1).len > STORE_KEY_MAX)
+		return rep_damaged(replica);
 	*out = (struct replica_content){ .state = (enum replica_content_state)sqlite3_column_int64(stmt, 0),
-		                         .etag = arena_copy(arena, sql_column_str(stmt, 1)) };
+		                         .part = arena_copy(arena, sql_column_str(stmt, 1)) };
 	return OK;
 }
 
@@ -197,7 +201,7 @@ replica_put_content(struct replica *replica, int64_t sid, struct str id, const s
 	sql_bind_int(stmt, 1, sid);
 	rep_bind_str(stmt, 2, id);
 	sql_bind_int(stmt, 3, content->state);
-	rep_bind_str(stmt, 4, content->etag);
+	rep_bind_str(stmt, 4, content->part);
 	TRY(rep_begin(replica, true));
 	return rep_end(replica, rep_run(replica, stmt));
 }

@@ -74,7 +74,7 @@ replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum r
 	sql_bind_int(stmt, 2, (int64_t)after_n);
 	sql_bind_int(stmt, 3, marks);
 	TRY(rep_step(replica, stmt));
-	name = str_first(sql_column_str(stmt, 0), REPLICA_NAME_MAX);
+	name = str_cut(sql_column_str(stmt, 0), REPLICA_NAME_MAX);
 	*out = (struct replica_lost){ .n = (uint64_t)sqlite3_column_int64(stmt, 1) };
 	memcpy(out->scope, name.at, name.len);
 	return OK;

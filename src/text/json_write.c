@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "text/json_string.h"
 #include "text/uri.h"
+#include "text/utf8.h"
 
 void
 json_out_open(struct json_out *out, struct buf *buf)
@@ -154,10 +155,10 @@ put_escape(struct buf *buf, char c)
 	buf_put(buf, str_of(text, found ? 2 : 6));
 }
 
+/* What stands between the quotes, of text that is UTF-8. */
 static void
 put_escaped(struct buf *buf, struct str text)
 {
-	buf_put_char(buf, '"');
 	for (;;) {
 		size_t plain = json_plain_len(text);
 
@@ -167,6 +168,22 @@ put_escaped(struct buf *buf, struct str text)
 		put_escape(buf, text.at[plain]);
 		text = str_skip(text, plain + 1);
 	}
+}
+
+/* Whatever the bytes are: what is not UTF-8 becomes U+FFFD. */
+static void
+put_any(struct buf *buf, struct str text)
+{
+	size_t good;
+
+	buf_put_char(buf, '"');
+	while ((good = utf8_good_len(text)) < text.len) {
+		put_escaped(buf, str_first(text, good));
+		buf_put(buf, STR("\xef\xbf\xbd"));
+		text = str_skip(text, good);
+		text = str_skip(text, utf8_bad_len(text));
+	}
+	put_escaped(buf, text);
 	buf_put_char(buf, '"');
 }
 
@@ -175,9 +192,8 @@ json_quote(struct buf *buf, struct str text)
 {
 	char *room;
 
-	MUST(utf8_valid(text));
-	if (json_plain_len(text) < text.len) {
-		put_escaped(buf, text);
+	if (json_plain_len(text) < text.len || !utf8_valid(text)) {
+		put_any(buf, text);
 		return;
 	}
 	/* Nearly all texts are plain: one look at the buffer, one copy. */

@@ -3,8 +3,9 @@
  * json_write — JSON out, straight into a buffer.
  *
  * Commas and colons are its business, order is the caller's.  Sticky like the buffer
- * below it: look once, at buf_err().  A text that is not UTF-8 is a bug (all text was
- * checked when it came in) and ends the process.
+ * below it: look once, at buf_err().  Any bytes may be given as text: what is not UTF-8
+ * is written as U+FFFD.  Data is checked where it comes in, so this is for what is only
+ * shown: names of files, what a far end said, a store that was changed by hand.
  */
 #pragma once
 

@@ -6,29 +6,29 @@
 
 #define HIGH_BITS 0x8080808080808080u
 
-/* Length of the sequence of two or more bytes at `at`; 0 if there is none. */
+/* How many bytes of the sequence that begins at `at`, 1 at least, are as they must be; is that the whole of it? */
 static size_t
-sequence_len(const unsigned char *at, size_t left)
+matched_len(const unsigned char *at, size_t left, bool *whole_out)
 {
-	unsigned low = 0x80, high = 0xbf;
-	size_t   len = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+	unsigned char first = at[0];
+	unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+	size_t        wanted = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4, len = 1;
 
-	if (at[0] < 0xc2 || at[0] > 0xf4 || left < len)
-		return 0;
-	if (at[0] == 0xe0)
-		low = 0xa0;
-	else if (at[0] == 0xed)
-		high = 0x9f;
-	else if (at[0] == 0xf0)
-		low = 0x90;
-	else if (at[0] == 0xf4)
-		high = 0x8f;
-	if (at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
+	for (; len < wanted && len < left && at[len] >= low && at[len] <= high; len++) {
+		low = 0x80;
+		high = 0xbf;
+	}
+	*whole_out = len == wanted;
 	return len;
+}
+
+size_t
+utf8_bad_len(struct str text)
+{
+	bool whole;
+
+	return matched_len((const unsigned char *)text.at, text.len, &whole);
 }
 
 /* ASCII is what nearly all text is, so it is passed over eight bytes at a time. */
@@ -54,13 +54,14 @@ utf8_good_len(struct str text)
 
 	for (;;) {
 		size_t len;
+		bool   whole;
 
 		if (at < text.len && !(text.at[at] & 0x80))
 			at = skip_ascii(text, at);
 		if (at == text.len)
 			return at;
-		len = sequence_len((const unsigned char *)text.at + at, text.len - at);
-		if (len == 0)
+		len = matched_len((const unsigned char *)text.at + at, text.len - at, &whole);
+		if (!whole)
 			return at;
 		at += len;
 	}

@@ -250,8 +250,8 @@ class Server:
         return issued(self.runner("token", "--app", app, "--role", " ".join(roles), *options_of(options),
                                   store=self.store).stdout.strip())
 
-    def stop(self, sign=signal.SIGTERM, code=0):
-        """Ends it and checks how it ended."""
+    def stop(self, sign=signal.SIGTERM, code=0, gives_up=False):
+        """Ends it and checks how it ended: in good order, unless something in it is made to hang."""
         if self.process.poll() is None:
             self.process.send_signal(sign)
         try:
@@ -261,6 +261,7 @@ class Server:
             raise AssertionError(f"serve did not end:\n{self.stderr()}")
         check_sanitizers(self.stderr())
         assert code is None or ended == code, f"serve ended with {ended}:\n{self.stderr()}"
+        assert ("gave up what was still running" in self.stderr()) == gives_up, self.stderr()
 
     def kill(self):
         """As a power cut would; nothing is checked but that it is gone."""

@@ -74,18 +74,21 @@ class Client:
         if not got:
             raise EOFError
         for event in self.conn.receive_data(got):
-            if isinstance(event, h2.events.ResponseReceived):
-                self.replies[event.stream_id][0] = dict(event.headers)
-            elif isinstance(event, h2.events.DataReceived):
-                self.replies[event.stream_id][1] += event.data
-                self.conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            elif isinstance(event, h2.events.StreamEnded):
-                self.replies[event.stream_id][2] = True
-            elif isinstance(event, h2.events.StreamReset):
-                self.resets[event.stream_id] = event.error_code
-            elif isinstance(event, h2.events.ConnectionTerminated):
-                self.goaway = event.error_code
+            self.take(event)
         self.flush()
+
+    def take(self, event):
+        if isinstance(event, h2.events.ResponseReceived):
+            self.replies[event.stream_id][0] = dict(event.headers)
+        elif isinstance(event, h2.events.DataReceived):
+            self.replies[event.stream_id][1] += event.data
+            self.conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, h2.events.StreamEnded):
+            self.replies[event.stream_id][2] = True
+        elif isinstance(event, h2.events.StreamReset):
+            self.resets[event.stream_id] = event.error_code
+        elif isinstance(event, h2.events.ConnectionTerminated):
+            self.goaway = event.error_code
 
     def wait(self, *streams):
         while not all(self.replies[stream][2] or stream in self.resets for stream in streams):

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
 import socket
 import subprocess
 import time
@@ -259,6 +260,13 @@ def test_tokens_by_the_jose_command_of_debian(server, home, alg):
 
 
 # ---- how keys come in -----------------------------------------------------------------------------------------------
+
+
+def test_keys_that_nobody_writes_keep_no_server_from_starting_or_ending(server, home):
+    """What is no file: a pipe without a writer."""
+    os.mkfifo(home / "pipe")
+    (home / "t.conf").write_text(section(f"file:{home}/pipe"))
+    server("--config", home / "t.conf", lines=OPS).stop()
 
 
 @pytest.fixture

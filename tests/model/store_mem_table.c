@@ -222,13 +222,17 @@ size_t
 mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
           struct item *items_out)
 {
-	size_t count = 0;
+	size_t count = 0, bytes = 0;
 
 	for (size_t i = mem_place_after(feed, after_seq); i < feed->by_seq.len && count < max; i++) {
 		const struct row *row = feed->by_seq.rows[i];
 
-		if (row->life == ITEM_LIVE && str_eq(row->key, key))
-			items_out[count++] = mem_copy_row(row, arena);
+		if (row->life != ITEM_LIVE || !str_eq(row->key, key))
+			continue;
+		items_out[count++] = mem_copy_row(row, arena);
+		bytes += row->body.len;
+		if (count > 1 && bytes > STORE_FIND_BYTES)
+			break;
 	}
 	return count;
 }

@@ -147,7 +147,7 @@ own_apply(struct own_end *own, struct str lines)
 {
 	struct apply_result result;
 
-	if (lines.len > 0 && apply_lines(own->store, &entropy_system, NULL, lines, &result) != OK)
+	if (lines.len > 0 && apply_lines(own->store, NULL, &entropy_system, NULL, lines, &result) != OK)
 		fail_msg("%s in %.*s", result.why, STR_ARG(lines));
 }
 

@@ -42,6 +42,8 @@ FAULTS = {
     "calloc of many": ("check-words", "src/text/x.c", "\tp = calloc(n, sizeof(*p));\n", "calloc"),
     "the clock behind the seam's back": ("check-words", "src/text/x.c", "\tclock_gettime(CLOCK_REALTIME, &t);\n", "clock_gettime"),
     "chance behind the seam's back": ("check-words", "src/text/x.c", "\tn = rand();\n", "rand"),
+    "half a character": ("check-words", "src/text/x.c", "\tx(STR_ARG(\n\t\tstr_first(s, 64)));\n", "str_cut"),
+    "half a character printed": ("check-words", "src/text/x.c", "\t(void)snprintf(a, n, b);\n", "str_printf"),
     "a note to oneself": ("check-words", "src/text/x.c", "/* TODO later */\n", "TODO"),
     "dead code": ("check-words", "src/text/x.c", "#if 0\n#endif\n", "#if 0"),
     # check-lengths

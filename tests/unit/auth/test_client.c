@@ -36,6 +36,16 @@ take_away(struct bench *bench, const char *id)
 	return was_there;
 }
 
+/* A grant of the client as it is now. */
+static struct issuer_grant
+grant_now(struct bench *bench)
+{
+	struct issuer_grant grant = app_grant();
+
+	assert_int_equal(client_generation(bench->store, grant.app, bench->arena, &grant.generation), OK);
+	return grant;
+}
+
 static struct bench *
 bench_with_client(void)
 {
@@ -79,10 +89,10 @@ static void
 test_client__that_is_not_valid_is_not_kept(void **state)
 {
 	struct bench *bench = bench_open();
-	struct client bad[8];
+	struct client bad[9];
 
 	(void)state;
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		bad[i] = client_with("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA");
 	bad[0].roles = STR("");
 	bad[1].roles = STR("   ");
@@ -92,7 +102,8 @@ test_client__that_is_not_valid_is_not_kept(void **state)
 	bad[5].id = (struct guid){ { 0 } };
 	bad[6].tenant = (struct guid){ { 0 } };
 	bad[7].since_s = -1;
-	for (size_t i = 0; i < 8; i++)
+	bad[8].since_s = INT64_MAX / 1000;
+	for (size_t i = 0; i < 9; i++)
 		if (put(bench, &bad[i]) != ERR_BAD_REQUEST)
 			fail_msg("client %zu was kept", i);
 	bench_close(bench);
@@ -145,7 +156,7 @@ test_client__when_it_goes_its_tokens_go_also_those_known_before(void **state)
 	assert_true(is_good(bench, jwt));
 	assert_true(take_away(bench, APPID));
 	assert_false(is_good(bench, jwt));
-	assert_false(is_good(bench, mint(bench, app_grant())));
+	assert_false(is_good(bench, mint(bench, grant_now(bench))));
 	assert_int_equal(log_in(bench, TID, APPID, SECRET, &jwt), ERR_NO_IDENTITY);
 	assert_false(take_away(bench, APPID));
 	bench_close(bench);
@@ -156,7 +167,7 @@ test_client__put_anew_does_not_bring_old_tokens_back(void **state)
 {
 	struct bench *bench = bench_with_client();
 	struct client client = client_with("");
-	struct str    old = mint(bench, app_grant());
+	struct str    old = mint(bench, grant_now(bench));
 
 	(void)state;
 	assert_true(is_good(bench, old));
@@ -167,7 +178,91 @@ test_client__put_anew_does_not_bring_old_tokens_back(void **state)
 	client.since_s = NOW_S + 10;
 	assert_int_equal(put(bench, &client), OK);
 	assert_false(is_good(bench, old));
-	assert_true(is_good(bench, mint(bench, app_grant())));
+	assert_true(is_good(bench, mint(bench, grant_now(bench))));
+	bench_close(bench);
+}
+
+/* What one may do to a client, all in one second, with the clock set back, or to what a restore has brought back. */
+static void
+change(struct bench *bench, struct client *client, unsigned kind)
+{
+	static const char *const names[] = { "one", "two" };
+
+	switch (kind % 5) {
+	case 0:
+		client->name = str_eq(client->name, STR("one")) ? str_from_c(names[1]) : str_from_c(names[0]);
+		break;
+	case 1:
+		assert_true(take_away(bench, APPID));
+		break;
+	case 2:
+		client->since_s -= 50;
+		break;
+	case 3:
+		client->since_s += 50;
+		break;
+	default:
+		client->roles = str_eq(client->roles, STR("A")) ? STR("B") : STR("A");
+		break;
+	}
+	assert_int_equal(put(bench, client), OK);
+}
+
+/* The model: a token is good as long as nothing was done to its client since, but for giving the same once more. */
+static void
+test_client__a_token_is_good_for_one_generation_whatever_the_clock_says(void **state)
+{
+	struct bench *bench = bench_with_client();
+	struct client client = client_with("");
+	struct str    tokens[60];
+
+	(void)state;
+	client.since_s = NOW_S;
+	assert_int_equal(put(bench, &client), OK);
+	for (unsigned i = 0; i < 60; i++) {
+		tokens[i] = mint(bench, grant_now(bench));
+		assert_true(is_good(bench, tokens[i]));
+		assert_int_equal(put(bench, &client), OK);
+		assert_true(is_good(bench, tokens[i]));
+		change(bench, &client, i * 7 + i / 5);
+		for (unsigned k = 0; k <= i; k++)
+			if (is_good(bench, tokens[k]))
+				fail_msg("after change %u the token of generation %u is good", i, k);
+	}
+	bench_close(bench);
+}
+
+/* Tokens of an earlier version name no generation; then the clock must do, and a tie is too old. */
+static void
+test_client__a_token_that_names_no_generation_is_judged_by_its_second(void **state)
+{
+	struct bench *bench = bench_with_client();
+	struct guid   id = guid_of(APPID);
+	int64_t       since_s;
+	struct client client;
+
+	(void)state;
+	assert_int_equal(client_find(bench->store, &id, bench->arena, &client), OK);
+	since_s = client.since_s;
+	for (int64_t late = -2; late <= 2; late++)
+		assert_int_equal(client_standing(bench->store, STR(APPID), since_s + late, -1, bench->arena),
+		                 late > 0 ? OK : ERR_NO_IDENTITY);
+	bench_close(bench);
+}
+
+/* The secret was good when it was checked, but the client is another one before the token is made. */
+static void
+test_client__a_login_under_way_while_the_client_changes_gives_no_good_token(void **state)
+{
+	struct bench       *bench = bench_with_client();
+	struct client       client = client_with("");
+	struct issuer_grant grant = grant_now(bench);
+
+	(void)state;
+	bench_pass(bench, 10);
+	client.since_s = NOW_S + 5;
+	assert_int_equal(put(bench, &client), OK);
+	assert_false(is_good(bench, mint(bench, grant)));
 	bench_close(bench);
 }
 
@@ -236,6 +331,9 @@ main(void)
 		cmocka_unit_test(test_client__without_its_secret_gets_nothing),
 		cmocka_unit_test(test_client__when_it_goes_its_tokens_go_also_those_known_before),
 		cmocka_unit_test(test_client__put_anew_does_not_bring_old_tokens_back),
+		cmocka_unit_test(test_client__a_token_is_good_for_one_generation_whatever_the_clock_says),
+		cmocka_unit_test(test_client__a_token_that_names_no_generation_is_judged_by_its_second),
+		cmocka_unit_test(test_client__a_login_under_way_while_the_client_changes_gives_no_good_token),
 		cmocka_unit_test(test_client__that_never_was_one_may_have_tokens),
 		cmocka_unit_test(test_client__a_removed_user_is_nobody_at_once),
 		cmocka_unit_test(test_client__a_change_elsewhere_costs_no_signature_check),

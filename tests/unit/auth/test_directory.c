@@ -416,12 +416,23 @@ test_directory__says_so_when_a_note_is_damaged(void **state)
 	};
 	struct bench     *bench = bench_open_empty(STR("memory:"));
 	struct user       user = ann(), found;
+	char              too_long[UPN_MAX + 1];
 	struct store_txn *txn;
 	struct guid       tenant;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
-		put_note(bench, "user", str_of(user.id.b, 16), str_from_c(notes[i]));
+	memset(too_long, 'x', sizeof(too_long));
+	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]) + 3; i++) {
+		size_t     member = i - sizeof(notes) / sizeof(notes[0]);      /* of the last three: that text is too long */
+		struct str odd = str_of(too_long, sizeof(too_long)), none = STR_EMPTY, note;
+
+		if (i < sizeof(notes) / sizeof(notes[0]))
+			note = str_from_c(notes[i]);
+		else
+			note = arena_printf(bench->arena, "{\"tenantId\":\"" TID "\",\"userPrincipalName\":\"a@b%.*s\","
+			                    "\"displayName\":\"%.*s\",\"mail\":\"%.*s\"}", STR_ARG(member == 0 ? odd : none),
+			                    STR_ARG(member == 1 ? odd : none), STR_ARG(member == 2 ? odd : none));
+		put_note(bench, "user", str_of(user.id.b, 16), note);
 		assert_int_equal(find(bench, TID, OID, &found), ERR_CORRUPT);
 		txn = store_begin(bench->store, NULL, bench->arena);
 		assert_false(directory_txn_find_owner(txn, &user.id, bench->arena, &found));

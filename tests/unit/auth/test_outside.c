@@ -3,6 +3,8 @@
 #include "unit/auth/outside_fixture.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -394,6 +396,32 @@ test_outside__discovery_names_keys_of_that_issuer_on_that_host(void **state)
 	abroad_close(abroad);
 }
 
+/* What fetches a document has room for a URL, not for all that a document may hold. */
+static void
+test_outside__a_url_of_keys_has_a_length(void **state)
+{
+	static char    document[(200 << 10) + 200];
+	struct abroad *abroad = abroad_open();
+	size_t         lens[] = { 8 << 10, (8 << 10) + 1, 200 << 10 };
+
+	(void)state;
+	abroad->row.jwks = STR_EMPTY;
+	abroad->row.discovery = STR("https://login.example/.well-known/openid-configuration");
+	for (size_t i = 0; i < 3; i++) {
+		int len = snprintf(document, sizeof(document),
+		                   "{\"issuer\":\"https://login.example/{tid}/v2.0\",\"jwks_uri\":\"https://login.example/%0*d\"}",
+		                   (int)(lens[i] - strlen("https://login.example/")), 1);
+
+		abroad->library.url[1] = abroad->row.discovery;
+		abroad->library.text[1] = str_of(document, (size_t)len);
+		abroad->library.fetches = 0;
+		abroad_gate(abroad);
+		auth_gate_refresh(abroad->gate);
+		assert_int_equal(abroad->library.fetches, i == 0 ? 2 : 1);
+	}
+	abroad_close(abroad);
+}
+
 /* ---- threads ------------------------------------------------------------------------------------------------------ */
 
 static void *
@@ -455,6 +483,50 @@ test_outside__a_thread_fetches_and_ends(void **state)
 	abroad_close(abroad);
 }
 
+struct slow_source {
+	atomic_uint fetches;
+	atomic_bool closing;
+};
+
+/* The first takes until the end is near, each a moment. */
+static enum err
+slow_fetch(void *ctx, struct str url, struct str ca, struct buf *body, char why_out[256])
+{
+	struct slow_source   *slow = ctx;
+	const struct timespec moment = { .tv_nsec = 20000000 };
+
+	(void)url;
+	(void)ca;
+	(void)body;
+	why_out[0] = 0;
+	atomic_fetch_add(&slow->fetches, 1);
+	while (!atomic_load(&slow->closing))
+		sched_yield();
+	nanosleep(&moment, NULL);
+	return ERR_IO;
+}
+
+/* Each may take seconds, and whoever ends waits for the one under way only. */
+static void
+test_outside__no_fetch_is_begun_when_it_ends(void **state)
+{
+	struct slow_source  slow = { 0 };
+	struct auth_source  source = { .ctx = &slow, .fetch = slow_fetch };
+	struct auth_outside issuers[AUTH_OUTSIDE_MAX];
+	struct outside     *outside;
+
+	(void)state;
+	for (size_t i = 0; i < AUTH_OUTSIDE_MAX; i++)
+		issuers[i] = (struct auth_outside){ .name = STR("slow"), .iss = STR(OUT_ISS), .jwks = STR(URL) };
+	outside = outside_open(issuers, AUTH_OUTSIDE_MAX, &source, &clock_system);
+	outside_start(outside);
+	while (atomic_load(&slow.fetches) == 0)
+		sched_yield();
+	atomic_store(&slow.closing, true);
+	outside_close(&outside);
+	assert_in_range(atomic_load(&slow.fetches), 1, AUTH_OUTSIDE_MAX - 1);
+}
+
 int
 main(void)
 {
@@ -470,8 +542,10 @@ main(void)
 		cmocka_unit_test(test_outside__a_key_that_is_taken_back_takes_its_known_tokens_along),
 		cmocka_unit_test(test_outside__the_last_good_set_is_kept_for_a_day),
 		cmocka_unit_test(test_outside__discovery_names_keys_of_that_issuer_on_that_host),
+		cmocka_unit_test(test_outside__a_url_of_keys_has_a_length),
 		cmocka_unit_test(test_outside__sets_are_changed_under_many_readers),
 		cmocka_unit_test(test_outside__a_thread_fetches_and_ends),
+		cmocka_unit_test(test_outside__no_fetch_is_begun_when_it_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,7 @@ test_line_put_item__stays_on_one_line(void **state)
 	/* A body that came over HTTP may have line ends between its values: \r does not divide lines here, so it shows
 	 * that. */
 	assert_int_equal(
-		apply_lines(store, &entropy_system, NULL,
+		apply_lines(store, NULL, &entropy_system, NULL,
 			    STR("{\"op\":\"user\",\"value\":{\"id\":\"" ANN "\",\"userPrincipalName\":\"a@b\"}}\n"
 				"{\"op\":\"put\"," CALS
 				",\"value\":{\"id\":\"AAMkA\",\"name\":\"x\",\"y\":[1,\r2]}}\n"),
@@ -185,7 +185,7 @@ test_apply_lines__a_refused_line_leaves_nothing_behind(void **state)
 	assert_int_equal(store_open(&conf, &store, why), OK);
 	assert_int_equal(directory_ensure(store, &entropy_system, &clock_system), OK);
 	assert_int_equal(
-		apply_lines(store, &entropy_system, NULL,
+		apply_lines(store, NULL, &entropy_system, NULL,
 			    STR("{\"op\":\"user\",\"value\":{\"id\":\"" ANN "\",\"userPrincipalName\":\"a@b\"}}\n"
 				"\n{\"op\":\"fly\"}\n"),
 			    &result),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,6 +83,25 @@ test_out__gives_every_byte_in_order(void **state)
 	close(ends[1]);
 }
 
+/* Whatever an outside text is long: it is printed, and what passes every limit fails as a full disk does. */
+static void
+test_out__a_long_text_is_printed_and_one_that_is_too_long_fails(void **state)
+{
+	static char text[(17 << 20) + 1];
+	struct out  out;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	out_open(&out, open("/dev/null", O_WRONLY | O_CLOEXEC));
+	out_printf(&out, "%.*s %.5000s\n", 5000, text, text);
+	assert_int_equal(out.failed, 0);
+	assert_int_equal(out.buf.len, 10002);
+	out_printf(&out, "%s", text);
+	assert_int_equal(out.failed, EFBIG);
+	assert_int_equal(out_verdict(&out), EXIT_OTHER);
+	out_close(&out);
+}
+
 int
 main(void)
 {
@@ -90,6 +110,7 @@ main(void)
 		cmocka_unit_test(test_exit_code__each_code_has_a_sentence),
 		cmocka_unit_test(test_out__remembers_that_a_write_failed),
 		cmocka_unit_test(test_out__gives_every_byte_in_order),
+		cmocka_unit_test(test_out__a_long_text_is_printed_and_one_that_is_too_long_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,16 +27,26 @@ struct place {
 };
 
 static void
-place_open(struct place *place)
+place_open_with(struct place *place, struct content_conf conf)
 {
-	struct content_conf conf = { .create = true, .entropy = &entropy_system };
-	char                why[256];
+	char why[256];
 
-	(void)snprintf(place->root, sizeof(place->root), "/tmp/test_content_XXXXXX");
+	conf.create = true;
+	conf.entropy = &entropy_system;
+
+	/* In memory where that is possible: a sync costs nothing there, and none is judged here. */
+	(void)snprintf(place->root, sizeof(place->root), "%s/test_content_XXXXXX",
+	               access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(place->root));
 	(void)snprintf(place->folder, sizeof(place->folder), "%s/store.content", place->root);
 	conf.path = place->folder;
 	assert_int_equal(content_open(&conf, &place->content, why), OK);
+}
+
+static void
+place_open(struct place *place)
+{
+	place_open_with(place, (struct content_conf){ .size_max = UINT64_MAX });
 }
 
 static void
@@ -66,12 +77,14 @@ files_in(const struct place *place)
 static struct content_ref
 put(struct place *place, const char *bytes, size_t len)
 {
-	struct content_write *write = content_begin(place->content, len);
+	struct content_write *write = content_begin(place->content, len, NULL);
 	struct content_ref    ref;
 
 	for (size_t at = 0; at < len; at += 7)
 		content_put(write, bytes + at, len - at < 7 ? len - at : 7);
-	assert_int_equal(content_finish(&write, &ref), OK);
+	assert_int_equal(content_finish(write, &ref), OK);
+	content_keep(write);
+	content_end(&write);
 	assert_null(write);
 	return ref;
 }
@@ -135,12 +148,12 @@ test_content__an_aborted_write_leaves_nothing(void **state)
 
 	(void)state;
 	place_open(&place);
-	write = content_begin(place.content, 1000000);
+	write = content_begin(place.content, 1000000, NULL);
 	content_put(write, "half", 4);
 	assert_int_equal(files_in(&place), 1);
-	content_abort(&write);
+	content_end(&write);
 	assert_int_equal(files_in(&place), 0);
-	content_abort(&write);
+	content_end(&write);
 	place_close(&place);
 }
 
@@ -160,11 +173,12 @@ test_content__a_full_disk_is_told_and_leaves_nothing(void **state)
 	small = before;
 	small.rlim_cur = 10000;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	write = content_begin(place.content, 0);
+	write = content_begin(place.content, 0, NULL);
 	for (int i = 0; i < 10; i++)
 		content_put(write, piece, sizeof(piece));
 	assert_int_equal(content_write_err(write), ERR_FULL);
-	assert_int_equal(content_finish(&write, &ref), ERR_FULL);
+	assert_int_equal(content_finish(write, &ref), ERR_FULL);
+	content_end(&write);
 	assert_int_equal(files_in(&place), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	place_close(&place);
@@ -226,7 +240,7 @@ test_content__a_sweep_takes_orphans_and_nothing_else(void **state)
 	place_open(&place);
 	kept = put(&place, "kept", 4);
 	orphan = put(&place, "orphan", 6);
-	write = content_begin(place.content, 0);
+	write = content_begin(place.content, 0, NULL);
 	content_put(write, "part", 4);
 	(void)snprintf(path, sizeof(path), "%s/README", place.folder);
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
@@ -235,8 +249,8 @@ test_content__a_sweep_takes_orphans_and_nothing_else(void **state)
 
 	assert_int_equal(content_sweep(place.content, &sweep, &swept), OK);
 	assert_int_equal(swept.files, 3);
-	assert_int_equal(swept.orphans, 2);
-	assert_int_equal(swept.orphan_bytes, 10);
+	assert_int_equal(swept.orphans, 1);
+	assert_int_equal(swept.orphan_bytes, 6);
 	assert_int_equal(swept.foreign, 1);
 	assert_int_equal(files_in(&place), 4);
 
@@ -248,12 +262,283 @@ test_content__a_sweep_takes_orphans_and_nothing_else(void **state)
 	assert_int_equal(files_in(&place), 4);
 	sweep.now_s += 61;
 	assert_int_equal(content_sweep(place.content, &sweep, &swept), OK);
-	assert_int_equal(swept.orphans, 2);
-	assert_int_equal(files_in(&place), 2);
+	assert_int_equal(swept.orphans, 1);
+	assert_int_equal(files_in(&place), 3);
 	assert_int_equal(content_read(place.content, &kept, &fd), OK);
 	(void)close(fd);
 	assert_int_equal(content_read(place.content, &orphan, &fd), ERR_NOT_FOUND);
-	content_abort(&write);
+	content_end(&write);
+	place_close(&place);
+}
+
+/* ---- what is under way ------------------------------------------------------------------------------------ */
+
+#define WRITES 6
+#define LINKS  200
+#define STEPS  1500
+
+struct model {
+	struct place          place;
+	struct content_write *writes[WRITES];
+	bool                  finished[WRITES];
+	struct content_ref    refs[WRITES];      /* of finished ones */
+	struct content_ref    links[LINKS];      /* what the store refers to */
+	size_t                link_count;
+	int                   kept;              /* of content_keep_all(), or -1 */
+	unsigned              seed;
+};
+
+static bool
+is_linked(void *ctx, const uint8_t id[CONTENT_ID_BYTES])
+{
+	struct model *model = ctx;
+
+	for (size_t i = 0; i < model->link_count; i++)
+		if (memcmp(model->links[i].id, id, CONTENT_ID_BYTES) == 0)
+			return true;
+	return false;
+}
+
+/* As an importer or a server that is killed in the middle, or between its file and its commit. */
+static void
+leave_orphan(struct model *model, bool whole)
+{
+	struct content_write *write;
+	struct content_ref    ref;
+	pid_t                 child = fork();
+	int                   status;
+
+	if (child == 0) {
+		write = content_begin(model->place.content, 0, NULL);
+		content_put(write, "left", 4);
+		_exit(whole && content_finish(write, &ref) != OK);
+	}
+	assert_true(child > 0 && waitpid(child, &status, 0) == child);
+	assert_int_equal(status, 0);
+}
+
+/* Every file looks as if it were two hours old. */
+static void
+grow_old(const struct model *model)
+{
+	char command[200];
+
+	(void)snprintf(command, sizeof(command), "find %s -type f -exec touch -d '2 hours ago' {} +", model->place.folder);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+step_write(struct model *model, unsigned at)
+{
+	struct content_write **write = &model->writes[at];
+
+	if (!*write) {
+		*write = content_begin(model->place.content, 0, NULL);
+		model->finished[at] = false;
+	} else if (!model->finished[at] && rand_r(&model->seed) % 2) {
+		content_put(*write, "some bytes", 10);
+		assert_int_equal(content_write_err(*write), OK);
+	} else if (!model->finished[at]) {
+		assert_int_equal(content_finish(*write, &model->refs[at]), OK);
+		model->finished[at] = true;
+	} else {
+		bool link = rand_r(&model->seed) % 4 && model->link_count < LINKS;
+
+		if (link)
+			model->links[model->link_count++] = model->refs[at];
+		if (link || rand_r(&model->seed) % 2)
+			content_keep(*write);            /* or the commit is unsure */
+		content_end(write);
+	}
+}
+
+static void
+step(struct model *model)
+{
+	unsigned kind = (unsigned)rand_r(&model->seed) % 40;
+
+	if (kind == 0) {
+		leave_orphan(model, rand_r(&model->seed) % 2);
+	} else if (kind == 1 && rand_r(&model->seed) % 4 == 0) {
+		grow_old(model);
+	} else if (kind < 4 && model->kept < 0) {
+		model->kept = content_keep_all(model->place.content);
+	} else if (kind < 8 && model->kept >= 0) {
+		(void)close(model->kept);
+		model->kept = -1;
+	} else if (kind < 14 && model->link_count > 0) {
+		/* Replaced: the commit is done, the file can go. */
+		struct content_ref old = model->links[--model->link_count];
+
+		content_remove(model->place.content, old.id);
+		assert_int_equal(content_verify(model->place.content, &old), model->kept < 0 ? ERR_NOT_FOUND : OK);
+	} else {
+		step_write(model, (unsigned)rand_r(&model->seed) % WRITES);
+	}
+}
+
+static void
+sweep_and_look(struct model *model)
+{
+	struct content_sweep sweep = { .needed = is_linked, .ctx = model, .now_s = time(NULL) };
+	struct content_swept swept;
+	int                  fd;
+
+	sweep.older_than_s = rand_r(&model->seed) % 2 ? 3600 : 0;
+	assert_int_equal(content_sweep(model->place.content, &sweep, &swept), model->kept < 0 ? OK : ERR_LOCKED);
+	for (size_t i = 0; i < model->link_count; i++)
+		assert_int_equal(content_verify(model->place.content, &model->links[i]), OK);
+	for (size_t i = 0; i < WRITES; i++) {
+		if (!model->writes[i] || !model->finished[i])
+			continue;
+		assert_int_equal(content_read(model->place.content, &model->refs[i], &fd), OK);
+		(void)close(fd);
+	}
+}
+
+/* A sweep after every step of everything else: nothing that is linked or will be is missed, and at the end nothing is left. */
+static void
+test_content__a_sweep_at_any_moment_loses_nothing_and_leaves_nothing(void **state)
+{
+	struct model         model = { .kept = -1, .seed = (unsigned)time(NULL) };
+	struct content_sweep sweep = { .needed = is_linked, .ctx = &model };
+	struct content_swept swept;
+
+	(void)state;
+	print_message("seed %u\n", model.seed);
+	place_open(&model.place);
+	for (int i = 0; i < STEPS; i++) {
+		step(&model);
+		sweep_and_look(&model);
+	}
+	if (model.kept >= 0)
+		(void)close(model.kept);
+	for (size_t i = 0; i < WRITES; i++)
+		content_end(&model.writes[i]);
+	assert_int_equal(content_sweep(model.place.content, &sweep, &swept), OK);
+	assert_int_equal(files_in(&model.place), model.link_count);
+	place_close(&model.place);
+}
+
+/* It was written hours ago; the sweep has read the references just before it was linked, and comes to it just after. */
+static void
+test_content__what_was_just_linked_is_young_again(void **state)
+{
+	struct model          model = { .kept = -1 };
+	struct content_sweep  sweep = { .needed = is_linked, .ctx = &model, .now_s = time(NULL), .older_than_s = 3600 };
+	struct content_swept  swept;
+	struct content_write *write;
+	struct content_ref    ref;
+
+	(void)state;
+	place_open(&model.place);
+	write = content_begin(model.place.content, 0, NULL);
+	assert_int_equal(content_finish(write, &ref), OK);
+	grow_old(&model);
+	content_keep(write);
+	content_end(&write);
+	assert_int_equal(content_sweep(model.place.content, &sweep, &swept), OK);
+	assert_true(content_has(model.place.content, &ref));
+	grow_old(&model);
+	assert_int_equal(content_sweep(model.place.content, &sweep, &swept), OK);
+	assert_false(content_has(model.place.content, &ref));
+	place_close(&model.place);
+}
+
+/* A commit that was refused: what was to be linked goes at once, not with the next sweep. */
+static void
+test_content__a_finished_one_that_is_not_kept_leaves_nothing(void **state)
+{
+	struct place          place;
+	struct content_write *write;
+	struct content_ref    ref;
+
+	(void)state;
+	place_open(&place);
+	write = content_begin(place.content, 0, NULL);
+	assert_int_equal(content_finish(write, &ref), OK);
+	content_end(&write);
+	assert_int_equal(files_in(&place), 0);
+	write = content_begin(place.content, 0, NULL);
+	content_put(write, "half", 4);
+	content_keep(write);
+	content_end(&write);
+	assert_int_equal(files_in(&place), 0);
+	place_close(&place);
+}
+
+/* ---- room ------------------------------------------------------------------------------------------------- */
+
+static void
+test_content__what_is_announced_takes_no_room(void **state)
+{
+	struct place          place;
+	struct content_write *write;
+	struct stat           stat_out;
+	char                  command[240];
+
+	(void)state;
+	place_open(&place);
+	write = content_begin(place.content, (uint64_t)64 << 20, NULL);
+	content_put(write, "some", 4);
+	assert_int_equal(content_write_err(write), OK);
+	(void)snprintf(command, sizeof(command), "mv %s/*.part %s/part", place.folder, place.folder);
+	assert_int_equal(system(command), 0);
+	(void)snprintf(command, sizeof(command), "%s/part", place.folder);
+	assert_int_equal(stat(command, &stat_out), 0);
+	assert_true(stat_out.st_blocks * 512 <= 1 << 20);
+	content_end(&write);
+	write = content_begin(place.content, INT64_MAX, NULL);
+	assert_int_equal(content_write_err(write), ERR_FULL);
+	content_end(&write);
+	place_close(&place);
+}
+
+static void
+test_content__the_disk_keeps_what_it_must_keep(void **state)
+{
+	struct place          place;
+	struct content_write *write;
+
+	(void)state;
+	place_open_with(&place, (struct content_conf){ .size_max = UINT64_MAX, .free_min = (uint64_t)1 << 60 });
+	write = content_begin(place.content, 0, NULL);
+	assert_int_equal(content_write_err(write), ERR_FULL);
+	content_end(&write);
+	place_close(&place);
+}
+
+static void
+test_content__unfinished_bytes_are_limited_for_each_owner_and_for_all(void **state)
+{
+	static const char     bytes[1000];
+	struct guid           owners[] = { { { 1 } }, { { 2 } }, { { 3 } } };
+	struct content_write *writes[6];
+	struct place          place;
+	struct content_ref    ref;
+
+	(void)state;
+	place_open_with(&place, (struct content_conf){ .size_max = 999 });
+	for (size_t i = 0; i < 6; i++)
+		writes[i] = content_begin(place.content, 0, &owners[i / 2]);
+	for (size_t i = 0; i < 4; i++)
+		content_put(writes[i], bytes, 999);
+	assert_int_equal(content_write_err(writes[1]), OK);
+	assert_int_equal(content_write_err(writes[3]), OK);
+	content_put(writes[0], bytes, 2);
+	assert_int_equal(content_write_err(writes[0]), ERR_BUSY);
+	content_put(writes[4], bytes, 4);
+	assert_int_equal(content_write_err(writes[4]), ERR_BUSY);
+	/* Finished is still unlinked; ended is neither. */
+	assert_int_equal(content_finish(writes[1], &ref), OK);
+	content_put(writes[5], bytes, 4);
+	assert_int_equal(content_write_err(writes[5]), ERR_BUSY);
+	for (size_t i = 0; i < 6; i++)
+		content_end(&writes[i]);
+	writes[0] = content_begin(place.content, 0, &owners[0]);
+	content_put(writes[0], bytes, 999);
+	assert_int_equal(content_finish(writes[0], &ref), OK);
+	content_end(&writes[0]);
 	place_close(&place);
 }
 
@@ -291,9 +576,12 @@ test_content__a_temporary_folder_goes_with_its_owner(void **state)
 
 	(void)state;
 	assert_int_equal(content_open(&conf, &content, why), OK);
-	write = content_begin(content, 0);
+	write = content_begin(content, 0, NULL);
 	content_put(write, "x", 1);
-	assert_int_equal(content_finish(&write, &ref), OK);
+	assert_int_equal(content_finish(write, &ref), OK);
+	assert_int_equal(content_read(content, &ref, &fd), OK);
+	content_keep(write);
+	content_end(&write);
 	assert_int_equal(content_read(content, &ref, &fd), OK);
 	(void)close(fd);
 	content_close(&content);
@@ -326,6 +614,12 @@ main(void)
 		cmocka_unit_test(test_content__a_full_disk_is_told_and_leaves_nothing),
 		cmocka_unit_test(test_content__only_a_regular_file_of_the_right_length_is_read),
 		cmocka_unit_test(test_content__a_sweep_takes_orphans_and_nothing_else),
+		cmocka_unit_test(test_content__a_sweep_at_any_moment_loses_nothing_and_leaves_nothing),
+		cmocka_unit_test(test_content__what_was_just_linked_is_young_again),
+		cmocka_unit_test(test_content__a_finished_one_that_is_not_kept_leaves_nothing),
+		cmocka_unit_test(test_content__what_is_announced_takes_no_room),
+		cmocka_unit_test(test_content__the_disk_keeps_what_it_must_keep),
+		cmocka_unit_test(test_content__unfinished_bytes_are_limited_for_each_owner_and_for_all),
 		cmocka_unit_test(test_content__a_folder_that_is_not_there_is_empty_until_something_is_written),
 		cmocka_unit_test(test_content__a_temporary_folder_goes_with_its_owner),
 		cmocka_unit_test(test_content__hex_is_read_back_and_nothing_else_is),

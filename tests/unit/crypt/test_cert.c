@@ -351,6 +351,26 @@ test_cert__a_key_under_a_password_is_made_anew_without_asking(void **state)
 	assert_true(is_trusted_at(place, "localhost", NOW));
 }
 
+/* An authority that somebody brought along: whoever checks could not find it by what it issues. */
+static void
+test_cert__an_authority_that_cannot_be_named_is_refused(void **state)
+{
+	struct place *place = *state;
+	X509         *ca;
+	FILE         *file;
+
+	ensure(place, "localhost", NOW);
+	ca = read_cert(place, "ca.pem");
+	X509_EXTENSION_free(X509_delete_ext(ca, X509_get_ext_by_NID(ca, NID_subject_key_identifier, -1)));
+	assert_true(i2d_re_X509_tbs(ca, NULL) > 0);
+	file = fopen(path_of(place, "ca.pem"), "w");
+	assert_int_equal(PEM_write_X509(file, ca), 1);
+	fclose(file);
+	X509_free(ca);
+	assert_int_equal(ensure_at(place, "localhost", NOW), ERR_IO);
+	assert_non_null(strstr(place->why, "no subject key identifier"));
+}
+
 /* As after a crash in the middle of the first start: a key that nothing names, and half of a file. */
 static void
 test_cert__what_a_killed_start_left_does_no_harm(void **state)
@@ -556,6 +576,7 @@ main(void)
 		IN_PLACE(test_cert__an_expired_authority_is_replaced),
 		IN_PLACE(test_cert__damage_to_the_server_pair_is_mended),
 		IN_PLACE(test_cert__a_key_under_a_password_is_made_anew_without_asking),
+		IN_PLACE(test_cert__an_authority_that_cannot_be_named_is_refused),
 		IN_PLACE(test_cert__what_a_killed_start_left_does_no_harm),
 		IN_PLACE(test_cert__the_key_of_the_authority_may_be_kept_elsewhere),
 		IN_PLACE(test_cert__an_authority_it_does_not_understand_is_left_alone),

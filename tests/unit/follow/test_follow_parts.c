@@ -70,6 +70,32 @@ test_wait__jitter_only_adds_and_at_most_a_quarter(void **state)
 	assert_int_equal(follow_wait_jitter(1, &entropy), 1);
 }
 
+/* ---- memory ---- */
+
+/* The largest page of the smallest items, and a link that must be unescaped: all of it fits where pages are read ahead. */
+static void
+test_page__no_page_takes_more_memory_than_a_page_may(void **state)
+{
+	struct arena      *arena = arena_open((size_t)24 << 20);
+	struct buf         body;
+	struct follow_page page;
+	struct str         why;
+
+	(void)state;
+	buf_open(&body, FOLLOW_PAGE_MAX);
+	buf_put(&body, STR("{\"value\":[{}"));
+	for (size_t i = 1; i < FOLLOW_PAGE_ITEMS_MAX; i++)
+		buf_put(&body, STR(",{}"));
+	buf_put(&body, STR("],\"@odata.nextLink\":\"\\/"));
+	while (body.len < FOLLOW_PAGE_MAX - 2)
+		buf_put_char(&body, 'x');
+	buf_put(&body, STR("\"}"));
+	assert_int_equal(buf_err(&body), OK);
+	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_UP_GARBLED);
+	buf_close(&body);
+	arena_close(&arena);
+}
+
 /* ---- links ---------------------------------------------------------------------------------- */
 
 static void
@@ -409,10 +435,72 @@ test_page__every_spelling_of_forgotten_is_heard_and_nothing_else(void **state)
 	arena_close(&arena);
 }
 
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+static void
+test_net__every_spelling_of_an_address_is_of_its_kind(void **state)
+{
+	static const struct {
+		const char     *host;
+		enum follow_net net;
+	} rows[] = {
+		{ "127.0.0.1", FOLLOW_NET_LOOPBACK }, { "127.255.255.255", FOLLOW_NET_LOOPBACK },
+		{ "localhost", FOLLOW_NET_LOOPBACK }, { "127.1", FOLLOW_NET_LOOPBACK },
+		{ "0x7f000001", FOLLOW_NET_LOOPBACK }, { "2130706433", FOLLOW_NET_LOOPBACK },
+		{ "017700000001", FOLLOW_NET_LOOPBACK }, { "::1", FOLLOW_NET_LOOPBACK },
+		{ "::ffff:127.0.0.1", FOLLOW_NET_LOOPBACK }, { "::ffff:7f00:1", FOLLOW_NET_LOOPBACK },
+		{ "64:ff9b::127.0.0.1", FOLLOW_NET_LOOPBACK }, { "10.0.0.0", FOLLOW_NET_PRIVATE },
+		{ "10.255.255.255", FOLLOW_NET_PRIVATE }, { "172.16.0.1", FOLLOW_NET_PRIVATE },
+		{ "172.31.255.255", FOLLOW_NET_PRIVATE }, { "192.168.0.1", FOLLOW_NET_PRIVATE },
+		{ "100.64.0.1", FOLLOW_NET_PRIVATE }, { "100.127.255.255", FOLLOW_NET_PRIVATE },
+		{ "192.0.0.192", FOLLOW_NET_PRIVATE }, { "198.18.0.1", FOLLOW_NET_PRIVATE },
+		{ "198.19.255.255", FOLLOW_NET_PRIVATE }, { "fc00::1", FOLLOW_NET_PRIVATE },
+		{ "fdff::1", FOLLOW_NET_PRIVATE }, { "fec0::1", FOLLOW_NET_PRIVATE },
+		{ "::ffff:10.1.2.3", FOLLOW_NET_PRIVATE }, { "64:ff9b::a00:1", FOLLOW_NET_PRIVATE },
+		{ "169.254.169.254", FOLLOW_NET_LINK }, { "169.254.0.0", FOLLOW_NET_LINK },
+		{ "fe80::1", FOLLOW_NET_LINK }, { "febf::1", FOLLOW_NET_LINK },
+		{ "::ffff:169.254.169.254", FOLLOW_NET_LINK }, { "0.0.0.0", FOLLOW_NET_NONE },
+		{ "0.1.2.3", FOLLOW_NET_NONE }, { "224.0.0.1", FOLLOW_NET_NONE },
+		{ "239.255.255.255", FOLLOW_NET_NONE }, { "240.0.0.1", FOLLOW_NET_NONE },
+		{ "255.255.255.255", FOLLOW_NET_NONE }, { "::", FOLLOW_NET_NONE },
+		{ "::2", FOLLOW_NET_NONE }, { "::127.0.0.1", FOLLOW_NET_NONE },
+		{ "100::1", FOLLOW_NET_NONE }, { "ff02::1", FOLLOW_NET_NONE },
+		{ "2002:7f00:1::", FOLLOW_NET_NONE }, { "64:ff9b:1::1", FOLLOW_NET_NONE },
+		{ "9.255.255.255", FOLLOW_NET_PUBLIC }, { "11.0.0.0", FOLLOW_NET_PUBLIC },
+		{ "100.63.255.255", FOLLOW_NET_PUBLIC }, { "100.128.0.0", FOLLOW_NET_PUBLIC },
+		{ "126.255.255.255", FOLLOW_NET_PUBLIC }, { "128.0.0.0", FOLLOW_NET_PUBLIC },
+		{ "169.253.255.255", FOLLOW_NET_PUBLIC }, { "169.255.0.0", FOLLOW_NET_PUBLIC },
+		{ "172.15.255.255", FOLLOW_NET_PUBLIC }, { "172.32.0.0", FOLLOW_NET_PUBLIC },
+		{ "192.0.1.0", FOLLOW_NET_PUBLIC }, { "192.167.255.255", FOLLOW_NET_PUBLIC },
+		{ "192.169.0.0", FOLLOW_NET_PUBLIC }, { "198.17.255.255", FOLLOW_NET_PUBLIC },
+		{ "198.20.0.0", FOLLOW_NET_PUBLIC }, { "223.255.255.255", FOLLOW_NET_PUBLIC },
+		{ "203.0.113.7", FOLLOW_NET_PUBLIC }, { "2603:1::1", FOLLOW_NET_PUBLIC },
+		{ "64:ff9b::8.8.8.8", FOLLOW_NET_PUBLIC }, { "::ffff:8.8.8.8", FOLLOW_NET_PUBLIC },
+		{ "graph.microsoft.com", FOLLOW_NET_PUBLIC }, { "127.0.0.1.example.com", FOLLOW_NET_PUBLIC },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (follow_net_of_host(str_from_c(rows[i].host)) != rows[i].net)
+			fail_msg("%s", rows[i].host);
+	assert_int_equal(follow_net_of(&(struct sockaddr){ .sa_family = AF_UNIX }), FOLLOW_NET_NONE);
+}
+
+static void
+test_net__leads_to_the_public_one_and_to_its_own_kind(void **state)
+{
+	(void)state;
+	for (enum follow_net from = FOLLOW_NET_PUBLIC; from <= FOLLOW_NET_NONE; from++)
+		for (enum follow_net to = FOLLOW_NET_PUBLIC; to <= FOLLOW_NET_NONE; to++)
+			assert_int_equal(follow_net_may_lead(from, to),
+			                 to == FOLLOW_NET_PUBLIC || (to == from && to != FOLLOW_NET_NONE));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_page__no_page_takes_more_memory_than_a_page_may),
 		cmocka_unit_test(test_wait__reads_all_three_forms_of_retry_after),
 		cmocka_unit_test(test_wait__what_cannot_be_read_is_no_wish),
 		cmocka_unit_test(test_wait__own_pauses_double_and_end_at_a_minute),
@@ -430,6 +518,8 @@ main(void)
 		cmocka_unit_test(test_page__a_next_link_is_guessed_at_either_end_and_never_read_past_it),
 		cmocka_unit_test(test_page__has_a_limit_of_items),
 		cmocka_unit_test(test_page__every_spelling_of_forgotten_is_heard_and_nothing_else),
+		cmocka_unit_test(test_net__every_spelling_of_an_address_is_of_its_kind),
+		cmocka_unit_test(test_net__leads_to_the_public_one_and_to_its_own_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ struct tiny_app {
 	atomic_int          refusals;
 	atomic_int          blocks_runs;     /* times /maybe was called */
 	atomic_int          groups, settled; /* begun; past their gate */
+	atomic_int          read_err;        /* how the last streamed body ended */
 };
 
 #define TINY_GROUP_MAX 300
@@ -77,7 +78,12 @@ tiny_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 		plan_out->body_max = ECHO_MAX;
 		plan_out->early = true;
 	}
-	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow"));
+	if (str_eq(req->path, STR("/unknown"))) {
+		plan_out->body_max = ECHO_MAX;
+		plan_out->unknown = true;
+	}
+	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow")) ||
+	                   str_starts(req->path, STR("/promise/"));
 	if (str_starts(req->path, STR("/group"))) {
 		plan_out->body_max = (size_t)64 << 10;
 		plan_out->blocks = plan_out->grouped = true;
@@ -93,9 +99,10 @@ tiny_gate(struct tiny_app *tiny)
 	atomic_fetch_sub(&tiny->blocked, 1);
 }
 
-/* /stream reads all of the body, /stream/some 5 bytes, /stream/none nothing; it tells how it ended and what it saw. */
+/* /stream reads all of the body, /stream/slow does so slowly, /stream/some 5 bytes, /stream/none nothing; it tells how it
+   ended and what it saw. */
 static inline void
-tiny_stream(const struct http_req *req, struct http_resp *resp)
+tiny_stream(struct tiny_app *tiny, const struct http_req *req, struct http_resp *resp)
 {
 	char     piece[1000];
 	size_t   len = 0, total = 0, most = str_eq(req->path, STR("/stream/some")) ? 5 : sizeof(piece);
@@ -111,7 +118,10 @@ tiny_stream(const struct http_req *req, struct http_resp *resp)
 		for (size_t i = 0; err == OK && i < len; i++)
 			sum = sum * 31 + (unsigned char)piece[i];
 		total += err == OK ? len : 0;
+		if (str_eq(req->path, STR("/stream/slow")))
+			sleep_ms(1);
 	} while (err == OK && len > 0 && most > 5);
+	atomic_store(&tiny->read_err, (int)err);
 	http_resp_status(resp, err == OK ? 200 : 400);
 	buf_printf(http_resp_body(resp), "err=%d total=%zu sum=%u announced=%llu", (int)err, total, sum,
 	           (unsigned long long)req->body_announced);
@@ -171,6 +181,17 @@ tiny_group_close(void *ctx, void *group)
 	free(group);
 }
 
+static inline void
+tiny_size(struct buf *body, size_t size)
+{
+	char *room = buf_room(body, size);
+
+	if (!room)
+		return;
+	memset(room, 'x', size);
+	buf_grew(body, size);
+}
+
 static inline enum http_verdict
 tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 {
@@ -198,7 +219,7 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 		buf_put(body, req->body);
 		return HTTP_DONE;
 	} else if (str_starts(req->path, STR("/stream"))) {
-		tiny_stream(req, resp);
+		tiny_stream(tiny, req, resp);
 		return HTTP_DONE;
 	} else if (str_starts(req->path, STR("/file/"))) {
 		tiny_file(req, resp);
@@ -213,12 +234,14 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 	} else if (str_eq(req->path, STR("/split"))) {
 		http_resp_field(resp, "X-Echo", STR("a\r\nSet-Cookie: b"));
 	} else if (str_starts(req->path, STR("/size/")) && str_to_u64(str_skip(req->path, 6), &number)) {
-		char *room = buf_room(body, number);
-
-		if (room) {
-			memset(room, 'x', number);
-			buf_grew(body, number);
-		}
+		tiny_size(body, number);
+		return HTTP_DONE;
+	} else if (str_starts(req->path, STR("/promise/")) && str_to_u64(str_skip(req->path, 9), &number)) {
+		http_resp_field(resp, "Retry-After", STR("1"));
+		if (http_req_hold(req, number))
+			tiny_size(body, number);
+		else
+			http_resp_status(resp, 503);
 		return HTTP_DONE;
 	} else if (str_eq(req->path, STR("/gate"))) {
 		tiny_gate(tiny);
@@ -287,6 +310,9 @@ house_open(struct house *house, struct http_conf conf)
 		conf.listen = STR("127.0.0.1:0");
 	if (!conf.loops)
 		conf.loops = 2;
+	/* Room for the answers of some tests, which are larger than any of the program's. */
+	if (!conf.limits.held_max)
+		conf.limits.held_max = conf.limits.held_per_peer_max = (size_t)256 << 20;
 	if (http_open(&conf, &house->tiny.app, &house->server, why) != OK)
 		fail_msg("%s", why);
 	address = http_address(house->server);

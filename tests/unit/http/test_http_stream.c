@@ -275,6 +275,61 @@ test_stream__stopping_does_not_wait_for_a_body(void **state)
 	(void)close(fd);
 }
 
+/* A second's worth of bytes has come already, and reading them would take longer than the drain. */
+static void
+test_stream__stopping_does_not_wait_for_bytes_that_have_come(void **state)
+{
+	struct house house;
+	struct buf   request;
+	int          fd;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ .limits = { .drain_ms = 50 } });
+	buf_open(&request, (size_t)1 << 20);
+	buf_printf(&request, "PUT /stream/slow HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", STREAM_MAX);
+	for (size_t i = 0; i < (size_t)400000; i++)
+		buf_put_char(&request, 'x');
+	fd = client_open(&house);
+	client_send(fd, buf_str(&request));
+	wait_for(&house.tiny.answers, 1);
+	house_stop(&house);
+	assert_int_equal(atomic_load(&house.tiny.read_err), ERR_IO);
+	(void)close(fd);
+	buf_close(&request);
+	http_close(&house.server);
+}
+
+static void
+test_stream__what_waits_for_a_worker_is_not_begun_when_its_client_has_left(void **state)
+{
+	static const struct linger at_once = { .l_onoff = 1 };
+	struct house house;
+	struct reply reply;
+	int          busy, left;
+
+	(void)state;
+	house_open(&house, (struct http_conf){ .loops = 1, .limits = { .workers_max = 1 } });
+	busy = client_open(&house);
+	send_text(busy, "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
+	wait_for(&house.tiny.blocked, 1);
+	left = client_open(&house);
+	send_text(left, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+	while (house_stats(&house).requests < 2)
+		sleep_ms(1);
+	assert_int_equal(setsockopt(left, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	(void)close(left);
+	/* The only loop answers this behind the break. */
+	reply = client_ask(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+	assert_int_equal(reply.status, 200);
+	reply_close(&reply);
+	atomic_store(&house.tiny.gate_open, 1);
+	while (house_stats(&house).open > 1)
+		sleep_ms(1);
+	assert_int_equal(atomic_load(&house.tiny.answers), 2);
+	(void)close(busy);
+	house_close(&house);
+}
+
 static void
 test_file__a_stretch_is_sent_and_the_connection_goes_on(void **state)
 {
@@ -363,6 +418,8 @@ main(void)
 		cmocka_unit_test(test_stream__an_answer_without_the_body_ends_the_connection),
 		cmocka_unit_test(test_stream__a_silent_peer_is_given_up),
 		cmocka_unit_test(test_stream__stopping_does_not_wait_for_a_body),
+		cmocka_unit_test(test_stream__stopping_does_not_wait_for_bytes_that_have_come),
+		cmocka_unit_test(test_stream__what_waits_for_a_worker_is_not_begun_when_its_client_has_left),
 		cmocka_unit_test(test_file__a_stretch_is_sent_and_the_connection_goes_on),
 		cmocka_unit_test(test_file__one_that_is_too_short_ends_the_connection),
 		cmocka_unit_test(test_file__a_peer_that_leaves_does_no_harm),

@@ -11,6 +11,13 @@
 #define PEERS     60u
 #define PER_PEER  5u
 
+static const struct http_limits limits = {
+	.connections_max = 100, .connections_per_peer_max = PER_PEER, .held_max = 4000, .held_per_peer_max = 2000
+};
+
+static const struct http_limits small = { .connections_max = 64, .connections_per_peer_max = PER_PEER };
+static const struct http_limits one_each = { .connections_max = 100, .connections_per_peer_max = 1 };
+
 static struct http_peer_key
 key_of(unsigned n)
 {
@@ -20,7 +27,7 @@ key_of(unsigned n)
 static void
 test_peers__counts_up_to_the_limit(void **state)
 {
-	struct http_peers   *peers = http_peers_open(100, PER_PEER);
+	struct http_peers   *peers = http_peers_open(&limits);
 	struct http_peer_key a = key_of(1), b = key_of(2);
 
 	(void)state;
@@ -35,9 +42,33 @@ test_peers__counts_up_to_the_limit(void **state)
 }
 
 static void
+test_peers__lends_to_each_and_to_all_up_to_the_limits(void **state)
+{
+	struct http_peers   *peers = http_peers_open(&limits);
+	struct http_peer_key a = key_of(1), b = key_of(2), c = key_of(3), nobody = { { 0 } };
+
+	(void)state;
+	assert_true(http_peers_enter(peers, &a) && http_peers_enter(peers, &b) && http_peers_enter(peers, &c));
+	assert_true(http_peers_lend(peers, &a, 1000, HTTP_SHARE_HALF));
+	assert_false(http_peers_lend(peers, &a, 1, HTTP_SHARE_HALF));
+	assert_true(http_peers_lend(peers, &a, 500, HTTP_SHARE_MOST));
+	assert_false(http_peers_lend(peers, &a, 501, HTTP_SHARE_WHOLE));
+	assert_true(http_peers_lend(peers, &a, 500, HTTP_SHARE_WHOLE));
+	assert_true(http_peers_lend(peers, &a, 10, HTTP_SHARE_OWED));
+	assert_false(http_peers_lend(peers, &b, 1, HTTP_SHARE_HALF));
+	assert_true(http_peers_lend(peers, &b, 1990, HTTP_SHARE_WHOLE));
+	assert_false(http_peers_lend(peers, &c, 1, HTTP_SHARE_WHOLE));
+	assert_false(http_peers_lend(peers, &nobody, 1, HTTP_SHARE_WHOLE));
+	http_peers_give_back(peers, &a, 2010);
+	assert_true(http_peers_lend(peers, &c, 2000, HTTP_SHARE_WHOLE));
+	assert_true(http_peers_lend(peers, &nobody, 10, HTTP_SHARE_WHOLE));
+	http_peers_close(&peers);
+}
+
+static void
 test_peers__never_refuses_a_unix_socket(void **state)
 {
-	struct http_peers   *peers = http_peers_open(100, 1);
+	struct http_peers   *peers = http_peers_open(&one_each);
 	struct http_peer_key nobody = { 0 };
 
 	(void)state;
@@ -51,7 +82,7 @@ test_peers__never_refuses_a_unix_socket(void **state)
 static void
 test_peers__agrees_with_plain_counting(void **state)
 {
-	struct http_peers *peers = http_peers_open(64, PER_PEER);
+	struct http_peers *peers = http_peers_open(&small);
 	unsigned           counts[PEERS] = { 0 };
 	unsigned           total = 0;
 
@@ -81,6 +112,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_peers__counts_up_to_the_limit),
+		cmocka_unit_test(test_peers__lends_to_each_and_to_all_up_to_the_limits),
 		cmocka_unit_test(test_peers__never_refuses_a_unix_socket),
 		cmocka_unit_test(test_peers__agrees_with_plain_counting),
 	};
