@@ -16,7 +16,7 @@ header_member_known(struct str name)
 {
 	static const char *const known[] = { "alg", "typ", "kid", "x5t", "x5t#S256" };
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(known); i++)
 		if (str_eq(name, str_from_c(known[i])))
 			return true;
 	return false;

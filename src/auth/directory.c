@@ -77,7 +77,7 @@ user_valid(const struct user *user, const char **why_out)
 
 	if (guid_is_zero(&user->id) || guid_is_zero(&user->tenant))
 		why = "the id and the tenantId must not be all zero";
-	for (size_t i = 0; !why && i < sizeof(texts) / sizeof(texts[0]); i++) {
+	for (size_t i = 0; !why && i < COUNT_OF(texts); i++) {
 		if (texts[i].len > UPN_MAX)
 			why = "userPrincipalName, displayName and mail may have 256 bytes each";
 		else if (has_control(texts[i]) || !utf8_valid(texts[i]))

@@ -68,7 +68,7 @@ trust_issuer(const struct issuer *issuer, struct arena *arena)
 	key->key = issuer_key(issuer);
 	trust->iss = arena_printf(arena, "%.*s:{tid}", STR_ARG(issuer_name(issuer)));
 	trust->audiences = graph_audiences;
-	trust->audience_count = sizeof(graph_audiences) / sizeof(graph_audiences[0]);
+	trust->audience_count = COUNT_OF(graph_audiences);
 	trust->is_own = true;
 	trust->keys = key;
 	trust->key_count = 1;

@@ -28,7 +28,7 @@ holds_a_secret(const struct json *key)
 {
 	static const char *const members[] = { "d", "p", "q", "dp", "dq", "qi", "oth", "k" };
 
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(members); i++)
 		if (json_member(key, members[i]))
 			return true;
 	return false;

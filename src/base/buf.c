@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
+
 #define SIZE_FIRST ((size_t)256)
 
 void
@@ -68,6 +70,15 @@ void
 buf_put_char(struct buf *buf, char c)
 {
 	buf_put(buf, str_of(&c, 1));
+}
+
+void
+buf_put_le(struct buf *buf, uint64_t value, size_t width)
+{
+	char bytes[sizeof(value)];
+
+	le_write(bytes, value, width);
+	buf_put(buf, str_of(bytes, width));
 }
 
 void

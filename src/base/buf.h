@@ -28,6 +28,7 @@ void buf_close(struct buf *buf);                    /* frees; a zeroed struct is
 
 void  buf_put(struct buf *buf, struct str s);
 void  buf_put_char(struct buf *buf, char c);
+void  buf_put_le(struct buf *buf, uint64_t value, size_t width);     /* as le_write() */
 void  buf_put_u64(struct buf *buf, uint64_t value); /* decimal */
 void  buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void  buf_vprintf(struct buf *buf, const char *fmt, va_list args) PRINTF_LIKE(2, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * err — the one list of ways things fail, and the few macros of the error idiom.
+ * err — the one list of ways things fail, and the few macros that every module uses.
  *
  * A row says who has to act, not where it happened.  A function that can fail
  * returns `enum err` and names in its header the one, two, at most three codes
@@ -51,6 +51,8 @@ const char *err_text(enum err err);
 		if (try_err_ != OK)                                                  \
 			return try_err_;                                             \
 	} while (0)
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))                 /* of an array, not of a pointer */
 
 /* A bug, not an error: stays on in release builds, ends the process with the place. */
 #define MUST(cond)                                                                   \

@@ -16,12 +16,30 @@ file_close(int *fd)
 }
 
 bool
+file_read(int fd, void *bytes, size_t size, size_t *len_out)
+{
+	ssize_t got = 1;
+	size_t  len = 0;
+
+	while (len < size && got != 0) {
+		got = read(fd, (char *)bytes + len, size - len);
+		if (got < 0 && errno != EINTR)
+			break;
+		len += got > 0 ? (size_t)got : 0;
+	}
+	*len_out = len;
+	return got >= 0 || len == size;
+}
+
+bool
 file_write(int fd, struct str bytes)
 {
 	while (bytes.len > 0) {
 		ssize_t n = write(fd, bytes.at, bytes.len);
 
-		if (n < 0 && errno != EINTR)
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0 && errno != EINTR)
 			return false;
 		bytes = str_skip(bytes, n > 0 ? (size_t)n : 0);
 	}

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/guid.h"
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "base/bytes.h"
 
 static bool
 is_dash(size_t at)
@@ -50,16 +40,15 @@ guid_parse(struct str text, struct guid *guid_out)
 void
 guid_format(const struct guid *guid, char text_out[GUID_TEXT_LEN])
 {
-	static const char digits[] = "0123456789abcdef";
-	size_t            byte = 0;
+	size_t byte = 0;
 
 	for (size_t at = 0; at < GUID_TEXT_LEN;) {
 		if (is_dash(at)) {
 			text_out[at++] = '-';
 			continue;
 		}
-		text_out[at++] = digits[guid->b[byte] >> 4];
-		text_out[at++] = digits[guid->b[byte++] & 15];
+		hex_write(&guid->b[byte++], 1, text_out + at);
+		at += 2;
 	}
 }
 

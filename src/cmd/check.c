@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include "base/scratch_dir.h"
+
 #define IDS         "ids"
 #define UPNS        "upns"
 #define KNOWN_SLOTS 1024                 /* owners seen lately; a power of two */
@@ -17,6 +19,7 @@
 
 struct check {
 	struct store         *store;
+	struct scratch_dir    dir;       /* the scratch store's */
 	struct store         *scratch;
 	struct store_txn     *txn;       /* on the scratch store; open while there is something to commit */
 	struct arena         *txn_arena;
@@ -60,6 +63,7 @@ check_close(struct check **check)
 		return;
 	store_abort(&it->txn);
 	store_close(&it->scratch);
+	scratch_dir_close(&it->dir);
 	arena_close(&it->txn_arena);
 	arena_close(&it->arena);
 	free(it);
@@ -71,14 +75,11 @@ check_close(struct check **check)
 static enum err
 open_scratch(struct check *check)
 {
-	const char       *folder = getenv("TMPDIR");
-	char              name[GUID_TEXT_LEN], why[512];
-	struct guid       guid = guid_random(check->entropy);
 	struct store_conf conf = { .access = STORE_SERVE, .create = true, .scratch = true };
+	char              why[512];
 
-	guid_format(&guid, name);
-	conf.url = arena_printf(check->arena, "sqlite:%s/tidemark-import-%.*s.db",
-				folder && folder[0] ? folder : "/tmp", GUID_TEXT_LEN, name);
+	TRY(scratch_dir_open(SCRATCH_ON_DISK, &check->dir, why));
+	conf.url = arena_printf(check->arena, "sqlite:%s/check.db", check->dir.path);
 	conf.clock = check->clock;
 	conf.entropy = check->entropy;
 	return store_open(&conf, &check->scratch, why);

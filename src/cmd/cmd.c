@@ -45,7 +45,7 @@ static const struct {
 const struct cmd *
 cmd_at(size_t index)
 {
-	MUST(index < sizeof(commands) / sizeof(commands[0]));
+	MUST(index < COUNT_OF(commands));
 	return commands[index];
 }
 
@@ -61,7 +61,7 @@ cmd_named(struct str name)
 const char *
 cmd_group_summary(struct str word)
 {
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(groups); i++)
 		if (str_eq(word, str_from_c(groups[i].word)))
 			return groups[i].summary;
 	return NULL;
@@ -108,6 +108,16 @@ cmd_usage(const struct cmd_run *run, const char *fmt, ...)
 	(void)str_vprintf(text, sizeof(text), fmt, list);
 	va_end(list);
 	return say_failed(EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
+}
+
+int
+cmd_value_guid(const struct cmd_run *run, const char *option, struct guid *guid_out)
+{
+	const char *text = cmd_value(run, option);
+
+	if (text && (!guid_parse(str_from_c(text), guid_out) || guid_is_zero(guid_out)))
+		return cmd_usage(run, "--%s: \"%s\" is not a GUID", option, text);
+	return EXIT_DONE;
 }
 
 /* ---- reading the command line -------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/guid.h"
 #include "base/log.h"
 #include "cmd/conf.h"
 #include "cmd/say.h"
@@ -91,6 +92,8 @@ const char *cmd_value_at(const struct cmd_run *run, const char *option, size_t i
 
 /* A usage error: the message, and where help is. */
 int cmd_usage(const struct cmd_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* An exit code; the message has been printed.  Leaves *guid_out alone if the option is not given. */
+int cmd_value_guid(const struct cmd_run *run, const char *option, struct guid *guid_out);
 
 extern const struct cmd cmd_serve, cmd_token, cmd_import, cmd_export;
 extern const struct cmd cmd_user_add, cmd_user_list, cmd_user_remove;

@@ -312,7 +312,7 @@ refuse_without_url(struct cmd_run *run)
 	for (size_t i = 0; options[i].name; i++) {
 		bool is_good = false;
 
-		for (size_t j = 0; j < sizeof(good) / sizeof(good[0]); j++)
+		for (size_t j = 0; j < COUNT_OF(good); j++)
 			is_good = is_good || strcmp(options[i].name, good[j]) == 0;
 		if (!is_good && cmd_has(run, options[i].name))
 			return cmd_usage(run, "--%s needs a URL: without one `changes` only prints what the store holds; "

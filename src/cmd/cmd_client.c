@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cmd/help.h"
 #include "cmd/writer.h"
 #include "crypt/rsa_cert.h"
@@ -48,16 +49,6 @@ static const struct cmd_example add_examples[] = {
 	{ 0 },
 };
 
-static int
-read_guid(struct cmd_run *run, const char *option, struct guid *guid_out)
-{
-	const char *text = cmd_value(run, option);
-
-	if (text && (!guid_parse(str_from_c(text), guid_out) || guid_is_zero(guid_out)))
-		return cmd_usage(run, "--%s: \"%s\" is not a GUID", option, text);
-	return EXIT_DONE;
-}
-
 /* Each once, one blank between them. */
 static int
 read_roles(struct cmd_run *run, struct str *roles_out)
@@ -86,16 +77,12 @@ read_roles(struct cmd_run *run, struct str *roles_out)
 static int
 read_file(const char *path, char *text, size_t size, struct str *text_out)
 {
-	int     fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size);
+	AUTO(file_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t             len;
 
-	if (n < 0)
-		(void)say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return EXIT_OTHER;
-	*text_out = str_of(text, (size_t)n);
+	if (fd < 0 || !file_read(fd, text, size, &len))
+		return say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
+	*text_out = str_of(text, len);
 	return EXIT_DONE;
 }
 
@@ -199,9 +186,9 @@ read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 	client->name = str_from_c(cmd_value(run, "name"));
 	client->since_s = clock_wall_s(run->clock);
 	if (code == EXIT_DONE)
-		code = read_guid(run, "id", &client->id);
+		code = cmd_value_guid(run, "id", &client->id);
 	if (code == EXIT_DONE)
-		code = read_guid(run, "tenant", &client->tenant);
+		code = cmd_value_guid(run, "tenant", &client->tenant);
 	if (code == EXIT_DONE && !cmd_has(run, "id"))
 		client->id = guid_random(run->entropy);
 	if (code == EXIT_DONE)

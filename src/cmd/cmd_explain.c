@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "base/file.h"
 #include "cmd/outside_conf.h"
 #include "cmd/writer.h"
 #include "face/face.h"
@@ -66,7 +67,7 @@ method_named(struct str name)
 {
 	static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (str_eq(name, str_from_c(names[i])))
 			return (enum http_method)i;
 	return HTTP_OTHER;
@@ -96,18 +97,13 @@ read_token(struct cmd_run *run, struct str *token_out)
 {
 	struct str token = str_from_c(cmd_value(run, "as"));
 	char      *text;
-	size_t     len = 0;
-	ssize_t    n = 1;
+	size_t     len;
 
 	if (token.len == 0)
 		return cmd_usage(run, "--as is needed: the access token");
 	if (str_eq(token, STR("-"))) {
 		text = arena_take_raw(run->arena, TOKEN_MAX);
-		while (n > 0 && len < TOKEN_MAX) {
-			n = read(STDIN_FILENO, text + len, TOKEN_MAX - len);
-			len += n > 0 ? (size_t)n : 0;
-		}
-		if (n < 0)
+		if (!file_read(STDIN_FILENO, text, TOKEN_MAX, &len))
 			return say_failed(EXIT_OTHER, "standard input: %s", strerrordesc_np(errno));
 		token = str_first(str_of(text, len), str_find(str_of(text, len), '\n'));
 	}

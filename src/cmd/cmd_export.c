@@ -3,9 +3,8 @@
 #include "auth/policy.h"
 #include "cmd/export_scope.h"
 #include "cmd/lines.h"
+#include "cmd/walk.h"
 #include "cmd/writer.h"
-
-#define PAGE 256
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
@@ -32,7 +31,7 @@ struct export {
 	struct cmd_run *run;
 	struct store   *store;
 	struct guid     tenant;
-	struct arena   *arena;           /* reset for each page */
+	struct arena   *arena;           /* reset for each line */
 	struct progress progress;
 	uint64_t        lines;
 };
@@ -118,56 +117,24 @@ put_policies(struct export *export)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* One page in one short snapshot; *after moves on, *more_out says whether there may be another. */
 static enum err
-put_page(struct export *export, const struct store_feed *feed, uint64_t *after, bool *more_out)
+put_item(void *ctx, const struct store_feed *feed, const struct item *item)
 {
-	AUTO(store_scan_abort) struct store_scan *scan = NULL;
-	AUTO(arena_close) struct arena *line_arena = arena_open(LINE_ARENA_MAX);
-	struct store_range range = { .after = *after, .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true };
-	struct item        item;
-	unsigned           count = 0;
-	bool               stopped = false;
+	struct export *export = ctx;
 
-	scan = store_scan_open(export->store, feed, &range, export->arena);
-	while (!stopped && count < PAGE && store_scan_next(scan, &item)) {
-		arena_reset(line_arena);
-		line_put_item(out_buf(export->run->out), feed, &item, line_arena);
-		*after = item.seq;
-		count++;
-		stopped = turn(export);
-	}
-	*more_out = count == PAGE && !stopped;
-	return store_scan_close(&scan);
+	line_put_item(out_buf(export->run->out), feed, item, export->arena);
+	arena_reset(export->arena);
+	return turn(export) ? ERR_IO : OK;
 }
 
+/* Of all feeds without one.  What standard output has refused is told elsewhere. */
 static enum err
-put_feed(struct export *export, const struct store_feed *feed)
+put_items(struct export *export, const struct store_feed *feed)
 {
-	uint64_t after = 0;
-	bool     more = true;
+	enum err err = feed ? walk_feed(export->store, feed, put_item, export)
+	                    : walk_feeds(export->store, 0, put_item, export);
 
-	while (more) {
-		arena_reset(export->arena);
-		TRY(put_page(export, feed, &after, &more));
-	}
-	return OK;
-}
-
-static enum err
-put_feeds(struct export *export)
-{
-	struct store_feed feed = { 0 }, next;
-	struct store_mark mark;
-	enum err          err = store_next_feed(export->store, &feed, &next, &mark);
-
-	while (err == OK && export->run->out->failed == 0) {
-		feed = next;
-		if (mark.live > 0)
-			TRY(put_feed(export, &feed));
-		err = store_next_feed(export->store, &feed, &next, &mark);
-	}
-	return err == ERR_NOT_FOUND ? OK : err;
+	return export->run->out->failed ? OK : err;
 }
 
 static int
@@ -190,7 +157,7 @@ put_one_feed(struct export *export, struct str name)
 		return failed(export, err);
 	line_put_user(out_buf(export->run->out), &user, &export->tenant);
 	feed = (struct store_feed){ user.tenant, owner, resource->number };
-	err = put_feed(export, &feed);
+	err = put_items(export, &feed);
 	return err == OK ? EXIT_DONE : failed(export, err);
 }
 
@@ -210,14 +177,14 @@ export_all(struct export *export)
 	if (err == OK)
 		err = put_policies(export);
 	if (err == OK)
-		err = put_feeds(export);
+		err = put_items(export, NULL);
 	return err == OK ? EXIT_DONE : failed(export, err);
 }
 
 static int
 run_export(struct cmd_run *run)
 {
-	AUTO(arena_close) struct arena *arena = arena_open(PAGE * (STORE_BODY_MAX + ((size_t)64 << 10)));
+	AUTO(arena_close) struct arena *arena = arena_open(LINE_ARENA_MAX);
 	struct export export = { .run = run, .arena = arena };
 	const char   *feed = cmd_value(run, "feed");
 	int           code;

@@ -34,17 +34,6 @@ static const struct cmd_example allow_examples[] = {
 };
 
 static int
-read_tenant(struct cmd_run *run, struct guid *tenant_out, bool *given_out)
-{
-	const char *text = cmd_value(run, "tenant");
-
-	*given_out = text != NULL;
-	if (text && (!guid_parse(str_from_c(text), tenant_out) || guid_is_zero(tenant_out)))
-		return cmd_usage(run, "--tenant: \"%s\" is not a GUID", text);
-	return EXIT_DONE;
-}
-
-static int
 find_user(struct cmd_run *run, struct store *store, const struct guid *tenant, struct guid *user_out)
 {
 	const char *name = run->args[1];
@@ -77,8 +66,8 @@ change(struct cmd_run *run, struct writer *writer, bool removes)
 {
 	struct guid tenant = { { 0 } }, user = { { 0 } };
 	struct buf  line;
-	bool        has_tenant;
-	int         code = read_tenant(run, &tenant, &has_tenant);
+	bool        has_tenant = cmd_has(run, "tenant");
+	int         code = cmd_value_guid(run, "tenant", &tenant);
 
 	if (code == EXIT_DONE && !cmd_has(run, "global"))
 		code = find_user(run, writer->store, has_tenant ? &tenant : NULL, &user);

@@ -18,6 +18,7 @@
 
 #include "auth/auth.h"
 #include "base/random.h"
+#include "base/scratch_dir.h"
 #include "cmd/content_dir.h"
 #include "cmd/control.h"
 #include "cmd/notify.h"
@@ -77,8 +78,7 @@ struct serving {
 	struct http_server *control_server;
 	struct control      control;
 	struct sock_path    sock;
-	const char         *tls_folder;          /* of --tls auto; NULL otherwise */
-	bool                tls_folder_is_ours;  /* made for this run: goes with it */
+	struct scratch_dir  tls_dir;             /* for the certificate of a memory: store */
 	sigset_t            signals;
 	pthread_t           waiter;              /* while it runs, and from the first signal on until all is closed */
 	int                 signal;              /* that ended it; 0 while it runs */
@@ -101,45 +101,28 @@ listen_host(struct str listen)
 	return listen;
 }
 
-/* A folder that lives as long as the run: for a store that has no place of its own. */
-static int
-make_tls_folder(struct serving *serving)
-{
-	const char *base = getenv("XDG_RUNTIME_DIR");
-	char       *folder;
-
-	base = base && base[0] == '/' ? base : "/tmp";
-	folder = (char *)(uintptr_t)arena_c(serving->run->arena,
-	                                    arena_printf(serving->run->arena, "%s/tidemark-XXXXXX", base));
-	if (!mkdtemp(folder))
-		return say_failed(EXIT_OTHER, "%s: %s", base, strerrordesc_np(errno));
-	serving->tls_folder = folder;
-	serving->tls_folder_is_ours = true;
-	say_plain("the file to trust is %s/ca.pem", folder);
-	return EXIT_DONE;
-}
-
 static int
 set_auto_tls(struct serving *serving, struct http_conf *http)
 {
 	struct arena *arena = serving->run->arena;
-	const char   *path;
-	char          why[256] = "";
-	int           code = EXIT_DONE;
+	const char   *path, *folder;
+	char          why[512] = "";
 
 	MUST(store_url_path(conf_get(&serving->run->conf, CONF_STORE), arena, &path) == OK);
-	if (path[0])
-		serving->tls_folder = arena_c(arena, arena_printf(arena, "%s.tls", path));
-	else
-		code = make_tls_folder(serving);
-	if (code != EXIT_DONE)
-		return code;
-	if (cert_ensure(serving->tls_folder, listen_host(http->listen), serving->run->clock, serving->run->entropy,
+	if (path[0]) {
+		folder = arena_c(arena, arena_printf(arena, "%s.tls", path));
+	} else {
+		if (scratch_dir_open(SCRATCH_IN_MEMORY, &serving->tls_dir, why) != OK)
+			return say_failed(EXIT_OTHER, "%s", why);
+		folder = arena_c(arena, arena_printf(arena, "%s/tls", serving->tls_dir.path));  /* it has a lock of its own */
+		say_plain("the file to trust is %s/ca.pem", folder);
+	}
+	if (cert_ensure(folder, listen_host(http->listen), serving->run->clock, serving->run->entropy,
 			why) != OK)
 		return say_failed(EXIT_OTHER,
 				  "no certificate can be made: %s; give --tls-cert and --tls-key, or --tls off", why);
-	http->tls_cert = arena_c(arena, arena_printf(arena, "%s/server.pem", serving->tls_folder));
-	http->tls_key = arena_c(arena, arena_printf(arena, "%s/server.key", serving->tls_folder));
+	http->tls_cert = arena_c(arena, arena_printf(arena, "%s/server.pem", folder));
+	http->tls_key = arena_c(arena, arena_printf(arena, "%s/server.key", folder));
 	return EXIT_DONE;
 }
 
@@ -164,19 +147,6 @@ set_tls(struct serving *serving, struct http_conf *http)
 	http->tls_cert = arena_c(serving->run->arena, cert);
 	http->tls_key = arena_c(serving->run->arena, key);
 	return EXIT_DONE;
-}
-
-static void
-drop_tls_folder(const struct serving *serving)
-{
-	static const char *const files[] = { "ca.pem", "ca.key", "server.pem", "server.key" };
-
-	if (!serving->tls_folder_is_ours)
-		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlink(arena_c(serving->run->arena,
-			       arena_printf(serving->run->arena, "%s/%s", serving->tls_folder, files[i])));
-	rmdir(serving->tls_folder);
 }
 
 /* ---- opening, part by part -------------------------------------------------------------------------------- */
@@ -444,7 +414,7 @@ close_all(struct serving *serving)
 	token_ring_close(&serving->ring);
 	random_pool_close(&serving->pool);
 	store_close(&serving->store);
-	drop_tls_folder(serving);
+	scratch_dir_close(&serving->tls_dir);
 }
 
 static int

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+#include "base/file.h"
 #include "cmd/check_bodies.h"
 #include "cmd/content_dir.h"
 #include "cmd/content_refs.h"
@@ -67,14 +69,13 @@ check_one_content(void *ctx, const struct store_feed *feed, struct str id, const
 	int                   fd = -1, len;
 
 	err = check->whole ? content_verify(check->content, ref) : content_read(check->content, ref, &fd);
-	if (fd >= 0)
-		(void)close(fd);
+	file_close(&fd);
 	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT) {
 		check->err = err == OK ? check->err : err;
 		return;
 	}
 	guid_format(&feed->owner, owner);
-	content_hex(ref->id, CONTENT_ID_BYTES, name);
+	hex_write(ref->id, CONTENT_ID_BYTES, name);
 	len = snprintf(sentence, sizeof(sentence), "recording %.*s of user %.*s: its content, the file %.*s, is %s",
 	               STR_ARG(str_cut(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
 	               err == ERR_NOT_FOUND ? "missing" : "damaged");
@@ -190,14 +191,14 @@ put_info(struct cmd_run *run, const struct store_info *info)
 	if (!cmd_has(run, "json")) {
 		out_printf(run->out, "%-12s  %.*s\n%-12s  %.*s\n", "engine", STR_ARG(info->engine), "id", GUID_TEXT_LEN,
 			   id);
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t i = 0; i < COUNT_OF(rows); i++)
 			out_printf(run->out, "%-12s  %llu\n", rows[i].name, (unsigned long long)rows[i].value);
 		return;
 	}
 	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("engine"), info->engine);
 	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		json_put_member_int(&json, str_from_c(rows[i].name), (int64_t)rows[i].value);
 	out_end_object(run->out, &json);
 }

@@ -77,7 +77,8 @@ static int
 read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 {
 	const char *user = cmd_value(run, "user"), *app = cmd_value(run, "app");
-	const char *tenant = cmd_value(run, "tenant"), *expires = cmd_value(run, "expires");
+	const char *expires = cmd_value(run, "expires");
+	int         code;
 
 	*grant = (struct issuer_grant){ .is_app = app != NULL, .life_s = 3600, .app = str_from_c(app) };
 	if (!user == !app)
@@ -95,10 +96,9 @@ read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 	                grant->life_s > LIFE_MAX_S))
 		return cmd_usage(run, "--expires: \"%s\" is not a time between 1s and 10 years, like 15m or 12h",
 				 expires);
-	*has_tenant = tenant != NULL;
-	if (tenant && (!guid_parse(str_from_c(tenant), &grant->tenant) || guid_is_zero(&grant->tenant)))
-		return cmd_usage(run, "--tenant: \"%s\" is not a GUID", tenant);
-	return join_grants(run, app ? "role" : "scope", &grant->grants);
+	*has_tenant = cmd_has(run, "tenant");
+	code = cmd_value_guid(run, "tenant", &grant->tenant);
+	return code == EXIT_DONE ? join_grants(run, app ? "role" : "scope", &grant->grants) : code;
 }
 
 static int

@@ -46,16 +46,6 @@ read_text(struct cmd_run *run, const char *option, struct str *text_out)
 	return EXIT_DONE;
 }
 
-static int
-read_guid(struct cmd_run *run, const char *option, struct guid *guid_out)
-{
-	const char *text = cmd_value(run, option);
-
-	if (text && (!guid_parse(str_from_c(text), guid_out) || guid_is_zero(guid_out)))
-		return cmd_usage(run, "--%s: \"%s\" is not a GUID", option, text);
-	return EXIT_DONE;
-}
-
 /* Before it is sent off, for the answer to a line says less. */
 static int
 judge_user(struct cmd_run *run, const struct user *user)
@@ -80,9 +70,9 @@ read_user(struct cmd_run *run, struct user *user)
 	if (code == EXIT_DONE)
 		code = read_text(run, "mail", &user->mail);
 	if (code == EXIT_DONE)
-		code = read_guid(run, "id", &user->id);
+		code = cmd_value_guid(run, "id", &user->id);
 	if (code == EXIT_DONE)
-		code = read_guid(run, "tenant", &user->tenant);
+		code = cmd_value_guid(run, "tenant", &user->tenant);
 	if (code == EXIT_DONE && !cmd_has(run, "id"))
 		user->id = guid_random(run->entropy);
 	return code == EXIT_DONE ? judge_user(run, user) : code;

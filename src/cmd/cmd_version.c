@@ -33,7 +33,7 @@ run_version(struct cmd_run *run)
 	json_put_member(&json, STR("version"), STR(TIDEMARK_VERSION));
 	json_put_name(&json, STR("libraries"));
 	json_put_object(&json);
-	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(libraries); i++)
 		json_put_member(&json, str_from_c(libraries[i].name), str_from_c(libraries[i].version));
 	json_end_object(&json);
 	out_end_object(run->out, &json);

@@ -3,6 +3,7 @@
  * The configuration file.  libinih parses; its reader is ours, so that we know the line a complaint
  * belongs to, bound the size of the file, and take comments off ends of lines.
  */
+#include "base/file.h"
 #include "cmd/conf.h"
 
 #include <errno.h>
@@ -133,7 +134,7 @@ issuer_key_named(struct conf_issuer *issuer, struct str name)
 		{ "not-before", &issuer->not_before },
 	};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(known); i++)
 		if (str_eq(name, str_from_c(known[i].name)))
 			return known[i].at;
 	return NULL;
@@ -208,27 +209,20 @@ on_key(void *ctx, const char *section, const char *name, const char *value)
 static bool
 load(struct reading *reading)
 {
-	char   *text = arena_take_raw(reading->arena, FILE_MAX + 1);
-	size_t  len = 0;
-	ssize_t n = 1;
-	int     fd = open(reading->path, O_RDONLY | O_CLOEXEC);
+	char              *text = arena_take_raw(reading->arena, FILE_MAX + 1);
+	size_t             len;
+	AUTO(file_close) int fd = open(reading->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
 		reading->why =
 			arena_printf(reading->arena, "%s: cannot be opened: %s", reading->path, strerrordesc_np(errno));
 		return false;
 	}
-	while (n > 0 && len <= FILE_MAX) {
-		n = read(fd, text + len, FILE_MAX + 1 - len);
-		if (n > 0)
-			len += (size_t)n;
-	}
-	if (n < 0)
+	if (!file_read(fd, text, FILE_MAX + 1, &len))
 		reading->why =
 			arena_printf(reading->arena, "%s: cannot be read: %s", reading->path, strerrordesc_np(errno));
 	else if (len > FILE_MAX)
 		reading->why = arena_printf(reading->arena, "%s: is larger than 256 KiB", reading->path);
-	close(fd);
 	reading->rest = str_of(text, len);
 	return reading->why.len == 0;
 }

@@ -3,9 +3,8 @@
 
 #include <stdlib.h>
 
+#include "cmd/walk.h"
 #include "resource/resource.h"
-
-#define PAGE 1000
 
 static int
 compare(const void *a, const void *b)
@@ -24,63 +23,36 @@ add(struct content_refs *refs, const struct content_ref *ref)
 	memcpy(refs->ids[refs->count++], ref->id, CONTENT_ID_BYTES);
 }
 
-struct walk {
-	struct store        *store;
+struct gathering {
 	content_ref_fn      *each;
 	void                *ctx;
 	struct content_refs *refs;
 };
 
-/* One page in one short snapshot. */
 static enum err
-take_page(const struct walk *walk, const struct store_feed *feed, uint64_t *after, bool *more_out)
+take_item(void *ctx, const struct store_feed *feed, const struct item *item)
 {
-	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 20);
-	struct store_range       range = { .after = *after, .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true };
-	struct store_scan       *scan = store_scan_open(walk->store, feed, &range, arena);
-	struct content_ref       ref;
-	struct item              item;
-	unsigned                 count = 0;
-	enum err                 err;
+	struct gathering  *gathering = ctx;
+	struct content_ref ref;
+	enum err           err = resource_of_feed(feed)->content_of(item->body, &ref);
 
-	while (store_scan_next(scan, &item)) {
-		*after = item.seq;
-		count++;
-		err = resource_of_feed(feed)->content_of(item.body, &ref);
-		/* Of an item that cannot be read nobody knows what it needs. */
-		if (err == ERR_CORRUPT) {
-			store_scan_abort(&scan);
-			return ERR_CORRUPT;
-		}
-		if (err != OK)
-			continue;
-		add(walk->refs, &ref);
-		if (walk->each)
-			walk->each(walk->ctx, feed, item.id, &ref);
-	}
-	*more_out = count == PAGE;
-	return store_scan_close(&scan);
+	if (err != OK)           /* of an item that cannot be read nobody knows what it needs */
+		return err == ERR_NOT_FOUND ? OK : err;
+	add(gathering->refs, &ref);
+	if (gathering->each)
+		gathering->each(gathering->ctx, feed, item->id, &ref);
+	return OK;
 }
 
 enum err
 content_refs_open(struct store *store, content_ref_fn *each, void *ctx, struct content_refs *refs_out)
 {
-	struct walk       walk = { store, each, ctx, refs_out };
-	struct store_feed feed = { 0 }, next;
-	struct store_mark mark;
-	enum err          err;
+	struct gathering gathering = { each, ctx, refs_out };
 
 	*refs_out = (struct content_refs){ 0 };
-	while ((err = store_next_feed(store, &feed, &next, &mark)) == OK) {
-		uint64_t after = 0;
-		bool     more = resource_of_feed(&next)->content_of != NULL;
-
-		feed = next;
-		while (more)
-			TRY(take_page(&walk, &feed, &after, &more));
-	}
-	if (err != ERR_NOT_FOUND)
-		return err;
+	for (const struct resource *const *resource = resources; *resource; resource++)
+		if ((*resource)->content_of)
+			TRY(walk_feeds(store, (*resource)->number, take_item, &gathering));
 	if (refs_out->count > 0)
 		qsort(refs_out->ids, refs_out->count, sizeof(*refs_out->ids), compare);
 	return OK;

@@ -311,7 +311,7 @@ static const struct control_route {
 static const struct control_route *
 find_route(struct str path)
 {
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(routes); i++)
 		if (str_eq(path, routes[i].path))
 			return &routes[i];
 	return NULL;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
 #include "follow/follow_curl.h"
@@ -32,14 +33,6 @@ struct credential {
 
 /* ---- a certificate --------------------------------------------------------------------------------------- */
 
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
-
 static int
 stopped(struct stops *stops, const char *what)
 {
@@ -63,7 +56,7 @@ read_cert(struct credential *credential, const char *path)
 {
 	struct rsa_cert  **cert_out = &credential->cert;
 	struct follow_file file = { path, credential->run->clock, stops_came, credential->stops };
-	AUTO(close_fd) int fd = follow_file_open(&file);
+	AUTO(file_close) int fd = follow_file_open(&file);
 	char              *pem = secret_take(RSA_CERT_PEM_MAX + 1);
 	size_t             len = 0;
 	int                fault = fd < 0 ? errno : follow_file_read(&file, fd, pem, RSA_CERT_PEM_MAX + 1, &len);

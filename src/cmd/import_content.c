@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cmd/content_dir.h"
 #include "cmd/lines.h"
 #include "text/json_span.h"
@@ -39,9 +40,7 @@ import_content_close(struct import_content *files)
 	import_content_release(files);
 	content_close(&files->content);
 	arena_close(&files->arena);
-	if (files->dir >= 0)
-		(void)close(files->dir);
-	files->dir = -1;
+	file_close(&files->dir);
 }
 
 void

@@ -2,6 +2,7 @@
 #include "cmd/lines.h"
 
 #include "auth/policy.h"
+#include "base/bytes.h"
 #include "resource/values.h"
 #include "text/date.h"
 #include "text/json_read.h"
@@ -148,8 +149,8 @@ parse_content(struct parse *parse, const struct json *root, struct line_op *op)
 	TRY(check_members(parse, content, STR("id sha256 size"), "\"content\""));
 	if (json_member(root, "contentFile") || !json_text(json_member(content, "id"), &id) ||
 	    !json_text(json_member(content, "sha256"), &hash) || !json_int(json_member(content, "size"), &size) || size < 0 ||
-	    !content_unhex(id, op->content.id, CONTENT_ID_BYTES) ||
-	    !content_unhex(hash, op->content.sha256, CONTENT_HASH_BYTES))
+	    !hex_read(id, op->content.id, CONTENT_ID_BYTES) ||
+	    !hex_read(hash, op->content.sha256, CONTENT_HASH_BYTES))
 		return bad(parse, STR("\"content\" is not what tidemark import writes; name a \"contentFile\" instead"));
 	op->content.size = (uint64_t)size;
 	op->has_content = true;
@@ -648,8 +649,8 @@ line_put_with_content(struct buf *buf, const struct line_op *op, const struct co
 	struct json_out json;
 
 	guid_format(&op->owner, owner);
-	content_hex(content->id, CONTENT_ID_BYTES, id);
-	content_hex(content->sha256, CONTENT_HASH_BYTES, hash);
+	hex_write(content->id, CONTENT_ID_BYTES, id);
+	hex_write(content->sha256, CONTENT_HASH_BYTES, hash);
 	buf_printf(buf, "{\"op\":\"put\",\"feed\":\"users/%.*s/%s\",\"value\":", GUID_TEXT_LEN, owner,
 	           op->resource->collection);
 	buf_put(buf, op->value);

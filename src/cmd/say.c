@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define MESSAGE_MAX   ((size_t)4096)
 #define OUT_TURN      ((size_t)64 << 10)
 #define OUT_LIMIT     ((size_t)16 << 20)
@@ -86,19 +88,13 @@ exit_code_of(enum err err)
 
 /* ---- messages ------------------------------------------------------------------------------------ */
 
+/* Nobody can be told that a message could not be written. */
 static void
-write_all(int fd, const char *at, size_t len)
+put_message(struct str text)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
+	bool is_written = file_write(STDERR_FILENO, text);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		at += n;
-		len -= (size_t)n;
-	}
+	(void)is_written;
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -112,7 +108,7 @@ tell(const char *front, const char *fmt, va_list list)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			text[i] = '?';
 	text[at] = '\n';
-	write_all(STDERR_FILENO, text, at + 1);
+	put_message(str_of(text, at + 1));
 }
 
 int
@@ -158,16 +154,8 @@ out_open(struct out *out, int fd)
 static void
 out_drain(struct out *out)
 {
-	size_t at = 0;
-
-	while (at < out->buf.len && !out->failed) {
-		ssize_t n = write(out->fd, out->buf.at + at, out->buf.len - at);
-
-		if (n > 0)
-			at += (size_t)n;
-		else if (n == 0 || errno != EINTR)
-			out->failed = n == 0 ? EIO : errno;
-	}
+	if (!out->failed && !file_write(out->fd, buf_str(&out->buf)))
+		out->failed = errno;
 	buf_cut(&out->buf, 0);
 }
 
@@ -263,7 +251,7 @@ progress_tell(struct progress *progress, const char *fmt, ...)
 		return;
 	va_start(list, fmt);
 	if (vsnprintf(text + 4, sizeof(text) - 4, fmt, list) > 0)
-		write_all(STDERR_FILENO, text, strlen(text));
+		put_message(str_from_c(text));
 	va_end(list);
 	progress->told_ms = clock_mono_ms(progress->clock);
 	progress->shown = true;
@@ -279,6 +267,6 @@ void
 progress_close(struct progress *progress)
 {
 	if (progress->shown)
-		write_all(STDERR_FILENO, "\r\033[K", 4);
+		put_message(STR("\r\033[K"));
 	progress->shown = false;
 }

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "store/store.h"
 
 enum err
@@ -36,7 +37,5 @@ sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path
 void
 sock_path_close(struct sock_path *path)
 {
-	if (path->folder >= 0)
-		close(path->folder);
-	path->folder = -1;
+	file_close(&path->folder);
 }

@@ -4,8 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MARK       ".verify-"
@@ -16,12 +14,10 @@
 
 static const char *const suffixes[] = { "", "-journal", "-wal", "-shm", ".ahead" };
 
-#define SUFFIX_COUNT (sizeof(suffixes) / sizeof(suffixes[0]))
-
 static void
 remove_files(const char *path, struct arena *arena)
 {
-	for (size_t i = 0; i < SUFFIX_COUNT; i++)
+	for (size_t i = 0; i < COUNT_OF(suffixes); i++)
 		(void)unlink(arena_c(arena, arena_printf(arena, "%s%s", path, suffixes[i])));
 }
 
@@ -55,7 +51,7 @@ is_of_copy(struct str name, struct str store_name, struct str *copy_name_out)
 		return false;
 	*copy_name_out = str_first(name, name.len - rest.len + digits);
 	rest = str_skip(rest, digits);
-	for (size_t i = 0; i < SUFFIX_COUNT; i++)
+	for (size_t i = 0; i < COUNT_OF(suffixes); i++)
 		if (str_eq(rest, str_from_c(suffixes[i])))
 			return true;
 	return str_eq(rest, STR(".lock"));
@@ -83,19 +79,11 @@ remove_what_is_left(struct cmd_run *run, struct str dir, struct str store_name)
 static int
 make_folder(struct cmd_run *run, struct verify_copy *copy)
 {
-	const char *wanted = getenv("TMPDIR");
-	struct guid id = guid_random(run->entropy);
-	char        text[GUID_TEXT_LEN];
-	const char *dir;
+	char why[512];
 
-	guid_format(&id, text);
-	dir = arena_c(run->arena, arena_printf(run->arena, "%s/tidemark-verify-%.*s", wanted && wanted[0] ? wanted : "/tmp",
-	                                       GUID_TEXT_LEN, text));
-	if (mkdir(dir, 0700) != 0)
-		return say_failed(EXIT_PERMANENT, "nothing can be written beside the store, and %s cannot be made: %s; name a "
-		                                  "folder in TMPDIR", dir, strerrordesc_np(errno));
-	copy->dir = dir;
-	copy->path = arena_c(run->arena, arena_printf(run->arena, "%s/copy", dir));
+	if (scratch_dir_open(SCRATCH_ON_DISK, &copy->dir, why) != OK)
+		return say_failed(EXIT_PERMANENT, "nothing can be written beside the store, and %s; name a folder in TMPDIR", why);
+	copy->path = arena_c(run->arena, arena_printf(run->arena, "%s/copy", copy->dir.path));
 	return EXIT_DONE;
 }
 
@@ -140,6 +128,5 @@ verify_copy_close(struct verify_copy *copy, struct arena *arena)
 		remove_files(copy->path, arena);
 		store_file_unlock_and_remove(&copy->lock, copy->lock_path);
 	}
-	if (copy->dir)
-		(void)rmdir(copy->dir);
+	scratch_dir_close(&copy->dir);
 }

@@ -7,14 +7,15 @@
  */
 #pragma once
 
+#include "base/scratch_dir.h"
 #include "cmd/cmd.h"
 #include "store/store_file.h"
 
 struct verify_copy {
-	const char      *path;
-	const char      *lock_path;
-	const char      *dir;                    /* NULL beside the store */
-	struct file_lock lock;
+	const char        *path;
+	const char        *lock_path;
+	struct scratch_dir dir;                  /* not open beside the store */
+	struct file_lock   lock;
 };
 
 /* An exit code; the message has been printed.  Close it even then, after the store at its path. */

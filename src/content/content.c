@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "content/content_dir.h"
 #include "crypt/digest.h"
@@ -35,44 +36,10 @@ struct content_write {
 
 /* ---- names ------------------------------------------------------------------------------------------ */
 
-void
-content_hex(const uint8_t *bytes, size_t len, char *text_out)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		text_out[2 * i] = digits[bytes[i] >> 4];
-		text_out[2 * i + 1] = digits[bytes[i] & 15];
-	}
-}
-
-static int
-digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool
-content_unhex(struct str text, uint8_t *bytes_out, size_t len)
-{
-	if (text.len != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = digit_value(text.at[2 * i]), low = digit_value(text.at[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		bytes_out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 static void
 blob_name(const uint8_t id[CONTENT_ID_BYTES], char name_out[CONTENT_NAME_LEN + 1])
 {
-	content_hex(id, CONTENT_ID_BYTES, name_out);
+	hex_write(id, CONTENT_ID_BYTES, name_out);
 	name_out[CONTENT_NAME_LEN] = '\0';
 }
 
@@ -83,7 +50,7 @@ read_name(struct str name, uint8_t id_out[CONTENT_ID_BYTES], bool *part_out)
 	*part_out = str_ends(name, STR(PART_SUFFIX));
 	if (*part_out)
 		name.len -= sizeof(PART_SUFFIX) - 1;
-	return content_unhex(name, id_out, CONTENT_ID_BYTES);
+	return hex_read(name, id_out, CONTENT_ID_BYTES);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------- */
@@ -147,7 +114,7 @@ begin(struct content_write *write, uint64_t size)
 	if (write->err != OK)
 		return;
 	entropy_fill(write->content->entropy, write->id, sizeof(write->id));
-	content_hex(write->id, CONTENT_ID_BYTES, write->name);
+	hex_write(write->id, CONTENT_ID_BYTES, write->name);
 	memcpy(write->name + CONTENT_NAME_LEN, PART_SUFFIX, sizeof(PART_SUFFIX));
 	write->fd = content_dir_open_file(write->content, write->name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (write->fd < 0)
@@ -187,26 +154,16 @@ flush_some(struct content_write *write)
 void
 content_put(struct content_write *writing, const void *bytes, size_t len)
 {
-	const char *at = bytes;
-
 	if (writing->err == OK && len > 0)
 		writing->err = admit(writing, len);
 	if (writing->err != OK)
 		return;
 	digest_put(writing->digest, bytes, len);
-	while (len > 0) {
-		ssize_t put = write(writing->fd, at, len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0) {
-			writing->err = err_of_write();
-			return;
-		}
-		at += put;
-		len -= (size_t)put;
-		writing->size += (size_t)put;
+	if (!file_write(writing->fd, str_of(bytes, len))) {
+		writing->err = err_of_write();
+		return;
 	}
+	writing->size += len;
 	flush_some(writing);
 }
 

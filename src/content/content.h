@@ -104,8 +104,3 @@ struct content_swept {
 /* ERR_LOCKED somebody holds the folder · ERR_IO. */
 enum err content_sweep(struct content *content, const struct content_sweep *sweep,
                        struct content_swept *swept_out) MUST_CHECK;
-
-/* ---- names and bytes of references ------------------------------------------------------------------------- */
-
-void content_hex(const uint8_t *bytes, size_t len, char *text_out);
-bool content_unhex(struct str text, uint8_t *bytes_out, size_t len);

@@ -28,13 +28,14 @@ open_folder(const char *path)
 static enum err
 open_scratch(struct content *content, char why_out[256])
 {
-	const char *base = getenv("TMPDIR");
-	int         len = asprintf(&content->path, "%s/tidemark-content-XXXXXX", base && *base ? base : "/tmp");
+	char why[512];
 
-	MUST(len > 0);
-	if (!mkdtemp(content->path))
-		return fail(content->path, why_out);
-	content->scratch = true;
+	if (scratch_dir_open(SCRATCH_ON_DISK, &content->scratch, why) != OK) {
+		str_printf(why_out, 256, "%s", why);
+		return ERR_IO;
+	}
+	content->path = strdup(content->scratch.path);
+	MUST(content->path);
 	content->is_durable = true;
 	content->fd = open_folder(content->path);
 	return content->fd >= 0 ? OK : fail(content->path, why_out);
@@ -66,20 +67,6 @@ content_open(const struct content_conf *conf, struct content **content_out, char
 	return OK;
 }
 
-static void
-empty_scratch(struct content *content)
-{
-	struct content_walk walk;
-	const char         *name;
-
-	if (content_walk_open(content, &walk) != OK)
-		return;
-	while ((name = content_walk_next(&walk)) != NULL)
-		(void)unlinkat(content->fd, name, 0);
-	content_walk_close(&walk);
-	(void)rmdir(content->path);
-}
-
 void
 content_close(struct content **content)
 {
@@ -87,8 +74,7 @@ content_close(struct content **content)
 
 	if (!old)
 		return;
-	if (old->scratch)
-		empty_scratch(old);
+	scratch_dir_close(&old->scratch);
 	if (old->fd >= 0)
 		(void)close(old->fd);
 	(void)pthread_mutex_destroy(&old->lock);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "base/scratch_dir.h"
 #include "content/content.h"
 
 struct content {
@@ -14,7 +15,8 @@ struct content {
 	struct content_write *writes;    /* that are not ended yet */
 	_Atomic int           fd;
 	char                 *path;
-	bool                  create, scratch;
+	bool                  create;
+	struct scratch_dir    scratch;           /* open without a path */
 	_Atomic bool          is_durable;        /* its name: files may be made in it */
 	uint64_t              free_min, size_max;
 	const struct entropy *entropy;

@@ -119,22 +119,15 @@ open_folder(struct folder *folder)
 static enum err
 read_all(const struct folder *folder, const char *name, int fd, struct buf *text)
 {
-	(void)buf_room(text, FILE_BYTES_MAX);    /* at once: growing would leave copies of a key behind */
-	for (;;) {
-		char   *room = buf_room(text, 4096);
-		ssize_t got;
+	size_t len;
 
-		if (!room)
-			return fail(folder, "%.150s/%s is too long to be what it should be", folder->path, name);
-		got = read(fd, room, 4096);
-		if (got == 0)
-			return OK;
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fail_errno(folder, "read", name);
-		buf_grew(text, (size_t)got);
-	}
+	/* At once: growing would leave copies of a key behind. */
+	if (!file_read(fd, buf_room(text, FILE_BYTES_MAX), FILE_BYTES_MAX, &len))
+		return fail_errno(folder, "read", name);
+	buf_grew(text, len);
+	if (len == FILE_BYTES_MAX)
+		return fail(folder, "%.150s/%s is too long to be what it should be", folder->path, name);
+	return OK;
 }
 
 /* ERR_NOT_FOUND without a word. */

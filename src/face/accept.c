@@ -37,7 +37,7 @@ parse_level(struct str text, enum level *level_out)
 		[LEVEL_MINIMAL] = "minimal", [LEVEL_NONE] = "none", [LEVEL_FULL] = "full",
 	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (str_eq_nocase(text, str_from_c(names[i]))) {
 			*level_out = (enum level)i;
 			return true;

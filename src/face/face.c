@@ -80,7 +80,7 @@ is_offered(const struct row *row, const struct route *route)
 static const struct row *
 find_row(const struct route *route, enum http_method method)
 {
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (is_offered(&rows[i], route) && rows[i].method == acting_method(method))
 			return &rows[i];
 	return NULL;
@@ -98,7 +98,7 @@ allowed_methods(const struct route *route, struct arena *arena)
 {
 	struct str list = STR_EMPTY;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (is_offered(&rows[i], route))
 			list = arena_printf(arena, "%.*s%s%s%s", STR_ARG(list), list.len ? ", " : "",
 			                    method_names[rows[i].method], rows[i].method == HTTP_GET ? ", HEAD" : "");

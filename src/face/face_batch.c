@@ -68,7 +68,7 @@ parse_method(struct str text, enum http_method *method_out)
 		{ "PATCH", HTTP_PATCH }, { "DELETE", HTTP_DELETE },
 	};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(known); i++)
 		if (str_eq_nocase(text, str_from_c(known[i].name))) {
 			*method_out = known[i].method;
 			return true;
@@ -85,7 +85,7 @@ is_passed_over(struct str name)
 		"Trailer", "Upgrade",
 	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (str_eq_nocase(name, str_from_c(names[i])))
 			return true;
 	return false;

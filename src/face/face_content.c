@@ -2,6 +2,7 @@
 /* face_content — the bytes of a recording: GET sends a file, PUT streams one in and links it in one commit. */
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "face/call.h"
 #include "face/range.h"
 #include "resource/recording.h"
@@ -18,7 +19,7 @@ etag_of(const struct content_ref *ref, struct arena *arena)
 	char *text = arena_take_raw(arena, ETAG_LEN);
 
 	text[0] = text[ETAG_LEN - 1] = '"';
-	content_hex(ref->sha256, CONTENT_HASH_BYTES, text + 1);
+	hex_write(ref->sha256, CONTENT_HASH_BYTES, text + 1);
 	return str_of(text, ETAG_LEN);
 }
 

@@ -47,7 +47,7 @@ kind_of(struct str path, struct str *tenant_out)
 	path = str_skip(path, 1);
 	if (!str_take_until(&path, '/', tenant_out))
 		return LOGIN_NONE;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(known); i++)
 		if (str_eq(path, known[i].rest))
 			return known[i].kind;
 	return LOGIN_NONE;

@@ -95,7 +95,7 @@ next_link(const struct call *call, uint64_t skip)
 		                            OPTION_FORMAT };
 	struct str base = call_base_url(call), query = STR_EMPTY;
 
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(kept); i++)
 		query = with_option(call, query, kept[i]);
 	return arena_printf(call->arena, "%.*s%.*s?%.*s$skip=%llu", STR_ARG(base), STR_ARG(call->req->path), STR_ARG(query),
 	                    (unsigned long long)skip);

@@ -15,7 +15,7 @@ static const struct refusal_row rows[] = {
 const struct refusal_row *
 refusal_row(enum refusal refusal)
 {
-	MUST((size_t)refusal < sizeof(rows) / sizeof(rows[0]));
+	MUST((size_t)refusal < COUNT_OF(rows));
 	return &rows[refusal];
 }
 
@@ -90,7 +90,7 @@ code_for(const struct call *call, enum refusal refusal)
 		{ REFUSAL_FULL, "quotaLimitReached" },
 	};
 
-	for (size_t i = 0; call->route.resource == &resource_recording && i < sizeof(teams) / sizeof(teams[0]); i++)
+	for (size_t i = 0; call->route.resource == &resource_recording && i < COUNT_OF(teams); i++)
 		if (teams[i].refusal == refusal)
 			return teams[i].code;
 	return refusal_row(refusal)->code;

@@ -37,7 +37,7 @@ group_of(const struct call *call, const struct values *calendar, struct arena *a
 	size_t       at = 0;
 	struct group group;
 
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(classes); i++)
 		if (str_eq_nocase(class_id, str_from_c(classes[i].class_id)))
 			at = i;
 	group = group_of_class(call, at, arena);

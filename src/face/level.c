@@ -11,7 +11,7 @@ is_control(struct str name)
 
 	if (str_find(name, '@') == name.len)
 		return false;
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(kept); i++)
 		if (str_eq(name, str_from_c(kept[i])))
 			return false;
 	return str_starts(name, STR("@odata.")) || str_starts(str_skip(name, str_find(name, '@')), STR("@odata."));

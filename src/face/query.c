@@ -30,7 +30,7 @@ option_name(enum option option)
 static enum option
 find_option(struct str name)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (str_eq_nocase(name, str_from_c(names[i].name)))
 			return names[i].option;
 	return OPTION_KINDS;

@@ -23,6 +23,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "follow/follow_link.h"
 #include "follow/follow_page.h"
 #include "follow/follow_secrets.h"
@@ -400,8 +401,7 @@ free_ahead(struct follow_ahead *ahead)
 	buf_close(&ahead->bearer);
 	buf_close(&ahead->sent);
 	arena_close(&ahead->lasting);
-	if (ahead->ready_fd >= 0)
-		(void)close(ahead->ready_fd);
+	file_close(&ahead->ready_fd);
 	MUST(pthread_mutex_destroy(&ahead->lock) == 0 && pthread_cond_destroy(&ahead->changed) == 0);
 	free(ahead);
 }

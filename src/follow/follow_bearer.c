@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "follow/follow_client.h"
 #include "follow/follow_file.h"
 #include "follow/follow_secrets.h"
@@ -29,14 +30,6 @@ struct follow_credential {
 	struct buf                    token;     /* remembered; empty for none */
 	int64_t                       until_ms;  /* monotonic; when a client's token is to be had anew */
 };
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
 
 /* ---- what a token is ------------------------------------------------------------------------ */
 
@@ -113,7 +106,7 @@ static enum err
 read_file(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	struct follow_file file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
-	AUTO(close_fd) int fd = follow_file_open(&file);
+	AUTO(file_close) int fd = follow_file_open(&file);
 	char              *room = buf_room(text, FOLLOW_BEARER_MAX);
 	size_t             len = 0;
 	int                fault;
@@ -194,13 +187,13 @@ run_command(const struct follow_credential_conf *conf, struct buf *text, struct 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return no_identity("no pipe for the bearer command", why_out);
 	if (!spawn(conf->command, ends[1], arena, &pid)) {
-		close_fd(&ends[0]);
-		close_fd(&ends[1]);
+		file_close(&ends[0]);
+		file_close(&ends[1]);
 		return no_identity("the bearer command cannot be started", why_out);
 	}
-	close_fd(&ends[1]);
+	file_close(&ends[1]);
 	heard = listen_to(ends[0], conf, text);
-	close_fd(&ends[0]);
+	file_close(&ends[0]);
 	if (!heard)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

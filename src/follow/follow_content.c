@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "crypt/digest.h"
 #include "follow/follow_link.h"
@@ -44,18 +45,8 @@ folder_fault(struct content *content)
 	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
-/* FNV-1a: tells ids apart whose beginnings are the same. */
-static uint64_t
-hash_of(struct str text)
-{
-	uint64_t hash = 14695981039346656037u;
-
-	for (size_t i = 0; i < text.len; i++)
-		hash = (hash ^ (uint8_t)text.at[i]) * 1099511628211u;
-	return hash;
-}
-
 /* Never hidden, never empty, no slash: "r-" and the id with all but letters, digits and "-_~=" as %XX. */
+/* The hash tells ids apart whose beginnings are the same. */
 static const char *
 file_name(struct content *content, struct str id, const char *end)
 {
@@ -63,7 +54,7 @@ file_name(struct content *content, struct str id, const char *end)
 
 	return arena_c(content->arena, arena_printf(content->arena, "r-%.*s-%016llx%s",
 	                                            STR_ARG(str_cut(text, NAME_MAX_BYTES)),
-	                                            (unsigned long long)hash_of(id), end));
+	                                            (unsigned long long)bytes_hash(BYTES_HASH_START, id), end));
 }
 
 static enum replica_content_state

@@ -38,16 +38,11 @@ is_member(const struct json *root, const char *name, struct str wanted)
 static bool
 read_bytes(int fd, struct buf *text)
 {
-	for (;;) {
-		char   *room = buf_room(text, 4096);
-		ssize_t got = room ? read(fd, room, 4096) : -1;
+	size_t len;
+	bool   is_read = file_read(fd, buf_room(text, FOLLOW_KEPT_MAX), FOLLOW_KEPT_MAX, &len);
 
-		if (got < 0 && room && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0;
-		buf_grew(text, (size_t)got);
-	}
+	buf_grew(text, len);
+	return is_read && len < FOLLOW_KEPT_MAX;
 }
 
 static enum err

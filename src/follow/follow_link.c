@@ -86,7 +86,7 @@ follow_link_goes_by_proxy(struct str link)
 	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
 	bool                     is_set = false;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		is_set |= getenv(names[i]) && getenv(names[i])[0];
 	return is_set && str_starts(link, STR("https:"));
 }
@@ -201,7 +201,7 @@ follow_net_of(const struct sockaddr *addr)
 		return FOLLOW_NET_NONE;
 	if (has_prefix(at, nat64, 96))
 		memcpy(at, v4, 12);
-	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(nets); i++)
 		if (has_prefix(at, nets[i].prefix, nets[i].bits))
 			return nets[i].net;
 	return FOLLOW_NET_PUBLIC;

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_loop.h"
 
-static uint64_t
-hash_of(struct str text)
-{
-	uint64_t hash = 14695981039346656037u;
-
-	for (size_t i = 0; i < text.len; i++)
-		hash = (hash ^ (uint8_t)text.at[i]) * 1099511628211u;
-	return hash ? hash : 1;
-}
+#include "follow/follow_page.h"
 
 const char *
 follow_loop_note(struct follow_loop *loop, struct str link, uint64_t content, uint64_t empty_max)
 {
-	uint64_t hash = hash_of(link);
+	uint64_t hash = follow_page_hash(link);
 
 	loop->empty = content == 0 ? loop->empty + 1 : 0;
 	if (loop->empty > empty_max)

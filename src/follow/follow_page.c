@@ -326,7 +326,7 @@ is_gone_code(struct str code)
 	static const char *const spellings[] = { "syncStateNotFound", "syncStateInvalid", "syncStateExpired",
 		                                 "resyncRequired",    "fullSyncRequired", "ErrorInvalidSyncStateData" };
 
-	for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(spellings); i++)
 		if (str_eq_nocase(code, str_from_c(spellings[i])))
 			return true;
 	return str_starts_nocase(code, STR("resyncChanges"));

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "text/hex.h"
+#include "base/bytes.h"
 
 #define SECRET_MAX ((size_t)64 << 10)
 #define LOOKED_FOR ((size_t)256)                 /* bytes of a secret: memmem() leaps through a page for no more */

@@ -19,19 +19,6 @@ http_is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* 0..15, or -1. */
-static inline int
-http_hex_value(char c)
-{
-	if (http_is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* tchar: letters, digits and !#$%&'*+-.^_`|~ */
 static inline bool
 http_is_token(char c)

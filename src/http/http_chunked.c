@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
 #include "http/http_chars.h"
 #include "http/http_parse.h"
 
@@ -26,7 +27,7 @@ go(struct http_chunked *chunked, enum http_chunk_state state)
 static enum http_step
 take_size(struct http_chunked *chunked, char c)
 {
-	int digit = http_hex_value(c);
+	int digit = hex_value(c);
 
 	if (digit >= 0) {
 		if (chunked->digits == HTTP_CHUNK_DIGITS_MAX)

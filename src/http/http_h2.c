@@ -291,7 +291,7 @@ http_h2_open(struct http_peer *peer)
 	MUST(nghttp2_session_server_new2(&h2->session, callbacks, h2, option) == 0);
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
-	MUST(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0])) == 0);
+	MUST(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings)) == 0);
 	return h2;
 }
 

@@ -10,20 +10,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define BACKLOG 4096
 
 struct endpoint {
 	char host[256];
 	char port[6];
 };
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-	*fd = -1;
-}
 
 static enum err
 fail(const char *what, const char *where, char why_out[256])
@@ -95,7 +89,7 @@ tcp_open(struct str listen_text, struct http_listener *listener_out, char why_ou
 	socklen_t               address_len = sizeof(address);
 	struct endpoint         endpoint;
 	struct addrinfo        *found;
-	AUTO(close_fd) int      fd = -1;
+	AUTO(file_close) int      fd = -1;
 	int                     failure;
 
 	if (!endpoint_parse(listen_text, &endpoint)) {
@@ -130,7 +124,7 @@ static enum err
 unix_clear(const struct sockaddr_un *address, char why_out[256])
 {
 	struct stat        stat;
-	AUTO(close_fd) int fd = -1;
+	AUTO(file_close) int fd = -1;
 
 	if (lstat(address->sun_path, &stat))
 		return errno == ENOENT ? OK : fail("cannot look at", address->sun_path, why_out);
@@ -154,7 +148,7 @@ unix_open(const char *path, struct http_listener *listener_out, char why_out[256
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t             len = strlen(path);
-	AUTO(close_fd) int fd = -1;
+	AUTO(file_close) int fd = -1;
 	struct stat        stat;
 
 	if (len == 0 || len >= sizeof(address.sun_path)) {
@@ -192,7 +186,7 @@ http_listener_close(struct http_listener *listener)
 	if (listener->is_unix && lstat(listener->address, &stat) == 0 && stat.st_dev == listener->dev &&
 	    stat.st_ino == listener->ino)
 		(void)unlink(listener->address);
-	close_fd(&listener->fd);
+	file_close(&listener->fd);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_parse.h"
 
+#include "base/bytes.h"
 #include "http/http_chars.h"
 
 /* Fields that may stand only once; a bit each in http_head.seen. */
@@ -86,7 +87,7 @@ authority_is_good(struct str authority)
 	for (; i < authority.len; i++) {
 		char c = authority.at[i];
 
-		if (bracket ? !(http_hex_value(c) >= 0 || c == ':' || c == '.')
+		if (bracket ? !(hex_value(c) >= 0 || c == ':' || c == '.')
 		            : !(http_is_letter(c) || http_is_digit(c) || c == '-' || c == '.' || c == '_'))
 			break;
 	}
@@ -106,7 +107,7 @@ path_is_good(struct str path)
 	for (size_t i = 0; i < path.len; i++) {
 		if (path.at[i] != '%')
 			continue;
-		if (path.len - i < 3 || http_hex_value(path.at[i + 1]) < 0 || http_hex_value(path.at[i + 2]) < 0)
+		if (path.len - i < 3 || hex_value(path.at[i + 1]) < 0 || hex_value(path.at[i + 2]) < 0)
 			return false;
 		if (path.at[i + 1] == '0' && path.at[i + 2] == '0')
 			return false;
@@ -191,7 +192,7 @@ take_request_line(struct http_head *head, struct str bytes, struct str line)
 	if (step == HTTP_REFUSED)
 		return step;
 	head->method = HTTP_OTHER;
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
 		if (str_eq(method, methods[i].text))
 			head->method = methods[i].method;
 	head->method_text = piece_of(bytes, method);

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
+
 struct slot {
 	struct http_peer_key key;
 	unsigned             count;          /* 0: free */
@@ -22,10 +24,8 @@ struct http_peers {
 static size_t
 home_of(const struct http_peers *peers, const struct http_peer_key *key)
 {
-	uint64_t hash = 14695981039346656037u ^ (uint64_t)(uintptr_t)peers->slots;
+	uint64_t hash = bytes_hash(BYTES_HASH_START ^ (uint64_t)(uintptr_t)peers->slots, str_of(key->b, sizeof(key->b)));
 
-	for (size_t i = 0; i < sizeof(key->b); i++)
-		hash = (hash ^ key->b[i]) * 1099511628211u;
 	return (size_t)(hash ^ hash >> 32) & peers->mask;
 }
 

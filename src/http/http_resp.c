@@ -76,7 +76,7 @@ field_is_good(struct str name, struct str value)
 			return false;
 	if (http_text_len(value.at, value.len) < value.len)
 		return false;
-	for (size_t i = 0; i < sizeof(own_fields) / sizeof(own_fields[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(own_fields); i++)
 		if (name.len == own_fields[i].len && str_eq_nocase(name, own_fields[i]))
 			return false;
 	return name.len > 0;
@@ -216,7 +216,7 @@ http_resp_close(struct http_resp **resp)
 static const char *
 reason_of(unsigned status)
 {
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(reasons); i++)
 		if (reasons[i].status == status)
 			return reasons[i].text;
 	return "";

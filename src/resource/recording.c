@@ -31,7 +31,7 @@ check_url(struct str raw, struct str text, struct arena *arena)
 #define NEEDED (PROPERTY_NOT_NULL | PROPERTY_NEEDED)
 #define ADD    PROPERTY_ADD
 
-static const struct store_column meetingOrganizer_columns[] = {
+static const struct store_column organizer_columns[] = {
 	{ "organizerId", "meetingOrganizer.user.id" }, { "organizerName", "meetingOrganizer.user.displayName" }, { NULL, NULL },
 };
 
@@ -51,7 +51,7 @@ static const struct property rows[] = {
 	{ .name = "recordingContentUrl", .type = TYPE_STRING, .flags = ADD, .bytes_max = URL_MAX, .check = check_url,
 	  .columns = COLUMN("recordingContentUrl"), .column_at = 6 },
 	{ .name = "meetingOrganizer", .type = TYPE_OBJECT, .flags = ADD, .complex = "identitySet", .check = check_organizer,
-	  .columns = meetingOrganizer_columns, .column_at = 7 },
+	  .columns = organizer_columns, .column_at = 7 },
 };
 
 static const struct refused_member refused[] = {

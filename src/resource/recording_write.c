@@ -3,6 +3,7 @@
 #include "resource/recording.h"
 #include "resource/values.h"
 
+#include "base/bytes.h"
 #include "base/guid.h"
 #include "text/b64.h"
 #include "text/date.h"
@@ -102,7 +103,7 @@ mint_id(const struct resource_ctx *ctx)
 	guid_format(&ctx->feed.tenant, tenant);
 	guid_format(&guid, own);
 	entropy_fill(ctx->entropy, bytes, sizeof(bytes));
-	content_hex(bytes, sizeof(bytes), meeting);
+	hex_write(bytes, sizeof(bytes), meeting);
 	text = arena_printf(ctx->arena, "V2##%.*s%.*s040000008200E00074C5B7101A82E008%.*s##%.*s", GUID_TEXT_LEN, owner,
 	                    GUID_TEXT_LEN, tenant, (int)sizeof(meeting), meeting, GUID_TEXT_LEN, own);
 	return b64_encode(B64_URL_PADDED, text.at, text.len, ctx->arena);

@@ -20,6 +20,7 @@ const struct resource resource_generic = {
 	.relations = none,
 	.lists = true,
 	.page_size = 200,
+	.content = "recordingContentUrl",        /* also of a recording in a feed that nobody knows */
 };
 
 static bool

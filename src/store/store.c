@@ -5,19 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/scratch_dir.h"
 #include "store/store_backend.h"
 
 #define SPACE_MAX 64
 #define NOTE_NAME_MAX 1024
 
-/* One row an engine: the name before the colon of a URL chooses it. */
-static const struct store_backend *const backends[] = { &store_sqlite, &store_memory };
-
-#define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
-
 struct store {
 	const struct store_backend *backend;
+	const struct store_reads   *reads;       /* the backend's */
+	const struct store_writes  *writes;
 	void                       *engine;
+	struct scratch_dir          dir;         /* of a memory: store: what holds its file */
 	enum store_access           access;
 	atomic_size_t               in_use;      /* open scans and transactions */
 };
@@ -31,7 +30,7 @@ struct store_txn {
 
 struct store_group {
 	struct store *store;
-	void         *inner;                     /* NULL: the engine has no groups */
+	void         *inner;                     /* NULL: the store is only looked at */
 };
 
 struct store_scan {
@@ -44,54 +43,79 @@ struct store_scan {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static enum err
-choose_backend(struct str url, const struct store_backend **backend_out, struct str *rest_out)
+static bool
+is_in_memory(struct str url)
 {
-	size_t colon = str_find(url, ':');
-
-	if (colon == url.len)
-		return ERR_BAD_REQUEST;
-	for (size_t i = 0; i < BACKEND_COUNT; i++) {
-		if (!str_eq(str_first(url, colon), str_from_c(backends[i]->name)))
-			continue;
-		*backend_out = backends[i];
-		*rest_out = str_skip(url, colon + 1);
-		return OK;
-	}
-	return ERR_BAD_REQUEST;
+	return str_eq(url, STR("memory:"));
 }
 
 static enum err
-refuse_url(struct str url, char why_out[512])
+parse_url(struct str url, struct str *path_out, char why_out[512])
 {
-	str_printf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
-	           STR_ARG(str_cut(url, 200)));
-	return ERR_BAD_REQUEST;
+	if (!is_in_memory(url) && !str_starts(url, STR("sqlite:"))) {
+		str_printf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
+		           STR_ARG(str_cut(url, 200)));
+		return ERR_BAD_REQUEST;
+	}
+	*path_out = str_skip(url, str_find(url, ':') + 1);
+	return OK;
 }
 
 enum err
-store_open(const struct store_conf *conf, struct store **store_out, char why_out[512])
+store_open_on(const struct store_backend *backend, const struct store_conf *conf, struct str path,
+              struct store **store_out, char why_out[512])
 {
-	const struct store_backend *backend;
-	struct str                  rest;
-	struct store               *store;
-	enum err                    err;
+	struct store *store = calloc(1, sizeof(*store));
+	enum err      err;
 
-	MUST(conf->clock && conf->entropy);
+	MUST(store != NULL && conf->clock && conf->entropy);
 	why_out[0] = '\0';
-	if (choose_backend(conf->url, &backend, &rest) != OK)
-		return refuse_url(conf->url, why_out);
-	store = calloc(1, sizeof(*store));
-	MUST(store != NULL);
 	store->backend = backend;
+	store->reads = backend->reads;
+	store->writes = backend->writes;
 	store->access = conf->access;
-	err = backend->open(conf, rest, &store->engine, why_out);
+	err = backend->open(conf, path, &store->engine, why_out);
 	if (err != OK) {
 		free(store);
 		return err;
 	}
 	*store_out = store;
 	return OK;
+}
+
+/* A throw-away file in a folder of its own.  It begins empty, so whoever may only look finds an empty store. */
+static enum err
+open_in_memory(const struct store_conf *conf, struct store **store_out, char why_out[512])
+{
+	struct store_conf  scratch = *conf;
+	struct scratch_dir dir;
+	char               path[sizeof(dir.path) + 16];
+	int                len;
+	enum err           err;
+
+	TRY(scratch_dir_open(SCRATCH_IN_MEMORY, &dir, why_out));
+	len = snprintf(path, sizeof(path), "%s/store.db", dir.path);
+	scratch.access = STORE_SERVE;
+	scratch.create = scratch.scratch = true;
+	err = store_open_on(&store_sqlite, &scratch, str_of(path, (size_t)len), store_out, why_out);
+	if (err != OK) {
+		scratch_dir_close(&dir);
+		return err;
+	}
+	(*store_out)->access = conf->access;
+	(*store_out)->dir = dir;
+	return OK;
+}
+
+enum err
+store_open(const struct store_conf *conf, struct store **store_out, char why_out[512])
+{
+	struct str path;
+
+	TRY(parse_url(conf->url, &path, why_out));
+	if (is_in_memory(conf->url))
+		return open_in_memory(conf, store_out, why_out);
+	return store_open_on(&store_sqlite, conf, path, store_out, why_out);
 }
 
 void
@@ -101,6 +125,7 @@ store_close(struct store **store)
 		return;
 	MUST(atomic_load(&(*store)->in_use) == 0);
 	(*store)->backend->close((*store)->engine);
+	scratch_dir_close(&(*store)->dir);
 	free(*store);
 	*store = NULL;
 }
@@ -108,17 +133,13 @@ store_close(struct store **store)
 enum err
 store_url_path(struct str url, struct arena *arena, const char **path_out)
 {
-	const struct store_backend *backend;
-	struct str                  rest;
+	struct str path;
+	char       why[512];
 
-	TRY(choose_backend(url, &backend, &rest));
-	if (backend == &store_memory) {
-		*path_out = "";
-		return OK;
-	}
-	if (rest.len == 0 || memchr(rest.at, '\0', rest.len))
+	TRY(parse_url(url, &path, why));
+	if (!is_in_memory(url) && (path.len == 0 || memchr(path.at, '\0', path.len)))
 		return ERR_BAD_REQUEST;
-	*path_out = arena_c(arena, rest);
+	*path_out = arena_c(arena, path);
 	return OK;
 }
 
@@ -177,7 +198,7 @@ store_scan_open(struct store *store, const struct store_feed *feed, const struct
 	MUST(scan != NULL);
 	scan->store = store;
 	atomic_fetch_add(&store->in_use, 1);
-	scan->err = store->backend->scan_open(store->engine, feed, range, arena, &scan->inner, &scan->mark);
+	scan->err = store->reads->scan_open(store->engine, feed, range, arena, &scan->inner, &scan->mark);
 	return scan;
 }
 
@@ -200,7 +221,7 @@ store_scan_next(struct store_scan *scan, struct item *item_out)
 
 	if (scan->err != OK || scan->ended)
 		return false;
-	err = scan->store->backend->scan_next(scan->inner, item_out);
+	err = scan->store->reads->scan_next(scan->inner, item_out);
 	if (err == OK)
 		return true;
 	scan->ended = true;
@@ -220,7 +241,7 @@ store_scan_close(struct store_scan **scan)
 	*scan = NULL;
 	err = closing->err;
 	if (closing->inner)
-		closing->store->backend->scan_close(closing->inner);
+		closing->store->reads->scan_close(closing->inner);
 	atomic_fetch_sub(&closing->store->in_use, 1);
 	free(closing);
 	return err;
@@ -240,13 +261,13 @@ store_get(struct store *store, const struct store_feed *feed, struct str id, str
 {
 	if (!names_an_item(id))
 		return ERR_NOT_FOUND;
-	return store->backend->get(store->engine, feed, id, arena, item_out);
+	return store->reads->get(store->engine, feed, id, arena, item_out);
 }
 
 enum err
 store_get_pinned(struct store *store, const struct store_feed *feed, struct arena *arena, struct item *item_out)
 {
-	return store->backend->get_pinned(store->engine, feed, arena, item_out);
+	return store->reads->get_pinned(store->engine, feed, arena, item_out);
 }
 
 enum err
@@ -257,14 +278,14 @@ store_find(struct store *store, const struct store_feed *feed, struct str key, u
 		*count_out = 0;
 		return OK;
 	}
-	return store->backend->find(store->engine, feed, key, after_seq, max, arena, items_out, count_out);
+	return store->reads->find(store->engine, feed, key, after_seq, max, arena, items_out, count_out);
 }
 
 enum err
 store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
              uint64_t *seq_out)
 {
-	return store->backend->seq_at(store->engine, feed, moment_ms, mark_out, seq_out);
+	return store->reads->seq_at(store->engine, feed, moment_ms, mark_out, seq_out);
 }
 
 enum err
@@ -272,7 +293,7 @@ store_get_note(struct store *store, const char *space, struct str name, struct a
 {
 	if (!names_a_note(space, name))
 		return ERR_NOT_FOUND;
-	return store->backend->get_note(store->engine, space, name, arena, note_out);
+	return store->reads->get_note(store->engine, space, name, arena, note_out);
 }
 
 enum err
@@ -280,14 +301,14 @@ store_next_note(struct store *store, const char *space, struct str after, struct
                 struct str *note_out)
 {
 	MUST(space && space[0]);
-	return store->backend->next_note(store->engine, space, after, arena, name_out, note_out);
+	return store->reads->next_note(store->engine, space, after, arena, name_out, note_out);
 }
 
 enum err
 store_next_feed(struct store *store, const struct store_feed *after, struct store_feed *feed_out,
                 struct store_mark *mark_out)
 {
-	return store->backend->next_feed(store->engine, after, feed_out, mark_out);
+	return store->reads->next_feed(store->engine, after, feed_out, mark_out);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -303,9 +324,9 @@ begin(struct store *store, void *group, const struct store_op *op, struct arena 
 	if (store->access == STORE_LOOK)
 		txn->err = ERR_NOT_ALLOWED;
 	else if (group)
-		txn->err = store->backend->group_begin(group, op, arena, &txn->inner, &txn->was_done);
+		txn->err = store->writes->group_begin(group, op, arena, &txn->inner, &txn->was_done);
 	else
-		txn->err = store->backend->begin(store->engine, op, arena, &txn->inner, &txn->was_done);
+		txn->err = store->writes->begin(store->engine, op, arena, &txn->inner, &txn->was_done);
 	return txn;
 }
 
@@ -355,7 +376,7 @@ store_txn_mark(struct store_txn *txn, const struct store_feed *feed, struct stor
 {
 	if (is_dead(txn))
 		return false;
-	return answered(txn, txn->store->backend->txn_mark(txn->inner, feed, mark_out));
+	return answered(txn, txn->store->writes->mark(txn->inner, feed, mark_out));
 }
 
 bool
@@ -363,7 +384,7 @@ store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str i
 {
 	if (is_dead(txn) || !names_an_item(id))
 		return false;
-	return answered(txn, txn->store->backend->txn_get(txn->inner, feed, id, item_out));
+	return answered(txn, txn->store->writes->get(txn->inner, feed, id, item_out));
 }
 
 bool
@@ -371,7 +392,7 @@ store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, struc
 {
 	if (is_dead(txn))
 		return false;
-	return answered(txn, txn->store->backend->txn_get_pinned(txn->inner, feed, item_out));
+	return answered(txn, txn->store->writes->get_pinned(txn->inner, feed, item_out));
 }
 
 bool
@@ -379,7 +400,7 @@ store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str 
 {
 	if (is_dead(txn) || key.len == 0 || key.len > STORE_KEY_MAX)
 		return false;
-	return answered(txn, txn->store->backend->txn_find(txn->inner, feed, key, item_out));
+	return answered(txn, txn->store->writes->find(txn->inner, feed, key, item_out));
 }
 
 bool
@@ -387,7 +408,7 @@ store_txn_get_note(struct store_txn *txn, const char *space, struct str name, st
 {
 	if (is_dead(txn) || !names_a_note(space, name))
 		return false;
-	return answered(txn, txn->store->backend->txn_get_note(txn->inner, space, name, note_out));
+	return answered(txn, txn->store->writes->get_note(txn->inner, space, name, note_out));
 }
 
 void
@@ -397,7 +418,7 @@ store_put(struct store_txn *txn, const struct store_feed *feed, const struct ite
 		return;
 	settle(txn, check_item(feed, item));
 	if (!is_dead(txn))
-		settle(txn, txn->store->backend->put(txn->inner, feed, item));
+		settle(txn, txn->store->writes->put(txn->inner, feed, item));
 }
 
 void
@@ -407,7 +428,7 @@ store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct
 		return;
 	settle(txn, check_item(feed, item));
 	if (!is_dead(txn))
-		settle(txn, txn->store->backend->rewrite(txn->inner, feed, item));
+		settle(txn, txn->store->writes->rewrite(txn->inner, feed, item));
 }
 
 bool
@@ -415,7 +436,7 @@ store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id
 {
 	if (is_mute(txn) || !names_an_item(id))
 		return false;
-	return answered(txn, txn->store->backend->remove(txn->inner, feed, id));
+	return answered(txn, txn->store->writes->remove(txn->inner, feed, id));
 }
 
 void
@@ -426,7 +447,7 @@ store_pin(struct store_txn *txn, const struct store_feed *feed, struct str id)
 	if (id.len > STORE_ID_MAX)
 		settle(txn, ERR_NOT_FOUND);
 	else
-		settle(txn, txn->store->backend->pin(txn->inner, feed, id));
+		settle(txn, txn->store->writes->pin(txn->inner, feed, id));
 }
 
 void
@@ -436,7 +457,7 @@ store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_
 	uint32_t purged = 0;
 
 	if (!is_mute(txn))
-		settle(txn, txn->store->backend->purge(txn->inner, feed, until_ms, max, &purged));
+		settle(txn, txn->store->writes->purge(txn->inner, feed, until_ms, max, &purged));
 	*purged_out = is_dead(txn) ? 0 : purged;
 }
 
@@ -444,7 +465,7 @@ void
 store_drop_feed(struct store_txn *txn, const struct store_feed *feed)
 {
 	if (!is_mute(txn))
-		settle(txn, txn->store->backend->drop_feed(txn->inner, feed));
+		settle(txn, txn->store->writes->drop_feed(txn->inner, feed));
 }
 
 void
@@ -457,21 +478,21 @@ store_put_note(struct store_txn *txn, const char *space, struct str name, struct
 	else if (note.len > STORE_NOTE_MAX)
 		settle(txn, ERR_TOO_LARGE);
 	else
-		settle(txn, txn->store->backend->put_note(txn->inner, space, name, note));
+		settle(txn, txn->store->writes->put_note(txn->inner, space, name, note));
 }
 
 void
 store_remove_note(struct store_txn *txn, const char *space, struct str name)
 {
 	if (!is_mute(txn) && names_a_note(space, name))
-		settle(txn, txn->store->backend->remove_note(txn->inner, space, name));
+		settle(txn, txn->store->writes->remove_note(txn->inner, space, name));
 }
 
 void
 store_forget_ops(struct store_txn *txn, int64_t before_ms)
 {
 	if (!is_mute(txn))
-		settle(txn, txn->store->backend->forget_ops(txn->inner, before_ms));
+		settle(txn, txn->store->writes->forget_ops(txn->inner, before_ms));
 }
 
 static enum err
@@ -482,7 +503,7 @@ finish(struct store_txn **txn, bool commit)
 
 	*txn = NULL;
 	if (ending->inner) {
-		enum err ended = ending->store->backend->finish(ending->inner, commit && err == OK);
+		enum err ended = ending->store->writes->finish(ending->inner, commit && err == OK);
 
 		if (err == OK)
 			err = ended;
@@ -534,8 +555,8 @@ store_group_open(struct store *store)
 	MUST(group != NULL);
 	group->store = store;
 	atomic_fetch_add(&store->in_use, 1);
-	if (store->access != STORE_LOOK && store->backend->group_open)
-		group->inner = store->backend->group_open(store->engine);
+	if (store->access != STORE_LOOK)
+		group->inner = store->writes->group_open(store->engine);
 	return group;
 }
 
@@ -548,7 +569,7 @@ store_group_begin(struct store_group *group, const struct store_op *op, struct a
 enum err
 store_group_commit(struct store_group *group)
 {
-	return group->inner ? group->store->backend->group_commit(group->inner) : OK;
+	return group->inner ? group->store->writes->group_commit(group->inner) : OK;
 }
 
 void
@@ -559,7 +580,7 @@ store_group_close(struct store_group **group)
 	if (!old)
 		return;
 	if (old->inner)
-		old->store->backend->group_close(old->inner);
+		old->store->writes->group_close(old->inner);
 	atomic_fetch_sub(&old->store->in_use, 1);
 	free(old);
 	*group = NULL;
@@ -570,7 +591,9 @@ store_group_close(struct store_group **group)
 enum err
 store_get_info(struct store *store, struct store_info *info_out)
 {
-	return store->backend->info(store->engine, info_out);
+	TRY(store->backend->info(store->engine, info_out));
+	info_out->engine = store->dir.path[0] ? STR("memory") : STR("sqlite");
+	return OK;
 }
 
 enum err
@@ -583,19 +606,25 @@ enum err
 store_backup(struct store *store, const char *path, char why_out[512])
 {
 	why_out[0] = '\0';
+	if (store->dir.path[0]) {
+		str_printf(why_out, 512, "a memory: store cannot be backed up; it has no file");
+		return ERR_FOREIGN;
+	}
 	return store->backend->backup(store->engine, path, why_out);
 }
 
 enum err
 store_restore(const struct store_conf *conf, const char *path, char why_out[512])
 {
-	const struct store_backend *backend;
-	struct str                  rest;
+	struct str store_path;
 
 	why_out[0] = '\0';
-	if (choose_backend(conf->url, &backend, &rest) != OK)
-		return refuse_url(conf->url, why_out);
-	return backend->restore(conf, rest, path, why_out);
+	TRY(parse_url(conf->url, &store_path, why_out));
+	if (is_in_memory(conf->url)) {
+		str_printf(why_out, 512, "a memory: store cannot be restored; it has no file");
+		return ERR_FOREIGN;
+	}
+	return store_sqlite.restore(conf, store_path, path, why_out);
 }
 
 struct str

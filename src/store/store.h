@@ -84,7 +84,7 @@ enum store_access {
 };
 
 struct store_conf {
-	struct str            url;               /* sqlite:PATH or memory: */
+	struct str            url;               /* sqlite:PATH, or memory: for a throw-away file of this store alone */
 	enum store_access     access;
 	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
 	uint32_t              page_bytes;        /* of a new file's pages; 0: 4096, good for single reads and writes */
@@ -102,7 +102,6 @@ struct store_conf {
  */
 enum err store_open(const struct store_conf *conf, struct store **store_out, char why_out[512]) MUST_CHECK;
 void     store_close(struct store **store);
-
 /* The path of a sqlite: URL ("" for memory:): what stands beside the store is named from it. */
 enum err store_url_path(struct str url, struct arena *arena, const char **path_out) MUST_CHECK;
 

@@ -11,16 +11,7 @@
 
 #include "store/store.h"
 
-struct store_backend {
-	const char *name;                        /* also the URL's scheme */
-
-	enum err (*open)(const struct store_conf *conf, struct str rest, void **engine_out, char why_out[512]);
-	void     (*close)(void *engine);
-	struct guid (*id)(const void *engine);
-	uint32_t    (*epoch)(const void *engine);
-	uint64_t    (*notes_generation)(const void *engine);
-
-	/* reading */
+struct store_reads {
 	enum err (*scan_open)(void *engine, const struct store_feed *feed, const struct store_range *range,
 	                      struct arena *arena, void **scan_out, struct store_mark *mark_out);
 	enum err (*scan_next)(void *scan, struct item *item_out);                /* ERR_NOT_FOUND at the end */
@@ -36,14 +27,15 @@ struct store_backend {
 	                      struct str *name_out, struct str *note_out);
 	enum err (*next_feed)(void *engine, const struct store_feed *after, struct store_feed *feed_out,
 	                      struct store_mark *mark_out);
+};
 
-	/* writing */
+struct store_writes {
 	enum err (*begin)(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out);
-	enum err (*txn_mark)(void *txn, const struct store_feed *feed, struct store_mark *mark_out);
-	enum err (*txn_get)(void *txn, const struct store_feed *feed, struct str id, struct item *out);
-	enum err (*txn_get_pinned)(void *txn, const struct store_feed *feed, struct item *out);
-	enum err (*txn_find)(void *txn, const struct store_feed *feed, struct str key, struct item *out);
-	enum err (*txn_get_note)(void *txn, const char *space, struct str name, struct str *out);
+	enum err (*mark)(void *txn, const struct store_feed *feed, struct store_mark *mark_out);
+	enum err (*get)(void *txn, const struct store_feed *feed, struct str id, struct item *out);
+	enum err (*get_pinned)(void *txn, const struct store_feed *feed, struct item *out);
+	enum err (*find)(void *txn, const struct store_feed *feed, struct str key, struct item *out);
+	enum err (*get_note)(void *txn, const char *space, struct str name, struct str *out);
 	enum err (*put)(void *txn, const struct store_feed *feed, const struct item *item);
 	enum err (*rewrite)(void *txn, const struct store_feed *feed, const struct item *item);
 	enum err (*remove)(void *txn, const struct store_feed *feed, struct str id);
@@ -54,20 +46,30 @@ struct store_backend {
 	enum err (*remove_note)(void *txn, const char *space, struct str name);
 	enum err (*forget_ops)(void *txn, int64_t before_ms);
 	enum err (*finish)(void *txn, bool commit);                              /* frees txn in every case */
-	/* Groups; all NULL: each transaction of a group commits by itself. */
 	void *(*group_open)(void *engine);
 	enum err (*group_begin)(void *group, const struct store_op *op, struct arena *arena, void **txn_out,
 	                        bool *was_done_out);
 	enum err (*group_commit)(void *group);
 	void (*group_close)(void *group);
+};
 
-	/* the whole */
+struct store_backend {
+	enum err (*open)(const struct store_conf *conf, struct str path, void **engine_out, char why_out[512]);
+	void     (*close)(void *engine);
+	struct guid (*id)(const void *engine);
+	uint32_t    (*epoch)(const void *engine);
+	uint64_t    (*notes_generation)(const void *engine);
+	const struct store_reads  *reads;
+	const struct store_writes *writes;
 	enum err (*info)(void *engine, struct store_info *info_out);
 	enum err (*check)(void *engine, store_fault_fn *found, void *ctx);
 	enum err (*backup)(void *engine, const char *path, char why_out[512]);
-	enum err (*restore)(const struct store_conf *conf, struct str rest, const char *path, char why_out[512]);
+	enum err (*restore)(const struct store_conf *conf, struct str path, const char *copy_path, char why_out[512]);
 	struct str (*why)(void *engine, struct arena *arena);
 };
 
-extern const struct store_backend store_memory;
 extern const struct store_backend store_sqlite;
+
+/* As store_open(), with an engine that is given: for an engine that only tests have.  It gets conf and the path. */
+enum err store_open_on(const struct store_backend *backend, const struct store_conf *conf, struct str path,
+                       struct store **store_out, char why_out[512]) MUST_CHECK;

@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "store/store_sqlite_replica_sql.h"
 #include "store/store_sqlite_views.h"
 
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
 static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4 };
 
-_Static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION, "a version for every step");
+_Static_assert(COUNT_OF(steps) == SCHEMA_VERSION, "a version for every step");
 
 /* ---- the engine itself ---------------------------------------------------------------------- */
 
@@ -174,12 +175,11 @@ static enum err
 name_store(struct conn *conn)
 {
 	struct guid id = guid_random(conn->engine->entropy);
-	char        text[256], hex[33];
+	char        text[256], hex[32];
 
-	for (size_t i = 0; i < sizeof(id.b); i++)
-		str_printf(hex + 2 * i, 3, "%02x", id.b[i]);
+	hex_write(id.b, sizeof(id.b), hex);
 	str_printf(text, sizeof(text),
-	           "INSERT INTO meta(one, store_id, epoch, marker) VALUES(1, x'%s', 1, 0);"
+	           "INSERT INTO meta(one, store_id, epoch, marker) VALUES(1, x'%.32s', 1, 0);"
 	           "PRAGMA application_id = %d",
 	           hex, SQLITE_APPLICATION_ID);
 	return sql_conn_exec(conn, text);
@@ -452,42 +452,13 @@ sqlite_why(void *engine, struct arena *arena)
 }
 
 const struct store_backend store_sqlite = {
-	.name = "sqlite",
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.id = sqlite_id,
 	.epoch = sqlite_epoch,
 	.notes_generation = sqlite_notes_generation,
-	.scan_open = sqlite_scan_open,
-	.scan_next = sqlite_scan_next,
-	.scan_close = sqlite_scan_close,
-	.get = sqlite_get,
-	.get_pinned = sqlite_get_pinned,
-	.find = sqlite_find,
-	.seq_at = sqlite_seq_at,
-	.get_note = sqlite_get_note,
-	.next_note = sqlite_next_note,
-	.next_feed = sqlite_next_feed,
-	.begin = sqlite_begin,
-	.txn_mark = sqlite_txn_mark,
-	.txn_get = sqlite_txn_get,
-	.txn_get_pinned = sqlite_txn_get_pinned,
-	.txn_find = sqlite_txn_find,
-	.txn_get_note = sqlite_txn_get_note,
-	.put = sqlite_put,
-	.rewrite = sqlite_rewrite,
-	.remove = sqlite_remove,
-	.pin = sqlite_pin,
-	.purge = sqlite_purge,
-	.drop_feed = sqlite_drop_feed,
-	.put_note = sqlite_put_note,
-	.remove_note = sqlite_remove_note,
-	.forget_ops = sqlite_forget_ops,
-	.finish = sqlite_finish,
-	.group_open = sqlite_group_open,
-	.group_begin = sqlite_group_begin,
-	.group_commit = sqlite_group_commit,
-	.group_close = sqlite_group_close,
+	.reads = &sqlite_reads,
+	.writes = &sqlite_writes,
 	.info = sqlite_info,
 	.check = sqlite_check,
 	.backup = sqlite_backup,

@@ -167,60 +167,17 @@ struct store_mark sql_feed_state_mark(const struct feed_state *state);
 void              sql_item_from_row(struct sqlite3_stmt *stmt, struct item *item_out);
 struct item       sql_item_copy(struct item item, struct arena *arena);
 
-enum err sqlite_scan_open(void *engine, const struct store_feed *feed, const struct store_range *range,
-                          struct arena *arena, void **scan_out, struct store_mark *mark_out) MUST_CHECK;
-enum err sqlite_scan_next(void *scan, struct item *item_out) MUST_CHECK;
-void     sqlite_scan_close(void *scan);
-enum err sqlite_get(void *engine, const struct store_feed *feed, struct str id, struct arena *arena,
-                    struct item *out) MUST_CHECK;
-enum err sqlite_get_pinned(void *engine, const struct store_feed *feed, struct arena *arena,
-                           struct item *out) MUST_CHECK;
-enum err sqlite_find(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-                     struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
-enum err sqlite_seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
-                       uint64_t *seq_out) MUST_CHECK;
-enum err sqlite_get_note(void *engine, const char *space, struct str name, struct arena *arena,
-                         struct str *out) MUST_CHECK;
-enum err sqlite_next_note(void *engine, const char *space, struct str after, struct arena *arena,
-                          struct str *name_out, struct str *note_out) MUST_CHECK;
-enum err sqlite_next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out,
-                          struct store_mark *mark_out) MUST_CHECK;
+extern const struct store_reads sqlite_reads;
 
 /* What a connection answers, lent reader or writer alike. */
-enum err sql_conn_get(struct conn *conn, const struct store_feed *feed, struct str id, struct arena *arena,
-                  struct item *out) MUST_CHECK;
 enum err sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena,
                          struct item *out) MUST_CHECK;
-enum err sql_conn_find(struct conn *conn, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-                   struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
 enum err sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct arena *arena,
                        struct str *out) MUST_CHECK;
 
 /* ---- writing (store_sqlite_write.c) ----------------------------------------------------------- */
 
-enum err sqlite_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out,
-                      bool *was_done_out) MUST_CHECK;
-enum err sqlite_txn_mark(void *txn, const struct store_feed *feed, struct store_mark *mark_out) MUST_CHECK;
-enum err sqlite_txn_get(void *txn, const struct store_feed *feed, struct str id, struct item *out) MUST_CHECK;
-enum err sqlite_txn_get_pinned(void *txn, const struct store_feed *feed, struct item *out) MUST_CHECK;
-enum err sqlite_txn_find(void *txn, const struct store_feed *feed, struct str key, struct item *out) MUST_CHECK;
-enum err sqlite_txn_get_note(void *txn, const char *space, struct str name, struct str *out) MUST_CHECK;
-enum err sqlite_put(void *txn, const struct store_feed *feed, const struct item *item) MUST_CHECK;
-enum err sqlite_rewrite(void *txn, const struct store_feed *feed, const struct item *item) MUST_CHECK;
-enum err sqlite_remove(void *txn, const struct store_feed *feed, struct str id) MUST_CHECK;
-enum err sqlite_pin(void *txn, const struct store_feed *feed, struct str id) MUST_CHECK;
-enum err sqlite_purge(void *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
-                      uint32_t *purged_out) MUST_CHECK;
-enum err sqlite_drop_feed(void *txn, const struct store_feed *feed) MUST_CHECK;
-enum err sqlite_put_note(void *txn, const char *space, struct str name, struct str note) MUST_CHECK;
-enum err sqlite_remove_note(void *txn, const char *space, struct str name) MUST_CHECK;
-enum err sqlite_forget_ops(void *txn, int64_t before_ms) MUST_CHECK;
-enum err sqlite_finish(void *txn, bool commit) MUST_CHECK;
-void    *sqlite_group_open(void *engine);
-enum err sqlite_group_begin(void *group, const struct store_op *op, struct arena *arena, void **txn_out,
-                            bool *was_done_out) MUST_CHECK;
-enum err sqlite_group_commit(void *group) MUST_CHECK;
-void     sqlite_group_close(void *group);
+extern const struct store_writes sqlite_writes;
 
 /* ---- the whole (store_sqlite_whole.c, store_sqlite_check.c) ------------------------------------ */
 

@@ -158,7 +158,7 @@ check_all(const struct check *check)
 	TRY(sql_conn_exec(check->conn, "PRAGMA cell_size_check = ON"));
 	TRY(sql_conn_exec(check->conn, "BEGIN"));
 	TRY(check_pages(check, &is_sound));
-	for (size_t i = 0; is_sound && i < sizeof(laws) / sizeof(laws[0]); i++)
+	for (size_t i = 0; is_sound && i < COUNT_OF(laws); i++)
 		TRY(check_law(check, laws[i]));
 	return is_sound ? check_moments(check) : OK;
 }

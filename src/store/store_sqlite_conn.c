@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+
 #define BUSY_MS       5000                       /* only another program's lock is ever waited for */
 #define IDLE_MAX      64
 #define ROW_MAX       ((int)(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096))
@@ -245,9 +247,8 @@ sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct gui
 static const char *
 immutable_uri(const char *path, struct arena *arena)
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t            len = strlen(path), at = 0;
-	char             *uri = arena_take(arena, 5 + len * 3 + sizeof("?immutable=1"));
+	size_t len = strlen(path), at = 0;
+	char  *uri = arena_take(arena, 5 + len * 3 + sizeof("?immutable=1"));
 
 	memcpy(uri, "file:", 5);
 	at = 5;
@@ -257,8 +258,8 @@ immutable_uri(const char *path, struct arena *arena)
 			continue;
 		}
 		uri[at++] = '%';
-		uri[at++] = hex[(uint8_t)path[i] >> 4];
-		uri[at++] = hex[path[i] & 15];
+		hex_write(&path[i], 1, uri + at);
+		at += 2;
 	}
 	memcpy(uri + at, "?immutable=1", sizeof("?immutable=1"));
 	return uri;

@@ -102,17 +102,6 @@ one_item(struct conn *conn, struct sqlite3_stmt *stmt, struct arena *arena, stru
 }
 
 enum err
-sql_conn_get(struct conn *conn, const struct store_feed *feed, struct str id, struct arena *arena, struct item *out)
-{
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-
-	TRY(sql_conn_stmt(conn, SQL_GET, &stmt));
-	sql_bind_feed(stmt, feed);
-	sql_bind_blob(stmt, 4, id);
-	return one_item(conn, stmt, arena, out);
-}
-
-enum err
 sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
@@ -120,30 +109,6 @@ sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct are
 	TRY(sql_conn_stmt(conn, SQL_GET_PINNED, &stmt));
 	sql_bind_feed(stmt, feed);
 	return one_item(conn, stmt, arena, out);
-}
-
-enum err
-sql_conn_find(struct conn *conn, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-          struct arena *arena, struct item *items_out, size_t *count_out)
-{
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	enum err                              err = OK;
-	size_t                                count = 0, bytes = 0;
-
-	TRY(sql_conn_stmt(conn, SQL_FIND, &stmt));
-	sql_bind_feed(stmt, feed);
-	sql_bind_blob(stmt, 4, key);
-	sql_bind_int(stmt, 5, place_of(0, after_seq));
-	sql_bind_int(stmt, 6, max < INT32_MAX ? (int64_t)max : INT32_MAX);
-	while (count < max && err == OK && (count < 2 || bytes <= STORE_FIND_BYTES)) {
-		err = one_item(conn, stmt, arena, &items_out[count]);
-		if (err == OK)
-			bytes += items_out[count++].body.len;
-	}
-	if (err != OK && err != ERR_NOT_FOUND)
-		return err;
-	*count_out = count;
-	return OK;
 }
 
 static enum err
@@ -240,9 +205,9 @@ is_told_by_head(struct engine *engine, const struct store_feed *feed, const stru
 	return true;
 }
 
-enum err
-sqlite_scan_open(void *inner, const struct store_feed *feed, const struct store_range *range, struct arena *arena,
-                 void **scan_out, struct store_mark *mark_out)
+static enum err
+scan_open(void *inner, const struct store_feed *feed, const struct store_range *range, struct arena *arena,
+          void **scan_out, struct store_mark *mark_out)
 {
 	struct engine *engine = inner;
 	bool           has_head = engine->heads && range->epoch >= engine->epoch;
@@ -307,8 +272,8 @@ take_item(const struct conn *conn, struct item *item_out)
 	};
 }
 
-enum err
-sqlite_scan_next(void *scan, struct item *item_out)
+static enum err
+scan_next(void *scan, struct item *item_out)
 {
 	struct conn *conn = scan;
 
@@ -330,8 +295,8 @@ sqlite_scan_next(void *scan, struct item *item_out)
 	return OK;
 }
 
-void
-sqlite_scan_close(void *scan)
+static void
+scan_close(void *scan)
 {
 	struct conn *conn = scan;
 
@@ -343,17 +308,21 @@ sqlite_scan_close(void *scan)
 
 /* ---- point reads ---------------------------------------------------------------------------- */
 
-enum err
-sqlite_get(void *engine, const struct store_feed *feed, struct str id, struct arena *arena, struct item *out)
+static enum err
+get(void *engine, const struct store_feed *feed, struct str id, struct arena *arena, struct item *out)
 {
-	AUTO(sql_conn_return) struct conn *conn = NULL;
+	AUTO(sql_conn_return) struct conn        *conn = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	return sql_conn_get(conn, feed, id, arena, out);
+	TRY(sql_conn_stmt(conn, SQL_GET, &stmt));
+	sql_bind_feed(stmt, feed);
+	sql_bind_blob(stmt, 4, id);
+	return one_item(conn, stmt, arena, out);
 }
 
-enum err
-sqlite_get_pinned(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out)
+static enum err
+get_pinned(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out)
 {
 	AUTO(sql_conn_return) struct conn *conn = NULL;
 
@@ -361,14 +330,30 @@ sqlite_get_pinned(void *engine, const struct store_feed *feed, struct arena *are
 	return sql_conn_get_pinned(conn, feed, arena, out);
 }
 
-enum err
-sqlite_find(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-            struct arena *arena, struct item *items_out, size_t *count_out)
+static enum err
+find(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
+     struct arena *arena, struct item *items_out, size_t *count_out)
 {
-	AUTO(sql_conn_return) struct conn *conn = NULL;
+	AUTO(sql_conn_return) struct conn        *conn = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	enum err                                  err = OK;
+	size_t                                    count = 0, bytes = 0;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	return sql_conn_find(conn, feed, key, after_seq, max, arena, items_out, count_out);
+	TRY(sql_conn_stmt(conn, SQL_FIND, &stmt));
+	sql_bind_feed(stmt, feed);
+	sql_bind_blob(stmt, 4, key);
+	sql_bind_int(stmt, 5, place_of(0, after_seq));
+	sql_bind_int(stmt, 6, max < INT32_MAX ? (int64_t)max : INT32_MAX);
+	while (count < max && err == OK && (count < 2 || bytes <= STORE_FIND_BYTES)) {
+		err = one_item(conn, stmt, arena, &items_out[count]);
+		if (err == OK)
+			bytes += items_out[count++].body.len;
+	}
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	*count_out = count;
+	return OK;
 }
 
 /* The last line above `low` and up to `high`; ERR_NOT_FOUND. */
@@ -411,21 +396,23 @@ newest_by(struct conn *conn, enum sql sql, const struct feed_state *state, int64
 }
 
 static enum err
-seq_at(struct conn *conn, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
-       uint64_t *seq_out)
+seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out, uint64_t *seq_out)
 {
-	struct feed_state state = { 0 };
-	uint64_t          item = 0, tomb = 0;
-	enum err          err;
+	AUTO(sql_conn_return) struct conn        *conn = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *snapshot = NULL;
+	struct feed_state                         state = { 0 };
+	uint64_t                                  item = 0, tomb = 0;
+	enum err                                  err;
 
-	TRY(sql_conn_stmt(conn, SQL_FEED, &conn->snapshot));
-	sql_bind_feed(conn->snapshot, feed);
-	sql_bind_int(conn->snapshot, 4, INT64_MAX);
-	err = sql_conn_step(conn, conn->snapshot);
+	TRY(sql_conn_borrow(engine, &conn));
+	TRY(sql_conn_stmt(conn, SQL_FEED, &snapshot));
+	sql_bind_feed(snapshot, feed);
+	sql_bind_int(snapshot, 4, INT64_MAX);
+	err = sql_conn_step(conn, snapshot);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	if (err == OK) {
-		TRY(sql_feed_state_read(conn, conn->snapshot, &state));
+		TRY(sql_feed_state_read(conn, snapshot, &state));
 		TRY(newest_by(conn, SQL_ITEM_BELOW, &state, moment_ms, &item));
 		TRY(newest_by(conn, SQL_TOMB_BELOW, &state, moment_ms, &tomb));
 		if (state.horizon > 0 && state.horizon_ms <= moment_ms && state.horizon > tomb)
@@ -436,21 +423,8 @@ seq_at(struct conn *conn, const struct store_feed *feed, int64_t moment_ms, stru
 	return OK;
 }
 
-enum err
-sqlite_seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
-              uint64_t *seq_out)
-{
-	AUTO(sql_conn_return) struct conn *conn = NULL;
-	enum err                       err;
-
-	TRY(sql_conn_borrow(engine, &conn));
-	err = seq_at(conn, feed, moment_ms, mark_out, seq_out);
-	sql_stmt_reset(&conn->snapshot);
-	return err;
-}
-
-enum err
-sqlite_get_note(void *engine, const char *space, struct str name, struct arena *arena, struct str *out)
+static enum err
+get_note(void *engine, const char *space, struct str name, struct arena *arena, struct str *out)
 {
 	AUTO(sql_conn_return) struct conn *conn = NULL;
 
@@ -459,11 +433,13 @@ sqlite_get_note(void *engine, const char *space, struct str name, struct arena *
 }
 
 static enum err
-next_note(struct conn *conn, const char *space, struct str after, struct arena *arena, struct str *name_out,
+next_note(void *engine, const char *space, struct str after, struct arena *arena, struct str *name_out,
           struct str *note_out)
 {
+	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
+	TRY(sql_conn_borrow(engine, &conn));
 	TRY(sql_conn_stmt(conn, SQL_NEXT_NOTE, &stmt));
 	sql_bind_text(stmt, 1, space);
 	sql_bind_blob(stmt, 2, after);
@@ -472,23 +448,15 @@ next_note(struct conn *conn, const char *space, struct str after, struct arena *
 	return copy_column(conn, stmt, 1, STORE_NOTE_MAX, arena, note_out);
 }
 
-enum err
-sqlite_next_note(void *engine, const char *space, struct str after, struct arena *arena, struct str *name_out,
-                 struct str *note_out)
+static enum err
+next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct store_mark *mark_out)
 {
-	AUTO(sql_conn_return) struct conn *conn = NULL;
+	AUTO(sql_conn_return) struct conn        *conn = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct feed_state                         state;
+	struct store_feed                         feed;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	return next_note(conn, space, after, arena, name_out, note_out);
-}
-
-static enum err
-next_feed(struct conn *conn, const struct store_feed *after, struct store_feed *feed_out, struct store_mark *mark_out)
-{
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct feed_state                     state;
-	struct store_feed                     feed;
-
 	TRY(sql_conn_stmt(conn, SQL_NEXT_FEED, &stmt));
 	sql_bind_feed(stmt, after);
 	TRY(sql_conn_step(conn, stmt));
@@ -503,12 +471,15 @@ next_feed(struct conn *conn, const struct store_feed *after, struct store_feed *
 	return OK;
 }
 
-enum err
-sqlite_next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out,
-                 struct store_mark *mark_out)
-{
-	AUTO(sql_conn_return) struct conn *conn = NULL;
-
-	TRY(sql_conn_borrow(engine, &conn));
-	return next_feed(conn, after, feed_out, mark_out);
-}
+const struct store_reads sqlite_reads = {
+	.scan_open = scan_open,
+	.scan_next = scan_next,
+	.scan_close = scan_close,
+	.get = get,
+	.get_pinned = get_pinned,
+	.find = find,
+	.seq_at = seq_at,
+	.get_note = get_note,
+	.next_note = next_note,
+	.next_feed = next_feed,
+};

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define CALL_ARENA_MAX ((size_t)1 << 20)
 #define CHECKPOINT_AT  ((int64_t)8 << 20)        /* bytes in the log: while it is put back the next pages are fetched */
 #define SEND_AT        ((int64_t)1 << 20)        /* what is longer is on its way to the disk before it must be there */
@@ -408,8 +410,7 @@ replica_close(struct replica **replica)
 	if (!closing->is_writer)
 		sql_conn_return(&closing->conn);
 	store_sqlite.close(closing->engine);
-	if (closing->log_fd >= 0)
-		(void)close(closing->log_fd);
+	file_close(&closing->log_fd);
 	buf_close(&closing->held);
 	buf_close(&closing->merged);
 	buf_close(&closing->fields);

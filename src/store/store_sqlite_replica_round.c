@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 
+#include "base/bytes.h"
+
 #define SWEEP_ROWS 5000
 
 /* ---- beginning and giving up ---------------------------------------------------------------- */
@@ -108,17 +110,6 @@ replica_put_item(struct replica *replica, struct str id, enum replica_life life,
 		replica->staging.err = add_item(replica, id, life, body);
 }
 
-/* FNV-1a: so an item that comes again, round after round, is one letter. */
-static int64_t
-digest(struct str text)
-{
-	uint64_t hash = 14695981039346656037u;
-
-	for (size_t i = 0; i < text.len; i++)
-		hash = (hash ^ (uint8_t)text.at[i]) * 1099511628211u;
-	return (int64_t)hash;
-}
-
 static enum err
 add_letter(struct replica *replica, struct str reason, struct str raw)
 {
@@ -132,7 +123,7 @@ add_letter(struct replica *replica, struct str reason, struct str raw)
 	TRY(rep_stmt(replica, F_ADD_LETTER, &stmt));
 	sql_bind_int(stmt, 1, staging->sid);
 	sql_bind_int(stmt, 2, staging->gen);
-	sql_bind_int(stmt, 3, digest(raw));
+	sql_bind_int(stmt, 3, (int64_t)bytes_hash(BYTES_HASH_START, raw));
 	sql_bind_int(stmt, 4, clock_wall_ms(replica->engine->clock));
 	rep_bind_str(stmt, 5, reason);
 	rep_bind_str(stmt, 6, raw);

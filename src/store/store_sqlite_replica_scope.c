@@ -88,7 +88,7 @@ cut_piece(struct replica *replica, int64_t sid, bool *done_out)
 		{ C_CUT_LETTERS, CUT_LETTERS },
 	};
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(tables); i++) {
 		TRY(rep_do_ints(replica, tables[i].sql, INTS(sid, tables[i].rows)));
 		if (sqlite3_changes64(replica->conn->db) > 0)
 			return OK;

@@ -33,7 +33,7 @@ sqlite_info(void *inner, struct store_info *info_out)
 	AUTO(arena_close) struct arena *scratch = arena_open((size_t)16 << 10);
 	AUTO(sql_conn_return) struct conn  *conn = NULL;
 	struct engine                  *engine = inner;
-	struct store_info               info = { .engine = STR("sqlite"), .schema = SCHEMA_VERSION };
+	struct store_info               info = { .schema = SCHEMA_VERSION };
 	char                            why[512];
 
 	TRY(sql_conn_borrow(engine, &conn));

@@ -282,36 +282,7 @@ txn_make(struct engine *engine, struct group *group, struct arena *arena)
 }
 
 static enum err
-begin(struct txn *txn, const struct store_op *op, void **txn_out, bool *was_done_out)
-{
-	bool     was_done = false;
-	enum err err = sql_group_enter(txn);
-
-	if (err != OK) {
-		txn_free(txn);
-		return err;
-	}
-	if (op)
-		err = add_op(txn, op, &was_done);
-	if (err != OK) {
-		enum err left = sqlite_finish(txn, false);
-
-		(void)left;
-		return err;
-	}
-	*was_done_out = was_done;
-	*txn_out = txn;
-	return OK;
-}
-
-enum err
-sqlite_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
-{
-	return begin(txn_make(engine, NULL, arena), op, txn_out, was_done_out);
-}
-
-enum err
-sqlite_finish(void *inner, bool commit)
+finish(void *inner, bool commit)
 {
 	struct txn *txn = inner;
 	enum err    err = OK, left;
@@ -327,10 +298,39 @@ sqlite_finish(void *inner, bool commit)
 	return err != OK ? err : left;
 }
 
+static enum err
+begin(struct txn *txn, const struct store_op *op, void **txn_out, bool *was_done_out)
+{
+	bool     was_done = false;
+	enum err err = sql_group_enter(txn);
+
+	if (err != OK) {
+		txn_free(txn);
+		return err;
+	}
+	if (op)
+		err = add_op(txn, op, &was_done);
+	if (err != OK) {
+		enum err left = finish(txn, false);
+
+		(void)left;
+		return err;
+	}
+	*was_done_out = was_done;
+	*txn_out = txn;
+	return OK;
+}
+
+static enum err
+begin_alone(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
+{
+	return begin(txn_make(engine, NULL, arena), op, txn_out, was_done_out);
+}
+
 /* ---- groups --------------------------------------------------------------------------------- */
 
-void *
-sqlite_group_open(void *engine)
+static void *
+group_open(void *engine)
 {
 	struct group *group = calloc(1, sizeof(*group));
 
@@ -341,8 +341,8 @@ sqlite_group_open(void *engine)
 	return group;
 }
 
-enum err
-sqlite_group_begin(void *inner, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
+static enum err
+group_begin(void *inner, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
 {
 	struct group *group = inner;
 	struct txn   *txn;
@@ -357,8 +357,8 @@ sqlite_group_begin(void *inner, const struct store_op *op, struct arena *arena, 
 	return begin(txn, op, txn_out, was_done_out);
 }
 
-enum err
-sqlite_group_commit(void *inner)
+static enum err
+group_commit(void *inner)
 {
 	struct group *group = inner;
 
@@ -367,8 +367,8 @@ sqlite_group_commit(void *inner)
 	return sql_group_settle(group);
 }
 
-void
-sqlite_group_close(void *inner)
+static void
+group_close(void *inner)
 {
 	struct group *group = inner;
 
@@ -380,8 +380,8 @@ sqlite_group_close(void *inner)
 
 /* ---- reading inside ------------------------------------------------------------------------- */
 
-enum err
-sqlite_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
+static enum err
+txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
 {
 	struct txn *txn = inner;
 
@@ -407,8 +407,8 @@ find_in(struct txn *txn, enum sql sql, struct str name, struct item *out)
 	return OK;
 }
 
-enum err
-sqlite_txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out)
+static enum err
+txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out)
 {
 	struct txn *txn = inner;
 
@@ -417,8 +417,8 @@ sqlite_txn_get(void *inner, const struct store_feed *feed, struct str id, struct
 	return txn->feed.exists ? find_in(txn, SQL_GET_IN, id, out) : ERR_NOT_FOUND;
 }
 
-enum err
-sqlite_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
+static enum err
+txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
 {
 	struct txn *txn = inner;
 
@@ -427,8 +427,8 @@ sqlite_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *o
 	return sql_conn_get_pinned(txn->engine->writer, feed, txn->arena, out);
 }
 
-enum err
-sqlite_txn_find(void *inner, const struct store_feed *feed, struct str key, struct item *out)
+static enum err
+txn_find(void *inner, const struct store_feed *feed, struct str key, struct item *out)
 {
 	struct txn *txn = inner;
 
@@ -437,8 +437,8 @@ sqlite_txn_find(void *inner, const struct store_feed *feed, struct str key, stru
 	return txn->feed.exists ? find_in(txn, SQL_FIND_IN, key, out) : ERR_NOT_FOUND;
 }
 
-enum err
-sqlite_txn_get_note(void *inner, const char *space, struct str name, struct str *out)
+static enum err
+txn_get_note(void *inner, const char *space, struct str name, struct str *out)
 {
 	struct txn *txn = inner;
 
@@ -448,8 +448,8 @@ sqlite_txn_get_note(void *inner, const char *space, struct str name, struct str 
 
 /* ---- items ---------------------------------------------------------------------------------- */
 
-enum err
-sqlite_put(void *inner, const struct store_feed *name, const struct item *item)
+static enum err
+put_item(void *inner, const struct store_feed *name, const struct item *item)
 {
 	struct txn *txn = inner;
 
@@ -463,8 +463,8 @@ sqlite_put(void *inner, const struct store_feed *name, const struct item *item)
 	return put(txn, item);
 }
 
-enum err
-sqlite_rewrite(void *inner, const struct store_feed *name, const struct item *item)
+static enum err
+rewrite(void *inner, const struct store_feed *name, const struct item *item)
 {
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
@@ -482,8 +482,8 @@ sqlite_rewrite(void *inner, const struct store_feed *name, const struct item *it
 	return changes(txn) > 0 ? OK : ERR_NOT_FOUND;
 }
 
-enum err
-sqlite_remove(void *inner, const struct store_feed *name, struct str id)
+static enum err
+remove_item(void *inner, const struct store_feed *name, struct str id)
 {
 	struct txn          *txn = inner;
 	struct feed_state   *feed = &txn->feed;
@@ -519,8 +519,8 @@ is_live(struct txn *txn, struct str id)
 	return sql_conn_step(txn->engine->writer, stmt);
 }
 
-enum err
-sqlite_pin(void *inner, const struct store_feed *name, struct str id)
+static enum err
+pin(void *inner, const struct store_feed *name, struct str id)
 {
 	struct txn        *txn = inner;
 	struct feed_state *feed = &txn->feed;
@@ -566,8 +566,8 @@ find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct store_mar
 	return OK;
 }
 
-enum err
-sqlite_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max, uint32_t *purged_out)
+static enum err
+purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max, uint32_t *purged_out)
 {
 	struct txn        *txn = inner;
 	struct feed_state *feed = &txn->feed;
@@ -599,8 +599,8 @@ run_on_feed(struct txn *txn, enum sql sql)
 	return sql_conn_run(txn->engine->writer, stmt);
 }
 
-enum err
-sqlite_drop_feed(void *inner, const struct store_feed *name)
+static enum err
+drop_feed(void *inner, const struct store_feed *name)
 {
 	struct txn        *txn = inner;
 	struct feed_state *feed = &txn->feed;
@@ -621,8 +621,8 @@ sqlite_drop_feed(void *inner, const struct store_feed *name)
 
 /* ---- notes and ops -------------------------------------------------------------------------- */
 
-enum err
-sqlite_put_note(void *inner, const char *space, struct str name, struct str note)
+static enum err
+put_note(void *inner, const char *space, struct str name, struct str note)
 {
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
@@ -637,8 +637,8 @@ sqlite_put_note(void *inner, const char *space, struct str name, struct str note
 	return sql_conn_run(txn->engine->writer, stmt);
 }
 
-enum err
-sqlite_remove_note(void *inner, const char *space, struct str name)
+static enum err
+remove_note(void *inner, const char *space, struct str name)
 {
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
@@ -652,8 +652,8 @@ sqlite_remove_note(void *inner, const char *space, struct str name)
 	return sql_conn_run(txn->engine->writer, stmt);
 }
 
-enum err
-sqlite_forget_ops(void *inner, int64_t before_ms)
+static enum err
+forget_ops(void *inner, int64_t before_ms)
 {
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
@@ -663,3 +663,26 @@ sqlite_forget_ops(void *inner, int64_t before_ms)
 	sql_bind_int(stmt, 1, before_ms);
 	return sql_conn_run(txn->engine->writer, stmt);
 }
+
+const struct store_writes sqlite_writes = {
+	.begin = begin_alone,
+	.mark = txn_mark,
+	.get = txn_get,
+	.get_pinned = txn_get_pinned,
+	.find = txn_find,
+	.get_note = txn_get_note,
+	.put = put_item,
+	.rewrite = rewrite,
+	.remove = remove_item,
+	.pin = pin,
+	.purge = purge,
+	.drop_feed = drop_feed,
+	.put_note = put_note,
+	.remove_note = remove_note,
+	.forget_ops = forget_ops,
+	.finish = finish,
+	.group_open = group_open,
+	.group_begin = group_begin,
+	.group_commit = group_commit,
+	.group_close = group_close,
+};

@@ -150,7 +150,7 @@ json_kind_name(enum json_kind kind)
 		[JSON_TEXT] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
 	};
 
-	MUST((size_t)kind < sizeof(names) / sizeof(names[0]));
+	MUST((size_t)kind < COUNT_OF(names));
 	return names[kind];
 }
 

@@ -3,7 +3,7 @@
 
 #include <endian.h>
 
-#include "text/hex.h"
+#include "base/bytes.h"
 
 #define EACH_BYTE(n) ((uint64_t)(n) * 0x0101010101010101u)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/json_write.h"
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "text/json_string.h"
 #include "text/uri.h"
@@ -152,12 +153,12 @@ json_put_member_int(struct json_out *out, struct str name, int64_t value)
 static void
 put_escape(struct buf *buf, char c)
 {
-	static const char digits[] = "0123456789abcdef";
 	static const char special[] = "\"\\\b\f\n\r\t";
 	static const char letters[] = "\"\\bfnrt";
 	const char       *found = memchr(special, c, sizeof(special) - 1);
-	char              text[6] = { '\\', 'u', '0', '0', digits[(unsigned char)c >> 4], digits[c & 15] };
+	char              text[6] = { '\\', 'u', '0', '0' };
 
+	hex_write(&c, 1, text + 4);
 	if (found)
 		text[1] = letters[found - special];
 	buf_put(buf, str_of(text, found ? 2 : 6));

@@ -3,7 +3,7 @@
 
 #include <arpa/inet.h>
 
-#include "text/hex.h"
+#include "base/bytes.h"
 
 #define HOST_MAX ((size_t)255)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token/token_codec.h"
 
+#include "base/bytes.h"
 #include "text/b64.h"
 
 #define DOMAIN      "tidemark token"
@@ -39,8 +40,7 @@ put_number(struct writer *writer, uint64_t value, size_t width)
 {
 	uint8_t bytes[8];
 
-	for (size_t i = 0; i < width; i++)
-		bytes[i] = (uint8_t)(value >> (8 * i));
+	le_write(bytes, value, width);
 	put_bytes(writer, bytes, width);
 }
 
@@ -61,11 +61,8 @@ static uint64_t
 take_number(struct reader *reader, size_t width)
 {
 	struct str bytes = take_bytes(reader, width);
-	uint64_t   value = 0;
 
-	for (size_t i = 0; i < bytes.len; i++)
-		value |= (uint64_t)(uint8_t)bytes.at[i] << (8 * i);
-	return value;
+	return le_read(bytes.at, bytes.len);
 }
 
 static struct guid

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "token/token_codec.h"
 
 #define SPACE           "seal-key"
@@ -64,29 +65,12 @@ add_key(struct token_ring *ring, const struct token_key *key, uint64_t generatio
 	return OK;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 parse_name(struct str name, uint64_t *generation_out, uint8_t id_out[TOKEN_ID_BYTES])
 {
-	struct str hex = str_skip(name, GENERATION_LEN + 1);
-
-	if (name.len != NAME_LEN || name.at[GENERATION_LEN] != '-')
-		return false;
-	for (size_t i = 0; i < TOKEN_ID_BYTES; i++) {
-		int high = hex_digit(hex.at[2 * i]), low = hex_digit(hex.at[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		id_out[i] = (uint8_t)(high << 4 | low);
-	}
-	return str_to_u64(str_first(name, GENERATION_LEN), generation_out);
+	return name.len == NAME_LEN && name.at[GENERATION_LEN] == '-' &&
+	       hex_read(str_skip(name, GENERATION_LEN + 1), id_out, TOKEN_ID_BYTES) &&
+	       str_to_u64(str_first(name, GENERATION_LEN), generation_out);
 }
 
 static enum err
@@ -101,9 +85,7 @@ take_note(struct token_ring *ring, struct str name, struct str value)
 	if (find_key(ring, key.id))
 		return OK;
 	memcpy(key.bytes, value.at, SEAL_KEY_BYTES);
-	ring->made_s = 0;
-	for (size_t i = 0; i < 8; i++)
-		ring->made_s |= (int64_t)((uint64_t)(uint8_t)value.at[SEAL_KEY_BYTES + i] << (8 * i));
+	ring->made_s = (int64_t)le_read(value.at + SEAL_KEY_BYTES, 8);
 	err = add_key(ring, &key, generation);
 	crypt_wipe(&key, sizeof(key));
 	return err;
@@ -147,8 +129,7 @@ write_note(struct token_ring *ring, const struct token_key *key, uint64_t genera
 	name = arena_printf(arena, "%010llu-%02x%02x%02x%02x", (unsigned long long)generation, key->id[0], key->id[1],
 	                    key->id[2], key->id[3]);
 	memcpy(value, key->bytes, SEAL_KEY_BYTES);
-	for (size_t i = 0; i < 8; i++)
-		value[SEAL_KEY_BYTES + i] = (uint8_t)(now_s >> (8 * i));
+	le_write(value + SEAL_KEY_BYTES, now_s, 8);
 	txn = store_begin(ring->store, NULL, arena);
 	store_put_note(txn, SPACE, name, str_of(value, sizeof(value)));
 	crypt_wipe(value, sizeof(value));

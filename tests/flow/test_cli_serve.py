@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import stat
@@ -72,6 +74,27 @@ def test_a_memory_store_has_a_folder_of_the_run(server, home):
     assert s.get("/v1.0/$metadata").status in (200, 404)
     s.stop()
     assert not os.path.exists(os.path.dirname(ca))
+
+
+def scratch_folders(pid):
+    """What the process holds open: the folders themselves, and files in them."""
+    links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd") if os.path.islink(entry.path)]
+    return {re.sub(r"(/tidemark-scratch-\w+)/.*", r"\1", link) for link in links if "/tidemark-scratch-" in link}
+
+
+def test_what_a_killed_memory_store_left_goes_with_the_next_start(server):
+    first = server("--tls", "off", store="memory:")
+    left = scratch_folders(first.pid)
+    assert len(left) == 2 and all(os.stat(path).st_mode & 0o777 == 0o700 for path in left), "the store and the recordings"
+    if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 << 28:
+        assert any(path.startswith("/dev/shm/") and os.path.exists(f"{path}/store.db") for path in left)
+    first.kill()
+    second = server("--tls", "off", store="memory:")
+    assert not any(os.path.exists(path) for path in left)
+    own = scratch_folders(second.pid)
+    assert len(own) == 2 and all(os.path.exists(path) for path in own)
+    second.stop()
+    assert not any(os.path.exists(path) for path in own)
 
 
 def test_public_url_and_link_style(server):

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "crypt/seal.h"
+#include "model/model.h"
 #include "support/rng.h"
 #include "support/runs.h"
 #include "token/token.h"
@@ -58,7 +59,7 @@ struct world {
 	struct entropy      entropy;
 	struct still_clock  time;
 	struct clock        clock;
-	const char         *url;
+	const char         *url;                     /* NULL: the model of the store */
 	char                dir[64];
 	struct store       *store;
 	struct token_ring  *ring;
@@ -83,7 +84,7 @@ open_world(struct world *world)
 	};
 	char why[512];
 
-	assert_int_equal(store_open(&conf, &world->store, why), OK);
+	assert_int_equal(world->url ? store_open(&conf, &world->store, why) : model_open(&conf, &world->store), OK);
 	assert_int_equal(token_ring_open(world->store, &world->clock, &world->entropy, &world->ring), OK);
 }
 
@@ -450,7 +451,7 @@ static uint64_t
 run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
 {
 	struct world *world = calloc(1, sizeof(*world));
-	char          url[96] = "memory:", command[96];
+	char          url[96], command[96];
 	uint64_t      digest;
 
 	assert_non_null(world);
@@ -464,9 +465,10 @@ run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
 		world->readers[i].limit = 1 + i * i * 2;         /* 1, 3, 9, 19 */
 	snprintf(world->dir, sizeof(world->dir), "/tmp/feed-laws-XXXXXX");
 	assert_non_null(mkdtemp(world->dir));
-	if (engine_sqlite)
+	if (engine_sqlite) {
 		snprintf(url, sizeof(url), "sqlite:%s/t.db", world->dir);
-	world->url = url;
+		world->url = url;
+	}
 
 	open_world(world);
 	for (int i = 0; i < STEPS; i++)
@@ -496,21 +498,21 @@ static void
 test_feed__random_histories_converge_on_both_engines(void **state)
 {
 	uint64_t runs = runs_of(40), first = number_from("TIDEMARK_SEED", (uint64_t)getpid() << 20);
-	uint64_t memory[3] = { 0 }, sqlite[3] = { 0 };
+	uint64_t model[3] = { 0 }, sqlite[3] = { 0 };
 
 	(void)state;
 	if (getenv("TIDEMARK_SEED"))
 		runs = 1;
 	for (uint64_t seed = first; seed < first + runs; seed++) {
 		print_message("seed %llu\n", (unsigned long long)seed);
-		assert_int_equal(run_history(seed, false, false, memory), run_history(seed, false, true, sqlite));
+		assert_int_equal(run_history(seed, false, false, model), run_history(seed, false, true, sqlite));
 		(void)run_history(seed, true, true, sqlite);
 	}
 	print_message("%llu histories: %llu rounds, %llu pages, %llu answers 410; on disk %llu, %llu, %llu\n",
-	              (unsigned long long)runs, (unsigned long long)memory[0], (unsigned long long)memory[1],
-	              (unsigned long long)memory[2], (unsigned long long)sqlite[0], (unsigned long long)sqlite[1],
+	              (unsigned long long)runs, (unsigned long long)model[0], (unsigned long long)model[1],
+	              (unsigned long long)model[2], (unsigned long long)sqlite[0], (unsigned long long)sqlite[1],
 	              (unsigned long long)sqlite[2]);
-	assert_true(memory[0] > 0 && memory[2] > 0 && sqlite[2] > 0);
+	assert_true(model[0] > 0 && model[2] > 0 && sqlite[2] > 0);
 }
 
 int

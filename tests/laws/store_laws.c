@@ -3,6 +3,7 @@
  * The same random histories on every engine and on a model of a few lines; the same answers everywhere.
  * TIDEMARK_SEED and TIDEMARK_RUNS, as printed, repeat a run.
  */
+#include "model/model.h"
 #include "support/runs.h"
 #include "unit/store/store_kit.h"
 
@@ -33,7 +34,7 @@ struct model {
 
 struct world {
 	struct kit   *kit;
-	struct store *stores[2];                 /* memory, sqlite */
+	struct store *stores[2];                 /* the model, sqlite */
 	struct store_group *groups[2];           /* which transactions are in now; NULL: each commits by itself */
 	struct model  now;
 	uint64_t      random;
@@ -547,14 +548,14 @@ one_history(uint64_t seed)
 	void        *state;
 	struct world world = { .random = seed };
 	struct kit  *kit;
+	struct store_conf conf;
 
 	assert_int_equal(kit_begin(&state), 0);
 	world.kit = kit = state;
 	kit_open(kit);
 	world.stores[1] = kit->store;
-	(void)snprintf(kit->url, sizeof(kit->url), "memory:");
-	assert_int_equal(kit_try_open(kit, STORE_SERVE, &world.stores[0]), OK);
-	(void)snprintf(kit->url, sizeof(kit->url), "sqlite:%s", kit->path);
+	conf = kit_conf(kit, STORE_SERVE);
+	assert_int_equal(model_open(&conf, &world.stores[0]), OK);
 	for (int i = 0; i < 60; i++) {
 		if (draw(&world, 3) == 0)
 			one_group(&world);

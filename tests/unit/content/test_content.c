@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/bytes.h"
 #include "content/content.h"
 #include "crypt/seal.h"
 
@@ -93,7 +94,7 @@ path_of(const struct place *place, const struct content_ref *ref, char path_out[
 {
 	char name[CONTENT_NAME_LEN];
 
-	content_hex(ref->id, CONTENT_ID_BYTES, name);
+	hex_write(ref->id, CONTENT_ID_BYTES, name);
 	(void)snprintf(path_out, 160, "%s/%.*s", place->folder, CONTENT_NAME_LEN, name);
 }
 
@@ -594,13 +595,13 @@ test_content__hex_is_read_back_and_nothing_else_is(void **state)
 	char                 text[8];
 
 	(void)state;
-	content_hex(bytes, 4, text);
+	hex_write(bytes, 4, text);
 	assert_memory_equal(text, "007fa5ff", 8);
-	assert_true(content_unhex(str_of(text, 8), back, 4));
+	assert_true(hex_read(str_of(text, 8), back, 4));
 	assert_memory_equal(back, bytes, 4);
-	assert_false(content_unhex(STR("007FA5FF"), back, 4));
-	assert_false(content_unhex(STR("007fa5f"), back, 4));
-	assert_false(content_unhex(STR("../../.."), back, 4));
+	assert_false(hex_read(STR("007FA5FF"), back, 4));
+	assert_false(hex_read(STR("007fa5f"), back, 4));
+	assert_false(hex_read(STR("../../.."), back, 4));
 }
 
 int

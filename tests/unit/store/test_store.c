@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the shell promises over any engine; each test runs on both. */
+/* What the shell promises over any engine; each test runs on SQLite and on the model. */
+#include "model/model.h"
 #include "unit/store/store_kit.h"
 
 static int
@@ -11,14 +12,15 @@ begin_sqlite(void **state)
 }
 
 static int
-begin_memory(void **state)
+begin_model(void **state)
 {
-	struct kit *kit;
+	struct kit       *kit;
+	struct store_conf conf;
 
 	assert_int_equal(kit_begin(state), 0);
 	kit = *state;
-	(void)snprintf(kit->url, sizeof(kit->url), "memory:");
-	kit_open(kit);
+	conf = kit_conf(kit, STORE_SERVE);
+	assert_int_equal(model_open(&conf, &kit->store), OK);
 	return 0;
 }
 
@@ -322,7 +324,7 @@ test_store__a_find_stops_after_the_item_that_passes_the_limit(void **state)
 }
 
 #define ON_BOTH(test)                                                                                                 \
-	{ #test " (sqlite)", test, begin_sqlite, kit_end, NULL }, { #test " (memory)", test, begin_memory, kit_end, NULL }
+	{ #test " (sqlite)", test, begin_sqlite, kit_end, NULL }, { #test " (model)", test, begin_model, kit_end, NULL }
 
 int
 main(void)

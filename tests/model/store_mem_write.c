@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory engine's transactions. */
+/* The model's transactions. */
 #include <stdlib.h>
 
-#include "store/store_mem.h"
+#include "model/store_mem.h"
 
 static void
 wait_turn(struct mem *mem)
@@ -25,7 +25,7 @@ end_turn(struct mem *mem)
 	MUST(pthread_mutex_unlock(&mem->turn_lock) == 0);
 }
 
-enum err
+static enum err
 mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out)
 {
 	struct mem *mem = engine;
@@ -55,7 +55,7 @@ mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **t
 	return OK;
 }
 
-enum err
+static enum err
 mem_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
 {
 	struct txn *txn = inner;
@@ -64,7 +64,7 @@ mem_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark
 	return OK;
 }
 
-enum err
+static enum err
 mem_txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out)
 {
 	struct txn *txn = inner;
@@ -72,7 +72,7 @@ mem_txn_get(void *inner, const struct store_feed *feed, struct str id, struct it
 	return mem_get_from(&txn->now, feed, id, txn->arena, out);
 }
 
-enum err
+static enum err
 mem_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
 {
 	struct txn *txn = inner;
@@ -80,7 +80,7 @@ mem_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
 	return mem_get_pinned_from(&txn->now, feed, txn->arena, out);
 }
 
-enum err
+static enum err
 mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct item *out)
 {
 	struct txn        *txn = inner;
@@ -89,7 +89,7 @@ mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct 
 	return feed && mem_find_in(feed, key, 0, 1, txn->arena, out) ? OK : ERR_NOT_FOUND;
 }
 
-enum err
+static enum err
 mem_txn_get_note(void *inner, const char *space, struct str name, struct str *out)
 {
 	struct txn *txn = inner;
@@ -218,7 +218,7 @@ move_to_end(struct txn *txn, struct feed *feed, const struct item *item)
 	put_in(feed, row);
 }
 
-enum err
+static enum err
 mem_put(void *inner, const struct store_feed *name, const struct item *item)
 {
 	struct txn  *txn = inner;
@@ -228,7 +228,7 @@ mem_put(void *inner, const struct store_feed *name, const struct item *item)
 	return OK;
 }
 
-enum err
+static enum err
 mem_rewrite(void *inner, const struct store_feed *name, const struct item *item)
 {
 	struct txn  *txn = inner;
@@ -248,7 +248,7 @@ mem_rewrite(void *inner, const struct store_feed *name, const struct item *item)
 	return OK;
 }
 
-enum err
+static enum err
 mem_remove(void *inner, const struct store_feed *name, struct str id)
 {
 	struct txn       *txn = inner;
@@ -261,7 +261,7 @@ mem_remove(void *inner, const struct store_feed *name, struct str id)
 	return OK;
 }
 
-enum err
+static enum err
 mem_pin(void *inner, const struct store_feed *name, struct str id)
 {
 	struct feed      *feed = feed_to_change(inner, name);
@@ -277,7 +277,7 @@ mem_pin(void *inner, const struct store_feed *name, struct str id)
 	return OK;
 }
 
-enum err
+static enum err
 mem_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max, uint32_t *purged_out)
 {
 	struct txn  *txn = inner;
@@ -303,7 +303,7 @@ mem_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t
 	return OK;
 }
 
-enum err
+static enum err
 mem_drop_feed(void *inner, const struct store_feed *name)
 {
 	struct txn  *txn = inner;
@@ -319,7 +319,7 @@ mem_drop_feed(void *inner, const struct store_feed *name)
 	return OK;
 }
 
-enum err
+static enum err
 mem_remove_note(void *inner, const char *space, struct str name)
 {
 	struct txn *txn = inner;
@@ -334,7 +334,7 @@ mem_remove_note(void *inner, const char *space, struct str name)
 	return OK;
 }
 
-enum err
+static enum err
 mem_put_note(void *inner, const char *space, struct str name, struct str value)
 {
 	struct txn  *txn = inner;
@@ -356,7 +356,7 @@ mem_put_note(void *inner, const char *space, struct str name, struct str value)
 	return OK;
 }
 
-enum err
+static enum err
 mem_forget_ops(void *inner, int64_t before_ms)
 {
 	struct txn *txn = inner;
@@ -388,7 +388,7 @@ swap_in(struct txn *txn)
 	MUST(pthread_rwlock_unlock(&mem->lock) == 0);
 }
 
-enum err
+static enum err
 mem_finish(void *inner, bool commit)
 {
 	struct txn *txn = inner;
@@ -406,3 +406,46 @@ mem_finish(void *inner, bool commit)
 	free(txn);
 	return OK;
 }
+
+/* A transaction of a group commits by itself. */
+static void *
+mem_group_open(void *engine)
+{
+	return engine;
+}
+
+static enum err
+mem_group_commit(void *group)
+{
+	(void)group;
+	return OK;
+}
+
+static void
+mem_group_close(void *group)
+{
+	(void)group;
+}
+
+const struct store_writes mem_writes = {
+	.begin = mem_begin,
+	.mark = mem_txn_mark,
+	.get = mem_txn_get,
+	.get_pinned = mem_txn_get_pinned,
+	.find = mem_txn_find,
+	.get_note = mem_txn_get_note,
+	.put = mem_put,
+	.rewrite = mem_rewrite,
+	.remove = mem_remove,
+	.pin = mem_pin,
+	.purge = mem_purge,
+	.drop_feed = mem_drop_feed,
+	.put_note = mem_put_note,
+	.remove_note = mem_remove_note,
+	.forget_ops = mem_forget_ops,
+	.finish = mem_finish,
+	.group_open = mem_group_open,
+	.group_begin = mem_begin,
+	.group_commit = mem_group_commit,
+	.group_close = mem_group_close,
+};

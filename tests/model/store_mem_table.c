@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of the memory engine, and what they answer to readers and transactions alike. */
-#include "store/store_mem.h"
+/* The tables of the model, and what they answer to readers and transactions alike. */
+#include "model/store_mem.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory engine: the specification of the others, in the fewest ideas that are fast enough for tests.
+ * The model's insides: what the store's engine must do, in the fewest ideas that are fast enough for tests.
  *
  * The whole store is three sorted tables of pointers (feeds, notes, ops).  Rows never change once
  * they can be seen.  A transaction works on a copy of the three tables, copies a feed's own two
@@ -117,23 +117,4 @@ enum err mem_get_note_from(const struct tables *tables, const char *space, struc
 size_t   mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
                    struct item *items_out);
 
-/* ---- writing: the engine's functions of these names ------------------------------------------ */
-
-enum err mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **txn_out,
-                   bool *was_done_out) MUST_CHECK;
-enum err mem_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out) MUST_CHECK;
-enum err mem_txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *out) MUST_CHECK;
-enum err mem_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out) MUST_CHECK;
-enum err mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct item *out) MUST_CHECK;
-enum err mem_txn_get_note(void *inner, const char *space, struct str name, struct str *out) MUST_CHECK;
-enum err mem_put(void *inner, const struct store_feed *name, const struct item *item) MUST_CHECK;
-enum err mem_rewrite(void *inner, const struct store_feed *name, const struct item *item) MUST_CHECK;
-enum err mem_remove(void *inner, const struct store_feed *name, struct str id) MUST_CHECK;
-enum err mem_pin(void *inner, const struct store_feed *name, struct str id) MUST_CHECK;
-enum err mem_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max,
-                   uint32_t *purged_out) MUST_CHECK;
-enum err mem_drop_feed(void *inner, const struct store_feed *name) MUST_CHECK;
-enum err mem_remove_note(void *inner, const char *space, struct str name) MUST_CHECK;
-enum err mem_put_note(void *inner, const char *space, struct str name, struct str value) MUST_CHECK;
-enum err mem_forget_ops(void *inner, int64_t before_ms) MUST_CHECK;
-enum err mem_finish(void *inner, bool commit) MUST_CHECK;
+extern const struct store_writes mem_writes;
