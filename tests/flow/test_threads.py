@@ -79,7 +79,7 @@ class Uploader(Client):
 def uploads_over_http2(stage, kind, number):
     client = Uploader(stage.server, stage.writer)
     body = BODY[:1000] if kind == "hurries" else BODY
-    streams = [client.begin(number, len(body), at_once=body if kind == "hurries" else None) for _ in range(8)]
+    streams = [client.begin(number, len(body), at_once=body if kind == "hurries" else None) for _ in range(2)]
     if kind == "waits":
         client.await_continue(streams)
     if kind != "hurries":
