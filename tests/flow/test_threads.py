@@ -30,6 +30,7 @@ CALENDARS = "/v1.0/me/calendars"
 ROUNDS = 20 if os.environ.get("TIDEMARK_LONG") else 2
 BODY = b"0123456789abcdef" * 4096
 KINDS = ("waits", "hurries", "resets", "leaves")
+STREAMS = 4                              # of a kind: a MiB each, and one peer's requests may hold 32
 
 
 def content_path(number):
@@ -79,7 +80,7 @@ class Uploader(Client):
 def uploads_over_http2(stage, kind, number):
     client = Uploader(stage.server, stage.writer)
     body = BODY[:1000] if kind == "hurries" else BODY
-    streams = [client.begin(number, len(body), at_once=body if kind == "hurries" else None) for _ in range(2)]
+    streams = [client.begin(number, len(body), at_once=body if kind == "hurries" else None) for _ in range(STREAMS)]
     if kind == "waits":
         client.await_continue(streams)
     if kind != "hurries":
