@@ -20,7 +20,7 @@ let server, env;
 before(async () => {
 	server = await Server.start(lines);
 	writeFileSync(`${server.folder}/clip.mp4`, "the bytes of a video");
-	server.run(["import", "-"], JSON.stringify({ ...recording(0), contentFile: `${server.folder}/clip.mp4` }) + "\n");
+	server.run(["import", "-", "--content-root", server.folder], JSON.stringify({ ...recording(0), contentFile: `${server.folder}/clip.mp4` }) + "\n");
 	env = { BASE: server.base, USER: ANN, MEETING,
 		TOKEN: server.run(["token", "--app", APP, "--role", "OnlineMeetingRecording.Read.All"]).trim() };
 });
