@@ -347,7 +347,10 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 	*tally_out = (struct follow_content_tally){ 0 };
 	why_out[0] = '\0';
 	TRY(replica_get_scope(replica, sid, lasting, &content.scope));
-	MUST(follow_origin_of(content.scope.url, &content.origin, &why_not));
+	if (!follow_origin_of(content.scope.url, &content.origin, &why_not)) {
+		str_printf(why_out, 512, "the store's URL of this scope %s", why_not);
+		return ERR_CORRUPT;
+	}
 	/* The folder's name must be durable, also when a killed run has made it: else a power cut takes all that is in it. */
 	if ((mkdir(conf->dir, 0700) != 0 && errno != EEXIST) || !file_sync_folder_of(AT_FDCWD, conf->dir))
 		return folder_fault(&content);
