@@ -73,7 +73,8 @@ static int64_t fid, head;
 static void
 read_items(void)
 {
-	sqlite3_stmt *stmt = prepare("SELECT i.id, i.body, f.fid, f.head FROM feed f JOIN item i USING(fid) ORDER BY place");
+	sqlite3_stmt *stmt = prepare(
+		"SELECT i.id, i.body, f.fid, f.head FROM feed f JOIN item i USING(fid) ORDER BY place");
 
 	while (count < ITEMS && sqlite3_step(stmt) == SQLITE_ROW) {
 		id_len[count] = sqlite3_column_bytes(stmt, 0);
@@ -122,8 +123,11 @@ main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	must(sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK, argv[1]);
-	must(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
-	                      "PRAGMA cache_size=-16384", NULL, NULL, NULL) == SQLITE_OK, "pragma");
+	must(sqlite3_exec(db,
+	                  "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+	                  "PRAGMA cache_size=-16384",
+	                  NULL, NULL, NULL) == SQLITE_OK,
+	     "pragma");
 	(void)sqlite3_wal_hook(db, note_pages, NULL);
 	read_items();
 	group = strtol(argv[3], NULL, 10);

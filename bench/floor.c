@@ -25,9 +25,9 @@
 
 struct peer {
 	int      fd;
-	unsigned matched;                        /* of the four bytes that end a request */
-	unsigned waiting;                        /* requests that were read and not answered */
-	size_t   put;                            /* of the answer under way */
+	unsigned matched; /* of the four bytes that end a request */
+	unsigned waiting; /* requests that were read and not answered */
+	size_t   put;     /* of the answer under way */
 };
 
 struct loop {
@@ -155,14 +155,16 @@ main(int argc, char **argv)
 	for (unsigned long i = 0; i < threads; i++) {
 		pthread_t thread;
 
-		loops[i] = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .answer = answer, .answer_len = answer_len };
+		loops[i] = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+			                  .answer = answer,
+			                  .answer_len = answer_len };
 		if (loops[i].epoll_fd < 0 || pthread_create(&thread, NULL, run_loop, &loops[i]) != 0)
 			return 1;
 	}
 	listen_fd = listen_anywhere();
-	for (unsigned long turn = 0; listen_fd >= 0; turn++) {
+	for (unsigned long round = 0; listen_fd >= 0; round++) {
 		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 || !take_peer(&loops[turn % threads], fd))
+		if (fd < 0 || !take_peer(&loops[round % threads], fd))
 			break;
 	}
 	perror("floor");

@@ -29,16 +29,16 @@
 
 #define REQUEST_MAX 8192
 #define ANSWER_MAX  65536
-#define SLOTS       100000                       /* tenths of a millisecond, up to ten seconds */
-#define BEHIND_MAX  16                           /* sends in a row, when some are overdue, before answers are read */
+#define SLOTS       100000 /* tenths of a millisecond, up to ten seconds */
+#define BEHIND_MAX  16     /* sends in a row, when some are overdue, before answers are read */
 
 struct peer {
-	int      fd;
-	SSL     *ssl;
-	int64_t  due_us;                         /* when the request under way was due; 0: none is */
-	int64_t  sent_us;                        /* and when it was sent */
-	size_t   got, want;                      /* of the answer; want 0: its head is not whole */
-	char     head[2048];
+	int     fd;
+	SSL    *ssl;
+	int64_t due_us;    /* when the request under way was due; 0: none is */
+	int64_t sent_us;   /* and when it was sent */
+	size_t  got, want; /* of the answer; want 0: its head is not whole */
+	char    head[2048];
 };
 
 struct load {
@@ -49,9 +49,9 @@ struct load {
 	size_t       request_len;
 	int          epoll_fd;
 	uint64_t     answers, errors, late;
-	uint64_t     delays[SLOTS + 1];          /* from due to answered */
-	uint64_t     own[SLOTS + 1];             /* from due to sent */
-	uint64_t     served[SLOTS + 1];          /* from sent to answered */
+	uint64_t     delays[SLOTS + 1]; /* from due to answered */
+	uint64_t     own[SLOTS + 1];    /* from due to sent */
+	uint64_t     served[SLOTS + 1]; /* from sent to answered */
 };
 
 static int64_t
@@ -122,13 +122,14 @@ take_answer(struct peer *peer)
 	for (;;) {
 		got = peer->ssl ? SSL_read(peer->ssl, bytes, sizeof(bytes)) : recv(peer->fd, bytes, sizeof(bytes), 0);
 		if (got <= 0) {
-			bool again = peer->ssl ? SSL_get_error(peer->ssl, (int)got) == SSL_ERROR_WANT_READ : errno == EAGAIN;
+			bool again = peer->ssl ? SSL_get_error(peer->ssl, (int)got) == SSL_ERROR_WANT_READ
+			                       : errno == EAGAIN;
 
 			return got < 0 && again ? 0 : -1;
 		}
 		if (peer->got < sizeof(peer->head) - 1) {
-			size_t room = sizeof(peer->head) - 1 - peer->got;
-			size_t len = (size_t)got < room ? (size_t)got : room;
+			size_t space = sizeof(peer->head) - 1 - peer->got;
+			size_t len = (size_t)got < space ? (size_t)got : space;
 
 			memcpy(peer->head + peer->got, bytes, len);
 			if (peer->want == 0)
@@ -218,11 +219,11 @@ static void
 poll_all(struct load *load, int64_t seconds, int64_t interval_ms)
 {
 	int64_t  start = now_us(), end = start + seconds * 1000000;
-	uint64_t turn = 0;
+	uint64_t round = 0;
 
 	for (;;) {
-		int64_t      now = now_us(), due = start + (int64_t)turn * interval_ms * 1000 / load->count;
-		struct peer *peer = &load->peers[turn % load->count];
+		int64_t      now = now_us(), due = start + (int64_t)round * interval_ms * 1000 / load->count;
+		struct peer *peer = &load->peers[round % load->count];
 
 		if (due >= end)
 			break;
@@ -230,21 +231,21 @@ poll_all(struct load *load, int64_t seconds, int64_t interval_ms)
 			take_events(load, due - now);
 			continue;
 		}
-		turn++;
+		round++;
 		if (peer->fd < 0)
 			continue;
 		if (peer->due_us)
 			load->late++;
 		else if (!send_request(load, peer, due))
 			drop(load, peer);
-		if (turn % BEHIND_MAX == 0)
+		if (round % BEHIND_MAX == 0)
 			take_events(load, 0);
 	}
 	for (int i = 0; i < 200 && any_waits(load); i++)
 		take_events(load, 10000);
 	for (unsigned i = 0; i < load->count; i++) {
 		if (load->peers[i].due_us)
-			drop(load, &load->peers[i]);     /* no answer at all, seconds after the last was due */
+			drop(load, &load->peers[i]); /* no answer at all, seconds after the last was due */
 	}
 }
 
@@ -262,12 +263,13 @@ percentile(const struct load *load, const uint64_t *slots, double part)
 }
 
 static void
-tell(const struct load *load)
+report(const struct load *load)
 {
 	printf("{\"connections\": %u, \"answers\": %llu, \"errors\": %llu, \"late\": %llu", load->count,
 	       (unsigned long long)load->answers, (unsigned long long)load->errors, (unsigned long long)load->late);
-	printf(", \"p50_ms\": %.1f, \"p99_ms\": %.1f, \"p999_ms\": %.1f, \"max_ms\": %.1f", percentile(load, load->delays, 0.5),
-	       percentile(load, load->delays, 0.99), percentile(load, load->delays, 0.999), percentile(load, load->delays, 1.0));
+	printf(", \"p50_ms\": %.1f, \"p99_ms\": %.1f, \"p999_ms\": %.1f, \"max_ms\": %.1f",
+	       percentile(load, load->delays, 0.5), percentile(load, load->delays, 0.99),
+	       percentile(load, load->delays, 0.999), percentile(load, load->delays, 1.0));
 	printf(", \"own_p99_ms\": %.1f, \"served_p99_ms\": %.1f}\n", percentile(load, load->own, 0.99),
 	       percentile(load, load->served, 0.99));
 }
@@ -296,6 +298,6 @@ main(int argc, char **argv)
 		return read(3, line, sizeof(line)) < 0;
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	poll_all(&load, seconds, strtol(argv[4], NULL, 10));
-	tell(&load);
+	report(&load);
 	return load.errors > 0;
 }

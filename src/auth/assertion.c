@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/assertion.h"
 
-#include "auth/judge.h"
+#include "auth/validate.h"
 #include "crypt/rsa_cert.h"
 #include "text/b64.h"
 #include "text/json_read.h"
@@ -50,7 +50,8 @@ names_certificate(const struct json *root, const struct rsa_cert *cert)
 
 	rsa_cert_thumbprint(cert, sha256);
 	rsa_cert_thumbprint_sha1(cert, sha1);
-	return (now || old) && (!now || is_bytes(now, sha256, sizeof(sha256))) && (!old || is_bytes(old, sha1, sizeof(sha1)));
+	return (now || old) && (!now || is_bytes(now, sha256, sizeof(sha256))) &&
+	       (!old || is_bytes(old, sha1, sizeof(sha1)));
 }
 
 static bool
@@ -93,13 +94,14 @@ is_client(const struct json *value, const struct guid *id)
 }
 
 static enum err
-judge_times(const struct json *root, const struct rsa_cert *cert, int64_t now_s)
+validate_times(const struct json *root, const struct rsa_cert *cert, int64_t now_s)
 {
 	int64_t nbf_s, exp_s;
 
 	if (!json_int(json_member(root, "nbf"), &nbf_s) || !json_int(json_member(root, "exp"), &exp_s))
 		return ERR_NO_IDENTITY;
-	if (nbf_s > now_s + JUDGE_SKEW_S || exp_s <= now_s - JUDGE_SKEW_S || exp_s > now_s + ASSERTION_LIFE_S + JUDGE_SKEW_S)
+	if (nbf_s > now_s + VALIDATE_SKEW_S || exp_s <= now_s - VALIDATE_SKEW_S ||
+	    exp_s > now_s + ASSERTION_LIFE_S + VALIDATE_SKEW_S)
 		return ERR_STALE;
 	if (now_s < rsa_cert_from_s(cert) || now_s >= rsa_cert_until_s(cert))
 		return ERR_STALE;
@@ -107,18 +109,19 @@ judge_times(const struct json *root, const struct rsa_cert *cert, int64_t now_s)
 }
 
 static enum err
-judge_claims(const struct assertion *assertion, const struct client *client, const struct rsa_cert *cert,
-             struct str payload, struct arena *arena)
+validate_claims(const struct assertion *assertion, const struct client *client, const struct rsa_cert *cert,
+                struct str payload, struct arena *arena)
 {
 	AUTO(json_drop) struct json *root = NULL;
 	struct str                   jti;
 
 	if (json_read(payload, arena, &root, NULL) != OK || !is_client(json_member(root, "iss"), &client->id) ||
-	    !is_client(json_member(root, "sub"), &client->id) || !is_text(json_member(root, "aud"), assertion->audience))
+	    !is_client(json_member(root, "sub"), &client->id) ||
+	    !is_text(json_member(root, "aud"), assertion->audience))
 		return ERR_NO_IDENTITY;
 	if (!json_text(json_member(root, "jti"), &jti) || jti.len == 0 || jti.len > JTI_MAX)
 		return ERR_NO_IDENTITY;
-	return judge_times(root, cert, assertion->now_s);
+	return validate_times(root, cert, assertion->now_s);
 }
 
 enum err
@@ -136,5 +139,5 @@ assertion_check(const struct assertion *assertion, const struct client *client, 
 	if (jwt_cut(assertion->text, arena, &header, &jwt) != OK || !header_good(header, cert, arena, &alg) ||
 	    !signature_good(cert, alg, &jwt))
 		return ERR_NO_IDENTITY;
-	return judge_claims(assertion, client, cert, jwt.payload, arena);
+	return validate_claims(assertion, client, cert, jwt.payload, arena);
 }

@@ -21,28 +21,28 @@
 
 struct caller {
 	struct guid tenant;
-	struct guid oid;                 /* the user, or the application's principal */
-	struct str  app;                 /* client id; may be empty */
-	bool        is_app;              /* roles count; else scopes, and only the user's own data */
-	struct str  grants;              /* blank-separated scopes or roles */
-	bool        is_own;              /* vouched for by the store's own issuer */
-	int64_t     issued_s;            /* when the token was made */
-	int64_t     generation;          /* of the client it was made for; -1: the token does not say */
+	struct guid oid;        /* the user, or the application's principal */
+	struct str  app;        /* client id; may be empty */
+	bool        is_app;     /* roles count; else scopes, and only the user's own data */
+	struct str  grants;     /* blank-separated scopes or roles */
+	bool        is_own;     /* vouched for by the store's own issuer */
+	int64_t     issued_s;   /* when the token was made */
+	int64_t     generation; /* of the client it was made for; -1: the token does not say */
 };
 
 /* An issuer of somebody else whose tokens are taken. */
-#define AUTH_OUTSIDE_MAX 16
+#define AUTH_EXTERNAL_MAX 16
 
-struct auth_outside {
-	struct str        name;          /* for people */
-	struct str        iss;           /* "{tid}" in it stands for the token's own tid */
-	const struct str *audiences;     /* one of them must be in aud */
+struct auth_external {
+	struct str        name;      /* for people */
+	struct str        iss;       /* "{tid}" in it stands for the token's own tid */
+	const struct str *audiences; /* one of them must be in aud */
 	size_t            audience_count;
-	struct guid       tenant;        /* of all its tokens; zeroed: the token's tid */
-	bool              iat_for_nbf;   /* its tokens have no nbf: iat stands for it */
-	struct str        jwks;          /* https URL or file:PATH; empty if discovery is given */
-	struct str        discovery;     /* https URL of its openid-configuration */
-	struct str        jwks_ca;       /* file of the authorities to trust for the fetch; empty: the system's */
+	struct guid       tenant;      /* of all its tokens; zeroed: the token's tid */
+	bool              iat_for_nbf; /* its tokens have no nbf: iat stands for it */
+	struct str        jwks;        /* https URL or file:PATH; empty if discovery is given */
+	struct str        discovery;   /* https URL of its openid-configuration */
+	struct str        jwks_ca;     /* file of the authorities to trust for the fetch; empty: the system's */
 };
 
 /* How keys come in; the gate calls it from one thread at a time, never while a request waits. */
@@ -50,26 +50,26 @@ struct auth_source {
 	void *ctx;
 	/* ERR_IO, ERR_UP_REFUSED, ERR_TOO_LARGE; body has a limit. */
 	enum err (*fetch)(void *ctx, struct str url, struct str ca, struct buf *body, char why_out[256]);
-	void     (*tell)(void *ctx, const struct auth_outside *row, const char *what);   /* of failures; may be NULL */
+	void (*report)(void *ctx, const struct auth_external *row, const char *what); /* of failures; may be NULL */
 };
 
 struct auth_gate;
 
 struct auth_conf {
-	struct store         *store;
-	struct issuer        *issuer;    /* NULL: tokens of the own issuer are refused */
-	const struct clock   *clock;
-	const struct entropy *entropy;   /* of the key that hides the verified tokens; NULL: the system's */
-	const struct auth_outside *outside;      /* borrowed */
-	size_t                outside_count;
-	const struct auth_source *source;        /* needed with outside */
+	struct store               *store;
+	struct issuer              *issuer; /* NULL: tokens of the own issuer are refused */
+	const struct clock         *clock;
+	const struct entropy       *entropy;  /* of the key that hides the verified tokens; NULL: the system's */
+	const struct auth_external *external; /* borrowed */
+	size_t                      external_count;
+	const struct auth_source   *source; /* needed with outside */
 };
 
 enum err auth_gate_open(const struct auth_conf *conf, struct auth_gate **gate_out) MUST_CHECK;
 void     auth_gate_close(struct auth_gate **gate);
 /* Outside keys: fetched now, by the caller; or from now on by a thread, waiting up to `ms` for the first round. */
-void     auth_gate_refresh(struct auth_gate *gate);
-void     auth_gate_start(struct auth_gate *gate, int64_t ms);
+void auth_gate_refresh(struct auth_gate *gate);
+void auth_gate_start(struct auth_gate *gate, int64_t ms);
 
 /*
  * `authorization` is the field's value ("Bearer …"; empty if there was none).  The caller's views are in
@@ -98,9 +98,9 @@ enum err auth_explain(struct auth_gate *gate, struct str authorization, struct a
 /* For tests and metrics: what the gate has done since it was opened. */
 struct auth_stats {
 	uint64_t signature_checks;
-	uint64_t cache_hits;             /* tokens known from before, so not checked again */
-	uint64_t cached;                 /* verified tokens held now */
-	uint64_t key_fetches;            /* of outside issuers */
+	uint64_t cache_hits;  /* tokens known from before, so not checked again */
+	uint64_t cached;      /* verified tokens held now */
+	uint64_t key_fetches; /* of outside issuers */
 };
 struct auth_stats auth_gate_stats(struct auth_gate *gate);
 
@@ -108,7 +108,7 @@ struct auth_stats auth_gate_stats(struct auth_gate *gate);
 
 const struct right_row *right_row(enum right right);
 
-bool caller_has(const struct caller *caller, const char *grant);         /* exact, case-insensitive as Graph's are */
+bool caller_has(const struct caller *caller, const char *grant); /* exact, case-insensitive as Graph's are */
 /*
  * May this caller do that to data of `owner` in the caller's own tenant?  A user reaches only their own; an
  * application any user of its tenant.  ERR_NOT_ALLOWED.  Judge before looking the owner up, so nobody learns

@@ -16,13 +16,13 @@ struct entry {
 	bool              is_app, is_own;
 	int64_t           issued_s, generation;
 	uint16_t          app_len, grants_len;
-	char              text[CACHE_TEXT_MAX];  /* app, then grants */
+	char              text[CACHE_TEXT_MAX]; /* app, then grants */
 };
 
 struct cache {
 	uint8_t         secret[HASH_KEYED_BYTES];
 	pthread_mutex_t locks[CACHE_LOCKS];
-	uint64_t        uses[CACHE_LOCKS];       /* counts under its lock; orders last_use */
+	uint64_t        uses[CACHE_LOCKS]; /* counts under its lock; orders last_use */
 	struct entry    entries[CACHE_SETS][CACHE_WAYS];
 };
 
@@ -94,8 +94,8 @@ copy_caller(const struct entry *entry, struct arena *arena, struct caller *calle
 }
 
 bool
-cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now,
-          struct arena *arena, struct caller *caller_out, struct cache_life *life_out)
+cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now, struct arena *arena,
+          struct caller *caller_out, struct cache_life *life_out)
 {
 	size_t        set = set_of(key), lock = set % CACHE_LOCKS;
 	struct entry *entry;
@@ -117,20 +117,20 @@ cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct ca
 
 /* Its own place if it is there already, else a free one, else the one that was not used for longest. */
 static struct entry *
-find_place(struct entry set[CACHE_WAYS], const uint8_t key[CACHE_KEY_LEN])
+find_cursor(struct entry set[CACHE_WAYS], const uint8_t key[CACHE_KEY_LEN])
 {
-	struct entry *place = find_entry(set, key);
+	struct entry *slot = find_entry(set, key);
 
-	if (place)
-		return place;
-	place = &set[0];
+	if (slot)
+		return slot;
+	slot = &set[0];
 	for (size_t way = 0; way < CACHE_WAYS; way++) {
 		if (!set[way].used)
 			return &set[way];
-		if (set[way].last_use < place->last_use)
-			place = &set[way];
+		if (set[way].last_use < slot->last_use)
+			slot = &set[way];
 	}
-	return place;
+	return slot;
 }
 
 void
@@ -143,7 +143,7 @@ cache_put(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct ca
 	if (caller->app.len > CACHE_TEXT_MAX || caller->grants.len > CACHE_TEXT_MAX - caller->app.len)
 		return;
 	pthread_mutex_lock(&cache->locks[lock]);
-	entry = find_place(cache->entries[set], key);
+	entry = find_cursor(cache->entries[set], key);
 	memcpy(entry->key, key, CACHE_KEY_LEN);
 	entry->life = *life;
 	entry->last_use = ++cache->uses[lock];

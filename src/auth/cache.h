@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cache — tokens that were found good, so their signature need not be checked again.  Private to the auth room.
+ * cache — tokens that were found good, so their signature need not be checked again.  Private to the auth module.
  *
  * Only a good token is ever kept, so a flood of bad ones neither fills the cache nor pushes anybody
  * out.  A token is known by a hash of all its bytes under a key of this process; the token itself is
@@ -18,22 +18,22 @@
 #define CACHE_WAYS     4
 #define CACHE_LOCKS    16
 #define CACHE_KEY_LEN  HASH_KEYED_BYTES
-#define CACHE_TEXT_MAX 512               /* a caller with more text than this is checked anew each time */
+#define CACHE_TEXT_MAX 512 /* a caller with more text than this is checked anew each time */
 
 struct cache;
 
 struct cache_moment {
 	int64_t  wall_s;
 	int64_t  mono_ms;
-	uint64_t keys;                   /* generation of the outside keys: a token checked under another is forgotten */
+	uint64_t keys; /* generation of the outside keys: a token checked under another is forgotten */
 };
 
-struct cache_life {                          /* both ends with the allowed skew already in */
-	int64_t from_wall_s;             /* not before this */
-	int64_t until_wall_s;            /* before this */
-	int64_t until_mono_ms;           /* before this */
-	uint64_t keys;                   /* as long as the outside keys are of this generation */
-	uint64_t notes;                  /* generation of the store's notes its standing was judged by; the caller's business */
+struct cache_life {             /* both ends with the allowed skew already in */
+	int64_t  from_wall_s;   /* not before this */
+	int64_t  until_wall_s;  /* before this */
+	int64_t  until_mono_ms; /* before this */
+	uint64_t keys;          /* as long as the outside keys are of this generation */
+	uint64_t value;         /* generation of the store's notes its standing was judged by; the caller's business */
 };
 
 struct cache *cache_open(const struct entropy *entropy);

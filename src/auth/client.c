@@ -10,12 +10,12 @@
 #include "text/json_write.h"
 #include "text/uri.h"
 
-#define SPACE_CLIENT     "client"
-#define SPACE_GONE       "client-gone"
-#define SPACE_GENERATION "client-generation"     /* a decimal number */
+#define NS_CLIENT     "client"
+#define NS_GONE       "client-gone"
+#define NS_GENERATION "client-generation" /* a decimal number */
 
 /* Escapes can make six bytes of one. */
-#define NOTE_MAX ((size_t)(CLIENT_NAME_MAX + CLIENT_ROLES_MAX + CLIENT_HASH_MAX) * 6 + CLIENT_CERT_MAX + 256)
+#define KV_MAX ((size_t)(CLIENT_NAME_MAX + CLIENT_ROLES_MAX + CLIENT_HASH_MAX) * 6 + CLIENT_CERT_MAX + 256)
 
 static bool
 has_only(struct str text, unsigned char least)
@@ -120,14 +120,14 @@ write_client(const struct client *client, struct buf *buf)
 }
 
 static enum err
-read_client(const struct guid *id, struct str note, struct arena *arena, struct client *client_out)
+read_client(const struct guid *id, struct str value, struct arena *arena, struct client *client_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct client client = { .id = *id };
-	struct str    tenant;
-	const char   *why;
+	struct client                client = { .id = *id };
+	struct str                   tenant;
+	const char                  *why;
 
-	if (json_read(note, arena, &root, NULL) != OK || !json_text(json_member(root, "tenantId"), &tenant) ||
+	if (json_read(value, arena, &root, NULL) != OK || !json_text(json_member(root, "tenantId"), &tenant) ||
 	    !guid_parse(tenant, &client.tenant) || !json_text(json_member(root, "displayName"), &client.name) ||
 	    !json_text(json_member(root, "roles"), &client.roles) ||
 	    !json_text(json_member(root, "secretHash"), &client.secret_hash) ||
@@ -148,31 +148,31 @@ read_client(const struct guid *id, struct str note, struct arena *arena, struct 
 enum err
 client_find(struct store *store, const struct guid *id, struct arena *arena, struct client *client_out)
 {
-	struct str note;
+	struct str value;
 
-	TRY(store_get_note(store, SPACE_CLIENT, name_of(id), arena, &note));
-	return read_client(id, note, arena, client_out);
+	TRY(store_get_kv(store, NS_CLIENT, name_of(id), arena, &value));
+	return read_client(id, value, arena, client_out);
 }
 
 enum err
 client_next(struct store *store, const struct guid *after, struct arena *arena, struct client *client_out)
 {
-	struct str  name, note;
+	struct str  name, value;
 	struct guid id;
 
-	TRY(store_next_note(store, SPACE_CLIENT, name_of(after), arena, &name, &note));
+	TRY(store_next_kv(store, NS_CLIENT, name_of(after), arena, &name, &value));
 	if (name.len != sizeof(id.b))
 		return ERR_CORRUPT;
 	memcpy(id.b, name.at, sizeof(id.b));
-	return read_client(&id, note, arena, client_out);
+	return read_client(&id, value, arena, client_out);
 }
 
 static enum err
-read_generation(struct str note, int64_t *generation_out)
+read_generation(struct str value, int64_t *generation_out)
 {
 	uint64_t number;
 
-	if (!str_to_u64(note, &number) || number >= INT64_MAX)
+	if (!str_to_u64(value, &number) || number >= INT64_MAX)
 		return ERR_CORRUPT;
 	*generation_out = (int64_t)number;
 	return OK;
@@ -182,22 +182,22 @@ enum err
 client_generation(struct store *store, struct str app, struct arena *arena, int64_t *generation_out)
 {
 	struct guid id;
-	struct str  note;
+	struct str  value;
 	enum err    err;
 
 	*generation_out = 0;
 	if (!guid_parse(app, &id))
 		return OK;
-	err = store_get_note(store, SPACE_GENERATION, name_of(&id), arena, &note);
-	return err == OK ? read_generation(note, generation_out) : err == ERR_NOT_FOUND ? OK : err;
+	err = store_get_kv(store, NS_GENERATION, name_of(&id), arena, &value);
+	return err == OK ? read_generation(value, generation_out) : err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err
-client_standing(struct store *store, struct str app, int64_t issued_s, int64_t generation, struct arena *arena)
+client_revocation(struct store *store, struct str app, int64_t issued_s, int64_t generation, struct arena *arena)
 {
 	struct client client;
 	struct guid   id;
-	struct str    note;
+	struct str    value;
 	int64_t       now;
 	enum err      err;
 
@@ -206,10 +206,12 @@ client_standing(struct store *store, struct str app, int64_t issued_s, int64_t g
 	TRY(client_generation(store, app, arena, &now));
 	err = client_find(store, &id, arena, &client);
 	if (err == OK)
-		return (generation == JWT_GENERATION_NONE ? issued_s > client.since_s : generation == now) ? OK : ERR_NO_IDENTITY;
+		return (generation == JWT_GENERATION_NONE ? issued_s > client.since_s : generation == now)
+		               ? OK
+		               : ERR_NO_IDENTITY;
 	if (err != ERR_NOT_FOUND)
 		return err;
-	err = store_get_note(store, SPACE_GONE, name_of(&id), arena, &note);
+	err = store_get_kv(store, NS_GONE, name_of(&id), arena, &value);
 	if (err == OK)
 		return ERR_NO_IDENTITY;
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -219,12 +221,12 @@ enum err
 client_check(struct store *store, const struct client *client, struct arena *arena)
 {
 	struct client known;
-	struct str    note;
+	struct str    value;
 	enum err      err;
 
 	if (client->since_s > 0 || client_find(store, &client->id, arena, &known) == OK)
 		return OK;
-	err = store_get_note(store, SPACE_GONE, name_of(&client->id), arena, &note);
+	err = store_get_kv(store, NS_GONE, name_of(&client->id), arena, &value);
 	if (err == OK)
 		return ERR_CONFLICT;
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -237,50 +239,51 @@ static void
 raise_generation(struct store_txn *txn, const struct client *client)
 {
 	int64_t    generation = 0;
-	struct str note;
+	struct str value;
 	char       text[24];
 	int        len;
 
-	if (store_txn_get_note(txn, SPACE_GENERATION, name_of(&client->id), &note) && read_generation(note, &generation) != OK)
+	if (store_txn_get_kv(txn, NS_GENERATION, name_of(&client->id), &value) &&
+	    read_generation(value, &generation) != OK)
 		store_fail(txn, ERR_CORRUPT);
 	generation = generation < client->since_s ? client->since_s : generation + 1;
 	len = snprintf(text, sizeof(text), "%lld", (long long)generation);
-	store_put_note(txn, SPACE_GENERATION, name_of(&client->id), str_of(text, (size_t)len));
+	store_put_kv(txn, NS_GENERATION, name_of(&client->id), str_of(text, (size_t)len));
 }
 
 void
 client_put(struct store_txn *txn, const struct client *client)
 {
 	AUTO(buf_close) struct buf buf = { 0 };
-	struct str  note;
-	const char *why;
+	struct str                 value;
+	const char                *why;
 
 	if (!client_valid(client, &why)) {
 		store_fail(txn, ERR_BAD_REQUEST);
 		return;
 	}
-	buf_open(&buf, NOTE_MAX);
+	buf_open(&buf, KV_MAX);
 	write_client(client, &buf);
 	MUST(buf_err(&buf) == OK);
-	if (store_txn_get_note(txn, SPACE_CLIENT, name_of(&client->id), &note)) {
-		if (str_eq(note, buf_str(&buf)))
+	if (store_txn_get_kv(txn, NS_CLIENT, name_of(&client->id), &value)) {
+		if (str_eq(value, buf_str(&buf)))
 			return;
-	} else if (client->since_s == 0 && store_txn_get_note(txn, SPACE_GONE, name_of(&client->id), &note)) {
+	} else if (client->since_s == 0 && store_txn_get_kv(txn, NS_GONE, name_of(&client->id), &value)) {
 		store_fail(txn, ERR_CONFLICT);
 		return;
 	}
-	store_put_note(txn, SPACE_CLIENT, name_of(&client->id), buf_str(&buf));
+	store_put_kv(txn, NS_CLIENT, name_of(&client->id), buf_str(&buf));
 	raise_generation(txn, client);
 }
 
 bool
 client_remove(struct store_txn *txn, const struct guid *id)
 {
-	struct str note;
+	struct str value;
 
-	if (!store_txn_get_note(txn, SPACE_CLIENT, name_of(id), &note))
+	if (!store_txn_get_kv(txn, NS_CLIENT, name_of(id), &value))
 		return false;
-	store_remove_note(txn, SPACE_CLIENT, name_of(id));
-	store_put_note(txn, SPACE_GONE, name_of(id), STR("1"));
+	store_remove_kv(txn, NS_CLIENT, name_of(id));
+	store_put_kv(txn, NS_GONE, name_of(id), STR("1"));
 	return store_txn_err(txn) == OK;
 }

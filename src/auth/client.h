@@ -19,16 +19,16 @@ struct rsa_cert;
 #define CLIENT_NAME_MAX  256
 #define CLIENT_ROLES_MAX 4096
 #define CLIENT_HASH_MAX  128
-#define CLIENT_CERT_MAX  10928           /* base64 of 8 KiB */
+#define CLIENT_CERT_MAX  10928 /* base64 of 8 KiB */
 
 struct client {
 	struct guid tenant;
 	struct guid id;
-	struct str  name;                /* may be empty */
-	struct str  roles;               /* blank-separated */
-	struct str  secret_hash;         /* of argon2id; empty: no secret is good */
-	struct str  certificate;         /* its DER in base64; empty: none */
-	int64_t     since_s;             /* when it was put */
+	struct str  name;        /* may be empty */
+	struct str  roles;       /* blank-separated */
+	struct str  secret_hash; /* of argon2id; empty: no secret is good */
+	struct str  certificate; /* its DER in base64; empty: none */
+	int64_t     since_s;     /* when it was put */
 };
 
 /* What a client must be like to be kept.  *why_out is a fixed sentence. */
@@ -38,10 +38,11 @@ bool client_valid(const struct client *client, const char **why_out);
 enum err client_certificate(const struct client *client, struct rsa_cert **cert_out) MUST_CHECK;
 
 /* ERR_NOT_FOUND for anything that is no client now. */
-enum err client_find(struct store *store, const struct guid *id, struct arena *arena, struct client *client_out) MUST_CHECK;
+enum err client_find(struct store *store, const struct guid *id, struct arena *arena, struct client *client_out)
+	MUST_CHECK;
 /* The next client after `after` (zeroed at first) in a fixed order; ERR_NOT_FOUND at the end. */
-enum err client_next(struct store *store, const struct guid *after, struct arena *arena,
-                     struct client *client_out) MUST_CHECK;
+enum err client_next(struct store *store, const struct guid *after, struct arena *arena, struct client *client_out)
+	MUST_CHECK;
 
 /*
  * Inside a transaction.  Put replaces; a client that is there already, to the letter, keeps its generation.  By
@@ -55,11 +56,12 @@ enum err client_check(struct store *store, const struct client *client, struct a
 bool client_remove(struct store_txn *txn, const struct guid *id);
 
 /* For a token about to be made; read before anything else of the client.  0 for what never was a client. */
-enum err client_generation(struct store *store, struct str app, struct arena *arena, int64_t *generation_out) MUST_CHECK;
+enum err client_generation(struct store *store, struct str app, struct arena *arena, int64_t *generation_out)
+	MUST_CHECK;
 
 /*
  * May a token of that client, made at that moment for that generation (JWT_GENERATION_NONE: it names none), still be
  * used?  An id that never was a client's may: such a token was made by somebody who may read the store.  ERR_NO_IDENTITY.
  */
-enum err client_standing(struct store *store, struct str app, int64_t issued_s, int64_t generation,
-                         struct arena *arena) MUST_CHECK;
+enum err client_revocation(struct store *store, struct str app, int64_t issued_s, int64_t generation,
+                           struct arena *arena) MUST_CHECK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Notes of this room:
+ * Notes of this module:
  *
  *   space      name                           value
  *   setting    "tenant"                       the store's own tenant, 16 bytes
@@ -15,7 +15,7 @@
  */
 #include "auth/directory.h"
 
-#include "auth/notes.h"
+#include "auth/kv_names.h"
 #include "auth/policy.h"
 #include "crypt/sign.h"
 #include "resource/resource.h"
@@ -24,12 +24,12 @@
 #include "text/json_write.h"
 #include "text/uri.h"
 
-#define SPACE_USER "user"
-#define SPACE_UPN  "upn"
+#define NS_USER "user"
+#define NS_UPN  "upn"
 
 /* Escapes can make six bytes of one. */
-#define USER_NOTE_MAX ((size_t)3 * UPN_MAX * 6 + 256)
-#define UPN_NAME_MAX  (sizeof(struct guid) + UPN_MAX)
+#define USER_KV_MAX  ((size_t)3 * UPN_MAX * 6 + 256)
+#define UPN_NAME_MAX (sizeof(struct guid) + UPN_MAX)
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
@@ -56,7 +56,7 @@ has_control(struct str text)
 }
 
 static const char *
-judge_upn(struct str upn)
+validate_upn(struct str upn)
 {
 	size_t at = str_find(upn, '@');
 
@@ -73,7 +73,7 @@ bool
 user_valid(const struct user *user, const char **why_out)
 {
 	const struct str texts[] = { user->upn, user->display_name, user->mail };
-	const char      *why = judge_upn(user->upn);
+	const char      *why = validate_upn(user->upn);
 
 	if (guid_is_zero(&user->id) || guid_is_zero(&user->tenant))
 		why = "the id and the tenantId must not be all zero";
@@ -113,11 +113,11 @@ upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
 }
 
 static enum err
-read_guid(struct str note, struct guid *guid_out)
+read_guid(struct str value, struct guid *guid_out)
 {
-	if (note.len != sizeof(guid_out->b))
+	if (value.len != sizeof(guid_out->b))
 		return ERR_CORRUPT;
-	memcpy(guid_out->b, note.at, sizeof(guid_out->b));
+	memcpy(guid_out->b, value.at, sizeof(guid_out->b));
 	return OK;
 }
 
@@ -137,14 +137,14 @@ write_user(const struct user *user, struct buf *buf)
 }
 
 static enum err
-read_user(const struct guid *id, struct str note, struct arena *arena, struct user *user_out)
+read_user(const struct guid *id, struct str value, struct arena *arena, struct user *user_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct user user = { .id = *id };
-	struct str  tenant;
-	const char *why;
+	struct user                  user = { .id = *id };
+	struct str                   tenant;
+	const char                  *why;
 
-	if (json_read(note, arena, &root, NULL) != OK)
+	if (json_read(value, arena, &root, NULL) != OK)
 		return ERR_CORRUPT;
 	if (!json_text(json_member(root, "tenantId"), &tenant) || !guid_parse(tenant, &user.tenant) ||
 	    !json_text(json_member(root, "userPrincipalName"), &user.upn) ||
@@ -163,19 +163,19 @@ read_user(const struct guid *id, struct str note, struct arena *arena, struct us
 enum err
 directory_tenant(struct store *store, struct arena *arena, struct guid *tenant_out)
 {
-	struct str note;
+	struct str value;
 
-	TRY(store_get_note(store, NOTE_SETTING, STR(NOTE_TENANT), arena, &note));
-	return read_guid(note, tenant_out);
+	TRY(store_get_kv(store, KV_SETTING, STR(KV_TENANT), arena, &value));
+	return read_guid(value, tenant_out);
 }
 
 enum err
 directory_find_owner(struct store *store, const struct guid *id, struct arena *arena, struct user *user_out)
 {
-	struct str note;
+	struct str value;
 
-	TRY(store_get_note(store, SPACE_USER, guid_name(id), arena, &note));
-	return read_user(id, note, arena, user_out);
+	TRY(store_get_kv(store, NS_USER, guid_name(id), arena, &value));
+	return read_user(id, value, arena, user_out);
 }
 
 /*
@@ -185,12 +185,12 @@ directory_find_owner(struct store *store, const struct guid *id, struct arena *a
 static enum err
 find_by_upn(struct store *store, const struct guid *tenant, struct str upn, struct arena *arena, struct user *user_out)
 {
-	struct str  name = upn_name(tenant, upn, arena), note;
+	struct str  name = upn_name(tenant, upn, arena), value;
 	struct user user;
 	struct guid id;
 
-	TRY(store_get_note(store, SPACE_UPN, name, arena, &note));
-	TRY(read_guid(note, &id));
+	TRY(store_get_kv(store, NS_UPN, name, arena, &value));
+	TRY(read_guid(value, &id));
 	TRY(directory_find_owner(store, &id, arena, &user));
 	if (!str_eq(upn_name(&user.tenant, user.upn, arena), name))
 		return ERR_NOT_FOUND;
@@ -219,12 +219,12 @@ directory_find_user(struct store *store, const struct guid *tenant, struct str i
 enum err
 directory_next_user(struct store *store, const struct user *after, struct arena *arena, struct user *user_out)
 {
-	struct str  name, note;
+	struct str  name, value;
 	struct guid id;
 
-	TRY(store_next_note(store, SPACE_USER, guid_name(&after->id), arena, &name, &note));
+	TRY(store_next_kv(store, NS_USER, guid_name(&after->id), arena, &name, &value));
 	TRY(read_guid(name, &id));
-	return read_user(&id, note, arena, user_out);
+	return read_user(&id, value, arena, user_out);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------- */
@@ -232,12 +232,12 @@ directory_next_user(struct store *store, const struct user *after, struct arena 
 bool
 directory_txn_find_owner(struct store_txn *txn, const struct guid *id, struct arena *arena, struct user *user_out)
 {
-	struct str note;
+	struct str value;
 	enum err   err;
 
-	if (!store_txn_get_note(txn, SPACE_USER, guid_name(id), &note))
+	if (!store_txn_get_kv(txn, NS_USER, guid_name(id), &value))
 		return false;
-	err = read_user(id, note, arena, user_out);
+	err = read_user(id, value, arena, user_out);
 	if (err != OK)
 		store_fail(txn, err);
 	return err == OK;
@@ -246,21 +246,21 @@ directory_txn_find_owner(struct store_txn *txn, const struct guid *id, struct ar
 static bool
 upn_is_anothers(struct store_txn *txn, struct str name, const struct guid *id)
 {
-	struct str note;
+	struct str value;
 
-	return store_txn_get_note(txn, SPACE_UPN, name, &note) && !str_eq(note, guid_name(id));
+	return store_txn_get_kv(txn, NS_UPN, name, &value) && !str_eq(value, guid_name(id));
 }
 
 static void
-put_notes(struct store_txn *txn, const struct user *user, struct str name)
+put_kv(struct store_txn *txn, const struct user *user, struct str name)
 {
 	struct buf buf;
 
-	buf_open(&buf, USER_NOTE_MAX);
+	buf_open(&buf, USER_KV_MAX);
 	write_user(user, &buf);
 	MUST(buf_err(&buf) == OK);
-	store_put_note(txn, SPACE_USER, guid_name(&user->id), buf_str(&buf));
-	store_put_note(txn, SPACE_UPN, name, guid_name(&user->id));
+	store_put_kv(txn, NS_USER, guid_name(&user->id), buf_str(&buf));
+	store_put_kv(txn, NS_UPN, name, guid_name(&user->id));
 	buf_close(&buf);
 }
 
@@ -287,9 +287,9 @@ directory_put_user(struct store_txn *txn, const struct user *user, struct arena 
 		}
 		earlier_name = upn_name(&earlier.tenant, earlier.upn, arena);
 		if (!str_eq(earlier_name, name))
-			store_remove_note(txn, SPACE_UPN, earlier_name);
+			store_remove_kv(txn, NS_UPN, earlier_name);
 	}
-	put_notes(txn, user, name);
+	put_kv(txn, user, name);
 }
 
 bool
@@ -306,18 +306,18 @@ directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena
 			store_drop_feed(txn, &feed);
 	}
 	policy_forget_user(txn, &user.tenant, id);
-	store_remove_note(txn, SPACE_UPN, upn_name(&user.tenant, user.upn, arena));
-	store_remove_note(txn, SPACE_USER, guid_name(id));
+	store_remove_kv(txn, NS_UPN, upn_name(&user.tenant, user.upn, arena));
+	store_remove_kv(txn, NS_USER, guid_name(id));
 	return store_txn_err(txn) == OK;
 }
 
 /* ---- a store's first things -------------------------------------------------------------------- */
 
 static enum err
-has_note(struct store *store, const char *space, struct str name, struct arena *arena, bool *has_out)
+has_kv(struct store *store, const char *ns, struct str name, struct arena *arena, bool *has_out)
 {
-	struct str note;
-	enum err   err = store_get_note(store, space, name, arena, &note);
+	struct str value;
+	enum err   err = store_get_kv(store, ns, name, arena, &value);
 
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
@@ -331,7 +331,7 @@ put_sign_key(struct store_txn *txn, struct arena *arena)
 	AUTO(sign_key_close) struct sign_key *key = NULL;
 
 	TRY(sign_key_generate(&key));
-	store_put_note(txn, NOTE_SIGN_KEY, STR(NOTE_CURRENT), sign_key_private(key, arena));
+	store_put_kv(txn, KV_SIGN_KEY, STR(KV_CURRENT), sign_key_private(key, arena));
 	return OK;
 }
 
@@ -339,18 +339,18 @@ static enum err
 make_ready(struct store *store, const struct entropy *entropy, const struct clock *clock, struct arena *arena)
 {
 	AUTO(store_abort) struct store_txn *txn = store_begin(store, NULL, arena);
-	struct guid tenant = guid_random(entropy);
-	char        created[DATE_TEXT_MAX];
-	struct str  note;
+	struct guid                         tenant = guid_random(entropy);
+	char                                created[DATE_TEXT_MAX];
+	struct str                          value;
 
-	if (!store_txn_get_note(txn, NOTE_SETTING, STR(NOTE_TENANT), &note))
-		store_put_note(txn, NOTE_SETTING, STR(NOTE_TENANT), guid_name(&tenant));
-	if (!store_txn_get_note(txn, NOTE_SETTING, STR(NOTE_CREATED), &note)) {
+	if (!store_txn_get_kv(txn, KV_SETTING, STR(KV_TENANT), &value))
+		store_put_kv(txn, KV_SETTING, STR(KV_TENANT), guid_name(&tenant));
+	if (!store_txn_get_kv(txn, KV_SETTING, STR(KV_CREATED), &value)) {
 		size_t len = date_format(clock->wall_ns(clock->ctx), 0, created);
 
-		store_put_note(txn, NOTE_SETTING, STR(NOTE_CREATED), str_of(created, len));
+		store_put_kv(txn, KV_SETTING, STR(KV_CREATED), str_of(created, len));
 	}
-	if (!store_txn_get_note(txn, NOTE_SIGN_KEY, STR(NOTE_CURRENT), &note))
+	if (!store_txn_get_kv(txn, KV_SIGN_KEY, STR(KV_CURRENT), &value))
 		TRY(put_sign_key(txn, arena));
 	return store_commit(&txn);
 }
@@ -359,11 +359,11 @@ enum err
 directory_ensure(struct store *store, const struct entropy *entropy, const struct clock *clock)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
-	bool tenant, created, key;
+	bool                            tenant, created, key;
 
-	TRY(has_note(store, NOTE_SETTING, STR(NOTE_TENANT), arena, &tenant));
-	TRY(has_note(store, NOTE_SETTING, STR(NOTE_CREATED), arena, &created));
-	TRY(has_note(store, NOTE_SIGN_KEY, STR(NOTE_CURRENT), arena, &key));
+	TRY(has_kv(store, KV_SETTING, STR(KV_TENANT), arena, &tenant));
+	TRY(has_kv(store, KV_SETTING, STR(KV_CREATED), arena, &created));
+	TRY(has_kv(store, KV_SIGN_KEY, STR(KV_CURRENT), arena, &key));
 	if (tenant && created && key)
 		return OK;
 	return make_ready(store, entropy, clock, arena);

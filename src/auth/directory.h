@@ -14,15 +14,15 @@ struct user {
 	struct guid tenant;
 	struct guid id;
 	struct str  upn;
-	struct str  display_name;        /* may be empty */
-	struct str  mail;                /* may be empty */
+	struct str  display_name; /* may be empty */
+	struct str  mail;         /* may be empty */
 };
 
 /* What others see: the display name and the address, or the UPN in their place. */
 struct str user_name(const struct user *user);
 struct str user_address(const struct user *user);
 
-#define UPN_MAX 256                      /* bytes of a UPN, display name, mail address */
+#define UPN_MAX 256 /* bytes of a UPN, display name, mail address */
 
 /*
  * What a user must be like to be kept: ids not all zero, one '@' in the UPN with something on
@@ -37,11 +37,11 @@ enum err directory_tenant(struct store *store, struct arena *arena, struct guid 
 enum err directory_find_user(struct store *store, const struct guid *tenant, struct str id_or_upn, struct arena *arena,
                              struct user *user_out) MUST_CHECK;
 /* By id alone, whatever the tenant (imports name feeds by the owner's id). Ids are unique in a store. */
-enum err directory_find_owner(struct store *store, const struct guid *id, struct arena *arena,
-                              struct user *user_out) MUST_CHECK;
+enum err directory_find_owner(struct store *store, const struct guid *id, struct arena *arena, struct user *user_out)
+	MUST_CHECK;
 /* The next user after `after` (zeroed at first) in a fixed order; ERR_NOT_FOUND at the end. */
-enum err directory_next_user(struct store *store, const struct user *after, struct arena *arena,
-                             struct user *user_out) MUST_CHECK;
+enum err directory_next_user(struct store *store, const struct user *after, struct arena *arena, struct user *user_out)
+	MUST_CHECK;
 
 /*
  * Inside a transaction.  Put replaces.  By store_fail(): ERR_CONFLICT when the UPN is another user's or the id

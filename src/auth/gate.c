@@ -11,9 +11,9 @@
 
 #include "auth/cache.h"
 #include "auth/client.h"
-#include "auth/judge.h"
+#include "auth/validate.h"
 #include "auth/jwt.h"
-#include "auth/outside.h"
+#include "auth/external_issuer.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -30,12 +30,12 @@ static const struct str graph_audiences[] = {
 
 struct auth_gate {
 	const struct clock  *clock;
-	struct store        *store;              /* whose users and clients must still be there; NULL: not asked */
+	struct store        *store; /* whose users and clients must still be there; NULL: not asked */
 	const struct trust  *trusts;
 	size_t               trust_count;
-	struct outside      *outside;            /* NULL: no outside issuers */
+	struct external     *external; /* NULL: no outside issuers */
 	struct cache        *cache;
-	struct arena        *arena;              /* the own issuer's row, when there is one */
+	struct arena        *arena; /* the own issuer's row, when there is one */
 	atomic_uint_fast64_t signature_checks;
 	atomic_uint_fast64_t cache_hits;
 };
@@ -86,8 +86,8 @@ auth_gate_open(const struct auth_conf *conf, struct auth_gate **gate_out)
 		gate->trust_count = 1;
 	}
 	gate->store = conf->store;
-	if (conf->outside_count > 0)
-		gate->outside = outside_open(conf->outside, conf->outside_count, conf->source, conf->clock);
+	if (conf->external_count > 0)
+		gate->external = external_open(conf->external, conf->external_count, conf->source, conf->clock);
 	*gate_out = gate;
 	return OK;
 }
@@ -97,7 +97,7 @@ auth_gate_close(struct auth_gate **gate)
 {
 	if (!*gate)
 		return;
-	outside_close(&(*gate)->outside);
+	external_close(&(*gate)->external);
 	cache_close(&(*gate)->cache);
 	arena_close(&(*gate)->arena);
 	free(*gate);
@@ -111,22 +111,22 @@ auth_gate_stats(struct auth_gate *gate)
 		.signature_checks = atomic_load(&gate->signature_checks),
 		.cache_hits = atomic_load(&gate->cache_hits),
 		.cached = cache_count(gate->cache),
-		.key_fetches = outside_fetches(gate->outside),
+		.key_fetches = external_fetches(gate->external),
 	};
 }
 
 void
 auth_gate_refresh(struct auth_gate *gate)
 {
-	if (gate->outside)
-		(void)outside_turn(gate->outside);
+	if (gate->external)
+		(void)external_step(gate->external);
 }
 
 void
 auth_gate_start(struct auth_gate *gate, int64_t ms)
 {
-	outside_start(gate->outside);
-	outside_wait(gate->outside, ms);
+	external_start(gate->external);
+	external_wait(gate->external, ms);
 }
 
 /* ---- checking --------------------------------------------------------------------------------- */
@@ -148,29 +148,29 @@ take_token(struct str authorization, struct str *token_out)
 
 /* NULL when the token is good; else why it is not. */
 static const char *
-judge_anew(struct auth_gate *gate, struct judge *judge, struct str token, struct caller *caller_out,
-           struct cache_life *life_out)
+validate_anew(struct auth_gate *gate, struct validation *validation, struct str token, struct caller *caller_out,
+              struct cache_life *life_out)
 {
-	struct outside_hold hold;
-	const char         *why;
+	struct external_hold hold;
+	const char          *why;
 
-	outside_take(gate->outside, &hold);
-	judge->trusts = gate->trusts;
-	judge->trust_count = gate->trust_count;
-	judge->more = hold.trusts;
-	judge->more_count = hold.count;
-	judge->now.keys = hold.generation;
-	why = judge_token(judge, token, caller_out, life_out);
-	outside_release(gate->outside, &hold);
-	atomic_fetch_add(&gate->signature_checks, judge->signature_checks);
-	if (judge->kid_unknown)
-		outside_want(gate->outside);
+	external_take(gate->external, &hold);
+	validation->trusts = gate->trusts;
+	validation->trust_count = gate->trust_count;
+	validation->more = hold.trusts;
+	validation->more_count = hold.count;
+	validation->now.keys = hold.generation;
+	why = validate_token(validation, token, caller_out, life_out);
+	external_release(gate->external, &hold);
+	atomic_fetch_add(&gate->signature_checks, validation->signature_checks);
+	if (validation->kid_unknown)
+		external_want(gate->external);
 	return why;
 }
 
 /* Users and clients of our own must still be there.  ERR_NO_IDENTITY, or what the store says. */
 static enum err
-judge_standing(const struct auth_gate *gate, const struct caller *caller, struct arena *arena)
+check_revocation(const struct auth_gate *gate, const struct caller *caller, struct arena *arena)
 {
 	struct user user;
 	enum err    err;
@@ -183,14 +183,14 @@ judge_standing(const struct auth_gate *gate, const struct caller *caller, struct
 			return ERR_NO_IDENTITY;
 		TRY(err);
 	}
-	return client_standing(gate->store, caller->app, caller->issued_s, caller->generation, arena);
+	return client_revocation(gate->store, caller->app, caller->issued_s, caller->generation, arena);
 }
 
 /* Read before the store is: what is written in between is then seen as news. */
 static uint64_t
-notes_of(const struct auth_gate *gate)
+kv_of(const struct auth_gate *gate)
 {
-	return gate->store ? store_notes_generation(gate->store) : 0;
+	return gate->store ? store_kv_generation(gate->store) : 0;
 }
 
 /* OK with a token from before; ERR_NOT_FOUND when it must be judged anew. */
@@ -198,15 +198,15 @@ static enum err
 check_known(struct auth_gate *gate, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now,
             struct arena *arena, struct caller *caller)
 {
-	uint64_t          notes = notes_of(gate);
+	uint64_t          value = kv_of(gate);
 	struct cache_life life;
 	enum err          err = OK;
 
 	if (!cache_get(gate->cache, key, now, arena, caller, &life))
 		return ERR_NOT_FOUND;
-	if (life.notes != notes) {
-		err = judge_standing(gate, caller, arena);
-		life.notes = notes;
+	if (life.value != value) {
+		err = check_revocation(gate, caller, arena);
+		life.value = value;
 		if (err == OK)
 			cache_put(gate->cache, key, &life, caller);
 		else if (err == ERR_NO_IDENTITY)
@@ -221,28 +221,28 @@ static struct cache_moment
 moment_of(const struct auth_gate *gate)
 {
 	return (struct cache_moment){ clock_wall_s(gate->clock), clock_mono_ms(gate->clock),
-		                      outside_generation(gate->outside) };
+		                      external_generation(gate->external) };
 }
 
 static enum err
 check_token(struct auth_gate *gate, struct str token, struct arena *arena, struct caller *caller, const char **why_out)
 {
-	struct judge      judge = { .now = moment_of(gate), .arena = arena };
-	uint64_t          notes = notes_of(gate);
+	struct validation validation = { .now = moment_of(gate), .arena = arena };
+	uint64_t          value = kv_of(gate);
 	uint8_t           key[CACHE_KEY_LEN];
 	struct cache_life life;
 	enum err          err;
 
 	cache_key(gate->cache, token, key);
-	err = check_known(gate, key, &judge.now, arena, caller);
+	err = check_known(gate, key, &validation.now, arena, caller);
 	if (err != ERR_NOT_FOUND)
 		return err;
-	*why_out = judge_anew(gate, &judge, token, caller, &life);
+	*why_out = validate_anew(gate, &validation, token, caller, &life);
 	if (*why_out)
 		return ERR_NO_IDENTITY;
-	*why_out = judge_why_bad;
-	TRY(judge_standing(gate, caller, arena));
-	life.notes = notes;
+	*why_out = validate_why_bad;
+	TRY(check_revocation(gate, caller, arena));
+	life.value = value;
 	cache_put(gate->cache, key, &life, caller);
 	return OK;
 }
@@ -252,7 +252,7 @@ auth_check(struct auth_gate *gate, struct str authorization, struct arena *arena
            const char **why_out)
 {
 	struct caller caller;
-	const char   *why = judge_why_bad;
+	const char   *why = validate_why_bad;
 	struct str    token;
 	enum err      err = ERR_NO_IDENTITY;
 
@@ -273,24 +273,28 @@ enum err
 auth_explain(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
              struct auth_trace *trace_out)
 {
-	struct judge      judge = { .now = moment_of(gate), .arena = arena, .trace = trace_out };
+	struct validation validation = { .now = moment_of(gate), .arena = arena, .trace = trace_out };
 	struct cache_life life;
 	struct caller     caller;
 	struct str        token = STR_EMPTY;
 	enum err          err;
 
 	trace_out->count = 0;
-	if (!judge_found(trace_out, "bearer", take_token(authorization, &token) && token.len > 0,
-	                 STR("Bearer and one token of at most 8 KiB")))
+	if (!validate_found(trace_out, "bearer", take_token(authorization, &token) && token.len > 0,
+	                    STR("Bearer and one token of at most 8 KiB")))
 		return ERR_NO_IDENTITY;
-	if (judge_anew(gate, &judge, token, &caller, &life) != NULL)
+	if (validate_anew(gate, &validation, token, &caller, &life) != NULL)
 		return ERR_NO_IDENTITY;
-	err = judge_standing(gate, &caller, arena);
-	if (!judge_found(trace_out, "standing", err == OK,
-	                 !caller.is_own ? STR("not asked of outside issuers")
-	                 : arena_printf(arena, err == OK ? "its user and its client are still there (generation %lld)"
-	                                                 : "its user or its client is gone, or was put anew (generation %lld)",
-	                                (long long)caller.generation)))
+	err = check_revocation(gate, &caller, arena);
+	if (!validate_found(
+		    trace_out, "standing", err == OK,
+		    !caller.is_own
+			    ? STR("not asked of outside issuers")
+			    : arena_printf(
+				      arena,
+				      err == OK ? "its user and its client are still there (generation %lld)"
+						: "its user or its client is gone, or was put anew (generation %lld)",
+				      (long long)caller.generation)))
 		return err;
 	*caller_out = caller;
 	return OK;

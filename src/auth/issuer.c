@@ -4,7 +4,7 @@
 #include "auth/assertion.h"
 #include "auth/client.h"
 #include "auth/jwt.h"
-#include "auth/notes.h"
+#include "auth/kv_names.h"
 #include "crypt/seal.h"
 #include "text/b64.h"
 #include "text/json_write.h"
@@ -15,10 +15,10 @@
 
 #define NAME_PREFIX "urn:tidemark:"
 #define NAME_LEN    (sizeof(NAME_PREFIX) - 1 + GUID_TEXT_LEN)
-#define KID_LEN     43                           /* a SHA-256 in base64url */
+#define KID_LEN     43 /* a SHA-256 in base64url */
 #define LIFE_MAX_S  (INT64_C(10) * 366 * 86400)
 #define APP_MAX     128
-#define LOGINS_MAX  4                            /* secrets checked at one time: each takes 19 MiB and 20 ms */
+#define LOGINS_MAX  4 /* secrets checked at one time: each takes 19 MiB and 20 ms */
 
 struct issuer {
 	const struct clock   *clock;
@@ -26,7 +26,7 @@ struct issuer {
 	struct sign_key      *key;
 	char                  name[NAME_LEN];
 	char                  kid[B64_MAX(32)];
-	atomic_uint           logins;            /* secrets being checked now */
+	atomic_uint           logins; /* secrets being checked now */
 };
 
 /* The key's name is its thumbprint (RFC 7638), so it needs no note of its own and cannot disagree with the key. */
@@ -53,12 +53,12 @@ write_kid(struct issuer *issuer)
 enum err
 issuer_open(struct store *store, const struct clock *clock, const struct entropy *entropy, struct issuer **issuer_out)
 {
-	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
+	AUTO(arena_close) struct arena   *arena = arena_open((size_t)1 << 20);
 	AUTO(issuer_close) struct issuer *issuer = NULL;
-	struct guid id = store_id(store);
-	struct str  der;
+	struct guid                       id = store_id(store);
+	struct str                        der;
 
-	TRY(store_get_note(store, NOTE_SIGN_KEY, STR(NOTE_CURRENT), arena, &der));
+	TRY(store_get_kv(store, KV_SIGN_KEY, STR(KV_CURRENT), arena, &der));
 	issuer = calloc(1, sizeof(*issuer));
 	MUST(issuer != NULL);
 	issuer->clock = clock;
@@ -205,8 +205,8 @@ enum err
 issuer_mint(struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena, struct str *jwt_out)
 {
 	AUTO(buf_close) struct buf claims = { 0 };
-	struct str header, payload, message, jwt;
-	uint8_t    signature[64];
+	struct str                 header, payload, message, jwt;
+	uint8_t                    signature[64];
 
 	if (!grant_valid(grant))
 		return ERR_BAD_REQUEST;
@@ -244,7 +244,7 @@ issuer_principal(const struct guid *tenant, struct str app)
 	hash_sha256(buf_str(&buf), hash);
 	buf_close(&buf);
 	memcpy(principal.b, hash, sizeof(principal.b));
-	principal.b[6] = (uint8_t)((principal.b[6] & 0x0f) | 0x80);      /* a version 8 GUID: made in a way of our own */
+	principal.b[6] = (uint8_t)((principal.b[6] & 0x0f) | 0x80); /* a version 8 GUID: made in a way of our own */
 	principal.b[8] = (uint8_t)((principal.b[8] & 0x3f) | 0x80);
 	return principal;
 }
@@ -269,7 +269,8 @@ check_secret(struct issuer *issuer, const struct client *client, struct str secr
 }
 
 static enum err
-check_assertion(struct issuer *issuer, const struct client *client, const struct issuer_login *login, struct arena *arena)
+check_assertion(struct issuer *issuer, const struct client *client, const struct issuer_login *login,
+                struct arena *arena)
 {
 	struct assertion assertion = { login->assertion, login->audience, clock_wall_s(issuer->clock) };
 

@@ -20,13 +20,13 @@ void     issuer_close(struct issuer **issuer);
 
 struct issuer_grant {
 	struct guid tenant;
-	struct guid oid;                 /* the user, or the application's principal */
-	struct str  upn;                 /* delegated only */
-	struct str  app;                 /* client id, a GUID as text */
+	struct guid oid; /* the user, or the application's principal */
+	struct str  upn; /* delegated only */
+	struct str  app; /* client id, a GUID as text */
 	bool        is_app;
-	struct str  grants;              /* blank-separated scopes or roles */
-	int64_t     life_s;              /* 1 .. 10 years */
-	int64_t     generation;          /* client_generation() of app */
+	struct str  grants;     /* blank-separated scopes or roles */
+	int64_t     life_s;     /* 1 .. 10 years */
+	int64_t     generation; /* client_generation() of app */
 };
 
 /*
@@ -34,8 +34,8 @@ struct issuer_grant {
  * ERR_BAD_REQUEST, as for a zero tenant or oid or a life out of bounds.  ERR_TOO_LARGE when the token
  * would be longer than the gate takes (8 KiB).
  */
-enum err issuer_mint(struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena,
-                     struct str *jwt_out) MUST_CHECK;
+enum err issuer_mint(struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena, struct str *jwt_out)
+	MUST_CHECK;
 
 /* An application has no entry of its own in the directory: its principal's id follows from tenant and client id. */
 struct guid issuer_principal(const struct guid *tenant, struct str app);
@@ -50,8 +50,8 @@ struct issuer_login {
 	struct str  client_id;
 	struct str  secret;
 	int64_t     life_s;
-	struct str  assertion;           /* instead of the secret */
-	struct str  audience;            /* the address of the token endpoint */
+	struct str  assertion; /* instead of the secret */
+	struct str  audience;  /* the address of the token endpoint */
 };
 enum err issuer_login(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
                       struct str *jwt_out) MUST_CHECK;
@@ -59,6 +59,6 @@ enum err issuer_login(struct issuer *issuer, struct store *store, const struct i
 /* The public key as a JWK Set, for whoever checks tokens elsewhere. */
 void issuer_put_keys(const struct issuer *issuer, struct buf *buf);
 
-struct str             issuer_name(const struct issuer *issuer);  /* "urn:tidemark:<store id>"; iss is this ":<tid>" */
+struct str             issuer_name(const struct issuer *issuer); /* "urn:tidemark:<store id>"; iss is this ":<tid>" */
 struct str             issuer_kid(const struct issuer *issuer);
 const struct sign_key *issuer_key(const struct issuer *issuer);

@@ -108,7 +108,8 @@ read_okp(const struct json *key, struct str alg, struct arena *arena, struct sig
 
 	if (alg.len > 0 && !str_eq(alg, STR("EdDSA")) && !str_eq(alg, STR("Ed25519")))
 		return ERR_BAD_REQUEST;
-	if (!json_text(json_member(key, "crv"), &crv) || !str_eq(crv, STR("Ed25519")) || !read_bytes(key, "x", arena, &x))
+	if (!json_text(json_member(key, "crv"), &crv) || !str_eq(crv, STR("Ed25519")) ||
+	    !read_bytes(key, "x", arena, &x))
 		return ERR_BAD_REQUEST;
 	return sign_key_from_ed25519(x, key_out);
 }
@@ -133,7 +134,7 @@ read_key(const struct json *key, struct arena *arena, struct sign_key **key_out)
 static void
 add_key(struct jwks *jwks, const struct json *key, struct arena *arena)
 {
-	struct trust_key *place = &jwks->keys[jwks->count];
+	struct trust_key *slot = &jwks->keys[jwks->count];
 	struct sign_key  *made;
 	struct str        kid;
 	char             *copy;
@@ -145,8 +146,8 @@ add_key(struct jwks *jwks, const struct json *key, struct arena *arena)
 	copy = malloc(kid.len);
 	MUST(copy);
 	memcpy(copy, kid.at, kid.len);
-	place->kid = str_of(copy, kid.len);
-	place->key = made;
+	slot->kid = str_of(copy, kid.len);
+	slot->key = made;
 	jwks->count++;
 }
 
@@ -172,7 +173,7 @@ jwks_parse(struct str text, struct arena *arena, struct jwks **jwks_out, const c
 {
 	AUTO(json_drop) struct json *root = NULL;
 	AUTO(jwks_drop) struct jwks *jwks = NULL;
-	const char *why;
+	const char                  *why;
 
 	if (text.len > JWKS_BYTES_MAX) {
 		*why_out = "it is larger than 256 KiB";

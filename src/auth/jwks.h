@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jwks — the public keys of an issuer (RFC 7517), read strictly.  Private to the auth room.
+ * jwks — the public keys of an issuer (RFC 7517), read strictly.  Private to the auth module.
  *
  * A key is taken when it is one we can use: RSA of 2048 bits or more for RS256 (PS256 only when its
  * `alg` says so), EC on P-256 for ES256, Ed25519 for EdDSA; with a kid; not for encryption.  Others are
@@ -15,7 +15,7 @@
 #define JWKS_KEYS_MAX  64
 
 struct jwks {
-	struct trust_key keys[JWKS_KEYS_MAX];    /* kids are in memory of the set's own */
+	struct trust_key keys[JWKS_KEYS_MAX]; /* kids are in memory of the set's own */
 	size_t           count;
 };
 

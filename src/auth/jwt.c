@@ -35,7 +35,7 @@ static enum err
 read_header(struct str text, struct arena *arena, struct jwt *jwt)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct str alg, kid, typ;
+	struct str                   alg, kid, typ;
 
 	TRY(json_read(text, arena, &root, NULL));
 	if (json_kind(root) != JSON_OBJECT)
@@ -206,8 +206,8 @@ enum err
 jwt_read_claims(struct str payload, struct arena *arena, struct jwt_claims *claims_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct jwt_claims claims = { .generation = JWT_GENERATION_NONE };
-	struct str        iss, app = STR_EMPTY;
+	struct jwt_claims            claims = { .generation = JWT_GENERATION_NONE };
+	struct str                   iss, app = STR_EMPTY;
 
 	TRY(json_read(payload, arena, &root, NULL));
 	if (json_kind(root) != JSON_OBJECT || !json_text(json_member(root, "iss"), &iss))

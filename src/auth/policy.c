@@ -4,8 +4,8 @@
 #include "base/buf.h"
 #include "text/uri.h"
 
-#define SPACE_POLICY "policy"
-#define NAME_BYTES   (2 * sizeof(struct guid))
+#define NS_POLICY  "policy"
+#define NAME_BYTES (2 * sizeof(struct guid))
 
 static void
 write_name(const struct guid *tenant, const struct guid *user, char name_out[NAME_BYTES])
@@ -46,10 +46,10 @@ policy_check(struct store *store, const struct guid *tenant, const struct guid *
 	if (app.len == 0)
 		return ERR_NOT_ALLOWED;
 	write_name(tenant, user, name);
-	err = store_get_note(store, SPACE_POLICY, str_of(name, sizeof(name)), arena, &apps);
+	err = store_get_kv(store, NS_POLICY, str_of(name, sizeof(name)), arena, &apps);
 	if (err == ERR_NOT_FOUND) {
 		write_name(tenant, &everybody, name);
-		err = store_get_note(store, SPACE_POLICY, str_of(name, sizeof(name)), arena, &apps);
+		err = store_get_kv(store, NS_POLICY, str_of(name, sizeof(name)), arena, &apps);
 	}
 	if (err == OK)
 		return stands_in(apps, app) ? OK : ERR_NOT_ALLOWED;
@@ -64,7 +64,7 @@ policy_next(struct store *store, const struct policy *after, struct arena *arena
 	bool       first = guid_is_zero(&after->tenant);
 
 	write_name(&after->tenant, &after->user, last);
-	TRY(store_next_note(store, SPACE_POLICY, first ? STR_EMPTY : str_of(last, sizeof(last)), arena, &name, &apps));
+	TRY(store_next_kv(store, NS_POLICY, first ? STR_EMPTY : str_of(last, sizeof(last)), arena, &name, &apps));
 	if (name.len != NAME_BYTES)
 		return ERR_CORRUPT;
 	memcpy(policy_out->tenant.b, name.at, sizeof(policy_out->tenant.b));
@@ -114,14 +114,14 @@ policy_allow(struct store_txn *txn, const struct guid *tenant, const struct guid
 		return;
 	}
 	write_name(tenant, user, name);
-	if (store_txn_get_note(txn, SPACE_POLICY, str_of(name, sizeof(name)), &apps) && stands_in(apps, app))
+	if (store_txn_get_kv(txn, NS_POLICY, str_of(name, sizeof(name)), &apps) && stands_in(apps, app))
 		return;
 	if (count_lines(apps) >= POLICY_APPS_MAX) {
 		store_fail(txn, ERR_TOO_LARGE);
 		return;
 	}
 	apps = arena_printf(arena, "%.*s%.*s\n", STR_ARG(apps), STR_ARG(app));
-	store_put_note(txn, SPACE_POLICY, str_of(name, sizeof(name)), apps);
+	store_put_kv(txn, NS_POLICY, str_of(name, sizeof(name)), apps);
 }
 
 bool
@@ -132,13 +132,13 @@ policy_remove(struct store_txn *txn, const struct guid *tenant, const struct gui
 	struct str apps, left;
 
 	write_name(tenant, user, name);
-	if (!store_txn_get_note(txn, SPACE_POLICY, str_of(name, sizeof(name)), &apps) || !stands_in(apps, app))
+	if (!store_txn_get_kv(txn, NS_POLICY, str_of(name, sizeof(name)), &apps) || !stands_in(apps, app))
 		return false;
 	left = without(apps, app, arena);
 	if (left.len > 0)
-		store_put_note(txn, SPACE_POLICY, str_of(name, sizeof(name)), left);
+		store_put_kv(txn, NS_POLICY, str_of(name, sizeof(name)), left);
 	else
-		store_remove_note(txn, SPACE_POLICY, str_of(name, sizeof(name)));
+		store_remove_kv(txn, NS_POLICY, str_of(name, sizeof(name)));
 	return true;
 }
 
@@ -148,5 +148,5 @@ policy_forget_user(struct store_txn *txn, const struct guid *tenant, const struc
 	char name[NAME_BYTES];
 
 	write_name(tenant, user, name);
-	store_remove_note(txn, SPACE_POLICY, str_of(name, sizeof(name)));
+	store_remove_kv(txn, NS_POLICY, str_of(name, sizeof(name)));
 }

@@ -10,13 +10,13 @@
 
 #include "store/store.h"
 
-#define POLICY_APP_MAX  128                      /* bytes of an application's id */
-#define POLICY_APPS_MAX 400                      /* applications of one policy */
+#define POLICY_APP_MAX  128 /* bytes of an application's id */
+#define POLICY_APPS_MAX 400 /* applications of one policy */
 
 struct policy {
 	struct guid tenant;
-	struct guid user;                        /* all zero: the global one */
-	struct str  apps;                        /* ids, one a line */
+	struct guid user; /* all zero: the global one */
+	struct str  apps; /* ids, one a line */
 };
 
 /* One to POLICY_APP_MAX printable characters without blanks. */
@@ -26,8 +26,8 @@ bool policy_app_valid(struct str app);
 enum err policy_check(struct store *store, const struct guid *tenant, const struct guid *user, struct str app,
                       struct arena *arena) MUST_CHECK;
 /* Policies in a fixed order; *after starts zeroed. ERR_NOT_FOUND at the end. */
-enum err policy_next(struct store *store, const struct policy *after, struct arena *arena,
-                     struct policy *policy_out) MUST_CHECK;
+enum err policy_next(struct store *store, const struct policy *after, struct arena *arena, struct policy *policy_out)
+	MUST_CHECK;
 
 /* Inside a transaction.  A zeroed user is the global policy.  By store_fail(): ERR_BAD_REQUEST, ERR_TOO_LARGE. */
 void policy_allow(struct store_txn *txn, const struct guid *tenant, const struct guid *user, struct str app,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trust — whose tokens the gate takes, and what each of those issuers may say.  Private to the auth room.
+ * trust — whose tokens the gate takes, and what each of those issuers may say.  Private to the auth module.
  *
  * A key belongs to one issuer and carries one algorithm.  The key that checks a signature decides
  * which issuer's rules are held against the claims, so a trusted issuer cannot speak for another
@@ -12,17 +12,17 @@
 #include "crypt/sign.h"
 
 struct trust_key {
-	struct str             kid;              /* compared whole, byte for byte */
+	struct str             kid; /* compared whole, byte for byte */
 	const struct sign_key *key;
 };
 
 struct trust {
-	struct str              iss;             /* what iss must be; "{tid}" in it stands for the token's own tid */
-	const struct str       *audiences;       /* one of them must be in aud */
+	struct str              iss;       /* what iss must be; "{tid}" in it stands for the token's own tid */
+	const struct str       *audiences; /* one of them must be in aud */
 	size_t                  audience_count;
-	struct guid             tenant;          /* the tenant of every token; zeroed: the token's tid, then needed */
-	bool                    is_own;          /* the store's own issuer */
-	bool                    iat_for_nbf;     /* a token without nbf is good from its iat */
+	struct guid             tenant;      /* the tenant of every token; zeroed: the token's tid, then needed */
+	bool                    is_own;      /* the store's own issuer */
+	bool                    iat_for_nbf; /* a token without nbf is good from its iat */
 	const struct trust_key *keys;
 	size_t                  key_count;
 };

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHUNK_MIN  ((size_t)4096)
-#define ALIGN      ((size_t)16)
+#define CHUNK_MIN ((size_t)4096)
+#define ALIGN     ((size_t)16)
 
 struct chunk {
 	struct chunk *older;
@@ -18,7 +18,7 @@ struct chunk {
 struct arena {
 	struct chunk *newest;
 	size_t        limit;
-	size_t        used;          /* bytes handed out since the last reset */
+	size_t        used; /* bytes handed out since the last reset */
 	size_t        peak;
 };
 

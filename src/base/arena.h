@@ -20,16 +20,16 @@
 
 struct arena;
 
-struct arena *arena_open(size_t limit_bytes);       /* never NULL */
-void          arena_reset(struct arena *arena);     /* keeps the first chunk for the next use */
+struct arena *arena_open(size_t limit_bytes);   /* never NULL */
+void          arena_reset(struct arena *arena); /* keeps the first chunk for the next use */
 void          arena_close(struct arena **arena);
 
-void *arena_take(struct arena *arena, size_t size);             /* zeroed, aligned for any type */
-char *arena_take_raw(struct arena *arena, size_t size);         /* not zeroed, byte aligned */
+void *arena_take(struct arena *arena, size_t size);     /* zeroed, aligned for any type */
+char *arena_take_raw(struct arena *arena, size_t size); /* not zeroed, byte aligned */
 
 struct str  arena_copy(struct arena *arena, struct str s);
-const char *arena_c(struct arena *arena, struct str s);         /* copy with a NUL; MUST hold no NUL */
+const char *arena_c(struct arena *arena, struct str s); /* copy with a NUL; MUST hold no NUL */
 struct str  arena_printf(struct arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 size_t arena_used(const struct arena *arena);
-size_t arena_peak(const struct arena *arena);       /* most ever in use since arena_open() */
+size_t arena_peak(const struct arena *arena); /* most ever in use since arena_open() */

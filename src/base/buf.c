@@ -22,7 +22,7 @@ buf_close(struct buf *buf)
 }
 
 char *
-buf_room(struct buf *buf, size_t want)
+buf_reserve(struct buf *buf, size_t want)
 {
 	size_t size;
 	char  *grown;
@@ -55,14 +55,14 @@ buf_grew(struct buf *buf, size_t n)
 void
 buf_put(struct buf *buf, struct str s)
 {
-	char *room;
+	char *space;
 
 	if (s.len == 0)
 		return;
-	room = buf_room(buf, s.len);
-	if (!room)
+	space = buf_reserve(buf, s.len);
+	if (!space)
 		return;
-	memcpy(room, s.at, s.len);
+	memcpy(space, s.at, s.len);
 	buf->len += s.len;
 }
 
@@ -98,23 +98,23 @@ void
 buf_vprintf(struct buf *buf, const char *fmt, va_list args)
 {
 	va_list again;
-	char   *room;
+	char   *space;
 	int     len;
 
-	/* Most of what is printed is short: the first try is into the room there is. */
-	room = buf_room(buf, 1);
-	if (!room)
+	/* Most of what is printed is short: the first try is into the module there is. */
+	space = buf_reserve(buf, 1);
+	if (!space)
 		return;
 	va_copy(again, args);
-	len = vsnprintf(room, buf->size - buf->len, fmt, args);
+	len = vsnprintf(space, buf->size - buf->len, fmt, args);
 	MUST(len >= 0);
 	if ((size_t)len >= buf->size - buf->len || (size_t)len >= buf->limit - buf->len) {
-		room = buf_room(buf, (size_t)len + 1);
-		if (room)
-			(void)vsnprintf(room, (size_t)len + 1, fmt, again);
+		space = buf_reserve(buf, (size_t)len + 1);
+		if (space)
+			(void)vsnprintf(space, (size_t)len + 1, fmt, again);
 	}
 	va_end(again);
-	buf->len += room ? (size_t)len : 0;
+	buf->len += space ? (size_t)len : 0;
 }
 
 void

@@ -18,25 +18,25 @@
 struct buf {
 	char    *at;
 	size_t   len;
-	size_t   size;               /* allocated */
+	size_t   size; /* allocated */
 	size_t   limit;
 	enum err err;
 };
 
 void buf_open(struct buf *buf, size_t limit_bytes);
-void buf_close(struct buf *buf);                    /* frees; a zeroed struct is fine */
+void buf_close(struct buf *buf); /* frees; a zeroed struct is fine */
 
 void  buf_put(struct buf *buf, struct str s);
 void  buf_put_char(struct buf *buf, char c);
-void  buf_put_le(struct buf *buf, uint64_t value, size_t width);     /* as le_write() */
-void  buf_put_u64(struct buf *buf, uint64_t value); /* decimal */
+void  buf_put_le(struct buf *buf, uint64_t value, size_t width); /* as le_write() */
+void  buf_put_u64(struct buf *buf, uint64_t value);              /* decimal */
 void  buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void  buf_vprintf(struct buf *buf, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
-char *buf_room(struct buf *buf, size_t want);       /* room for want bytes or NULL; then buf_grew() */
+char *buf_reserve(struct buf *buf, size_t want); /* room for want bytes or NULL; then buf_grew() */
 void  buf_grew(struct buf *buf, size_t n);
-void  buf_fail(struct buf *buf, enum err err);      /* what is being written turned out to be wrong: sticky, like the limit */
-void  buf_cut(struct buf *buf, size_t len);
-void  buf_drop(struct buf *buf, size_t n);          /* removes the first n bytes */
+void buf_fail(struct buf *buf, enum err err); /* what is being written turned out to be wrong: sticky, like the limit */
+void buf_cut(struct buf *buf, size_t len);
+void buf_drop(struct buf *buf, size_t n); /* removes the first n bytes */
 
 enum err   buf_err(const struct buf *buf) MUST_CHECK;
 struct str buf_str(const struct buf *buf);

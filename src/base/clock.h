@@ -2,7 +2,7 @@
 /*
  * clock, entropy — two of the three seams (the third is follow's source of pages).
  *
- * Nothing in the house asks the system for the time or for random bytes directly:
+ * No module asks the system for the time or for random bytes directly:
  * both are passed in, so a test can own them and a seed replays a failure.
  * Wall time is for what people and tokens see; monotonic time is for waiting.
  */
@@ -12,18 +12,18 @@
 #include <stdint.h>
 
 struct clock {
-	void    *ctx;
-	int64_t (*wall_ns)(void *ctx);       /* nanoseconds since 1970-01-01T00:00:00Z */
-	int64_t (*mono_ns)(void *ctx);       /* nanoseconds since some fixed moment */
+	void *ctx;
+	int64_t (*wall_ns)(void *ctx); /* nanoseconds since 1970-01-01T00:00:00Z */
+	int64_t (*mono_ns)(void *ctx); /* nanoseconds since some fixed moment */
 };
 
 struct entropy {
-	void  *ctx;
+	void *ctx;
 	void (*fill)(void *ctx, void *bytes, size_t len);
 };
 
 extern const struct clock   clock_system;
-extern const struct entropy entropy_system;          /* getrandom(2); ends the process if it fails */
+extern const struct entropy entropy_system; /* getrandom(2); ends the process if it fails */
 
 static inline int64_t
 clock_wall_s(const struct clock *clock)

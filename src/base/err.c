@@ -8,8 +8,8 @@ const char *
 err_text(enum err err)
 {
 	switch (err) {
-#define X(name, text)                                                                \
-	case name:                                                                   \
+#define X(name, text) \
+	case name: \
 		return text;
 		ERR_TABLE(X)
 #undef X

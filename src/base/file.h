@@ -12,10 +12,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-void file_close(int *fd);                        /* for AUTO(); -1 is no file */
+void file_close(int *fd); /* for AUTO(); -1 is no file */
 /* Until the end, or until `size` bytes are there.  *len_out is how many came, also when it fails. */
 bool file_read(int fd, void *bytes, size_t size, size_t *len_out) MUST_CHECK;
-bool file_write(int fd, struct str bytes) MUST_CHECK;            /* all of them, where the file stands */
+bool file_write(int fd, struct str bytes) MUST_CHECK; /* all of them, where the file stands */
 /* Makes the names in the folder that holds `path` durable. */
 bool file_sync_folder_of(int dir, const char *path) MUST_CHECK;
 /*

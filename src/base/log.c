@@ -76,11 +76,11 @@ static void
 put_line(int fd, struct str line)
 {
 	if (write(fd, line.at, line.len) < 0)
-		(void)0;        /* nowhere left to complain */
+		(void)0; /* nowhere left to complain */
 }
 
 static bool
-has_room(const struct log *log)
+has_space(const struct log *log)
 {
 	struct pollfd end = { .fd = log->fd, .events = POLLOUT };
 
@@ -100,30 +100,32 @@ lines_in(struct str text)
 static void
 put_shared(const struct log *log, struct str line)
 {
-	char told[128];
+	char note[128];
 	int  len;
 
-	MUST(pthread_mutex_lock(&log->sink->turn) == 0);
-	if (!has_room(log)) {
+	MUST(pthread_mutex_lock(&log->sink->mutex) == 0);
+	if (!has_space(log)) {
 		log->sink->dropped += lines_in(line);
 	} else if (log->sink->dropped) {
-		len = snprintf(told, sizeof(told), "{\"level\":\"warn\",\"event\":\"log lines dropped\",\"count\":\"%llu\"}\n",
+		len = snprintf(note, sizeof(note),
+		               "{\"level\":\"warn\",\"event\":\"log lines dropped\",\"count\":\"%llu\"}\n",
 		               (unsigned long long)log->sink->dropped);
 		log->sink->dropped = 0;
-		put_line(log->fd, str_of(told, (size_t)len));
-		if (has_room(log))
+		put_line(log->fd, str_of(note, (size_t)len));
+		if (has_space(log))
 			put_line(log->fd, line);
 		else
 			log->sink->dropped += lines_in(line);
 	} else {
 		put_line(log->fd, line);
 	}
-	MUST(pthread_mutex_unlock(&log->sink->turn) == 0);
+	MUST(pthread_mutex_unlock(&log->sink->mutex) == 0);
 }
 
 /* False: the line is longer than may be. */
 static bool
-make_line(struct buf *line, const struct log *log, enum log_level level, const char *event, const struct log_pair *pairs)
+make_line(struct buf *line, const struct log *log, enum log_level level, const char *event,
+          const struct log_pair *pairs)
 {
 	buf_open(line, LOG_WRITE_MAX);
 	buf_put(line, STR("{\"time\":\""));

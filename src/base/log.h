@@ -2,7 +2,7 @@
 /*
  * log — one JSON line per event on a descriptor (standard error).
  *
- * Only main, the server's loop and the face's last step log; rooms return errors.
+ * Only main, the server's loop and the face's last step log; modules return errors.
  * Text values are escaped (control bytes, DEL, bytes that are not UTF-8 or that
  * change writing direction) and cut to 256 bytes, so a request cannot forge a line.
  * Secrets are never passed as values.  Thread-safe: a line is in one write(2).
@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#define LOG_WRITE_MAX ((size_t)4096)             /* PIPE_BUF: a pipe that says it has room takes it whole */
+#define LOG_WRITE_MAX ((size_t)4096) /* PIPE_BUF: a pipe that says it has room takes it whole */
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -24,15 +24,15 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
  * end of a pipe: after the first wait lines are dropped, and their number is told when it reads again.
  */
 struct log_sink {
-	pthread_mutex_t turn;            /* PTHREAD_MUTEX_INITIALIZER */
+	pthread_mutex_t mutex; /* PTHREAD_MUTEX_INITIALIZER */
 	uint64_t        dropped;
 };
 
 struct log {
 	int                 fd;
-	enum log_level      level;       /* lines above it are left out */
+	enum log_level      level; /* lines above it are left out */
 	const struct clock *clock;
-	struct log_sink    *sink;        /* NULL: write, and wait as long as it takes */
+	struct log_sink    *sink; /* NULL: write, and wait as long as it takes */
 };
 
 struct log_pair {
@@ -50,9 +50,9 @@ struct log_lines {
 	char              text[LOG_WRITE_MAX];
 };
 
-void log_lines_open(struct log_lines *lines, const struct log *log);         /* NULL: nothing is kept */
+void log_lines_open(struct log_lines *lines, const struct log *log); /* NULL: nothing is kept */
 void log_lines_add(struct log_lines *lines, enum log_level level, const char *event, const struct log_pair *pairs);
 void log_lines_flush(struct log_lines *lines);
 
-#define LOG_EVENT(log, level, event, ...)                                            \
+#define LOG_EVENT(log, level, event, ...) \
 	log_event((log), (level), (event), (const struct log_pair[]){ __VA_ARGS__, { NULL, { 0 } } })

@@ -13,6 +13,6 @@
 
 struct random_pool;
 
-struct random_pool *random_pool_open(const struct entropy *source);      /* borrowed */
+struct random_pool *random_pool_open(const struct entropy *source); /* borrowed */
 void                random_pool_close(struct random_pool **pool);
 struct entropy      random_pool_entropy(struct random_pool *pool);

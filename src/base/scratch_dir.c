@@ -18,17 +18,17 @@
 
 #define PREFIX      "tidemark-scratch-"
 #define MEMORY      "/dev/shm"
-#define MEMORY_MIN  ((unsigned long long)256 << 20)     /* a container has 64 MB there by default */
-#define ENTRIES_MAX 10000                               /* of the place, looked at for what was left */
+#define MEMORY_MIN  ((unsigned long long)256 << 20) /* a container has 64 MB there by default */
+#define ENTRIES_MAX 10000                           /* of the location, looked at for what was left */
 #define TRIES_MAX   10
 
 static const char *
-path_of(enum scratch_place place)
+path_of(enum scratch_location location)
 {
 	const char    *disk = getenv("TMPDIR");
 	struct statvfs memory;
 
-	if (place == SCRATCH_IN_MEMORY && access(MEMORY, W_OK) == 0 && statvfs(MEMORY, &memory) == 0 &&
+	if (location == SCRATCH_IN_MEMORY && access(MEMORY, W_OK) == 0 && statvfs(MEMORY, &memory) == 0 &&
 	    (unsigned long long)memory.f_bavail * memory.f_frsize >= MEMORY_MIN)
 		return MEMORY;
 	return disk && disk[0] ? disk : "/tmp";
@@ -66,9 +66,9 @@ remove_dir(const char *path, int fd)
 }
 
 static void
-remove_what_is_left(const char *place)
+remove_what_is_left(const char *location)
 {
-	DIR           *list = opendir(place);
+	DIR           *list = opendir(location);
 	struct dirent *entry;
 	char           path[sizeof(((struct scratch_dir *)NULL)->path)];
 
@@ -76,7 +76,7 @@ remove_what_is_left(const char *place)
 		int fd = -1;
 
 		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
-		    (size_t)snprintf(path, sizeof(path), "%s/%s", place, entry->d_name) < sizeof(path))
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", location, entry->d_name) < sizeof(path))
 			fd = open_own(path);
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 			remove_dir(path, fd);
@@ -89,9 +89,9 @@ remove_what_is_left(const char *place)
 
 /* False with errno.  Between making the folder and locking it, another process may take it for one that was left. */
 static bool
-make_dir(const char *place, struct scratch_dir *dir)
+make_dir(const char *location, struct scratch_dir *dir)
 {
-	if ((size_t)snprintf(dir->path, sizeof(dir->path), "%s/" PREFIX "XXXXXX", place) >= sizeof(dir->path)) {
+	if ((size_t)snprintf(dir->path, sizeof(dir->path), "%s/" PREFIX "XXXXXX", location) >= sizeof(dir->path)) {
 		errno = ENAMETOOLONG;
 		return false;
 	}
@@ -109,9 +109,9 @@ make_dir(const char *place, struct scratch_dir *dir)
 }
 
 enum err
-scratch_dir_open(enum scratch_place place, struct scratch_dir *dir_out, char why_out[512])
+scratch_dir_open(enum scratch_location location, struct scratch_dir *dir_out, char why_out[512])
 {
-	const char        *path = path_of(place);
+	const char        *path = path_of(location);
 	struct scratch_dir dir;
 	bool               is_made = false;
 

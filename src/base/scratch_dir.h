@@ -9,16 +9,16 @@
 
 #include "base/err.h"
 
-enum scratch_place {
-	SCRATCH_IN_MEMORY,                       /* /dev/shm, if it is there and has 256 MB free; else as below */
-	SCRATCH_ON_DISK                          /* $TMPDIR, or /tmp */
+enum scratch_location {
+	SCRATCH_IN_MEMORY, /* /dev/shm, if it is there and has 256 MB free; else as below */
+	SCRATCH_ON_DISK    /* $TMPDIR, or /tmp */
 };
 
 struct scratch_dir {
-	char path[256];                          /* empty: not open */
+	char path[256]; /* empty: not open */
 	int  fd;
 };
 
 /* ERR_IO.  why_out (512 bytes) gets the sentence. */
-enum err scratch_dir_open(enum scratch_place place, struct scratch_dir *dir_out, char why_out[512]) MUST_CHECK;
-void     scratch_dir_close(struct scratch_dir *dir);         /* nothing is done when it is not open */
+enum err scratch_dir_open(enum scratch_location location, struct scratch_dir *dir_out, char why_out[512]) MUST_CHECK;
+void     scratch_dir_close(struct scratch_dir *dir); /* nothing is done when it is not open */

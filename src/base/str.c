@@ -110,7 +110,7 @@ struct str
 str_cut(struct str s, size_t n)
 {
 	struct str    cut = str_first(s, n);
-	size_t        last = cut.len;        /* where the last character begins */
+	size_t        last = cut.len; /* where the last character begins */
 	unsigned char lead;
 
 	do {

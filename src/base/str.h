@@ -21,7 +21,7 @@ struct str {
 
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
 #define STR_EMPTY    ((struct str){ "", 0 })
-#define STR_ARG(s)   (int)(s).len, (s).at    /* for "%.*s" */
+#define STR_ARG(s)   (int)(s).len, (s).at /* for "%.*s" */
 
 static inline struct str
 str_of(const void *at, size_t len)
@@ -29,18 +29,18 @@ str_of(const void *at, size_t len)
 	return (struct str){ at, len };
 }
 
-struct str str_from_c(const char *text);            /* NULL gives the empty view */
+struct str str_from_c(const char *text); /* NULL gives the empty view */
 
 bool str_eq(struct str a, struct str b);
-bool str_eq_nocase(struct str a, struct str b);     /* ASCII letters only */
-int  str_cmp(struct str a, struct str b);           /* bytewise, shorter first */
+bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
+int  str_cmp(struct str a, struct str b);       /* bytewise, shorter first */
 bool str_starts(struct str s, struct str prefix);
 bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 
-struct str str_skip(struct str s, size_t n);        /* without its first n bytes (n is cut to len) */
-struct str str_first(struct str s, size_t n);       /* its first n bytes at most; text for people is cut by str_cut() */
-struct str str_trim(struct str s);                  /* without blanks and tabs at either end */
+struct str str_skip(struct str s, size_t n);  /* without its first n bytes (n is cut to len) */
+struct str str_first(struct str s, size_t n); /* its first n bytes at most; text for people is cut by str_cut() */
+struct str str_trim(struct str s);            /* without blanks and tabs at either end */
 
 /* Position of the first `c`, or len if there is none. */
 size_t str_find(struct str s, char c);

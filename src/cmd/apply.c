@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/apply.h"
 
-
 /* A transaction may read the old body of each of its items. */
 #define TXN_ARENA_MAX (APPLY_LINES_MAX * (STORE_BODY_MAX + ((size_t)64 << 10)))
 
@@ -83,11 +82,13 @@ enum err
 apply_lines(struct store *store, struct content *content, const struct entropy *entropy, const struct store_op *op,
             struct str lines, struct apply_result *result_out)
 {
-	AUTO(arena_close) struct arena *line_arena = arena_open(LINE_ARENA_MAX);
-	AUTO(arena_close) struct arena *txn_arena = arena_open(TXN_ARENA_MAX);
+	AUTO(arena_close) struct arena     *line_arena = arena_open(LINE_ARENA_MAX);
+	AUTO(arena_close) struct arena     *txn_arena = arena_open(TXN_ARENA_MAX);
 	AUTO(store_abort) struct store_txn *txn = NULL;
-	struct line_target target = { .content = content, .entropy = entropy, .txn_arena = txn_arena, .line_arena = line_arena };
-	enum err           err;
+	struct line_target                  target = {
+				 .content = content, .entropy = entropy, .txn_arena = txn_arena, .line_arena = line_arena
+	};
+	enum err err;
 
 	*result_out = (struct apply_result){ 0 };
 	err = directory_tenant(store, line_arena, &target.tenant);

@@ -13,17 +13,17 @@
 
 #define IDS         "ids"
 #define UPNS        "upns"
-#define KNOWN_SLOTS 1024                 /* owners seen lately; a power of two */
-#define PUTS_MAX    2000                 /* notes a scratch transaction holds */
+#define KNOWN_SLOTS 1024 /* owners seen lately; a power of two */
+#define PUTS_MAX    2000 /* notes a scratch transaction holds */
 #define TXN_ARENA   ((size_t)256 << 20)
 
 struct check {
 	struct store         *store;
-	struct scratch_dir    dir;       /* the scratch store's */
+	struct scratch_dir    dir; /* the scratch store's */
 	struct store         *scratch;
-	struct store_txn     *txn;       /* on the scratch store; open while there is something to commit */
+	struct store_txn     *txn; /* on the scratch store; open while there is something to commit */
 	struct arena         *txn_arena;
-	struct arena         *arena;     /* reset for each line */
+	struct arena         *arena; /* reset for each line */
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	unsigned              puts;
@@ -126,7 +126,7 @@ upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
 }
 
 struct seen {
-	bool        told;                /* a line before spoke of this user */
+	bool        seen; /* a line before spoke of this user */
 	bool        removed;
 	struct guid tenant;
 	struct str  upn;
@@ -135,51 +135,51 @@ struct seen {
 static enum err
 look_up(struct check *check, const struct guid *id, struct seen *seen_out)
 {
-	struct str note;
+	struct str record;
 	bool       found;
 
 	*seen_out = (struct seen){ 0 };
 	if (!check->scratch)
 		return OK;
 	TRY(begin_txn(check));
-	found = store_txn_get_note(check->txn, IDS, id_name(id, check->arena), &note);
+	found = store_txn_get_kv(check->txn, IDS, id_name(id, check->arena), &record);
 	TRY(store_txn_err(check->txn));
 	if (!found)
 		return OK;
-	seen_out->told = true;
-	seen_out->removed = note.at[0] == '-';
+	seen_out->seen = true;
+	seen_out->removed = record.at[0] == '-';
 	if (!seen_out->removed) {
-		memcpy(seen_out->tenant.b, note.at + 1, sizeof(seen_out->tenant.b));
-		seen_out->upn = arena_copy(check->arena, str_skip(note, 1 + sizeof(seen_out->tenant.b)));
+		memcpy(seen_out->tenant.b, record.at + 1, sizeof(seen_out->tenant.b));
+		seen_out->upn = arena_copy(check->arena, str_skip(record, 1 + sizeof(seen_out->tenant.b)));
 	}
 	return OK;
 }
 
 static struct str
-present_note(const struct user *user, struct arena *arena)
+present_kv(const struct user *user, struct arena *arena)
 {
 	size_t head = 1 + sizeof(user->tenant.b);
-	char  *note = arena_take_raw(arena, head + user->upn.len);
+	char  *record = arena_take_raw(arena, head + user->upn.len);
 
-	note[0] = '+';
-	memcpy(note + 1, user->tenant.b, sizeof(user->tenant.b));
-	memcpy(note + head, user->upn.at, user->upn.len);
-	return str_of(note, head + user->upn.len);
+	record[0] = '+';
+	memcpy(record + 1, user->tenant.b, sizeof(user->tenant.b));
+	memcpy(record + head, user->upn.at, user->upn.len);
+	return str_of(record, head + user->upn.len);
 }
 
 static enum err
 remember(struct check *check, const struct user *user, const struct seen *before, bool removed)
 {
-	struct str id = id_name(&user->id, check->arena), note = STR("-");
+	struct str id = id_name(&user->id, check->arena), record = STR("-");
 
 	TRY(begin_txn(check));
-	if (before->told && !before->removed)
-		store_remove_note(check->txn, UPNS, upn_name(&before->tenant, before->upn, check->arena));
+	if (before->seen && !before->removed)
+		store_remove_kv(check->txn, UPNS, upn_name(&before->tenant, before->upn, check->arena));
 	if (!removed) {
-		note = present_note(user, check->arena);
-		store_put_note(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), id);
+		record = present_kv(user, check->arena);
+		store_put_kv(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), id);
 	}
-	store_put_note(check->txn, IDS, id, note);
+	store_put_kv(check->txn, IDS, id, record);
 	return store_txn_err(check->txn);
 }
 
@@ -205,7 +205,7 @@ check_owner(struct check *check, const struct guid *id, struct str *why_out)
 	if (guid_eq(slot, id) && !guid_is_zero(id))
 		return OK;
 	TRY(look_up(check, id, &seen));
-	if (!seen.told)
+	if (!seen.seen)
 		err = directory_find_owner(check->store, id, check->arena, &user);
 	else if (seen.removed)
 		err = ERR_NOT_FOUND;
@@ -215,7 +215,7 @@ check_owner(struct check *check, const struct guid *id, struct str *why_out)
 		return err;
 	guid_format(id, text);
 	*why_out = arena_printf(check->arena, "there is no user %.*s in the store or before this line", GUID_TEXT_LEN,
-				text);
+	                        text);
 	return ERR_BAD_REQUEST;
 }
 
@@ -225,14 +225,14 @@ check_upn(struct check *check, const struct user *user, struct str *why_out)
 {
 	struct user holder;
 	struct seen seen;
-	struct str  note;
+	struct str  record;
 	bool        taken = false;
 	enum err    err;
 
 	if (check->scratch) {
 		TRY(begin_txn(check));
-		taken = store_txn_get_note(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), &note) &&
-		        !str_eq(note, str_of(user->id.b, sizeof(user->id.b)));
+		taken = store_txn_get_kv(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), &record) &&
+		        !str_eq(record, str_of(user->id.b, sizeof(user->id.b)));
 		TRY(store_txn_err(check->txn));
 	}
 	if (!taken) {
@@ -241,7 +241,7 @@ check_upn(struct check *check, const struct user *user, struct str *why_out)
 			return err;
 		if (err == OK && !guid_eq(&holder.id, &user->id)) {
 			TRY(look_up(check, &holder.id, &seen));
-			taken = !seen.told;
+			taken = !seen.seen;
 		}
 	}
 	if (!taken)
@@ -260,11 +260,11 @@ check_user(struct check *check, const struct line_op *op, struct str *why_out)
 	bool        exists;
 
 	TRY(look_up(check, &user.id, &seen));
-	if (!seen.told)
+	if (!seen.seen)
 		err = directory_find_owner(check->store, &user.id, check->arena, &known);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
-	exists = err == OK || (seen.told && !seen.removed);
+	exists = err == OK || (seen.seen && !seen.removed);
 	if (exists)
 		tenant = err == OK ? known.tenant : seen.tenant;
 	if (exists && op->has_tenant && !guid_eq(&tenant, &user.tenant)) {
@@ -304,7 +304,8 @@ check_line(struct check *check, struct str text, struct str *why_out)
 		return check_user(check, &op, why_out);
 	case LINE_PUT:
 		if (op.has_content)
-			*why_out = STR("\"content\" is what tidemark import itself writes; name a \"contentFile\" instead");
+			*why_out = STR(
+				"\"content\" is what tidemark import itself writes; name a \"contentFile\" instead");
 		return op.has_content ? ERR_BAD_REQUEST : check_owner(check, &op.owner, why_out);
 	case LINE_REMOVE:
 		return check_owner(check, &op.owner, why_out);

@@ -7,13 +7,13 @@
  */
 #pragma once
 
-#include "cmd/lines.h"
+#include "cmd/ndjson.h"
 
 struct check;
 
 /* `store` is borrowed. */
 enum err check_open(struct store *store, const struct clock *clock, const struct entropy *entropy,
-		    struct check **check_out, char why_out[512]) MUST_CHECK;
+                    struct check **check_out, char why_out[512]) MUST_CHECK;
 void     check_close(struct check **check);
 
 /*

@@ -7,7 +7,7 @@
 #define ARENA_BYTES ((size_t)64 << 20)
 
 struct check {
-	struct arena   *arena;           /* for one body at a time */
+	struct arena   *arena; /* for one body at a time */
 	store_fault_fn *found;
 	void           *ctx;
 };

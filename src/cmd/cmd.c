@@ -9,25 +9,22 @@
 
 #include "cmd/help.h"
 
-#define RUN_ARENA_MAX   ((size_t)16 << 20)
-#define LONG_MAX        (CONF_COUNT + 24)
-#define VALUE_HELP      1000
-#define VALUE_CONFIG    1001
-#define VALUE_SETTING   2000             /* + enum conf_id */
-#define VALUE_OPTION    3000             /* + index into the command's options */
+#define RUN_ARENA_MAX ((size_t)16 << 20)
+#define LONG_MAX      (CONF_COUNT + 24)
+#define VALUE_HELP    1000
+#define VALUE_CONFIG  1001
+#define VALUE_SETTING 2000 /* + enum conf_id */
+#define VALUE_OPTION  3000 /* + index into the command's options */
 
 static const struct cmd *const commands[] = {
-	&cmd_serve,        &cmd_token,     &cmd_import,      &cmd_export,       &cmd_user_add,
-	&cmd_user_list,    &cmd_user_remove,
-	&cmd_client_add,   &cmd_client_list, &cmd_client_remove, &cmd_explain_access,
-	&cmd_policy_allow, &cmd_policy_add, &cmd_policy_list, &cmd_policy_remove,
-	&cmd_store_check, &cmd_store_gc,   &cmd_store_info,
-	&cmd_store_backup, &cmd_store_restore,
-	&cmd_sync,         &cmd_changes,   &cmd_status,      &cmd_verify,     &cmd_retry,
-	&cmd_scope_rename, &cmd_scope_forget,
-	&cmd_doctor,
-	&cmd_config_show, &cmd_version,  &cmd_help,
-	NULL,
+	&cmd_serve,       &cmd_token,         &cmd_import,         &cmd_export,
+	&cmd_user_add,    &cmd_user_list,     &cmd_user_remove,    &cmd_client_add,
+	&cmd_client_list, &cmd_client_remove, &cmd_explain_access, &cmd_policy_allow,
+	&cmd_policy_add,  &cmd_policy_list,   &cmd_policy_remove,  &cmd_store_check,
+	&cmd_store_gc,    &cmd_store_info,    &cmd_store_backup,   &cmd_store_restore,
+	&cmd_sync,        &cmd_changes,       &cmd_status,         &cmd_verify,
+	&cmd_retry,       &cmd_scope_rename,  &cmd_scope_forget,   &cmd_doctor,
+	&cmd_config_show, &cmd_version,       &cmd_help,           NULL,
 };
 
 static const struct {
@@ -107,7 +104,7 @@ cmd_usage(const struct cmd_run *run, const char *fmt, ...)
 	va_start(list, fmt);
 	(void)str_vprintf(text, sizeof(text), fmt, list);
 	va_end(list);
-	return say_failed(EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
+	return console_fail(EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
 }
 
 int
@@ -231,8 +228,8 @@ run_command(struct cmd_run *run, int argc, char **argv)
 		if (code == EXIT_USAGE)
 			return cmd_usage(run, "%.*s", STR_ARG(why));
 		if (code != EXIT_DONE)
-			return say_failed((enum exit_code)code, "%.*s; see `tidemark help tidemark.conf`",
-					  STR_ARG(why));
+			return console_fail((enum exit_code)code, "%.*s; see `tidemark help tidemark.conf`",
+			                    STR_ARG(why));
 	}
 	return run->cmd->run(run);
 }
@@ -259,7 +256,7 @@ no_command(struct out *out, int argc, char **argv)
 	struct str word = str_from_c(argc > 1 ? argv[1] : NULL);
 
 	if (argc < 2) {
-		say("a command is needed; see `tidemark help`");
+		console_say("a command is needed; see `tidemark help`");
 		return EXIT_USAGE;
 	}
 	if (str_eq(word, STR("--help")) || str_eq(word, STR("-h"))) {
@@ -267,17 +264,17 @@ no_command(struct out *out, int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (!cmd_group_summary(word))
-		return say_failed(EXIT_USAGE, "unknown command \"%s\"; see `tidemark help`", argv[1]);
+		return console_fail(EXIT_USAGE, "unknown command \"%s\"; see `tidemark help`", argv[1]);
 	if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
 		help_command(out, word);
 		return EXIT_DONE;
 	}
 	if (argc > 2 && str_eq(word, STR("scope")) && strcmp(argv[2], "list") == 0)
-		return say_failed(EXIT_USAGE, "unknown command \"scope list\"; `tidemark status` lists the scopes");
+		return console_fail(EXIT_USAGE, "unknown command \"scope list\"; `tidemark status` lists the scopes");
 	if (argc > 2)
-		return say_failed(EXIT_USAGE, "unknown command \"%s %s\"; see `tidemark help %s`", argv[1], argv[2],
-				  argv[1]);
-	return say_failed(EXIT_USAGE, "%s needs to be told what to do; see `tidemark help %s`", argv[1], argv[1]);
+		return console_fail(EXIT_USAGE, "unknown command \"%s %s\"; see `tidemark help %s`", argv[1], argv[2],
+		                    argv[1]);
+	return console_fail(EXIT_USAGE, "%s needs to be told what to do; see `tidemark help %s`", argv[1], argv[1]);
 }
 
 static int

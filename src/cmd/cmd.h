@@ -15,15 +15,15 @@
 #include "base/guid.h"
 #include "base/log.h"
 #include "cmd/conf.h"
-#include "cmd/say.h"
+#include "cmd/console.h"
 
 #define CMD_EXITS_MAX 12
 
 struct cmd_option {
 	const char *name;
-	const char *arg;                 /* what stands for its value in help; NULL for a switch */
+	const char *arg; /* what stands for its value in help; NULL for a switch */
 	const char *help;
-	bool        repeat;              /* may be given more than once */
+	bool        repeat; /* may be given more than once */
 };
 
 struct cmd_example {
@@ -35,31 +35,31 @@ struct cmd_run;
 
 struct cmd {
 	const char               *name;
-	const char               *summary;       /* "do this and that", no full stop */
-	const char               *args;          /* synopsis of what stands after the options; NULL for nothing */
+	const char               *summary; /* "do this and that", no full stop */
+	const char               *args;    /* synopsis of what stands after the options; NULL for nothing */
 	unsigned                  args_min, args_max;
-	const enum conf_id       *settings;      /* ended by CONF_COUNT; NULL: needs no configuration */
-	const struct cmd_option  *options;       /* ended by a NULL name; may be NULL */
-	const char *const        *about;         /* paragraphs, ended by NULL */
-	const struct cmd_example *examples;      /* ended by a NULL line; may be NULL */
-	bool                      is_for_files;  /* works on a store in a file only, never on memory: */
-	enum exit_code            exits[CMD_EXITS_MAX];  /* besides 0, 1, 2, 3; ended by EXIT_DONE */
+	const enum conf_id       *settings;             /* ended by CONF_COUNT; NULL: needs no configuration */
+	const struct cmd_option  *options;              /* ended by a NULL name; may be NULL */
+	const char *const        *about;                /* paragraphs, ended by NULL */
+	const struct cmd_example *examples;             /* ended by a NULL line; may be NULL */
+	bool                      is_for_files;         /* works on a store in a file only, never on memory: */
+	enum exit_code            exits[CMD_EXITS_MAX]; /* besides 0, 1, 2, 3; ended by EXIT_DONE */
 	int (*run)(struct cmd_run *run);
 };
 
 #define CMD_GIVEN_MAX 64
 
 /* As TRY(), of what returns an exit code. */
-#define TRY_CODE(call)                                                               \
-	do {                                                                         \
-		int try_code_ = (call);                                              \
-		if (try_code_ != EXIT_DONE)                                          \
-			return try_code_;                                            \
+#define TRY_CODE(call) \
+	do { \
+		int try_code_ = (call); \
+		if (try_code_ != EXIT_DONE) \
+			return try_code_; \
 	} while (0)
 
 struct cmd_given {
 	const struct cmd_option *option;
-	const char              *value;          /* NULL for a switch */
+	const char              *value; /* NULL for a switch */
 };
 
 struct cmd_run {
@@ -69,7 +69,7 @@ struct cmd_run {
 	size_t                given_count;
 	char                **args;
 	unsigned              arg_count;
-	struct arena         *arena;             /* for the whole run: bounded things only */
+	struct arena         *arena; /* for the whole run: bounded things only */
 	struct out           *out;
 	const struct clock   *clock;
 	const struct entropy *entropy;
@@ -87,8 +87,8 @@ struct str cmd_page(const struct cmd *cmd);
 
 /* What was given of the command's own options. */
 bool        cmd_has(const struct cmd_run *run, const char *option);
-const char *cmd_value(const struct cmd_run *run, const char *option);                     /* NULL if not given */
-const char *cmd_value_at(const struct cmd_run *run, const char *option, size_t index);   /* of a repeated one */
+const char *cmd_value(const struct cmd_run *run, const char *option);                  /* NULL if not given */
+const char *cmd_value_at(const struct cmd_run *run, const char *option, size_t index); /* of a repeated one */
 
 /* A usage error: the message, and where help is. */
 int cmd_usage(const struct cmd_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);

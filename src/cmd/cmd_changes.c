@@ -6,8 +6,8 @@
 #include "text/json_span.h"
 #include "text/json_write.h"
 
-#define LOOK_EVERY_MS   500
-#define MARK_ARENA_MAX  ((size_t)512 << 10)
+#define LOOK_EVERY_MS  500
+#define MARK_ARENA_MAX ((size_t)512 << 10)
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_COUNT };
 
@@ -41,9 +41,9 @@ static const char *const about[] = {
 
 static const struct cmd_example examples[] = {
 	{ "tidemark changes URL --bearer-file token | jq -r 'select(.change == \"removed\").id'",
-		"What has been removed since the last time" },
+	  "What has been removed since the last time" },
 	{ "tidemark changes --since 1200 --follow",
-		"What a running `tidemark sync --watch` finds, from number 1201 on" },
+	  "What a running `tidemark sync --watch` finds, from number 1201 on" },
 	{ 0 },
 };
 
@@ -52,11 +52,11 @@ static const char *const kinds[] = { "created", "updated", "removed", "returned"
 struct printing {
 	struct cmd_run *run;
 	struct replica *replica;
-	int64_t         sid;             /* 0: all scopes */
-	bool            heeds_marks;     /* changes up to a scope's mark are left out */
-	bool            told_too;        /* and up to what was printed last */
+	int64_t         sid;         /* 0: all scopes */
+	bool            heeds_marks; /* changes up to a scope's mark are left out */
+	bool            printed_too; /* and up to what was printed last */
 	uint64_t        n, count;
-	struct str      scope;           /* whose mark it is */
+	struct str      scope; /* whose mark it is */
 	uint64_t        mark;
 	struct arena   *arena;
 };
@@ -66,7 +66,7 @@ marks_of(const struct printing *printing)
 {
 	if (!printing->heeds_marks)
 		return REPLICA_NO_MARKS;
-	return printing->told_too ? REPLICA_TOLD : REPLICA_ACKED;
+	return printing->printed_too ? REPLICA_PRINTED : REPLICA_ACKED;
 }
 
 /* ---- a line -------------------------------------------------------------------------------------------- */
@@ -112,13 +112,13 @@ put_change(struct out *out, const struct replica_change *change)
 	json_put_member_raw(&json, STR("value"), change->body.len ? change->body : STR("null"));
 	json_end_object(&json);
 	buf_put_char(out_buf(out), '\n');
-	out_turn(out);
+	out_flush_some(out);
 }
 
 /* ---- marks --------------------------------------------------------------------------------------------- */
 
 static enum err
-find_mark(struct printing *printing, struct str scope)
+find_state(struct printing *printing, struct str scope)
 {
 	struct replica_scope found;
 
@@ -128,18 +128,18 @@ find_mark(struct printing *printing, struct str scope)
 	TRY(replica_find_scope(printing->replica, scope, printing->arena, &found));
 	printing->scope = found.name;
 	printing->mark = found.acked;
-	if (printing->told_too && found.told > printing->mark)
-		printing->mark = found.told;
+	if (printing->printed_too && found.printed > printing->mark)
+		printing->mark = found.printed;
 	return OK;
 }
 
 /* Better to stop than to go on as if nothing had happened in between. */
 static int
-tell_lost(struct printing *printing)
+report_lost(struct printing *printing)
 {
 	struct replica_lost lost;
 	uint64_t            head = 0;
-	enum err            err = replica_find_lost(printing->replica, printing->sid, printing->n, marks_of(printing), &lost);
+	enum err err = replica_find_lost(printing->replica, printing->sid, printing->n, marks_of(printing), &lost);
 
 	if (err == ERR_NOT_FOUND)
 		return EXIT_DONE;
@@ -147,10 +147,11 @@ tell_lost(struct printing *printing)
 		err = replica_head(printing->replica, &head);
 	if (err != OK)
 		return following_failed(printing->run, printing->replica, err);
-	return say_failed(EXIT_PERMANENT,
-	                  "changes up to number %llu of the scope \"%s\" are no longer kept: they were acknowledged, or are older "
-	                  "than --keep-changes. Read the view `items` anew, then go on with --since %llu, or --ack %llu",
-	                  (unsigned long long)lost.n, lost.scope, (unsigned long long)head, (unsigned long long)head);
+	return console_fail(
+		EXIT_PERMANENT,
+		"changes up to number %llu of the scope \"%s\" are no longer kept: they were acknowledged, or are older "
+		"than --keep-changes. Read the view `items` anew, then go on with --since %llu, or --ack %llu",
+		(unsigned long long)lost.n, lost.scope, (unsigned long long)head, (unsigned long long)head);
 }
 
 /* Everything there is after printing->n. */
@@ -162,10 +163,10 @@ print_all(struct printing *printing)
 	int                   code;
 
 	while ((err = replica_next_change(printing->replica, printing->sid, printing->n, &change)) == OK) {
-		TRY_CODE(tell_lost(printing));
+		TRY_CODE(report_lost(printing));
 		printing->n = change.n;
 		if (printing->heeds_marks) {
-			err = find_mark(printing, change.scope);
+			err = find_state(printing, change.scope);
 			if (err != OK)
 				break;
 			if (change.n <= printing->mark)
@@ -176,7 +177,7 @@ print_all(struct printing *printing)
 		if (printing->run->out->failed)
 			break;
 	}
-	code = err == ERR_NOT_FOUND ? tell_lost(printing) : EXIT_DONE;
+	code = err == ERR_NOT_FOUND ? report_lost(printing) : EXIT_DONE;
 	replica_end_read(printing->replica);
 	if (code != EXIT_DONE)
 		return code;
@@ -238,7 +239,7 @@ print_round(struct following *following, struct printing *printing)
 
 	printing->scope = STR_EMPTY;
 	if (code == EXIT_DONE && printing->heeds_marks && printing->n > 0)
-		err = replica_tell(following->replica, printing->sid, printing->n);
+		err = replica_mark_printed(following->replica, printing->sid, printing->n);
 	return err == OK ? code : following_failed(following->run, following->replica, err);
 }
 
@@ -270,7 +271,7 @@ changes_of_url(struct printing *printing)
 	TRY_CODE(code);
 	printing->replica = following.replica;
 	printing->sid = follow_sid(following.follow);
-	printing->told_too = true;
+	printing->printed_too = true;
 	following.trims_later = true;
 	TRY_CODE(ack(printing));
 	TRY_CODE(begin(printing));
@@ -289,17 +290,17 @@ changes_of_url(struct printing *printing)
 static int
 follow_store(struct printing *printing)
 {
-	struct stops stops;
-	int          code = EXIT_DONE;
+	struct signals signals;
+	int            code = EXIT_DONE;
 
-	stops_open(&stops);
-	while (code == EXIT_DONE && !stops_came(&stops)) {
-		stops_sleep(&stops, printing->run->clock, LOOK_EVERY_MS);
+	signals_open(&signals);
+	while (code == EXIT_DONE && !signals_came(&signals)) {
+		signals_sleep(&signals, printing->run->clock, LOOK_EVERY_MS);
 		code = print_all(printing);
 	}
 	if (code == EXIT_DONE)
-		code = stops_code(&stops);
-	stops_close(&stops);
+		code = signals_code(&signals);
+	signals_close(&signals);
 	return code;
 }
 
@@ -315,8 +316,10 @@ refuse_without_url(struct cmd_run *run)
 		for (size_t j = 0; j < COUNT_OF(good); j++)
 			is_good = is_good || strcmp(options[i].name, good[j]) == 0;
 		if (!is_good && cmd_has(run, options[i].name))
-			return cmd_usage(run, "--%s needs a URL: without one `changes` only prints what the store holds; "
-			                      "--follow goes on for ever", options[i].name);
+			return cmd_usage(run,
+			                 "--%s needs a URL: without one `changes` only prints what the store holds; "
+			                 "--follow goes on for ever",
+			                 options[i].name);
 	}
 	if (cmd_has(run, "follow") && cmd_has(run, "exit-code"))
 		return cmd_usage(run, "--exit-code with --follow needs a URL");
@@ -329,7 +332,8 @@ changes_of_store(struct printing *printing)
 	AUTO(replica_close) struct replica *replica = NULL;
 
 	TRY_CODE(refuse_without_url(printing->run));
-	TRY_CODE(cmd_has(printing->run, "ack") ? following_own(printing->run, &replica) : following_look(printing->run, &replica));
+	TRY_CODE(cmd_has(printing->run, "ack") ? following_own(printing->run, &replica)
+	                                       : following_look(printing->run, &replica));
 	printing->replica = replica;
 	TRY_CODE(following_find_scope(printing->run, printing->replica, &printing->sid));
 	TRY_CODE(ack(printing));

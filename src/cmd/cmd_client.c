@@ -45,7 +45,8 @@ static const char *const add_about[] = {
 
 static const struct cmd_example add_examples[] = {
 	{ "tidemark client add --name report --role Calendars.Read", "Let a program read all calendars" },
-	{ "tidemark client add --name report --role Calendars.Read --certificate report.pem", "The same, without a secret" },
+	{ "tidemark client add --name report --role Calendars.Read --certificate report.pem",
+	  "The same, without a secret" },
 	{ 0 },
 };
 
@@ -64,7 +65,8 @@ read_roles(struct cmd_run *run, struct str *roles_out)
 				continue;
 			if (roles.len + role.len >= CLIENT_ROLES_MAX)
 				return cmd_usage(run, "--role: too long");
-			roles = arena_printf(run->arena, "%.*s%s%.*s", STR_ARG(roles), roles.len ? " " : "", STR_ARG(role));
+			roles = arena_printf(run->arena, "%.*s%s%.*s", STR_ARG(roles), roles.len ? " " : "",
+			                     STR_ARG(role));
 		}
 	}
 	if (roles.len == 0)
@@ -78,10 +80,10 @@ static int
 read_file(const char *path, char *text, size_t size, struct str *text_out)
 {
 	AUTO(file_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t             len;
+	size_t               len;
 
 	if (fd < 0 || !file_read(fd, text, size, &len))
-		return say_failed(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
+		return console_fail(EXIT_OTHER, "%s: %s", path, strerrordesc_np(errno));
 	*text_out = str_of(text, len);
 	return EXIT_DONE;
 }
@@ -91,7 +93,7 @@ static int
 read_secret(struct cmd_run *run, const char *path, struct str *secret_out)
 {
 	struct str secret;
-	int        code = read_file(path, arena_take_raw(run->arena, SECRET_TEXT_MAX + 1), SECRET_TEXT_MAX + 1, &secret);
+	int code = read_file(path, arena_take_raw(run->arena, SECRET_TEXT_MAX + 1), SECRET_TEXT_MAX + 1, &secret);
 
 	if (code != EXIT_DONE)
 		return code;
@@ -99,8 +101,8 @@ read_secret(struct cmd_run *run, const char *path, struct str *secret_out)
 	if (str_ends(secret, STR("\r")))
 		secret.len--;
 	if (secret.len < SECRET_TEXT_MIN || secret.len > SECRET_TEXT_MAX || !utf8_valid(secret))
-		return say_failed(EXIT_PERMANENT, "%s: a secret has %d to %d bytes of UTF-8", path, SECRET_TEXT_MIN,
-		                  SECRET_TEXT_MAX);
+		return console_fail(EXIT_PERMANENT, "%s: a secret has %d to %d bytes of UTF-8", path, SECRET_TEXT_MIN,
+		                    SECRET_TEXT_MAX);
 	*secret_out = secret;
 	return EXIT_DONE;
 }
@@ -129,10 +131,11 @@ warn_of_dates(struct cmd_run *run, const struct rsa_cert *cert, const char *path
 	char    day[DATE_TEXT_MAX];
 
 	if (now_s < from_s)
-		say("the certificate %s is not good before %.*s", path, (int)date_format(from_s * 1000000000, 0, day), day);
+		console_say("the certificate %s is not good before %.*s", path,
+		            (int)date_format(from_s * 1000000000, 0, day), day);
 	else if (now_s >= until_s)
-		say("the certificate %s has expired at %.*s: nobody can sign in with it", path,
-		    (int)date_format(until_s * 1000000000, 0, day), day);
+		console_say("the certificate %s has expired at %.*s: nobody can sign in with it", path,
+		            (int)date_format(until_s * 1000000000, 0, day), day);
 }
 
 static int
@@ -140,21 +143,22 @@ read_certificate(struct cmd_run *run, struct client *client)
 {
 	AUTO(rsa_cert_close) struct rsa_cert *cert = NULL;
 	const char                           *path = cmd_value(run, "certificate"), *why;
-	char                                 *room;
+	char                                 *space;
 	struct str                            pem;
 	int                                   code;
 
 	if (!path)
 		return EXIT_DONE;
-	room = secret_take(RSA_CERT_PEM_MAX + 1);        /* a private key may stand beside it */
-	code = read_file(path, room, RSA_CERT_PEM_MAX + 1, &pem);
+	space = secret_take(RSA_CERT_PEM_MAX + 1); /* a private key may stand beside it */
+	code = read_file(path, space, RSA_CERT_PEM_MAX + 1, &pem);
 	if (code == EXIT_DONE && rsa_cert_read_public(pem, &cert, &why) != OK)
-		code = say_failed(EXIT_PERMANENT, "the certificate: %s %s", path, why);
-	secret_drop(room);
+		code = console_fail(EXIT_PERMANENT, "the certificate: %s %s", path, why);
+	secret_drop(space);
 	if (code == EXIT_DONE)
 		warn_of_dates(run, cert, path);
 	if (code == EXIT_DONE)
-		client->certificate = b64_encode(B64_STANDARD, rsa_cert_der(cert).at, rsa_cert_der(cert).len, run->arena);
+		client->certificate = b64_encode(B64_STANDARD, rsa_cert_der(cert).at, rsa_cert_der(cert).len,
+		                                 run->arena);
 	return code;
 }
 
@@ -167,12 +171,12 @@ read_proofs(struct cmd_run *run, struct client *client, struct str *secret_out)
 
 	*secret_out = STR_EMPTY;
 	if (crypt_init() != OK)
-		return say_failed(EXIT_OTHER, "the random source does not answer");
+		return console_fail(EXIT_OTHER, "the random source does not answer");
 	code = make_secret(run, secret_out);
 	if (code == EXIT_DONE)
 		code = read_certificate(run, client);
 	if (code == EXIT_DONE && secret_out->len > 0 && secret_hash(*secret_out, hash) != OK)
-		return say_failed(EXIT_AGAIN, "there is not enough memory to hash the secret now");
+		return console_fail(EXIT_AGAIN, "there is not enough memory to hash the secret now");
 	client->secret_hash = str_from_c(hash);
 	return code;
 }
@@ -198,7 +202,7 @@ read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 	if (guid_is_zero(&client->tenant)) {
 		struct client whole = *client;
 
-		whole.tenant = client->id;       /* the store's own, once it is open */
+		whole.tenant = client->id; /* the store's own, once it is open */
 		return client_valid(&whole, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
 	}
 	return client_valid(client, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
@@ -213,8 +217,9 @@ send_lines(struct writer *writer, struct buf *lines, bool may_be_absent)
 	if (err == OK && (may_be_absent || result.counts.absent == 0))
 		return EXIT_DONE;
 	if (err == OK)
-		return say_failed(EXIT_PERMANENT, "there is no such client; `tidemark client list` shows who is there");
-	return say_failed(exit_code_of(err), "%s", result.why);
+		return console_fail(EXIT_PERMANENT,
+		                    "there is no such client; `tidemark client list` shows who is there");
+	return console_fail(exit_code_of(err), "%s", result.why);
 }
 
 /* The SHA-256 of its certificate, as base64url: x5t#S256, and when it ends.  Empty without one. */
@@ -266,11 +271,12 @@ add_client(struct cmd_run *run, struct writer *writer, struct client *client, st
 	struct guid   none = { { 0 } };
 	struct client known;
 	struct buf    line;
-	enum err      err = guid_is_zero(&client->tenant) ? directory_tenant(writer->store, run->arena, &client->tenant) : OK;
+	enum err      err = guid_is_zero(&client->tenant) ? directory_tenant(writer->store, run->arena, &client->tenant)
+	                                                  : OK;
 	int           code;
 
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	buf_open(&line, (size_t)64 << 10);
 	/* In one transaction: even what is put again as it was is then another generation. */
 	if (client_find(writer->store, &client->id, run->arena, &known) == OK)
@@ -315,8 +321,10 @@ const struct cmd cmd_client_add = {
 /* ---- list ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option list_options[] = {
-	{ "json", NULL, "one JSON object a line: id, displayName, roles, createdDateTime, tenantId, hasSecret, and of a "
-	                "certificate certificateThumbprint, certificateEndDateTime", false },
+	{ "json", NULL,
+	  "one JSON object a line: id, displayName, roles, createdDateTime, tenantId, hasSecret, and of a "
+	  "certificate certificateThumbprint, certificateEndDateTime",
+	  false },
 	{ 0 },
 };
 
@@ -326,14 +334,14 @@ static const char *const list_about[] = {
 	NULL,
 };
 
-#define DAY_LEN 10                               /* of 2026-11-22T… */
+#define DAY_LEN 10 /* of 2026-11-22T… */
 
 /* What it signs in with. */
 static void
 put_proofs(struct out *out, const struct client *client, const char *end)
 {
-	out_printf(out, "%s%s%s%.*s", client->secret_hash.len ? "secret" : "", client->secret_hash.len && end[0] ? ", " : "",
-	           end[0] ? "cert until " : "", DAY_LEN, end);
+	out_printf(out, "%s%s%s%.*s", client->secret_hash.len ? "secret" : "",
+	           client->secret_hash.len && end[0] ? ", " : "", end[0] ? "cert until " : "", DAY_LEN, end);
 }
 
 static void
@@ -374,10 +382,10 @@ run_client_list(struct cmd_run *run)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
 	AUTO(store_close) struct store *store = NULL;
-	struct client client;
-	struct guid   after = { { 0 } };
-	enum err      err;
-	int           code = open_for_reading(run, &store);
+	struct client                   client;
+	struct guid                     after = { { 0 } };
+	enum err                        err;
+	int                             code = open_for_reading(run, &store);
 
 	if (code != EXIT_DONE)
 		return code;
@@ -390,7 +398,7 @@ run_client_list(struct cmd_run *run)
 	}
 	if (err == OK || err == ERR_NOT_FOUND)
 		return EXIT_DONE;
-	return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+	return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 }
 
 const struct cmd cmd_client_list = {

@@ -3,13 +3,14 @@
 #include "text/json_write.h"
 
 static const struct cmd_option options[] = {
-	{ "json", NULL, "one JSON object: `file`, `settings` (name, value, origin, from), `issuers`, `recordings`", false },
+	{ "json", NULL, "one JSON object: `file`, `settings` (name, value, origin, from), `issuers`, `recordings`",
+	  false },
 	{ 0 },
 };
 
 static const enum conf_id all_settings[] = {
-	CONF_STORE, CONF_LISTEN, CONF_TLS, CONF_TLS_CERT, CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
-	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_RETENTION, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
+	CONF_STORE,      CONF_LISTEN,      CONF_TLS,       CONF_TLS_CERT,  CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
+	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_RETENTION, CONF_LOG_LEVEL, CONF_AUDIT,   CONF_COUNT,
 };
 
 static const char *const about[] = {
@@ -83,7 +84,7 @@ put_text(struct cmd_run *run)
 		const struct conf_issuer *issuer = &run->conf.issuers[i];
 
 		out_printf(run->out, "issuer \"%.*s\"  %.*s  file %.*s\n", STR_ARG(issuer->name),
-			   STR_ARG(issuer->issuer), STR_ARG(issuer->from));
+		           STR_ARG(issuer->issuer), STR_ARG(issuer->from));
 	}
 }
 

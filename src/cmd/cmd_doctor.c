@@ -11,18 +11,17 @@
 #include "text/json_read.h"
 #include "text/json_write.h"
 
-#define ARENA_MAX    ((size_t)32 << 20)
-#define CLOCK_OFF_S  300
+#define ARENA_MAX      ((size_t)32 << 20)
+#define CLOCK_OFF_S    300
 #define CERT_SOON_DAYS 14
-#define TEXT_MAX     700
-#define RIGHTS_SHOWN 400
+#define TEXT_MAX       700
+#define RIGHTS_SHOWN   400
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },
-	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one",
-		false },
+	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", false },
 	CREDENTIAL_CLIENT_OPTIONS,
 	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },
 	{ "json", NULL, "a JSON object for each check: `check`, `good`, `warning`, `text`", false },
@@ -41,14 +40,14 @@ static const char *const about[] = {
 
 static const struct cmd_example examples[] = {
 	{ "tidemark doctor https://graph.microsoft.com/beta/me/calendars/delta --bearer-file token",
-		"Why does it not work?" },
+	  "Why does it not work?" },
 	{ 0 },
 };
 
 struct doctor {
 	struct cmd_run *run;
 	struct arena   *arena;
-	struct stops    stops;
+	struct signals  signals;
 	unsigned        faults;
 };
 
@@ -71,8 +70,7 @@ put_check(struct doctor *doctor, const char *check, const char *verdict, const c
 	out_end_object(out, &json);
 }
 
-static void PRINTF_LIKE(4, 5)
-tell(struct doctor *doctor, const char *check, bool good, const char *fmt, ...)
+static void PRINTF_LIKE(4, 5) report(struct doctor *doctor, const char *check, bool good, const char *fmt, ...)
 {
 	char    text[TEXT_MAX];
 	va_list list;
@@ -112,17 +110,19 @@ check_store(struct doctor *doctor)
 	enum err          err = replica_open(&conf, &replica, why);
 
 	if (err == ERR_NOT_FOUND)
-		tell(doctor, "store", true, "%.*s is not there yet; `tidemark sync` makes it", STR_ARG(url));
+		report(doctor, "store", true, "%.*s is not there yet; `tidemark sync` makes it", STR_ARG(url));
 	else if (err != OK)
-		tell(doctor, "store", false, "%s", why[0] ? why : err_text(err));
+		report(doctor, "store", false, "%s", why[0] ? why : err_text(err));
 	else if (replica_head(replica, &head) != OK)
-		tell(doctor, "store", false, "%.*s cannot be read; see `tidemark store check`", STR_ARG(url));
+		report(doctor, "store", false, "%.*s cannot be read; see `tidemark store check`", STR_ARG(url));
 	else if (!can_be_written(doctor, url))
-		tell(doctor, "store", false, "%.*s can be read, but not written: see who owns the file and its folder, and how the "
-		                             "file system is mounted", STR_ARG(url));
+		report(doctor, "store", false,
+		       "%.*s can be read, but not written: see who owns the file and its folder, and how the "
+		       "file system is mounted",
+		       STR_ARG(url));
 	else
-		tell(doctor, "store", true, "%.*s can be read and written; its newest change is number %llu", STR_ARG(url),
-		     (unsigned long long)head);
+		report(doctor, "store", true, "%.*s can be read and written; its newest change is number %llu",
+		       STR_ARG(url), (unsigned long long)head);
 	replica_close(&replica);
 }
 
@@ -144,7 +144,8 @@ rights_of(struct doctor *doctor, const struct json *claims)
 
 	for (const struct json *one = json_first(roles); one && all.len < RIGHTS_SHOWN; one = one->next)
 		if (json_text(one, &role))
-			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "", STR_ARG(role));
+			all = arena_printf(doctor->arena, "%.*s%s%.*s", STR_ARG(all), all.len ? " " : "",
+			                   STR_ARG(role));
 	return all.len ? all : STR("no permission at all");
 }
 
@@ -155,10 +156,10 @@ check_claims(struct doctor *doctor, const struct json *claims)
 	struct str aud = claim(claims, "aud");
 
 	if (json_int(json_member(claims, "exp"), &expires) && expires <= now)
-		tell(doctor, "token", false, "it has expired %lld s ago: get a new one", (long long)(now - expires));
+		report(doctor, "token", false, "it has expired %lld s ago: get a new one", (long long)(now - expires));
 	else
-		tell(doctor, "token", true, "for %.*s, allows %.*s, good for %lld s more", STR_ARG(str_cut(aud, 100)),
-		     STR_ARG(str_cut(rights_of(doctor, claims), RIGHTS_SHOWN)), (long long)(expires - now));
+		report(doctor, "token", true, "for %.*s, allows %.*s, good for %lld s more", STR_ARG(str_cut(aud, 100)),
+		       STR_ARG(str_cut(rights_of(doctor, claims), RIGHTS_SHOWN)), (long long)(expires - now));
 }
 
 static void
@@ -168,9 +169,9 @@ check_token(struct doctor *doctor, struct str token)
 	struct str                   rest = token, head, payload, text;
 
 	if (!str_take_until(&rest, '.', &head) || !str_take_until(&rest, '.', &payload) ||
-	    !b64_decode(B64_URL, payload, doctor->arena, &text) || json_read(text, doctor->arena, &claims,
-		NULL) != OK) {
-		tell(doctor, "token", true, "it is opaque: only the far end can read it");
+	    !b64_decode(B64_URL, payload, doctor->arena, &text) ||
+	    json_read(text, doctor->arena, &claims, NULL) != OK) {
+		report(doctor, "token", true, "it is opaque: only the far end can read it");
 		return;
 	}
 	check_claims(doctor, claims);
@@ -187,48 +188,48 @@ check_clock(struct doctor *doctor, struct str date)
 		return;
 	off_s = clock_wall_s(doctor->run->clock) - there_ns / 1000000000;
 	if (off_s > CLOCK_OFF_S || off_s < -CLOCK_OFF_S)
-		tell(doctor, "clock", false,
-			"it is %lld s off the far end's: tokens may be refused; set the clock", (long long)off_s);
+		report(doctor, "clock", false, "it is %lld s off the far end's: tokens may be refused; set the clock",
+		       (long long)off_s);
 	else
-		tell(doctor, "clock", true, "it agrees with the far end's within %lld s",
-			(long long)(off_s < 0 ? -off_s : off_s));
+		report(doctor, "clock", true, "it agrees with the far end's within %lld s",
+		       (long long)(off_s < 0 ? -off_s : off_s));
 }
 
 static void
-judge_reply(struct doctor *doctor, const struct follow_reply *reply)
+validate_response(struct doctor *doctor, const struct follow_response *response)
 {
 	struct str text;
 
-	tell(doctor, "reach", true, "the far end is reached, and its certificate is good");
-	check_clock(doctor, reply->date);
-	if (reply->status == 200 && follow_page_is_good(reply->body, doctor->arena, &text))
-		tell(doctor, "answer", true, "a page of a delta round");
-	else if (reply->status == 200)
-		tell(doctor, "answer", false, "200, but no page of a delta round: %.*s", STR_ARG(text));
-	else if (reply->status == 401)
-		tell(doctor, "answer", false,
-			"401: the token is missing or not accepted; see its audience and age above");
-	else if (reply->status == 403)
-		tell(doctor, "answer", false, "403: the token is known but lacks a permission: %.*s",
-		     STR_ARG(str_cut(follow_error_said(reply->body, doctor->arena), 400)));
+	report(doctor, "reach", true, "the far end is reached, and its certificate is good");
+	check_clock(doctor, response->date);
+	if (response->status == 200 && follow_page_is_good(response->body, doctor->arena, &text))
+		report(doctor, "answer", true, "a page of a delta round");
+	else if (response->status == 200)
+		report(doctor, "answer", false, "200, but no page of a delta round: %.*s", STR_ARG(text));
+	else if (response->status == 401)
+		report(doctor, "answer", false,
+		       "401: the token is missing or not accepted; see its audience and age above");
+	else if (response->status == 403)
+		report(doctor, "answer", false, "403: the token is known but lacks a permission: %.*s",
+		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
 	else
-		tell(doctor, "answer", reply->status == 429, "%u: %.*s", reply->status,
-		     STR_ARG(str_cut(follow_error_said(reply->body, doctor->arena), 400)));
+		report(doctor, "answer", response->status == 429, "%u: %.*s", response->status,
+		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
 }
 
 static void
 check_far_end(struct doctor *doctor, struct follow_curl *curl, struct str url, struct str token)
 {
-	struct follow_ask    ask = { .link = url, .bearer = token, .page_size = 1 };
-	struct follow_source source = follow_curl_source(curl);
-	struct follow_reply  reply;
-	struct str           why = STR_EMPTY;
+	struct follow_request  ask = { .link = url, .bearer = token, .page_size = 1 };
+	struct follow_source   source = follow_curl_source(curl);
+	struct follow_response response;
+	struct str             why = STR_EMPTY;
 
-	if (source.fetch(source.ctx, &ask, doctor->arena, &reply, &why) == OK)
-		judge_reply(doctor, &reply);
+	if (source.fetch(source.ctx, &ask, doctor->arena, &response, &why) == OK)
+		validate_response(doctor, &response);
 	else
-		tell(doctor, "reach", false, "%.*s; look at the name, the network, a proxy, and --ca",
-		     STR_ARG(str_cut(why, 400)));
+		report(doctor, "reach", false, "%.*s; look at the name, the network, a proxy, and --ca",
+		       STR_ARG(str_cut(why, 400)));
 }
 
 /* ---- the credential ------------------------------------------------------------------------------------ */
@@ -243,16 +244,17 @@ check_cert(struct doctor *doctor, const struct rsa_cert *cert)
 
 	rsa_cert_thumbprint(cert, thumbprint);
 	if (now_s < rsa_cert_from_s(cert)) {
-		tell(doctor, "client", false, "its certificate is not good yet; look at the clock");
+		report(doctor, "client", false, "its certificate is not good yet; look at the clock");
 	} else if (now_s >= rsa_cert_until_s(cert)) {
-		tell(doctor, "client", false, "its certificate has expired: make a new one, and register it");
+		report(doctor, "client", false, "its certificate has expired: make a new one, and register it");
 	} else if (days < CERT_SOON_DAYS) {
-		str_printf(warning, sizeof(warning), "its certificate ends in %lld days: make a new one, and register it",
-		           (long long)days);
+		str_printf(warning, sizeof(warning),
+		           "its certificate ends in %lld days: make a new one, and register it", (long long)days);
 		put_check(doctor, "client", "warn", warning);
 	} else {
 		(void)b64_encode_into(B64_URL, thumbprint, sizeof(thumbprint), text);
-		tell(doctor, "client", true, "its certificate (x5t#S256 %.43s) is good for %lld days more", text, (long long)days);
+		report(doctor, "client", true, "its certificate (x5t#S256 %.43s) is good for %lld days more", text,
+		       (long long)days);
 	}
 }
 
@@ -267,7 +269,7 @@ get_token(struct doctor *doctor, struct credential *credential)
 	if (bearer.get(bearer.ctx, false, doctor->arena, &token, &why) == OK)
 		check_token(doctor, token);
 	else
-		tell(doctor, "token", false, "%.*s", STR_ARG(str_cut(why, 400)));
+		report(doctor, "token", false, "%.*s", STR_ARG(str_cut(why, 400)));
 	return token;
 }
 
@@ -279,16 +281,16 @@ check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
 	const char        *fault;
 
 	if (!follow_url_is_good(url, &fault)) {
-		tell(doctor, "url", false, "it %s", fault);
+		report(doctor, "url", false, "it %s", fault);
 		return EXIT_DONE;
 	}
-	tell(doctor, "url", true, "it can be followed");
-	TRY_CODE(credential_open(doctor->run, &doctor->stops, &credential));
+	report(doctor, "url", true, "it can be followed");
+	TRY_CODE(credential_open(doctor->run, &doctor->signals, &credential));
 	if (credential)
 		token = get_token(doctor, credential);
 	else
-		tell(doctor, "token", true,
-		     "none is given; see --bearer-file, --bearer-command, --client-credentials, --device-code");
+		report(doctor, "token", true,
+		       "none is given; see --bearer-file, --bearer-command, --client-credentials, --device-code");
 	check_far_end(doctor, curl, url, token);
 	credential_close(&credential);
 	return EXIT_DONE;
@@ -297,8 +299,10 @@ check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
 static int
 check_all(struct doctor *doctor)
 {
-	struct follow_curl_conf conf = { .ca_file = cmd_value(doctor->run, "ca"), .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = stops_came, .stopped_ctx = &doctor->stops };
+	struct follow_curl_conf conf = { .ca_file = cmd_value(doctor->run, "ca"),
+		                         .agent = "tidemark/" TIDEMARK_VERSION,
+		                         .stopped = signals_came,
+		                         .stopped_ctx = &doctor->signals };
 	struct follow_curl     *curl;
 	int                     code;
 
@@ -306,7 +310,7 @@ check_all(struct doctor *doctor)
 	if (doctor->run->arg_count == 0)
 		return EXIT_DONE;
 	if (follow_curl_open(&conf, &curl) != OK)
-		return say_failed(EXIT_OTHER, "libcurl cannot be set up");
+		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
 	code = check_url(doctor, curl, str_from_c(doctor->run->args[0]));
 	follow_curl_close(&curl);
 	return code;
@@ -319,11 +323,11 @@ run_doctor(struct cmd_run *run)
 	struct doctor                   doctor = { .run = run, .arena = arena };
 	int                             code;
 
-	stops_open(&doctor.stops);
+	signals_open(&doctor.signals);
 	code = check_all(&doctor);
-	if (code == EXIT_DONE && stops_came(&doctor.stops))
-		code = stops_code(&doctor.stops);
-	stops_close(&doctor.stops);
+	if (code == EXIT_DONE && signals_came(&doctor.signals))
+		code = signals_code(&doctor.signals);
+	signals_close(&doctor.signals);
 	TRY_CODE(code);
 	return doctor.faults > 0 ? EXIT_DIFFERENT : EXIT_DONE;
 }

@@ -5,9 +5,9 @@
 
 #include "auth/auth.h"
 #include "base/file.h"
-#include "cmd/outside_conf.h"
+#include "cmd/issuer_conf.h"
 #include "cmd/writer.h"
-#include "face/face.h"
+#include "graph/graph.h"
 #include "text/json_write.h"
 #include "text/uri.h"
 
@@ -16,7 +16,8 @@
 static const enum conf_id settings[] = { CONF_STORE, CONF_ISSUER, CONF_COUNT };
 
 static const struct cmd_option options[] = {
-	{ "as", "TOKEN", "the access token; - reads it from standard input, where no list of processes shows it", false },
+	{ "as", "TOKEN", "the access token; - reads it from standard input, where no list of processes shows it",
+	  false },
 	{ "json", NULL, "one JSON object: `allowed`, `checks` (check, ok, what)", false },
 	{ 0 },
 };
@@ -41,15 +42,16 @@ struct explaining {
 };
 
 static void
-told(void *ctx, const char *check, bool ok, struct str what)
+report(void *ctx, const char *check, bool ok, struct str what)
 {
 	struct explaining *explaining = ctx;
 
 	if (!explaining->as_json) {
 		out_printf(explaining->run->out, "%-10s  %s  ", check, ok ? "ok  " : "FAIL");
 		for (size_t i = 0; i < what.len; i++)
-			out_put(explaining->run->out,
-			        (unsigned char)what.at[i] < 0x20 || what.at[i] == 0x7f ? STR("?") : str_of(what.at + i, 1));
+			out_put(explaining->run->out, (unsigned char)what.at[i] < 0x20 || what.at[i] == 0x7f
+			                                      ? STR("?")
+			                                      : str_of(what.at + i, 1));
 		out_put(explaining->run->out, STR("\n"));
 		return;
 	}
@@ -104,7 +106,7 @@ read_token(struct cmd_run *run, struct str *token_out)
 	if (str_eq(token, STR("-"))) {
 		text = arena_take_raw(run->arena, TOKEN_MAX);
 		if (!file_read(STDIN_FILENO, text, TOKEN_MAX, &len))
-			return say_failed(EXIT_OTHER, "standard input: %s", strerrordesc_np(errno));
+			return console_fail(EXIT_OTHER, "standard input: %s", strerrordesc_np(errno));
 		token = str_first(str_of(text, len), str_find(str_of(text, len), '\n'));
 	}
 	*token_out = str_starts_nocase(token, STR("Bearer ")) ? token
@@ -130,40 +132,41 @@ read_request(struct cmd_run *run, struct http_req *req)
 /* ---- the parts of a server that decide ---------------------------------------------------------------------- */
 
 struct parts {
-	struct store       *store;
-	struct issuer      *issuer;
-	struct auth_gate   *gate;
-	struct face        *face;
-	struct outside_conf outside;
-	struct log          log;
+	struct store      *store;
+	struct issuer     *issuer;
+	struct auth_gate  *gate;
+	struct graph      *graph;
+	struct issuer_conf external;
+	struct log         log;
 };
 
 static void
 close_parts(struct parts *parts)
 {
-	face_close(&parts->face);
+	graph_close(&parts->graph);
 	auth_gate_close(&parts->gate);
 	issuer_close(&parts->issuer);
 	store_close(&parts->store);
 }
 
 static int
-tell_part(enum err err)
+report_part(enum err err)
 {
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "the store has no keys yet; start `tidemark serve` on it once");
-	return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+		return console_fail(EXIT_PERMANENT, "the store has no keys yet; start `tidemark serve` on it once");
+	return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 }
 
 static int
 open_parts(struct cmd_run *run, struct parts *parts)
 {
-	struct auth_conf  auth = { .clock = run->clock };
-	struct face_parts face = { .clock = run->clock, .entropy = run->entropy,
-		                   .recordings_delegated = run->conf.recordings_delegated,
-		                   .policy_organizer_wide = run->conf.policy_organizer_wide };
-	struct guid       own;
-	enum err          err;
+	struct auth_conf   auth = { .clock = run->clock };
+	struct graph_parts graph = { .clock = run->clock,
+		                     .entropy = run->entropy,
+		                     .recordings_delegated = run->conf.recordings_delegated,
+		                     .policy_organizer_wide = run->conf.policy_organizer_wide };
+	struct guid        own;
+	enum err           err;
 
 	TRY_CODE(open_for_reading(run, &parts->store));
 	parts->log = (struct log){ STDERR_FILENO, LOG_WARN, run->clock, NULL };
@@ -171,21 +174,21 @@ open_parts(struct cmd_run *run, struct parts *parts)
 	if (err == OK && str_eq(conf_get(&run->conf, CONF_ISSUER), STR("on")))
 		err = issuer_open(parts->store, run->clock, run->entropy, &parts->issuer);
 	if (err != OK)
-		return tell_part(err);
-	TRY_CODE(outside_conf_read(&run->conf, &own, &parts->log, run->arena, &parts->outside));
+		return report_part(err);
+	TRY_CODE(issuer_conf_read(&run->conf, &own, &parts->log, run->arena, &parts->external));
 	auth.store = parts->store;
 	auth.issuer = parts->issuer;
-	auth.outside = parts->outside.rows;
-	auth.outside_count = parts->outside.count;
-	auth.source = &parts->outside.source;
+	auth.external = parts->external.rows;
+	auth.external_count = parts->external.count;
+	auth.source = &parts->external.source;
 	err = auth_gate_open(&auth, &parts->gate);
 	if (err != OK)
-		return tell_part(err);
+		return report_part(err);
 	auth_gate_refresh(parts->gate);
-	face.store = parts->store;
-	face.gate = parts->gate;
-	err = face_open(&face, &parts->face);
-	return err == OK ? EXIT_DONE : tell_part(err);
+	graph.store = parts->store;
+	graph.gate = parts->gate;
+	err = graph_open(&graph, &parts->graph);
+	return err == OK ? EXIT_DONE : report_part(err);
 }
 
 static int
@@ -199,7 +202,7 @@ explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
 		json_put_name(&explaining.json, STR("checks"));
 		json_put_array(&explaining.json);
 	}
-	allowed = face_explain(parts->face, req, told, &explaining);
+	allowed = graph_explain(parts->graph, req, report, &explaining);
 	if (explaining.as_json) {
 		json_end_array(&explaining.json);
 		json_put_member_bool(&explaining.json, STR("allowed"), allowed);

@@ -2,15 +2,17 @@
 
 #include "auth/policy.h"
 #include "cmd/export_scope.h"
-#include "cmd/lines.h"
+#include "cmd/ndjson.h"
 #include "cmd/walk.h"
 #include "cmd/writer.h"
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
-	{ "feed", "FEED", "only that feed: users/GUID/calendars or users/GUID/recordings and its owner, or a followed "
-	  "scope/NAME", false },
+	{ "feed", "FEED",
+	  "only that feed: users/GUID/calendars or users/GUID/recordings and its owner, or a followed "
+	  "scope/NAME",
+	  false },
 	{ 0 },
 };
 
@@ -27,11 +29,12 @@ static const struct cmd_example examples[] = {
 	{ 0 },
 };
 
-struct export {
+struct export
+{
 	struct cmd_run *run;
 	struct store   *store;
 	struct guid     tenant;
-	struct arena   *arena;           /* reset for each line */
+	struct arena   *arena; /* reset for each line */
 	struct progress progress;
 	uint64_t        lines;
 };
@@ -44,20 +47,20 @@ failed(struct export *export, enum err err)
 	progress_close(&export->progress);
 	arena_reset(export->arena);
 	why = store_why(export->store, export->arena);
-	return say_failed(exit_code_of(err), "the store cannot be read: %.*s; the export is not whole",
-	                  STR_ARG(why.len ? why : str_from_c(err_text(err))));
+	return console_fail(exit_code_of(err), "the store cannot be read: %.*s; the export is not whole",
+	                    STR_ARG(why.len ? why : str_from_c(err_text(err))));
 }
 
 /* True once standard output has failed: there is no point in going on. */
 static bool
-turn(struct export *export)
+write_some(struct export *export)
 {
 	struct out *out = export->run->out;
 
-	out_turn(out);
+	out_flush_some(out);
 	export->lines++;
 	if (progress_due(&export->progress))
-		progress_tell(&export->progress, "%llu lines", (unsigned long long)export->lines);
+		progress_show(&export->progress, "%llu lines", (unsigned long long)export->lines);
 	return out->failed != 0;
 }
 
@@ -69,7 +72,7 @@ put_users(struct export *export)
 
 	while (err == OK) {
 		line_put_user(out_buf(export->run->out), &next, &export->tenant);
-		if (turn(export))
+		if (write_some(export))
 			return OK;
 		user = (struct user){ .tenant = next.tenant, .id = next.id };
 		arena_reset(export->arena);
@@ -87,7 +90,7 @@ put_clients(struct export *export)
 
 	while (err == OK) {
 		line_put_client(out_buf(export->run->out), &client, &export->tenant);
-		if (turn(export))
+		if (write_some(export))
 			return OK;
 		after = client.id;
 		arena_reset(export->arena);
@@ -108,8 +111,9 @@ put_policies(struct export *export)
 
 		after = policy;
 		while (str_take_until(&policy.apps, '\n', &app)) {
-			line_put_policy(out_buf(export->run->out), false, &policy.user, ours ? NULL : &policy.tenant, app);
-			if (turn(export))
+			line_put_policy(out_buf(export->run->out), false, &policy.user, ours ? NULL : &policy.tenant,
+			                app);
+			if (write_some(export))
 				return OK;
 		}
 		arena_reset(export->arena);
@@ -124,7 +128,7 @@ put_item(void *ctx, const struct store_feed *feed, const struct item *item)
 
 	line_put_item(out_buf(export->run->out), feed, item, export->arena);
 	arena_reset(export->arena);
-	return turn(export) ? ERR_IO : OK;
+	return write_some(export) ? ERR_IO : OK;
 }
 
 /* Of all feeds without one.  What standard output has refused is told elsewhere. */
@@ -140,19 +144,19 @@ put_items(struct export *export, const struct store_feed *feed)
 static int
 put_one_feed(struct export *export, struct str name)
 {
-	struct guid       owner;
+	struct guid            owner;
 	const struct resource *resource;
-	struct user       user;
-	struct store_feed feed;
-	enum err          err;
+	struct user            user;
+	struct store_feed      feed;
+	enum err               err;
 
 	if (!feed_name_parse(name, &owner, &resource))
 		return cmd_usage(export->run, "--feed: \"%.*s\" is not users/GUID/calendars or users/GUID/recordings",
 		                 STR_ARG(name));
 	err = directory_find_owner(export->store, &owner, export->arena, &user);
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no user %.*s; `tidemark user list` shows who is there",
-		                  STR_ARG(str_cut(str_skip(name, 6), GUID_TEXT_LEN)));
+		return console_fail(EXIT_PERMANENT, "there is no user %.*s; `tidemark user list` shows who is there",
+		                    STR_ARG(str_cut(str_skip(name, 6), GUID_TEXT_LEN)));
 	if (err != OK)
 		return failed(export, err);
 	line_put_user(out_buf(export->run->out), &user, &export->tenant);
@@ -186,8 +190,8 @@ run_export(struct cmd_run *run)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(LINE_ARENA_MAX);
 	struct export export = { .run = run, .arena = arena };
-	const char   *feed = cmd_value(run, "feed");
-	int           code;
+	const char *feed = cmd_value(run, "feed");
+	int         code;
 
 	if (names_a_scope(feed))
 		return export_scope(run, feed);

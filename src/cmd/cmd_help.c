@@ -57,7 +57,7 @@ run_help(struct cmd_run *run)
 		name = arena_printf(run->arena, "%s %s", run->args[0], run->args[1]);
 	if (help_command(run->out, name))
 		return EXIT_DONE;
-	return say_failed(EXIT_USAGE, "unknown command \"%.*s\"; see `tidemark help`", STR_ARG(name));
+	return console_fail(EXIT_USAGE, "unknown command \"%.*s\"; see `tidemark help`", STR_ARG(name));
 }
 
 const struct cmd cmd_help = {

@@ -21,7 +21,8 @@
 static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
-	{ "content-root", "DIR", "the folder that a contentFile lies in (default: that of FILE, or the current one)", false },
+	{ "content-root", "DIR", "the folder that a contentFile lies in (default: that of FILE, or the current one)",
+	  false },
 	{ "skip-bad", NULL, "pass over bad lines, store the rest, and exit with 8", false },
 	{ "json", NULL, "one JSON object at the end: lines, users, stored, removed, absent, bad", false },
 	{ 0 },
@@ -55,74 +56,75 @@ static const struct cmd_example examples[] = {
 
 struct batch {
 	struct buf text;
-	uint32_t   ends[APPLY_LINES_MAX];        /* where each line ends in text */
-	uint64_t   numbers[APPLY_LINES_MAX];     /* and its number in the input */
+	uint32_t   ends[APPLY_LINES_MAX];    /* where each line ends in text */
+	uint64_t   numbers[APPLY_LINES_MAX]; /* and its number in the input */
 	size_t     count;
 };
 
 struct import {
-	struct cmd_run    *run;
-	struct writer      writer;
-	struct check      *check;
-	struct import_content files;     /* that lines name */
-	struct buf         line;         /* of a line that names one: what is stored in its place */
-	struct line_reader reader;
-	struct batch      *batch;
-	const char        *name;
-	bool               skip_bad;
-	FILE              *bad_list;     /* numbers of the bad lines of a file, ascending */
-	uint64_t           next_bad;     /* the next of them while storing; 0: none is left */
-	uint64_t           bad, lines;
-	uint64_t           stored_to;    /* every line up to this one is stored (or was passed over) */
-	struct line_counts counts;
-	struct progress    progress;
+	struct cmd_run       *run;
+	struct writer         writer;
+	struct check         *check;
+	struct import_content files; /* that lines name */
+	struct buf            line;  /* of a line that names one: what is stored in its place */
+	struct line_reader    reader;
+	struct batch         *batch;
+	const char           *name;
+	bool                  skip_bad;
+	FILE                 *bad_list; /* numbers of the bad lines of a file, ascending */
+	uint64_t              next_bad; /* the next of them while storing; 0: none is left */
+	uint64_t              bad, lines;
+	uint64_t              stored_to; /* every line up to this one is stored (or was passed over) */
+	struct line_counts    counts;
+	struct progress       progress;
 };
 
 /* ---- complaints --------------------------------------------------------------------------------------- */
 
 static void
-tell_bad(struct import *import, uint64_t line, struct str why)
+report_bad(struct import *import, uint64_t line, struct str why)
 {
 	import->bad++;
 	if (import->bad <= BAD_SHOWN) {
 		progress_close(&import->progress);
-		say("%s:%llu: %.*s", import->name, (unsigned long long)line, STR_ARG(why));
+		console_say("%s:%llu: %.*s", import->name, (unsigned long long)line, STR_ARG(why));
 	}
 }
 
 static void
-tell_how_many_bad(const struct import *import)
+report_how_many_bad(const struct import *import)
 {
 	if (import->bad > BAD_SHOWN)
-		say("%s: %llu more lines are bad", import->name, (unsigned long long)(import->bad - BAD_SHOWN));
+		console_say("%s: %llu more lines are bad", import->name, (unsigned long long)(import->bad - BAD_SHOWN));
 }
 
 static int
-tell_stopped(const struct import *import, enum exit_code code, const char *what)
+report_stopped(const struct import *import, enum exit_code code, const char *what)
 {
-	bool unsure = code == EXIT_AGAIN;        /* the other side is gone: what it was doing it may have done */
+	bool unsure = code == EXIT_AGAIN; /* the other side is gone: what it was doing it may have done */
 
-	tell_how_many_bad(import);
+	report_how_many_bad(import);
 	if (import->stored_to == 0)
-		return say_failed(code, "%s: %s; %s", import->name, what,
-		                  unsure ? "whether anything was stored is not known; the file can be given again"
-		                         : "nothing was stored");
-	return say_failed(code, "%s: %s; everything up to line %llu is stored, %s", import->name, what,
-	                  (unsigned long long)import->stored_to,
-	                  unsure ? "perhaps some lines after it; the file can be given again" : "nothing after it");
+		return console_fail(code, "%s: %s; %s", import->name, what,
+		                    unsure ? "whether anything was stored is not known; the file can be given again"
+		                           : "nothing was stored");
+	return console_fail(code, "%s: %s; everything up to line %llu is stored, %s", import->name, what,
+	                    (unsigned long long)import->stored_to,
+	                    unsure ? "perhaps some lines after it; the file can be given again" : "nothing after it");
 }
 
 static int
-tell_read_fault(const struct import *import)
+report_read_fault(const struct import *import)
 {
-	return tell_stopped(import, EXIT_OTHER, strerrordesc_np(import->reader.failed));
+	return report_stopped(import, EXIT_OTHER, strerrordesc_np(import->reader.failed));
 }
 
 static int
-tell_bad_input(const struct import *import)
+report_bad_input(const struct import *import)
 {
-	return tell_stopped(import, EXIT_PERMANENT, import->bad == 1 ? "mend the line, or give --skip-bad"
-	                                                              : "mend the lines, or give --skip-bad");
+	return report_stopped(import, EXIT_PERMANENT,
+	                      import->bad == 1 ? "mend the line, or give --skip-bad"
+	                                       : "mend the lines, or give --skip-bad");
 }
 
 static void
@@ -131,9 +133,9 @@ show(struct import *import, const char *doing)
 	int64_t ms = progress_elapsed_ms(&import->progress);
 
 	if (progress_due(&import->progress))
-		progress_tell(&import->progress, "%s line %llu, %llu lines/s", doing,
-			      (unsigned long long)import->reader.line,
-			      (unsigned long long)(import->lines * 1000 / (uint64_t)(ms > 0 ? ms : 1)));
+		progress_show(&import->progress, "%s line %llu, %llu lines/s", doing,
+		              (unsigned long long)import->reader.line,
+		              (unsigned long long)(import->lines * 1000 / (uint64_t)(ms > 0 ? ms : 1)));
 }
 
 /* ---- checking ------------------------------------------------------------------------------------------- */
@@ -149,11 +151,11 @@ check_one(struct import *import, struct str text, bool too_long, bool *good_out)
 		err = import_content_check(&import->files, text, &why);
 	*good_out = err == OK;
 	if (err == ERR_BAD_REQUEST) {
-		tell_bad(import, import->reader.line, why);
+		report_bad(import, import->reader.line, why);
 		return EXIT_DONE;
 	}
 	if (err != OK)
-		return tell_stopped(import, exit_code_of(err), err_text(err));
+		return report_stopped(import, exit_code_of(err), err_text(err));
 	return EXIT_DONE;
 }
 
@@ -170,12 +172,13 @@ check_file(struct import *import)
 			continue;
 		TRY_CODE(check_one(import, text, too_long, &good));
 		if (!good && fwrite(&import->reader.line, sizeof(import->reader.line), 1, import->bad_list) != 1)
-			return say_failed(EXIT_OTHER, "a temporary file cannot be written: %s", strerrordesc_np(errno));
+			return console_fail(EXIT_OTHER, "a temporary file cannot be written: %s",
+			                    strerrordesc_np(errno));
 	}
 	if (import->reader.failed)
-		return tell_read_fault(import);
+		return report_read_fault(import);
 	if (import->bad > 0 && !import->skip_bad)
-		return tell_bad_input(import);
+		return report_bad_input(import);
 	return EXIT_DONE;
 }
 
@@ -220,9 +223,9 @@ add_line(struct import *import, struct str text)
 		return EXIT_DONE;
 	}
 	if (err != ERR_BAD_REQUEST)
-		return tell_stopped(import, exit_code_of(err), err_text(err));
-	tell_bad(import, import->reader.line, why);
-	return import->skip_bad ? EXIT_DONE : tell_bad_input(import);
+		return report_stopped(import, exit_code_of(err), err_text(err));
+	report_bad(import, import->reader.line, why);
+	return import->skip_bad ? EXIT_DONE : report_bad_input(import);
 }
 
 static void
@@ -250,16 +253,16 @@ store_batch(struct import *import)
 		err = writer_apply(&import->writer, buf_str(&batch->text), &result);
 		if (err == OK || result.bad_line == 0 || result.bad_line > batch->count)
 			break;
-		tell_bad(import, batch->numbers[result.bad_line - 1], str_from_c(result.why));
+		report_bad(import, batch->numbers[result.bad_line - 1], str_from_c(result.why));
 		if (!import->skip_bad)
-			return tell_bad_input(import);
+			return report_bad_input(import);
 		batch_drop(batch, (size_t)result.bad_line - 1);
 	}
 	if (err == ERR_UNSURE)
-		return tell_stopped(import, EXIT_AGAIN,
-				    "whether the last batch was stored is not known, give the input again");
+		return report_stopped(import, EXIT_AGAIN,
+		                      "whether the last batch was stored is not known, give the input again");
 	if (err != OK)
-		return tell_stopped(import, exit_code_of(err), result.why);
+		return report_stopped(import, exit_code_of(err), result.why);
 	if (batch->count > 0) {
 		import->counts.users += result.counts.users;
 		import->counts.stored += result.counts.stored;
@@ -293,7 +296,7 @@ store_all(struct import *import, bool twice)
 		if (!twice)
 			code = check_one(import, text, too_long, &good);
 		if (code == EXIT_DONE && !good && !import->skip_bad)
-			code = tell_bad_input(import);
+			code = report_bad_input(import);
 		if (code == EXIT_DONE && good) {
 			code = add_line(import, text);
 			if (code == EXIT_DONE &&
@@ -305,7 +308,7 @@ store_all(struct import *import, bool twice)
 			return code;
 	}
 	if (import->reader.failed)
-		return tell_read_fault(import);
+		return report_read_fault(import);
 	return store_batch(import);
 }
 
@@ -328,14 +331,14 @@ finish(struct import *import)
 		out_end_object(import->run->out, &json);
 	}
 	if (import->progress.on)
-		say_plain("%llu lines: %llu users, %llu items stored, %llu removed", (unsigned long long)import->lines,
-		          (unsigned long long)counts->users, (unsigned long long)counts->stored,
-		          (unsigned long long)counts->removed);
+		console_plain("%llu lines: %llu users, %llu items stored, %llu removed",
+		              (unsigned long long)import->lines, (unsigned long long)counts->users,
+		              (unsigned long long)counts->stored, (unsigned long long)counts->removed);
 	if (import->bad == 0)
 		return EXIT_DONE;
-	tell_how_many_bad(import);
-	return say_failed(EXIT_EXCEPTIONS, "%s: everything is stored but %llu bad line%s", import->name,
-	                  (unsigned long long)import->bad, import->bad == 1 ? "" : "s");
+	report_how_many_bad(import);
+	return console_fail(EXIT_EXCEPTIONS, "%s: everything is stored but %llu bad line%s", import->name,
+	                    (unsigned long long)import->bad, import->bad == 1 ? "" : "s");
 }
 
 static int
@@ -347,8 +350,8 @@ run_both_ways(struct import *import)
 	if (twice)
 		TRY_CODE(check_file(import));
 	if (twice && !line_reader_rewind(&import->reader))
-		return say_failed(EXIT_OTHER, "%s: cannot be read a second time: %s", import->name,
-				  strerrordesc_np(errno));
+		return console_fail(EXIT_OTHER, "%s: cannot be read a second time: %s", import->name,
+		                    strerrordesc_np(errno));
 	rewind(import->bad_list);
 	if (fread(&import->next_bad, sizeof(import->next_bad), 1, import->bad_list) != 1)
 		import->next_bad = 0;
@@ -369,7 +372,7 @@ open_and_run(struct import *import, bool is_named)
 		code = import_content_open(run, import->writer.store, is_named ? import->name : NULL, &import->files);
 	if (code == EXIT_DONE) {
 		err = check_open(import->writer.store, run->clock, run->entropy, &import->check, why);
-		code = err == OK ? run_both_ways(import) : say_failed(exit_code_of(err), "%s", why);
+		code = err == OK ? run_both_ways(import) : console_fail(exit_code_of(err), "%s", why);
 	}
 	check_close(&import->check);
 	import_content_close(&import->files);
@@ -388,12 +391,12 @@ run_import(struct cmd_run *run)
 
 	import.name = is_stdin ? "standard input" : run->args[0];
 	if (fd < 0 || fstat(fd, &stat) != 0)
-		return say_failed(EXIT_PERMANENT, "%s: %s", import.name, strerrordesc_np(errno));
+		return console_fail(EXIT_PERMANENT, "%s: %s", import.name, strerrordesc_np(errno));
 	import.bad_list = tmpfile();
 	if (S_ISDIR(stat.st_mode))
-		code = say_failed(EXIT_PERMANENT, "%s: is a directory", import.name);
+		code = console_fail(EXIT_PERMANENT, "%s: is a directory", import.name);
 	else if (!import.bad_list)
-		code = say_failed(EXIT_OTHER, "a temporary file cannot be made: %s", strerrordesc_np(errno));
+		code = console_fail(EXIT_OTHER, "a temporary file cannot be made: %s", strerrordesc_np(errno));
 	else {
 		import.batch = calloc(1, sizeof(*import.batch));
 		MUST(import.batch);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The application access policy: which applications may reach the meetings of which users. */
 #include "auth/policy.h"
-#include "cmd/who.h"
+#include "cmd/user_lookup.h"
 #include "cmd/writer.h"
 #include "text/json_write.h"
 
@@ -29,7 +29,8 @@ static const char *const remove_about[] = {
 };
 
 static const struct cmd_example allow_examples[] = {
-	{ "tidemark policy allow 6c5b0c0e-1f7c-4b6c-9f4e-1f2a3b4c5d6e --global", "Let one application reach all meetings" },
+	{ "tidemark policy allow 6c5b0c0e-1f7c-4b6c-9f4e-1f2a3b4c5d6e --global",
+	  "Let one application reach all meetings" },
 	{ 0 },
 };
 
@@ -38,14 +39,15 @@ find_user(struct cmd_run *run, struct store *store, const struct guid *tenant, s
 {
 	const char *name = run->args[1];
 	struct user user;
-	enum err    err = who_is(store, tenant, str_from_c(name), run->arena, &user);
+	enum err    err = user_lookup(store, tenant, str_from_c(name), run->arena, &user);
 
 	if (err == ERR_CONFLICT)
-		return say_failed(EXIT_PERMANENT, "several tenants have a user \"%s\"; give the id", name);
+		return console_fail(EXIT_PERMANENT, "several tenants have a user \"%s\"; give the id", name);
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there", name);
+		return console_fail(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there",
+		                    name);
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	*user_out = user.id;
 	return EXIT_DONE;
 }
@@ -57,8 +59,9 @@ send(struct writer *writer, struct buf *line)
 	enum err            err = writer_apply(writer, buf_str(line), &result);
 
 	if (err == OK && result.counts.absent > 0)
-		return say_failed(EXIT_PERMANENT, "that policy does not have the application; `tidemark policy list` shows all");
-	return err == OK ? EXIT_DONE : say_failed(exit_code_of(err), "%s", result.why);
+		return console_fail(EXIT_PERMANENT,
+		                    "that policy does not have the application; `tidemark policy list` shows all");
+	return err == OK ? EXIT_DONE : console_fail(exit_code_of(err), "%s", result.why);
 }
 
 static int
@@ -171,7 +174,8 @@ put_one(struct cmd_run *run, const struct policy *policy, struct str app)
 	guid_format(&policy->user, user);
 	guid_format(&policy->tenant, tenant);
 	if (!cmd_has(run, "json")) {
-		out_printf(run->out, "%-36.*s  %.*s\n", STR_ARG(app), global ? 6 : GUID_TEXT_LEN, global ? "global" : user);
+		out_printf(run->out, "%-36.*s  %.*s\n", STR_ARG(app), global ? 6 : GUID_TEXT_LEN,
+		           global ? "global" : user);
 		return;
 	}
 	json = json_out_object(out_buf(run->out));
@@ -190,10 +194,10 @@ run_policy_list(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
-	struct policy after = { .apps = STR_EMPTY }, policy;
-	struct str    app;
-	enum err      err;
-	int           code = open_for_reading(run, &store);
+	struct policy                   after = { .apps = STR_EMPTY }, policy;
+	struct str                      app;
+	enum err                        err;
+	int                             code = open_for_reading(run, &store);
 
 	if (code != EXIT_DONE)
 		return code;
@@ -203,7 +207,8 @@ run_policy_list(struct cmd_run *run)
 			put_one(run, &policy, app);
 		arena_reset(arena);
 	}
-	return err == ERR_NOT_FOUND ? EXIT_DONE : say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+	return err == ERR_NOT_FOUND ? EXIT_DONE
+	                            : console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 }
 
 const struct cmd cmd_policy_list = {

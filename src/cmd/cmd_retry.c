@@ -30,12 +30,12 @@ static enum err
 forget(struct replica *replica, int64_t sid, uint64_t *forgotten_out)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(LETTER_ARENA_MAX);
-	struct replica_letter           letter = { 0 };
+	struct replica_dead_letter      letter = { 0 };
 	enum err                        err;
 
 	*forgotten_out = 0;
-	while ((err = replica_next_letter(replica, sid, letter.lid, arena, &letter)) == OK) {
-		TRY(replica_drop_letter(replica, letter.lid));
+	while ((err = replica_next_dead_letter(replica, sid, letter.lid, arena, &letter)) == OK) {
+		TRY(replica_drop_dead_letter(replica, letter.lid));
 		++*forgotten_out;
 		arena_reset(arena);
 	}
@@ -43,13 +43,13 @@ forget(struct replica *replica, int64_t sid, uint64_t *forgotten_out)
 }
 
 static void
-tell(struct cmd_run *run, const struct follow_retried *retried, uint64_t forgotten)
+report(struct cmd_run *run, const struct follow_retried *retried, uint64_t forgotten)
 {
 	struct json_out json;
 
 	if (!cmd_has(run, "json")) {
-		say("%llu stored, %llu left, %llu forgotten", (unsigned long long)retried->mended,
-		    (unsigned long long)retried->left, (unsigned long long)forgotten);
+		console_say("%llu stored, %llu left, %llu forgotten", (unsigned long long)retried->mended,
+		            (unsigned long long)retried->left, (unsigned long long)forgotten);
 		return;
 	}
 	json = json_out_object(out_buf(run->out));
@@ -68,10 +68,11 @@ retry(struct cmd_run *run, struct replica *replica)
 	enum err              err;
 
 	TRY_CODE(following_find_scope(run, replica, &sid));
-	err = cmd_has(run, "forget") ? forget(replica, sid, &forgotten) : follow_retry(replica, sid, run->clock, &retried);
+	err = cmd_has(run, "forget") ? forget(replica, sid, &forgotten)
+	                             : follow_retry(replica, sid, run->clock, &retried);
 	if (err != OK)
 		return following_failed(run, replica, err);
-	tell(run, &retried, forgotten);
+	report(run, &retried, forgotten);
 	return retried.left > 0 ? EXIT_EXCEPTIONS : EXIT_DONE;
 }
 

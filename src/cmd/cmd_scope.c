@@ -12,7 +12,8 @@ find(struct cmd_run *run, struct replica *replica, struct replica_scope *scope_o
 	enum err err = replica_find_scope(replica, str_from_c(run->args[0]), run->arena, scope_out);
 
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", run->args[0]);
+		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them",
+		                    run->args[0]);
 	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
 }
 
@@ -21,22 +22,23 @@ find(struct cmd_run *run, struct replica *replica, struct replica_scope *scope_o
 static int
 forget_all(struct cmd_run *run, struct replica *replica, const struct replica_scope *scope)
 {
-	struct stops stops;
-	bool         done = false;
-	enum err     err = OK;
-	int          code = EXIT_DONE;
+	struct signals signals;
+	bool           done = false;
+	enum err       err = OK;
+	int            code = EXIT_DONE;
 
-	stops_open(&stops);
-	while (err == OK && !done && !stops_came(&stops))
+	signals_open(&signals);
+	while (err == OK && !done && !signals_came(&signals))
 		err = replica_forget_scope(replica, scope->sid, &done);
 	if (err != OK)
 		code = following_failed(run, replica, err);
 	else if (done)
-		say("%.*s is forgotten: %llu items of %.*s", STR_ARG(scope->name), (unsigned long long)scope->items,
-		    STR_ARG(scope->url));
+		console_say("%.*s is forgotten: %llu items of %.*s", STR_ARG(scope->name),
+		            (unsigned long long)scope->items, STR_ARG(scope->url));
 	else
-		code = say_failed((enum exit_code)stops_code(&stops), "stopped by a signal; the same command goes on from here");
-	stops_close(&stops);
+		code = console_fail((enum exit_code)signals_code(&signals),
+		                    "stopped by a signal; the same command goes on from here");
+	signals_close(&signals);
 	return code;
 }
 
@@ -88,15 +90,15 @@ rename_to(struct cmd_run *run, struct replica *replica, const struct replica_sco
 	enum err err;
 
 	if (str_eq(scope->name, name)) {
-		say("%.*s is called so already", STR_ARG(name));
+		console_say("%.*s is called so already", STR_ARG(name));
 		return EXIT_DONE;
 	}
 	err = replica_rename_scope(replica, scope->sid, name);
 	if (err == ERR_CONFLICT)
-		return say_failed(EXIT_PERMANENT, "there is already a scope \"%.*s\"", STR_ARG(name));
+		return console_fail(EXIT_PERMANENT, "there is already a scope \"%.*s\"", STR_ARG(name));
 	if (err != OK)
 		return following_failed(run, replica, err);
-	say("%.*s is now called %.*s", STR_ARG(scope->name), STR_ARG(name));
+	console_say("%.*s is now called %.*s", STR_ARG(scope->name), STR_ARG(name));
 	return EXIT_DONE;
 }
 

@@ -22,10 +22,10 @@
 #include "cmd/content_dir.h"
 #include "cmd/control.h"
 #include "cmd/notify.h"
-#include "cmd/outside_conf.h"
+#include "cmd/issuer_conf.h"
 #include "cmd/writer.h"
 #include "crypt/cert.h"
-#include "face/face.h"
+#include "graph/graph.h"
 #include "text/uri.h"
 
 #define FIRST_KEYS_MS 6000
@@ -35,8 +35,8 @@
 #define END_WITHIN_S 20
 
 static const enum conf_id settings[] = {
-	CONF_STORE, CONF_LISTEN, CONF_TLS, CONF_TLS_CERT, CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
-	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_LOG_LEVEL, CONF_AUDIT, CONF_COUNT,
+	CONF_STORE,      CONF_LISTEN,      CONF_TLS,      CONF_TLS_CERT,  CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
+	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_LOG_LEVEL, CONF_AUDIT,   CONF_COUNT,
 };
 
 static const char *const about[] = {
@@ -56,33 +56,33 @@ static const char *const about[] = {
 static const struct cmd_example examples[] = {
 	{ "tidemark serve --store sqlite:demo.db", "Serve a store of your own" },
 	{ "tidemark serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url "
-	 "https://graph.example.org",
-	 "Serve a network, with a certificate of your own" },
+	  "https://graph.example.org",
+	  "Serve a network, with a certificate of your own" },
 	{ 0 },
 };
 
 struct serving {
 	struct cmd_run     *run;
 	struct log          log, audit;
-	struct log_sink     sink;        /* both end there */
-	struct outside_conf outside;
+	struct log_sink     sink; /* both end there */
+	struct issuer_conf  external;
 	struct store       *store;
 	struct random_pool *pool;
-	struct entropy      entropy;             /* the pool's: for what each request needs */
+	struct entropy      entropy; /* the pool's: for what each request needs */
 	struct token_ring  *ring;
 	struct issuer      *issuer;
 	struct auth_gate   *gate;
 	struct content     *content;
-	struct face        *face;
+	struct graph       *graph;
 	struct http_server *server;
 	struct http_server *control_server;
 	struct control      control;
 	struct sock_path    sock;
-	struct scratch_dir  tls_dir;             /* for the certificate of a memory: store */
+	struct scratch_dir  tls_dir; /* for the certificate of a memory: store */
 	sigset_t            signals;
-	pthread_t           waiter;              /* while it runs, and from the first signal on until all is closed */
-	int                 signal;              /* that ended it; 0 while it runs */
-	int64_t             end_by_ms;           /* once it came */
+	pthread_t           waiter;    /* while it runs, and from the first signal on until all is closed */
+	int                 signal;    /* that ended it; 0 while it runs */
+	int64_t             end_by_ms; /* once it came */
 };
 
 /* ---- TLS ------------------------------------------------------------------------------------------------ */
@@ -113,14 +113,14 @@ set_auto_tls(struct serving *serving, struct http_conf *http)
 		folder = arena_c(arena, arena_printf(arena, "%s.tls", path));
 	} else {
 		if (scratch_dir_open(SCRATCH_IN_MEMORY, &serving->tls_dir, why) != OK)
-			return say_failed(EXIT_OTHER, "%s", why);
-		folder = arena_c(arena, arena_printf(arena, "%s/tls", serving->tls_dir.path));  /* it has a lock of its own */
-		say_plain("the file to trust is %s/ca.pem", folder);
+			return console_fail(EXIT_OTHER, "%s", why);
+		folder = arena_c(arena,
+		                 arena_printf(arena, "%s/tls", serving->tls_dir.path)); /* it has a lock of its own */
+		console_plain("the file to trust is %s/ca.pem", folder);
 	}
-	if (cert_ensure(folder, listen_host(http->listen), serving->run->clock, serving->run->entropy,
-			why) != OK)
-		return say_failed(EXIT_OTHER,
-				  "no certificate can be made: %s; give --tls-cert and --tls-key, or --tls off", why);
+	if (cert_ensure(folder, listen_host(http->listen), serving->run->clock, serving->run->entropy, why) != OK)
+		return console_fail(EXIT_OTHER,
+		                    "no certificate can be made: %s; give --tls-cert and --tls-key, or --tls off", why);
 	http->tls_cert = arena_c(arena, arena_printf(arena, "%s/server.pem", folder));
 	http->tls_key = arena_c(arena, arena_printf(arena, "%s/server.key", folder));
 	return EXIT_DONE;
@@ -138,8 +138,8 @@ set_tls(struct serving *serving, struct http_conf *http)
 	if (off && cert.len > 0)
 		return cmd_usage(serving->run, "--tls off has no use for a certificate");
 	if (off && !uri_host_is_loopback(listen_host(http->listen)))
-		say("warning: access tokens travel unprotected on %.*s; use TLS, or a proxy that does",
-		    STR_ARG(http->listen));
+		console_say("warning: access tokens travel unprotected on %.*s; use TLS, or a proxy that does",
+		            STR_ARG(http->listen));
 	if (off)
 		return EXIT_DONE;
 	if (cert.len == 0)
@@ -162,9 +162,9 @@ log_level(struct str name)
 }
 
 static int
-tell_part(const char *part, enum err err)
+report_part(const char *part, enum err err)
 {
-	return say_failed(exit_code_of(err), "%s: %s", part, err_text(err));
+	return console_fail(exit_code_of(err), "%s: %s", part, err_text(err));
 }
 
 /* Keys of outside issuers are fetched while the rest is opened; a start waits for them, but not for ever. */
@@ -178,16 +178,16 @@ open_gate(struct serving *serving)
 	int              code;
 
 	if (err != OK)
-		return tell_part("the store's tenant", err);
-	code = outside_conf_read(&run->conf, &own, &serving->log, run->arena, &serving->outside);
+		return report_part("the store's tenant", err);
+	code = issuer_conf_read(&run->conf, &own, &serving->log, run->arena, &serving->external);
 	if (code != EXIT_DONE)
 		return code;
-	auth.outside = serving->outside.rows;
-	auth.outside_count = serving->outside.count;
-	auth.source = &serving->outside.source;
+	auth.external = serving->external.rows;
+	auth.external_count = serving->external.count;
+	auth.source = &serving->external.source;
 	err = auth_gate_open(&auth, &serving->gate);
 	if (err != OK)
-		return tell_part("the gate", err);
+		return report_part("the gate", err);
 	auth_gate_start(serving->gate, FIRST_KEYS_MS);
 	return EXIT_DONE;
 }
@@ -202,7 +202,7 @@ open_content(struct serving *serving)
 	enum err             err = code == EXIT_DONE ? content_sweep(serving->content, &cut, &swept) : OK;
 
 	if (err != OK && err != ERR_LOCKED)
-		say("warning: unfinished uploads cannot be removed: %s", err_text(err));
+		console_say("warning: unfinished uploads cannot be removed: %s", err_text(err));
 	return code;
 }
 
@@ -212,7 +212,7 @@ open_parts(struct serving *serving)
 	struct cmd_run      *run = serving->run;
 	struct store_opening opening = { .create = true, .log = &serving->log };
 	struct str           url = conf_get(&run->conf, CONF_PUBLIC_URL);
-	struct face_parts    face = { .clock = run->clock, .entropy = &serving->entropy, .log = &serving->log };
+	struct graph_parts   graph = { .clock = run->clock, .entropy = &serving->entropy, .log = &serving->log };
 	int                  code = open_for_writing(run, &opening, &serving->store);
 	enum err             err;
 
@@ -224,40 +224,41 @@ open_parts(struct serving *serving)
 	if (err == OK)
 		err = token_ring_rotate_when_due(serving->ring, TOKEN_KEY_AGE_S);
 	if (err != OK)
-		return tell_part("the keys of state tokens", err);
+		return report_part("the keys of state tokens", err);
 	err = str_eq(conf_get(&run->conf, CONF_ISSUER), STR("on"))
 	              ? issuer_open(serving->store, run->clock, run->entropy, &serving->issuer)
 	              : OK;
 	if (err != OK)
-		return tell_part("the issuer of access tokens", err);
+		return report_part("the issuer of access tokens", err);
 	code = open_gate(serving);
 	if (code != EXIT_DONE)
 		return code;
-	face.store = serving->store;
-	face.ring = serving->ring;
-	face.gate = serving->gate;
-	face.issuer = serving->issuer;
-	face.audit = str_eq(conf_get(&run->conf, CONF_AUDIT), STR("on")) ? &serving->audit : NULL;
-	face.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url;
-	face.link_style = str_eq(conf_get(&run->conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH;
+	graph.store = serving->store;
+	graph.ring = serving->ring;
+	graph.gate = serving->gate;
+	graph.issuer = serving->issuer;
+	graph.audit = str_eq(conf_get(&run->conf, CONF_AUDIT), STR("on")) ? &serving->audit : NULL;
+	graph.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url;
+	graph.link_style = str_eq(conf_get(&run->conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH;
 	code = open_content(serving);
 	if (code != EXIT_DONE)
 		return code;
-	face.content = serving->content;
-	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &face.content_max));
-	face.recordings_delegated = run->conf.recordings_delegated;
-	face.policy_organizer_wide = run->conf.policy_organizer_wide;
-	err = face_open(&face, &serving->face);
-	return err == OK ? EXIT_DONE : tell_part("the face", err);
+	graph.content = serving->content;
+	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &graph.content_max));
+	graph.recordings_delegated = run->conf.recordings_delegated;
+	graph.policy_organizer_wide = run->conf.policy_organizer_wide;
+	err = graph_open(&graph, &serving->graph);
+	return err == OK ? EXIT_DONE : report_part("the face", err);
 }
 
 static int
 open_http(struct serving *serving)
 {
 	struct cmd_run  *run = serving->run;
-	struct http_conf http = {
-		.listen = conf_get(&run->conf, CONF_LISTEN), .clock = run->clock, .log = &serving->log };
-	struct http_app  app = face_app(serving->face);
+	struct http_conf http = { .listen = conf_get(&run->conf, CONF_LISTEN),
+		                  .clock = run->clock,
+		                  .log = &serving->log };
+	struct http_app  app = graph_app(serving->graph);
 	char             why[256] = "";
 	int              code = set_tls(serving, &http);
 	enum err         err;
@@ -268,20 +269,21 @@ open_http(struct serving *serving)
 	if (err == OK)
 		return EXIT_DONE;
 	if (str_starts(str_from_c(why), STR("certificate")) || str_starts(str_from_c(why), STR("private key")))
-		return say_failed(exit_code_of(err), "cannot serve by TLS: %s; see --tls-cert and --tls-key", why);
-	return say_failed(exit_code_of(err), "cannot listen on %.*s: %s; choose another address with --listen",
-	                  STR_ARG(http.listen), why);
+		return console_fail(exit_code_of(err), "cannot serve by TLS: %s; see --tls-cert and --tls-key", why);
+	return console_fail(exit_code_of(err), "cannot listen on %.*s: %s; choose another address with --listen",
+	                    STR_ARG(http.listen), why);
 }
 
 static int
 open_control(struct serving *serving)
 {
 	struct cmd_run  *run = serving->run;
-	struct http_conf http = { .loops = 1, .clock = run->clock, .log = &serving->log,
-		                  .limits = { .drain_ms = CONTROL_DRAIN_MS } };
-	struct http_app  app = control_app(&serving->control);
-	char             why[256] = "";
-	enum err         err = sock_path_open(conf_get(&run->conf, CONF_STORE), run->arena, &serving->sock);
+	struct http_conf http = {
+		.loops = 1, .clock = run->clock, .log = &serving->log, .limits = { .drain_ms = CONTROL_DRAIN_MS }
+	};
+	struct http_app app = control_app(&serving->control);
+	char            why[256] = "";
+	enum err        err = sock_path_open(conf_get(&run->conf, CONF_STORE), run->arena, &serving->sock);
 
 	serving->control.store = serving->store;
 	serving->control.gate = serving->gate;
@@ -296,7 +298,7 @@ open_control(struct serving *serving)
 		err = http_open(&http, &app, &serving->control_server, why);
 	if (err == OK)
 		return EXIT_DONE;
-	return say_failed(exit_code_of(err), "the control socket cannot be made: %s", why[0] ? why : err_text(err));
+	return console_fail(exit_code_of(err), "the control socket cannot be made: %s", why[0] ? why : err_text(err));
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
@@ -324,7 +326,7 @@ watch_the_end(void *ctx)
 			_exit(signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
 		if (left_ms > 0)
 			continue;
-		say("gave up what was still running after %d s; the store is whole", END_WITHIN_S);
+		console_say("gave up what was still running after %d s; the store is whole", END_WITHIN_S);
 		_exit(end_code(serving));
 	}
 }
@@ -360,7 +362,7 @@ run_control(void *ctx)
 	enum err        err = http_run(serving->control_server);
 
 	if (err != OK)
-		say("the control socket failed: %s", err_text(err));
+		console_say("the control socket failed: %s", err_text(err));
 	return NULL;
 }
 
@@ -374,7 +376,7 @@ run_until_stopped(struct serving *serving)
 	MUST(pthread_create(&serving->waiter, NULL, wait_for_signal, serving) == 0);
 	if (serving->control_server)
 		MUST(pthread_create(&control, NULL, run_control, serving) == 0);
-	say_plain("listening on %s://%.*s", tls ? "https" : "http", STR_ARG(http_address(serving->server)));
+	console_plain("listening on %s://%.*s", tls ? "https" : "http", STR_ARG(http_address(serving->server)));
 	notify("READY=1");
 	err = http_run(serving->server);
 
@@ -387,7 +389,7 @@ run_until_stopped(struct serving *serving)
 		pthread_join(control, NULL);
 	}
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the server failed: %s", err_text(err));
+		return console_fail(exit_code_of(err), "the server failed: %s", err_text(err));
 	return end_code(serving);
 }
 
@@ -407,7 +409,7 @@ close_all(struct serving *serving)
 	http_close(&serving->control_server);
 	http_close(&serving->server);
 	sock_path_close(&serving->sock);
-	face_close(&serving->face);
+	graph_close(&serving->graph);
 	content_close(&serving->content);
 	auth_gate_close(&serving->gate);
 	issuer_close(&serving->issuer);
@@ -423,7 +425,8 @@ run_serve(struct cmd_run *run)
 	struct serving serving = { .run = run, .sock = { NULL, -1 }, .sink = { PTHREAD_MUTEX_INITIALIZER, 0 } };
 	int            code;
 
-	serving.log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock, &serving.sink };
+	serving.log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock,
+		                    &serving.sink };
 	block_signals(&serving);
 	/* What is large goes back to the system when it is freed, however often it was needed. */
 	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);

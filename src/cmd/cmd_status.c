@@ -5,7 +5,7 @@
 #include "text/date.h"
 #include "text/json_write.h"
 
-#define ARENA_MAX    ((size_t)8 << 20)
+#define ARENA_MAX     ((size_t)8 << 20)
 #define LETTERS_SHOWN 20
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
@@ -25,7 +25,8 @@ static const char *const about[] = {
 };
 
 static const struct cmd_example examples[] = {
-	{ "tidemark status --json | jq '.scopes[] | select(.cursorAgeSeconds > 3600).scope'", "Which scopes are an hour behind" },
+	{ "tidemark status --json | jq '.scopes[] | select(.cursorAgeSeconds > 3600).scope'",
+	  "Which scopes are an hour behind" },
 	{ 0 },
 };
 
@@ -89,7 +90,7 @@ put_scope_json(struct cmd_run *run, struct json_out *json, const struct replica_
 }
 
 static void
-put_letter_json(struct json_out *json, const struct replica_letter *letter)
+put_letter_json(struct json_out *json, const struct replica_dead_letter *letter)
 {
 	json_put_object(json);
 	json_put_member_int(json, STR("letter"), letter->lid);
@@ -154,7 +155,7 @@ put_scopes(struct walk *walk)
 			put_scope_json(walk->run, &walk->json, &scope);
 		else
 			put_scope_text(walk->run, &scope);
-		out_turn(walk->run->out);
+		out_flush_some(walk->run->out);
 		arena_reset(walk->arena);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -163,18 +164,18 @@ put_scopes(struct walk *walk)
 static enum err
 put_letters(struct walk *walk)
 {
-	struct replica_letter letter = { 0 };
-	enum err              err;
-	unsigned              shown = 0;
+	struct replica_dead_letter letter = { 0 };
+	enum err                   err;
+	unsigned                   shown = 0;
 
 	while (shown < LETTERS_SHOWN &&
-	       (err = replica_next_letter(walk->replica, walk->sid, letter.lid, walk->arena, &letter)) == OK) {
+	       (err = replica_next_dead_letter(walk->replica, walk->sid, letter.lid, walk->arena, &letter)) == OK) {
 		if (walk->as_json)
 			put_letter_json(&walk->json, &letter);
 		else
-			out_printf(walk->run->out, "dead letter %lld of %.*s: %.*s\n", (long long)letter.lid, STR_ARG(letter.scope),
-			           STR_ARG(letter.reason));
-		out_turn(walk->run->out);
+			out_printf(walk->run->out, "dead letter %lld of %.*s: %.*s\n", (long long)letter.lid,
+			           STR_ARG(letter.scope), STR_ARG(letter.reason));
+		out_flush_some(walk->run->out);
 		shown++;
 		arena_reset(walk->arena);
 	}
@@ -204,7 +205,8 @@ put_json(struct walk *walk)
 static enum err
 put_text(struct walk *walk)
 {
-	out_printf(walk->run->out, "%-24s %10s  %8s  %9s  %6s  %s\n", "SCOPE", "ITEMS", "AGE", "THROTTLED", "DEAD", "STATE");
+	out_printf(walk->run->out, "%-24s %10s  %8s  %9s  %6s  %s\n", "SCOPE", "ITEMS", "AGE", "THROTTLED", "DEAD",
+	           "STATE");
 	TRY(put_scopes(walk));
 	return put_letters(walk);
 }

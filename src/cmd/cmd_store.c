@@ -48,7 +48,7 @@ on_fault(void *ctx, struct str sentence)
 		json_put_text(&faults->json, sentence);
 	else
 		out_printf(faults->run->out, "%.*s\n", STR_ARG(str_cut(sentence, 1024)));
-	out_turn(faults->run->out);
+	out_flush_some(faults->run->out);
 }
 
 /* ---- the recordings' content -------------------------------------------------------------------------- */
@@ -56,7 +56,7 @@ on_fault(void *ctx, struct str sentence)
 struct content_check {
 	struct faults  *faults;
 	struct content *content;
-	bool            whole;           /* hash every byte */
+	bool            whole; /* hash every byte */
 	enum err        err;
 };
 
@@ -88,7 +88,7 @@ check_content(struct faults *faults, struct store *store, struct content *conten
 	struct content_check check = { faults, content, cmd_has(faults->run, "content"), OK };
 	struct content_refs  refs;
 	struct content_sweep sweep = { .keep = true, .needed = content_refs_has, .ctx = &refs };
-	int                  held = content_keep_all(content);       /* else what is replaced meanwhile would be missed */
+	int                  held = content_keep_all(content); /* else what is replaced meanwhile would be missed */
 	enum err             err = content_refs_open(store, check_one_content, &check, &refs);
 
 	if (err == OK)
@@ -110,20 +110,20 @@ end_check(struct cmd_run *run, struct faults *faults, struct store *store, enum 
 		return EXIT_DONE;
 	}
 	if (err == OK || err == ERR_CORRUPT)
-		return say_failed(EXIT_DAMAGED,
-				  "the store is damaged; `tidemark store restore` puts a backup in its place");
-	return say_failed(exit_code_of(err), "the check could not be finished: %.*s",
-	                  STR_ARG(store_why(store, run->arena)));
+		return console_fail(EXIT_DAMAGED,
+		                    "the store is damaged; `tidemark store restore` puts a backup in its place");
+	return console_fail(exit_code_of(err), "the check could not be finished: %.*s",
+	                    STR_ARG(store_why(store, run->arena)));
 }
 
 static int
 run_store_check(struct cmd_run *run)
 {
-	AUTO(store_close) struct store *store = NULL;
+	AUTO(store_close) struct store     *store = NULL;
 	AUTO(content_close) struct content *content = NULL;
-	struct content_swept swept = { 0 };
-	struct faults faults = { .run = run, .as_json = cmd_has(run, "json") };
-	enum err      err;
+	struct content_swept                swept = { 0 };
+	struct faults                       faults = { .run = run, .as_json = cmd_has(run, "json") };
+	enum err                            err;
 
 	TRY_CODE(open_for_reading(run, &store));
 	TRY_CODE(content_dir_open(run, false, &content));
@@ -144,8 +144,9 @@ run_store_check(struct cmd_run *run)
 		out_end_object(run->out, &faults.json);
 	}
 	if (swept.orphans > 0)
-		say_plain("%llu files of recordings that nobody refers to, %llu bytes; `tidemark store gc` removes them",
-		          (unsigned long long)swept.orphans, (unsigned long long)swept.orphan_bytes);
+		console_plain(
+			"%llu files of recordings that nobody refers to, %llu bytes; `tidemark store gc` removes them",
+			(unsigned long long)swept.orphans, (unsigned long long)swept.orphan_bytes);
 	return end_check(run, &faults, store, err);
 }
 
@@ -181,8 +182,8 @@ put_info(struct cmd_run *run, const struct store_info *info)
 		const char *name;
 		uint64_t    value;
 	} rows[] = {
-		{ "schema", info->schema },   { "epoch", info->epoch },           { "feeds", info->feeds },
-		{ "items", info->items },     { "tombstones", info->tombstones }, { "notes", info->notes },
+		{ "schema", info->schema },        { "epoch", info->epoch },           { "feeds", info->feeds },
+		{ "items", info->items },          { "tombstones", info->tombstones }, { "notes", info->kv },
 		{ "fileBytes", info->file_bytes }, { "walBytes", info->wal_bytes },
 	};
 	struct json_out json;
@@ -190,7 +191,7 @@ put_info(struct cmd_run *run, const struct store_info *info)
 	guid_format(&info->id, id);
 	if (!cmd_has(run, "json")) {
 		out_printf(run->out, "%-12s  %.*s\n%-12s  %.*s\n", "engine", STR_ARG(info->engine), "id", GUID_TEXT_LEN,
-			   id);
+		           id);
 		for (size_t i = 0; i < COUNT_OF(rows); i++)
 			out_printf(run->out, "%-12s  %llu\n", rows[i].name, (unsigned long long)rows[i].value);
 		return;
@@ -207,14 +208,14 @@ static int
 run_store_info(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
-	struct store_info info;
-	enum err          err;
+	struct store_info               info;
+	enum err                        err;
 
 	TRY_CODE(open_for_reading(run, &store));
 	err = store_get_info(store, &info);
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the store cannot be read: %.*s",
-				  STR_ARG(store_why(store, run->arena)));
+		return console_fail(exit_code_of(err), "the store cannot be read: %.*s",
+		                    STR_ARG(store_why(store, run->arena)));
 	put_info(run, &info);
 	return EXIT_DONE;
 }
@@ -246,14 +247,14 @@ static int
 run_store_backup(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
-	char     why[512] = "";
-	enum err err;
+	char                            why[512] = "";
+	enum err                        err;
 
 	TRY_CODE(open_for_reading(run, &store));
 	err = store_backup(store, run->args[0], why);
 	if (err == OK)
 		return EXIT_DONE;
-	return say_failed(exit_code_of(err), "%s: %s", run->args[0], why[0] ? why : err_text(err));
+	return console_fail(exit_code_of(err), "%s: %s", run->args[0], why[0] ? why : err_text(err));
 }
 
 const struct cmd cmd_store_backup = {
@@ -286,14 +287,14 @@ run_store_restore(struct cmd_run *run)
 		                   .create = true,
 		                   .clock = run->clock,
 		                   .entropy = run->entropy };
-	char     why[512] = "";
-	enum err err = store_restore(&conf, run->args[0], why);
+	char              why[512] = "";
+	enum err          err = store_restore(&conf, run->args[0], why);
 
 	if (err == OK)
 		return EXIT_DONE;
 	if (err == ERR_LOCKED)
-		return say_failed(EXIT_LOCKED, "%s; stop that process first", why[0] ? why : err_text(err));
-	return say_failed(exit_code_of(err), "%s", why[0] ? why : err_text(err));
+		return console_fail(EXIT_LOCKED, "%s; stop that process first", why[0] ? why : err_text(err));
+	return console_fail(exit_code_of(err), "%s", why[0] ? why : err_text(err));
 }
 
 const struct cmd cmd_store_restore = {

@@ -13,7 +13,7 @@
 #define STEP           20000
 #define CALL_ARENA_MAX ((size_t)8 << 20)
 /* Beside a serving process a file may have been linked after the references were read; then it is young. */
-#define YOUNG_S        3600
+#define YOUNG_S 3600
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_RETENTION, CONF_COUNT };
 
@@ -44,21 +44,21 @@ static int
 step_remote(struct writer *writer, int64_t retention_s, struct gc *gc, struct str *after, struct arena *arena)
 {
 	AUTO(arena_close) struct arena *call_arena = arena_open(CALL_ARENA_MAX);
-	AUTO(json_drop) struct json *root = NULL;
-	struct control_call  call = { .post = true };
-	struct control_reply reply;
-	struct str           why = STR("the serving process does not answer"), next = STR_EMPTY;
-	int64_t              purged = 0, feeds = 0;
-	enum err             err;
+	AUTO(json_drop) struct json    *root = NULL;
+	struct control_call             call = { .post = true };
+	struct control_response         response;
+	struct str                      why = STR("the serving process does not answer"), next = STR_EMPTY;
+	int64_t                         purged = 0, feeds = 0;
+	enum err                        err;
 
 	call.target = arena_printf(call_arena, "/-/gc?retention=%lld%s%s%.*s", (long long)retention_s,
 	                           gc->dry_run ? "&dry-run=1" : "", after->len ? "&after=" : "", STR_ARG(*after));
-	err = control_call(writer->sock.path, &call, call_arena, &reply);
+	err = control_call(writer->sock.path, &call, call_arena, &response);
 	if (err == OK)
-		err = json_read(reply.body, call_arena, &root, NULL);
+		err = json_read(response.body, call_arena, &root, NULL);
 	(void)json_text(json_member(json_member(root, "error"), "message"), &why);
-	if (err != OK || reply.status != 200)
-		return say_failed(EXIT_AGAIN, "%.*s; what was purged so far stays so", STR_ARG(why));
+	if (err != OK || response.status != 200)
+		return console_fail(EXIT_AGAIN, "%.*s; what was purged so far stays so", STR_ARG(why));
 	(void)json_int(json_member(root, "purged"), &purged);
 	(void)json_int(json_member(root, "feeds"), &feeds);
 	(void)json_bool(json_member(root, "done"), &gc->done);
@@ -75,18 +75,18 @@ step_local(struct gc *gc)
 	enum err err = gc_step(gc, STEP);
 
 	return err == OK ? EXIT_DONE
-	                 : say_failed(exit_code_of(err), "%s; what was purged so far stays so", err_text(err));
+	                 : console_fail(exit_code_of(err), "%s; what was purged so far stays so", err_text(err));
 }
 
 static int
 collect(struct cmd_run *run, struct writer *writer, struct gc *gc)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
-	struct progress progress;
-	struct str      after = STR_EMPTY;
-	int64_t         retention_s = 0;
-	char            kept[128];
-	int             code = EXIT_DONE;
+	struct progress                 progress;
+	struct str                      after = STR_EMPTY;
+	int64_t                         retention_s = 0;
+	char                            kept[128];
+	int                             code = EXIT_DONE;
 
 	MUST(date_parse_duration(conf_get(&run->conf, CONF_RETENTION), &retention_s));
 	gc->until_ms = clock_wall_ms(run->clock) - retention_s * 1000;
@@ -100,7 +100,7 @@ collect(struct cmd_run *run, struct writer *writer, struct gc *gc)
 			arena_reset(arena);
 		}
 		if (progress_due(&progress))
-			progress_tell(&progress, "%llu feeds, %llu removals forgotten", (unsigned long long)gc->feeds,
+			progress_show(&progress, "%llu feeds, %llu removals forgotten", (unsigned long long)gc->feeds,
 			              (unsigned long long)gc->purged);
 	}
 	progress_close(&progress);
@@ -111,9 +111,9 @@ static int
 sweep(struct cmd_run *run, const struct writer *writer, bool dry_run, struct content_swept *swept_out)
 {
 	AUTO(content_close) struct content *content = NULL;
-	struct content_refs  refs = { 0 };
-	struct content_sweep job = { .keep = dry_run, .needed = content_refs_has, .ctx = &refs };
-	enum err             err;
+	struct content_refs                 refs = { 0 };
+	struct content_sweep                job = { .keep = dry_run, .needed = content_refs_has, .ctx = &refs };
+	enum err                            err;
 
 	TRY_CODE(content_dir_open(run, false, &content));
 	job.now_s = clock_wall_s(run->clock);
@@ -122,8 +122,9 @@ sweep(struct cmd_run *run, const struct writer *writer, bool dry_run, struct con
 	if (err == OK)
 		err = content_sweep(content, &job, swept_out);
 	content_refs_close(&refs);
-	return err == OK ? EXIT_DONE
-	                 : say_failed(exit_code_of(err), "the folder of recordings cannot be swept: %s", err_text(err));
+	return err == OK
+	               ? EXIT_DONE
+	               : console_fail(exit_code_of(err), "the folder of recordings cannot be swept: %s", err_text(err));
 }
 
 static void
@@ -137,7 +138,8 @@ put_figures(struct cmd_run *run, const struct gc *gc, const struct content_swept
 		if (swept->files > 0)
 			out_printf(run->out, "%llu files of recordings looked at, %llu orphans (%llu bytes) %s\n",
 			           (unsigned long long)swept->files, (unsigned long long)swept->orphans,
-			           (unsigned long long)swept->orphan_bytes, gc->dry_run ? "would be removed" : "removed");
+			           (unsigned long long)swept->orphan_bytes,
+			           gc->dry_run ? "would be removed" : "removed");
 		return;
 	}
 	json = json_out_object(out_buf(run->out));

@@ -58,15 +58,16 @@ put_json(struct following *following, int code)
 }
 
 static void
-tell(struct following *following)
+report(struct following *following)
 {
 	const struct replica_tally *tally = &following->last.tally;
 
-	say("caught up: %llu created, %llu updated, %llu removed, %llu returned", (unsigned long long)tally->created,
-	    (unsigned long long)tally->updated, (unsigned long long)tally->removed, (unsigned long long)tally->returned);
+	console_say("caught up: %llu created, %llu updated, %llu removed, %llu returned",
+	            (unsigned long long)tally->created, (unsigned long long)tally->updated,
+	            (unsigned long long)tally->removed, (unsigned long long)tally->returned);
 	if (tally->swept > 0)
-		say("%llu of the removed were no longer listed after the far end had forgotten our place",
-		    (unsigned long long)tally->swept);
+		console_say("%llu of the removed were no longer listed after the far end had forgotten our place",
+		            (unsigned long long)tally->swept);
 }
 
 static bool
@@ -81,7 +82,7 @@ one_round(struct following *following)
 	int code = following_round(following);
 
 	if (code == EXIT_DONE) {
-		tell(following);
+		report(following);
 		code = following_content(following);
 		if (code == EXIT_DONE)
 			code = following_verdict(following);

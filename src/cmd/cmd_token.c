@@ -4,7 +4,7 @@
 #include "auth/client.h"
 #include "auth/issuer.h"
 #include "cmd/help.h"
-#include "cmd/who.h"
+#include "cmd/user_lookup.h"
 #include "cmd/writer.h"
 #include "text/date.h"
 #include "text/json_write.h"
@@ -57,7 +57,7 @@ join_grants(struct cmd_run *run, const char *option, struct str *grants_out)
 			for (size_t k = 0; k < word.len; k++)
 				if (word.at[k] <= 0x20 || word.at[k] >= 0x7f || word.at[k] == '"' || word.at[k] == '\\')
 					code = cmd_usage(run, "--%s: \"%.*s\" is not a permission's name", option,
-							 STR_ARG(word));
+					                 STR_ARG(word));
 			if (word.len > 0 && buf.len > 0)
 				buf_put_char(&buf, ' ');
 			buf_put(&buf, word);
@@ -95,7 +95,7 @@ read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 	if (expires && (!date_parse_duration(str_from_c(expires), &grant->life_s) || grant->life_s < 1 ||
 	                grant->life_s > LIFE_MAX_S))
 		return cmd_usage(run, "--expires: \"%s\" is not a time between 1s and 10 years, like 15m or 12h",
-				 expires);
+		                 expires);
 	*has_tenant = cmd_has(run, "tenant");
 	code = cmd_value_guid(run, "tenant", &grant->tenant);
 	return code == EXIT_DONE ? join_grants(run, app ? "role" : "scope", &grant->grants) : code;
@@ -111,21 +111,21 @@ find_subject(struct cmd_run *run, struct store *store, bool has_tenant, struct i
 	if (grant->is_app) {
 		err = has_tenant ? OK : directory_tenant(store, run->arena, &grant->tenant);
 		if (err != OK)
-			return say_failed(exit_code_of(err),
-					  "the store has no tenant yet; start `tidemark serve` on it once");
+			return console_fail(exit_code_of(err),
+			                    "the store has no tenant yet; start `tidemark serve` on it once");
 		grant->oid = issuer_principal(&grant->tenant, grant->app);
 		return EXIT_DONE;
 	}
-	err = who_is(store, has_tenant ? &grant->tenant : NULL, str_from_c(name), run->arena, &user);
+	err = user_lookup(store, has_tenant ? &grant->tenant : NULL, str_from_c(name), run->arena, &user);
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT,
-				  "there is no user \"%s\"; `tidemark user list` shows who is there, `tidemark user "
-				  "add` adds one",
-				  name);
+		return console_fail(EXIT_PERMANENT,
+		                    "there is no user \"%s\"; `tidemark user list` shows who is there, `tidemark user "
+		                    "add` adds one",
+		                    name);
 	if (err == ERR_CONFLICT)
-		return say_failed(EXIT_PERMANENT, "several tenants have a user \"%s\"; give --tenant", name);
+		return console_fail(EXIT_PERMANENT, "several tenants have a user \"%s\"; give --tenant", name);
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	grant->tenant = user.tenant;
 	grant->oid = user.id;
 	grant->upn = user.upn;
@@ -154,18 +154,18 @@ static int
 mint(struct cmd_run *run, struct store *store, struct issuer_grant *grant)
 {
 	AUTO(issuer_close) struct issuer *issuer = NULL;
-	struct str jwt;
-	enum err   err = issuer_open(store, run->clock, run->entropy, &issuer);
+	struct str                        jwt;
+	enum err                          err = issuer_open(store, run->clock, run->entropy, &issuer);
 
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT,
-				  "the store has no issuer's key yet; start `tidemark serve` on it once");
+		return console_fail(EXIT_PERMANENT,
+		                    "the store has no issuer's key yet; start `tidemark serve` on it once");
 	if (err == OK)
 		err = client_generation(store, grant->app, run->arena, &grant->generation);
 	if (err == OK)
 		err = issuer_mint(issuer, grant, run->arena, &jwt);
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the token cannot be made: %s", err_text(err));
+		return console_fail(exit_code_of(err), "the token cannot be made: %s", err_text(err));
 	permissions_warn(grant->grants);
 	put_token(run, grant, jwt);
 	return EXIT_DONE;
@@ -175,8 +175,8 @@ static int
 run_token(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
-	struct issuer_grant grant;
-	bool                has_tenant = false;
+	struct issuer_grant             grant;
+	bool                            has_tenant = false;
 
 	TRY_CODE(read_options(run, &grant, &has_tenant));
 	TRY_CODE(open_for_reading(run, &store));

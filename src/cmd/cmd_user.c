@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "cmd/who.h"
+#include "cmd/user_lookup.h"
 #include "cmd/writer.h"
 #include "text/json_write.h"
 #include "text/uri.h"
@@ -48,13 +48,13 @@ read_text(struct cmd_run *run, const char *option, struct str *text_out)
 
 /* Before it is sent off, for the answer to a line says less. */
 static int
-judge_user(struct cmd_run *run, const struct user *user)
+validate_user(struct cmd_run *run, const struct user *user)
 {
 	struct user whole = *user;
 	const char *why;
 
 	if (guid_is_zero(&whole.tenant))
-		whole.tenant = whole.id;         /* the store's own, once it is open */
+		whole.tenant = whole.id; /* the store's own, once it is open */
 	return user_valid(&whole, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
 }
 
@@ -75,7 +75,7 @@ read_user(struct cmd_run *run, struct user *user)
 		code = cmd_value_guid(run, "tenant", &user->tenant);
 	if (code == EXIT_DONE && !cmd_has(run, "id"))
 		user->id = guid_random(run->entropy);
-	return code == EXIT_DONE ? judge_user(run, user) : code;
+	return code == EXIT_DONE ? validate_user(run, user) : code;
 }
 
 static int
@@ -87,8 +87,9 @@ send_line(struct writer *writer, struct buf *line)
 	if (err == OK && result.counts.absent == 0)
 		return EXIT_DONE;
 	if (err == OK)
-		return say_failed(EXIT_PERMANENT, "the user is not there any more; somebody else removed it just now");
-	return say_failed(exit_code_of(err), "%s", result.why);
+		return console_fail(EXIT_PERMANENT,
+		                    "the user is not there any more; somebody else removed it just now");
+	return console_fail(exit_code_of(err), "%s", result.why);
 }
 
 static void
@@ -170,8 +171,8 @@ static int
 list_users(struct cmd_run *run, struct store *store)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
-	struct user after = { 0 }, user;
-	enum err    err = directory_next_user(store, &after, arena, &user);
+	struct user                     after = { 0 }, user;
+	enum err                        err = directory_next_user(store, &after, arena, &user);
 
 	while (err == OK && run->out->failed == 0) {
 		char id[GUID_TEXT_LEN];
@@ -188,14 +189,14 @@ list_users(struct cmd_run *run, struct store *store)
 	}
 	if (err == OK || err == ERR_NOT_FOUND)
 		return EXIT_DONE;
-	return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+	return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 }
 
 static int
 run_user_list(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
-	int code = open_for_reading(run, &store);
+	int                             code = open_for_reading(run, &store);
 
 	return code == EXIT_DONE ? list_users(run, store) : code;
 }
@@ -224,16 +225,16 @@ remove_user(struct cmd_run *run, struct writer *writer)
 	const char *name = run->args[0];
 	struct user user;
 	struct buf  line;
-	enum err    err = who_is(writer->store, NULL, str_from_c(name), run->arena, &user);
+	enum err    err = user_lookup(writer->store, NULL, str_from_c(name), run->arena, &user);
 	int         code;
 
 	if (err == ERR_CONFLICT)
-		return say_failed(EXIT_PERMANENT, "several tenants have a user \"%s\"; give the id", name);
+		return console_fail(EXIT_PERMANENT, "several tenants have a user \"%s\"; give the id", name);
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there",
-				  name);
+		return console_fail(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there",
+		                    name);
 	if (err != OK)
-		return say_failed(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	buf_open(&line, (size_t)1 << 10);
 	line_put_remove_user(&line, &user.id);
 	code = send_line(writer, &line);

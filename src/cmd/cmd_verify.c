@@ -51,14 +51,14 @@ struct comparing {
 };
 
 static void
-tell(struct comparing *comparing, const char *what, struct str id, struct str fields)
+report(struct comparing *comparing, const char *what, struct str id, struct str fields)
 {
 	struct out     *out = comparing->run->out;
 	struct json_out json;
 
 	if (!cmd_has(comparing->run, "json")) {
 		out_printf(out, "%s %.*s%s%.*s\n", what, STR_ARG(id), fields.len ? " " : "", STR_ARG(fields));
-		out_turn(out);
+		out_flush_some(out);
 		return;
 	}
 	json = json_out_object(out_buf(out));
@@ -66,7 +66,7 @@ tell(struct comparing *comparing, const char *what, struct str id, struct str fi
 	json_put_member(&json, STR("id"), id);
 	json_put_member_raw(&json, STR("fields"), fields.len ? fields : STR("[]"));
 	out_end_object(out, &json);
-	out_turn(out);
+	out_flush_some(out);
 }
 
 static enum err
@@ -87,19 +87,19 @@ compare_one(struct comparing *comparing)
 	comparing->items++;
 	if (order < 0) {
 		comparing->extra++;
-		tell(comparing, "extra", here->id, STR_EMPTY);
+		report(comparing, "extra", here->id, STR_EMPTY);
 		return step(here);
 	}
 	if (order > 0) {
 		comparing->missing++;
-		tell(comparing, "missing", there->id, STR_EMPTY);
+		report(comparing, "missing", there->id, STR_EMPTY);
 		return step(there);
 	}
 	buf_cut(&comparing->fields, 0);
 	if (follow_items_differ(here->body, there->body, &comparing->fields)) {
 		comparing->different++;
-		tell(comparing, "different", here->id,
-			buf_err(&comparing->fields) == OK ? buf_str(&comparing->fields) : STR_EMPTY);
+		report(comparing, "different", here->id,
+		       buf_err(&comparing->fields) == OK ? buf_str(&comparing->fields) : STR_EMPTY);
 	}
 	TRY(step(here));
 	return step(there);
@@ -123,9 +123,10 @@ compare_all(struct comparing *comparing)
 static int
 compare(struct following *following, struct replica *replica, int64_t sid)
 {
-	struct comparing comparing = { .run = following->run, .here = { .replica = replica, .sid = sid },
+	struct comparing comparing = { .run = following->run,
+		                       .here = { .replica = replica, .sid = sid },
 		                       .there = { .replica = following->replica,
-			.sid = follow_sid(following->follow) } };
+		                                  .sid = follow_sid(following->follow) } };
 	enum err         err;
 
 	buf_open(&comparing.fields, FIELDS_MAX);
@@ -133,9 +134,9 @@ compare(struct following *following, struct replica *replica, int64_t sid)
 	buf_close(&comparing.fields);
 	if (err != OK)
 		return following_failed(following->run, replica, err);
-	say("%llu items compared: %llu missing, %llu extra, %llu different", (unsigned long long)comparing.items,
-	    (unsigned long long)comparing.missing, (unsigned long long)comparing.extra,
-	    (unsigned long long)comparing.different);
+	console_say("%llu items compared: %llu missing, %llu extra, %llu different",
+	            (unsigned long long)comparing.items, (unsigned long long)comparing.missing,
+	            (unsigned long long)comparing.extra, (unsigned long long)comparing.different);
 	return comparing.missing + comparing.extra + comparing.different > 0 ? EXIT_DIFFERENT : EXIT_DONE;
 }
 
@@ -148,7 +149,7 @@ find_here(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
 	enum err                        err = replica_find_url(replica, str_from_c(run->args[0]), arena, &scope);
 
 	if (err == ERR_NOT_FOUND || (err == OK && scope.rounds == 0))
-		return say_failed(EXIT_PERMANENT, "this URL has not been followed yet; `tidemark sync` does that");
+		return console_fail(EXIT_PERMANENT, "this URL has not been followed yet; `tidemark sync` does that");
 	if (err != OK)
 		return following_failed(run, replica, err);
 	*sid_out = scope.sid;
@@ -203,6 +204,7 @@ const struct cmd cmd_verify = {
 	.about = about,
 	.examples = examples,
 	.is_for_files = true,
-	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_DIFFERENT, EXIT_INTERRUPTED, EXIT_TERMINATED },
+	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_DIFFERENT, EXIT_INTERRUPTED,
+	           EXIT_TERMINATED },
 	.run = run_verify,
 };

@@ -16,8 +16,10 @@ static const struct {
 	const char *name;
 	const char *version;
 } libraries[] = {
-	{ "openssl", TIDEMARK_OPENSSL_VERSION }, { "libsodium", TIDEMARK_SODIUM_VERSION },
-	{ "sqlite", TIDEMARK_SQLITE_VERSION }, { "inih", TIDEMARK_INIH_VERSION },
+	{ "openssl", TIDEMARK_OPENSSL_VERSION },
+	{ "libsodium", TIDEMARK_SODIUM_VERSION },
+	{ "sqlite", TIDEMARK_SQLITE_VERSION },
+	{ "inih", TIDEMARK_INIH_VERSION },
 };
 
 static int

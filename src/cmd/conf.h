@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
-#include "cmd/say.h"
+#include "cmd/console.h"
 
 enum conf_id {
 	CONF_STORE,
@@ -31,10 +31,10 @@ enum conf_id {
 };
 
 struct conf_setting {
-	const char *name;                /* flag --name and key name */
-	const char *arg;                 /* what stands for its value in help */
+	const char *name; /* flag --name and key name */
+	const char *arg;  /* what stands for its value in help */
 	const char *env;
-	const char *fallback;            /* default; NULL: worked out, `fallback_text` says how */
+	const char *fallback; /* default; NULL: worked out, `fallback_text` says how */
 	const char *fallback_text;
 	const char *help;
 	/* NULL for fine, else why not: ends the sentence "… is not …" */
@@ -45,45 +45,45 @@ const struct conf_setting *conf_setting(enum conf_id id);
 
 enum conf_origin { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_ENVIRONMENT, CONF_FROM_FLAG };
 
-const char *conf_origin_name(enum conf_origin origin);           /* "default", "file", "environment", "flag" */
+const char *conf_origin_name(enum conf_origin origin); /* "default", "file", "environment", "flag" */
 
 struct conf_value {
-	struct str       text;           /* empty for an optional setting that is not set */
+	struct str       text; /* empty for an optional setting that is not set */
 	enum conf_origin origin;
-	struct str	 from; /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
+	struct str       from; /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
 };
 
 #define CONF_ISSUERS_MAX 16
 
-struct conf_issuer {                     /* an outside issuer: [issuer "name"] */
+struct conf_issuer { /* an outside issuer: [issuer "name"] */
 	struct str name, issuer;
-	struct str audience;             /* one or several, blank-separated */
-	struct str jwks, discovery;      /* one of the two */
-	struct str jwks_ca;              /* may be empty */
-	struct str tenant;               /* claim:tid, own, or a GUID */
-	struct str not_before;           /* nbf, iat, or empty */
-	struct str from;                 /* file:line of its heading's first key */
+	struct str audience;        /* one or several, blank-separated */
+	struct str jwks, discovery; /* one of the two */
+	struct str jwks_ca;         /* may be empty */
+	struct str tenant;          /* claim:tid, own, or a GUID */
+	struct str not_before;      /* nbf, iat, or empty */
+	struct str from;            /* file:line of its heading's first key */
 };
 
 struct conf {
 	struct conf_value  values[CONF_COUNT];
-	struct str         file;         /* the file that was read; empty if none */
+	struct str         file; /* the file that was read; empty if none */
 	struct conf_issuer issuers[CONF_ISSUERS_MAX];
 	size_t             issuer_count;
-	bool               recordings_delegated;         /* [recordings] delegated */
-	bool               policy_organizer_wide;        /* [recordings] policy-organizer-wide */
+	bool               recordings_delegated;  /* [recordings] delegated */
+	bool               policy_organizer_wide; /* [recordings] policy-organizer-wide */
 };
 
 struct conf_source {
-	const char *flags[CONF_COUNT];   /* NULL: not given */
-	const char *config;              /* --config, or NULL */
+	const char *flags[CONF_COUNT]; /* NULL: not given */
+	const char *config;            /* --config, or NULL */
 	void       *env_ctx;
-	const char *(*env)(void *ctx, const char *name);         /* as getenv(3) */
+	const char *(*env)(void *ctx, const char *name); /* as getenv(3) */
 };
 
 /* EXIT_DONE; EXIT_USAGE for a bad flag or variable, EXIT_CONFIG for the file; then the sentence is in *why_out. */
 enum exit_code conf_read(const struct conf_source *source, struct arena *arena, struct conf *conf_out,
-			 struct str *why_out);
+                         struct str *why_out);
 
 struct str conf_get(const struct conf *conf, enum conf_id id);
 

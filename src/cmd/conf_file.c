@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define FILE_MAX   ((size_t)256 << 10)
-#define LINE_MAX_B 4096                  /* as libinih counts: line end and NUL included */
+#define LINE_MAX_B 4096 /* as libinih counts: line end and NUL included */
 
 struct reading {
 	struct conf  *conf;
@@ -22,11 +22,10 @@ struct reading {
 	const char   *path;
 	struct str    rest;
 	unsigned      line;
-	struct str    why;               /* of the first fault; empty while all is well */
+	struct str    why; /* of the first fault; empty while all is well */
 };
 
-static void __attribute__((format(printf, 2, 3)))
-complain(struct reading *reading, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) complain(struct reading *reading, const char *fmt, ...)
 {
 	char    text[512];
 	va_list list;
@@ -99,7 +98,7 @@ set_server(struct reading *reading, struct str name, struct str value)
 		return true;
 	}
 	complain(reading, "unknown key \"%.*s\" in [server]; `tidemark help tidemark.conf` lists the keys",
-		 STR_ARG(name));
+	         STR_ARG(name));
 	return false;
 }
 
@@ -129,8 +128,8 @@ issuer_key_named(struct conf_issuer *issuer, struct str name)
 		const char *name;
 		struct str *at;
 	} known[] = {
-		{ "issuer", &issuer->issuer },       { "audience", &issuer->audience }, { "jwks", &issuer->jwks },
-		{ "discovery", &issuer->discovery }, { "jwks-ca", &issuer->jwks_ca },   { "tenant", &issuer->tenant },
+		{ "issuer", &issuer->issuer },         { "audience", &issuer->audience }, { "jwks", &issuer->jwks },
+		{ "discovery", &issuer->discovery },   { "jwks-ca", &issuer->jwks_ca },   { "tenant", &issuer->tenant },
 		{ "not-before", &issuer->not_before },
 	};
 
@@ -150,7 +149,8 @@ set_issuer(struct reading *reading, struct str section, struct str name, struct 
 		return false;
 	at = issuer_key_named(issuer, name);
 	if (!at) {
-		complain(reading, "unknown key \"%.*s\" in [issuer]; issuer, audience, jwks, discovery, jwks-ca, tenant and "
+		complain(reading,
+		         "unknown key \"%.*s\" in [issuer]; issuer, audience, jwks, discovery, jwks-ca, tenant and "
 		         "not-before are known",
 		         STR_ARG(name));
 		return false;
@@ -202,25 +202,26 @@ on_key(void *ctx, const char *section, const char *name, const char *value)
 	if (part.len == 0)
 		complain(reading, "\"%s\" stands before any section; begin with [server]", name);
 	else
-		complain(reading, "unknown section [%s]; [server], [recordings] and [issuer \"name\"] are known", section);
+		complain(reading, "unknown section [%s]; [server], [recordings] and [issuer \"name\"] are known",
+		         section);
 	return 0;
 }
 
 static bool
 load(struct reading *reading)
 {
-	char              *text = arena_take_raw(reading->arena, FILE_MAX + 1);
-	size_t             len;
+	char                *text = arena_take_raw(reading->arena, FILE_MAX + 1);
+	size_t               len;
 	AUTO(file_close) int fd = open(reading->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		reading->why =
-			arena_printf(reading->arena, "%s: cannot be opened: %s", reading->path, strerrordesc_np(errno));
+		reading->why = arena_printf(reading->arena, "%s: cannot be opened: %s", reading->path,
+		                            strerrordesc_np(errno));
 		return false;
 	}
 	if (!file_read(fd, text, FILE_MAX + 1, &len))
-		reading->why =
-			arena_printf(reading->arena, "%s: cannot be read: %s", reading->path, strerrordesc_np(errno));
+		reading->why = arena_printf(reading->arena, "%s: cannot be read: %s", reading->path,
+		                            strerrordesc_np(errno));
 	else if (len > FILE_MAX)
 		reading->why = arena_printf(reading->arena, "%s: is larger than 256 KiB", reading->path);
 	reading->rest = str_of(text, len);
@@ -232,11 +233,11 @@ issuers_are_whole(struct reading *reading)
 {
 	for (size_t i = 0; i < reading->conf->issuer_count; i++) {
 		const struct conf_issuer *issuer = &reading->conf->issuers[i];
-		const char               *missing = !issuer->issuer.len     ? "issuer"
-		                                    : !issuer->audience.len ? "audience"
+		const char               *missing = !issuer->issuer.len                           ? "issuer"
+		                                    : !issuer->audience.len                       ? "audience"
 		                                    : !issuer->jwks.len && !issuer->discovery.len ? "jwks or discovery"
-		                                    : !issuer->tenant.len   ? "tenant"
-		                                                            : NULL;
+		                                    : !issuer->tenant.len                         ? "tenant"
+		                                                                                  : NULL;
 
 		if (missing) {
 			reading->why = arena_printf(reading->arena, "%.*s: [issuer \"%.*s\"] has no %s",

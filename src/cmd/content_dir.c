@@ -12,7 +12,7 @@ content_dir_open(struct cmd_run *run, bool create, struct content **content_out)
 	enum err            err;
 
 	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
-		return say_failed(EXIT_USAGE, "the store has no place for recordings");
+		return console_fail(EXIT_USAGE, "the store has no place for recordings");
 	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &conf.size_max));
 	(void)conf_size(conf_get(&run->conf, CONF_MIN_FREE), &conf.free_min);
 	if (path[0])
@@ -20,5 +20,5 @@ content_dir_open(struct cmd_run *run, bool create, struct content **content_out)
 	err = content_open(&conf, content_out, why);
 	if (err == OK)
 		return EXIT_DONE;
-	return say_failed(exit_code_of(err), "the folder of recordings cannot be opened: %s", why);
+	return console_fail(exit_code_of(err), "the folder of recordings cannot be opened: %s", why);
 }

@@ -36,7 +36,7 @@ take_item(void *ctx, const struct store_feed *feed, const struct item *item)
 	struct content_ref ref;
 	enum err           err = resource_of_feed(feed)->content_of(item->body, &ref);
 
-	if (err != OK)           /* of an item that cannot be read nobody knows what it needs */
+	if (err != OK) /* of an item that cannot be read nobody knows what it needs */
 		return err == ERR_NOT_FOUND ? OK : err;
 	add(gathering->refs, &ref);
 	if (gathering->each)

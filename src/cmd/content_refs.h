@@ -6,15 +6,16 @@
 #include "store/store.h"
 
 struct content_refs {
-	uint8_t (*ids)[CONTENT_ID_BYTES];        /* sorted */
-	size_t    count, size;
+	uint8_t (*ids)[CONTENT_ID_BYTES]; /* sorted */
+	size_t count, size;
 };
 
 /* Called for each recording that has content, while it is collected.  `feed` and `id` name the recording. */
 typedef void content_ref_fn(void *ctx, const struct store_feed *feed, struct str id, const struct content_ref *ref);
 
 /* `each` may be NULL.  Close it whatever happened. */
-enum err content_refs_open(struct store *store, content_ref_fn *each, void *ctx, struct content_refs *refs_out) MUST_CHECK;
-void     content_refs_close(struct content_refs *refs);
+enum err content_refs_open(struct store *store, content_ref_fn *each, void *ctx, struct content_refs *refs_out)
+	MUST_CHECK;
+void content_refs_close(struct content_refs *refs);
 /* A content_needed_fn whose ctx is the refs. */
-bool     content_refs_has(void *refs, const uint8_t id[CONTENT_ID_BYTES]);
+bool content_refs_has(void *refs, const uint8_t id[CONTENT_ID_BYTES]);

@@ -100,7 +100,7 @@ static bool
 store_answers(struct control *control)
 {
 	struct store_feed none = { 0 }, feed;
-	struct store_mark mark;
+	struct feed_state mark;
 	enum err          err = store_next_feed(control->store, &none, &feed, &mark);
 
 	return err == OK || err == ERR_NOT_FOUND;
@@ -288,8 +288,8 @@ answer_gc(struct control *control, const struct http_req *req, struct http_resp 
 	json_put_member_int(&json, STR("feeds"), (int64_t)gc.feeds);
 	json_put_member_bool(&json, STR("done"), gc.done);
 	json_put_member(&json, STR("after"),
-			arena_printf(req->arena, "%.*s.%.*s.%u", GUID_TEXT_LEN, tenant, GUID_TEXT_LEN, owner,
-				     (unsigned)gc.after.collection));
+	                arena_printf(req->arena, "%.*s.%.*s.%u", GUID_TEXT_LEN, tenant, GUID_TEXT_LEN, owner,
+	                             (unsigned)gc.after.collection));
 	end_json(resp, &json);
 }
 

@@ -23,8 +23,8 @@
 
 struct control {
 	struct store             *store;
-	struct auth_gate         *gate;          /* whose figures are told */
-	const struct http_server *server;        /* whose figures are told; set before the control socket runs */
+	struct auth_gate         *gate;   /* whose figures are told */
+	const struct http_server *server; /* whose figures are told; set before the control socket runs */
 	struct content           *content;
 	const struct clock       *clock;
 	const struct entropy     *entropy;

@@ -8,20 +8,20 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define CONTROL_REPLY_MAX ((size_t)1 << 20)
+#define CONTROL_RESPONSE_MAX ((size_t)1 << 20)
 
 struct control_call {
 	struct str target;
-	bool       post;                 /* otherwise GET */
-	struct str key;                  /* Idempotency-Key; empty for none */
+	bool       post; /* otherwise GET */
+	struct str key;  /* Idempotency-Key; empty for none */
 	struct str body;
 };
 
-struct control_reply {
+struct control_response {
 	unsigned   status;
-	struct str body;                 /* in the arena */
+	struct str body; /* in the arena */
 };
 
 /* ERR_NOT_FOUND nobody listens · ERR_UNSURE cut after the request may have been seen · ERR_UP_GARBLED. */
 enum err control_call(const char *sock_path, const struct control_call *call, struct arena *arena,
-                      struct control_reply *reply_out) MUST_CHECK;
+                      struct control_response *response_out) MUST_CHECK;

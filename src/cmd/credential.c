@@ -13,7 +13,7 @@
 #include "follow/follow_curl.h"
 #include "follow/follow_device.h"
 #include "follow/follow_file.h"
-#include "follow/follow_kept.h"
+#include "follow/follow_token_store.h"
 #include "store/store.h"
 #include "text/uri.h"
 
@@ -24,8 +24,8 @@
 
 struct credential {
 	struct cmd_run           *run;
-	struct stops             *stops;
-	struct follow_curl       *curl;          /* to the token endpoint */
+	struct signals           *signals;
+	struct follow_curl       *curl; /* to the token endpoint */
 	struct follow_client      client;
 	struct rsa_cert          *cert;
 	struct follow_credential *follow;
@@ -34,10 +34,10 @@ struct credential {
 /* ---- a certificate --------------------------------------------------------------------------------------- */
 
 static int
-stopped(struct stops *stops, const char *what)
+stopped(struct signals *signals, const char *what)
 {
-	say("stopped by a signal; %s", what);
-	return stops_code(stops);
+	console_say("stopped by a signal; %s", what);
+	return signals_code(signals);
 }
 
 /* A file that others may read is not refused, for a secret mounted into a container is often one. */
@@ -47,32 +47,35 @@ warn_of_others(int fd, const char *path)
 	struct stat about;
 
 	if (fstat(fd, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)))
-		say("%s holds a private key, and others than its owner may open it; `chmod 600` ends that", path);
+		console_say("%s holds a private key, and others than its owner may open it; `chmod 600` ends that",
+		            path);
 }
 
 /* The text is wiped wherever it was: it holds a private key. */
 static int
 read_cert(struct credential *credential, const char *path)
 {
-	struct rsa_cert  **cert_out = &credential->cert;
-	struct follow_file file = { path, credential->run->clock, stops_came, credential->stops };
+	struct rsa_cert    **cert_out = &credential->cert;
+	struct follow_file   file = { path, credential->run->clock, signals_came, credential->signals };
 	AUTO(file_close) int fd = follow_file_open(&file);
-	char              *pem = secret_take(RSA_CERT_PEM_MAX + 1);
-	size_t             len = 0;
-	int                fault = fd < 0 ? errno : follow_file_read(&file, fd, pem, RSA_CERT_PEM_MAX + 1, &len);
-	const char        *why = NULL;
+	char                *pem = secret_take(RSA_CERT_PEM_MAX + 1);
+	size_t               len = 0;
+	int                  fault = fd < 0 ? errno : follow_file_read(&file, fd, pem, RSA_CERT_PEM_MAX + 1, &len);
+	const char          *why = NULL;
 
-	if (fault == 0 && rsa_cert_read(str_of(pem, len), getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"), cert_out, &why) == OK)
+	if (fault == 0 &&
+	    rsa_cert_read(str_of(pem, len), getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"), cert_out, &why) == OK)
 		warn_of_others(fd, path);
 	secret_drop(pem);
 	if (fault == ECANCELED)
-		return stopped(credential->stops, "the client certificate had not come yet");
+		return stopped(credential->signals, "the client certificate had not come yet");
 	if (fault == ETIMEDOUT)
-		return say_failed(EXIT_REFUSED, "the client certificate %s: nobody has written it whole within a minute", path);
+		return console_fail(EXIT_REFUSED,
+		                    "the client certificate %s: nobody has written it whole within a minute", path);
 	if (fault != 0)
-		return say_failed(EXIT_REFUSED, "the client certificate %s: %s", path,
-		                  fault == EFBIG ? "it is longer than 64 KiB" : strerrordesc_np(fault));
-	return why ? say_failed(EXIT_REFUSED, "the client certificate: %s %s", path, why) : EXIT_DONE;
+		return console_fail(EXIT_REFUSED, "the client certificate %s: %s", path,
+		                    fault == EFBIG ? "it is longer than 64 KiB" : strerrordesc_np(fault));
+	return why ? console_fail(EXIT_REFUSED, "the client certificate: %s %s", path, why) : EXIT_DONE;
 }
 
 /* ---- the client ------------------------------------------------------------------------------------------ */
@@ -112,8 +115,8 @@ read_client(struct credential *credential)
 		return cmd_usage(run, "AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and AZURE_CLIENT_ID must be plain words");
 	if (!uri_split(str_from_c(run->args[0]), &parts))
 		return cmd_usage(run, "the URL is not an absolute http(s) URL");
-	client->scope = arena_printf(run->arena, "%.*s://%.*s/.default%s", STR_ARG(parts.scheme), STR_ARG(parts.authority),
-	                             device ? " offline_access" : "");
+	client->scope = arena_printf(run->arena, "%.*s://%.*s/.default%s", STR_ARG(parts.scheme),
+	                             STR_ARG(parts.authority), device ? " offline_access" : "");
 	return EXIT_DONE;
 }
 
@@ -141,7 +144,8 @@ read_person(struct credential *credential)
 	const char     *path;
 
 	if (credential->client.id.len == 0)
-		return cmd_usage(run, "--device-code needs AZURE_CLIENT_ID, an application that allows public client flows");
+		return cmd_usage(run,
+		                 "--device-code needs AZURE_CLIENT_ID, an application that allows public client flows");
 	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK || path[0] == '\0')
 		return cmd_usage(run, "--device-code needs a store in a file: the sign-in is kept beside it");
 	credential->client.kept = arena_c(run->arena, arena_printf(run->arena, "%s.sign-in", path));
@@ -153,10 +157,13 @@ read_person(struct credential *credential)
 static int
 open_curl(struct credential *credential)
 {
-	struct follow_curl_conf conf = { .ca_file = cmd_value(credential->run, "ca"), .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = stops_came, .stopped_ctx = credential->stops };
+	struct follow_curl_conf conf = { .ca_file = cmd_value(credential->run, "ca"),
+		                         .agent = "tidemark/" TIDEMARK_VERSION,
+		                         .stopped = signals_came,
+		                         .stopped_ctx = credential->signals };
 
-	return follow_curl_open(&conf, &credential->curl) == OK ? EXIT_DONE : say_failed(EXIT_OTHER, "libcurl cannot be set up");
+	return follow_curl_open(&conf, &credential->curl) == OK ? EXIT_DONE
+	                                                        : console_fail(EXIT_OTHER, "libcurl cannot be set up");
 }
 
 static int
@@ -182,19 +189,21 @@ read_what_is_given(struct credential *credential, struct follow_credential_conf 
 }
 
 int
-credential_open(struct cmd_run *run, struct stops *stops, struct credential **credential_out)
+credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out)
 {
 	AUTO(credential_close) struct credential *credential = calloc(1, sizeof(*credential));
 	struct follow_credential_conf             conf = { .file = cmd_value(run, "bearer-file"),
-		                                           .command = cmd_value(run, "bearer-command"), .clock = run->clock,
-		                                           .stopped = stops_came, .stopped_ctx = stops };
+		                                           .command = cmd_value(run, "bearer-command"),
+		                                           .clock = run->clock,
+		                                           .stopped = signals_came,
+		                                           .stopped_ctx = signals };
 
 	MUST(credential != NULL);
 	*credential_out = NULL;
 	credential->run = run;
-	credential->stops = stops;
+	credential->signals = signals;
 	if (crypt_init() != OK)
-		return say_failed(EXIT_OTHER, "the random source does not answer");
+		return console_fail(EXIT_OTHER, "the random source does not answer");
 	TRY_CODE(read_what_is_given(credential, &conf));
 	if (!conf.file && !conf.command && !conf.value && !conf.client)
 		return EXIT_DONE;
@@ -229,11 +238,13 @@ credential_cert(const struct credential *credential)
 }
 
 enum err
-credential_standing(struct credential *credential, struct str *why_out)
+credential_revocation(struct credential *credential, struct str *why_out)
 {
 	struct str token;
 
-	return credential->client.kept ? follow_kept_read(&credential->client, credential->run->arena, &token, why_out) : OK;
+	return credential->client.kept
+	               ? follow_token_store_read(&credential->client, credential->run->arena, &token, why_out)
+	               : OK;
 }
 
 /* ---- signing in ------------------------------------------------------------------------------------------ */
@@ -246,11 +257,12 @@ signed_in(struct credential *credential, struct str answer, struct arena *arena)
 
 	if (follow_credential_remember(credential->follow, answer, arena, &why) != OK ||
 	    follow_device_keep(&credential->client, answer, arena, &kept, &why) != OK)
-		return say_failed(EXIT_REFUSED, "%.*s", STR_ARG(why));
+		return console_fail(EXIT_REFUSED, "%.*s", STR_ARG(why));
 	if (kept)
-		say("signed in; %s keeps it so", credential->client.kept);
+		console_say("signed in; %s keeps it so", credential->client.kept);
 	else
-		say("signed in, but no refresh token came: is offline_access allowed? The next run asks you to sign in again");
+		console_say(
+			"signed in, but no refresh token came: is offline_access allowed? The next run asks you to sign in again");
 	return EXIT_DONE;
 }
 
@@ -263,20 +275,21 @@ wait_for_person(struct credential *credential, struct follow_code *code)
 	struct str                      answer, why;
 
 	while (clock_mono_ms(clock) + code->interval_ms < end_ms) {
-		stops_sleep(credential->stops, clock, code->interval_ms);
-		if (stops_came(credential->stops))
-			return stopped(credential->stops, "nobody has signed in");
+		signals_sleep(credential->signals, clock, code->interval_ms);
+		if (signals_came(credential->signals))
+			return stopped(credential->signals, "nobody has signed in");
 		arena_reset(arena);
 		switch (follow_device_poll(&credential->client, code, credential->curl, arena, &answer, &why)) {
-		case FOLLOW_TURN_PENDING:
+		case FOLLOW_DEVICE_PENDING:
 			break;
-		case FOLLOW_TURN_SIGNED_IN:
+		case FOLLOW_DEVICE_SIGNED_IN:
 			return signed_in(credential, answer, arena);
-		case FOLLOW_TURN_REFUSED:
-			return say_failed(EXIT_REFUSED, "%.*s; run it again for another code", STR_ARG(why));
+		case FOLLOW_DEVICE_REFUSED:
+			return console_fail(EXIT_REFUSED, "%.*s; run it again for another code", STR_ARG(why));
 		}
 	}
-	return say_failed(EXIT_REFUSED, "the code has expired before anybody signed in; run it again for another code");
+	return console_fail(EXIT_REFUSED,
+	                    "the code has expired before anybody signed in; run it again for another code");
 }
 
 int
@@ -285,16 +298,16 @@ credential_sign_in(struct credential *credential)
 	AUTO(arena_close) struct arena *arena = arena_open(POLL_ARENA_MAX);
 	struct follow_code              code;
 	struct str                      why;
-	enum err                        err = credential_standing(credential, &why);
+	enum err                        err = credential_revocation(credential, &why);
 
 	if (err == OK)
 		return EXIT_DONE;
 	if (err == ERR_NOT_FOUND)
 		err = follow_device_begin(&credential->client, credential->curl, arena, &code, &why);
-	if (stops_came(credential->stops))
-		return stopped(credential->stops, "nobody has signed in");
+	if (signals_came(credential->signals))
+		return stopped(credential->signals, "nobody has signed in");
 	if (err != OK)
-		return say_failed(err == ERR_NO_IDENTITY ? EXIT_REFUSED : exit_code_of(err), "%.*s", STR_ARG(why));
-	say("%.*s", STR_ARG(code.message));
+		return console_fail(err == ERR_NO_IDENTITY ? EXIT_REFUSED : exit_code_of(err), "%.*s", STR_ARG(why));
+	console_say("%.*s", STR_ARG(code.message));
 	return wait_for_person(credential, &code);
 }

@@ -22,7 +22,7 @@ put_line(struct out *out, struct str feed, struct str value)
 	json_put_member(&json, STR("feed"), feed);
 	json_put_member_raw(&json, STR("value"), value);
 	out_end_object(out, &json);
-	out_turn(out);
+	out_flush_some(out);
 }
 
 /* In one snapshot, so it is the view of one moment. */
@@ -52,6 +52,7 @@ export_scope(struct cmd_run *run, const char *feed)
 	if (err == OK)
 		err = put_items(run, replica, scope.sid, str_from_c(feed));
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no scope \"%.*s\"; `tidemark status` lists them", STR_ARG(name));
+		return console_fail(EXIT_PERMANENT, "there is no scope \"%.*s\"; `tidemark status` lists them",
+		                    STR_ARG(name));
 	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
 }

@@ -4,6 +4,6 @@
 
 #include "cmd/cmd.h"
 
-bool names_a_scope(const char *feed);            /* NULL is no */
+bool names_a_scope(const char *feed); /* NULL is no */
 /* An exit code; the message has been printed. */
-int  export_scope(struct cmd_run *run, const char *feed);
+int export_scope(struct cmd_run *run, const char *feed);

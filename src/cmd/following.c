@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/following.h"
 
-
 #include "follow/follow_content.h"
 #include "resource/resource.h"
 #include "text/date.h"
@@ -12,11 +11,11 @@
 #define EVERY_USUAL     ((int64_t)60 * 1000)
 #define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
 #define CONTENT_USUAL   ((int64_t)3600 * 1000)
-#define KEEP_ACKED      ((int64_t)24 * 3600 * 1000)      /* a day for second thoughts */
+#define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day for second thoughts */
 #define GUARD_PERCENT   30
 #define GUARD_AT_LEAST  20
-#define PAGE_BYTES      16384                    /* of a new store's file: rounds are written in long runs */
-#define REFUSED_TOLD    20
+#define PAGE_BYTES      16384 /* of a new store's file: rounds are written in long runs */
+#define REFUSED_SHOWN   20
 #define REFUSED_ID_MAX  300
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
 
@@ -27,19 +26,20 @@ following_failed(struct cmd_run *run, struct replica *replica, enum err err)
 {
 	struct str why = replica_why(replica, run->arena);
 
-	return say_failed(exit_code_of(err), "%.*s: %.*s", STR_ARG(conf_get(&run->conf, CONF_STORE)),
-	                  STR_ARG(why.len ? why : str_from_c(err_text(err))));
+	return console_fail(exit_code_of(err), "%.*s: %.*s", STR_ARG(conf_get(&run->conf, CONF_STORE)),
+	                    STR_ARG(why.len ? why : str_from_c(err_text(err))));
 }
 
 static int
-tell_open(struct cmd_run *run, enum err err, const char *why)
+report_open(struct cmd_run *run, enum err err, const char *why)
 {
 	struct str url = conf_get(&run->conf, CONF_STORE);
 	int        code = err == ERR_BAD_REQUEST ? EXIT_USAGE : (int)exit_code_of(err);
 
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no store at %.*s; `tidemark sync URL` makes one", STR_ARG(url));
-	return say_failed((enum exit_code)code, "%s", why[0] ? why : err_text(err));
+		return console_fail(EXIT_PERMANENT, "there is no store at %.*s; `tidemark sync URL` makes one",
+		                    STR_ARG(url));
+	return console_fail((enum exit_code)code, "%s", why[0] ? why : err_text(err));
 }
 
 /* ---- options ------------------------------------------------------------------------------------------- */
@@ -124,21 +124,24 @@ is_unwanted(void *ctx)
 {
 	struct following *following = ctx;
 
-	return atomic_load(&following->unwanted) || (following->is_alone && stops_came(&following->stops));
+	return atomic_load(&following->unwanted) || (following->is_alone && signals_came(&following->signals));
 }
 
 static int
 open_source(struct following *following)
 {
 	struct cmd_run         *run = following->run;
-	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"), .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = stops_came, .stopped_ctx = &following->stops };
-	struct follow_curl_conf pages = { .ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted,
-		                          .stopped_ctx = following };
+	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"),
+		                         .agent = "tidemark/" TIDEMARK_VERSION,
+		                         .stopped = signals_came,
+		                         .stopped_ctx = &following->signals };
+	struct follow_curl_conf pages = {
+		.ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted, .stopped_ctx = following
+	};
 
 	if (follow_curl_open(&curl, &following->curl) != OK || follow_curl_open(&pages, &following->pages) != OK)
-		return say_failed(EXIT_OTHER, "libcurl cannot be set up");
-	TRY_CODE(credential_open(run, &following->stops, &following->credential));
+		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
+	TRY_CODE(credential_open(run, &following->signals, &following->credential));
 	if (!following->credential)
 		return EXIT_DONE;
 	following->bearer = credential_bearer(following->credential);
@@ -150,9 +153,13 @@ static int
 open_replica(struct following *following, const char *scratch_path)
 {
 	struct cmd_run   *run = following->run;
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE), .access = STORE_SERVE, .create = true,
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                   .access = STORE_SERVE,
+		                   .create = true,
 		                   .views = resource_views(run->arena),
-		                   .page_bytes = PAGE_BYTES, .clock = run->clock, .entropy = run->entropy };
+		                   .page_bytes = PAGE_BYTES,
+		                   .clock = run->clock,
+		                   .entropy = run->entropy };
 	char              why[512];
 	enum err          err;
 
@@ -161,18 +168,20 @@ open_replica(struct following *following, const char *scratch_path)
 		conf.scratch = following->is_scratch = true;
 	}
 	err = replica_open(&conf, &following->replica, why);
-	return err == OK ? EXIT_DONE : tell_open(run, err, why);
+	return err == OK ? EXIT_DONE : report_open(run, err, why);
 }
 
 /* Beside the store, whose lock we hold. */
 static void
-open_ahead(struct following *following, const char *scratch_path)
+open_prefetch(struct following *following, const char *scratch_path)
 {
-	struct arena            *arena = following->run->arena;
-	struct str               store = str_skip(conf_get(&following->run->conf, CONF_STORE), sizeof("sqlite:") - 1);
-	struct follow_ahead_conf conf = { .url = following->conf.url, .source = &following->page_source,
-		                          .unwanted = &following->unwanted, .stopped = stops_came,
-		                          .stopped_ctx = &following->stops };
+	struct arena *arena = following->run->arena;
+	struct str    store = str_skip(conf_get(&following->run->conf, CONF_STORE), sizeof("sqlite:") - 1);
+	struct follow_prefetch_conf conf = { .url = following->conf.url,
+		                             .source = &following->page_source,
+		                             .unwanted = &following->unwanted,
+		                             .stopped = signals_came,
+		                             .stopped_ctx = &following->signals };
 
 	if (scratch_path)
 		store = str_from_c(scratch_path);
@@ -181,10 +190,10 @@ open_ahead(struct following *following, const char *scratch_path)
 	following->page_source = follow_curl_source(following->pages);
 	following->conf.source = &following->page_source;
 	/* Without it, a page after the other.  What may be wrong with the URL is said when it is opened. */
-	following->is_alone = follow_ahead_open(&conf, &following->ahead) != OK;
+	following->is_alone = follow_prefetch_open(&conf, &following->prefetch) != OK;
 	if (following->is_alone)
 		return;
-	following->source = follow_ahead_source(following->ahead);
+	following->source = follow_prefetch_source(following->prefetch);
 	following->conf.source = &following->source;
 }
 
@@ -207,12 +216,12 @@ following_open(struct cmd_run *run, struct following *following, const char *scr
 	*following = (struct following){ .run = run };
 	following->conf.clock = run->clock;
 	following->conf.entropy = run->entropy;
-	stops_open(&following->stops);
+	signals_open(&following->signals);
 	progress_open(&following->progress, run->clock);
 	TRY_CODE(read_options(following));
 	TRY_CODE(open_source(following));
 	TRY_CODE(open_replica(following, scratch_path));
-	open_ahead(following, scratch_path);
+	open_prefetch(following, scratch_path);
 	TRY_CODE(open_follow(following));
 	return following->credential ? credential_sign_in(following->credential) : EXIT_DONE;
 }
@@ -233,15 +242,15 @@ void
 following_close(struct following *following)
 {
 	progress_close(&following->progress);
-	if (following->ahead && !is_in_round(following))
-		follow_ahead_drop(following->ahead);
+	if (following->prefetch && !is_in_round(following))
+		follow_prefetch_drop(following->prefetch);
 	follow_close(&following->follow);
 	credential_close(&following->credential);
-	follow_ahead_close(&following->ahead);
+	follow_prefetch_close(&following->prefetch);
 	follow_curl_close(&following->pages);
 	follow_curl_close(&following->curl);
 	replica_close(&following->replica);
-	stops_close(&following->stops);
+	signals_close(&following->signals);
 }
 
 /* ---- a round ------------------------------------------------------------------------------------------- */
@@ -253,7 +262,7 @@ show_progress(struct following *following, const struct follow_report *report)
 
 	if (!progress_due(&following->progress))
 		return;
-	progress_tell(&following->progress, "%llu items, %llu pages, %llu items/s, %.1f s throttled",
+	progress_show(&following->progress, "%llu items, %llu pages, %llu items/s, %.1f s throttled",
 	              (unsigned long long)report->items, (unsigned long long)report->pages,
 	              (unsigned long long)(report->items * 1000 / (uint64_t)(elapsed_ms > 0 ? elapsed_ms : 1)),
 	              (double)following->throttled_ms / 1000);
@@ -263,18 +272,18 @@ static void
 wait_out(struct following *following, const struct follow_report *report)
 {
 	progress_close(&following->progress);
-	say("%s; waiting %.1f s", report->why, (double)report->wait_ms / 1000);
+	console_say("%s; waiting %.1f s", report->why, (double)report->wait_ms / 1000);
 	if (report->throttled)
 		following->throttled_ms += (uint64_t)report->wait_ms;
-	stops_sleep(&following->stops, following->run->clock, report->wait_ms);
+	signals_sleep(&following->signals, following->run->clock, report->wait_ms);
 }
 
 static int
 stopped(struct following *following)
 {
 	progress_close(&following->progress);
-	say("stopped by a signal; the next run goes on from here");
-	return stops_code(&following->stops);
+	console_say("stopped by a signal; the next run goes on from here");
+	return signals_code(&following->signals);
 }
 
 /* An end that was a matter of the first page of a new scope leaves nothing; others are told by `status`. */
@@ -304,7 +313,7 @@ ended(struct following *following, const struct follow_report *report)
 	err = note_end(following, report);
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
-	return say_failed(code, "%s", report->why);
+	return console_fail(code, "%s", report->why);
 }
 
 int
@@ -315,7 +324,7 @@ following_trim(struct following *following)
 	bool                done = false;
 	enum err            err = OK;
 
-	while (err == OK && !done && !stops_came(&following->stops))
+	while (err == OK && !done && !signals_came(&following->signals))
 		err = replica_trim(following->replica, &keep, &done);
 	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
 }
@@ -327,7 +336,7 @@ caught_up(struct following *following)
 	bool     done = false;
 	enum err err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
 
-	while (err == OK && !done && !stops_came(&following->stops))
+	while (err == OK && !done && !signals_came(&following->signals))
 		err = replica_sweep(following->replica, &done);
 	progress_close(&following->progress);
 	if (err != OK)
@@ -342,21 +351,21 @@ following_round(struct following *following)
 	enum err              err;
 
 	for (;;) {
-		if (stops_came(&following->stops))
+		if (signals_came(&following->signals))
 			return stopped(following);
 		err = follow_step(following->follow, report);
 		if (err != OK) {
 			progress_close(&following->progress);
 			return following_failed(following->run, following->replica, err);
 		}
-		if (stops_came(&following->stops))
+		if (signals_came(&following->signals))
 			return stopped(following);
 		switch (report->next) {
 		case FOLLOW_AGAIN:
 		case FOLLOW_STARTED_OVER:
 			if (report->why[0]) {
 				progress_close(&following->progress);
-				say("%s", report->why);
+				console_say("%s", report->why);
 			}
 			show_progress(following, report);
 			break;
@@ -377,8 +386,8 @@ following_round(struct following *following)
 int
 following_rest(struct following *following)
 {
-	stops_sleep(&following->stops, following->run->clock, following->every_ms);
-	return stops_came(&following->stops) ? stopped(following) : EXIT_DONE;
+	signals_sleep(&following->signals, following->run->clock, following->every_ms);
+	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
 }
 
 bool
@@ -389,7 +398,7 @@ following_may_go_on(int code)
 
 /* The first that is refused stands in `status` until a later run does better. */
 static void
-tell_refused(void *ctx, struct str id, bool is_partial, const char *why)
+report_refused(void *ctx, struct str id, bool is_partial, const char *why)
 {
 	struct following *following = ctx;
 	char              fault[2048];
@@ -401,42 +410,48 @@ tell_refused(void *ctx, struct str id, bool is_partial, const char *why)
 		following->content_err = replica_note_fault(following->replica, follow_sid(following->follow), text,
 		                                            clock_wall_ms(following->run->clock));
 	}
-	if (++following->content_told <= REFUSED_TOLD)
-		say("the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
-		    is_partial ? "not whole yet" : "refused", why);
+	if (++following->content_reported <= REFUSED_SHOWN)
+		console_say("the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
+		            is_partial ? "not whole yet" : "refused", why);
 }
 
 int
 following_content(struct following *following)
 {
-	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"), .curl = following->curl,
-		                             .bearer = following->conf.bearer, .clock = following->run->clock,
-		                             .size_max = (int64_t)following->content_size, .time_max_ms = following->content_ms,
-		                             .stopped = stops_came, .stopped_ctx = &following->stops,
-		                             .refused = tell_refused, .refused_ctx = following };
+	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"),
+		                             .curl = following->curl,
+		                             .bearer = following->conf.bearer,
+		                             .clock = following->run->clock,
+		                             .size_max = (int64_t)following->content_size,
+		                             .time_max_ms = following->content_ms,
+		                             .stopped = signals_came,
+		                             .stopped_ctx = &following->signals,
+		                             .refused = report_refused,
+		                             .refused_ctx = following };
 	struct follow_content_tally tally;
 	char                        why[512];
 	enum err                    err;
 
 	if (!conf.dir)
 		return EXIT_DONE;
-	following->content_refused = following->content_told = 0;
+	following->content_refused = following->content_reported = 0;
 	following->content_err = OK;
 	err = follow_content(&conf, following->replica, follow_sid(following->follow), &tally, why);
 	if (err == OK)
 		err = following->content_err;
 	if (err != OK && why[0])
-		return say_failed(exit_code_of(err), "%s", why);
+		return console_fail(exit_code_of(err), "%s", why);
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
-	say("content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
-	    (unsigned long long)tally.fetched, (unsigned long long)tally.bytes, (unsigned long long)tally.waiting,
-	    (unsigned long long)tally.payment, (unsigned long long)tally.refused, (unsigned long long)tally.partial,
-	    tally.partial > 0 ? " (the next run goes on with those)" : "");
-	if (following->content_told > REFUSED_TOLD)
-		say("the content of %llu more is refused or not whole yet",
-		    (unsigned long long)(following->content_told - REFUSED_TOLD));
-	return stops_came(&following->stops) ? stopped(following) : EXIT_DONE;
+	console_say("content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
+	            (unsigned long long)tally.fetched, (unsigned long long)tally.bytes,
+	            (unsigned long long)tally.waiting, (unsigned long long)tally.payment,
+	            (unsigned long long)tally.refused, (unsigned long long)tally.partial,
+	            tally.partial > 0 ? " (the next run goes on with those)" : "");
+	if (following->content_reported > REFUSED_SHOWN)
+		console_say("the content of %llu more is refused or not whole yet",
+		            (unsigned long long)(following->content_reported - REFUSED_SHOWN));
+	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
 }
 
 int
@@ -451,13 +466,15 @@ following_verdict(struct following *following)
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
 	if (scope.letters > 0) {
-		say("%llu items could not be stored; `tidemark status` lists them, `tidemark retry` tries again",
-		    (unsigned long long)scope.letters);
+		console_say(
+			"%llu items could not be stored; `tidemark status` lists them, `tidemark retry` tries again",
+			(unsigned long long)scope.letters);
 		return EXIT_EXCEPTIONS;
 	}
 	if (following->content_refused > 0)
 		return EXIT_EXCEPTIONS;
-	if (cmd_has(following->run, "exit-code") && tally->created + tally->updated + tally->removed + tally->returned == 0)
+	if (cmd_has(following->run, "exit-code") &&
+	    tally->created + tally->updated + tally->removed + tally->returned == 0)
 		return EXIT_UNCHANGED;
 	return EXIT_DONE;
 }
@@ -467,12 +484,15 @@ following_verdict(struct following *following)
 static int
 open_existing(struct cmd_run *run, enum store_access access, struct replica **replica_out)
 {
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE), .access = access, .views = resource_views(run->arena),
-		                   .clock = run->clock, .entropy = run->entropy };
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                   .access = access,
+		                   .views = resource_views(run->arena),
+		                   .clock = run->clock,
+		                   .entropy = run->entropy };
 	char              why[512];
 	enum err          err = replica_open(&conf, replica_out, why);
 
-	return err == OK ? EXIT_DONE : tell_open(run, err, why);
+	return err == OK ? EXIT_DONE : report_open(run, err, why);
 }
 
 int
@@ -500,7 +520,7 @@ following_find_scope(struct cmd_run *run, struct replica *replica, int64_t *sid_
 		return EXIT_DONE;
 	err = replica_find_scope(replica, str_from_c(name), arena, &scope);
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", name);
+		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", name);
 	if (err != OK)
 		return following_failed(run, replica, err);
 	*sid_out = scope.sid;

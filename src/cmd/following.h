@@ -7,58 +7,66 @@
 
 #include "cmd/cmd.h"
 #include "cmd/credential.h"
-#include "cmd/stops.h"
+#include "cmd/signals.h"
 #include "follow/follow.h"
-#include "follow/follow_ahead.h"
+#include "follow/follow_prefetch.h"
 #include "follow/follow_curl.h"
 
 /* Rows for a command's table of options. */
-#define FOLLOWING_SHARED_OPTIONS                                                                                      \
-	{ "scope", "NAME", "the name of the scope (default: made from the URL)", false },                             \
-	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },                     \
-	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", false }, \
-	CREDENTIAL_CLIENT_OPTIONS,                                                                                    \
-	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },                               \
-	{ "page-size", "N", "how many items to ask for at a time (default: 200)", false },                            \
-	{ "max-wait", "TIME", "how long failures may go on without a page in between (default: 5m)", false }
-#define FOLLOWING_SYNC_OPTIONS                                                                                        \
+#define FOLLOWING_SHARED_OPTIONS \
+	{ "scope", "NAME", "the name of the scope (default: made from the URL)", false }, \
+		{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false }, \
+		{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", \
+		  false }, \
+		CREDENTIAL_CLIENT_OPTIONS, \
+		{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false }, \
+		{ "page-size", "N", "how many items to ask for at a time (default: 200)", false }, \
+	{ \
+		"max-wait", "TIME", "how long failures may go on without a page in between (default: 5m)", false \
+	}
+#define FOLLOWING_SYNC_OPTIONS \
 	{ "from-now", NULL, "a new scope begins with what changes from now on: its first round is not kept", false }, \
-	{ "replace", NULL, "an update is the whole item: do not merge it into what is held", false },                 \
-	{ "max-delete", "PERCENT", "how much of the items a resync may sweep (default: 30%)", false },                \
-	{ "content", "DIR", "fetch the content of recordings into that folder", false },                              \
-	{ "content-time", "TIME", "how long the content of one recording may take in a run (default: 1h)", false }, \
-	{ "watch", NULL, "go on for ever, a round --every so often", false },                                         \
-	{ "every", "TIME", "the pause between rounds of a lasting run (default: 60s)", false },                       \
-	{ "keep-changes", "TIME", "how long changes are kept that no reader ever acknowledges (default: 30d)", false }, \
-	{ "exit-code", NULL, "end with 9 if nothing has changed", false }
+		{ "replace", NULL, "an update is the whole item: do not merge it into what is held", false }, \
+		{ "max-delete", "PERCENT", "how much of the items a resync may sweep (default: 30%)", false }, \
+		{ "content", "DIR", "fetch the content of recordings into that folder", false }, \
+		{ "content-time", "TIME", "how long the content of one recording may take in a run (default: 1h)", \
+		  false }, \
+		{ "watch", NULL, "go on for ever, a round --every so often", false }, \
+		{ "every", "TIME", "the pause between rounds of a lasting run (default: 60s)", false }, \
+		{ "keep-changes", "TIME", "how long changes are kept that no reader ever acknowledges (default: 30d)", \
+		  false }, \
+	{ \
+		"exit-code", NULL, "end with 9 if nothing has changed", false \
+	}
 
-#define FOLLOWING_EXITS EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_UNCHANGED, \
-	EXIT_GUARDED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED
+#define FOLLOWING_EXITS \
+	EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_UNCHANGED, EXIT_GUARDED, \
+		EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED
 
 struct following {
-	struct cmd_run           *run;
-	struct replica           *replica;
-	struct follow            *follow;
-	struct follow_curl       *curl;          /* for all but pages */
-	struct follow_curl       *pages;
-	struct follow_ahead      *ahead;         /* asks for pages in a thread of its own */
-	atomic_bool               unwanted;      /* what it is asking for */
-	bool                      is_alone;      /* no page is fetched ahead: there is no other thread */
-	struct credential        *credential;    /* NULL for none */
-	struct follow_source      source, page_source;       /* the second is within the first */
-	struct follow_bearer      bearer;
-	struct follow_conf        conf;
-	struct stops              stops;
-	struct progress           progress;
-	struct follow_report      last;          /* the report a round ended with */
-	int64_t                   every_ms, keep_ms;
-	uint64_t                  throttled_ms;  /* in this run */
-	uint64_t                  content_size;  /* the most of one item */
-	int64_t                   content_ms;
-	uint64_t                  content_refused, content_told; /* after the last round */
-	enum err                  content_err;
-	bool                      is_scratch;
-	bool                      trims_later;   /* who reads the changes of a round first calls following_trim() itself */
+	struct cmd_run         *run;
+	struct replica         *replica;
+	struct follow          *follow;
+	struct follow_curl     *curl; /* for all but pages */
+	struct follow_curl     *pages;
+	struct follow_prefetch *prefetch;            /* asks for pages in a thread of its own */
+	atomic_bool             unwanted;            /* what it is asking for */
+	bool                    is_alone;            /* no page is fetched ahead: there is no other thread */
+	struct credential      *credential;          /* NULL for none */
+	struct follow_source    source, page_source; /* the second is within the first */
+	struct follow_bearer    bearer;
+	struct follow_conf      conf;
+	struct signals          signals;
+	struct progress         progress;
+	struct follow_report    last; /* the report a round ended with */
+	int64_t                 every_ms, keep_ms;
+	uint64_t                throttled_ms; /* in this run */
+	uint64_t                content_size; /* the most of one item */
+	int64_t                 content_ms;
+	uint64_t                content_refused, content_reported; /* after the last round */
+	enum err                content_err;
+	bool                    is_scratch;
+	bool                    trims_later; /* who reads the changes of a round first calls following_trim() itself */
 };
 
 /*

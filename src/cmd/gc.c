@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/gc.h"
 
-#define PURGE_MAX 1000                   /* tombstones a transaction */
+#define PURGE_MAX 1000 /* tombstones a transaction */
 #define PAGE      1000
 #define ARENA_MAX (PAGE * (STORE_BODY_MAX + ((size_t)64 << 10)))
 
@@ -26,14 +26,14 @@ purge_feed(struct gc *gc, const struct store_feed *feed, struct arena *arena)
 static enum err
 count_feed(struct gc *gc, const struct store_feed *feed, struct arena *arena)
 {
-	struct store_mark  mark;
+	struct feed_state  state;
 	struct store_range range = { .limit = PAGE };
 	bool               more = true;
 
-	TRY(store_seq_at(gc->store, feed, gc->until_ms, &mark, &range.until));
+	TRY(store_seq_at(gc->store, feed, gc->until_ms, &state, &range.until));
 	while (more) {
 		AUTO(store_scan_abort) struct store_scan *scan = store_scan_open(gc->store, feed, &range, arena);
-		struct item item;
+		struct item                               item;
 
 		more = false;
 		while (store_scan_next(scan, &item)) {
@@ -60,19 +60,19 @@ enum err
 gc_step(struct gc *gc, uint64_t max)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
-	uint64_t start = gc->purged, looked = 0;
+	uint64_t                        start = gc->purged, looked = 0;
 
 	while (!gc->done && gc->purged - start < max && looked < max) {
 		struct store_feed feed;
-		struct store_mark mark;
-		enum err          err = store_next_feed(gc->store, &gc->after, &feed, &mark);
+		struct feed_state state;
+		enum err          err = store_next_feed(gc->store, &gc->after, &feed, &state);
 
 		if (err == ERR_NOT_FOUND) {
 			gc->done = true;
 			return gc->dry_run ? OK : forget_ops(gc, arena);
 		}
 		TRY(err);
-		if (mark.tombstones > 0)
+		if (state.tombstones > 0)
 			TRY(gc->dry_run ? count_feed(gc, &feed, arena) : purge_feed(gc, &feed, arena));
 		gc->after = feed;
 		gc->feeds++;

@@ -63,8 +63,8 @@ static void
 put_setting(struct out *out, const struct cmd *cmd, enum conf_id id)
 {
 	const struct conf_setting *setting = conf_setting(id);
-	const char *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
-	char        head[96], text[384];
+	const char                *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
+	char                       head[96], text[384];
 
 	snprintf(head, sizeof(head), "--%s %s", setting->name, setting->arg);
 	snprintf(text, sizeof(text), "%s%s%s%s [%s]", help_of_setting(cmd, id), fallback ? " (default: " : "",

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "cmd/conf.h"
-#include "cmd/say.h"
+#include "cmd/console.h"
 
 struct cmd;
 
@@ -18,11 +18,11 @@ bool help_command(struct out *out, struct str name);
 /* What a setting is for that command. */
 const char *help_of_setting(const struct cmd *cmd, enum conf_id id);
 
-void man_list(struct out *out);                          /* the pages there are, one a line */
-bool man_page(struct out *out, struct str name);         /* also without section: "serve", "tidemark-serve" */
+void man_list(struct out *out);                  /* the pages there are, one a line */
+bool man_page(struct out *out, struct str name); /* also without section: "serve", "tidemark-serve" */
 
 void complete_bash(struct out *out);
 
-void help_properties(struct out *out);                   /* docs/properties.md, from the descriptors */
-void help_permissions(struct out *out);                  /* docs/permissions.md, from the table of rights */
-void permissions_warn(struct str grants);                /* a word about those of the names that are likely mistyped */
+void help_properties(struct out *out);    /* docs/properties.md, from the descriptors */
+void help_permissions(struct out *out);   /* docs/permissions.md, from the table of rights */
+void permissions_warn(struct str grants); /* a word about those of the names that are likely mistyped */

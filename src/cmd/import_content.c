@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "cmd/content_dir.h"
-#include "cmd/lines.h"
+#include "cmd/ndjson.h"
 #include "text/json_span.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
@@ -28,7 +28,7 @@ import_content_open(struct cmd_run *run, struct store *store, const char *file, 
 	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &files_out->size_max));
 	files_out->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (files_out->dir < 0 || !realpath(dir, root))
-		return say_failed(EXIT_OTHER, "%s: %s", dir, strerrordesc_np(errno));
+		return console_fail(EXIT_OTHER, "%s: %s", dir, strerrordesc_np(errno));
 	files_out->root = root;
 	files_out->arena = arena_open(LINE_ARENA_MAX);
 	return EXIT_DONE;
@@ -84,8 +84,10 @@ open_file(struct import_content *files, struct str name, int *fd_out, struct str
 		path = str_skip(path, 1);
 	fd = content_open_source(files->dir, arena_c(files->arena, path));
 	if (fd < 0)
-		return refuse(files, name, errno == EXDEV ? "outside of the import's folder; see --content-root"
-		                                          : strerrordesc_np(errno), why_out);
+		return refuse(files, name,
+		              errno == EXDEV ? "outside of the import's folder; see --content-root"
+		                             : strerrordesc_np(errno),
+		              why_out);
 	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && (uint64_t)stat.st_size <= files->size_max) {
 		*fd_out = fd;
 		return OK;
@@ -154,7 +156,7 @@ copy(struct import_content *files, int fd, struct content_ref *ref_out)
 	struct stat           stat;
 	char                  piece[PIECE_BYTES];
 	ssize_t               got = 1;
-	uint64_t              copied = 0;        /* a file may grow while it is read */
+	uint64_t              copied = 0; /* a file may grow while it is read */
 
 	if (fstat(fd, &stat) != 0)
 		return ERR_IO;

@@ -35,11 +35,12 @@ enum err
 jwks_fetch(void *ctx, struct str url, struct str ca, struct buf *body, char why_out[256])
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 10);
-	struct fetch_call call = { .url = arena_c(arena, url), .ca_file = ca.len > 0 ? arena_c(arena, ca) : NULL,
-		                   .time_ms = TIME_MS };
-	unsigned          status;
-	const char       *why;
-	enum err          err;
+	struct fetch_call               call = { .url = arena_c(arena, url),
+		                                 .ca_file = ca.len > 0 ? arena_c(arena, ca) : NULL,
+		                                 .time_ms = TIME_MS };
+	unsigned                        status;
+	const char                     *why;
+	enum err                        err;
 
 	(void)ctx;
 	if (str_starts(url, STR("file:")))

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define READ_AHEAD ((size_t)256 << 10)
+#define PREFETCH_BYTES ((size_t)256 << 10)
 
 void
 line_reader_open(struct line_reader *reader, int fd, size_t line_max)
 {
-	*reader = (struct line_reader){ .fd = fd, .size = line_max + READ_AHEAD };
+	*reader = (struct line_reader){ .fd = fd, .size = line_max + PREFETCH_BYTES };
 	reader->at = malloc(reader->size);
 	MUST(reader->at);
 }
@@ -88,7 +88,7 @@ line_reader_next(struct line_reader *reader, struct str *text_out, bool *too_lon
 		if (end || (reader->ended && !reader->failed && have > 0)) {
 			size_t len = end ? (size_t)(end - start) : have;
 
-			*too_long_out = len > reader->size - READ_AHEAD;
+			*too_long_out = len > reader->size - PREFETCH_BYTES;
 			give(reader, len, text_out);
 			return true;
 		}

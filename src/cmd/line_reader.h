@@ -10,16 +10,16 @@
 struct line_reader {
 	int      fd;
 	char    *at;
-	size_t   from, to;               /* what has been read and not yet given out */
+	size_t   from, to; /* what has been read and not yet given out */
 	size_t   size;
-	uint64_t line;                   /* number of the line given last, from 1 */
-	uint64_t bytes;                  /* given out so far */
+	uint64_t line;  /* number of the line given last, from 1 */
+	uint64_t bytes; /* given out so far */
 	bool     ended;
-	int      failed;                 /* errno of a failed read */
+	int      failed; /* errno of a failed read */
 };
 
 void line_reader_open(struct line_reader *reader, int fd, size_t line_max);
-void line_reader_close(struct line_reader *reader);      /* leaves the descriptor open */
+void line_reader_close(struct line_reader *reader); /* leaves the descriptor open */
 
 /*
  * The next line without its line end; the view lives until the next call.  A line over the limit is passed over

@@ -35,7 +35,8 @@ is_asked_for(struct str name, bool family_will_do)
 	for (int right = 0; right < RIGHT_COUNT; right++) {
 		const struct right_row *row = right_row((enum right)right);
 
-		if (stands_in(name, row->delegated, family_will_do) || stands_in(name, row->application, family_will_do))
+		if (stands_in(name, row->delegated, family_will_do) ||
+		    stands_in(name, row->application, family_will_do))
 			return true;
 	}
 	return false;
@@ -52,19 +53,21 @@ permissions_warn(struct str grants)
 		counts = counts || is_asked_for(name, false);
 	while (str_take_until(&grants, ' ', &name))
 		if (name.len > 0 && !is_asked_for(name, false) && (!counts || is_asked_for(name, true)))
-			say("warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the names that count",
-			    STR_ARG(str_cut(name, 100)));
+			console_say(
+				"warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the names that count",
+				STR_ARG(str_cut(name, 100)));
 }
 
 void
 help_permissions(struct out *out)
 {
-	out_put(out, STR("# Permissions\n\n"
-	                 "Made by `tidemark help --permissions` from the table the server itself decides by "
-	                 "(`rights` in `src/resource/`);\na test compares the two. One of the permissions named is enough; the "
-	                 "least privileged stands first.\n\n"
-	                 "| call | delegated (`scp`): the signed-in user's own data | application (`roles`): any user of "
-	                 "the tenant |\n|---|---|---|\n"));
+	out_put(out,
+	        STR("# Permissions\n\n"
+	            "Made by `tidemark help --permissions` from the table the server itself decides by "
+	            "(`rights` in `src/resource/`);\na test compares the two. One of the permissions named is enough; the "
+	            "least privileged stands first.\n\n"
+	            "| call | delegated (`scp`): the signed-in user's own data | application (`roles`): any user of "
+	            "the tenant |\n|---|---|---|\n"));
 	for (int right = 0; right < RIGHT_COUNT; right++) {
 		const struct right_row *row = right_row((enum right)right);
 
@@ -74,8 +77,9 @@ help_permissions(struct out *out)
 		put_grants(out, row->application);
 		out_put(out, STR(" |\n"));
 	}
-	out_put(out, STR("\nA token is asked in this order: its form and header, its key and signature, `nbf` and `exp` (60 s "
-	                 "of skew), `aud`, `iss`\nand `tid`, the user and client it names (tokens of the store's own issuer), "
-	                 "the permission, whose data it asks for.\n`tidemark explain-access` prints each of these steps for a "
-	                 "token and a URL.\n"));
+	out_put(out,
+	        STR("\nA token is asked in this order: its form and header, its key and signature, `nbf` and `exp` (60 s "
+	            "of skew), `aud`, `iss`\nand `tid`, the user and client it names (tokens of the store's own issuer), "
+	            "the permission, whose data it asks for.\n`tidemark explain-access` prints each of these steps for a "
+	            "token and a URL.\n"));
 }

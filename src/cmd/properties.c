@@ -34,12 +34,13 @@ put_columns(struct out *out, const struct property *property)
 static void
 put_resource(struct out *out, struct arena *arena, const struct resource *resource)
 {
-	out_printf(out,
-	           "\n## %s\n\nSQL view: `%s`. Update when followed: %s. Page size asked for: %u.\n\n"
-	           "| property | type | initial | beta only | import needs it | POST | PATCH | `$filter` | `$orderby` | columns |\n"
-	           "|---|---|---|---|---|---|---|---|---|---|\n",
-	           resource->odata_type + 1, resource->collection, resource->updates == UPDATES_COMPLETE ? "complete" : "partial",
-	           resource->page_size);
+	out_printf(
+		out,
+		"\n## %s\n\nSQL view: `%s`. Update when followed: %s. Page size asked for: %u.\n\n"
+		"| property | type | initial | beta only | import needs it | POST | PATCH | `$filter` | `$orderby` | columns |\n"
+		"|---|---|---|---|---|---|---|---|---|---|\n",
+		resource->odata_type + 1, resource->collection,
+		resource->updates == UPDATES_COMPLETE ? "complete" : "partial", resource->page_size);
 	for (size_t row = 0; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];
 
@@ -48,7 +49,8 @@ put_resource(struct out *out, struct arena *arena, const struct resource *resour
 		out_put(out, STR(" "));
 		put_flag(out, property, PROPERTY_BETA, "yes");
 		put_flag(out, property, PROPERTY_NEEDED, "yes");
-		put_flag(out, property, PROPERTY_CREATE | PROPERTY_ADD, property->flags & PROPERTY_ADD ? "Tidemark's own" : "yes");
+		put_flag(out, property, PROPERTY_CREATE | PROPERTY_ADD,
+		         property->flags & PROPERTY_ADD ? "Tidemark's own" : "yes");
 		put_flag(out, property, PROPERTY_UPDATE, "yes");
 		put_flag(out, property, PROPERTY_FILTER, "yes");
 		put_flag(out, property, PROPERTY_SORT, "yes");
@@ -61,9 +63,10 @@ help_properties(struct out *out)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
 
-	out_put(out, STR("# Properties\n\n"
-	                 "Made by `tidemark help --properties` from the descriptors in `src/resource/`; a test compares the "
-	                 "two.\n"));
+	out_put(out,
+	        STR("# Properties\n\n"
+	            "Made by `tidemark help --properties` from the descriptors in `src/resource/`; a test compares the "
+	            "two.\n"));
 	for (const struct resource *const *resource = resources; *resource; resource++)
 		if ((*resource)->property_count > 0)
 			put_resource(out, arena, *resource);

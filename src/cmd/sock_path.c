@@ -29,8 +29,8 @@ sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path
 	folder = open(arena_c(arena, str_of(path, (size_t)(slash - path) + 1)), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return ERR_IO;
-	*path_out =
-		(struct sock_path){arena_c(arena, arena_printf(arena, "/proc/self/fd/%d%s", folder, slash)), folder };
+	*path_out = (struct sock_path){ arena_c(arena, arena_printf(arena, "/proc/self/fd/%d%s", folder, slash)),
+		                        folder };
 	return OK;
 }
 

@@ -10,8 +10,8 @@
 #include "base/err.h"
 
 struct sock_path {
-	const char *path;                /* to bind or to connect to */
-	int         folder;              /* descriptor that `path` leans on, or -1 */
+	const char *path;   /* to bind or to connect to */
+	int         folder; /* descriptor that `path` leans on, or -1 */
 };
 
 /* ERR_NOT_FOUND: the store has no file, so no socket.  ERR_IO. */

@@ -68,7 +68,9 @@ remove_what_is_left(struct cmd_run *run, struct str dir, struct str store_name)
 	while (list && (entry = readdir(list)) != NULL) {
 		arena_reset(arena);
 		if (is_of_copy(str_from_c(entry->d_name), store_name, &name))
-			remove_if_left(run, arena_c(arena, arena_printf(arena, "%.*s/%.*s", STR_ARG(dir), STR_ARG(name))), arena);
+			remove_if_left(run,
+			               arena_c(arena, arena_printf(arena, "%.*s/%.*s", STR_ARG(dir), STR_ARG(name))),
+			               arena);
 	}
 	if (list)
 		(void)closedir(list);
@@ -82,7 +84,8 @@ make_folder(struct cmd_run *run, struct verify_copy *copy)
 	char why[512];
 
 	if (scratch_dir_open(SCRATCH_ON_DISK, &copy->dir, why) != OK)
-		return say_failed(EXIT_PERMANENT, "nothing can be written beside the store, and %s; name a folder in TMPDIR", why);
+		return console_fail(EXIT_PERMANENT,
+		                    "nothing can be written beside the store, and %s; name a folder in TMPDIR", why);
 	copy->path = arena_c(run->arena, arena_printf(run->arena, "%s/copy", copy->dir.path));
 	return EXIT_DONE;
 }
@@ -110,7 +113,8 @@ verify_copy_open(struct cmd_run *run, const char *store_path, struct verify_copy
 	*copy_out = (struct verify_copy){ .lock.fd = -1 };
 	if (faccessat(AT_FDCWD, arena_c(run->arena, dir), W_OK, AT_EACCESS) == 0) {
 		remove_what_is_left(run, dir, str_eq(dir, STR(".")) ? path : str_skip(path, dir.len + (dir.len > 1)));
-		copy_out->path = arena_c(run->arena, arena_printf(run->arena, "%s" MARK "%ld", store_path, (long)getpid()));
+		copy_out->path = arena_c(run->arena,
+		                         arena_printf(run->arena, "%s" MARK "%ld", store_path, (long)getpid()));
 	} else {
 		code = make_folder(run, copy_out);
 	}
@@ -118,7 +122,7 @@ verify_copy_open(struct cmd_run *run, const char *store_path, struct verify_copy
 		return code;
 	copy_out->lock_path = arena_c(run->arena, arena_printf(run->arena, "%s.lock", copy_out->path));
 	err = store_file_lock(copy_out->lock_path, run->clock, &copy_out->lock, why);
-	return err == OK ? EXIT_DONE : say_failed(exit_code_of(err), "%s", why);
+	return err == OK ? EXIT_DONE : console_fail(exit_code_of(err), "%s", why);
 }
 
 void

@@ -14,7 +14,7 @@
 struct verify_copy {
 	const char        *path;
 	const char        *lock_path;
-	struct scratch_dir dir;                  /* not open beside the store */
+	struct scratch_dir dir; /* not open beside the store */
 	struct file_lock   lock;
 };
 

@@ -8,12 +8,12 @@ enum err
 walk_feed(struct store *store, const struct store_feed *feed, walk_fn *each, void *ctx)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
-	struct store_range range = { .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true };
-	uint32_t           count = PAGE;
+	struct store_range              range = { .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true };
+	uint32_t                        count = PAGE;
 
 	while (count == PAGE) {
 		AUTO(store_scan_abort) struct store_scan *scan = store_scan_open(store, feed, &range, arena);
-		struct item item;
+		struct item                               item;
 
 		for (count = 0; store_scan_next(scan, &item); count++) {
 			range.after = item.seq;
@@ -29,10 +29,10 @@ enum err
 walk_feeds(struct store *store, uint8_t collection, walk_fn *each, void *ctx)
 {
 	struct store_feed feed = { .collection = 0 }, next;
-	struct store_mark mark;
+	struct feed_state state;
 	enum err          err;
 
-	while ((err = store_next_feed(store, &feed, &next, &mark)) == OK) {
+	while ((err = store_next_feed(store, &feed, &next, &state)) == OK) {
 		feed = next;
 		if (collection == 0 || feed.collection == collection)
 			TRY(walk_feed(store, &feed, each, ctx));

@@ -17,23 +17,23 @@
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
 static int
-tell_open(struct cmd_run *run, enum err err, const char *why)
+report_open(struct cmd_run *run, enum err err, const char *why)
 {
 	struct str url = conf_get(&run->conf, CONF_STORE);
 
 	if (err == ERR_NOT_FOUND)
-		return say_failed(EXIT_PERMANENT,
-				  "%.*s: there is no such store; `tidemark serve` or `tidemark import` makes one",
-				  STR_ARG(url));
+		return console_fail(EXIT_PERMANENT,
+		                    "%.*s: there is no such store; `tidemark serve` or `tidemark import` makes one",
+		                    STR_ARG(url));
 	if (err == ERR_LOCKED)
-		return say_failed(EXIT_LOCKED, "%s; stop that process, or let it do the work over its control socket",
-				  why);
+		return console_fail(EXIT_LOCKED, "%s; stop that process, or let it do the work over its control socket",
+		                    why);
 	if (err == ERR_CORRUPT)
-		return say_failed(EXIT_DAMAGED,
-				  "%s; `tidemark store check` tells more, `store restore` puts a backup back", why);
+		return console_fail(EXIT_DAMAGED,
+		                    "%s; `tidemark store check` tells more, `store restore` puts a backup back", why);
 	if (err == ERR_BAD_REQUEST)
 		return cmd_usage(run, "%s", why);
-	return say_failed(exit_code_of(err), "%s", why[0] ? why : err_text(err));
+	return console_fail(exit_code_of(err), "%s", why[0] ? why : err_text(err));
 }
 
 int
@@ -43,12 +43,12 @@ open_for_reading(struct cmd_run *run, struct store **store_out)
 		                   .access = STORE_LOOK,
 		                   .clock = run->clock,
 		                   .entropy = run->entropy };
-	char     why[512] = "";
-	enum err err = crypt_init();
+	char              why[512] = "";
+	enum err          err = crypt_init();
 
 	if (err == OK)
 		err = store_open(&conf, store_out, why);
-	return err == OK ? EXIT_DONE : tell_open(run, err, why);
+	return err == OK ? EXIT_DONE : report_open(run, err, why);
 }
 
 int
@@ -61,20 +61,20 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 		                   .clock = run->clock,
 		                   .entropy = run->entropy,
 		                   .log = opening->log };
-	char     why[512] = "";
-	enum err err = crypt_init();
+	char              why[512] = "";
+	enum err          err = crypt_init();
 
 	if (err == OK)
 		err = store_open(&conf, store_out, why);
 	if (err == ERR_LOCKED && opening->quiet_if_locked)
 		return EXIT_LOCKED;
 	if (err != OK)
-		return tell_open(run, err, why);
+		return report_open(run, err, why);
 	err = directory_ensure(*store_out, run->entropy, run->clock);
 	if (err == OK)
 		return EXIT_DONE;
 	store_close(store_out);
-	return say_failed(exit_code_of(err), "%.*s: %s", STR_ARG(conf.url), err_text(err));
+	return console_fail(exit_code_of(err), "%.*s: %s", STR_ARG(conf.url), err_text(err));
 }
 
 /* Does the process that holds the store listen to us? */
@@ -82,28 +82,30 @@ static bool
 somebody_answers(const char *path)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(CALL_ARENA_MAX);
-	struct control_call  call = { .target = STR("/-/ready") };
-	struct control_reply reply;
+	struct control_call             call = { .target = STR("/-/ready") };
+	struct control_response         response;
 
-	return control_call(path, &call, arena, &reply) == OK && reply.status == 200;
+	return control_call(path, &call, arena, &response) == OK && response.status == 200;
 }
 
 int
 writer_open(struct cmd_run *run, bool create, struct writer *writer_out)
 {
 	struct store_opening opening = { .create = create, .quiet_if_locked = true };
-	struct str url = conf_get(&run->conf, CONF_STORE);
-	int        code;
+	struct str           url = conf_get(&run->conf, CONF_STORE);
+	int                  code;
 
-	*writer_out = (struct writer){.sock = { NULL, -1}, .batch_bytes_max = LOCAL_BATCH_MAX, .entropy = run->entropy };
+	*writer_out =
+		(struct writer){ .sock = { NULL, -1 }, .batch_bytes_max = LOCAL_BATCH_MAX, .entropy = run->entropy };
 	code = open_for_writing(run, &opening, &writer_out->store);
 	if (code != EXIT_LOCKED)
 		return code;
 	if (sock_path_open(url, run->arena, &writer_out->sock) != OK || !somebody_answers(writer_out->sock.path))
-		return say_failed(EXIT_LOCKED,
-		                  "%.*s: another process writes this store and does not answer on its control socket; "
-		                  "wait for it to end",
-		                  STR_ARG(url));
+		return console_fail(
+			EXIT_LOCKED,
+			"%.*s: another process writes this store and does not answer on its control socket; "
+			"wait for it to end",
+			STR_ARG(url));
 	writer_out->remote = true;
 	writer_out->batch_bytes_max = REMOTE_BATCH_MAX;
 	return open_for_reading(run, &writer_out->store);
@@ -144,14 +146,14 @@ err_of_status(unsigned status)
 }
 
 static enum err
-read_answer(const struct control_reply *reply, struct arena *arena, struct apply_result *result)
+read_answer(const struct control_response *response, struct arena *arena, struct apply_result *result)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	const struct json *error;
-	struct str         why = STR("the serving process answered what cannot be understood");
-	enum err           err = json_read(reply->body, arena, &root, NULL);
+	const struct json           *error;
+	struct str                   why = STR("the serving process answered what cannot be understood");
+	enum err                     err = json_read(response->body, arena, &root, NULL);
 
-	if (err == OK && reply->status == 200) {
+	if (err == OK && response->status == 200) {
 		result->lines = number(root, "lines");
 		result->counts.users = number(root, "users");
 		result->counts.stored = number(root, "stored");
@@ -163,7 +165,7 @@ read_answer(const struct control_reply *reply, struct arena *arena, struct apply
 	result->bad_line = number(error, "line");
 	(void)json_text(json_member(error, "message"), &why);
 	str_printf(result->why, sizeof(result->why), "%.*s", STR_ARG(why));
-	return err == OK ? err_of_status(reply->status) : ERR_UP_GARBLED;
+	return err == OK ? err_of_status(response->status) : ERR_UP_GARBLED;
 }
 
 static void
@@ -179,10 +181,10 @@ static enum err
 apply_remote(struct writer *writer, struct str lines, struct apply_result *result)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(CALL_ARENA_MAX);
-	struct guid          key = guid_random(writer->entropy);
-	char                 text[GUID_TEXT_LEN];
-	struct control_reply reply;
-	enum err             err = OK;
+	struct guid                     key = guid_random(writer->entropy);
+	char                            text[GUID_TEXT_LEN];
+	struct control_response         response;
+	enum err                        err = OK;
 
 	guid_format(&key, text);
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
@@ -190,9 +192,9 @@ apply_remote(struct writer *writer, struct str lines, struct apply_result *resul
 
 		arena_reset(arena);
 		*result = (struct apply_result){ 0 };
-		err = control_call(writer->sock.path, &call, arena, &reply);
+		err = control_call(writer->sock.path, &call, arena, &response);
 		if (err == OK)
-			err = read_answer(&reply, arena, result);
+			err = read_answer(&response, arena, result);
 		if (err != ERR_NOT_FOUND && err != ERR_UNSURE && err != ERR_BUSY)
 			return err;
 		if (result->why[0] == 0)

@@ -15,7 +15,7 @@ struct writer {
 	struct store         *store;
 	bool                  remote;
 	struct sock_path      sock;
-	size_t                batch_bytes_max;   /* lines of a batch, all together */
+	size_t                batch_bytes_max; /* lines of a batch, all together */
 	const struct entropy *entropy;
 };
 
@@ -29,9 +29,9 @@ enum err writer_apply(struct writer *writer, struct str lines, struct apply_resu
 /* A store for reading, beside any writer.  An exit code; the message has been printed. */
 int open_for_reading(struct cmd_run *run, struct store **store_out);
 struct store_opening {
-	bool              create;        /* make it if it is missing */
-	bool              quiet_if_locked;       /* EXIT_LOCKED is given back without a message */
-	const struct log *log;           /* may be NULL */
+	bool              create;          /* make it if it is missing */
+	bool              quiet_if_locked; /* EXIT_LOCKED is given back without a message */
+	const struct log *log;             /* may be NULL */
 };
 
 /* A store for this process alone to write, with all that every store needs in it. */

@@ -15,23 +15,23 @@
 #include "content/content_dir.h"
 #include "crypt/digest.h"
 
-#define PART_SUFFIX    ".part"
-#define PART_NAME_LEN  (CONTENT_NAME_LEN + sizeof(PART_SUFFIX) - 1)
-#define PIECE_BYTES    ((size_t)64 << 10)
+#define PART_SUFFIX   ".part"
+#define PART_NAME_LEN (CONTENT_NAME_LEN + sizeof(PART_SUFFIX) - 1)
+#define PIECE_BYTES   ((size_t)64 << 10)
 /* Between syncs at most so much of a blob is unwritten, so that the last one does not stall for minutes. */
-#define FLUSH_BYTES    ((uint64_t)64 << 20)
+#define FLUSH_BYTES ((uint64_t)64 << 20)
 
 struct content_write {
-	struct content *content;
-	struct digest  *digest;
-	int             fd;
-	char            name[PART_NAME_LEN + 1];
-	uint8_t         id[CONTENT_ID_BYTES];
-	_Atomic uint64_t size;           /* read by other writers, under the folder's lock */
-	uint64_t        flushed;
-	const struct guid *owner;
-	enum err        err;
-	struct content_write *next;      /* of content->writes */
+	struct content       *content;
+	struct digest        *digest;
+	int                   fd;
+	char                  name[PART_NAME_LEN + 1];
+	uint8_t               id[CONTENT_ID_BYTES];
+	_Atomic uint64_t      size; /* read by other writers, under the folder's lock */
+	uint64_t              flushed;
+	const struct guid    *owner;
+	enum err              err;
+	struct content_write *next; /* of content->writes */
 };
 
 /* ---- names ------------------------------------------------------------------------------------------ */
@@ -63,7 +63,7 @@ err_of_write(void)
 
 /* Of the disk, less what it must keep for the store. */
 static bool
-has_room(struct content *content, uint64_t size)
+has_space(struct content *content, uint64_t size)
 {
 	struct statvfs disk;
 	uint64_t       keep = content->free_min, eighth;
@@ -91,7 +91,7 @@ admit(struct content_write *write, uint64_t size)
 	MUST(pthread_mutex_unlock(&content->lock) == 0);
 	if (write->owner && (own / 2 > content->size_max || all / 4 > content->size_max))
 		return ERR_BUSY;
-	return has_room(content, size) ? OK : ERR_FULL;
+	return has_space(content, size) ? OK : ERR_FULL;
 }
 
 /* Nobody removes the file until the descriptor is closed; waits for one who is about to.  False: it is gone. */
@@ -292,7 +292,8 @@ content_verify(struct content *content, const struct content_ref *ref)
 	err = content_measure(fd, &found);
 	(void)close(fd);
 	TRY(err);
-	return found.size == ref->size && memcmp(found.sha256, ref->sha256, sizeof(found.sha256)) == 0 ? OK : ERR_CORRUPT;
+	return found.size == ref->size && memcmp(found.sha256, ref->sha256, sizeof(found.sha256)) == 0 ? OK
+	                                                                                               : ERR_CORRUPT;
 }
 
 bool

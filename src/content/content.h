@@ -25,7 +25,7 @@
 
 #define CONTENT_ID_BYTES   16
 #define CONTENT_HASH_BYTES 32
-#define CONTENT_NAME_LEN   (2 * CONTENT_ID_BYTES)        /* as a file: lower-case hex */
+#define CONTENT_NAME_LEN   (2 * CONTENT_ID_BYTES) /* as a file: lower-case hex */
 
 struct content_ref {
 	uint8_t  id[CONTENT_ID_BYTES];
@@ -39,10 +39,10 @@ struct content;
 struct content_write;
 
 struct content_conf {
-	const char           *path;      /* of the folder; NULL: a temporary one, gone at close */
-	bool                  create;    /* make it when the first blob is written */
-	uint64_t              free_min;  /* bytes of the disk that blobs leave free; 0: CONTENT_FREE_MIN, or an eighth of it */
-	uint64_t              size_max;  /* of a blob.  Unfinished ones may have 2 times that for one owner, 4 times in all */
+	const char *path;     /* of the folder; NULL: a temporary one, gone at close */
+	bool        create;   /* make it when the first blob is written */
+	uint64_t    free_min; /* bytes of the disk that blobs leave free; 0: CONTENT_FREE_MIN, or an eighth of it */
+	uint64_t    size_max; /* of a blob.  Unfinished ones may have 2 times that for one owner, 4 times in all */
 	const struct entropy *entropy;
 };
 
@@ -62,9 +62,9 @@ enum err              content_write_err(const struct content_write *write);
 /* ERR_FULL no room · ERR_BUSY · ERR_IO.  Then the blob is durable, and no sweep removes it before content_end(). */
 enum err content_finish(struct content_write *write, struct content_ref *ref_out) MUST_CHECK;
 /* It is linked, or may be.  Does nothing for one that failed or is not finished. */
-void     content_keep(struct content_write *write);
+void content_keep(struct content_write *write);
 /* Of a blob that is not kept nothing stays.  For AUTO(); NULL inside is fine. */
-void     content_end(struct content_write **write);
+void content_end(struct content_write **write);
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
@@ -72,7 +72,7 @@ void     content_end(struct content_write **write);
 enum err content_read(struct content *content, const struct content_ref *ref, int *fd_out) MUST_CHECK;
 /* As content_read(), and every byte is hashed: ERR_CORRUPT when it is not what was written. */
 enum err content_verify(struct content *content, const struct content_ref *ref) MUST_CHECK;
-bool     content_has(struct content *content, const struct content_ref *ref);      /* could it be read? */
+bool     content_has(struct content *content, const struct content_ref *ref); /* could it be read? */
 /* Size and hash of any file, as if it were written.  `fd` is read from its beginning to its end. ERR_IO. */
 enum err content_measure(int fd, struct content_ref *ref_out) MUST_CHECK;
 /* Opens a file to take content from: below the folder `dir`, through no link that leads out of it.  -1 and errno. */
@@ -81,7 +81,7 @@ int content_open_source(int dir, const char *name);
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
 /* Nothing is removed until the descriptor is closed; waits for a sweep.  -1: there is no folder. */
-int  content_keep_all(struct content *content);
+int content_keep_all(struct content *content);
 /* Unlinks a blob, unless it or the folder is held: then it is an orphan. */
 void content_remove(struct content *content, const uint8_t id[CONTENT_ID_BYTES]);
 
@@ -91,16 +91,16 @@ typedef bool content_needed_fn(void *ctx, const uint8_t id[CONTENT_ID_BYTES]);
 struct content_sweep {
 	int64_t            older_than_s; /* passes over files written to since (a writer may be at work); 0: none is */
 	int64_t            now_s;
-	bool               keep;         /* only count */
-	content_needed_fn *needed;       /* NULL: every blob is, and only what was cut goes */
+	bool               keep;   /* only count */
+	content_needed_fn *needed; /* NULL: every blob is, and only what was cut goes */
 	void              *ctx;
 };
 
 struct content_swept {
-	uint64_t files, orphans, foreign;        /* foreign: what bears no name of ours; it is never touched */
+	uint64_t files, orphans, foreign; /* foreign: what bears no name of ours; it is never touched */
 	uint64_t orphan_bytes;
 };
 
 /* ERR_LOCKED somebody holds the folder · ERR_IO. */
-enum err content_sweep(struct content *content, const struct content_sweep *sweep,
-                       struct content_swept *swept_out) MUST_CHECK;
+enum err content_sweep(struct content *content, const struct content_sweep *sweep, struct content_swept *swept_out)
+	MUST_CHECK;

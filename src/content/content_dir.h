@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* content_dir — the folder itself: made when it is needed, opened into safely, walked.  Private to the content room. */
+/* content_dir — the folder itself: made when it is needed, opened into safely, walked.  Private to the content module. */
 #pragma once
 
 #include <dirent.h>
@@ -11,13 +11,13 @@
 #include "content/content.h"
 
 struct content {
-	pthread_mutex_t       lock;      /* around the making of the folder, and the list */
-	struct content_write *writes;    /* that are not ended yet */
+	pthread_mutex_t       lock;   /* around the making of the folder, and the list */
+	struct content_write *writes; /* that are not ended yet */
 	_Atomic int           fd;
 	char                 *path;
 	bool                  create;
-	struct scratch_dir    scratch;           /* open without a path */
-	_Atomic bool          is_durable;        /* its name: files may be made in it */
+	struct scratch_dir    scratch;    /* open without a path */
+	_Atomic bool          is_durable; /* its name: files may be made in it */
 	uint64_t              free_min, size_max;
 	const struct entropy *entropy;
 };
@@ -30,10 +30,10 @@ enum err content_dir_make(struct content *content) MUST_CHECK;
 int content_dir_open_file(struct content *content, const char *name, int flags, mode_t mode);
 
 struct content_walk {
-	DIR     *dir;                    /* NULL: there is no folder */
+	DIR     *dir; /* NULL: there is no folder */
 	enum err err;
 };
 
 enum err    content_walk_open(struct content *content, struct content_walk *walk_out) MUST_CHECK;
-const char *content_walk_next(struct content_walk *walk);        /* NULL at the end; "." and ".." are left out */
-enum err    content_walk_close(struct content_walk *walk);        /* walk.err */
+const char *content_walk_next(struct content_walk *walk);  /* NULL at the end; "." and ".." are left out */
+enum err    content_walk_close(struct content_walk *walk); /* walk.err */

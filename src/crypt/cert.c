@@ -34,9 +34,9 @@ struct folder {
 	char       *why;
 };
 
-struct pair {                            /* a certificate and its key; NULL where there is none to use */
+struct pair { /* a certificate and its key; NULL where there is none to use */
 	X509     *cert;
-	X509     *above;                 /* the certificate after it in the file */
+	X509     *above; /* the certificate after it in the file */
 	EVP_PKEY *key;
 };
 
@@ -52,13 +52,13 @@ close_pair(struct pair *pair)
 static void
 close_folder(struct folder *folder)
 {
-	file_close(&folder->fd);         /* and with it goes the lock */
+	file_close(&folder->fd); /* and with it goes the lock */
 }
 
 static void
 close_bio(BIO **bio)
 {
-	BIO_free(*bio);                  /* wipes what it held */
+	BIO_free(*bio); /* wipes what it held */
 	*bio = NULL;
 }
 
@@ -122,7 +122,7 @@ read_all(const struct folder *folder, const char *name, int fd, struct buf *text
 	size_t len;
 
 	/* At once: growing would leave copies of a key behind. */
-	if (!file_read(fd, buf_room(text, FILE_BYTES_MAX), FILE_BYTES_MAX, &len))
+	if (!file_read(fd, buf_reserve(text, FILE_BYTES_MAX), FILE_BYTES_MAX, &len))
 		return fail_errno(folder, "read", name);
 	buf_grew(text, len);
 	if (len == FILE_BYTES_MAX)
@@ -155,7 +155,7 @@ write_file(const struct folder *folder, const char *name, struct str text, mode_
 	char                 new_name[32];
 
 	str_printf(new_name, sizeof(new_name), ".%s.new", name);
-	if (unlinkat(folder->fd, new_name, 0) != 0 && errno != ENOENT)   /* of a run that was killed */
+	if (unlinkat(folder->fd, new_name, 0) != 0 && errno != ENOENT) /* of a run that was killed */
 		return fail_errno(folder, "remove", new_name);
 	fd = openat(folder->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -194,7 +194,7 @@ read_pair(const struct folder *folder, const char *cert_name, const char *key_na
 	AUTO(wipe_buf) struct buf key_text = { .limit = FILE_BYTES_MAX };
 	AUTO(close_bio) BIO      *cert_bio = NULL;
 	AUTO(close_bio) BIO      *key_bio = NULL;
-	char                      no_password[] = "";    /* else OpenSSL asks the terminal about a protected key */
+	char                      no_password[] = ""; /* else OpenSSL asks the terminal about a protected key */
 	enum err                  err = read_file(folder, cert_name, false, &cert_text);
 
 	if (err != OK && err != ERR_NOT_FOUND)

@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 #define CA_DAYS      3652
-#define SERVER_DAYS  398                 /* the most that browsers take from public authorities */
+#define SERVER_DAYS  398 /* the most that browsers take from public authorities */
 #define SERIAL_BYTES ((size_t)16)
 
 static void
@@ -62,7 +62,7 @@ cert_host_parse(struct str text, struct cert_host *host_out)
 	if (text.len >= 2 && text.at[0] == '[' && text.at[text.len - 1] == ']')
 		text = str_of(text.at + 1, text.len - 2);
 	if (str_find(text, ':') < text.len)
-		text = str_first(text, str_find(text, '%'));             /* a zone is this machine's affair */
+		text = str_first(text, str_find(text, '%')); /* a zone is this machine's affair */
 	if (text.len > CERT_NAME_MAX)
 		return false;
 	if (text.len > 0)

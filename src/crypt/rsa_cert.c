@@ -19,8 +19,8 @@
 #define BITS_MAX 4096
 
 struct rsa_cert {
-	EVP_PKEY      *pkey;                     /* the private one if it was read, else the certificate's */
-	unsigned char *der;                      /* OpenSSL's allocation */
+	EVP_PKEY      *pkey; /* the private one if it was read, else the certificate's */
+	unsigned char *der;  /* OpenSSL's allocation */
 	size_t         der_len;
 	int64_t        from_s, until_s;
 	bool           can_sign;
@@ -113,16 +113,17 @@ static enum err
 make_cert(X509 *x509, EVP_PKEY **private, struct rsa_cert **cert_out, const char **why_out)
 {
 	AUTO(rsa_cert_close) struct rsa_cert *cert = calloc(1, sizeof(*cert));
-	EVP_PKEY                             *public = X509_get0_pubkey(x509);
-	const char                           *why = fault_of_key(public);
-	int                                   len;
+	EVP_PKEY *public = X509_get0_pubkey(x509);
+	const char *why = fault_of_key(public);
+	int         len;
 
 	MUST(cert != NULL);
 	if (why)
 		return refuse(why, why_out);
 	if (*private && X509_check_private_key(x509, *private) != 1)
 		return refuse("holds a private key that is not that of its first certificate", why_out);
-	if (!moment_of(X509_get0_notBefore(x509), &cert->from_s) || !moment_of(X509_get0_notAfter(x509), &cert->until_s))
+	if (!moment_of(X509_get0_notBefore(x509), &cert->from_s) ||
+	    !moment_of(X509_get0_notAfter(x509), &cert->until_s))
 		return refuse("holds a certificate without readable dates", why_out);
 	len = i2d_X509(x509, &cert->der);
 	if (len <= 0 || (size_t)len > RSA_CERT_DER_MAX)

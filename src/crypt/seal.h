@@ -4,7 +4,7 @@
  *
  * The nonce is random (24 bytes, so it may be drawn without counting) and stands before the
  * sealed bytes.  `bound` is not sent but must be the same at both ends: it ties a sealed thing
- * to where it belongs.  crypt_init() must be called once before anything else in this room.
+ * to where it belongs.  crypt_init() must be called once before anything else in this module.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 #define SEAL_KEY_BYTES   32
-#define SEAL_EXTRA_BYTES (24 + 16)       /* nonce and tag */
+#define SEAL_EXTRA_BYTES (24 + 16) /* nonce and tag */
 
 enum err crypt_init(void) MUST_CHECK;
 
@@ -23,12 +23,12 @@ void seal_close(const uint8_t key[SEAL_KEY_BYTES], struct str plain, struct str 
 /* out must have room for sealed.len - SEAL_EXTRA_BYTES; false if anything was changed. */
 bool seal_open(const uint8_t key[SEAL_KEY_BYTES], struct str sealed, struct str bound, uint8_t *out, size_t *len_out);
 
-void hash_blake2b(struct str bytes, uint8_t *out, size_t out_len);       /* 16..64 bytes */
+void hash_blake2b(struct str bytes, uint8_t *out, size_t out_len); /* 16..64 bytes */
 /* SipHash-2-4 with 128 bits out: who does not know the key can neither tell nor find what gives the same. */
 #define HASH_KEYED_BYTES 16
 void hash_keyed(const uint8_t key[HASH_KEYED_BYTES], struct str bytes, uint8_t out[HASH_KEYED_BYTES]);
 void hash_sha256(struct str bytes, uint8_t out[32]);
-bool crypt_equal(const void *a, const void *b, size_t len);              /* constant time */
+bool crypt_equal(const void *a, const void *b, size_t len); /* constant time */
 void crypt_wipe(void *bytes, size_t len);
 
 /*
@@ -36,7 +36,7 @@ void crypt_wipe(void *bytes, size_t len);
  * pages, wiped when it is dropped.  Costs whole pages; never NULL.
  */
 void *secret_take(size_t size);
-void  secret_drop(void *secret);         /* NULL is fine */
+void  secret_drop(void *secret); /* NULL is fine */
 
 /*
  * argon2id of libsodium, its own self-describing text.  ERR_BUSY: no memory for it now.

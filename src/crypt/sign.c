@@ -23,7 +23,7 @@
 
 #define RSA_BITS_MIN    2048
 #define RSA_BITS_MAX    8192
-#define RSA_E_BYTES_MAX 8                /* also OpenSSL's own bound for long moduli */
+#define RSA_E_BYTES_MAX 8 /* also OpenSSL's own bound for long moduli */
 #define SCALAR_BYTES    ((size_t)32)
 #define DER_MAX         ((size_t)4096)
 
@@ -31,7 +31,7 @@ struct sign_key {
 	enum sign_alg alg;
 	EVP_PKEY     *pkey;
 	EVP_MD_CTX   *checking;
-	EVP_MD_CTX   *signing;           /* NULL without a private part */
+	EVP_MD_CTX   *signing; /* NULL without a private part */
 	size_t        signature_len;
 };
 
@@ -230,9 +230,9 @@ sign_key_from_ec(struct str x, struct str y, struct sign_key **key_out)
 	char                       group[] = "prime256v1";
 	unsigned char              point[1 + 2 * SCALAR_BYTES] = { POINT_CONVERSION_UNCOMPRESSED };
 	OSSL_PARAM                 params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
-		OSSL_PARAM_construct_end(),
+				OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+				OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+				OSSL_PARAM_construct_end(),
 	};
 
 	if (x.len != SCALAR_BYTES || y.len != SCALAR_BYTES)

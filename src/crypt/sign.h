@@ -18,12 +18,12 @@ enum sign_alg { SIGN_ES256, SIGN_RS256, SIGN_PS256, SIGN_EDDSA };
 
 struct sign_key;
 
-const char *sign_alg_name(enum sign_alg alg);                     /* "ES256", … */
+const char *sign_alg_name(enum sign_alg alg); /* "ES256", … */
 
 /* ERR_BAD_REQUEST: not a key of that kind. */
-enum err      sign_key_generate(struct sign_key **key_out) MUST_CHECK;                      /* ES256, private part */
-enum err      sign_key_from_private(struct str der, struct sign_key **key_out) MUST_CHECK;  /* PKCS#8, ES256 */
-struct str    sign_key_private(const struct sign_key *key, struct arena *arena);            /* PKCS#8 DER */
+enum err   sign_key_generate(struct sign_key **key_out) MUST_CHECK;                     /* ES256, private part */
+enum err   sign_key_from_private(struct str der, struct sign_key **key_out) MUST_CHECK; /* PKCS#8, ES256 */
+struct str sign_key_private(const struct sign_key *key, struct arena *arena);           /* PKCS#8 DER */
 /* Public keys: EC P-256 point (x,y: 32 bytes each); RSA (n >= 2048 bits, e odd > 2); Ed25519 (x: 32 bytes). */
 enum err      sign_key_from_ec(struct str x, struct str y, struct sign_key **key_out) MUST_CHECK;
 enum err      sign_key_from_rsa(struct str n, struct str e, enum sign_alg alg, struct sign_key **key_out) MUST_CHECK;

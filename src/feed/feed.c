@@ -2,92 +2,95 @@
 #include "feed/feed.h"
 
 bool
-place_is_told(const struct place *place)
+cursor_is_complete(const struct cursor *cursor)
 {
-	return !place->span.fresh && place->span.after == place->span.until;
+	return !cursor->span.initial && cursor->span.after == cursor->span.until;
 }
 
 /* `additions`: what was purged would not have been told. */
 static enum err
-judge(const struct place *place, const struct store_mark *mark, bool additions)
+validate(const struct cursor *cursor, const struct feed_state *state, bool additions)
 {
-	const struct span *span = &place->span;
+	const struct span *span = &cursor->span;
 
 	/* A reader that was there before the feed holds nothing, so nothing can be missing. */
-	if (guid_is_zero(&place->incarnation))
-		return place->seen == 0 ? OK : ERR_GONE;
-	if (!mark->exists || !guid_eq(&place->incarnation, &mark->incarnation))
+	if (guid_is_zero(&cursor->generation))
+		return cursor->seen == 0 ? OK : ERR_GONE;
+	if (!state->exists || !guid_eq(&cursor->generation, &state->generation))
 		return ERR_GONE;
-	if (!additions && mark->horizon > (span->fresh ? span->until : span->after))
+	if (!additions && state->purged_through > (span->initial ? span->until : span->after))
 		return ERR_GONE;
-	if (place->epoch > mark->epoch)
+	if (cursor->epoch > state->epoch)
 		return ERR_GONE;
 	/* Pages of an initial round left out tombstones on the strength of its `until`, which is history no more. */
-	if (place->epoch < mark->epoch && (span->fresh || place->seen > mark->base))
+	if (cursor->epoch < state->epoch && (span->initial || cursor->seen > state->base))
 		return ERR_GONE;
-	return place->seen > mark->head ? ERR_GONE : OK;
+	return cursor->seen > state->head ? ERR_GONE : OK;
 }
 
 enum err
-place_judge(const struct place *place, const struct store_mark *mark)
+cursor_validate(const struct cursor *cursor, const struct feed_state *state)
 {
-	return judge(place, mark, false);
+	return validate(cursor, state, false);
 }
 
 static struct store_range
-range_from(const struct store *store, const struct place *from, uint32_t limit, bool additions)
+range_from(const struct store *store, const struct cursor *from, uint32_t limit, bool additions)
 {
 	if (!from)
 		return (struct store_range){
-			.until = STORE_TO_HEAD, .epoch = store_epoch(store), .limit = limit + 1, .live_only = true,
+			.until = STORE_TO_HEAD,
+			.epoch = store_epoch(store),
+			.limit = limit + 1,
+			.live_only = true,
 		};
 	return (struct store_range){
 		.after = from->span.after,
-		.until = place_is_told(from) ? STORE_TO_HEAD : from->span.until,
+		.until = cursor_is_complete(from) ? STORE_TO_HEAD : from->span.until,
 		.epoch = from->epoch,
 		.limit = limit + 1,
-		.live_only = from->span.fresh || additions,
+		.live_only = from->span.initial || additions,
 	};
 }
 
 /* In the middle of an incremental round `until` means nothing in a later epoch: the head takes its place. */
 static bool
-until_is_void(const struct place *from, const struct store_range *range, const struct store_mark *mark)
+until_is_void(const struct cursor *from, const struct store_range *range, const struct feed_state *state)
 {
-	return from && !from->span.fresh && range->until != STORE_TO_HEAD && from->epoch != mark->epoch;
+	return from && !from->span.initial && range->until != STORE_TO_HEAD && from->epoch != state->epoch;
 }
 
 /* page->additions and page->bodies_only are set. */
 static enum err
-open_page(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
+open_page(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct cursor *from,
           uint32_t limit, struct arena *arena)
 {
-	bool                                       additions = page->additions;
-	bool                                       bodies_only = page->bodies_only;
-	struct store_range                         range = range_from(store, from, limit, additions);
-	AUTO(store_scan_abort) struct store_scan  *scan = NULL;
-	const struct store_mark                   *mark;
+	bool                                      additions = page->additions;
+	bool                                      bodies_only = page->bodies_only;
+	struct store_range                        range = range_from(store, from, limit, additions);
+	AUTO(store_scan_abort) struct store_scan *scan = NULL;
+	const struct feed_state                  *state;
 
 	MUST(limit > 0);
 	range.bodies_only = bodies_only;
 	scan = store_scan_open(store, feed, &range, arena);
-	mark = store_scan_mark(scan);
-	if (until_is_void(from, &range, mark)) {
+	state = store_scan_state(scan);
+	if (until_is_void(from, &range, state)) {
 		TRY(store_scan_close(&scan));
 		range.until = STORE_TO_HEAD;
 		scan = store_scan_open(store, feed, &range, arena);
-		mark = store_scan_mark(scan);
+		state = store_scan_state(scan);
 	}
-	if (!mark->exists && store_scan_failed(scan))
+	if (!state->exists && store_scan_failed(scan))
 		return store_scan_close(&scan);
 	if (from)
-		TRY(judge(from, mark, additions));
+		TRY(validate(from, state, additions));
 
 	*page = (struct feed_page){
 		.scan = scan,
-		.span = { range.after, range.until == STORE_TO_HEAD ? mark->head : range.until,
-		          !from || from->span.fresh },
-		.seen = from && from->seen > mark->head ? from->seen : mark->head,
+		.span = { range.after, range.until == STORE_TO_HEAD ? state->head : range.until,
+		          !from || from->span.initial },
+		.seen = from && from->seen > state->head ? from->seen : state->head,
 		.left = limit,
 		.additions = additions,
 		.bodies_only = bodies_only,
@@ -97,7 +100,7 @@ open_page(struct feed_page *page, struct store *store, const struct store_feed *
 }
 
 enum err
-feed_open(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
+feed_open(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct cursor *from,
           uint32_t limit, struct arena *arena)
 {
 	page->additions = page->bodies_only = false;
@@ -105,7 +108,7 @@ feed_open(struct feed_page *page, struct store *store, const struct store_feed *
 }
 
 enum err
-feed_open_bodies(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
+feed_open_bodies(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct cursor *from,
                  uint32_t limit, struct arena *arena)
 {
 	page->additions = false;
@@ -114,8 +117,8 @@ feed_open_bodies(struct feed_page *page, struct store *store, const struct store
 }
 
 enum err
-feed_open_additions(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct place *from,
-                    uint32_t limit, struct arena *arena)
+feed_open_additions(struct feed_page *page, struct store *store, const struct store_feed *feed,
+                    const struct cursor *from, uint32_t limit, struct arena *arena)
 {
 	page->additions = true;
 	page->bodies_only = false;
@@ -123,18 +126,18 @@ feed_open_additions(struct feed_page *page, struct store *store, const struct st
 }
 
 enum err
-feed_from_now(struct store *store, const struct store_feed *feed, struct arena *arena, struct place *place_out)
+feed_from_now(struct store *store, const struct store_feed *feed, struct arena *arena, struct cursor *cursor_out)
 {
-	struct store_range       range = { .epoch = store_epoch(store), .limit = 1 };
-	struct store_scan       *scan = store_scan_open(store, feed, &range, arena);
-	const struct store_mark  mark = *store_scan_mark(scan);
+	struct store_range      range = { .epoch = store_epoch(store), .limit = 1 };
+	struct store_scan      *scan = store_scan_open(store, feed, &range, arena);
+	const struct feed_state state = *store_scan_state(scan);
 
 	TRY(store_scan_close(&scan));
-	*place_out = (struct place){
-		.span = { mark.head, mark.head, false },
-		.incarnation = mark.incarnation,
-		.epoch = mark.exists ? mark.epoch : range.epoch,
-		.seen = mark.head,
+	*cursor_out = (struct cursor){
+		.span = { state.head, state.head, false },
+		.generation = state.generation,
+		.epoch = state.exists ? state.epoch : range.epoch,
+		.seen = state.head,
 	};
 	return OK;
 }
@@ -165,20 +168,20 @@ feed_put_back(struct feed_page *page)
 }
 
 enum err
-feed_close(struct feed_page *page, struct place *rest_out)
+feed_close(struct feed_page *page, struct cursor *rest_out)
 {
-	struct store_mark mark = *store_scan_mark(page->scan);
-	struct item       ahead;
+	struct feed_state state = *store_scan_state(page->scan);
+	struct item       next_item;
 
 	if (!page->put_back && !page->ended)
-		page->ended = !store_scan_next(page->scan, &ahead);
+		page->ended = !store_scan_next(page->scan, &next_item);
 	TRY(store_scan_close(&page->scan));
 	if (page->ended)
 		page->span = (struct span){ page->span.until, page->span.until, false };
-	*rest_out = (struct place){
+	*rest_out = (struct cursor){
 		.span = page->span,
-		.incarnation = mark.incarnation,
-		.epoch = mark.epoch,
+		.generation = state.generation,
+		.epoch = state.epoch,
 		.seen = page->seen,
 	};
 	return OK;

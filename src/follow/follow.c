@@ -20,17 +20,17 @@
 #include <stdlib.h>
 
 #include "follow/follow_link.h"
-#include "follow/follow_loop.h"
+#include "follow/follow_cycle.h"
 #include "follow/follow_merge.h"
 #include "follow/follow_page.h"
 #include "follow/follow_secrets.h"
 #include "follow/follow_wait.h"
 
-#define STEP_ARENA_MAX  ((size_t)128 << 20)
-#define CONF_ARENA_MAX  ((size_t)128 << 10)
-#define SHRINK_FROM     200                      /* the page size we begin to shrink at if none was asked for */
-#define SECRET_INSIDE   "it holds the credential it was asked for with; its text is not kept"
-#define RAW_KEPT_MAX    4096                     /* of an item too large to be a dead letter */
+#define STEP_ARENA_MAX ((size_t)128 << 20)
+#define CONF_ARENA_MAX ((size_t)128 << 10)
+#define SHRINK_FROM    200 /* the page size we begin to shrink at if none was asked for */
+#define SECRET_INSIDE  "it holds the credential it was asked for with; its text is not kept"
+#define RAW_KEPT_MAX   4096 /* of an item too large to be a dead letter */
 
 struct follow {
 	struct follow_conf   conf;
@@ -40,13 +40,13 @@ struct follow {
 	struct follow_pause  own_pause;
 	int64_t              sid;
 
-	unsigned           tries;                /* failures of this page in a row */
-	int64_t            since_ms;             /* monotonic, when tries > 0: when the first of them began */
-	uint32_t           page_size;            /* may have shrunk */
-	bool               bearer_refused;       /* the last answer was 401 */
-	bool               round_again;          /* in this run a round was begun anew from its own link … */
-	bool               started_over;         /* … and everything was asked for anew */
-	struct follow_loop loop;
+	unsigned            tries;          /* failures of this page in a row */
+	int64_t             since_ms;       /* monotonic, when tries > 0: when the first of them began */
+	uint32_t            page_size;      /* may have shrunk */
+	bool                bearer_refused; /* the last answer was 401 */
+	bool                round_again;    /* in this run a round was begun anew from its own link … */
+	bool                started_over;   /* … and everything was asked for anew */
+	struct follow_cycle loop;
 };
 
 /* What a step passes down: the scope as it stands, and where it reports to. */
@@ -56,8 +56,6 @@ struct step {
 	struct follow_report *report;
 };
 
-/* ---- reporting ------------------------------------------------------------------------------ */
-
 static const struct follow_secrets *
 secrets_of(const struct follow *follow)
 {
@@ -65,8 +63,7 @@ secrets_of(const struct follow *follow)
 }
 
 /* All that people, logs and the store get to read of a step passes here. */
-static enum err PRINTF_LIKE(3, 4)
-say(struct step *step, enum follow_next next, const char *fmt, ...)
+static enum err PRINTF_LIKE(3, 4) end_step(struct step *step, enum follow_next next, const char *fmt, ...)
 {
 	va_list list;
 
@@ -83,10 +80,8 @@ static enum err
 drop(struct step *step, const char *what)
 {
 	TRY(replica_drop_round(step->follow->replica, step->scope.sid));
-	return say(step, FOLLOW_BROKEN, "the round is dropped: %s; the view stays as it was", what);
+	return end_step(step, FOLLOW_BROKEN, "the round is dropped: %s; the view stays as it was", what);
 }
-
-/* ---- waiting -------------------------------------------------------------------------------- */
 
 /* What the clock says has passed since the first failure began counts, whether we waited or the far end kept us. */
 static int64_t
@@ -101,14 +96,14 @@ wait_for(struct step *step, int64_t ms, bool throttled, const char *why)
 	struct follow *follow = step->follow;
 
 	if (ms > left_ms(follow))
-		return say(step, FOLLOW_TROUBLED, "%s; waiting %.1f s more would be too long (see --max-wait)", why,
-		           (double)ms / 1000);
+		return end_step(step, FOLLOW_TROUBLED, "%s; waiting %.1f s more would be too long (see --max-wait)",
+		                why, (double)ms / 1000);
 	if (throttled)
 		TRY(replica_note_pause(follow->replica, step->scope.sid, ms));
 	follow->conf.pause->until_mono_ms = clock_mono_ms(follow->conf.clock) + ms;
 	step->report->wait_ms = ms;
 	step->report->throttled = throttled;
-	return say(step, FOLLOW_WAIT, "%s", why);
+	return end_step(step, FOLLOW_WAIT, "%s", why);
 }
 
 /* Pages that come too slowly for somebody's deadline may come as smaller ones. */
@@ -124,101 +119,104 @@ shrink_page(struct follow *follow)
 }
 
 static enum err
-try_later(struct step *step, const struct follow_reply *reply, const char *why)
+try_later(struct step *step, const struct follow_response *response, const char *why)
 {
 	struct follow *follow = step->follow;
 	int64_t        asked_ms = -1, own_ms;
 	bool           throttled;
 
-	if (reply)
-		asked_ms = follow_wait_asked(reply->retry_after, follow->conf.clock->wall_ns(follow->conf.clock->ctx));
-	throttled = asked_ms >= 0 || (reply && reply->status == 429);
+	if (response)
+		asked_ms = follow_wait_asked(response->retry_after,
+		                             follow->conf.clock->wall_ns(follow->conf.clock->ctx));
+	throttled = asked_ms >= 0 || (response && response->status == 429);
 	follow->tries++;
 	if (!throttled) {
 		if (follow->tries >= follow->conf.limits.tries_max)
-			return say(step, FOLLOW_TROUBLED, "%s; tried %u times", why, follow->tries);
+			return end_step(step, FOLLOW_TROUBLED, "%s; tried %u times", why, follow->tries);
 		shrink_page(follow);
 	}
 	if (asked_ms >= FOLLOW_ASKED_MAX_MS)
-		return say(step, FOLLOW_TROUBLED, "%s; it asks to stay away for longer than %lld s (see --max-wait)", why,
-		           (long long)FOLLOW_ASKED_MAX_MS / 1000);
+		return end_step(step, FOLLOW_TROUBLED,
+		                "%s; it asks to stay away for longer than %lld s (see --max-wait)", why,
+		                (long long)FOLLOW_ASKED_MAX_MS / 1000);
 	if (asked_ms >= 0 && asked_ms > left_ms(follow))
-		return say(step, FOLLOW_TROUBLED, "%s; it asks to stay away for %.1f s, which would be too long (see --max-wait)",
-		           why, (double)asked_ms / 1000);
+		return end_step(step, FOLLOW_TROUBLED,
+		                "%s; it asks to stay away for %.1f s, which would be too long (see --max-wait)", why,
+		                (double)asked_ms / 1000);
 	/* Whoever says "at once", and says it again and again, is left alone for longer and longer all the same. */
 	own_ms = follow_wait_own(follow->tries);
-	return wait_for(step, follow_wait_jitter(asked_ms > own_ms ? asked_ms : own_ms, follow->conf.entropy), throttled, why);
+	return wait_for(step, follow_wait_jitter(asked_ms > own_ms ? asked_ms : own_ms, follow->conf.entropy),
+	                throttled, why);
 }
-
-/* ---- starting over -------------------------------------------------------------------------- */
 
 static enum err
 begin(struct step *step, enum replica_kind kind, struct str link)
 {
 	struct follow *follow = step->follow;
 
-	follow->loop = (struct follow_loop){ 0 };
+	follow->loop = (struct follow_cycle){ 0 };
 	return replica_begin_round(follow->replica, step->scope.sid, kind, link, clock_wall_ms(follow->conf.clock));
 }
 
 /* A lasting run may try all of it again in its next round. */
 static enum err
-stop_starting_over(struct step *step, const struct follow_reply *reply)
+stop_starting_over(struct step *step, const struct follow_response *response)
 {
 	step->follow->round_again = step->follow->started_over = false;
 	TRY(replica_drop_round(step->follow->replica, step->scope.sid));
-	return say(step, FOLLOW_TROUBLED, "the far end has forgotten our place twice in one run (%u)", reply->status);
+	return end_step(step, FOLLOW_TROUBLED, "the far end has forgotten our place twice in one run (%u)",
+	                response->status);
 }
 
 /* The link of a later page is no longer known; that of the round's first may still be. */
 static bool
-may_begin_again(const struct step *step, const struct follow_reply *reply)
+may_begin_again(const struct step *step, const struct follow_response *response)
 {
-	return step->scope.kind == REPLICA_NEXT && step->scope.round_pages > 0 && reply->location.len == 0 &&
+	return step->scope.kind == REPLICA_NEXT && step->scope.round_pages > 0 && response->location.len == 0 &&
 	       !step->follow->round_again;
 }
 
 static enum err
-begin_again(struct step *step, const struct follow_reply *reply)
+begin_again(struct step *step, const struct follow_response *response)
 {
 	step->follow->round_again = true;
 	step->follow->tries = 0;
 	TRY(begin(step, REPLICA_NEXT, step->scope.delta_link));
-	return say(step, FOLLOW_AGAIN, "the far end no longer knows a page of this round (%u): the round begins anew",
-	           reply->status);
+	return end_step(step, FOLLOW_AGAIN,
+	                "the far end no longer knows a page of this round (%u): the round begins anew",
+	                response->status);
 }
 
 static enum err
-start_over(struct step *step, const struct follow_reply *reply)
+start_over(struct step *step, const struct follow_response *response)
 {
 	struct follow    *follow = step->follow;
 	enum replica_kind kind = step->scope.rounds > 0 ? REPLICA_RESYNC : REPLICA_FIRST;
 	struct str        link = follow->conf.url;
 	const char       *why;
 
-	if (may_begin_again(step, reply))
-		return begin_again(step, reply);
+	if (may_begin_again(step, response))
+		return begin_again(step, response);
 	if (follow->started_over)
-		return stop_starting_over(step, reply);
-	if (reply->location.len > 0) {
-		link = reply->location;
+		return stop_starting_over(step, response);
+	if (response->location.len > 0) {
+		link = response->location;
 		if (link.len > 1 && link.at[0] == '/' && link.at[1] != '/')
-			link = arena_printf(follow->page, "%.*s%.*s", STR_ARG(follow_origin_text(follow->conf.url)), STR_ARG(link));
+			link = arena_printf(follow->page, "%.*s%.*s", STR_ARG(follow_origin_text(follow->conf.url)),
+			                    STR_ARG(link));
 		why = "holds the credential; it is neither kept nor followed";
 		if (follow_secrets_stand_in_link(secrets_of(follow), link, follow->page) ||
 		    !follow_link_is_good(&follow->origin, link, &why)) {
 			TRY(replica_drop_round(follow->replica, step->scope.sid));
-			return say(step, FOLLOW_BROKEN, "the Location of the answer %u %s", reply->status, why);
+			return end_step(step, FOLLOW_BROKEN, "the Location of the answer %u %s", response->status, why);
 		}
 	}
 	follow->started_over = true;
 	follow->tries = 0;
 	TRY(begin(step, kind, link));
-	return say(step, FOLLOW_STARTED_OVER, "the far end no longer knows our place (%u): everything is asked for anew",
-	           reply->status);
+	return end_step(step, FOLLOW_STARTED_OVER,
+	                "the far end no longer knows our place (%u): everything is asked for anew", response->status);
 }
-
-/* ---- a page --------------------------------------------------------------------------------- */
 
 static enum err
 stage(struct step *step, struct follow_page *page)
@@ -232,15 +230,16 @@ stage(struct step *step, struct follow_page *page)
 	replica_begin_page(replica, step->scope.sid);
 	while (follow_page_next(page, follow->page, &item)) {
 		if (holds_secret && follow_secrets_stand_in(secrets_of(follow), item.body))
-			replica_put_letter(replica, STR(SECRET_INSIDE),
-			                   follow_page_trace(page, &item, step->scope.round_pages + 1, secrets_of(follow),
-			                                     follow->page));
+			replica_put_dead_letter(replica, STR(SECRET_INSIDE),
+			                        follow_page_trace(page, &item, step->scope.round_pages + 1,
+			                                          secrets_of(follow), follow->page));
 		else if (!item.fault)
-			replica_put_item(replica, item.id, item.life, item.life == REPLICA_LIVE ? item.body : STR_EMPTY);
+			replica_put_item(replica, item.id, item.life,
+			                 item.life == REPLICA_LIVE ? item.body : STR_EMPTY);
 		else if (item.body.len <= STORE_BODY_MAX)
-			replica_put_letter(replica, str_from_c(item.fault), item.body);
+			replica_put_dead_letter(replica, str_from_c(item.fault), item.body);
 		else
-			replica_put_letter(replica, str_from_c(item.fault), str_cut(item.body, RAW_KEPT_MAX));
+			replica_put_dead_letter(replica, str_from_c(item.fault), str_cut(item.body, RAW_KEPT_MAX));
 		step->report->items++;
 	}
 	err = replica_end_page(replica, page->link, page->is_last);
@@ -249,14 +248,14 @@ stage(struct step *step, struct follow_page *page)
 	TRY(err);
 	step->report->pages++;
 	follow->tries = 0;
-	return say(step, FOLLOW_AGAIN, "%s", "");
+	return end_step(step, FOLLOW_AGAIN, "%s", "");
 }
 
 /* What makes a page part of an endless round; NULL for nothing. */
 static const char *
 loop_in(struct step *step, const struct follow_page *page)
 {
-	struct follow             *follow = step->follow;
+	struct follow              *follow = step->follow;
 	const struct follow_limits *limits = &follow->conf.limits;
 
 	if (page->is_last)
@@ -267,34 +266,33 @@ loop_in(struct step *step, const struct follow_page *page)
 		return "it has more pages than a round may have";
 	if (clock_wall_ms(follow->conf.clock) - step->scope.round_started_ms > limits->round_max_ms)
 		return "it has not ended for too long";
-	return follow_loop_note(&follow->loop, page->link, page->hash, limits->empty_pages_max);
+	return follow_cycle_note(&follow->loop, page->link, page->hash, limits->empty_pages_max);
 }
 
 static enum err
-take_page(struct step *step, const struct follow_reply *reply)
+take_page(struct step *step, const struct follow_response *response)
 {
 	struct follow     *follow = step->follow;
 	struct follow_page page;
 	struct str         why;
 	const char        *bad;
 
-	if (reply->page)
-		page = *reply->page;
-	else if (follow_page_read(reply->body, follow->page, &page, &why) != OK)
-		return say(step, FOLLOW_BROKEN, "the answer is no page of a delta round: %.*s", STR_ARG(why));
+	if (response->page)
+		page = *response->page;
+	else if (follow_page_read(response->body, follow->page, &page, &why) != OK)
+		return end_step(step, FOLLOW_BROKEN, "the answer is no page of a delta round: %.*s", STR_ARG(why));
 	if (!follow_link_is_good(&follow->origin, page.link, &bad))
-		return say(step, FOLLOW_BROKEN, "the %s of the page %s; it is not followed",
-		           page.is_last ? "deltaLink" : "nextLink", bad);
+		return end_step(step, FOLLOW_BROKEN, "the %s of the page %s; it is not followed",
+		                page.is_last ? "deltaLink" : "nextLink", bad);
 	if (follow_secrets_stand_in_link(secrets_of(follow), page.link, follow->page))
-		return say(step, FOLLOW_BROKEN, "the %s of the page holds the credential; it is neither kept nor followed",
-		           page.is_last ? "deltaLink" : "nextLink");
+		return end_step(step, FOLLOW_BROKEN,
+		                "the %s of the page holds the credential; it is neither kept nor followed",
+		                page.is_last ? "deltaLink" : "nextLink");
 	bad = loop_in(step, &page);
 	if (bad)
 		return drop(step, bad);
 	return stage(step, &page);
 }
-
-/* ---- an answer ------------------------------------------------------------------------------ */
 
 static bool
 is_passing(unsigned status)
@@ -303,77 +301,83 @@ is_passing(unsigned status)
 }
 
 static enum err
-take_refusal(struct step *step, const struct follow_reply *reply, struct str text)
+take_error(struct step *step, const struct follow_response *response, struct str text)
 {
 	struct follow *follow = step->follow;
 
-	if (reply->status == 401 && follow->conf.bearer && !follow->bearer_refused) {
+	if (response->status == 401 && follow->conf.bearer && !follow->bearer_refused) {
 		follow->bearer_refused = true;
-		return say(step, FOLLOW_AGAIN, "the far end refuses the credential (401): it is read once more");
+		return end_step(step, FOLLOW_AGAIN, "the far end refuses the credential (401): it is read once more");
 	}
 	follow->bearer_refused = false;
-	return say(step, FOLLOW_REFUSED, "the far end answers %u (%s)%s%.*s", reply->status,
-	           reply->status == 401 ? "not authenticated" : "not allowed", text.len ? ": " : "", STR_ARG(text));
+	return end_step(step, FOLLOW_REFUSED, "the far end answers %u (%s)%s%.*s", response->status,
+	                response->status == 401 ? "not authenticated" : "not allowed", text.len ? ": " : "",
+	                STR_ARG(text));
 }
 
 static enum err
-take_reply(struct step *step, const struct follow_reply *reply)
+take_response(struct step *step, const struct follow_response *response)
 {
 	struct follow *follow = step->follow;
 	bool           has_state = !str_eq(step->scope.round_link, step->scope.url);
 	struct str     text;
 	const char    *why;
 
-	if (reply->status == 200) {
+	if (response->status == 200) {
 		follow->bearer_refused = false;
-		return take_page(step, reply);
+		return take_page(step, response);
 	}
-	text = follow_error_text(reply->body, follow->page);
-	if (reply->status == 401 || reply->status == 403)
-		return take_refusal(step, reply, text);
-	if (follow_says_gone(reply->status, reply->body, has_state, follow->page))
-		return start_over(step, reply);
-	why = arena_c(follow->page, arena_printf(follow->page, "the far end answers %u%s%.*s", reply->status,
+	text = follow_error_text(response->body, follow->page);
+	if (response->status == 401 || response->status == 403)
+		return take_error(step, response, text);
+	if (follow_says_gone(response->status, response->body, has_state, follow->page))
+		return start_over(step, response);
+	why = arena_c(follow->page, arena_printf(follow->page, "the far end answers %u%s%.*s", response->status,
 	                                         text.len ? ": " : "", STR_ARG(text)));
-	if (is_passing(reply->status))
-		return try_later(step, reply, why);
-	if (reply->status >= 300 && reply->status < 400 && reply->status != 304)
-		return say(step, FOLLOW_BROKEN, "%s, a redirect; those are not followed, since the credential would go along",
-		           why);
+	if (is_passing(response->status))
+		return try_later(step, response, why);
+	if (response->status >= 300 && response->status < 400 && response->status != 304)
+		return end_step(step, FOLLOW_BROKEN,
+		                "%s, a redirect; those are not followed, since the credential would go along", why);
 	/* A page's link that is refused is refused for ever; the next run must not come back to it. */
-	if (reply->status == 400 && step->scope.round_pages > 0)
+	if (response->status == 400 && step->scope.round_pages > 0)
 		return drop(step, why);
-	return say(step, FOLLOW_BROKEN, "%s", why);
+	return end_step(step, FOLLOW_BROKEN, "%s", why);
 }
 
 static enum err
-ask(struct step *step)
+send_request(struct step *step)
 {
-	struct follow      *follow = step->follow;
-	struct follow_ask   ask = { .place = { step->scope.sid, step->scope.round_started_ms, step->scope.round_pages },
-		                    .link = step->scope.round_link, .bearer = STR_EMPTY, .page_size = follow->page_size };
-	struct follow_reply reply = { 0 };
-	struct str          why = STR_EMPTY;
-	const char         *bad;
-	enum err            err = OK;
+	struct follow         *follow = step->follow;
+	struct follow_request  request = { .position = { step->scope.sid, step->scope.round_started_ms,
+		                                         step->scope.round_pages },
+		                           .link = step->scope.round_link,
+		                           .bearer = STR_EMPTY,
+		                           .page_size = follow->page_size };
+	struct follow_response response = { 0 };
+	struct str             why = STR_EMPTY;
+	const char            *bad;
+	enum err               err = OK;
 
 	/* What the replica holds was checked when it came; a file may have been changed since. */
-	if (!follow_link_is_good(&follow->origin, ask.link, &bad))
-		return say(step, FOLLOW_BROKEN, "the saved link %s", bad);
+	if (!follow_link_is_good(&follow->origin, request.link, &bad))
+		return end_step(step, FOLLOW_BROKEN, "the saved link %s", bad);
 	if (follow->tries == 0)
 		follow->since_ms = clock_mono_ms(follow->conf.clock);
 	if (follow->conf.bearer)
-		err = follow->conf.bearer->get(follow->conf.bearer->ctx, follow->bearer_refused, follow->page, &ask.bearer, &why);
+		err = follow->conf.bearer->get(follow->conf.bearer->ctx, follow->bearer_refused, follow->page,
+		                               &request.bearer, &why);
 	if (err == ERR_BUSY)
 		return try_later(step, NULL, arena_c(follow->page, why));
 	if (err != OK)
-		return say(step, err == ERR_UP_REFUSED ? FOLLOW_BROKEN : FOLLOW_REFUSED, "no credential: %.*s", STR_ARG(why));
-	err = follow->conf.source->fetch(follow->conf.source->ctx, &ask, follow->page, &reply, &why);
+		return end_step(step, err == ERR_UP_REFUSED ? FOLLOW_BROKEN : FOLLOW_REFUSED, "no credential: %.*s",
+		                STR_ARG(why));
+	err = follow->conf.source->fetch(follow->conf.source->ctx, &request, follow->page, &response, &why);
 	if (err == OK)
-		return take_reply(step, &reply);
+		return take_response(step, &response);
 	if (err == ERR_BUSY)
 		return try_later(step, NULL, arena_c(follow->page, why));
-	return say(step, FOLLOW_BROKEN, "%.*s", STR_ARG(why));
+	return end_step(step, FOLLOW_BROKEN, "%.*s", STR_ARG(why));
 }
 
 /* ---- settling ------------------------------------------------------------------------------- */
@@ -389,16 +393,17 @@ settle(struct step *step)
 	err = replica_settle(follow->replica, step->scope.sid, &merger, &follow->conf.guard,
 	                     clock_wall_ms(follow->conf.clock), &step->report->tally, &done);
 	if (err == ERR_NOT_ALLOWED)
-		return say(step, FOLLOW_GUARDED,
-		           "the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the view stays as it "
-		           "was. If they are really gone, run again with --max-delete 100%%",
-		           (unsigned long long)step->report->tally.swept, (unsigned long long)step->report->tally.items,
-		           follow->conf.guard.percent);
+		return end_step(
+			step, FOLLOW_GUARDED,
+			"the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the view stays as it "
+			"was. If they are really gone, run again with --max-delete 100%%",
+			(unsigned long long)step->report->tally.swept, (unsigned long long)step->report->tally.items,
+			follow->conf.guard.percent);
 	TRY(err);
 	if (!done)
-		return say(step, FOLLOW_AGAIN, "%s", "");
+		return end_step(step, FOLLOW_AGAIN, "%s", "");
 	follow->round_again = follow->started_over = false;
-	return say(step, FOLLOW_CAUGHT_UP, "%s", "");
+	return end_step(step, FOLLOW_CAUGHT_UP, "%s", "");
 }
 
 static enum err
@@ -409,12 +414,12 @@ begin_or_sweep(struct step *step)
 
 	TRY(replica_sweep(follow->replica, &done));
 	if (!done)
-		return say(step, FOLLOW_AGAIN, "%s", "");
+		return end_step(step, FOLLOW_AGAIN, "%s", "");
 	if (step->scope.rounds == 0)
 		TRY(begin(step, REPLICA_FIRST, follow->conf.url));
 	else
 		TRY(begin(step, REPLICA_NEXT, step->scope.delta_link));
-	return say(step, FOLLOW_AGAIN, "%s", "");
+	return end_step(step, FOLLOW_AGAIN, "%s", "");
 }
 
 enum err
@@ -434,9 +439,9 @@ follow_step(struct follow *follow, struct follow_report *report_out)
 		return begin_or_sweep(&step);
 	if (early_ms > 0) {
 		report_out->wait_ms = early_ms;
-		return say(&step, FOLLOW_WAIT, "the pause is not over");
+		return end_step(&step, FOLLOW_WAIT, "the pause is not over");
 	}
-	return ask(&step);
+	return send_request(&step);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -494,22 +499,26 @@ take_name(struct follow *follow, const struct replica_scope *scope)
 }
 
 static void
-tell_taken(struct follow *follow, struct str name, char why_out[512])
+report_taken(struct follow *follow, struct str name, char why_out[512])
 {
 	struct replica_scope other;
 	struct str           url = STR_EMPTY;
 
 	if (replica_find_scope(follow->replica, name, follow->page, &other) == OK)
 		url = str_cut(other.url, 200);
-	str_printf(why_out, 512, "the scope \"%.*s\" follows another URL, %.*s; give this one another name, or see `tidemark "
-	           "scope rename` and `tidemark scope forget`", STR_ARG(str_cut(name, 100)), STR_ARG(url));
+	str_printf(why_out, 512,
+	           "the scope \"%.*s\" follows another URL, %.*s; give this one another name, or see `tidemark "
+	           "scope rename` and `tidemark scope forget`",
+	           STR_ARG(str_cut(name, 100)), STR_ARG(url));
 }
 
 static enum err
 make_scope(struct follow *follow, char why_out[512])
 {
-	struct replica_scope scope = { .name = follow->conf.name, .url = follow->conf.url,
-		                       .resource = follow_resource_of(follow->conf.url), .from_now = follow->conf.from_now };
+	struct replica_scope scope = { .name = follow->conf.name,
+		                       .url = follow->conf.url,
+		                       .resource = follow_resource_of(follow->conf.url),
+		                       .from_now = follow->conf.from_now };
 	enum err             err;
 
 	if (scope.name.len == 0)
@@ -518,7 +527,7 @@ make_scope(struct follow *follow, char why_out[512])
 	if (err == ERR_CONFLICT)
 		err = take_name(follow, &scope);
 	if (err == ERR_CONFLICT)
-		tell_taken(follow, scope.name, why_out);
+		report_taken(follow, scope.name, why_out);
 	return err;
 }
 
@@ -526,7 +535,9 @@ make_scope(struct follow *follow, char why_out[512])
 static enum err
 ask_otherwise(struct follow *follow, const struct replica_scope *scope, char why_out[512])
 {
-	struct replica_scope wanted = { .url = scope->url, .resource = scope->resource, .from_now = follow->conf.from_now };
+	struct replica_scope wanted = { .url = scope->url,
+		                        .resource = scope->resource,
+		                        .from_now = follow->conf.from_now };
 	enum err             err = OK;
 
 	/* No round under way: it may be one whose forgetting was cut short. */
@@ -541,7 +552,7 @@ ask_otherwise(struct follow *follow, const struct replica_scope *scope, char why
 	if (follow->conf.name.len > 0)
 		err = replica_rename_scope(follow->replica, scope->sid, follow->conf.name);
 	if (err == ERR_CONFLICT)
-		tell_taken(follow, follow->conf.name, why_out);
+		report_taken(follow, follow->conf.name, why_out);
 	return err;
 }
 
@@ -558,8 +569,10 @@ find_scope(struct follow *follow, char why_out[512])
 	if (is_unheard(&scope))
 		return ask_otherwise(follow, &scope, why_out);
 	if (follow->conf.name.len > 0 && !str_eq(follow->conf.name, scope.name)) {
-		str_printf(why_out, 512, "this URL is already followed as the scope \"%.*s\"; `tidemark scope rename` gives "
-		           "it another name", STR_ARG(scope.name));
+		str_printf(why_out, 512,
+		           "this URL is already followed as the scope \"%.*s\"; `tidemark scope rename` gives "
+		           "it another name",
+		           STR_ARG(scope.name));
 		return ERR_CONFLICT;
 	}
 	return OK;

@@ -19,15 +19,15 @@
 
 struct follow;
 
-struct follow_pause {                            /* one for all scopes of a host: no request before that moment */
+struct follow_pause { /* one for all scopes of a host: no request before that moment */
 	int64_t until_mono_ms;
 };
 
-struct follow_limits {                           /* of one round; zero means the usual */
-	uint64_t pages_max;                      /* 1,000,000 */
-	uint64_t empty_pages_max;                /* in a row: 10,000 */
-	int64_t  round_max_ms;                   /* 24 h, of a round that goes on without a deltaLink */
-	unsigned tries_max;                      /* failures of one page in a row: 8 */
+struct follow_limits {            /* of one round; zero means the usual */
+	uint64_t pages_max;       /* 1,000,000 */
+	uint64_t empty_pages_max; /* in a row: 10,000 */
+	int64_t  round_max_ms;    /* 24 h, of a round that goes on without a deltaLink */
+	unsigned tries_max;       /* failures of one page in a row: 8 */
 };
 
 struct follow_conf {
@@ -42,28 +42,28 @@ struct follow_conf {
 	const struct clock         *clock;
 	const struct entropy       *entropy;
 	const struct follow_source *source;
-	const struct follow_bearer *bearer;      /* NULL: requests go without */
-	struct follow_pause        *pause;       /* NULL: one of its own */
+	const struct follow_bearer *bearer; /* NULL: requests go without */
+	struct follow_pause        *pause;  /* NULL: one of its own */
 };
 
 enum follow_next {
-	FOLLOW_AGAIN,                            /* there is more to do at once */
-	FOLLOW_WAIT,                             /* call again after wait_ms */
-	FOLLOW_STARTED_OVER,                     /* the far end has forgotten us: a new round has begun */
-	FOLLOW_CAUGHT_UP,                        /* a whole round is in the view; the next step begins another */
-	FOLLOW_REFUSED,                          /* credentials: ends the run, as the next three do */
-	FOLLOW_TROUBLED,                         /* may go better another time */
-	FOLLOW_BROKEN,                           /* will not go better by itself */
-	FOLLOW_GUARDED                           /* a resync would have swept too much */
+	FOLLOW_AGAIN,        /* there is more to do at once */
+	FOLLOW_WAIT,         /* call again after wait_ms */
+	FOLLOW_STARTED_OVER, /* the far end has forgotten us: a new round has begun */
+	FOLLOW_CAUGHT_UP,    /* a whole round is in the view; the next step begins another */
+	FOLLOW_REFUSED,      /* credentials: ends the run, as the next three do */
+	FOLLOW_TROUBLED,     /* may go better another time */
+	FOLLOW_BROKEN,       /* will not go better by itself */
+	FOLLOW_GUARDED       /* a resync would have swept too much */
 };
 
 struct follow_report {
 	enum follow_next     next;
 	int64_t              wait_ms;
-	bool                 throttled;          /* the far end asked for the wait */
-	uint64_t             pages, items;       /* of the round under way, or just ended */
-	struct replica_tally tally;              /* when caught up or guarded */
-	char                 why[512];           /* a sentence about a wait, a new start or an end */
+	bool                 throttled;    /* the far end asked for the wait */
+	uint64_t             pages, items; /* of the round under way, or just ended */
+	struct replica_tally tally;        /* when caught up or guarded */
+	char                 why[512];     /* a sentence about a wait, a new start or an end */
 };
 
 /*
@@ -87,9 +87,10 @@ enum err follow_give_up(struct follow *follow) MUST_CHECK;
 bool follow_name_is_good(struct str name);
 
 /* For people who look into what goes wrong. */
-bool       follow_url_is_good(struct str url, const char **why_out);      /* *why_out ends the sentence "the URL …" */
+bool       follow_url_is_good(struct str url, const char **why_out); /* *why_out ends the sentence "the URL …" */
 bool       follow_page_is_good(struct str body, struct arena *arena, struct str *why_out);
-struct str follow_error_said(struct str body, struct arena *arena);       /* "code: message" of Graph's error object, or empty */
+struct str follow_error_said(struct str    body,
+                             struct arena *arena); /* "code: message" of Graph's error object, or empty */
 
 /* False if two items say the same, annotations (@odata.…) apart; else the names that differ, as a JSON array. */
 bool follow_items_differ(struct str a, struct str b, struct buf *fields_out);

@@ -19,16 +19,16 @@
 
 #define COMMAND_MS 60000
 #define POLL_MS    100
-#define AHEAD_S    300                           /* a client's token is had anew so long before it expires */
+#define AHEAD_S    300 /* a client's token is had anew so long before it expires */
 
 extern char **environ;
 
 struct follow_credential {
 	struct follow_credential_conf conf;
-	struct follow_client          client;    /* conf.client, if there is one, is this copy */
+	struct follow_client          client; /* conf.client, if there is one, is this copy */
 	struct follow_secrets        *secrets;
-	struct buf                    token;     /* remembered; empty for none */
-	int64_t                       until_ms;  /* monotonic; when a client's token is to be had anew */
+	struct buf                    token;    /* remembered; empty for none */
+	int64_t                       until_ms; /* monotonic; when a client's token is to be had anew */
 };
 
 /* ---- what a token is ------------------------------------------------------------------------ */
@@ -40,7 +40,8 @@ is_token(struct str text)
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.at[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~+/=", c))))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      (c && strchr("-._~+/=", c))))
 			return false;
 	}
 	return text.len > 0;
@@ -51,7 +52,8 @@ without_blanks(struct str text)
 {
 	while (text.len > 0 && (text.at[0] == ' ' || (text.at[0] >= '\t' && text.at[0] <= '\r')))
 		text = str_skip(text, 1);
-	while (text.len > 0 && (text.at[text.len - 1] == ' ' || (text.at[text.len - 1] >= '\t' && text.at[text.len - 1] <= '\r')))
+	while (text.len > 0 &&
+	       (text.at[text.len - 1] == ' ' || (text.at[text.len - 1] >= '\t' && text.at[text.len - 1] <= '\r')))
 		text.len--;
 	return text;
 }
@@ -74,7 +76,8 @@ follow_bearer_read(struct str text, struct arena *arena, struct str *bearer_out,
 	if (token.at[0] == '{') {
 		if (json_read(token, arena, &root, NULL) != OK)
 			return no_identity("it gives JSON that cannot be read", why_out);
-		if (!json_text(json_member(root, "accessToken"), &token) && !json_text(json_member(root, "access_token"), &token))
+		if (!json_text(json_member(root, "accessToken"), &token) &&
+		    !json_text(json_member(root, "access_token"), &token))
 			return no_identity("it gives JSON without accessToken or access_token", why_out);
 	}
 	if (!is_token(token))
@@ -105,14 +108,14 @@ not_given(const char *what, const char *path, int fault, struct arena *arena, st
 static enum err
 read_file(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
-	struct follow_file file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
+	struct follow_file   file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
 	AUTO(file_close) int fd = follow_file_open(&file);
-	char              *room = buf_room(text, FOLLOW_BEARER_MAX);
-	size_t             len = 0;
-	int                fault;
+	char                *space = buf_reserve(text, FOLLOW_BEARER_MAX);
+	size_t               len = 0;
+	int                  fault;
 
-	MUST(room != NULL);
-	fault = fd < 0 ? errno : follow_file_read(&file, fd, room, FOLLOW_BEARER_MAX, &len);
+	MUST(space != NULL);
+	fault = fd < 0 ? errno : follow_file_read(&file, fd, space, FOLLOW_BEARER_MAX, &len);
 	if (fault != 0)
 		return not_given("bearer file", conf->file, fault, arena, why_out);
 	buf_grew(text, len);
@@ -161,14 +164,14 @@ listen_to(int fd, const struct follow_credential_conf *conf, struct buf *text)
 	for (;;) {
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
 		int64_t       left_ms = end_ms - clock_mono_ms(conf->clock);
-		char         *room = buf_room(text, 4096);
+		char         *space = buf_reserve(text, 4096);
 		ssize_t       got;
 
-		if (left_ms <= 0 || !room || is_stopped(conf))
+		if (left_ms <= 0 || !space || is_stopped(conf))
 			return false;
 		if (poll(&wait, 1, left_ms < POLL_MS ? (int)left_ms : POLL_MS) <= 0)
 			continue;
-		got = read(fd, room, 4096);
+		got = read(fd, space, 4096);
 		if (got <= 0)
 			return got == 0;
 		buf_grew(text, (size_t)got);
@@ -206,7 +209,8 @@ run_command(const struct follow_credential_conf *conf, struct buf *text, struct 
 		return no_identity("the bearer command took longer than a minute or said too much", why_out);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
-	*why_out = arena_printf(arena, "the bearer command ended with %s %d", WIFEXITED(status) ? "exit code" : "signal",
+	*why_out = arena_printf(arena, "the bearer command ended with %s %d",
+	                        WIFEXITED(status) ? "exit code" : "signal",
 	                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	return ERR_NO_IDENTITY;
 }
@@ -236,7 +240,7 @@ gather(const struct follow_credential_conf *conf, struct buf *text, struct arena
 	if (conf->client) {
 		struct str answer;
 
-		TRY(follow_client_ask(conf->client, conf->curl, arena, &answer, why_out));
+		TRY(follow_client_request(conf->client, conf->curl, arena, &answer, why_out));
 		buf_put(text, answer);
 		return OK;
 	}
@@ -289,8 +293,8 @@ follow_credential_remember(struct follow_credential *credential, struct str answ
 static enum err
 get(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out)
 {
-	struct follow_credential    *credential = ctx;
-	AUTO(buf_close) struct buf   text = { 0 };
+	struct follow_credential  *credential = ctx;
+	AUTO(buf_close) struct buf text = { 0 };
 
 	if (credential->until_ms != 0 && clock_mono_ms(credential->conf.clock) >= credential->until_ms)
 		again = true;
@@ -308,7 +312,8 @@ follow_credential_open(const struct follow_credential_conf *conf)
 {
 	struct follow_credential *credential = calloc(1, sizeof(*credential));
 
-	MUST(credential != NULL && conf->clock && (conf->file || conf->command || conf->value || (conf->client && conf->curl)));
+	MUST(credential != NULL && conf->clock &&
+	     (conf->file || conf->command || conf->value || (conf->client && conf->curl)));
 	credential->conf = *conf;
 	credential->secrets = follow_secrets_open();
 	if (conf->client) {

@@ -21,28 +21,28 @@ struct rsa_cert;
 
 /* OAuth 2.0: the client credentials grant with a secret or a certificate, or a person's refresh token. */
 struct follow_client {
-	struct str authority;                    /* https://login.microsoftonline.com */
-	struct str tenant, id, scope;
-	struct str             secret;           /* one of these three */
-	const struct rsa_cert *cert;             /* with its private key */
-	const char            *kept;             /* the file of follow_kept.h */
-	struct follow_secrets *secrets;          /* learns what is posted; NULL: nobody does */
+	struct str             authority; /* https://login.microsoftonline.com */
+	struct str             tenant, id, scope;
+	struct str             secret;  /* one of these three */
+	const struct rsa_cert *cert;    /* with its private key */
+	const char            *kept;    /* the file of follow_token_store.h */
+	struct follow_secrets *secrets; /* learns what is posted; NULL: nobody does */
 	const struct clock    *clock;
 	const struct entropy  *entropy;
 };
 
-struct follow_credential_conf {                  /* one of them; texts must outlive the credential */
-	const char         *file;
-	const char         *command;             /* for /bin/sh; has a minute */
-	const char         *value;               /* the token itself, as the environment had it */
-	const struct follow_client *client;      /* with a source to post by */
+struct follow_credential_conf { /* one of them; texts must outlive the credential */
+	const char                 *file;
+	const char                 *command; /* for /bin/sh; has a minute */
+	const char                 *value;   /* the token itself, as the environment had it */
+	const struct follow_client *client;  /* with a source to post by */
 	struct follow_curl         *curl;
-	const struct clock *clock;
-	bool              (*stopped)(void *ctx);     /* asked while a file or a command is waited for; may be NULL */
-	void               *stopped_ctx;
+	const struct clock         *clock;
+	bool (*stopped)(void *ctx); /* asked while a file or a command is waited for; may be NULL */
+	void *stopped_ctx;
 };
 
-struct follow_credential *follow_credential_open(const struct follow_credential_conf *conf);   /* never NULL */
+struct follow_credential *follow_credential_open(const struct follow_credential_conf *conf); /* never NULL */
 void                      follow_credential_close(struct follow_credential **credential);
 struct follow_bearer      follow_credential_bearer(struct follow_credential *credential);
 /* What a token endpoint has just answered, so that it need not be asked again at once.  ERR_NO_IDENTITY. */
@@ -50,4 +50,5 @@ enum err follow_credential_remember(struct follow_credential *credential, struct
                                     struct str *why_out) MUST_CHECK;
 
 /* A token out of what was read.  ERR_NO_IDENTITY. */
-enum err follow_bearer_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out) MUST_CHECK;
+enum err follow_bearer_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
+	MUST_CHECK;

@@ -12,10 +12,10 @@
 #include "text/json_read.h"
 #include "text/json_write.h"
 
-#define ASSERTION_S  300
-#define CLAIMS_MAX   ((size_t)16 << 10)
-#define TOLD_MAX     300
-#define WORD_MAX     64                          /* longer than any word of a message, shorter than any token */
+#define ASSERTION_S 300
+#define CLAIMS_MAX  ((size_t)16 << 10)
+#define SHOWN_MAX   300
+#define WORD_MAX    64 /* longer than any word of a message, shorter than any token */
 
 struct str
 follow_client_part(struct str text, struct arena *arena)
@@ -27,7 +27,7 @@ follow_client_part(struct str text, struct arena *arena)
 
 /* An authority that repeats what it was sent must not bring that into a log. */
 static bool
-may_be_told(struct str text, struct str secret)
+may_be_shown(struct str text, struct str secret)
 {
 	struct str word;
 
@@ -51,32 +51,34 @@ follow_client_said(struct str body, struct str secret, struct arena *arena)
 		return STR_EMPTY;
 	(void)json_text(json_member(root, "error_description"), &text);
 	text = str_first(text, str_find(text, '\n'));
-	if (!may_be_told(error, secret))
+	if (!may_be_shown(error, secret))
 		return STR_EMPTY;
-	if (!may_be_told(text, secret))
+	if (!may_be_shown(text, secret))
 		text = STR_EMPTY;
-	return arena_printf(arena, ": %.*s%s%.*s", STR_ARG(error), text.len > 0 ? " " : "", STR_ARG(str_cut(text, TOLD_MAX)));
+	return arena_printf(arena, ": %.*s%s%.*s", STR_ARG(error), text.len > 0 ? " " : "",
+	                    STR_ARG(str_cut(text, SHOWN_MAX)));
 }
 
 enum err
-follow_client_refused(const struct follow_reply *reply, struct str secret, struct arena *arena, struct str *why_out)
+follow_client_refused(const struct follow_response *response, struct str secret, struct arena *arena,
+                      struct str *why_out)
 {
-	*why_out = arena_printf(arena, "the token endpoint answers %u%.*s", reply->status,
-	                        STR_ARG(follow_client_said(reply->body, secret, arena)));
-	return reply->status == 429 || reply->status >= 500 ? ERR_BUSY : ERR_NO_IDENTITY;
+	*why_out = arena_printf(arena, "the token endpoint answers %u%.*s", response->status,
+	                        STR_ARG(follow_client_said(response->body, secret, arena)));
+	return response->status == 429 || response->status >= 500 ? ERR_BUSY : ERR_NO_IDENTITY;
 }
 
 static enum err
-judge(const struct follow_reply *reply, struct str secret, struct arena *arena, struct str *answer_out,
-      struct str *why_out)
+validate(const struct follow_response *response, struct str secret, struct arena *arena, struct str *answer_out,
+         struct str *why_out)
 {
-	if (reply->status != 200)
-		return follow_client_refused(reply, secret, arena, why_out);
-	if (reply->body.len > FOLLOW_BEARER_MAX) {
+	if (response->status != 200)
+		return follow_client_refused(response, secret, arena, why_out);
+	if (response->body.len > FOLLOW_BEARER_MAX) {
 		*why_out = STR("the token endpoint answers more than 64 KiB");
 		return ERR_NO_IDENTITY;
 	}
-	*answer_out = arena_copy(arena, reply->body);
+	*answer_out = arena_copy(arena, response->body);
 	return OK;
 }
 
@@ -95,7 +97,7 @@ endpoint_url(const struct follow_client *client, const char *endpoint, struct ar
 
 enum err
 follow_client_post(const struct follow_client *client, const char *endpoint, struct str form, struct follow_curl *curl,
-                   struct arena *arena, struct follow_reply *reply_out, struct str *why_out)
+                   struct arena *arena, struct follow_response *response_out, struct str *why_out)
 {
 	struct str           url = endpoint_url(client, endpoint, arena);
 	struct follow_origin origin;
@@ -106,11 +108,11 @@ follow_client_post(const struct follow_client *client, const char *endpoint, str
 		*why_out = arena_printf(arena, "the authority's URL %s", why);
 		return ERR_NO_IDENTITY;
 	}
-	err = follow_curl_post(curl, url, form, arena, reply_out, why_out);
+	err = follow_curl_post(curl, url, form, arena, response_out, why_out);
 	if (err == OK)
 		return OK;
-	*why_out = arena_printf(arena, "the %s endpoint: %.*s", strcmp(endpoint, "devicecode") == 0 ? "device code" : endpoint,
-	                        STR_ARG(*why_out));
+	*why_out = arena_printf(arena, "the %s endpoint: %.*s",
+	                        strcmp(endpoint, "devicecode") == 0 ? "device code" : endpoint, STR_ARG(*why_out));
 	return err == ERR_BUSY || err == ERR_UP_REFUSED ? err : ERR_NO_IDENTITY;
 }
 
@@ -152,8 +154,8 @@ put_claims(const struct follow_client *client, struct str endpoint, struct buf *
 }
 
 enum err
-follow_client_assertion(const struct follow_client *client, struct str endpoint, struct arena *arena, struct str *jwt_out,
-                        struct str *why_out)
+follow_client_assertion(const struct follow_client *client, struct str endpoint, struct arena *arena,
+                        struct str *jwt_out, struct str *why_out)
 {
 	AUTO(buf_close) struct buf claims = { 0 };
 	struct str                 header, message, signature;
@@ -191,23 +193,26 @@ proof_of(const struct follow_client *client, struct arena *arena, struct str *fo
 
 	if (!client->cert) {
 		*secret_out = client->secret;
-		*form_out = arena_printf(arena, "client_secret=%.*s", STR_ARG(follow_client_part(client->secret, arena)));
+		*form_out = arena_printf(arena, "client_secret=%.*s",
+		                         STR_ARG(follow_client_part(client->secret, arena)));
 		return OK;
 	}
 	TRY(follow_client_assertion(client, endpoint_url(client, "token", arena), arena, &jwt, why_out));
 	*secret_out = jwt;
-	*form_out = arena_printf(arena,
-	                         "client_assertion_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Aclient-assertion-type%%3Ajwt-bearer"
-	                         "&client_assertion=%.*s", STR_ARG(jwt));
+	*form_out = arena_printf(
+		arena,
+		"client_assertion_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Aclient-assertion-type%%3Ajwt-bearer"
+		"&client_assertion=%.*s",
+		STR_ARG(jwt));
 	return OK;
 }
 
 enum err
-follow_client_ask(const struct follow_client *client, struct follow_curl *curl, struct arena *arena,
-                  struct str *answer_out, struct str *why_out)
+follow_client_request(const struct follow_client *client, struct follow_curl *curl, struct arena *arena,
+                      struct str *answer_out, struct str *why_out)
 {
-	struct follow_reply reply;
-	struct str          form, proof, secret;
+	struct follow_response response;
+	struct str             form, proof, secret;
 
 	if (client->kept)
 		return follow_device_refresh(client, curl, arena, answer_out, why_out);
@@ -217,6 +222,6 @@ follow_client_ask(const struct follow_client *client, struct follow_curl *curl, 
 	form = arena_printf(arena, "grant_type=client_credentials&client_id=%.*s&scope=%.*s&%.*s",
 	                    STR_ARG(follow_client_part(client->id, arena)),
 	                    STR_ARG(follow_client_part(client->scope, arena)), STR_ARG(proof));
-	TRY(follow_client_post(client, "token", form, curl, arena, &reply, why_out));
-	return judge(&reply, secret, arena, answer_out, why_out);
+	TRY(follow_client_post(client, "token", form, curl, arena, &response, why_out));
+	return validate(&response, secret, arena, answer_out, why_out);
 }

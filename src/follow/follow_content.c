@@ -21,7 +21,7 @@
 #define PIECE_BYTES    ((size_t)64 << 10)
 #define NAME_MAX_BYTES 180
 #define HOPS_MAX       3
-#define OVER_MS        10                        /* so that after a timeout of libcurl's clock ours is past it, too */
+#define OVER_MS        10 /* so that after a timeout of libcurl's clock ours is past it, too */
 
 struct content {
 	const struct follow_content_conf *conf;
@@ -29,10 +29,10 @@ struct content {
 	struct replica_scope              scope;
 	struct follow_origin              origin;
 	struct follow_content_tally      *tally;
-	struct arena                     *arena;     /* for one item */
-	struct str                        id, url;   /* of this item */
-	const char                       *part, *whole;      /* its file's names */
-	const char                       *refusal;   /* a sentence */
+	struct arena                     *arena;        /* for one item */
+	struct str                        id, url;      /* of this item */
+	const char                       *part, *whole; /* its file's names */
+	const char                       *error;        /* a sentence */
 	int64_t                           until_ms;
 	int                               dir_fd;
 	char                             *why;
@@ -52,9 +52,9 @@ file_name(struct content *content, struct str id, const char *end)
 {
 	struct str text = uri_encode(id, "=", content->arena);
 
-	return arena_c(content->arena, arena_printf(content->arena, "r-%.*s-%016llx%s",
-	                                            STR_ARG(str_cut(text, NAME_MAX_BYTES)),
-	                                            (unsigned long long)bytes_hash(BYTES_HASH_START, id), end));
+	return arena_c(content->arena,
+	               arena_printf(content->arena, "r-%.*s-%016llx%s", STR_ARG(str_cut(text, NAME_MAX_BYTES)),
+	                            (unsigned long long)bytes_hash(BYTES_HASH_START, id), end));
 }
 
 static enum replica_content_state
@@ -79,13 +79,14 @@ is_redirect(unsigned status)
 static bool
 holds_secret(const struct content *content, struct str link)
 {
-	return content->conf->bearer && follow_secrets_stand_in_link(content->conf->bearer->secrets, link, content->arena);
+	return content->conf->bearer &&
+	       follow_secrets_stand_in_link(content->conf->bearer->secrets, link, content->arena);
 }
 
 static enum replica_content_state
 refuse(struct content *content, const char *why)
 {
-	content->refusal = why;
+	content->error = why;
 	return REPLICA_CONTENT_REFUSED;
 }
 
@@ -134,7 +135,8 @@ part_of(struct content *content, int fd, struct str record, struct str link)
 	uint64_t           numbers[2];
 
 	if (!str_take_until(&part.etag, ' ', &have) || !str_take_until(&part.etag, ' ', &total) ||
-	    !str_take_until(&part.etag, ' ', &digest) || !str_to_u64(have, &numbers[0]) || !str_to_u64(total, &numbers[1]))
+	    !str_take_until(&part.etag, ' ', &digest) || !str_to_u64(have, &numbers[0]) ||
+	    !str_to_u64(total, &numbers[1]))
 		return (struct follow_part){ .total = -1 };
 	part.have = (int64_t)numbers[0];
 	part.total = (int64_t)numbers[1];
@@ -145,7 +147,7 @@ part_of(struct content *content, int fd, struct str record, struct str link)
 
 /* Where the redirect leads is the link to ask next; false: content->refusal says why it is not followed. */
 static bool
-follow_redirect(struct content *content, struct follow_save *ask, const struct follow_saved *saved, int hop)
+follow_redirect(struct content *content, struct follow_save *request, const struct follow_saved *saved, int hop)
 {
 	struct follow_origin there;
 	const char          *why_not = NULL;
@@ -154,35 +156,36 @@ follow_redirect(struct content *content, struct follow_save *ask, const struct f
 		why_not = "is one redirect too many";
 	else if (holds_secret(content, saved->location))
 		why_not = "holds the credential";
-	else if (follow_origin_of(saved->location, &there, &why_not) && str_starts(ask->link, STR("https:")) &&
+	else if (follow_origin_of(saved->location, &there, &why_not) && str_starts(request->link, STR("https:")) &&
 	         !str_eq(there.scheme, STR("https")))
 		why_not = "leads from https to http";
 	if (why_not) {
-		content->refusal = arena_c(content->arena, arena_printf(content->arena, "the redirect %s", why_not));
+		content->error = arena_c(content->arena, arena_printf(content->arena, "the redirect %s", why_not));
 		return false;
 	}
-	ask->from = ask->is_told ? ask->from : saved->net;
-	ask->is_told = true;
-	ask->link = saved->location;
-	ask->bearer = STR_EMPTY;
+	request->from = request->is_complete ? request->from : saved->net;
+	request->is_complete = true;
+	request->link = saved->location;
+	request->bearer = STR_EMPTY;
 	return true;
 }
 
 /* Follows at most three redirects; only the first request carries the bearer. */
 static enum err
-save(struct content *content, struct follow_save *ask, struct str record, struct follow_saved *saved_out)
+save(struct content *content, struct follow_save *request, struct str record, struct follow_saved *saved_out)
 {
 	int64_t  left_ms;
 	enum err err;
 
 	for (int hop = 0;;) {
-		ask->part = part_of(content, ask->fd, record, ask->link);
+		request->part = part_of(content, request->fd, record, request->link);
 		left_ms = content->until_ms - clock_mono_ms(content->conf->clock);
-		ask->time_max_ms = left_ms > 0 ? left_ms + OVER_MS : 1;
-		err = follow_curl_save(content->conf->curl, ask, content->arena, saved_out);
+		request->time_max_ms = left_ms > 0 ? left_ms + OVER_MS : 1;
+		err = follow_curl_save(content->conf->curl, request, content->arena, saved_out);
 		if (err == ERR_STALE)
 			record = STR_EMPTY;
-		else if (err != OK || !is_redirect(saved_out->status) || !follow_redirect(content, ask, saved_out, ++hop))
+		else if (err != OK || !is_redirect(saved_out->status) ||
+		         !follow_redirect(content, request, saved_out, ++hop))
 			return err;
 	}
 }
@@ -220,36 +223,39 @@ end_of(struct content *content, const struct follow_saved *saved, enum err err)
 	if (err == ERR_BUSY && clock_mono_ms(content->conf->clock) >= content->until_ms)
 		return refuse(content, "it took longer than --content-time");
 	if (err != OK)
-		content->refusal = arena_c(content->arena, saved->why);
-	else if (!content->refusal)
-		content->refusal = arena_c(content->arena, arena_printf(content->arena, "the answer is %u", saved->status));
-	return err == ERR_BUSY ? REPLICA_CONTENT_PARTIAL : err == OK ? state_of(saved->status) : REPLICA_CONTENT_REFUSED;
+		content->error = arena_c(content->arena, saved->why);
+	else if (!content->error)
+		content->error = arena_c(content->arena,
+		                         arena_printf(content->arena, "the answer is %u", saved->status));
+	return err == ERR_BUSY ? REPLICA_CONTENT_PARTIAL
+	       : err == OK     ? state_of(saved->status)
+	                       : REPLICA_CONTENT_REFUSED;
 }
 
 /* The record of a part whose bytes and name are on the disk; empty if it cannot be continued. */
 static struct str
-keep_part(struct content *content, const struct follow_save *ask, const struct follow_part *part)
+keep_part(struct content *content, const struct follow_save *request, const struct follow_part *part)
 {
 	if (part->have == 0 || part->total < 0 || part->etag.len == 0 || holds_secret(content, part->etag) ||
-	    fdatasync(ask->fd) != 0 || fsync(content->dir_fd) != 0)
+	    fdatasync(request->fd) != 0 || fsync(content->dir_fd) != 0)
 		return STR_EMPTY;
-	return record_of(content, ask->fd, part, ask->link);
+	return record_of(content, request->fd, part, request->link);
 }
 
 static void
-fetch(struct content *content, struct follow_save *ask, struct replica_content *known)
+fetch(struct content *content, struct follow_save *request, struct replica_content *known)
 {
-	AUTO(file_close) int  fd = open_part(content);
-	struct follow_saved saved = { 0 };
-	enum err            err;
+	AUTO(file_close) int fd = open_part(content);
+	struct follow_saved  saved = { 0 };
+	enum err             err;
 
-	ask->fd = fd;
-	ask->size_max = content->conf->size_max;
-	err = fd < 0 ? ERR_IO : save(content, ask, known->part, &saved);
+	request->fd = fd;
+	request->size_max = content->conf->size_max;
+	err = fd < 0 ? ERR_IO : save(content, request, known->part, &saved);
 	content->tally->bytes += (uint64_t)saved.written;
 	known->state = err == OK && saved.has_begun ? publish(content, fd) : end_of(content, &saved, err);
 	if (saved.has_begun)
-		known->part = err == ERR_BUSY ? keep_part(content, ask, &saved.part) : STR_EMPTY;
+		known->part = err == ERR_BUSY ? keep_part(content, request, &saved.part) : STR_EMPTY;
 	/* What cannot be continued takes no room. */
 	if (fd >= 0 && known->part.len == 0 && known->state != REPLICA_CONTENT_DONE && ftruncate(fd, 0) != 0)
 		known->state = refuse_file(content);
@@ -270,7 +276,7 @@ static enum err
 fetch_url(struct content *content)
 {
 	struct replica_content known = { .state = REPLICA_CONTENT_WAITING };
-	struct follow_save     ask = { .link = content->url };
+	struct follow_save     request = { .link = content->url };
 	const char            *why_not;
 	struct str             why;
 	enum err               err;
@@ -281,17 +287,19 @@ fetch_url(struct content *content)
 	if (err == OK && known.state == REPLICA_CONTENT_DONE)
 		return OK;
 	if (!follow_link_is_good(&content->origin, content->url, &why_not))
-		known.state = refuse(content, arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not)));
+		known.state = refuse(content,
+		                     arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not)));
 	else if (content->conf->bearer && content->conf->bearer->get(content->conf->bearer->ctx, false, content->arena,
-	                                                             &ask.bearer, &why) != OK)
-		known.state = refuse(content, arena_c(content->arena, arena_printf(content->arena, "%.*s", STR_ARG(why))));
+	                                                             &request.bearer, &why) != OK)
+		known.state = refuse(content,
+		                     arena_c(content->arena, arena_printf(content->arena, "%.*s", STR_ARG(why))));
 	else
-		fetch(content, &ask, &known);
+		fetch(content, &request, &known);
 	count(content->tally, known.state);
 	if (content->conf->refused && !content->conf->stopped(content->conf->stopped_ctx) &&
 	    (known.state == REPLICA_CONTENT_REFUSED || known.state == REPLICA_CONTENT_PARTIAL))
 		content->conf->refused(content->conf->refused_ctx, content->id, known.state == REPLICA_CONTENT_PARTIAL,
-		                       content->refusal);
+		                       content->error);
 	return replica_put_content(content->replica, content->scope.sid, content->id, &known);
 }
 
@@ -308,7 +316,7 @@ fetch_item(struct content *content, struct str id, struct str body)
 	content->url = arena_copy(content->arena, url);
 	content->part = file_name(content, id, ".part");
 	content->whole = file_name(content, id, "");
-	content->refusal = NULL;
+	content->error = NULL;
 	content->until_ms = clock_mono_ms(content->conf->clock) + content->conf->time_max_ms;
 	return fetch_url(content);
 }
@@ -340,9 +348,11 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 {
 	AUTO(arena_close) struct arena *lasting = arena_open((size_t)256 << 10);
 	AUTO(arena_close) struct arena *arena = arena_open(ITEM_ARENA_MAX);
-	AUTO(file_close) int              dir_fd = -1;
-	struct content content = { .conf = conf, .replica = replica, .tally = tally_out, .arena = arena, .why = why_out };
-	const char    *why_not;
+	AUTO(file_close) int            dir_fd = -1;
+	struct content                  content = {
+				 .conf = conf, .replica = replica, .tally = tally_out, .arena = arena, .why = why_out
+	};
+	const char *why_not;
 
 	*tally_out = (struct follow_content_tally){ 0 };
 	why_out[0] = '\0';

@@ -15,21 +15,21 @@
 #include "follow/follow_page.h"
 #include "follow/follow_secrets.h"
 
-#define CONNECT_S   10L
-#define SLOW_S      30L                          /* under a byte a second for so long is too slow */
-#define SLOW_BYTES  1000L                        /* of a file: that much a second */
-#define TOTAL_S     300L
-#define POLL_MS     100
-#define HEADER_MAX  ((size_t)64 << 10)
-#define ETAG_MAX    200
-#define TOO_LARGE   "it is larger than --max-content"
-#define TOLD_MAX    ((size_t)64 << 10)           /* of a refusal; nobody looks at what follows */
-#define ROOM_LEFT   ((off_t)64 << 20)            /* on the disk, for the store */
+#define CONNECT_S  10L
+#define SLOW_S     30L   /* under a byte a second for so long is too slow */
+#define SLOW_BYTES 1000L /* of a file: that much a second */
+#define TOTAL_S    300L
+#define POLL_MS    100
+#define HEADER_MAX ((size_t)64 << 10)
+#define ETAG_MAX   200
+#define TOO_LARGE  "it is larger than --max-content"
+#define SHOWN_MAX  ((size_t)64 << 10) /* of a refusal; nobody looks at what follows */
+#define DISK_SPARE ((off_t)64 << 20)  /* on the disk, for the store */
 
-struct started {                                 /* what was asked for before it is fetched; link empty: nothing */
-	struct follow_place place;
-	uint32_t            page_size;
-	struct buf          link, bearer;
+struct started { /* what was asked for before it is fetched; link empty: nothing */
+	struct follow_position position;
+	uint32_t               page_size;
+	struct buf             link, bearer;
 };
 
 struct follow_curl {
@@ -38,7 +38,7 @@ struct follow_curl {
 	CURL                   *easy;
 	struct buf              body;
 	char                    error[CURL_ERROR_SIZE];
-	struct curl_slist      *headers;         /* of the transfer under way */
+	struct curl_slist      *headers; /* of the transfer under way */
 	bool                    is_under_way;
 	struct started          started;
 };
@@ -131,8 +131,9 @@ tls_hint(struct follow_curl *curl, CURLcode code, struct arena *arena)
 	if (curl->conf.ca_file)
 		return arena_printf(arena, "; no certificate in %.*s has signed it: name the right file with --ca FILE",
 		                    STR_ARG(str_cut(str_from_c(curl->conf.ca_file), 200)));
-	return STR("; if you trust whoever signed it, name their certificate with --ca FILE (of `tidemark serve` it is ca.pem "
-	           "in the folder STORE.tls)");
+	return STR(
+		"; if you trust whoever signed it, name their certificate with --ca FILE (of `tidemark serve` it is ca.pem "
+		"in the folder STORE.tls)");
 }
 
 static enum err
@@ -235,7 +236,7 @@ transfer(struct follow_curl *curl, struct arena *arena, struct str *why_out)
 }
 
 static enum err
-answer(struct follow_curl *curl, enum err err, struct arena *arena, struct follow_reply *reply_out)
+answer(struct follow_curl *curl, enum err err, struct arena *arena, struct follow_response *response_out)
 {
 	long status = 0;
 
@@ -243,7 +244,7 @@ answer(struct follow_curl *curl, enum err err, struct arena *arena, struct follo
 	/* An error answer that was cut still says what it is. */
 	if (err != OK && status < 400)
 		return err;
-	*reply_out = (struct follow_reply){
+	*response_out = (struct follow_response){
 		.status = (unsigned)status,
 		.body = buf_str(&curl->body),
 		.location = header(curl, "Location", arena),
@@ -256,42 +257,45 @@ answer(struct follow_curl *curl, enum err err, struct arena *arena, struct follo
 /* ---- a page --------------------------------------------------------------------------------- */
 
 static void
-begin_page(struct follow_curl *curl, const struct follow_ask *ask, struct arena *arena)
+begin_page(struct follow_curl *curl, const struct follow_request *request, struct arena *arena)
 {
-	prepare(curl, ask->link, arena);
+	prepare(curl, request->link, arena);
 	add_header(curl, "Accept: application/json");
 	/* Between two processes of one machine packing costs more than it saves. */
-	if (follow_link_is_local(ask->link))
+	if (follow_link_is_local(request->link))
 		add_header(curl, "Accept-Encoding: identity");
-	if (ask->bearer.len > 0)
-		add_header(curl, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
-	if (ask->page_size > 0)
-		add_header(curl, arena_c(arena, arena_printf(arena, "Prefer: odata.maxpagesize=%u", ask->page_size)));
+	if (request->bearer.len > 0)
+		add_header(curl,
+		           arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(request->bearer))));
+	if (request->page_size > 0)
+		add_header(curl,
+		           arena_c(arena, arena_printf(arena, "Prefer: odata.maxpagesize=%u", request->page_size)));
 	begin_transfer(curl);
 }
 
 /* A connection that is there sends it at once; one that must be made first is made while it is fetched. */
 static void
-start(void *ctx, const struct follow_ask *ask, struct arena *arena)
+start(void *ctx, const struct follow_request *request, struct arena *arena)
 {
 	struct follow_curl *curl = ctx;
 	int                 running;
 
-	begin_page(curl, ask, arena);
-	curl->started.place = ask->place;
-	curl->started.page_size = ask->page_size;
-	buf_put(&curl->started.link, ask->link);
+	begin_page(curl, request, arena);
+	curl->started.position = request->position;
+	curl->started.page_size = request->page_size;
+	buf_put(&curl->started.link, request->link);
 	buf_cut(&curl->started.bearer, 0);
-	buf_put(&curl->started.bearer, ask->bearer);
+	buf_put(&curl->started.bearer, request->bearer);
 	MUST(curl_multi_perform(curl->multi, &running) == CURLM_OK);
 }
 
 static bool
-is_started(const struct started *started, const struct follow_ask *ask)
+is_started(const struct started *started, const struct follow_request *request)
 {
-	return started->place.sid == ask->place.sid && started->place.round_ms == ask->place.round_ms &&
-	       started->place.page == ask->place.page && started->page_size == ask->page_size &&
-	       str_eq(buf_str(&started->link), ask->link) && str_eq(buf_str(&started->bearer), ask->bearer);
+	return started->position.sid == request->position.sid &&
+	       started->position.round_ms == request->position.round_ms &&
+	       started->position.page == request->position.page && started->page_size == request->page_size &&
+	       str_eq(buf_str(&started->link), request->link) && str_eq(buf_str(&started->bearer), request->bearer);
 }
 
 static void
@@ -301,27 +305,28 @@ let_go(void *ctx)
 }
 
 static enum err
-fetch(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follow_reply *reply_out, struct str *why_out)
+fetch(void *ctx, const struct follow_request *request, struct arena *arena, struct follow_response *response_out,
+      struct str *why_out)
 {
 	struct follow_curl *curl = ctx;
 	enum err            err;
 
-	if (!is_started(&curl->started, ask))
-		begin_page(curl, ask, arena);
+	if (!is_started(&curl->started, request))
+		begin_page(curl, request, arena);
 	err = finish_transfer(curl, arena, why_out);
-	TRY(answer(curl, err, arena, reply_out));
+	TRY(answer(curl, err, arena, response_out));
 	/* What is no page is told to people, and a far end may repeat in it what it was sent. */
-	if (reply_out->status != 200) {
-		buf_cut(&curl->body, curl->body.len < TOLD_MAX ? curl->body.len : TOLD_MAX);
-		follow_secret_mask(ask->bearer, curl->body.at, curl->body.len);
-		reply_out->body = buf_str(&curl->body);
+	if (response_out->status != 200) {
+		buf_cut(&curl->body, curl->body.len < SHOWN_MAX ? curl->body.len : SHOWN_MAX);
+		follow_secret_mask(request->bearer, curl->body.at, curl->body.len);
+		response_out->body = buf_str(&curl->body);
 	}
 	return OK;
 }
 
 enum err
 follow_curl_post(struct follow_curl *curl, struct str url, struct str form, struct arena *arena,
-                 struct follow_reply *reply_out, struct str *why_out)
+                 struct follow_response *response_out, struct str *why_out)
 {
 	enum err err;
 
@@ -332,20 +337,20 @@ follow_curl_post(struct follow_curl *curl, struct str url, struct str form, stru
 	SET(CURLOPT_POSTFIELDSIZE, (long)form.len);
 	SET(CURLOPT_POSTFIELDS, form.at);
 	err = transfer(curl, arena, why_out);
-	return answer(curl, err, arena, reply_out);
+	return answer(curl, err, arena, response_out);
 }
 
 /* ---- a file --------------------------------------------------------------------------------- */
 
 struct sink {
 	struct follow_curl       *curl;
-	const struct follow_save *ask;
+	const struct follow_save *request;
 	struct follow_saved      *saved;
 	struct arena             *arena;
-	enum err                  err;           /* why no more is taken */
-	int                       fault;         /* errno */
-	size_t                    passed;        /* of an answer that is no content */
-	char                      refused[NI_MAXHOST];   /* an address we were sent to and may not be */
+	enum err                  err;                 /* why no more is taken */
+	int                       fault;               /* errno */
+	size_t                    passed;              /* of an answer that is no content */
+	char                      refused[NI_MAXHOST]; /* an address we were sent to and may not be */
 };
 
 static enum err
@@ -384,9 +389,9 @@ is_strong(struct str etag)
 
 /* Is it the very rest that was asked for, or the whole, and says where it ends?  saved->part is where the file goes on. */
 static enum err
-judge(struct sink *sink, long status)
+validate(struct sink *sink, long status)
 {
-	const struct follow_part *held = &sink->ask->part;
+	const struct follow_part *held = &sink->request->part;
 	struct follow_part       *part = &sink->saved->part;
 	struct str                etag = only_header(sink, "ETag"), length = only_header(sink, "Content-Length"), rest;
 	struct str                coding = only_header(sink, "Content-Encoding");
@@ -397,10 +402,12 @@ judge(struct sink *sink, long status)
 	rest = arena_printf(sink->arena, "bytes %lld-%lld/%lld", (long long)held->have, (long long)held->total - 1,
 	                    (long long)held->total);
 	if (status != 200 && held->have > 0)
-		return is_plain && str_eq(etag, held->etag) && str_eq(only_header(sink, "Content-Range"), rest) ? OK : ERR_STALE;
+		return is_plain && str_eq(etag, held->etag) && str_eq(only_header(sink, "Content-Range"), rest)
+		               ? OK
+		               : ERR_STALE;
 	if (status != 200 || !is_plain)
-		return refuse(sink, ERR_UP_GARBLED, is_plain ? "the answer is a part that nobody asked for"
-		                                             : "the answer is packed");
+		return refuse(sink, ERR_UP_GARBLED,
+		              is_plain ? "the answer is a part that nobody asked for" : "the answer is packed");
 	/* Chunks and streams of HTTP/2 have an end of their own. */
 	MUST(curl_easy_getinfo(sink->curl->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK);
 	*part = (struct follow_part){ .total = -1, .etag = is_strong(etag) ? etag : STR_EMPTY };
@@ -416,17 +423,17 @@ judge(struct sink *sink, long status)
 static enum err
 begin_file(struct sink *sink)
 {
-	int            fd = sink->ask->fd;
+	int            fd = sink->request->fd;
 	off_t          at = sink->saved->part.have, more = sink->saved->part.total - at;
-	struct statvfs room;
+	struct statvfs space;
 
-	if (sink->saved->part.total > sink->ask->size_max)
+	if (sink->saved->part.total > sink->request->size_max)
 		return refuse(sink, ERR_TOO_LARGE, TOO_LARGE);
 	sink->saved->has_begun = true;
-	if (ftruncate(fd, at) != 0 || lseek(fd, at, SEEK_SET) != at || fstatvfs(fd, &room) != 0)
+	if (ftruncate(fd, at) != 0 || lseek(fd, at, SEEK_SET) != at || fstatvfs(fd, &space) != 0)
 		return file_fault(sink, errno);
-	more = (more > 0 ? more : 0) + ROOM_LEFT;
-	return room.f_blocks > 0 && (uint64_t)more > room.f_bavail * room.f_frsize ? file_fault(sink, ENOSPC) : OK;
+	more = (more > 0 ? more : 0) + DISK_SPARE;
+	return space.f_blocks > 0 && (uint64_t)more > space.f_bavail * space.f_frsize ? file_fault(sink, ENOSPC) : OK;
 }
 
 /* Before the first byte, or at the end of an answer without any.  Is there content in it? */
@@ -434,12 +441,12 @@ static bool
 is_content(struct sink *sink)
 {
 	long status = 0;
-	bool is_of_rest;         /* so answer, too, those who do not like to be asked for the rest */
+	bool is_of_rest; /* so answer, too, those who do not like to be asked for the rest */
 
 	MUST(curl_easy_getinfo(sink->curl->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK);
-	is_of_rest = sink->ask->part.have > 0 && (status == 304 || status == 400 || status == 412 || status == 416);
+	is_of_rest = sink->request->part.have > 0 && (status == 304 || status == 400 || status == 412 || status == 416);
 	if (sink->saved->status == 0 && (status == 200 || status == 206 || is_of_rest)) {
-		sink->err = judge(sink, status);
+		sink->err = validate(sink, status);
 		if (sink->err == OK)
 			sink->err = begin_file(sink);
 	}
@@ -456,12 +463,12 @@ take_file_bytes(char *bytes, size_t one, size_t len, void *ctx)
 
 	if (!is_content(sink)) {
 		sink->passed += total;
-		return sink->err == OK && sink->passed <= TOLD_MAX ? total : 0;
+		return sink->err == OK && sink->passed <= SHOWN_MAX ? total : 0;
 	}
-	if (sink->err == OK && part->have + (int64_t)total > (part->total < 0 ? sink->ask->size_max : part->total))
+	if (sink->err == OK && part->have + (int64_t)total > (part->total < 0 ? sink->request->size_max : part->total))
 		sink->err = refuse(sink, ERR_TOO_LARGE, part->total < 0 ? TOO_LARGE : "more came than was announced");
 	while (sink->err == OK && done < total) {
-		ssize_t n = write(sink->ask->fd, bytes + done, total - done);
+		ssize_t n = write(sink->request->fd, bytes + done, total - done);
 
 		if (n < 0 && errno != EINTR)
 			sink->err = file_fault(sink, errno);
@@ -479,33 +486,34 @@ open_judged(void *ctx, curlsocktype purpose, struct curl_sockaddr *addr)
 	struct sink *sink = ctx;
 
 	(void)purpose;
-	if (follow_net_may_lead(sink->ask->from, follow_net_of(&addr->addr)))
+	if (follow_net_may_lead(sink->request->from, follow_net_of(&addr->addr)))
 		return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
 	(void)getnameinfo(&addr->addr, addr->addrlen, sink->refused, sizeof(sink->refused), NULL, 0, NI_NUMERICHOST);
 	return CURL_SOCKET_BAD;
 }
 
 static void
-set_save(struct follow_curl *curl, const struct follow_save *ask, struct sink *sink, struct arena *arena)
+set_save(struct follow_curl *curl, const struct follow_save *request, struct sink *sink, struct arena *arena)
 {
 	SET(CURLOPT_ACCEPT_ENCODING, NULL);
 	SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
-	SET(CURLOPT_TIMEOUT_MS, (long)ask->time_max_ms);
+	SET(CURLOPT_TIMEOUT_MS, (long)request->time_max_ms);
 	SET(CURLOPT_WRITEFUNCTION, take_file_bytes);
 	SET(CURLOPT_WRITEDATA, sink);
 	/* No connection is used again that was judged for another link. */
-	SET(CURLOPT_FRESH_CONNECT, (long)ask->is_told);
-	if (ask->is_told && follow_link_goes_by_proxy(ask->link))
+	SET(CURLOPT_FRESH_CONNECT, (long)request->is_complete);
+	if (request->is_complete && follow_link_goes_by_proxy(request->link))
 		SET(CURLOPT_NOPROXY, "");
-	else if (ask->is_told)
+	else if (request->is_complete)
 		SET(CURLOPT_OPENSOCKETFUNCTION, open_judged);
 	SET(CURLOPT_OPENSOCKETDATA, sink);
 	add_header(curl, "Accept-Encoding: identity");
-	if (ask->bearer.len > 0)
-		add_header(curl, arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(ask->bearer))));
-	if (ask->part.have > 0) {
-		SET(CURLOPT_RANGE, arena_c(arena, arena_printf(arena, "%lld-", (long long)ask->part.have)));
-		add_header(curl, arena_c(arena, arena_printf(arena, "If-Range: %.*s", STR_ARG(ask->part.etag))));
+	if (request->bearer.len > 0)
+		add_header(curl,
+		           arena_c(arena, arena_printf(arena, "Authorization: Bearer %.*s", STR_ARG(request->bearer))));
+	if (request->part.have > 0) {
+		SET(CURLOPT_RANGE, arena_c(arena, arena_printf(arena, "%lld-", (long long)request->part.have)));
+		add_header(curl, arena_c(arena, arena_printf(arena, "If-Range: %.*s", STR_ARG(request->part.etag))));
 	}
 }
 
@@ -518,8 +526,9 @@ end_save(struct sink *sink, enum err err)
 	if (err == OK)
 		(void)is_content(sink);
 	MUST(curl_easy_getinfo(sink->curl->easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK);
-	saved->net = follow_net_of_host(follow_link_goes_by_proxy(sink->ask->link) ? follow_link_host(sink->ask->link)
-	                                                                           : str_from_c(address));
+	saved->net = follow_net_of_host(follow_link_goes_by_proxy(sink->request->link)
+	                                        ? follow_link_host(sink->request->link)
+	                                        : str_from_c(address));
 	saved->location = header(sink->curl, "Location", sink->arena);
 	errno = sink->fault;
 	/* What is no content was perhaps given up on, and still says what it is. */
@@ -531,25 +540,29 @@ end_save(struct sink *sink, enum err err)
 static enum err
 refuse_address(struct sink *sink, struct str address)
 {
-	sink->saved->why = arena_printf(sink->arena, "the redirect leads to %.*s, an address that is neither public nor of the "
-	                                "kind of the server's own; nothing was sent there. To allow it, follow the server by an "
-	                                "address of that network", STR_ARG(address));
+	sink->saved->why = arena_printf(
+		sink->arena,
+		"the redirect leads to %.*s, an address that is neither public nor of the "
+		"kind of the server's own; nothing was sent there. To allow it, follow the server by an "
+		"address of that network",
+		STR_ARG(address));
 	return ERR_UP_REFUSED;
 }
 
 enum err
-follow_curl_save(struct follow_curl *curl, const struct follow_save *ask, struct arena *arena,
+follow_curl_save(struct follow_curl *curl, const struct follow_save *request, struct arena *arena,
                  struct follow_saved *saved_out)
 {
-	struct sink sink = { .curl = curl, .ask = ask, .saved = saved_out, .arena = arena };
+	struct sink sink = { .curl = curl, .request = request, .saved = saved_out, .arena = arena };
 	struct str  why = STR_EMPTY;
 	enum err    err;
 
-	*saved_out = (struct follow_saved){ .part = ask->part };
-	if (ask->is_told && !follow_net_may_lead(ask->from, follow_net_of_host(follow_link_host(ask->link))))
-		return refuse_address(&sink, follow_link_host(ask->link));
-	prepare(curl, ask->link, arena);
-	set_save(curl, ask, &sink, arena);
+	*saved_out = (struct follow_saved){ .part = request->part };
+	if (request->is_complete &&
+	    !follow_net_may_lead(request->from, follow_net_of_host(follow_link_host(request->link))))
+		return refuse_address(&sink, follow_link_host(request->link));
+	prepare(curl, request->link, arena);
+	set_save(curl, request, &sink, arena);
 	err = transfer(curl, arena, &why);
 	if (err != OK && sink.refused[0] && saved_out->status == 0)
 		return refuse_address(&sink, str_from_c(sink.refused));

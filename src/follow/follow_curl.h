@@ -15,10 +15,10 @@
 struct follow_curl;
 
 struct follow_curl_conf {
-	const char *ca_file;                     /* NULL: the system's */
-	const char *agent;                       /* User-Agent */
-	bool      (*stopped)(void *ctx);         /* asked ten times a second; true gives a transfer up */
-	void       *stopped_ctx;
+	const char *ca_file;        /* NULL: the system's */
+	const char *agent;          /* User-Agent */
+	bool (*stopped)(void *ctx); /* asked ten times a second; true gives a transfer up */
+	void *stopped_ctx;
 };
 
 enum err follow_curl_open(const struct follow_curl_conf *conf, struct follow_curl **curl_out) MUST_CHECK;
@@ -27,8 +27,8 @@ void     follow_curl_close(struct follow_curl **curl);
 struct follow_source follow_curl_source(struct follow_curl *curl);
 /* The first bytes of one version; those of another never follow them. */
 struct follow_part {
-	int64_t    have, total;          /* total: -1 if it is not announced */
-	struct str etag;                 /* strong, else empty */
+	int64_t    have, total; /* total: -1 if it is not announced */
+	struct str etag;        /* strong, else empty */
 };
 
 /*
@@ -38,28 +38,28 @@ struct follow_part {
  */
 struct follow_save {
 	struct str         link, bearer;
-	struct follow_part part;         /* have 0: the whole is asked for */
+	struct follow_part part; /* have 0: the whole is asked for */
 	int                fd;
 	int64_t            size_max, time_max_ms;
-	bool               is_told;
+	bool               is_complete;
 	enum follow_net    from;
 };
 
 struct follow_saved {
 	unsigned           status;
-	bool               has_begun;    /* the file holds `part`; else it is as it was */
+	bool               has_begun; /* the file holds `part`; else it is as it was */
 	struct follow_part part;
-	struct str         location, why;        /* why: a sentence */
+	struct str         location, why; /* why: a sentence */
 	int64_t            written;
-	enum follow_net    net;          /* where the answer came from */
+	enum follow_net    net; /* where the answer came from */
 };
 
 /*
  * OK: the answer is whole, and if it has begun so is the file.  ERR_STALE: what came is not the rest of the part.  ERR_BUSY: cut.
  * ERR_UP_REFUSED, ERR_UP_GARBLED, ERR_TOO_LARGE: see why.  ERR_IO, ERR_FULL: the file, see errno.
  */
-enum err follow_curl_save(struct follow_curl *curl, const struct follow_save *ask, struct arena *arena,
+enum err follow_curl_save(struct follow_curl *curl, const struct follow_save *request, struct arena *arena,
                           struct follow_saved *saved_out) MUST_CHECK;
 /* A form posted, as an OAuth token endpoint wants it.  As fetch() of a source. */
 enum err follow_curl_post(struct follow_curl *curl, struct str url, struct str form, struct arena *arena,
-                          struct follow_reply *reply_out, struct str *why_out) MUST_CHECK;
+                          struct follow_response *response_out, struct str *why_out) MUST_CHECK;

@@ -16,8 +16,8 @@
 struct follow_file {
 	const char         *path;
 	const struct clock *clock;
-	bool              (*stopped)(void *ctx); /* asked ten times a second; may be NULL */
-	void               *stopped_ctx;
+	bool (*stopped)(void *ctx); /* asked ten times a second; may be NULL */
+	void *stopped_ctx;
 };
 
 /* Opens it without waiting for a writer; -1 and errno if that fails. */

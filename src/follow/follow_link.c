@@ -30,7 +30,8 @@ read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 		return false;
 	}
 	if (!uri_split(link, parts_out)) {
-		*why_out = "is not an absolute URL (http:// or https://, in small letters) without user information and fragment";
+		*why_out =
+			"is not an absolute URL (http:// or https://, in small letters) without user information and fragment";
 		return false;
 	}
 	return true;
@@ -132,8 +133,8 @@ is_delta(struct str segment)
 struct str
 follow_resource_of(struct str url)
 {
-	struct uri_parts parts;
-	struct str       segment = STR_EMPTY;
+	struct uri_parts       parts;
+	struct str             segment = STR_EMPTY;
 	const struct resource *resource;
 
 	if (!uri_split(url, &parts))
@@ -152,7 +153,7 @@ follow_resource_of(struct str url)
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
-#define V4 [10] = 0xff, 0xff                     /* a.b.c.d is looked for as ::ffff:a.b.c.d */
+#define V4 [10] = 0xff, 0xff /* a.b.c.d is looked for as ::ffff:a.b.c.d */
 
 /* The first row that fits counts; what fits none is public. */
 static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow_link — where links may lead.  Private to the follow room.
+ * follow_link — where links may lead.  Private to the follow module.
  *
  * The first URL of a scope pins scheme, host and port.  A link is followed only if it leads there;
  * it is never mended, completed or written anew: what is sent is what was told, byte for byte.
@@ -15,7 +15,7 @@
 
 #define FOLLOW_LINK_MAX ((size_t)32 << 10)
 
-struct follow_origin {                           /* views into the URL */
+struct follow_origin { /* views into the URL */
 	struct str scheme, host;
 	uint16_t   port;
 };
@@ -26,7 +26,7 @@ bool follow_origin_of(struct str url, struct follow_origin *origin_out, const ch
 bool follow_link_is_good(const struct follow_origin *origin, struct str link, const char **why_out);
 /* The same but for what stands in the query? */
 bool follow_link_is_beside(struct str link, struct str other);
-bool follow_link_is_local(struct str link);      /* on a loopback host */
+bool follow_link_is_local(struct str link); /* on a loopback host */
 /* Of a link that is good.  A proxy is looked for as libcurl does: in https_proxy, all_proxy and their likes. */
 bool       follow_link_goes_by_proxy(struct str link);
 struct str follow_link_host(struct str link);
@@ -43,8 +43,8 @@ enum follow_net {
 	FOLLOW_NET_PUBLIC,
 	FOLLOW_NET_LOOPBACK,
 	FOLLOW_NET_PRIVATE,
-	FOLLOW_NET_LINK,                         /* 169.254.169.254 tells machines in a cloud their secrets */
-	FOLLOW_NET_NONE                          /* unspecified, multicast, reserved, tunnels: nobody may send us there */
+	FOLLOW_NET_LINK, /* 169.254.169.254 tells machines in a cloud their secrets */
+	FOLLOW_NET_NONE  /* unspecified, multicast, reserved, tunnels: nobody may send us there */
 };
 
 /* IPv6 that wraps an IPv4 address is judged as that. */

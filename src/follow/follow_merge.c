@@ -7,7 +7,7 @@
 /* An object in which one member after the other is looked for: what is told again is nearly always in the same order. */
 struct finder {
 	struct str       object;
-	struct json_walk walk;                   /* behind the member found last */
+	struct json_walk walk; /* behind the member found last */
 };
 
 static struct finder
@@ -50,9 +50,9 @@ put_member(struct buf *out, struct str name, struct str value)
 }
 
 static enum err
-merge(void *ctx, struct str held, struct str told, struct buf *merged_out)
+merge(void *ctx, struct str held, struct str received, struct buf *merged_out)
 {
-	struct finder    in_told = finder_of(told), in_held = finder_of(held);
+	struct finder    in_received = finder_of(received), in_held = finder_of(held);
 	struct json_walk walk;
 	struct json_span span;
 	struct str       value;
@@ -62,8 +62,8 @@ merge(void *ctx, struct str held, struct str told, struct buf *merged_out)
 	buf_put_char(merged_out, '{');
 	json_walk_open(&walk, held);
 	while (json_walk_next(&walk, &span))
-		put_member(merged_out, span.name, find_raw(&in_told, span.name, &value) ? value : span.value);
-	json_walk_open(&walk, told);
+		put_member(merged_out, span.name, find_raw(&in_received, span.name, &value) ? value : span.value);
+	json_walk_open(&walk, received);
 	while (json_walk_next(&walk, &span))
 		if (!find_raw(&in_held, span.name, &value))
 			put_member(merged_out, span.name, span.value);
@@ -72,11 +72,11 @@ merge(void *ctx, struct str held, struct str told, struct buf *merged_out)
 }
 
 static enum err
-replace(void *ctx, struct str held, struct str told, struct buf *merged_out)
+replace(void *ctx, struct str held, struct str received, struct buf *merged_out)
 {
 	(void)ctx;
 	(void)held;
-	buf_put(merged_out, told);
+	buf_put(merged_out, received);
 	return buf_err(merged_out);
 }
 

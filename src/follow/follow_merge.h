@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow_merge — what an item is after news of it.  Private to the follow room.
+ * follow_merge — what an item is after news of it.  Private to the follow module.
  *
  * News may carry all of an item or only what changed.  The rule, for every resource: a member that is told
  * replaces the member of that name whole, null included; one that is not told stays.  With `replace` the

@@ -9,7 +9,7 @@
 #include "text/json_string.h"
 
 #define ERROR_BODY_MAX ((size_t)64 << 10)
-#define GUESS_ROOM     ((size_t)8 << 10)         /* at either end of a page */
+#define GUESS_SPAN     ((size_t)8 << 10) /* at either end of a page */
 
 #define HASH_PRIME 1099511628211u
 
@@ -45,11 +45,11 @@ follow_page_hash(struct str text)
 struct gathering {
 	struct arena       *arena;
 	const char         *text;
-	struct str          page;                /* the outermost value */
-	struct str          value, next, delta;  /* raw; len 0: not there */
+	struct str          page;               /* the outermost value */
+	struct str          value, next, delta; /* raw; len 0: not there */
 	struct follow_spot *spots;
-	size_t              count, room, kept;   /* kept: the items of `value`, when it has been met */
-	struct follow_spot  open;                /* the thing being read: its id, its @removed */
+	size_t              count, space, kept; /* kept: the items of `value`, when it has been met */
+	struct follow_spot  open;               /* the thing being read: its id, its @removed */
 	bool                is_too_many;
 };
 
@@ -70,9 +70,9 @@ keep_spot(struct gathering *gathering, struct str value)
 		gathering->is_too_many = true;
 		return;
 	}
-	if (gathering->count == gathering->room) {
-		gathering->room = gathering->room ? gathering->room * 2 : 256;
-		grown = arena_take(gathering->arena, gathering->room * sizeof(*grown));
+	if (gathering->count == gathering->space) {
+		gathering->space = gathering->space ? gathering->space * 2 : 256;
+		grown = arena_take(gathering->arena, gathering->space * sizeof(*grown));
 		if (gathering->count > 0)
 			memcpy(grown, gathering->spots, gathering->count * sizeof(*grown));
 		gathering->spots = grown;
@@ -171,7 +171,7 @@ enum err
 follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 {
 	struct gathering  gathering = { .arena = arena, .text = body.at };
-	struct json_watch watch = { .ctx = &gathering, .depth = 3, .told = gather, .spoils_from = 2, .spoiled = spoil };
+	struct json_watch watch = { .ctx = &gathering, .depth = 3, .emit = gather, .spoils_from = 2, .spoiled = spoil };
 	struct follow_page page = { .body = body, .link = STR_EMPTY };
 
 	if (body.len == 0)
@@ -234,9 +234,9 @@ after_last_name(struct str part)
 bool
 follow_page_guess_next(struct str body, struct str *link_out)
 {
-	size_t tail = body.len < GUESS_ROOM ? body.len : GUESS_ROOM;
+	size_t tail = body.len < GUESS_SPAN ? body.len : GUESS_SPAN;
 
-	return plain_string(after_name(str_first(body, GUESS_ROOM)), link_out) ||
+	return plain_string(after_name(str_first(body, GUESS_SPAN)), link_out) ||
 	       plain_string(after_last_name(str_skip(body, body.len - tail)), link_out);
 }
 
@@ -247,13 +247,14 @@ life_of(struct str removed)
 {
 	struct str reason;
 
-	return json_span_member(removed, STR("reason"), &reason) && str_eq(reason, STR("\"changed\"")) ? REPLICA_CHANGED
-	                                                                                             : REPLICA_DELETED;
+	return json_span_member(removed, STR("reason"), &reason) && str_eq(reason, STR("\"changed\""))
+	               ? REPLICA_CHANGED
+	               : REPLICA_DELETED;
 }
 
 /* raw_id, removed: empty if there is none. */
 static struct follow_item
-judge_item(struct str body, struct str raw_id, struct str removed, struct arena *arena)
+validate_item(struct str body, struct str raw_id, struct str removed, struct arena *arena)
 {
 	struct follow_item item = { .body = body, .life = REPLICA_LIVE };
 
@@ -282,7 +283,7 @@ follow_item_read(struct str body, struct arena *arena, struct follow_item *item_
 	(void)json_span_member(body, STR("id"), &raw_id);
 	if (json_span_member(body, STR("@removed"), &removed) && is_null(removed))
 		removed = STR_EMPTY;
-	*item_out = judge_item(body, raw_id, removed, arena);
+	*item_out = validate_item(body, raw_id, removed, arena);
 }
 
 bool
@@ -297,8 +298,8 @@ follow_page_next(struct follow_page *page, struct arena *arena, struct follow_it
 	if (spot->fault)
 		*item_out = (struct follow_item){ .body = str_of(text + spot->at, spot->len), .fault = spot->fault };
 	else
-		*item_out = judge_item(str_of(text + spot->at, spot->len), str_of(text + spot->id_at, spot->id_len),
-		                       str_of(text + spot->removed_at, spot->removed_len), arena);
+		*item_out = validate_item(str_of(text + spot->at, spot->len), str_of(text + spot->id_at, spot->id_len),
+		                          str_of(text + spot->removed_at, spot->removed_len), arena);
 	return true;
 }
 

@@ -29,8 +29,8 @@ fold_in(struct replica *replica, const struct replica_scope *scope, const struct
 }
 
 static enum err
-retry_letter(struct replica *replica, const struct replica_letter *letter, int64_t now_ms, struct arena *arena,
-             struct follow_retried *retried)
+retry_dead_letter(struct replica *replica, const struct replica_dead_letter *letter, int64_t now_ms,
+                  struct arena *arena, struct follow_retried *retried)
 {
 	struct replica_scope scope;
 	struct follow_item   item = { .fault = NULL };
@@ -45,11 +45,11 @@ retry_letter(struct replica *replica, const struct replica_letter *letter, int64
 		item.fault = "the scope is in the middle of a round; sync first";
 	if (item.fault) {
 		retried->left++;
-		return replica_retried_letter(replica, letter->lid, str_from_c(item.fault));
+		return replica_retried_dead_letter(replica, letter->lid, str_from_c(item.fault));
 	}
 	TRY(fold_in(replica, &scope, &item, now_ms));
 	retried->mended++;
-	return replica_drop_letter(replica, letter->lid);
+	return replica_drop_dead_letter(replica, letter->lid);
 }
 
 enum err
@@ -57,13 +57,13 @@ follow_retry(struct replica *replica, int64_t sid, const struct clock *clock, st
 {
 	AUTO(arena_close) struct arena *arena = arena_open(LETTER_ARENA_MAX);
 	struct follow_retried           retried = { 0 };
-	struct replica_letter           letter = { 0 };
+	struct replica_dead_letter      letter = { 0 };
 	enum err                        err;
 
-	while ((err = replica_next_letter(replica, sid, letter.lid, arena, &letter)) == OK) {
+	while ((err = replica_next_dead_letter(replica, sid, letter.lid, arena, &letter)) == OK) {
 		int64_t lid = letter.lid;
 
-		TRY(retry_letter(replica, &letter, clock_wall_ms(clock), arena, &retried));
+		TRY(retry_dead_letter(replica, &letter, clock_wall_ms(clock), arena, &retried));
 		arena_reset(arena);
 		letter.lid = lid;
 	}

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 
 #define SECRET_MAX ((size_t)64 << 10)
-#define LOOKED_FOR ((size_t)256)                 /* bytes of a secret: memmem() leaps through a page for no more */
+#define LOOKED_FOR ((size_t)256) /* bytes of a secret: memmem() leaps through a page for no more */
 
 /* ---- one ------------------------------------------------------------------------------------ */
 

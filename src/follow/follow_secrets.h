@@ -4,7 +4,7 @@
  * message, nor in a link, nor in an item, whoever repeats it.
  *
  * The newest FOLLOW_SECRETS_KEPT are known.  Shorter than FOLLOW_SECRET_MIN nothing counts as a secret: it would be
- * found in every other word.  Private to the follow room.
+ * found in every other word.  Private to the follow module.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include "base/buf.h"
 
 #define FOLLOW_SECRET_MIN   8
-#define FOLLOW_SECRET_PART  16                   /* so much of one is too much in a message */
+#define FOLLOW_SECRET_PART  16 /* so much of one is too much in a message */
 #define FOLLOW_SECRETS_KEPT 8
 
 struct follow_secrets {
@@ -20,7 +20,7 @@ struct follow_secrets {
 	size_t     next;
 };
 
-struct follow_secrets *follow_secrets_open(void);        /* never NULL */
+struct follow_secrets *follow_secrets_open(void); /* never NULL */
 void                   follow_secrets_close(struct follow_secrets **secrets);
 void                   follow_secrets_note(struct follow_secrets *secrets, struct str secret);
 

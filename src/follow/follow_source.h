@@ -10,25 +10,25 @@
 #include "base/err.h"
 #include "base/str.h"
 
-struct follow_place {                            /* of a page, in all that was ever followed into a store */
-	int64_t  sid, round_ms;                  /* the scope; when its round began.  round_ms 0: no page of a round */
-	uint64_t page;                           /* of the round, from 0 */
+struct follow_position {        /* of a page, in all that was ever followed into a store */
+	int64_t  sid, round_ms; /* the scope; when its round began.  round_ms 0: no page of a round */
+	uint64_t page;          /* of the round, from 0 */
 };
 
-struct follow_ask {
-	struct follow_place place;
-	struct str link;
-	struct str bearer;                       /* empty: none is sent */
-	uint32_t   page_size;                    /* for Prefer: odata.maxpagesize; 0: not asked for */
+struct follow_request {
+	struct follow_position position;
+	struct str             link;
+	struct str             bearer;    /* empty: none is sent */
+	uint32_t               page_size; /* for Prefer: odata.maxpagesize; 0: not asked for */
 };
 
 struct follow_page;
 
-struct follow_reply {
-	unsigned   status;
-	const struct follow_page *page;          /* the body, read by follow_page_read(); NULL: it was not, or is none */
-	struct str body;                         /* decoded; lives until the next fetch */
-	struct str location, retry_after, date;  /* raw; empty if not there */
+struct follow_response {
+	unsigned                  status;
+	const struct follow_page *page; /* the body, read by follow_page_read(); NULL: it was not, or is none */
+	struct str                body; /* decoded; lives until the next fetch */
+	struct str                location, retry_after, date; /* raw; empty if not there */
 };
 
 struct follow_source {
@@ -38,13 +38,13 @@ struct follow_source {
 	 * ERR_UP_REFUSED: the far end's certificate or protocol is not acceptable.  why_out gets a sentence.
 	 * A status of 400 and above may come with a cut body.
 	 */
-	enum err (*fetch)(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follow_reply *reply_out,
-	                  struct str *why_out);
+	enum err (*fetch)(void *ctx, const struct follow_request *request, struct arena *arena,
+	                  struct follow_response *response_out, struct str *why_out);
 	/*
 	 * Sends what will probably be fetched next, and waits for nothing; views of the last reply end.  A fetch that
 	 * asks for anything else lets it go, as let_go() does.  Both are NULL in a source that cannot.
 	 */
-	void (*start)(void *ctx, const struct follow_ask *ask, struct arena *arena);
+	void (*start)(void *ctx, const struct follow_request *request, struct arena *arena);
 	void (*let_go)(void *ctx);
 };
 
@@ -58,5 +58,5 @@ struct follow_bearer {
 	 * ERR_UP_REFUSED: the certificate or protocol of whoever gives it is not acceptable.
 	 */
 	enum err (*get)(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out);
-	const struct follow_secrets *secrets;    /* what must not come back from the far end; NULL: nothing is known */
+	const struct follow_secrets *secrets; /* what must not come back from the far end; NULL: nothing is known */
 };

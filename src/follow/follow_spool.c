@@ -8,9 +8,9 @@
 
 #include "follow/follow_page.h"
 
-#define MAGIC        0x31646165684d5444u         /* of this layout */
-#define LINK_ROOM    ((size_t)64 << 10)
-#define STRETCH      ((off_t)FOLLOW_PAGE_MAX + (off_t)LINK_ROOM)
+#define MAGIC      0x31646165684d5444u /* of this layout */
+#define LINK_SPACE ((size_t)64 << 10)
+#define STRETCH    ((off_t)FOLLOW_PAGE_MAX + (off_t)LINK_SPACE)
 
 struct head {
 	uint64_t magic, sid, round_ms, page, link_len, body_len, hash;
@@ -20,7 +20,7 @@ struct follow_spool {
 	int           fd;
 	const char   *path;
 	struct arena *arena;
-	struct head   left[FOLLOW_SPOOL_PAGES];  /* by an earlier process; magic 0: nothing */
+	struct head   left[FOLLOW_SPOOL_PAGES]; /* by an earlier process; magic 0: nothing */
 };
 
 static uint64_t
@@ -29,7 +29,8 @@ hash_of(const struct head *head, struct str link, struct str body)
 	struct head clean = *head;
 
 	clean.hash = 0;
-	return follow_page_hash(str_of(&clean, sizeof(clean))) ^ follow_page_hash(link) * 3 ^ follow_page_hash(body) * 5;
+	return follow_page_hash(str_of(&clean, sizeof(clean))) ^ follow_page_hash(link) * 3 ^
+	       follow_page_hash(body) * 5;
 }
 
 static off_t
@@ -104,15 +105,19 @@ follow_spool_close(struct follow_spool **spool, bool is_needed)
 
 /* The head is written last: a process that is killed in between leaves none that fits. */
 enum err
-follow_spool_put(struct follow_spool *spool, const struct follow_place *place, struct str link, struct str body)
+follow_spool_put(struct follow_spool *spool, const struct follow_position *position, struct str link, struct str body)
 {
-	off_t       at = stretch_of(place->page);
-	struct head head = { .magic = MAGIC, .sid = (uint64_t)place->sid, .round_ms = (uint64_t)place->round_ms,
-		             .page = place->page, .link_len = link.len, .body_len = body.len };
+	off_t       at = stretch_of(position->page);
+	struct head head = { .magic = MAGIC,
+		             .sid = (uint64_t)position->sid,
+		             .round_ms = (uint64_t)position->round_ms,
+		             .page = position->page,
+		             .link_len = link.len,
+		             .body_len = body.len };
 
-	if (link.len > LINK_ROOM - sizeof(head) || body.len > FOLLOW_PAGE_MAX)
+	if (link.len > LINK_SPACE - sizeof(head) || body.len > FOLLOW_PAGE_MAX)
 		return ERR_TOO_LARGE;
-	spool->left[place->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
+	spool->left[position->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
 	head.hash = hash_of(&head, link, body);
 	if (!write_all(spool->fd, link, at + (off_t)sizeof(head)) ||
 	    !write_all(spool->fd, body, at + (off_t)(sizeof(head) + link.len)) ||
@@ -122,25 +127,27 @@ follow_spool_put(struct follow_spool *spool, const struct follow_place *place, s
 }
 
 static bool
-is_of(const struct head *head, const struct follow_place *place, struct str link)
+is_of(const struct head *head, const struct follow_position *position, struct str link)
 {
-	return head->magic == MAGIC && head->sid == (uint64_t)place->sid && head->round_ms == (uint64_t)place->round_ms &&
-	       head->page == place->page && head->link_len == link.len && head->body_len <= FOLLOW_PAGE_MAX;
+	return head->magic == MAGIC && head->sid == (uint64_t)position->sid &&
+	       head->round_ms == (uint64_t)position->round_ms && head->page == position->page &&
+	       head->link_len == link.len && head->body_len <= FOLLOW_PAGE_MAX;
 }
 
 enum err
-follow_spool_take(struct follow_spool *spool, const struct follow_place *place, struct str link, struct buf *body_out)
+follow_spool_take(struct follow_spool *spool, const struct follow_position *position, struct str link,
+                  struct buf *body_out)
 {
-	off_t       at = stretch_of(place->page) + (off_t)(sizeof(struct head) + link.len);
-	struct head head = spool->left[place->page % FOLLOW_SPOOL_PAGES];
-	char       *room;
+	off_t       at = stretch_of(position->page) + (off_t)(sizeof(struct head) + link.len);
+	struct head head = spool->left[position->page % FOLLOW_SPOOL_PAGES];
+	char       *space;
 
-	if (!is_of(&head, place, link))
+	if (!is_of(&head, position, link))
 		return ERR_NOT_FOUND;
-	spool->left[place->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
+	spool->left[position->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
 	buf_cut(body_out, 0);
-	room = buf_room(body_out, head.body_len);
-	if (!room || !read_all(spool->fd, room, head.body_len, at))
+	space = buf_reserve(body_out, head.body_len);
+	if (!space || !read_all(spool->fd, space, head.body_len, at))
 		return ERR_NOT_FOUND;
 	buf_grew(body_out, head.body_len);
 	/* The link is what it must be, or the sum is not. */

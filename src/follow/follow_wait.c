@@ -60,7 +60,8 @@ follow_wait_asked(struct str field, int64_t wall_ns)
 	if (str_to_u64(whole, &seconds)) {
 		if (point < text.len && !read_fraction(str_skip(text, point + 1), &fraction_ms))
 			return -1;
-		return (int64_t)seconds > SECONDS_MAX ? FOLLOW_ASKED_MAX_MS : bounded((int64_t)seconds * 1000 + fraction_ms);
+		return (int64_t)seconds > SECONDS_MAX ? FOLLOW_ASKED_MAX_MS
+		                                      : bounded((int64_t)seconds * 1000 + fraction_ms);
 	}
 	if (!date_parse_http(text, &date_ns))
 		return -1;

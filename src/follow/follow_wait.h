@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* follow_wait — how long to stay away: what the far end asks for, and what decency adds.  Private to the follow room. */
+/* follow_wait — how long to stay away: what the far end asks for, and what decency adds.  Private to the follow module. */
 #pragma once
 
 #include "base/clock.h"
 #include "base/str.h"
 
-#define FOLLOW_ASKED_MAX_MS ((int64_t)1000000000 * 1000)        /* thirty years */
+#define FOLLOW_ASKED_MAX_MS ((int64_t)1000000000 * 1000) /* thirty years */
 
 /*
  * Retry-After in its three forms: "120", Graph's "2.128", an HTTP date.  At least 1 ms, at most the number above;

@@ -7,14 +7,14 @@
 
 struct http_acceptor {
 	struct http_shared  *shared;
-	const struct log    *log;                /* may be NULL */
+	const struct log    *log; /* may be NULL */
 	struct http_listener listener;
-	struct http_loop   **loops;              /* the server's */
+	struct http_loop   **loops; /* the server's */
 	unsigned             loop_count;
-	bool                 exhausted;          /* the log says so already */
+	bool                 exhausted; /* the log says so already */
 	atomic_bool          stopping;
 };
 
 /* Until http_acceptor_stop(). */
 void http_acceptor_run(struct http_acceptor *acceptor);
-void http_acceptor_stop(struct http_acceptor *acceptor);     /* safe in a signal handler and from any thread */
+void http_acceptor_stop(struct http_acceptor *acceptor); /* safe in a signal handler and from any thread */

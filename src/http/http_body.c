@@ -100,7 +100,7 @@ feed_chunks(struct http_exchange *exchange, bool *whole_out)
 	size_t            len;
 
 	if (in->len == 0) {
-		MUST(buf_room(in, READ_SIZE) != NULL);
+		MUST(buf_reserve(in, READ_SIZE) != NULL);
 		TRY(receive(exchange, in->at, READ_SIZE, &len));
 		buf_grew(in, len);
 	}

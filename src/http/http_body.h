@@ -13,14 +13,14 @@
 #define HTTP_BODY_FRAMED UINT64_MAX
 
 struct http_body {
-	struct buf          bytes;       /* collected, or read and not yet handed out; its limit is the body's */
-	uint64_t            left;        /* to come, unless it comes in chunks */
-	uint64_t            arrived;     /* bytes on the wire */
+	struct buf          bytes;   /* collected, or read and not yet handed out; its limit is the body's */
+	uint64_t            left;    /* to come, unless it comes in chunks */
+	uint64_t            arrived; /* bytes on the wire */
 	int64_t             from_ms;
 	struct http_chunked chunked;
-	enum err            err;         /* of a body that a worker reads: sticky */
-	bool                begun;       /* … the first piece was asked for */
-	bool                over;        /* … it is whole, and nothing behind it was touched */
+	enum err            err;   /* of a body that a worker reads: sticky */
+	bool                begun; /* … the first piece was asked for */
+	bool                over;  /* … it is whole, and nothing behind it was touched */
 };
 
 /* The body must be there by then: bytes that have arrived earn time. */

@@ -10,8 +10,8 @@
 #include "http/http_thread.h"
 
 /* A turn is a read, a parse or a write.  After so many the other connections of the loop come first. */
-#define TURNS_MAX      64u
-#define LINGER_MS      2000
+#define ROUNDS_MAX 64u
+#define LINGER_MS  2000
 /* A peer that takes less than this in write_ms takes nothing. */
 #define PROGRESS_MIN   ((size_t)4096)
 #define BODY_READ_SIZE ((size_t)16 * 1024)
@@ -120,7 +120,7 @@ send_response(struct http_conn *conn)
 
 /* After a refusal nothing more of the connection is read as a request, so it ends with the answer. */
 static enum step
-send_refusal(struct http_conn *conn)
+send_error(struct http_conn *conn)
 {
 	conn->close_after = true;
 	return send_response(conn);
@@ -130,7 +130,7 @@ static enum step
 refuse(struct http_conn *conn, unsigned status, const char *reason)
 {
 	http_serve_refuse(conn->exchange, status, reason);
-	return send_refusal(conn);
+	return send_error(conn);
 }
 
 static enum step
@@ -153,7 +153,7 @@ input_ended(struct http_conn *conn)
 
 /* Reads what has come, at least `room` bytes of it if there are so many. */
 static enum step
-fill(struct http_conn *conn, size_t room)
+fill(struct http_conn *conn, size_t space)
 {
 	size_t len;
 
@@ -161,7 +161,7 @@ fill(struct http_conn *conn, size_t room)
 		return STEP_WAIT;
 	if (!conn->in.at)
 		http_thread_take_spare(conn->peer.thread, &conn->in);
-	MUST(buf_room(&conn->in, room) != NULL);
+	MUST(buf_reserve(&conn->in, space) != NULL);
 	if (conn->state == CONN_HEAD && !http_held_set(conn->exchange, conn->in.size - HTTP_IN_FIRST, HTTP_SHARE_HALF))
 		return refuse_head(conn, 503, http_held_too_much);
 	switch (http_wire_read(&conn->wire, conn->in.at + conn->in.len, conn->in.size - conn->in.len, &len)) {
@@ -308,7 +308,7 @@ head_is_whole(struct http_conn *conn)
 	if (next == HTTP_NEXT_BODY)
 		return await_body(conn);
 	if (next == HTTP_NEXT_SEND)
-		return send_refusal(conn);
+		return send_error(conn);
 	/* A body that nobody reads. */
 	if (has_body && next == HTTP_NEXT_ANSWER)
 		conn->close_after = true;
@@ -357,7 +357,7 @@ step_body(struct http_conn *conn)
 	step = http_serve_body(conn->exchange, &rest, 0);
 	buf_drop(&conn->in, conn->in.len - rest.len);
 	if (step == HTTP_REFUSED)
-		return send_refusal(conn);
+		return send_error(conn);
 	if (step == HTTP_WHOLE)
 		return answer(conn);
 	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
@@ -474,7 +474,7 @@ rest_h2(struct http_conn *conn)
 void
 http_conn_go(struct http_conn *conn)
 {
-	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
+	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
 		if (step(conn) == STEP_ON)
 			continue;
 		if (conn->state == CONN_H2)

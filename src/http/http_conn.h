@@ -31,48 +31,48 @@
 #include "http/http_wire.h"
 
 enum http_conn_state {
-	CONN_NEW,            /* registered with a loop that has not yet seen it */
-	CONN_HANDSHAKE,      /* TLS is being agreed on */
-	CONN_IDLE,           /* nothing of the next request has come; holds no buffer */
-	CONN_HEAD,           /* a part of a request's head has come */
-	CONN_CONTINUE,       /* "100 Continue" is being written */
-	CONN_BODY,           /* the head is accepted, the body comes */
-	CONN_WORKING,        /* a worker has the exchange */
-	CONN_SENDING,        /* the response is being written */
-	CONN_H2,             /* HTTP/2: http_h2.h knows the rest */
-	CONN_LINGER,         /* all is written and the peer told so; what still comes is thrown away, so that
+	CONN_NEW,       /* registered with a loop that has not yet seen it */
+	CONN_HANDSHAKE, /* TLS is being agreed on */
+	CONN_IDLE,      /* nothing of the next request has come; holds no buffer */
+	CONN_HEAD,      /* a part of a request's head has come */
+	CONN_CONTINUE,  /* "100 Continue" is being written */
+	CONN_BODY,      /* the head is accepted, the body comes */
+	CONN_WORKING,   /* a worker has the exchange */
+	CONN_SENDING,   /* the response is being written */
+	CONN_H2,        /* HTTP/2: http_h2.h knows the rest */
+	CONN_LINGER,    /* all is written and the peer told so; what still comes is thrown away, so that
 	                        the peer can read the response before the socket is gone */
-	CONN_DEAD            /* closed; freed at the end of the loop's round */
+	CONN_DEAD       /* closed; freed at the end of the loop's round */
 };
 
 struct http_conn {
-	struct http_link      listed;            /* among the connections of its loop, at the end in thread->dead */
+	struct http_link      listed; /* among the connections of its loop, at the end in thread->dead */
 	struct http_link      again;
 	struct http_timer     timer;
 	struct http_peer      peer;
 	struct http_wire      wire;
-	struct http_h2       *h2;                /* HTTP/2 is spoken; NULL: HTTP/1.1 */
-	struct http_exchange *exchange;          /* from a head's first byte to its response's last; NULL while WORKING */
-	struct http_pending   pending;           /* what is left of it here while WORKING */
-	struct buf            in;                /* what has come and is not yet understood */
-	size_t                fed;               /* bytes of it the head parser has seen */
-	size_t                sent;              /* bytes of the response that are out */
-	size_t                untaken;           /* what the peer had not taken when it was last looked at */
+	struct http_h2       *h2;       /* HTTP/2 is spoken; NULL: HTTP/1.1 */
+	struct http_exchange *exchange; /* from a head's first byte to its response's last; NULL while WORKING */
+	struct http_pending   pending;  /* what is left of it here while WORKING */
+	struct buf            in;       /* what has come and is not yet understood */
+	size_t                fed;      /* bytes of it the head parser has seen */
+	size_t                sent;     /* bytes of the response that are out */
+	size_t                untaken;  /* what the peer had not taken when it was last looked at */
 	enum http_conn_state  state;
-	bool                  readable;          /* there may be something to read */
-	bool                  hung_up;           /* the end of input was announced: a short read is not the last */
-	bool                  gone;              /* the peer left while a worker was busy */
-	bool                  close_after;       /* this response is the last */
-	bool                  begun;             /* a first request has come, so this is HTTP/1.1 for good */
+	bool                  readable;    /* there may be something to read */
+	bool                  hung_up;     /* the end of input was announced: a short read is not the last */
+	bool                  gone;        /* the peer left while a worker was busy */
+	bool                  close_after; /* this response is the last */
+	bool                  begun;       /* a first request has come, so this is HTTP/1.1 for good */
 };
 
 /* The descriptor is the connection's from here on. */
 struct http_conn *http_conn_open(struct http_thread *thread, int fd, const struct http_peer_key *key, const char *peer);
 
 void http_conn_event(struct http_conn *conn, unsigned events);
-void http_conn_go(struct http_conn *conn);           /* as far as it can now */
+void http_conn_go(struct http_conn *conn); /* as far as it can now */
 void http_conn_timeout(struct http_conn *conn);
-void http_conn_answered(struct http_conn *conn, struct http_exchange *exchange);     /* it came back from a worker */
+void http_conn_answered(struct http_conn *conn, struct http_exchange *exchange); /* it came back from a worker */
 void http_conn_pulled(struct http_conn *conn, struct http_pending *pending);     /* a worker took some of its body */
-void http_conn_drain(struct http_conn *conn);        /* closes it unless a request is under way */
-void http_conn_drop(struct http_conn *conn);         /* closes it, or marks it if a worker is busy */
+void http_conn_drain(struct http_conn *conn); /* closes it unless a request is under way */
+void http_conn_drop(struct http_conn *conn);  /* closes it, or marks it if a worker is busy */

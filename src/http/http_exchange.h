@@ -22,19 +22,19 @@
 #define HTTP_FRONT_MAX       256
 #define HTTP_DATE_LEN        29
 /* What the application may take from a request's arena beside the longest response. */
-#define HTTP_ARENA_EXTRA     ((size_t)192 << 20)
+#define HTTP_ARENA_EXTRA ((size_t)192 << 20)
 /* Buffers grown past this are given back when the exchange rests. */
-#define HTTP_KEEP_MAX        ((size_t)16 * 1024)
+#define HTTP_KEEP_MAX ((size_t)16 * 1024)
 
 struct http_thread;
 struct http_wire;
 
 struct http_resp {
 	unsigned   status;
-	bool       broken;               /* a field was not fit to be sent */
-	struct buf fields;               /* "Name: value" lines */
+	bool       broken; /* a field was not fit to be sent */
+	struct buf fields; /* "Name: value" lines */
 	struct buf body;
-	bool       has_file;             /* then it is the body */
+	bool       has_file; /* then it is the body */
 	int        file_fd;
 	uint64_t   file_from, file_left;
 };
@@ -45,13 +45,13 @@ struct http_peer {
 	struct http_peer_key key;
 	char                 address[HTTP_PEER_MAX];
 	bool                 tls;
-	size_t               held, lent;         /* bytes its exchanges hold; what of it the peers' account has lent */
+	size_t               held, lent; /* bytes its exchanges hold; what of it the peers' account has lent */
 };
 
 enum http_presence {
-	HTTP_WAITS,          /* for its answer */
-	HTTP_DOUBTFUL,       /* it sends no more, and the server drains: only what was begun is finished */
-	HTTP_LEFT            /* nobody will read an answer: what was not begun is not begun */
+	HTTP_WAITS,    /* for its answer */
+	HTTP_DOUBTFUL, /* it sends no more, and the server drains: only what was begun is finished */
+	HTTP_LEFT      /* nobody will read an answer: what was not begun is not begun */
 };
 
 /*
@@ -60,12 +60,12 @@ enum http_presence {
  */
 struct http_pending {
 	struct http_peer    *peer;
-	struct http_pipe    *pipe;               /* of a body streamed over HTTP/2; NULL: none.  Has a lock of its own */
-	struct http_wire    *wire;               /* HTTP/1.1: where a streamed body comes from, the worker's for so long */
-	struct buf          *in;                 /* … and what of it the loop has already read */
-	atomic_int           presence;           /* enum http_presence; set by the loop */
-	bool                 pulled;             /* under the thread's lock: it is in the list of those that took something */
-	struct http_pending *next_pulled;        /* under the thread's lock */
+	struct http_pipe    *pipe;        /* of a body streamed over HTTP/2; NULL: none.  Has a lock of its own */
+	struct http_wire    *wire;        /* HTTP/1.1: where a streamed body comes from, the worker's for so long */
+	struct buf          *in;          /* … and what of it the loop has already read */
+	atomic_int           presence;    /* enum http_presence; set by the loop */
+	bool                 pulled;      /* under the thread's lock: it is in the list of those that took something */
+	struct http_pending *next_pulled; /* under the thread's lock */
 };
 
 struct http_exchange {
@@ -73,12 +73,12 @@ struct http_exchange {
 	struct http_resp      resp;
 	struct http_plan      plan;
 	struct http_head      head;
-	struct http_field    *fields;    /* fields_max of them; what req.fields points to */
+	struct http_field    *fields; /* fields_max of them; what req.fields points to */
 	struct arena         *arena;
-	struct http_body      body;      /* of the request */
-	size_t                held;      /* bytes counted for it (http_held.h) */
-	size_t                promised;  /* bytes its answer asked for with http_req_hold() */
-	struct http_exchange *next;      /* in a free list, a queue, or what came back to the loop */
+	struct http_body      body;     /* of the request */
+	size_t                held;     /* bytes counted for it (http_held.h) */
+	size_t                promised; /* bytes its answer asked for with http_req_hold() */
+	struct http_exchange *next;     /* in a free list, a queue, or what came back to the loop */
 
 	/* The response as it is sent: front, fields, body. */
 	bool   bodiless;
@@ -93,7 +93,7 @@ void                  http_exchange_close(struct http_exchange **exchange);
 /* Its answer would be read by nobody; for whoever takes it from a queue. */
 bool http_exchange_is_left(const struct http_exchange *exchange);
 /* The answer is made: gives back what only its making needed.  What the request said is gone. */
-void                  http_exchange_rest(struct http_exchange *exchange);
+void http_exchange_rest(struct http_exchange *exchange);
 
 /* Copies what was understood of the head into the arena and makes req's views of it. */
 void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
@@ -103,12 +103,12 @@ bool http_exchange_has_length(const struct http_exchange *exchange);
 bool http_exchange_has_bytes(const struct http_exchange *exchange);
 
 /* Status line and the server's own fields; then the response is parts to write. */
-void   http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
+void http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
 /* The same of an interim response, "100 Continue", which stands alone. */
 void   http_exchange_continue(struct http_exchange *exchange);
 size_t http_exchange_len(const struct http_exchange *exchange);
 /* A file's bytes are to follow those. */
 bool http_exchange_has_file(const struct http_exchange *exchange);
-void http_exchange_sent_file(struct http_exchange *exchange, size_t len);        /* so many of them are out */
+void http_exchange_sent_file(struct http_exchange *exchange, size_t len); /* so many of them are out */
 /* What is left of the sealed response behind its first `sent` bytes; the number of parts. */
 unsigned http_exchange_parts(const struct http_exchange *exchange, size_t sent, struct str parts_out[3]);

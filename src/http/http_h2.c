@@ -3,23 +3,23 @@
 
 #include <stdlib.h>
 
-#define LINGER_MS       1000
-#define STREAMS_MAX     100u
+#define LINGER_MS   1000
+#define STREAMS_MAX 100u
 /* Streams the peer has left while a worker was busy with them count here too. */
-#define EXCHANGES_MAX   128u
-#define TABLE_SIZE      4096u
-#define OUT_SIZE        ((size_t)32 * 1024)
-#define ACKS_MAX        100
-#define SETTINGS_MAX    32
+#define EXCHANGES_MAX     128u
+#define TABLE_SIZE        4096u
+#define OUT_SIZE          ((size_t)32 * 1024)
+#define ACKS_MAX          100
+#define SETTINGS_MAX      32
 #define CONTINUATIONS_MAX 8
 
 /* The token bucket. */
-#define BUCKET_MAX       1000
-#define BUCKET_PER_S     20
-#define PRICE_FRAME     1
-#define PRICE_RESET     10
+#define BUCKET_MAX   1000
+#define BUCKET_PER_S 20
+#define PRICE_FRAME  1
+#define PRICE_RESET  10
 /* So many bytes of answers, or of a body a worker wants, earn back one; a request brings along what its own small frames cost. */
-#define BUCKET_BYTES     1024
+#define BUCKET_BYTES      1024
 #define EARNED_BY_REQUEST 3
 
 /* ---- the token bucket ------------------------------------------------------------------------------------------ */
@@ -85,7 +85,7 @@ on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *con
 static int
 on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
-	struct http_h2 *h2 = context;
+	struct http_h2        *h2 = context;
 	struct http_h2_stream *stream;
 
 	h2->head_id = frame->hd.stream_id;
@@ -110,7 +110,7 @@ static int
 on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
           const uint8_t *value, size_t value_len, uint8_t flags, void *context)
 {
-	struct http_h2 *h2 = context;
+	struct http_h2        *h2 = context;
 	struct http_h2_stream *stream = stream_of(h2, frame->hd.stream_id);
 
 	(void)session;
@@ -130,7 +130,7 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 static int
 on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
-	struct http_h2 *h2 = context;
+	struct http_h2        *h2 = context;
 	struct http_h2_stream *stream;
 
 	(void)session;
@@ -187,7 +187,7 @@ linger(struct http_h2_stream *stream)
 static int
 on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
-	struct http_h2 *h2 = context;
+	struct http_h2        *h2 = context;
 	struct http_h2_stream *stream;
 
 	(void)session;
@@ -276,10 +276,10 @@ http_h2_open(struct http_peer *peer)
 	nghttp2_session_callbacks *callbacks = callbacks_make();
 	nghttp2_option            *option = options_make();
 	nghttp2_settings_entry     settings[] = {
-		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
-		{ NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, TABLE_SIZE },
-		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)peer->thread->shared->limits.head_max },
-		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+		    { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
+		    { NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, TABLE_SIZE },
+		    { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)peer->thread->shared->limits.head_max },
+		    { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
 	};
 
 	MUST(h2 != NULL);
@@ -397,7 +397,7 @@ void
 http_h2_answered(struct http_exchange *exchange)
 {
 	struct http_h2_stream *stream = HTTP_LIST_OWNER(exchange->req.pending, struct http_h2_stream, pending);
-	struct http_h2 *h2 = stream->h2;
+	struct http_h2        *h2 = stream->h2;
 
 	MUST(stream->state == STREAM_WORKING && !stream->exchange && h2->working > 0);
 	h2->working--;
@@ -440,8 +440,8 @@ http_h2_drain(struct http_h2 *h2)
 	if (h2->draining)
 		return;
 	h2->draining = true;
-	(void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session),
-	                            NGHTTP2_NO_ERROR, NULL, 0);
+	(void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+	                            nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR, NULL, 0);
 }
 
 /* ---- deadlines --------------------------------------------------------------------------------------------- */
@@ -467,8 +467,9 @@ http_h2_deadline(const struct http_h2 *h2)
 	if (h2->stream_count == 0 && !h2->broken)
 		deadline = earlier(deadline, h2->idle_from_ms + limits->idle_ms);
 	for (const struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
-		const struct http_h2_stream *stream = (const struct http_h2_stream *)(const void *)((const char *)link -
-		                                                                     offsetof(struct http_h2_stream, listed));
+		const struct http_h2_stream *stream =
+			(const struct http_h2_stream *)(const void *)((const char *)link -
+		                                                      offsetof(struct http_h2_stream, listed));
 
 		if (stream->state == STREAM_BODY)
 			deadline = earlier(deadline, http_serve_body_deadline(stream->exchange));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_h2 — HTTP/2 on one connection (RFC 9113), by libnghttp2.  Private to the http room.
+ * http_h2 — HTTP/2 on one connection (RFC 9113), by libnghttp2.  Private to the http module.
  *
  * Many exchanges share the connection; each is answered as one of HTTP/1.1 is: a request's fields are written
  * as an HTTP/1.1 head and judged by that parser, so both protocols take and refuse the same things, and the
@@ -35,11 +35,11 @@ void http_h2_close(struct http_h2 **h2);
 bool http_h2_take(struct http_h2 *h2, struct str bytes);
 /* What is to be sent now, at most some ten KiB at a time; empty when there is nothing. */
 struct str http_h2_give(struct http_h2 *h2);
-void       http_h2_given(struct http_h2 *h2, size_t len);        /* so much of it is out */
+void       http_h2_given(struct http_h2 *h2, size_t len); /* so much of it is out */
 
 /* It has said its last word: when that is out the connection ends. */
 bool     http_h2_is_over(const struct http_h2 *h2);
-unsigned http_h2_working(const struct http_h2 *h2);              /* exchanges that workers have */
+unsigned http_h2_working(const struct http_h2 *h2); /* exchanges that workers have */
 /* A worker has answered. */
 void http_h2_answered(struct http_exchange *exchange);
 /* The worker took something of its body: the peer may send so much more. */

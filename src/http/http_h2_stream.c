@@ -76,10 +76,10 @@ static ssize_t
 read_response(nghttp2_session *session, int32_t id, uint8_t *bytes, size_t size, uint32_t *flags,
               nghttp2_data_source *source, void *context)
 {
-	struct http_h2_stream    *stream = source->ptr;
-	struct http_resp *resp = &stream->exchange->resp;
-	struct str        left = str_skip(buf_str(&resp->body), stream->sent);
-	size_t            len = left.len < size ? left.len : size;
+	struct http_h2_stream *stream = source->ptr;
+	struct http_resp      *resp = &stream->exchange->resp;
+	struct str             left = str_skip(buf_str(&resp->body), stream->sent);
+	size_t                 len = left.len < size ? left.len : size;
 
 	(void)session;
 	(void)id;
@@ -113,8 +113,10 @@ put_field(struct head_out *out, struct arena *arena, struct str name, struct str
 	if (out->count == FIELDS_SENT_MAX)
 		return;
 	out->nv[out->count++] = (nghttp2_nv){
-		.name = (uint8_t *)lower, .namelen = name.len,
-		.value = (uint8_t *)(uintptr_t)value.at, .valuelen = value.len,
+		.name = (uint8_t *)lower,
+		.namelen = name.len,
+		.value = (uint8_t *)(uintptr_t)value.at,
+		.valuelen = value.len,
 		.flags = NGHTTP2_NV_FLAG_NONE,
 	};
 }
@@ -129,7 +131,8 @@ write_head(struct http_h2_stream *stream, struct head_out *out)
 	struct http_field     field;
 
 	put_field(out, arena, STR(":status"), arena_printf(arena, "%u", resp->status));
-	put_field(out, arena, STR("date"), arena_copy(arena, str_of(http_thread_date(stream->h2->peer->thread), HTTP_DATE_LEN)));
+	put_field(out, arena, STR("date"),
+	          arena_copy(arena, str_of(http_thread_date(stream->h2->peer->thread), HTTP_DATE_LEN)));
 	if (http_exchange_has_length(exchange))
 		put_field(out, arena, STR("content-length"),
 		          arena_printf(arena, "%llu", (unsigned long long)(resp->body.len + resp->file_left)));
@@ -231,7 +234,8 @@ void
 http_h2_put_continue(struct http_h2_stream *stream)
 {
 	char             name[] = ":status", value[] = "100";
-	const nghttp2_nv head = { (uint8_t *)name, (uint8_t *)value, sizeof(name) - 1, sizeof(value) - 1, NGHTTP2_NV_FLAG_NONE };
+	const nghttp2_nv head = { (uint8_t *)name, (uint8_t *)value, sizeof(name) - 1, sizeof(value) - 1,
+		                  NGHTTP2_NV_FLAG_NONE };
 
 	stream->owes_continue = false;
 	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &head, 1, NULL);
@@ -248,7 +252,8 @@ begin_stream(struct http_h2_stream *stream)
 		http_h2_refuse(stream, 503, http_held_too_much);
 		return;
 	}
-	stream->pending.pipe = http_pipe_open(http_h2_limits(h2), h2->peer->thread->shared->clock, exchange->plan.body_max);
+	stream->pending.pipe = http_pipe_open(http_h2_limits(h2), h2->peer->thread->shared->clock,
+	                                      exchange->plan.body_max);
 	stream->owes_continue = exchange->head.expects_continue;
 	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, HTTP_PIPE_WINDOW);
 	begin_answer(stream);

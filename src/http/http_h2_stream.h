@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_h2_stream — one request and its answer among the many of an HTTP/2 connection.  Private to the http room;
+ * http_h2_stream — one request and its answer among the many of an HTTP/2 connection.  Private to the http module;
  * shared by http_h2.c, which has the frames, and http_h2_stream.c, which has the exchanges.
  */
 #pragma once
@@ -12,31 +12,31 @@
 #include "http/http_thread.h"
 
 enum stream_state {
-	STREAM_HEAD,         /* its fields come */
-	STREAM_BODY,         /* the head is accepted, the body comes */
-	STREAM_WAITING,      /* the request is whole; its answer is not begun, since too many bytes of others wait to be taken */
-	STREAM_WORKING,      /* a worker has the exchange */
-	STREAM_SENDING,      /* the response is nghttp2's to send */
-	STREAM_LINGERING     /* answered before its end: what still comes is thrown away for a moment */
+	STREAM_HEAD, /* its fields come */
+	STREAM_BODY, /* the head is accepted, the body comes */
+	STREAM_WAITING, /* the request is whole; its answer is not begun, since too many bytes of others wait to be taken */
+	STREAM_WORKING,  /* a worker has the exchange */
+	STREAM_SENDING,  /* the response is nghttp2's to send */
+	STREAM_LINGERING /* answered before its end: what still comes is thrown away for a moment */
 };
 
 struct http_h2_stream {
 	struct http_link      listed;
 	struct http_h2       *h2;
-	struct http_exchange *exchange;          /* NULL while WORKING */
-	struct http_pending   pending;           /* what is left of it here while WORKING */
+	struct http_exchange *exchange; /* NULL while WORKING */
+	struct http_pending   pending;  /* what is left of it here while WORKING */
 	int32_t               id;
 	enum stream_state     state;
-	bool                  ended;             /* the peer sends no more on it */
-	bool                  dead;              /* closed while a worker had its exchange */
-	bool                  owes_continue;     /* 100 is to be said when a worker wants the streamed body */
-	bool                  malformed;         /* something in it cannot be written as a head */
-	bool                  starved;           /* there is no room for its fields: 503 */
+	bool                  ended;         /* the peer sends no more on it */
+	bool                  dead;          /* closed while a worker had its exchange */
+	bool                  owes_continue; /* 100 is to be said when a worker wants the streamed body */
+	bool                  malformed;     /* something in it cannot be written as a head */
+	bool                  starved;       /* there is no room for its fields: 503 */
 	struct str            method, path, authority;
-	struct buf            fields;            /* "name: value" lines */
-	size_t                list_len;          /* as RFC 9113 counts a field list */
+	struct buf            fields;   /* "name: value" lines */
+	size_t                list_len; /* as RFC 9113 counts a field list */
 	unsigned              field_count;
-	size_t                sent;              /* of the response's body */
+	size_t                sent; /* of the response's body */
 	int64_t               linger_until_ms;
 };
 
@@ -45,16 +45,16 @@ struct http_h2 {
 	nghttp2_session  *session;
 	struct http_link  streams;
 	unsigned          stream_count, working, sending, waiting;
-	size_t            answers;               /* bytes of the answers that are being sent */
-	struct buf        out;                   /* frames not yet written */
-	int64_t           bucket;                /* thousandths of a token */
+	size_t            answers; /* bytes of the answers that are being sent */
+	struct buf        out;     /* frames not yet written */
+	int64_t           bucket;  /* thousandths of a token */
 	int64_t           bucket_ms;
 	bool              flooded, draining, broken;
-	bool              gone;                  /* the socket is: the session is not used any more */
-	int32_t           head_id;               /* the stream whose field list is incomplete; 0: none is */
+	bool              gone;    /* the socket is: the session is not used any more */
+	int32_t           head_id; /* the stream whose field list is incomplete; 0: none is */
 	int64_t           head_from_ms;
-	int64_t           out_ms;                /* when some of `out` last went out, or began to wait */
-	int64_t           progress_ms;           /* when the peer last took something of an answer, or could begin to */
+	int64_t           out_ms;      /* when some of `out` last went out, or began to wait */
+	int64_t           progress_ms; /* when the peer last took something of an answer, or could begin to */
 	int64_t           idle_from_ms;
 };
 

@@ -15,9 +15,9 @@
 /* What a stream of HTTP/2 costs with a small request and a small answer: the exchange, its arena, its buffers. */
 #define HTTP_HELD_STREAM ((size_t)16 * 1024)
 /* A small answer is always sent. */
-#define HTTP_HELD_SMALL  ((size_t)4 * 1024)
+#define HTTP_HELD_SMALL ((size_t)4 * 1024)
 /* Of each connection: nothing is borrowed for it, so a poll finds room whatever others hold. */
-#define HTTP_HELD_FREE   (HTTP_HELD_STREAM + HTTP_HELD_SMALL)
+#define HTTP_HELD_FREE (HTTP_HELD_STREAM + HTTP_HELD_SMALL)
 
 /* The reason of a 503. */
 extern const char http_held_too_much[];

@@ -14,7 +14,7 @@ struct http_link {
 	struct http_link *next, *prev;
 };
 
-#define HTTP_LIST_OWNER(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define HTTP_LIST_OWNER(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void
 http_list_open(struct http_link *list)

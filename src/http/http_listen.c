@@ -89,7 +89,7 @@ tcp_open(struct str listen_text, struct http_listener *listener_out, char why_ou
 	socklen_t               address_len = sizeof(address);
 	struct endpoint         endpoint;
 	struct addrinfo        *found;
-	AUTO(file_close) int      fd = -1;
+	AUTO(file_close) int    fd = -1;
 	int                     failure;
 
 	if (!endpoint_parse(listen_text, &endpoint)) {
@@ -123,7 +123,7 @@ unix_socket(void)
 static enum err
 unix_clear(const struct sockaddr_un *address, char why_out[256])
 {
-	struct stat        stat;
+	struct stat          stat;
 	AUTO(file_close) int fd = -1;
 
 	if (lstat(address->sun_path, &stat))
@@ -146,10 +146,10 @@ unix_clear(const struct sockaddr_un *address, char why_out[256])
 static enum err
 unix_open(const char *path, struct http_listener *listener_out, char why_out[256])
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t             len = strlen(path);
+	struct sockaddr_un   address = { .sun_family = AF_UNIX };
+	size_t               len = strlen(path);
 	AUTO(file_close) int fd = -1;
-	struct stat        stat;
+	struct stat          stat;
 
 	if (len == 0 || len >= sizeof(address.sun_path)) {
 		str_printf(why_out, 256, "socket path %.128s: it must have 1 to %zu bytes", path,

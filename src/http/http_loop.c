@@ -15,9 +15,9 @@ struct http_loop {
 	struct http_thread thread;
 	pthread_t          id;
 	int                epoll_fd;
-	struct http_link   conns;            /* all it has taken over */
+	struct http_link   conns; /* all it has taken over */
 	int64_t            drain_until_ms;
-	atomic_uint        open;             /* also those just registered */
+	atomic_uint        open; /* also those just registered */
 	atomic_bool        drain_asked;
 };
 

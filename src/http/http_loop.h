@@ -17,10 +17,10 @@ struct http_loop *http_loop_open(struct http_shared *shared);
 void              http_loop_close(struct http_loop **loop);
 bool              http_loop_start(struct http_loop *loop);
 /* Finishes what is under way, then ends the thread.  No connection may be registered any more. */
-void              http_loop_drain(struct http_loop *loop);
-void              http_loop_join(struct http_loop *loop);
+void http_loop_drain(struct http_loop *loop);
+void http_loop_join(struct http_loop *loop);
 
 /* A new connection, by the acceptor.  False: no memory for it, and the descriptor is still the caller's. */
 bool     http_loop_register(struct http_loop *loop, int fd, const struct http_peer_key *key, const char *peer);
-unsigned http_loop_open_count(const struct http_loop *loop);     /* connections; by any thread */
+unsigned http_loop_open_count(const struct http_loop *loop); /* connections; by any thread */
 const struct http_counters *http_loop_counters(const struct http_loop *loop);

@@ -6,10 +6,19 @@
 
 /* Fields that may stand only once; a bit each in http_head.seen. */
 enum known {
-	KNOWN_HOST, KNOWN_CONTENT_LENGTH, KNOWN_TRANSFER_ENCODING, KNOWN_EXPECT, KNOWN_AUTHORIZATION,
-	KNOWN_CONTENT_TYPE, KNOWN_CONTENT_RANGE, KNOWN_RANGE, KNOWN_IF_RANGE, KNOWN_IF_MODIFIED_SINCE,
-	KNOWN_IF_UNMODIFIED_SINCE, KNOWN_COUNT,
-	KNOWN_CONNECTION = KNOWN_COUNT,          /* may be repeated */
+	KNOWN_HOST,
+	KNOWN_CONTENT_LENGTH,
+	KNOWN_TRANSFER_ENCODING,
+	KNOWN_EXPECT,
+	KNOWN_AUTHORIZATION,
+	KNOWN_CONTENT_TYPE,
+	KNOWN_CONTENT_RANGE,
+	KNOWN_RANGE,
+	KNOWN_IF_RANGE,
+	KNOWN_IF_MODIFIED_SINCE,
+	KNOWN_IF_UNMODIFIED_SINCE,
+	KNOWN_COUNT,
+	KNOWN_CONNECTION = KNOWN_COUNT, /* may be repeated */
 	KNOWN_NOT
 };
 
@@ -32,8 +41,8 @@ static const struct {
 	struct str       text;
 	enum http_method method;
 } methods[] = {
-	{ { "GET", 3 }, HTTP_GET },       { { "HEAD", 4 }, HTTP_HEAD },     { { "POST", 4 }, HTTP_POST },
-	{ { "PUT", 3 }, HTTP_PUT },       { { "PATCH", 5 }, HTTP_PATCH },   { { "DELETE", 6 }, HTTP_DELETE },
+	{ { "GET", 3 }, HTTP_GET },         { { "HEAD", 4 }, HTTP_HEAD },   { { "POST", 4 }, HTTP_POST },
+	{ { "PUT", 3 }, HTTP_PUT },         { { "PATCH", 5 }, HTTP_PATCH }, { { "DELETE", 6 }, HTTP_DELETE },
 	{ { "OPTIONS", 7 }, HTTP_OPTIONS },
 };
 

@@ -14,12 +14,12 @@
 #include "http/http.h"
 
 #define HTTP_METHOD_MAX       ((size_t)32)
-#define HTTP_AUTHORITY_MAX    ((size_t)262)      /* 255 of a name, a colon, a port; brackets are fewer */
+#define HTTP_AUTHORITY_MAX    ((size_t)262) /* 255 of a name, a colon, a port; brackets are fewer */
 #define HTTP_CHUNK_DIGITS_MAX 8u
-#define HTTP_CHUNK_EXT_MAX    ((size_t)4096)     /* all chunk extensions of a body */
+#define HTTP_CHUNK_EXT_MAX    ((size_t)4096) /* all chunk extensions of a body */
 #define HTTP_TRAILERS_MAX     ((size_t)4096)
 /* Longest request line whose target is within its limit: method, two blanks, version, CRLF. */
-#define HTTP_LINE_EXTRA       (HTTP_METHOD_MAX + 2 + 8 + 2)
+#define HTTP_LINE_EXTRA (HTTP_METHOD_MAX + 2 + 8 + 2)
 
 enum http_step { HTTP_MORE, HTTP_WHOLE, HTTP_REFUSED };
 
@@ -38,24 +38,24 @@ struct http_head_limits {
 
 struct http_head {
 	struct http_head_limits  limits;
-	struct http_field_piece *fields;         /* the caller's, fields_max of them */
+	struct http_field_piece *fields; /* the caller's, fields_max of them */
 
-	size_t   at;                             /* next byte to look at */
-	size_t   line_at;                        /* where its line begins */
-	bool     in_fields;                      /* the request line is done */
-	unsigned seen;                           /* a bit for each field that may stand only once */
+	size_t   at;        /* next byte to look at */
+	size_t   line_at;   /* where its line begins */
+	bool     in_fields; /* the request line is done */
+	unsigned seen;      /* a bit for each field that may stand only once */
 
 	/* What was understood; also up to a refusal. */
 	enum http_method  method;
 	struct http_piece method_text, path, query, authority;
-	struct http_piece target_authority;      /* of an absolute-form target */
+	struct http_piece target_authority; /* of an absolute-form target */
 	size_t            field_count;
-	unsigned          minor;                 /* HTTP/1.minor */
+	unsigned          minor; /* HTTP/1.minor */
 	bool              chunked, close, expects_continue;
 	uint64_t          content_length;
 
-	size_t      len;                         /* HTTP_WHOLE: bytes of the head, with its empty line */
-	unsigned    status;                      /* HTTP_REFUSED: 400, 414, 417, 431, 505 */
+	size_t      len;    /* HTTP_WHOLE: bytes of the head, with its empty line */
+	unsigned    status; /* HTTP_REFUSED: 400, 414, 417, 431, 505 */
 	const char *reason;
 };
 
@@ -64,15 +64,15 @@ void http_head_reset(struct http_head *head);
 enum http_step http_head_feed(struct http_head *head, struct str bytes);
 
 enum http_chunk_state {
-	HTTP_CHUNK_SIZE,         /* hexadecimal digits */
-	HTTP_CHUNK_EXT,          /* after a semicolon, up to the line's CR */
-	HTTP_CHUNK_SIZE_LF,      /* the LF of a size line */
+	HTTP_CHUNK_SIZE,    /* hexadecimal digits */
+	HTTP_CHUNK_EXT,     /* after a semicolon, up to the line's CR */
+	HTTP_CHUNK_SIZE_LF, /* the LF of a size line */
 	HTTP_CHUNK_DATA,
 	HTTP_CHUNK_DATA_CR,
 	HTTP_CHUNK_DATA_LF,
-	HTTP_CHUNK_LINE,         /* first byte of a trailer line, or the CR of the last line */
-	HTTP_CHUNK_NAME,         /* a trailer's name */
-	HTTP_CHUNK_VALUE,        /* a trailer's value */
+	HTTP_CHUNK_LINE,  /* first byte of a trailer line, or the CR of the last line */
+	HTTP_CHUNK_NAME,  /* a trailer's name */
+	HTTP_CHUNK_VALUE, /* a trailer's value */
 	HTTP_CHUNK_VALUE_LF,
 	HTTP_CHUNK_LAST_LF,
 	HTTP_CHUNK_OVER
@@ -81,9 +81,9 @@ enum http_chunk_state {
 struct http_chunked {
 	enum http_chunk_state state;
 	unsigned              digits;
-	uint64_t              left;              /* of the size being read, then of the chunk's data */
+	uint64_t              left; /* of the size being read, then of the chunk's data */
 	size_t                ext_len, trailers_len;
-	unsigned              status;            /* HTTP_REFUSED: 400, 413, 431 */
+	unsigned              status; /* HTTP_REFUSED: 400, 413, 431 */
 	const char           *reason;
 };
 

@@ -8,7 +8,7 @@
 
 struct slot {
 	struct http_peer_key key;
-	unsigned             count;          /* 0: free */
+	unsigned             count; /* 0: free */
 	size_t               held;
 };
 
@@ -18,13 +18,14 @@ struct http_peers {
 	unsigned        per_peer_max;
 	size_t          held, held_max, held_per_peer_max;
 	size_t          mask;
-	struct slot   *slots;
+	struct slot    *slots;
 };
 
 static size_t
 home_of(const struct http_peers *peers, const struct http_peer_key *key)
 {
-	uint64_t hash = bytes_hash(BYTES_HASH_START ^ (uint64_t)(uintptr_t)peers->slots, str_of(key->b, sizeof(key->b)));
+	uint64_t hash = bytes_hash(BYTES_HASH_START ^ (uint64_t)(uintptr_t)peers->slots,
+	                           str_of(key->b, sizeof(key->b)));
 
 	return (size_t)(hash ^ hash >> 32) & peers->mask;
 }
@@ -103,7 +104,7 @@ bool
 http_peers_enter(struct http_peers *peers, const struct http_peer_key *key)
 {
 	struct slot *slot;
-	bool          entered;
+	bool         entered;
 
 	if (is_nobody(key))
 		return true;

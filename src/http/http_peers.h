@@ -10,7 +10,7 @@ struct http_peers;
 struct http_peers *http_peers_open(const struct http_limits *limits);
 void               http_peers_close(struct http_peers **peers);
 
-bool http_peers_enter(struct http_peers *peers, const struct http_peer_key *key);       /* false: it has enough */
+bool http_peers_enter(struct http_peers *peers, const struct http_peer_key *key); /* false: it has enough */
 void http_peers_leave(struct http_peers *peers, const struct http_peer_key *key);
 
 /* In quarters of the limits: what is begun leaves room for what is under way. */

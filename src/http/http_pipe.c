@@ -15,7 +15,7 @@ struct http_pipe {
 	const struct clock       *clock;
 	size_t                    body_max;
 	struct buf                bytes;
-	size_t                    from;          /* bytes in front of it that are taken */
+	size_t                    from; /* bytes in front of it that are taken */
 	uint64_t                  arrived;
 	size_t                    credit;
 	int64_t                   from_ms;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http_pipe — a streamed body of HTTP/2 on its way from the loop, which reads the socket, to the worker that wants it.
- * Private to the http room.
+ * Private to the http module.
  *
  * It holds no more than the stream's window: the peer may send again what the worker has taken.  One end belongs to
  * the loop, the other to the worker; both ends may be used at once.
@@ -19,12 +19,12 @@ struct http_pipe;
 struct http_limits;
 
 struct http_pipe *http_pipe_open(const struct http_limits *limits, const struct clock *clock, size_t body_max);
-void              http_pipe_close(struct http_pipe **pipe);      /* NULL inside is fine */
+void              http_pipe_close(struct http_pipe **pipe); /* NULL inside is fine */
 
 /* By the loop. */
 void   http_pipe_put(struct http_pipe *pipe, struct str bytes);
-void   http_pipe_end(struct http_pipe *pipe, enum err err);      /* no more comes; OK: the body is whole */
-size_t http_pipe_credit(struct http_pipe *pipe);                 /* bytes taken since this was last asked */
+void   http_pipe_end(struct http_pipe *pipe, enum err err); /* no more comes; OK: the body is whole */
+size_t http_pipe_credit(struct http_pipe *pipe);            /* bytes taken since this was last asked */
 
 /* By the worker; as http_req_read(). Waits with the deadlines of any other body. */
 enum err http_pipe_read(struct http_pipe *pipe, void *bytes, size_t size, size_t *len_out) MUST_CHECK;

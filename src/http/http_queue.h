@@ -14,18 +14,18 @@
 
 struct http_queue {
 	const struct http_app *app;
-	void                *(*work)(void *queue);       /* a thread: takes until it gets NULL */
-	pthread_mutex_t        lock;
-	pthread_cond_t         wake;
-	pthread_t             *threads;
-	unsigned               threads_max, thread_count;
-	unsigned               idle;             /* threads that wait */
-	size_t                 queued;
-	size_t                 counted, counted_max;     /* queued and, if those count, taken and not done */
-	bool                   taken_count;
-	struct http_exchange  *first, *last;
-	bool                   closing;
-	atomic_uint            busy;             /* threads of workers that make an answer */
+	void *(*work)(void *queue); /* a thread: takes until it gets NULL */
+	pthread_mutex_t       lock;
+	pthread_cond_t        wake;
+	pthread_t            *threads;
+	unsigned              threads_max, thread_count;
+	unsigned              idle; /* threads that wait */
+	size_t                queued;
+	size_t                counted, counted_max; /* queued and, if those count, taken and not done */
+	bool                  taken_count;
+	struct http_exchange *first, *last;
+	bool                  closing;
+	atomic_uint           busy; /* threads of workers that make an answer */
 };
 
 /* app, work, threads_max, counted_max and taken_count are set, the rest is zero. */

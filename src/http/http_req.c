@@ -42,8 +42,15 @@ http_exchange_reset(struct http_exchange *exchange)
 	arena_reset(exchange->arena);
 	http_head_reset(&exchange->head);
 	exchange->req = (struct http_req){
-		.exchange = exchange, .method_text = STR_EMPTY, .path = STR_EMPTY, .query = STR_EMPTY, .authority = STR_EMPTY,
-		.peer = STR_EMPTY, .body = STR_EMPTY, .fields = exchange->fields, .arena = exchange->arena,
+		.exchange = exchange,
+		.method_text = STR_EMPTY,
+		.path = STR_EMPTY,
+		.query = STR_EMPTY,
+		.authority = STR_EMPTY,
+		.peer = STR_EMPTY,
+		.body = STR_EMPTY,
+		.fields = exchange->fields,
+		.arena = exchange->arena,
 		.method = HTTP_OTHER,
 	};
 	exchange->plan = (struct http_plan){ 0 };

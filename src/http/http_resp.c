@@ -52,7 +52,10 @@ static const struct {
 };
 
 static const struct str own_fields[] = {
-	{ "content-length", 14 }, { "transfer-encoding", 17 }, { "connection", 10 }, { "date", 4 },
+	{ "content-length", 14 },
+	{ "transfer-encoding", 17 },
+	{ "connection", 10 },
+	{ "date", 4 },
 };
 
 void
@@ -88,20 +91,20 @@ http_resp_field(struct http_resp *resp, const char *name, struct str value)
 {
 	struct str name_str = str_from_c(name);
 	size_t     len = name_str.len + value.len + 4;
-	char      *room;
+	char      *space;
 
 	if (!field_is_good(name_str, value)) {
 		resp->broken = true;
 		return;
 	}
-	room = buf_room(&resp->fields, len);
-	if (!room)
+	space = buf_reserve(&resp->fields, len);
+	if (!space)
 		return;
-	memcpy(room, name_str.at, name_str.len);
-	memcpy(room + name_str.len, ": ", 2);
+	memcpy(space, name_str.at, name_str.len);
+	memcpy(space + name_str.len, ": ", 2);
 	if (value.len > 0)
-		memcpy(room + name_str.len + 2, value.at, value.len);
-	memcpy(room + len - 2, "\r\n", 2);
+		memcpy(space + name_str.len + 2, value.at, value.len);
+	memcpy(space + len - 2, "\r\n", 2);
 	buf_grew(&resp->fields, len);
 }
 

@@ -18,7 +18,7 @@ app_of(const struct http_exchange *exchange)
 /* ---- refusals ---------------------------------------------------------------------------------------------- */
 
 static void
-put_refusal(struct http_exchange *exchange, unsigned status, const char *reason)
+put_error(struct http_exchange *exchange, unsigned status, const char *reason)
 {
 	const struct http_app *app = app_of(exchange);
 	struct http_resp      *resp = &exchange->resp;
@@ -42,7 +42,7 @@ http_serve_refuse(struct http_exchange *exchange, unsigned status, const char *r
 
 	if (status != 503)
 		http_count(status == 408 ? &counters->timeouts : &counters->protocol_errors, 1);
-	put_refusal(exchange, status, reason);
+	put_error(exchange, status, reason);
 }
 
 static enum http_next
@@ -184,11 +184,11 @@ count_answer(struct http_exchange *exchange, size_t base)
 		return;
 	http_req_release(&exchange->req, exchange->promised);
 	if (!http_resp_is_good(resp))
-		put_refusal(exchange, 500, "the response is too large or malformed");
+		put_error(exchange, 500, "the response is too large or malformed");
 	else if (http_held_set(exchange, base + (len > HTTP_HELD_SMALL ? len : 0), share))
 		base = exchange->held;
 	else
-		put_refusal(exchange, 503, http_held_too_much);
+		put_error(exchange, 503, http_held_too_much);
 	MUST(http_held_set(exchange, base, HTTP_SHARE_OWED));
 	http_exchange_rest(exchange);
 }

@@ -11,11 +11,11 @@
 #include "http/http_held.h"
 
 enum http_next {
-	HTTP_NEXT_ANSWER,    /* http_serve_answer() */
-	HTTP_NEXT_BODY,      /* http_serve_body() until it is whole, then http_serve_answer() */
-	HTTP_NEXT_STREAM,    /* http_serve_answer(): the worker reads the body */
-	HTTP_NEXT_SEND,      /* the answer stands in the exchange: http_serve_ready(), then send it */
-	HTTP_NEXT_WAIT       /* a worker has the exchange */
+	HTTP_NEXT_ANSWER, /* http_serve_answer() */
+	HTTP_NEXT_BODY,   /* http_serve_body() until it is whole, then http_serve_answer() */
+	HTTP_NEXT_STREAM, /* http_serve_answer(): the worker reads the body */
+	HTTP_NEXT_SEND,   /* the answer stands in the exchange: http_serve_ready(), then send it */
+	HTTP_NEXT_WAIT    /* a worker has the exchange */
 };
 
 /* A head that is whole or refused, as far as it was understood; bytes: the head. */

@@ -142,7 +142,7 @@ http_get_stats(const struct http_server *server, struct http_stats *stats_out)
 		const struct http_counters *counters = http_loop_counters(server->loops[i]);
 
 		stats.requests += counters->requests;
-		for (unsigned class = 0; class < 6; class++)
+		for (unsigned class = 0; class < 6; class ++)
 			stats.by_class[class] += counters->by_class[class];
 		stats.timeouts += counters->timeouts;
 		stats.protocol_errors += counters->protocol_errors;

@@ -25,7 +25,7 @@ connections_from_descriptors(void)
 }
 
 #define DEFAULT(member, otherwise) \
-	if (limits.member == 0)        \
+	if (limits.member == 0) \
 	limits.member = (otherwise)
 
 static struct http_limits
@@ -82,7 +82,7 @@ bool
 http_shared_put(struct http_shared *shared, struct http_exchange **exchange)
 {
 	const struct http_plan *plan = &(*exchange)->plan;
-	bool grouped = shared->app.group_open && plan->grouped && !plan->stream &&
+	bool                    grouped = shared->app.group_open && plan->grouped && !plan->stream &&
 	               (*exchange)->body.bytes.len <= HTTP_GROUP_BODY_MAX;
 	bool taken = http_queue_put(grouped ? &shared->groups : &shared->workers, *exchange);
 

@@ -13,18 +13,18 @@
 struct http_tls;
 
 struct http_shared {
-	struct http_app      app;
-	struct http_limits   limits;             /* no zero left in it */
-	const struct clock  *clock;
-	struct http_tls     *tls;                /* NULL: plain */
-	struct http_peers   *peers;
-	struct http_queue    workers;
-	struct http_queue    groups;             /* for answers made in groups, if the application has any */
+	struct http_app     app;
+	struct http_limits  limits; /* no zero left in it */
+	const struct clock *clock;
+	struct http_tls    *tls; /* NULL: plain */
+	struct http_peers  *peers;
+	struct http_queue   workers;
+	struct http_queue   groups; /* for answers made in groups, if the application has any */
 
-	int                  wake_fd;            /* wakes the acceptor */
-	atomic_bool          full;               /* the acceptor waits for a connection to end */
-	atomic_uint          open;
-	_Atomic uint64_t     accepted, refused;
+	int              wake_fd; /* wakes the acceptor */
+	atomic_bool      full;    /* the acceptor waits for a connection to end */
+	atomic_uint      open;
+	_Atomic uint64_t accepted, refused;
 };
 
 /* False: the system has no more descriptors. */
@@ -44,4 +44,4 @@ bool http_shared_enter(struct http_shared *shared, const struct http_peer_key *k
 void http_shared_leave(struct http_shared *shared, const struct http_peer_key *key);
 /* True: no connection more.  The acceptor is woken when one has ended. */
 bool http_shared_is_full(struct http_shared *shared);
-void http_shared_wake_acceptor(struct http_shared *shared);      /* safe in a signal handler */
+void http_shared_wake_acceptor(struct http_shared *shared); /* safe in a signal handler */

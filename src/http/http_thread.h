@@ -13,8 +13,8 @@
 #include "http/http_wheel.h"
 #include "text/date.h"
 
-#define HTTP_IN_FIRST  ((size_t)4096)    /* first size of a connection's input buffer */
-#define HTTP_SPARE_MAX 64u               /* input buffers and exchanges kept for reuse */
+#define HTTP_IN_FIRST  ((size_t)4096) /* first size of a connection's input buffer */
+#define HTTP_SPARE_MAX 64u            /* input buffers and exchanges kept for reuse */
 
 /* Written by the thread alone, read by anybody. */
 struct http_counters {
@@ -22,25 +22,25 @@ struct http_counters {
 };
 
 struct http_thread {
-	struct http_shared   *shared;
-	int64_t               now_ms;            /* when this round began */
-	struct http_wheel     wheel;
-	bool                  draining;
-	struct http_link      again;             /* what had more to do than its turns */
-	struct http_link      dead;              /* what was closed in this round */
+	struct http_shared *shared;
+	int64_t             now_ms; /* when this round began */
+	struct http_wheel   wheel;
+	bool                draining;
+	struct http_link    again; /* what had more to do than its turns */
+	struct http_link    dead;  /* what was closed in this round */
 
 	unsigned              spare_count, exchange_count;
 	char                 *spares[HTTP_SPARE_MAX];
 	struct http_exchange *exchanges;
 
-	char                  date[DATE_TEXT_MAX];
-	int64_t               date_s;
-	struct http_counters  counters;
+	char                 date[DATE_TEXT_MAX];
+	int64_t              date_s;
+	struct http_counters counters;
 
-	int                   wake_fd;           /* readable when something was given back */
+	int                   wake_fd; /* readable when something was given back */
 	pthread_mutex_t       back_lock;
-	struct http_exchange *back;              /* given back by workers, newest first */
-	struct http_pending  *pulled;            /* whose workers have taken something from their pipes */
+	struct http_exchange *back;   /* given back by workers, newest first */
+	struct http_pending  *pulled; /* whose workers have taken something from their pipes */
 };
 
 /* False: the system has no more descriptors; close it all the same. */
@@ -49,11 +49,11 @@ void http_thread_close(struct http_thread *thread);
 
 /* By any thread. */
 void http_thread_wake(struct http_thread *thread);
-void http_thread_give_back(struct http_exchange *list);          /* answered; each to its thread, which is woken once */
-void http_thread_pulled(struct http_pending *pending);           /* by a worker: its pipe has room again */
+void http_thread_give_back(struct http_exchange *list); /* answered; each to its thread, which is woken once */
+void http_thread_pulled(struct http_pending *pending);  /* by a worker: its pipe has room again */
 
 /* The rest is for the thread itself. */
-void http_thread_slept(struct http_thread *thread);              /* wake_fd was readable */
+void http_thread_slept(struct http_thread *thread); /* wake_fd was readable */
 /* All that was given back and pulled up to one moment. */
 struct http_exchange *http_thread_take_back(struct http_thread *thread, struct http_pending **pulled_out);
 /* The next of that list; this one can be pulled again from now on. */

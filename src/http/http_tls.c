@@ -14,7 +14,7 @@
 /* What is read of a file at a time: eight full records. */
 #define FILE_PIECE (8 * RECORD_MAX)
 /* What the kernel is asked to send of a file at a time. */
-#define KERNEL_TURN_MAX ((size_t)1 << 20)
+#define KERNEL_CHUNK_MAX ((size_t)1 << 20)
 
 /* What is spoken inside, best first. */
 static const unsigned char protocols[] = "\x02h2\x08http/1.1";
@@ -22,15 +22,15 @@ static const unsigned char protocols[] = "\x02h2\x08http/1.1";
 struct http_tls {
 	SSL_CTX    *ctx;
 	BIO_METHOD *method;
-	bool        in_kernel;       /* the kernel can do the records (kTLS); OpenSSL then needs a socket BIO of its own */
+	bool        in_kernel; /* the kernel can do the records (kTLS); OpenSSL then needs a socket BIO of its own */
 };
 
 struct http_tls_link {
 	SSL *ssl;
 	int  fd;
 	bool in_kernel;
-	bool drained;                /* the last receive took all there was */
-	bool failed;                 /* OpenSSL forbids any further call */
+	bool drained; /* the last receive took all there was */
+	bool failed;  /* OpenSSL forbids any further call */
 };
 
 /* Our own socket BIO: it says when the socket is drained, and a dead peer raises no signal. */
@@ -90,8 +90,8 @@ bio_method_make(void)
 }
 
 static int
-choose_protocol(SSL *ssl, const unsigned char **chosen_out, unsigned char *chosen_len_out,
-                const unsigned char *offered, unsigned int offered_len, void *ctx)
+choose_protocol(SSL *ssl, const unsigned char **chosen_out, unsigned char *chosen_len_out, const unsigned char *offered,
+                unsigned int offered_len, void *ctx)
 {
 	unsigned char *chosen = NULL;
 
@@ -287,11 +287,11 @@ http_tls_link_write(struct http_tls_link *link, const struct str *parts, unsigne
 static enum http_io
 send_in_kernel(struct http_tls_link *link, int file, uint64_t from, uint64_t left, size_t *len_out)
 {
-	size_t  turn = left < KERNEL_TURN_MAX ? (size_t)left : KERNEL_TURN_MAX;
+	size_t  chunk = left < KERNEL_CHUNK_MAX ? (size_t)left : KERNEL_CHUNK_MAX;
 	ssize_t put;
 
 	ERR_clear_error();
-	put = SSL_sendfile(link->ssl, file, (off_t)from, turn, 0);
+	put = SSL_sendfile(link->ssl, file, (off_t)from, chunk, 0);
 	if (put <= 0)
 		return put == 0 ? HTTP_IO_BROKEN : io_from_ssl(link, (int)put);
 	*len_out = (size_t)put;

@@ -68,7 +68,7 @@ http_wheel_put(struct http_wheel *wheel, struct http_timer *timer, int64_t deadl
 
 /* What stands in the slot of this tick is judged now; what is put from here on stands in a later one. */
 static void
-turn(struct http_wheel *wheel)
+advance(struct http_wheel *wheel)
 {
 	unsigned          slot = slot_of(wheel->tick++);
 	struct http_link *link;
@@ -97,24 +97,24 @@ http_wheel_take(struct http_wheel *wheel, int64_t now_ms)
 		}
 		if (wheel->tick > now_tick)
 			return NULL;
-		turn(wheel);
+		advance(wheel);
 	}
 }
 
 int
 http_wheel_wait_ms(const struct http_wheel *wheel, int64_t now_ms)
 {
-	for (unsigned ahead = 0; ahead < HTTP_WHEEL_SLOTS;) {
-		unsigned slot = slot_of(wheel->tick + ahead);
+	for (unsigned offset = 0; offset < HTTP_WHEEL_SLOTS;) {
+		unsigned slot = slot_of(wheel->tick + offset);
 		uint64_t word = wheel->used[slot / 64] >> slot % 64;
 
 		if (word) {
-			int64_t tick = wheel->tick + ahead + __builtin_ctzll(word);
+			int64_t tick = wheel->tick + offset + __builtin_ctzll(word);
 			int64_t wait_ms = tick * HTTP_WHEEL_TICK_MS - now_ms;
 
 			return wait_ms > 0 ? (int)wait_ms : 0;
 		}
-		ahead += 64 - slot % 64;
+		offset += 64 - slot % 64;
 	}
 	return -1;
 }

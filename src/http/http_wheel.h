@@ -20,14 +20,14 @@
 struct http_timer {
 	struct http_link link;
 	int64_t          deadline_ms;
-	int64_t          tick;           /* of the slot it stands in */
+	int64_t          tick; /* of the slot it stands in */
 };
 
 struct http_wheel {
 	struct http_link slots[HTTP_WHEEL_SLOTS];
 	uint64_t         used[HTTP_WHEEL_SLOTS / 64];
-	int64_t          tick;           /* the next to be looked at */
-	struct http_link due;            /* of the tick looked at last, still to be judged */
+	int64_t          tick; /* the next to be looked at */
+	struct http_link due;  /* of the tick looked at last, still to be judged */
 };
 
 void http_wheel_open(struct http_wheel *wheel, int64_t now_ms);

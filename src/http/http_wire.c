@@ -13,8 +13,8 @@
 #include "http/http_tls.h"
 
 /* One call moves no more, so that the other connections of a loop come to their turn. */
-#define FILE_TURN_MAX ((size_t)1 << 20)
-#define WASTE_SIZE    ((size_t)16 * 1024)
+#define FILE_CHUNK_MAX ((size_t)1 << 20)
+#define WASTE_SIZE     ((size_t)16 * 1024)
 
 static enum http_io
 io_from_errno(void)
@@ -107,7 +107,7 @@ http_wire_send_file(struct http_wire *wire, int file, uint64_t from, uint64_t le
 	if (wire->tls)
 		return http_tls_link_send_file(wire->tls, file, from, left, len_out);
 	do
-		put = sendfile(wire->fd, file, &at, left < FILE_TURN_MAX ? (size_t)left : FILE_TURN_MAX);
+		put = sendfile(wire->fd, file, &at, left < FILE_CHUNK_MAX ? (size_t)left : FILE_CHUNK_MAX);
 	while (put < 0 && errno == EINTR);
 	/* Zero: the file is shorter than was promised. */
 	if (put <= 0)

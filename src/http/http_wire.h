@@ -16,16 +16,16 @@ struct http_tls;
 struct http_tls_link;
 
 enum http_io {
-	HTTP_IO_DONE,        /* at least a byte went through, or the handshake is over */
-	HTTP_IO_WAIT,        /* nothing can go through now */
-	HTTP_IO_END,         /* the peer sends no more */
-	HTTP_IO_BROKEN       /* the connection is of no more use */
+	HTTP_IO_DONE,  /* at least a byte went through, or the handshake is over */
+	HTTP_IO_WAIT,  /* nothing can go through now */
+	HTTP_IO_END,   /* the peer sends no more */
+	HTTP_IO_BROKEN /* the connection is of no more use */
 };
 
 struct http_wire {
 	int                   fd;
-	bool                  drained;   /* the last read took all there was */
-	struct http_tls_link *tls;       /* NULL: plain */
+	bool                  drained; /* the last read took all there was */
+	struct http_tls_link *tls;     /* NULL: plain */
 };
 
 /* Puts TLS on a plain wire; the handshake comes first then.  False: no memory. */
@@ -45,5 +45,5 @@ enum http_io http_wire_send_file(struct http_wire *wire, int file, uint64_t from
 /* Bytes written to the socket that the peer has not yet taken; 0 if that is not known. */
 size_t http_wire_untaken(const struct http_wire *wire);
 
-void http_wire_end(struct http_wire *wire);          /* tells the peer that no more comes */
+void http_wire_end(struct http_wire *wire); /* tells the peer that no more comes */
 void http_wire_close(struct http_wire *wire);

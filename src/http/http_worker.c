@@ -50,7 +50,7 @@ make_group(struct http_queue *groups, struct http_exchange *first)
 
 	while (count < GROUP_MAX && (last->next = http_queue_take(groups, 0, false, GROUP_MAX - count)) != NULL)
 		last = answer_all(app, group, last->next, &count);
-	app->group_settle(app->ctx, group);
+	app->group_commit(app->ctx, group);
 	http_thread_give_back(first);
 	app->group_close(app->ctx, group);
 }
@@ -81,7 +81,7 @@ http_groups_open(struct http_queue *groups, unsigned workers_max, const struct h
 {
 	if (!app->group_open)
 		return;
-	MUST(app->group_settle && app->group_close);
+	MUST(app->group_commit && app->group_close);
 	groups->app = app;
 	groups->work = work_in_groups;
 	groups->threads_max = 1;

@@ -12,7 +12,7 @@
 
 #define HTTP_QUEUE_PER_WORKER 16u
 /* A longer body would keep the rest of its group waiting while it is read: such a request takes a worker. */
-#define HTTP_GROUP_BODY_MAX   ((size_t)16 * 1024)
+#define HTTP_GROUP_BODY_MAX ((size_t)16 * 1024)
 
 void http_workers_open(struct http_queue *workers, unsigned workers_max, const struct http_app *app);
 /* Not opened if the application has no groups. */

@@ -16,17 +16,31 @@
 
 /* The rows that code names, in the order of the descriptor; a new row needs no name here. */
 enum calendar_row {
-	CALENDAR_ID, CALENDAR_NAME, CALENDAR_COLOR, CALENDAR_HEX_COLOR, CALENDAR_GROUP_CLASS, CALENDAR_IS_DEFAULT,
-	CALENDAR_CHANGE_KEY, CALENDAR_CAN_SHARE, CALENDAR_CAN_VIEW, CALENDAR_IS_SHARED, CALENDAR_IS_SHARED_ME,
-	CALENDAR_CAN_EDIT, CALENDAR_GROUP, CALENDAR_PROVIDERS, CALENDAR_PROVIDER, CALENDAR_TALLYING, CALENDAR_REMOVABLE,
+	CALENDAR_ID,
+	CALENDAR_NAME,
+	CALENDAR_COLOR,
+	CALENDAR_HEX_COLOR,
+	CALENDAR_GROUP_CLASS,
+	CALENDAR_IS_DEFAULT,
+	CALENDAR_CHANGE_KEY,
+	CALENDAR_CAN_SHARE,
+	CALENDAR_CAN_VIEW,
+	CALENDAR_IS_SHARED,
+	CALENDAR_IS_SHARED_ME,
+	CALENDAR_CAN_EDIT,
+	CALENDAR_GROUP,
+	CALENDAR_PROVIDERS,
+	CALENDAR_PROVIDER,
+	CALENDAR_TALLYING,
+	CALENDAR_REMOVABLE,
 	CALENDAR_OWNER
 };
 
 /* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------------- */
 
 /* Puts it: id, changeKey and unknown members kept as given, missing ones filled; at most one default.  content: NULL. */
-void calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
-                         const struct content_ref *content, struct str *why_out);
+void calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                         struct str value, const struct content_ref *content, struct str *why_out);
 /* POST. */
 void calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct item *item_out,
                      struct str *why_out);
@@ -45,8 +59,8 @@ void calendar_require_default(struct store_txn *txn, const struct resource_ctx *
 
 /* Every row has a value. */
 struct str calendar_body(const struct resource *resource, const struct values *calendar, struct arena *arena);
-size_t     calendar_pieces(const struct resource *resource, struct str body,
-                           const struct resource_sending *sending, struct str pieces_out[RESOURCE_PIECES_MAX]);
+size_t     calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                           struct str pieces_out[RESOURCE_PIECES_MAX]);
 bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
                          struct arena *arena, struct values *calendar_out);
 

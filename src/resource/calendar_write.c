@@ -11,7 +11,7 @@
 
 /*
  * An id in Graph's shape, 112 bytes: header, the mailbox as text, then the folder's entry: a part that stands for
- * this history of the feed (incarnation and epoch) and a part that is the change's own (seq), so none is ever
+ * this history of the feed (generation and epoch) and a part that is the change's own (seq), so none is ever
  * given twice.
  */
 #define ID_BYTES   112
@@ -26,33 +26,33 @@ put_counter(uint8_t *at, size_t len, uint64_t value)
 }
 
 static void
-hash_history(const struct store_mark *mark, uint8_t *out, size_t out_len)
+hash_history(const struct feed_state *state, uint8_t *out, size_t out_len)
 {
 	uint8_t history[sizeof(struct guid) + 4];
 
-	memcpy(history, &mark->incarnation, sizeof(struct guid));
-	put_counter(history + sizeof(struct guid), 4, mark->epoch);
+	memcpy(history, &state->generation, sizeof(struct guid));
+	put_counter(history + sizeof(struct guid), 4, state->epoch);
 	hash_blake2b(str_of(history, sizeof(history)), out, out_len);
 }
 
 /* The mark names are minted from. A feed that is only about to be made lends them a history of their own. */
 static bool
-take_mark(struct store_txn *txn, const struct resource_ctx *ctx, struct store_mark *mark_out)
+take_state(struct store_txn *txn, const struct resource_ctx *ctx, struct feed_state *state_out)
 {
-	if (!store_txn_mark(txn, &ctx->feed, mark_out))
+	if (!store_txn_state(txn, &ctx->feed, state_out))
 		return false;
-	if (!mark_out->exists)
-		mark_out->incarnation = guid_random(ctx->entropy);
+	if (!state_out->exists)
+		state_out->generation = guid_random(ctx->entropy);
 	return true;
 }
 
 static struct str
-mint_id(const struct resource_ctx *ctx, const struct store_mark *mark)
+mint_id(const struct resource_ctx *ctx, const struct feed_state *state)
 {
 	uint8_t bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 };
 	uint8_t seed[32];
 
-	hash_history(mark, seed, sizeof(seed));
+	hash_history(state, seed, sizeof(seed));
 	guid_format(&ctx->feed.owner, (char *)bytes + 4);
 	bytes[ENTRY_AT - 1] = 0x46;
 	memcpy(bytes + ENTRY_AT + 5, seed, 16);
@@ -61,18 +61,18 @@ mint_id(const struct resource_ctx *ctx, const struct store_mark *mark)
 	bytes[ENTRY_AT + 44] = 0x01;
 	bytes[ENTRY_AT + 45] = 0x06;
 	memcpy(bytes + ENTRY_AT + 47, seed + 16, 16);
-	put_counter(bytes + ID_TAIL_AT, 7, mark->head + 1);
+	put_counter(bytes + ID_TAIL_AT, 7, state->head + 1);
 	return b64_encode(B64_URL_PADDED, bytes, sizeof(bytes), ctx->arena);
 }
 
 /* 22 bytes: sixteen that stand for this history of this feed, six that count. */
 static struct str
-mint_change_key(const struct store_mark *mark, struct arena *arena)
+mint_change_key(const struct feed_state *state, struct arena *arena)
 {
 	uint8_t bytes[22];
 
-	hash_history(mark, bytes, 16);
-	put_counter(bytes + 16, 6, mark->head + 1);
+	hash_history(state, bytes, 16);
+	put_counter(bytes + 16, 6, state->head + 1);
 	return b64_encode(B64_STANDARD, bytes, sizeof(bytes), arena);
 }
 
@@ -80,7 +80,7 @@ void
 calendar_group_names(const struct guid *owner, struct str group_class, struct arena *arena, struct str *id_out,
                      struct str *change_key_out)
 {
-	uint8_t bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 }, seed[32];
+	uint8_t    bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 }, seed[32];
 	struct str named = arena_printf(arena, "calendar group %.*s", STR_ARG(group_class));
 
 	guid_format(owner, (char *)bytes + 4);
@@ -157,10 +157,10 @@ write_calendar(struct store_txn *txn, const struct resource_ctx *ctx, const stru
 static void
 renew_change_key(struct store_txn *txn, const struct resource_ctx *ctx, struct values *calendar)
 {
-	struct store_mark mark;
+	struct feed_state state;
 
-	if (take_mark(txn, ctx, &mark))
-		values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
+	if (take_state(txn, ctx, &state))
+		values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
 }
 
 /* The default of before, unless it is `id` itself, becomes an ordinary calendar and moves to the end. */
@@ -197,23 +197,25 @@ static bool
 is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar)
 {
 	struct values same = *calendar, there;
-	struct str      id = values_text(calendar, CALENDAR_ID, ctx->arena);
-	struct item     item;
+	struct str    id = values_text(calendar, CALENDAR_ID, ctx->arena);
+	struct item   item;
 
-	if (!store_txn_get(txn, &ctx->feed, id, &item) || !calendar_read(ctx->resource, item.body, NULL, ctx->arena, &there))
+	if (!store_txn_get(txn, &ctx->feed, id, &item) ||
+	    !calendar_read(ctx->resource, item.body, NULL, ctx->arena, &there))
 		return false;
 	if (values_is_null(&same, CALENDAR_CHANGE_KEY))
 		same.raw[CALENDAR_CHANGE_KEY] = there.raw[CALENDAR_CHANGE_KEY];
 	fill_defaults(&same, ctx);
-	return str_eq(calendar_body(ctx->resource, &same, ctx->arena), calendar_body(ctx->resource, &there, ctx->arena));
+	return str_eq(calendar_body(ctx->resource, &same, ctx->arena),
+	              calendar_body(ctx->resource, &there, ctx->arena));
 }
 
 void
-calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
-                    const struct content_ref *content, struct str *why_out)
+calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                    struct str value, const struct content_ref *content, struct str *why_out)
 {
 	struct values     calendar;
-	struct store_mark mark;
+	struct feed_state state;
 	struct item       item;
 	bool              was_default;
 	enum err          err = resource_read_import(ctx->resource, value, ctx->arena, &calendar, why_out);
@@ -224,10 +226,10 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 		store_fail(txn, err);
 		return;
 	}
-	if (!take_mark(txn, ctx, &mark))
+	if (!take_state(txn, ctx, &state))
 		return;
 	if (calendar.raw[CALENDAR_ID].len == 0)
-		values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &mark), ctx->arena);
+		values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
 	was_default = is_default_now(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
 	if (was_default && calendar.raw[CALENDAR_IS_DEFAULT].len == 0)
 		values_set_flag(&calendar, CALENDAR_IS_DEFAULT, true);
@@ -237,15 +239,15 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 		demote_default(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
 	if (values_is_null(&calendar, CALENDAR_CHANGE_KEY))
 		renew_change_key(txn, ctx, &calendar);
-	else    /* as it is meant, not as it was escaped: ETags are compared byte by byte */
+	else /* as it is meant, not as it was escaped: ETags are compared byte by byte */
 		values_set_text(&calendar, CALENDAR_CHANGE_KEY, values_text(&calendar, CALENDAR_CHANGE_KEY, ctx->arena),
 		                ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, &item);
 	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
-		store_pin(txn, &ctx->feed, item.id);
+		store_set_default(txn, &ctx->feed, item.id);
 	else if (was_default)
-		store_pin(txn, &ctx->feed, STR_EMPTY);
+		store_set_default(txn, &ctx->feed, STR_EMPTY);
 }
 
 /* ---- create, update, remove ------------------------------------------------------------------------ */
@@ -271,7 +273,7 @@ calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct st
                 struct str *why_out)
 {
 	struct values     sent, calendar = { 0 };
-	struct store_mark mark;
+	struct feed_state state;
 	enum err          err = resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out);
 
 	if (err != OK) {
@@ -289,10 +291,10 @@ calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 		store_fail(txn, ERR_CONFLICT);
 		return;
 	}
-	if (!take_mark(txn, ctx, &mark))
+	if (!take_state(txn, ctx, &state))
 		return;
-	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &mark), ctx->arena);
-	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
+	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
+	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, item_out);
 }
@@ -348,7 +350,8 @@ apply_patch(const struct resource_ctx *ctx, const struct values *sent, struct va
 		    (row == CALENDAR_IS_DEFAULT && values_is_null(sent, row)))
 			continue;
 		if (row == CALENDAR_IS_DEFAULT && values_flag(calendar, row) && !values_flag(sent, row)) {
-			*why_out = STR("There is always a default calendar; set isDefaultCalendar on another one instead.");
+			*why_out = STR(
+				"There is always a default calendar; set isDefaultCalendar on another one instead.");
 			return ERR_BAD_REQUEST;
 		}
 		calendar->raw[row] = sent->raw[row];
@@ -362,7 +365,7 @@ calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 {
 	struct values sent, calendar;
 	struct item   item;
-	enum err        err = resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out);
+	enum err      err = resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out);
 
 	if (err != OK) {
 		store_fail(txn, err);
@@ -384,7 +387,7 @@ calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 	renew_change_key(txn, ctx, &calendar);
 	write_calendar(txn, ctx, &calendar, item_out);
 	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
-		store_pin(txn, &ctx->feed, item_out->id);
+		store_set_default(txn, &ctx->feed, item_out->id);
 }
 
 void
@@ -407,26 +410,26 @@ static void
 mint_default(struct store_txn *txn, const struct resource_ctx *ctx)
 {
 	struct values     calendar = { 0 };
-	struct store_mark mark;
+	struct feed_state state;
 	struct item       item;
 
-	if (!take_mark(txn, ctx, &mark))
+	if (!take_state(txn, ctx, &state))
 		return;
 	calendar.raw[CALENDAR_NAME] = STR("\"Calendar\"");
 	calendar.raw[CALENDAR_IS_DEFAULT] = STR("true");
-	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &mark), ctx->arena);
-	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&mark, ctx->arena), ctx->arena);
+	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
+	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, &item);
-	store_pin(txn, &ctx->feed, item.id);
+	store_set_default(txn, &ctx->feed, item.id);
 }
 
 void
 calendar_ensure_default(struct store_txn *txn, const struct resource_ctx *ctx)
 {
-	struct store_mark mark;
+	struct feed_state state;
 
-	if (store_txn_mark(txn, &ctx->feed, &mark) && !mark.exists)
+	if (store_txn_state(txn, &ctx->feed, &state) && !state.exists)
 		mint_default(txn, ctx);
 }
 
@@ -451,5 +454,5 @@ calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 	values_set_flag(&calendar, CALENDAR_REMOVABLE, false);
 	renew_change_key(txn, ctx, &calendar);
 	write_calendar(txn, ctx, &calendar, &item);
-	store_pin(txn, &ctx->feed, item.id);
+	store_set_default(txn, &ctx->feed, item.id);
 }

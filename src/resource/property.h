@@ -11,34 +11,37 @@
 #include "base/str.h"
 #include "store/store_view.h"
 
-#define RESOURCE_PROPERTIES_MAX 32               /* a selection is a bit mask of 32 bits */
+#define RESOURCE_PROPERTIES_MAX 32 /* a selection is a bit mask of 32 bits */
 #define RESOURCE_COLUMNS_MAX    32
-#define RESOURCE_TEXT_MAX       1024             /* bytes of a string property without a limit of its own */
+#define RESOURCE_TEXT_MAX       1024 /* bytes of a string property without a limit of its own */
 
 enum property_type {
-	TYPE_STRING, TYPE_BOOLEAN, TYPE_GUID, TYPE_MOMENT,
-	TYPE_ENUM,                               /* property.enumeration lists its members */
-	TYPE_ENUMS,                              /* an array of them, at most RESOURCE_ENUMS_MAX */
-	TYPE_OBJECT                              /* property.complex names the type */
+	TYPE_STRING,
+	TYPE_BOOLEAN,
+	TYPE_GUID,
+	TYPE_MOMENT,
+	TYPE_ENUM,  /* property.enumeration lists its members */
+	TYPE_ENUMS, /* an array of them, at most RESOURCE_ENUMS_MAX */
+	TYPE_OBJECT /* property.complex names the type */
 };
 
 #define RESOURCE_ENUMS_MAX 16
 
 enum property_flag {
-	PROPERTY_BETA     = 1 << 0,              /* absent from /v1.0 */
+	PROPERTY_BETA = 1 << 0, /* absent from /v1.0 */
 	PROPERTY_NOT_NULL = 1 << 1,
-	PROPERTY_NEEDED   = 1 << 2,              /* an import must bring it */
-	PROPERTY_CREATE   = 1 << 3,              /* POST may set it */
-	PROPERTY_UPDATE   = 1 << 4,              /* PATCH may set it */
-	PROPERTY_FILTER   = 1 << 5,              /* $filter may name it */
-	PROPERTY_SORT     = 1 << 6,              /* $orderby may name it */
-	PROPERTY_ADD      = 1 << 7               /* a POST that only this server has may set it */
+	PROPERTY_NEEDED = 1 << 2, /* an import must bring it */
+	PROPERTY_CREATE = 1 << 3, /* POST may set it */
+	PROPERTY_UPDATE = 1 << 4, /* PATCH may set it */
+	PROPERTY_FILTER = 1 << 5, /* $filter may name it */
+	PROPERTY_SORT = 1 << 6,   /* $orderby may name it */
+	PROPERTY_ADD = 1 << 7     /* a POST that only this server has may set it */
 };
 
 struct enumeration {
-	const char *name;                        /* "calendarColor", in the namespace microsoft.graph */
-	int         first;                       /* the value of the first member; the others follow by one */
-	const char *const *members;              /* ended by NULL */
+	const char        *name;    /* "calendarColor", in the namespace microsoft.graph */
+	int                first;   /* the value of the first member; the others follow by one */
+	const char *const *members; /* ended by NULL */
 };
 
 /* NULL: the value is right.  Else what is wrong with it, to be read behind the property's name. */
@@ -47,16 +50,16 @@ typedef const char *property_check_fn(struct str raw, struct str text, struct ar
 struct property {
 	const char               *name;
 	enum property_type        type;
-	unsigned                  flags;         /* of enum property_flag */
-	size_t                    bytes_max;     /* of a string; 0: RESOURCE_TEXT_MAX */
-	const char               *initial;       /* JSON when nothing else is said; NULL: null, or made when created */
+	unsigned                  flags;     /* of enum property_flag */
+	size_t                    bytes_max; /* of a string; 0: RESOURCE_TEXT_MAX */
+	const char               *initial;   /* JSON when nothing else is said; NULL: null, or made when created */
 	const struct enumeration *enumeration;
-	const char               *complex;       /* "emailAddress" */
-	property_check_fn        *check;         /* beyond type and length; `text` is empty but for strings */
-	const char               *example;       /* a right value, where a message shows one; may be NULL */
+	const char               *complex; /* "emailAddress" */
+	property_check_fn        *check;   /* beyond type and length; `text` is empty but for strings */
+	const char               *example; /* a right value, where a message shows one; may be NULL */
 	/* Its columns in the SQL view: name and JSON path; ended by a NULL name.  NULL: it has none. */
 	const struct store_column *columns;
-	unsigned                  column_at;     /* where the view has the first of them, from 1; 0: behind the others */
+	unsigned                   column_at; /* where the view has the first of them, from 1; 0: behind the others */
 };
 
 /* A column that is named as its property. */

@@ -32,26 +32,47 @@ check_url(struct str raw, struct str text, struct arena *arena)
 #define ADD    PROPERTY_ADD
 
 static const struct store_column organizer_columns[] = {
-	{ "organizerId", "meetingOrganizer.user.id" }, { "organizerName", "meetingOrganizer.user.displayName" }, { NULL, NULL },
+	{ "organizerId", "meetingOrganizer.user.id" },
+	{ "organizerName", "meetingOrganizer.user.displayName" },
+	{ NULL, NULL },
 };
 
 /* In the order of Graph's own sample.  Numbers are stored: add rows at the end. */
 static const struct property rows[] = {
 	{ .name = "id", .type = TYPE_STRING, .flags = PROPERTY_NOT_NULL | ADD, .bytes_max = STORE_ID_MAX },
-	{ .name = "meetingId", .type = TYPE_STRING, .flags = NEEDED | ADD, .bytes_max = STORE_KEY_MAX,
-	  .columns = COLUMN("meetingId"), .column_at = 1 },
-	{ .name = "callId", .type = TYPE_STRING, .flags = ADD,
-	  .columns = COLUMN("callId"), .column_at = 2 },
-	{ .name = "contentCorrelationId", .type = TYPE_STRING, .flags = ADD,
-	  .columns = COLUMN("contentCorrelationId"), .column_at = 3 },
-	{ .name = "createdDateTime", .type = TYPE_MOMENT, .flags = NEEDED | ADD, .example = "2024-01-15T00:00:00Z",
-	  .columns = COLUMN("createdDateTime"), .column_at = 4 },
-	{ .name = "endDateTime", .type = TYPE_MOMENT, .flags = ADD,
-	  .columns = COLUMN("endDateTime"), .column_at = 5 },
-	{ .name = "recordingContentUrl", .type = TYPE_STRING, .flags = ADD, .bytes_max = URL_MAX, .check = check_url,
-	  .columns = COLUMN("recordingContentUrl"), .column_at = 6 },
-	{ .name = "meetingOrganizer", .type = TYPE_OBJECT, .flags = ADD, .complex = "identitySet", .check = check_organizer,
-	  .columns = organizer_columns, .column_at = 7 },
+	{ .name = "meetingId",
+	  .type = TYPE_STRING,
+	  .flags = NEEDED | ADD,
+	  .bytes_max = STORE_KEY_MAX,
+	  .columns = COLUMN("meetingId"),
+	  .column_at = 1 },
+	{ .name = "callId", .type = TYPE_STRING, .flags = ADD, .columns = COLUMN("callId"), .column_at = 2 },
+	{ .name = "contentCorrelationId",
+	  .type = TYPE_STRING,
+	  .flags = ADD,
+	  .columns = COLUMN("contentCorrelationId"),
+	  .column_at = 3 },
+	{ .name = "createdDateTime",
+	  .type = TYPE_MOMENT,
+	  .flags = NEEDED | ADD,
+	  .example = "2024-01-15T00:00:00Z",
+	  .columns = COLUMN("createdDateTime"),
+	  .column_at = 4 },
+	{ .name = "endDateTime", .type = TYPE_MOMENT, .flags = ADD, .columns = COLUMN("endDateTime"), .column_at = 5 },
+	{ .name = "recordingContentUrl",
+	  .type = TYPE_STRING,
+	  .flags = ADD,
+	  .bytes_max = URL_MAX,
+	  .check = check_url,
+	  .columns = COLUMN("recordingContentUrl"),
+	  .column_at = 6 },
+	{ .name = "meetingOrganizer",
+	  .type = TYPE_OBJECT,
+	  .flags = ADD,
+	  .complex = "identitySet",
+	  .check = check_organizer,
+	  .columns = organizer_columns,
+	  .column_at = 7 },
 };
 
 static const struct refused_member refused[] = {
@@ -71,22 +92,26 @@ static const struct resource_path paths[] = {
 
 static const struct right_row rights[] = {
 	{
-		RIGHT_RECORDINGS_READ, "all recordings of an organizer, and their delta",
+		RIGHT_RECORDINGS_READ,
+		"all recordings of an organizer, and their delta",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
 	},
 	{
-		RIGHT_RECORDINGS_WRITE, "adding recordings (Tidemark's own; Graph has no such call)",
+		RIGHT_RECORDINGS_WRITE,
+		"adding recordings (Tidemark's own; Graph has no such call)",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.ReadWrite.All", NULL },
 	},
 	{
-		RIGHT_MEETING_RECORDINGS_READ, "list, get, delta and content of one meeting's recordings",
+		RIGHT_MEETING_RECORDINGS_READ,
+		"list, get, delta and content of one meeting's recordings",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", "OnlineMeetingRecording.Read.Chat", NULL },
 	},
 	{
-		RIGHT_OWN_RECORDINGS_READ, "one's own recordings, where delegated use is switched on",
+		RIGHT_OWN_RECORDINGS_READ,
+		"one's own recordings, where delegated use is switched on",
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
 	},

@@ -21,42 +21,48 @@
 
 /* The rows that code names, in the order of the descriptor; a new row needs no name here. */
 enum recording_row {
-	RECORDING_ID, RECORDING_MEETING, RECORDING_CALL, RECORDING_CORRELATION, RECORDING_CREATED, RECORDING_END,
-	RECORDING_URL, RECORDING_ORGANIZER
+	RECORDING_ID,
+	RECORDING_MEETING,
+	RECORDING_CALL,
+	RECORDING_CORRELATION,
+	RECORDING_CREATED,
+	RECORDING_END,
+	RECORDING_URL,
+	RECORDING_ORGANIZER
 };
 
 /* What the stored body says without being parsed. */
 struct recording {
 	int64_t            created_ns;
 	bool               has_content;
-	bool               has_url;          /* it came with a recordingContentUrl of its own */
+	bool               has_url; /* it came with a recordingContentUrl of its own */
 	struct content_ref content;
 	struct str         json;
-	size_t             url_at, url_len;  /* of that property's value in json */
-	size_t             row_count;        /* of the resource when it was stored */
+	size_t             url_at, url_len; /* of that property's value in json */
+	size_t             row_count;       /* of the resource when it was stored */
 };
 
-bool recording_read(struct str body, struct recording *recording_out);   /* false: damaged */
+bool recording_read(struct str body, struct recording *recording_out); /* false: damaged */
 
 /* The stored body; empty if it is too large. */
 struct str recording_body(const struct recording *recording, struct arena *arena);
 
-size_t recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
-                        struct str pieces_out[RESOURCE_PIECES_MAX]);
+size_t   recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                          struct str pieces_out[RESOURCE_PIECES_MAX]);
 enum err recording_content_of(struct str body, struct content_ref *ref_out);
-bool   recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending,
-                             struct arena *arena, struct values *values_out);
+bool     recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending,
+                               struct arena *arena, struct values *values_out);
 
 /* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------ */
 
 /* `content` NULL: content that is there stays. */
-void recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
-                          const struct content_ref *content, struct str *why_out);
+void recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                          struct str value, const struct content_ref *content, struct str *why_out);
 
 struct recording_new {
 	struct resource_ctx ctx;
-	struct str          meeting;         /* from the path */
-	int64_t             now_ns;          /* createdDateTime if none is sent */
+	struct str          meeting; /* from the path */
+	int64_t             now_ns;  /* createdDateTime if none is sent */
 };
 
 /* POST.  ERR_BAD_REQUEST · ERR_CONFLICT the id is taken. */
@@ -68,10 +74,10 @@ void recording_create(struct store_txn *txn, const struct recording_new *made, s
  * anything was); its file can go once the commit is done.  ERR_NOT_FOUND · ERR_STALE.
  */
 struct recording_link {
-	struct store_feed  feed;
-	struct str         meeting, id;
-	struct content_ref content;
-	const struct recording *seen;        /* the content must still be what it was then; NULL: whatever it is */
+	struct store_feed       feed;
+	struct str              meeting, id;
+	struct content_ref      content;
+	const struct recording *seen; /* the content must still be what it was then; NULL: whatever it is */
 };
 void recording_link_content(struct store_txn *txn, const struct recording_link *link, struct arena *arena,
                             struct content_ref *old_out, bool *had_old_out);

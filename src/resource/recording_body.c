@@ -57,7 +57,8 @@ recording_read(struct str body, struct recording *recording_out)
 		recording.content.size = get_number(at + CONTENT_ID_BYTES + CONTENT_HASH_BYTES, 8);
 	}
 	recording.json = str_skip(body, head);
-	if (recording.json.len < 2 || recording.url_at == 0 || recording.url_at + recording.url_len >= recording.json.len)
+	if (recording.json.len < 2 || recording.url_at == 0 ||
+	    recording.url_at + recording.url_len >= recording.json.len)
 		return false;
 	*recording_out = recording;
 	return true;

@@ -60,14 +60,15 @@ static void
 put_organizer(struct buf *buf, struct str raw, const struct store_feed *feed)
 {
 	static const char *const none[] = { NULL }, *const first[] = { "application", "device", "user", NULL };
-	char                     owner[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN];
-	struct str               user;
+	char       owner[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN];
+	struct str user;
 
 	if (is_null(raw)) {
 		guid_format(&feed->owner, owner);
 		guid_format(&feed->tenant, tenant);
 		buf_printf(buf,
-		           "{\"application\":null,\"device\":null,\"user\":{" IDENTITY_TYPE ",\"id\":\"%.*s\",\"displayName\":null,"
+		           "{\"application\":null,\"device\":null,\"user\":{" IDENTITY_TYPE
+		           ",\"id\":\"%.*s\",\"displayName\":null,"
 		           "\"userIdentityType\":\"aadUser\",\"tenantId\":\"%.*s\"}}",
 		           GUID_TEXT_LEN, owner, GUID_TEXT_LEN, tenant);
 		return;
@@ -135,7 +136,8 @@ write_json(const struct resource_ctx *ctx, struct values *values, struct recordi
 	recording->has_url = !values_is_null(values, RECORDING_URL);
 	recording->url_at = starts[RECORDING_URL] + sizeof("\"recordingContentUrl\":") - 1;
 	recording->url_len = starts[RECORDING_URL + 1] - 1 - recording->url_at;
-	recording->json = buf_err(&organizer) == OK && buf_err(&json) == OK ? arena_copy(ctx->arena, buf_str(&json)) : STR_EMPTY;
+	recording->json = buf_err(&organizer) == OK && buf_err(&json) == OK ? arena_copy(ctx->arena, buf_str(&json))
+	                                                                    : STR_EMPTY;
 }
 
 /* The item of these values; its content, if any, is set by then.  False: refused. */
@@ -162,8 +164,8 @@ make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *
 }
 
 void
-recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx, struct str value,
-                     const struct content_ref *content, struct str *why_out)
+recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                     struct str value, const struct content_ref *content, struct str *why_out)
 {
 	struct recording recording = { 0 }, known;
 	struct values    values;
@@ -208,7 +210,8 @@ complete_new(const struct recording_new *made, struct values *values, struct str
 	if (values->raw[RECORDING_ID].len == 0)
 		values_set_text(values, RECORDING_ID, mint_id(&made->ctx), made->ctx.arena);
 	if (values->raw[RECORDING_CREATED].len == 0)
-		values_set_text(values, RECORDING_CREATED, str_of(now, date_format(made->now_ns, 7, now)), made->ctx.arena);
+		values_set_text(values, RECORDING_CREATED, str_of(now, date_format(made->now_ns, 7, now)),
+		                made->ctx.arena);
 	return OK;
 }
 

@@ -20,7 +20,7 @@ const struct resource resource_generic = {
 	.relations = none,
 	.lists = true,
 	.page_size = 200,
-	.content = "recordingContentUrl",        /* also of a recording in a feed that nobody knows */
+	.content = "recordingContentUrl", /* also of a recording in a feed that nobody knows */
 };
 
 static bool
@@ -76,7 +76,8 @@ resource_find_property(const struct resource *resource, struct str name, bool be
 {
 	for (size_t row = 0; row < resource->property_count; row++)
 		if (str_eq_nocase(name, str_from_c(resource->properties[row].name)))
-			return beta || !(resource->properties[row].flags & PROPERTY_BETA) ? row : resource->property_count;
+			return beta || !(resource->properties[row].flags & PROPERTY_BETA) ? row
+			                                                                  : resource->property_count;
 	return resource->property_count;
 }
 
@@ -207,5 +208,6 @@ resource_body_is_sound(const struct resource *resource, struct str body, struct 
 		return true;
 	is_json = json_read(resource_json(resource, body, arena), arena, &tree, NULL) == OK;
 	json_drop(&tree);
-	return is_json && resource->read(resource, body, NULL, arena, &values) && str_eq(values_text(&values, 0, arena), id);
+	return is_json && resource->read(resource, body, NULL, arena, &values) &&
+	       str_eq(values_text(&values, 0, arena), id);
 }

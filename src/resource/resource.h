@@ -20,20 +20,20 @@
 /* ---- rights ---------------------------------------------------------------------------------------------- */
 
 enum right {
-	RIGHT_CALENDARS_READ,                    /* list, get, delta */
-	RIGHT_CALENDARS_WRITE,                   /* create, update, delete */
+	RIGHT_CALENDARS_READ,  /* list, get, delta */
+	RIGHT_CALENDARS_WRITE, /* create, update, delete */
 	RIGHT_RECORDINGS_READ,
 	RIGHT_RECORDINGS_WRITE,
-	RIGHT_MEETING_RECORDINGS_READ,           /* of one meeting: list, get, delta, content */
-	RIGHT_OWN_RECORDINGS_READ,               /* by the organizer, where delegated use is switched on */
+	RIGHT_MEETING_RECORDINGS_READ, /* of one meeting: list, get, delta, content */
+	RIGHT_OWN_RECORDINGS_READ,     /* by the organizer, where delegated use is switched on */
 	RIGHT_COUNT
 };
 
 /* Microsoft's own names, so that tokens and consent pages look alike. */
 struct right_row {
 	enum right         right;
-	const char        *calls;                /* what it opens, for documents */
-	const char *const *delegated;            /* permission names, any one of which is enough; ended by NULL */
+	const char        *calls;     /* what it opens, for documents */
+	const char *const *delegated; /* permission names, any one of which is enough; ended by NULL */
 	const char *const *application;
 };
 
@@ -42,14 +42,24 @@ struct right_row {
 /* Which thing a path names. */
 enum route_kind {
 	ROUTE_UNKNOWN,
-	ROUTE_SERVICE,                           /* / , /v1.0, /beta */
-	ROUTE_METADATA,                          /* /v1.0/$metadata */
-	ROUTE_BATCH,                             /* /v1.0/$batch */
+	ROUTE_SERVICE,  /* / , /v1.0, /beta */
+	ROUTE_METADATA, /* /v1.0/$metadata */
+	ROUTE_BATCH,    /* /v1.0/$batch */
 	/* Of any resource that has the functions for it. */
-	ROUTE_COLLECTION, ROUTE_DELTA, ROUTE_ITEM, ROUTE_DEFAULT_ITEM, ROUTE_PERMANENT_DELETE,
+	ROUTE_COLLECTION,
+	ROUTE_DELTA,
+	ROUTE_ITEM,
+	ROUTE_DEFAULT_ITEM,
+	ROUTE_PERMANENT_DELETE,
 	/* Of one resource alone. */
-	ROUTE_GROUPS, ROUTE_GROUP, ROUTE_GROUP_CALENDARS,
-	ROUTE_ALL_RECORDINGS, ROUTE_ALL_RECORDINGS_DELTA, ROUTE_RECORDINGS, ROUTE_RECORDINGS_DELTA, ROUTE_RECORDING,
+	ROUTE_GROUPS,
+	ROUTE_GROUP,
+	ROUTE_GROUP_CALENDARS,
+	ROUTE_ALL_RECORDINGS,
+	ROUTE_ALL_RECORDINGS_DELTA,
+	ROUTE_RECORDINGS,
+	ROUTE_RECORDINGS_DELTA,
+	ROUTE_RECORDING,
 	ROUTE_CONTENT
 };
 
@@ -60,22 +70,22 @@ enum route_kind {
 struct resource_path {
 	const char     *pattern;
 	enum route_kind kind;
-	enum right      read, write;             /* that GET needs, that the other methods need */
+	enum right      read, write; /* that GET needs, that the other methods need */
 };
 
 /* ---- the descriptor -------------------------------------------------------------------------------------- */
 
-enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };       /* "@removed" · removals are not reported */
-enum updates { UPDATES_PARTIAL, UPDATES_COMPLETE };      /* members that are left out stay · the item is replaced */
+enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };  /* "@removed" · removals are not reported */
+enum updates { UPDATES_PARTIAL, UPDATES_COMPLETE }; /* members that are left out stay · the item is replaced */
 
-struct refused_member {                          /* a member that must not stand in a body, and why */
+struct refused_member { /* a member that must not stand in a body, and why */
 	const char *name, *why;
 };
 
 /* How a stored body is sent. */
 struct resource_sending {
-	bool       beta;                         /* else /v1.0 */
-	struct str content_url;                  /* as JSON: where this server has the item's content, if it can have any */
+	bool       beta;        /* else /v1.0 */
+	struct str content_url; /* as JSON: where this server has the item's content, if it can have any */
 };
 
 #define RESOURCE_PIECES_MAX 8
@@ -85,38 +95,38 @@ struct values;
 /* In whose feed a write is made, and from what. */
 struct resource_ctx {
 	const struct resource *resource;
-	struct store_feed     feed;
-	struct str            owner_name, owner_address;         /* what a new item says of its owner */
-	const struct entropy *entropy;
-	struct arena         *arena;
+	struct store_feed      feed;
+	struct str             owner_name, owner_address; /* what a new item says of its owner */
+	const struct entropy  *entropy;
+	struct arena          *arena;
 };
 
 struct resource {
-	uint8_t     number;                      /* of its feeds in the store; never changes. 0: it is not served */
-	const char *name;                        /* "calendar" */
-	const char *article;                     /* "a" or "an": for messages */
-	const char *odata_type;                  /* "#microsoft.graph.calendar"; NULL: the generic descriptor */
+	uint8_t     number;     /* of its feeds in the store; never changes. 0: it is not served */
+	const char *name;       /* "calendar" */
+	const char *article;    /* "a" or "an": for messages */
+	const char *odata_type; /* "#microsoft.graph.calendar"; NULL: the generic descriptor */
 
 	/* How it is followed. */
-	const char          *collection;         /* the last noun of its URLs, its scopes, feeds and SQL view: "calendars" */
-	const char *const   *functions;          /* functions whose URLs list it, too; ended by NULL */
-	const char *const   *identity;           /* the members that identify an item; ended by NULL */
-	enum removal         removal;
-	enum updates         updates;
-	const char *const   *relations;          /* members that come in parts as X@delta; ended by NULL */
-	bool                 lists;              /* an initial round lists everything there is */
-	unsigned             page_size;          /* to ask for */
-	const char          *content;            /* the member that points to content; NULL */
+	const char        *collection; /* the last noun of its URLs, its scopes, feeds and SQL view: "calendars" */
+	const char *const *functions;  /* functions whose URLs list it, too; ended by NULL */
+	const char *const *identity;   /* the members that identify an item; ended by NULL */
+	enum removal       removal;
+	enum updates       updates;
+	const char *const *relations; /* members that come in parts as X@delta; ended by NULL */
+	bool               lists;     /* an initial round lists everything there is */
+	unsigned           page_size; /* to ask for */
+	const char        *content;   /* the member that points to content; NULL */
 
 	/* How it is served; all empty if it is not. */
-	const struct resource_path  *paths;      /* ended by a NULL pattern */
-	const struct right_row      *rights;     /* ended by a NULL in `calls` */
+	const struct resource_path  *paths;  /* ended by a NULL pattern */
+	const struct right_row      *rights; /* ended by a NULL in `calls` */
 	const struct property       *properties;
 	size_t                       property_count;
-	const struct refused_member *refused;    /* in an import, a POST and a PATCH; NULL name ends */
-	size_t                       key;        /* the row whose text, folded, is the item's second key, by which it sorts */
+	const struct refused_member *refused; /* in an import, a POST and a PATCH; NULL name ends */
+	size_t                       key; /* the row whose text, folded, is the item's second key, by which it sorts */
 	/* Of its URL behind the version, with {owner}, {tenant}, {key} and {id}; what stands between ' is a key in brackets. */
-	const char                  *item_path;
+	const char *item_path;
 	/*
 	 * A stored body in the pieces to send, which begin with '{' and end with '}'.  0: take it apart by read(), because
 	 * it is damaged or was stored before the newest row existed.
@@ -127,9 +137,9 @@ struct resource {
 	bool (*read)(const struct resource *resource, struct str body, const struct resource_sending *sending,
 	             struct arena *arena, struct values *values_out);
 	/* Named in its deltas' state tokens; never changes. 0: it has no delta function of its own. */
-	uint8_t     delta_function;
-	size_t      version_row;                 /* whose text is the ETag; 0: it has none */
-	bool      (*id_is_shaped)(struct str id);        /* could it be an id at all?  NULL: any could */
+	uint8_t delta_function;
+	size_t  version_row;                 /* whose text is the ETag; 0: it has none */
+	bool (*id_is_shaped)(struct str id); /* could it be an id at all?  NULL: any could */
 	/*
 	 * What a call does in a transaction; NULL: there is no such call.  ensure(): what an owner has who never had
 	 * anything.  require_default(): there is a default item from here on.  create() and the others: as in calendar.h.
@@ -176,7 +186,7 @@ struct str resource_version(const struct resource *resource, struct str body, st
 /* A stored body as JSON, of /beta, as it came; "{}" if it is damaged. */
 struct str resource_json(const struct resource *resource, struct str body, struct arena *arena);
 /* Is a stored body whole, and that id's?  For `store check`. */
-bool       resource_body_is_sound(const struct resource *resource, struct str body, struct str id, struct arena *arena);
+bool resource_body_is_sound(const struct resource *resource, struct str body, struct str id, struct arena *arena);
 
 /*
  * For a resource whose stored body needs no form of its own: the JSON behind a mark and the number of its rows.  The id

@@ -104,12 +104,12 @@ check_unknown(const struct resource *resource, struct str name, struct arena *ar
 	if (str_find(name, '\\') < name.len)
 		return STR("property names must be written without escapes");
 	if (str_eq(name, STR("@removed")))
-		return arena_printf(arena, "'@removed' does not belong in %s %s; use {\"op\":\"remove\"}", resource->article,
-		                    resource->name);
+		return arena_printf(arena, "'@removed' does not belong in %s %s; use {\"op\":\"remove\"}",
+		                    resource->article, resource->name);
 	for (const struct refused_member *refused = resource->refused; refused && refused->name; refused++)
 		if (str_eq(name, str_from_c(refused->name)))
-			return arena_printf(arena, "'%s' does not belong in %s %s; %s", refused->name, resource->article,
-			                    resource->name, refused->why);
+			return arena_printf(arena, "'%s' does not belong in %s %s; %s", refused->name,
+			                    resource->article, resource->name, refused->why);
 	return STR_EMPTY;
 }
 
@@ -147,7 +147,8 @@ resource_read(const struct resource *resource, struct str json, struct arena *ar
 		if (row < resource->property_count) {
 			fault = check_value(&resource->properties[row], span.value, arena);
 			if (fault.len > 0)
-				fault = arena_printf(arena, "'%s' %.*s", resource->properties[row].name, STR_ARG(fault));
+				fault = arena_printf(arena, "'%s' %.*s", resource->properties[row].name,
+				                     STR_ARG(fault));
 			values.raw[row] = span.value;
 		} else {
 			fault = check_unknown(resource, span.name, arena);
@@ -178,8 +179,9 @@ resource_read_import(const struct resource *resource, struct str json, struct ar
 
 		if (!(property->flags & PROPERTY_NEEDED) || values_out->raw[row].len > 0)
 			continue;
-		*why_out = arena_printf(arena, "%s %s needs a '%s'%s%s", resource->article, resource->name, property->name,
-		                        property->example ? " such as " : "", property->example ? property->example : "");
+		*why_out = arena_printf(arena, "%s %s needs a '%s'%s%s", resource->article, resource->name,
+		                        property->name, property->example ? " such as " : "",
+		                        property->example ? property->example : "");
 		return ERR_BAD_REQUEST;
 	}
 	return OK;
@@ -199,7 +201,8 @@ resource_read_body(const struct resource *resource, struct str json, struct aren
 
 /* Rows newer than the body: an import may have brought such a member before the program knew it. */
 static void
-add_newer_rows(const struct resource *resource, struct str json, size_t count, struct arena *arena, struct values *values)
+add_newer_rows(const struct resource *resource, struct str json, size_t count, struct arena *arena,
+               struct values *values)
 {
 	char            *unknown = arena_take_raw(arena, values->unknown.len + 1), *end = unknown;
 	struct json_walk walk;
@@ -225,7 +228,7 @@ resource_read_stored(const struct resource *resource, struct str json, size_t co
 	struct values    values = { .unknown = STR_EMPTY };
 	struct json_walk walk;
 	struct json_span span;
-	const char      *end = NULL;     /* of the last row's value: what is unknown follows it */
+	const char      *end = NULL; /* of the last row's value: what is unknown follows it */
 	size_t           row = 0;
 
 	*values_out = (struct values){ .unknown = STR_EMPTY };
@@ -321,14 +324,14 @@ static void
 put_name(struct buf *buf, const char *name)
 {
 	struct str text = str_from_c(name);
-	char      *room = buf_room(buf, text.len + 3);
+	char      *space = buf_reserve(buf, text.len + 3);
 
-	if (!room)
+	if (!space)
 		return;
-	room[0] = '"';
-	memcpy(room + 1, text.at, text.len);
-	room[text.len + 1] = '"';
-	room[text.len + 2] = ':';
+	space[0] = '"';
+	memcpy(space + 1, text.at, text.len);
+	space[text.len + 1] = '"';
+	space[text.len + 2] = ':';
 	buf_grew(buf, text.len + 3);
 }
 

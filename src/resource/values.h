@@ -15,8 +15,8 @@ struct values {
  * Takes an object apart that json_read() has accepted, and checks each value of a row.  Control information (names
  * with '@') is dropped.  ERR_BAD_REQUEST with a sentence in *why_out.
  */
-enum err resource_read(const struct resource *resource, struct str json, struct arena *arena,
-                       struct values *values_out, struct str *why_out) MUST_CHECK;
+enum err resource_read(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
+                       struct str *why_out) MUST_CHECK;
 /* The same, and everything an import needs is there. */
 enum err resource_read_import(const struct resource *resource, struct str json, struct arena *arena,
                               struct values *values_out, struct str *why_out) MUST_CHECK;
@@ -32,8 +32,8 @@ enum err resource_read_body(const struct resource *resource, struct str json, st
 bool resource_read_stored(const struct resource *resource, struct str json, size_t count, struct arena *arena,
                           struct values *values_out);
 
-bool       values_flag(const struct values *values, size_t row);
-bool       values_is_null(const struct values *values, size_t row);      /* or not there */
+bool values_flag(const struct values *values, size_t row);
+bool values_is_null(const struct values *values, size_t row); /* or not there */
 /* Empty when it is no string. */
 struct str values_text(const struct values *values, size_t row, struct arena *arena);
 /* The text as it is compared: the letter case of A–Z aside. */
@@ -42,7 +42,7 @@ struct str resource_fold(struct str text, struct arena *arena);
 void       values_set_text(struct values *values, size_t row, struct str text, struct arena *arena);
 void       values_set_flag(struct values *values, size_t row, bool value);
 /* The initial values of all rows that have one and no value yet. */
-void       values_fill(struct values *values, const struct resource *resource);
+void values_fill(struct values *values, const struct resource *resource);
 
 /*
  * The object, rows in order, then what is unknown.  `starts_out`, if not NULL, gets the offset of each row's name, and

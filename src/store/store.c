@@ -8,29 +8,29 @@
 #include "base/scratch_dir.h"
 #include "store/store_backend.h"
 
-#define SPACE_MAX 64
-#define NOTE_NAME_MAX 1024
+#define NS_MAX      64
+#define KV_NAME_MAX 1024
 
 struct store {
 	const struct store_backend *backend;
-	const struct store_reads   *reads;       /* the backend's */
+	const struct store_reads   *reads; /* the backend's */
 	const struct store_writes  *writes;
 	void                       *engine;
-	struct scratch_dir          dir;         /* of a memory: store: what holds its file */
+	struct scratch_dir          dir; /* of a memory: store: what holds its file */
 	enum store_access           access;
-	atomic_size_t               in_use;      /* open scans and transactions */
+	atomic_size_t               in_use; /* open scans and transactions */
 };
 
 struct store_txn {
 	struct store *store;
-	void         *inner;                     /* NULL if beginning failed */
+	void         *inner; /* NULL if beginning failed */
 	enum err      err;
 	bool          was_done;
 };
 
 struct store_group {
 	struct store *store;
-	void         *inner;                     /* NULL: the store is only looked at */
+	void         *inner; /* NULL: the store is only looked at */
 };
 
 struct store_scan {
@@ -38,7 +38,7 @@ struct store_scan {
 	void             *inner;
 	enum err          err;
 	bool              ended;
-	struct store_mark mark;
+	struct feed_state state;
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -156,9 +156,9 @@ store_epoch(const struct store *store)
 }
 
 uint64_t
-store_notes_generation(const struct store *store)
+store_kv_generation(const struct store *store)
 {
-	return store->backend->notes_generation(store->engine);
+	return store->backend->kv_generation(store->engine);
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
@@ -170,10 +170,10 @@ names_an_item(struct str id)
 }
 
 static bool
-names_a_note(const char *space, struct str name)
+names_a_kv(const char *ns, struct str name)
 {
-	MUST(space && space[0] && strlen(space) <= SPACE_MAX);
-	return name.len >= 1 && name.len <= NOTE_NAME_MAX;
+	MUST(ns && ns[0] && strlen(ns) <= NS_MAX);
+	return name.len >= 1 && name.len <= KV_NAME_MAX;
 }
 
 static enum err
@@ -198,14 +198,14 @@ store_scan_open(struct store *store, const struct store_feed *feed, const struct
 	MUST(scan != NULL);
 	scan->store = store;
 	atomic_fetch_add(&store->in_use, 1);
-	scan->err = store->reads->scan_open(store->engine, feed, range, arena, &scan->inner, &scan->mark);
+	scan->err = store->reads->scan_open(store->engine, feed, range, arena, &scan->inner, &scan->state);
 	return scan;
 }
 
-const struct store_mark *
-store_scan_mark(const struct store_scan *scan)
+const struct feed_state *
+store_scan_state(const struct store_scan *scan)
 {
-	return &scan->mark;
+	return &scan->state;
 }
 
 bool
@@ -250,14 +250,13 @@ store_scan_close(struct store_scan **scan)
 void
 store_scan_abort(struct store_scan **scan)
 {
-	enum err told = store_scan_close(scan);
+	enum err ignored = store_scan_close(scan);
 
-	(void)told;
+	(void)ignored;
 }
 
 enum err
-store_get(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena,
-          struct item *item_out)
+store_get(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena, struct item *item_out)
 {
 	if (!names_an_item(id))
 		return ERR_NOT_FOUND;
@@ -282,33 +281,33 @@ store_find(struct store *store, const struct store_feed *feed, struct str key, u
 }
 
 enum err
-store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
+store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms, struct feed_state *state_out,
              uint64_t *seq_out)
 {
-	return store->reads->seq_at(store->engine, feed, moment_ms, mark_out, seq_out);
+	return store->reads->seq_at(store->engine, feed, moment_ms, state_out, seq_out);
 }
 
 enum err
-store_get_note(struct store *store, const char *space, struct str name, struct arena *arena, struct str *note_out)
+store_get_kv(struct store *store, const char *ns, struct str name, struct arena *arena, struct str *value_out)
 {
-	if (!names_a_note(space, name))
+	if (!names_a_kv(ns, name))
 		return ERR_NOT_FOUND;
-	return store->reads->get_note(store->engine, space, name, arena, note_out);
+	return store->reads->get_kv(store->engine, ns, name, arena, value_out);
 }
 
 enum err
-store_next_note(struct store *store, const char *space, struct str after, struct arena *arena, struct str *name_out,
-                struct str *note_out)
+store_next_kv(struct store *store, const char *ns, struct str after, struct arena *arena, struct str *name_out,
+              struct str *value_out)
 {
-	MUST(space && space[0]);
-	return store->reads->next_note(store->engine, space, after, arena, name_out, note_out);
+	MUST(ns && ns[0]);
+	return store->reads->next_kv(store->engine, ns, after, arena, name_out, value_out);
 }
 
 enum err
 store_next_feed(struct store *store, const struct store_feed *after, struct store_feed *feed_out,
-                struct store_mark *mark_out)
+                struct feed_state *state_out)
 {
-	return store->reads->next_feed(store->engine, after, feed_out, mark_out);
+	return store->reads->next_feed(store->engine, after, feed_out, state_out);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -352,7 +351,7 @@ answered(struct store_txn *txn, enum err err)
 }
 
 static void
-settle(struct store_txn *txn, enum err err)
+keep_error(struct store_txn *txn, enum err err)
 {
 	if (err != OK)
 		txn->err = err;
@@ -372,11 +371,11 @@ is_mute(const struct store_txn *txn)
 }
 
 bool
-store_txn_mark(struct store_txn *txn, const struct store_feed *feed, struct store_mark *mark_out)
+store_txn_state(struct store_txn *txn, const struct store_feed *feed, struct feed_state *state_out)
 {
 	if (is_dead(txn))
 		return false;
-	return answered(txn, txn->store->writes->mark(txn->inner, feed, mark_out));
+	return answered(txn, txn->store->writes->state(txn->inner, feed, state_out));
 }
 
 bool
@@ -404,11 +403,11 @@ store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str 
 }
 
 bool
-store_txn_get_note(struct store_txn *txn, const char *space, struct str name, struct str *note_out)
+store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out)
 {
-	if (is_dead(txn) || !names_a_note(space, name))
+	if (is_dead(txn) || !names_a_kv(ns, name))
 		return false;
-	return answered(txn, txn->store->writes->get_note(txn->inner, space, name, note_out));
+	return answered(txn, txn->store->writes->get_kv(txn->inner, ns, name, value_out));
 }
 
 void
@@ -416,9 +415,9 @@ store_put(struct store_txn *txn, const struct store_feed *feed, const struct ite
 {
 	if (is_mute(txn))
 		return;
-	settle(txn, check_item(feed, item));
+	keep_error(txn, check_item(feed, item));
 	if (!is_dead(txn))
-		settle(txn, txn->store->writes->put(txn->inner, feed, item));
+		keep_error(txn, txn->store->writes->put(txn->inner, feed, item));
 }
 
 void
@@ -426,9 +425,9 @@ store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct
 {
 	if (is_mute(txn))
 		return;
-	settle(txn, check_item(feed, item));
+	keep_error(txn, check_item(feed, item));
 	if (!is_dead(txn))
-		settle(txn, txn->store->writes->rewrite(txn->inner, feed, item));
+		keep_error(txn, txn->store->writes->rewrite(txn->inner, feed, item));
 }
 
 bool
@@ -440,24 +439,23 @@ store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id
 }
 
 void
-store_pin(struct store_txn *txn, const struct store_feed *feed, struct str id)
+store_set_default(struct store_txn *txn, const struct store_feed *feed, struct str id)
 {
 	if (is_mute(txn))
 		return;
 	if (id.len > STORE_ID_MAX)
-		settle(txn, ERR_NOT_FOUND);
+		keep_error(txn, ERR_NOT_FOUND);
 	else
-		settle(txn, txn->store->writes->pin(txn->inner, feed, id));
+		keep_error(txn, txn->store->writes->set_default(txn->inner, feed, id));
 }
 
 void
-store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
-            uint32_t *purged_out)
+store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max, uint32_t *purged_out)
 {
 	uint32_t purged = 0;
 
 	if (!is_mute(txn))
-		settle(txn, txn->store->writes->purge(txn->inner, feed, until_ms, max, &purged));
+		keep_error(txn, txn->store->writes->purge(txn->inner, feed, until_ms, max, &purged));
 	*purged_out = is_dead(txn) ? 0 : purged;
 }
 
@@ -465,34 +463,34 @@ void
 store_drop_feed(struct store_txn *txn, const struct store_feed *feed)
 {
 	if (!is_mute(txn))
-		settle(txn, txn->store->writes->drop_feed(txn->inner, feed));
+		keep_error(txn, txn->store->writes->drop_feed(txn->inner, feed));
 }
 
 void
-store_put_note(struct store_txn *txn, const char *space, struct str name, struct str note)
+store_put_kv(struct store_txn *txn, const char *ns, struct str name, struct str value)
 {
 	if (is_mute(txn))
 		return;
-	if (!names_a_note(space, name))
-		settle(txn, name.len == 0 ? ERR_BAD_REQUEST : ERR_TOO_LARGE);
-	else if (note.len > STORE_NOTE_MAX)
-		settle(txn, ERR_TOO_LARGE);
+	if (!names_a_kv(ns, name))
+		keep_error(txn, name.len == 0 ? ERR_BAD_REQUEST : ERR_TOO_LARGE);
+	else if (value.len > STORE_KV_MAX)
+		keep_error(txn, ERR_TOO_LARGE);
 	else
-		settle(txn, txn->store->writes->put_note(txn->inner, space, name, note));
+		keep_error(txn, txn->store->writes->put_kv(txn->inner, ns, name, value));
 }
 
 void
-store_remove_note(struct store_txn *txn, const char *space, struct str name)
+store_remove_kv(struct store_txn *txn, const char *ns, struct str name)
 {
-	if (!is_mute(txn) && names_a_note(space, name))
-		settle(txn, txn->store->writes->remove_note(txn->inner, space, name));
+	if (!is_mute(txn) && names_a_kv(ns, name))
+		keep_error(txn, txn->store->writes->remove_kv(txn->inner, ns, name));
 }
 
 void
 store_forget_ops(struct store_txn *txn, int64_t before_ms)
 {
 	if (!is_mute(txn))
-		settle(txn, txn->store->writes->forget_ops(txn->inner, before_ms));
+		keep_error(txn, txn->store->writes->forget_ops(txn->inner, before_ms));
 }
 
 static enum err
@@ -523,12 +521,12 @@ store_commit(struct store_txn **txn)
 void
 store_abort(struct store_txn **txn)
 {
-	enum err told;
+	enum err ignored;
 
 	if (!*txn)
 		return;
-	told = finish(txn, false);
-	(void)told;
+	ignored = finish(txn, false);
+	(void)ignored;
 }
 
 void

@@ -10,7 +10,7 @@
  *          no later commit adds a seq at or below N.
  *   Law 2  A removed item keeps its line (a tombstone) until a purge raises the feed's horizon
  *          past it, in the same transaction.  Nothing else ever removes a line but dropping the
- *          whole feed, which gives the feed's successor a new incarnation.
+ *          whole feed, which gives the feed's successor a new generation.
  *   Law 3  The epoch rises when history may have been cut (restore, time travel); for each feed
  *          the base, its head at that moment, is kept.
  *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  Of a group
@@ -37,62 +37,62 @@
 #include "base/str.h"
 #include "store/store_view.h"
 
-#define STORE_ID_MAX    1024                     /* bytes of an item id */
-#define STORE_KEY_MAX   1024                     /* bytes of an item's second key */
-#define STORE_BODY_MAX  ((size_t)2 << 20)
-#define STORE_FIND_BYTES ((size_t)2 << 20)        /* bodies after which store_find() takes no further item */
-#define STORE_NOTE_MAX  ((size_t)64 << 10)
-#define STORE_TO_HEAD   UINT64_MAX               /* for store_range.until */
+#define STORE_ID_MAX     1024 /* bytes of an item id */
+#define STORE_KEY_MAX    1024 /* bytes of an item's second key */
+#define STORE_BODY_MAX   ((size_t)2 << 20)
+#define STORE_FIND_BYTES ((size_t)2 << 20) /* bodies after which store_find() takes no further item */
+#define STORE_KV_MAX     ((size_t)64 << 10)
+#define STORE_TO_HEAD    UINT64_MAX /* for store_range.until */
 
 struct store;
 struct store_txn;
 struct store_scan;
 
-struct store_feed {                              /* names a feed; compared whole, always */
+struct store_feed { /* names a feed; compared whole, always */
 	struct guid tenant;
 	struct guid owner;
-	uint8_t     collection;                  /* resource.number */
+	uint8_t     collection; /* resource.number */
 };
 
 enum item_life { ITEM_LIVE, ITEM_REMOVED };
 
 struct item {
 	struct str     id;
-	struct str     key;                      /* second key; empty for none */
-	struct str     body;                     /* empty unless live */
+	struct str     key;  /* second key; empty for none */
+	struct str     body; /* empty unless live */
 	uint64_t       seq;
-	int64_t        changed_ms;               /* wall clock at commit, never going back within a feed */
+	int64_t        changed_ms; /* wall clock at commit, never going back within a feed */
 	enum item_life life;
 };
 
-struct store_mark {                              /* what is true of a feed in one snapshot */
-	bool        exists;                      /* all else is zero if not */
-	struct guid incarnation;
-	uint32_t    epoch;                       /* the store's */
-	uint64_t    head;                        /* newest seq */
-	uint64_t    horizon;                     /* tombstones at or below it may be gone */
-	int64_t     horizon_ms;                  /* change time of the newest purged tombstone */
-	uint64_t    base;                        /* least head at an epoch change after the range's epoch; or UINT64_MAX */
-	uint64_t    live, tombstones;            /* counts; only from store_next_feed() */
+struct feed_state {         /* what is true of a feed in one snapshot */
+	bool        exists; /* all else is zero if not */
+	struct guid generation;
+	uint32_t    epoch;             /* the store's */
+	uint64_t    head;              /* newest seq */
+	uint64_t    purged_through;    /* tombstones at or below it may be gone */
+	int64_t     purged_through_ms; /* change time of the newest purged tombstone */
+	uint64_t    base;              /* least head at an epoch change after the range's epoch; or UINT64_MAX */
+	uint64_t    live, tombstones;  /* counts; only from store_next_feed() */
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
 enum store_access {
-	STORE_SERVE,                             /* read and write: takes the lock, checks the witness */
-	STORE_LOOK                               /* read only, beside any writer; begin gives ERR_NOT_ALLOWED */
+	STORE_SERVE, /* read and write: takes the lock, checks the witness */
+	STORE_LOOK   /* read only, beside any writer; begin gives ERR_NOT_ALLOWED */
 };
 
 struct store_conf {
-	struct str            url;               /* sqlite:PATH, or memory: for a throw-away file of this store alone */
-	enum store_access     access;
-	bool                  create;            /* make it if it is missing (STORE_SERVE only) */
-	uint32_t              page_bytes;        /* of a new file's pages; 0: 4096, good for single reads and writes */
-	bool                  scratch;           /* a throw-away file: no sync, no lock, no witness; removed at close */
-	const struct store_view *views;          /* ended by one without a name; NULL: the file's own stay (STORE_SERVE only) */
-	const struct clock   *clock;
-	const struct entropy *entropy;
-	const struct log     *log;               /* may be NULL */
+	struct str               url; /* sqlite:PATH, or memory: for a throw-away file of this store alone */
+	enum store_access        access;
+	bool                     create;     /* make it if it is missing (STORE_SERVE only) */
+	uint32_t                 page_bytes; /* of a new file's pages; 0: 4096, good for single reads and writes */
+	bool                     scratch;    /* a throw-away file: no sync, no lock, no witness; removed at close */
+	const struct store_view *views; /* ended by one without a name; NULL: the file's own stay (STORE_SERVE only) */
+	const struct clock      *clock;
+	const struct entropy    *entropy;
+	const struct log        *log; /* may be NULL */
 };
 
 /*
@@ -108,16 +108,16 @@ enum err store_url_path(struct str url, struct arena *arena, const char **path_o
 struct guid store_id(const struct store *store);
 uint32_t    store_epoch(const struct store *store);
 /* Rises with every committed note change by this process: a cheap "has anything changed?" for caches. */
-uint64_t    store_notes_generation(const struct store *store);
+uint64_t store_kv_generation(const struct store *store);
 
 /* ---- reading: each call is one snapshot ------------------------------------------------------ */
 
 struct store_range {
-	uint64_t after, until;                   /* (after, until]; until may be STORE_TO_HEAD */
-	uint32_t epoch;                          /* the epoch the reader knows; for mark.base */
-	uint32_t limit;                          /* rows at most, look-ahead row included */
-	bool     live_only;                      /* a fresh round: tombstones are not even looked at */
-	bool     bodies_only;                    /* of a live item seq and body will do: it is cheaper */
+	uint64_t after, until; /* (after, until]; until may be STORE_TO_HEAD */
+	uint32_t epoch;        /* the epoch the reader knows; for mark.base */
+	uint32_t limit;        /* rows at most, look-ahead row included */
+	bool     live_only;    /* a fresh round: tombstones are not even looked at */
+	bool     bodies_only;  /* of a live item seq and body will do: it is cheaper */
 };
 
 /*
@@ -125,13 +125,13 @@ struct store_range {
  * until the next call on the scan.  A scan of a feed that does not exist is empty, mark.exists false.
  * End it before any byte goes to a network.
  */
-struct store_scan       *store_scan_open(struct store *store, const struct store_feed *feed,
-                                         const struct store_range *range, struct arena *arena);
-const struct store_mark *store_scan_mark(const struct store_scan *scan);
+struct store_scan *store_scan_open(struct store *store, const struct store_feed *feed, const struct store_range *range,
+                                   struct arena *arena);
+const struct feed_state *store_scan_state(const struct store_scan *scan);
 bool                     store_scan_failed(const struct store_scan *scan);
 bool                     store_scan_next(struct store_scan *scan, struct item *item_out);
-enum err                 store_scan_close(struct store_scan **scan) MUST_CHECK;     /* NULL inside is OK */
-void                     store_scan_abort(struct store_scan **scan);                /* for AUTO() */
+enum err                 store_scan_close(struct store_scan **scan) MUST_CHECK; /* NULL inside is OK */
+void                     store_scan_abort(struct store_scan **scan);            /* for AUTO() */
 
 /* Point reads: ERR_NOT_FOUND for a missing or removed item (or feed). Views are in the arena. */
 enum err store_get(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena,
@@ -142,24 +142,24 @@ enum err store_get_pinned(struct store *store, const struct store_feed *feed, st
  * Live items with that second key, in order of seq, after `after_seq`: at most `max` into items_out, and none after the
  * second with which their bodies are longer than STORE_FIND_BYTES together.
  */
-enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq,
-                    size_t max, struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
-/* Newest seq changed at or before that moment: (exact because of Law 5); 0 if none. mark_out is of the same snapshot. */
+enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
+                    struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
+/* Newest seq changed at or before that moment: (exact because of Law 5); 0 if none. state_out is of the same snapshot. */
 enum err store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms,
-                      struct store_mark *mark_out, uint64_t *seq_out) MUST_CHECK;
+                      struct feed_state *state_out, uint64_t *seq_out) MUST_CHECK;
 
-enum err store_get_note(struct store *store, const char *space, struct str name, struct arena *arena,
-                        struct str *note_out) MUST_CHECK;
+enum err store_get_kv(struct store *store, const char *ns, struct str name, struct arena *arena, struct str *value_out)
+	MUST_CHECK;
 /* The first note of the space whose name is bytewise above `after`; ERR_NOT_FOUND at the end. */
-enum err store_next_note(struct store *store, const char *space, struct str after, struct arena *arena,
-                         struct str *name_out, struct str *note_out) MUST_CHECK;
+enum err store_next_kv(struct store *store, const char *ns, struct str after, struct arena *arena, struct str *name_out,
+                       struct str *value_out) MUST_CHECK;
 /* Feeds in a fixed order; *after starts zeroed. ERR_NOT_FOUND at the end. */
 enum err store_next_feed(struct store *store, const struct store_feed *after, struct store_feed *feed_out,
-                         struct store_mark *mark_out) MUST_CHECK;
+                         struct feed_state *state_out) MUST_CHECK;
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
-struct store_op {                                /* idempotency key: a repeated op changes nothing and says so */
+struct store_op { /* idempotency key: a repeated op changes nothing and says so */
 	struct guid id;
 };
 
@@ -169,21 +169,21 @@ struct store_op {                                /* idempotency key: a repeated 
  * Inside one, wait for nothing that a thread in store_begin() or store_commit() may hold.
  */
 struct store_txn *store_begin(struct store *store, const struct store_op *op, struct arena *arena);
-bool              store_was_done(const struct store_txn *txn);       /* this op was committed before: just commit */
+bool              store_was_done(const struct store_txn *txn); /* this op was committed before: just commit */
 
-bool store_txn_mark(struct store_txn *txn, const struct store_feed *feed, struct store_mark *mark_out);
+bool store_txn_state(struct store_txn *txn, const struct store_feed *feed, struct feed_state *state_out);
 bool store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out);
 bool store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, struct item *item_out);
 bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out);
-bool store_txn_get_note(struct store_txn *txn, const char *space, struct str name, struct str *note_out);
+bool store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out);
 
 /* Makes the feed if it is missing (mark.exists tells before). The next put or remove takes mark.head + 1. */
-void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item);   /* id, key, body */
+void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item); /* id, key, body */
 /* Changes a live item where it stands: no new seq, readers are not told. */
 void store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct item *item);
 /* A live item becomes a tombstone at the end. Says false (and nothing fails) if there is no such live item. */
 bool store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id);
-void store_pin(struct store_txn *txn, const struct store_feed *feed, struct str id);             /* empty unpins */
+void store_set_default(struct store_txn *txn, const struct store_feed *feed, struct str id); /* empty unpins */
 /*
  * Purges at most `max` tombstones changed at or before `until_ms`, oldest first, and raises the horizon.
  * *purged_out says how many; fewer than max means none is left.
@@ -191,8 +191,8 @@ void store_pin(struct store_txn *txn, const struct store_feed *feed, struct str 
 void store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
                  uint32_t *purged_out);
 void store_drop_feed(struct store_txn *txn, const struct store_feed *feed);
-void store_put_note(struct store_txn *txn, const char *space, struct str name, struct str note);
-void store_remove_note(struct store_txn *txn, const char *space, struct str name);
+void store_put_kv(struct store_txn *txn, const char *ns, struct str name, struct str value);
+void store_remove_kv(struct store_txn *txn, const char *ns, struct str name);
 /* Forgets ops older than that. */
 void store_forget_ops(struct store_txn *txn, int64_t before_ms);
 
@@ -202,7 +202,7 @@ void store_forget_ops(struct store_txn *txn, int64_t before_ms);
  * Whatever store_fail() said comes back unchanged, with everything rolled back.
  */
 enum err store_commit(struct store_txn **txn) MUST_CHECK;
-void     store_abort(struct store_txn **txn);                                /* rolls back; for AUTO(); NULL is fine */
+void     store_abort(struct store_txn **txn); /* rolls back; for AUTO(); NULL is fine */
 /* The caller's own refusal (a failed precondition): the transaction can now only end. */
 void     store_fail(struct store_txn *txn, enum err err);
 enum err store_txn_err(const struct store_txn *txn);
@@ -218,28 +218,28 @@ enum err store_txn_err(const struct store_txn *txn);
  */
 struct store_group;
 
-struct store_group *store_group_open(struct store *store);                   /* never NULL */
+struct store_group *store_group_open(struct store *store); /* never NULL */
 struct store_txn   *store_group_begin(struct store_group *group, const struct store_op *op, struct arena *arena);
 /* As store_commit(), for all transactions that said OK; no more can begin.  Once a group. */
 enum err store_group_commit(struct store_group *group) MUST_CHECK;
 /* The store's chores, and the turn to the next.  A group that was not committed is rolled back. */
-void     store_group_close(struct store_group **group);
+void store_group_close(struct store_group **group);
 
 /* ---- the store as a whole --------------------------------------------------------------------- */
 
 struct store_info {
-	struct str  engine;                      /* "sqlite", "memory" */
+	struct str  engine; /* "sqlite", "memory" */
 	struct guid id;
 	uint32_t    schema, epoch;
-	uint64_t    feeds, items, tombstones, notes;
+	uint64_t    feeds, items, tombstones, kv;
 	uint64_t    file_bytes, wal_bytes;
-	uint64_t    commits, syncs;              /* by this process */
+	uint64_t    commits, syncs; /* by this process */
 };
 enum err store_get_info(struct store *store, struct store_info *info_out) MUST_CHECK;
 
 /* Walks everything: the engine's own check, then the laws (dense order, counts, indexes). found() once per fault. */
 typedef void store_fault_fn(void *ctx, struct str sentence);
-enum err store_check(struct store *store, store_fault_fn *found, void *ctx) MUST_CHECK;
+enum err     store_check(struct store *store, store_fault_fn *found, void *ctx) MUST_CHECK;
 
 /* A whole copy at one moment, while writers go on; the file appears when it is complete and durable. */
 enum err store_backup(struct store *store, const char *path, char why_out[512]) MUST_CHECK;

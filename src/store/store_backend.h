@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_backend — what an engine must do.  Private to the store room.
+ * store_backend — what an engine must do.  Private to the store module.
  *
  * store.c has already checked arguments (sizes, known life, a live transaction) and
  * keeps the stickiness: an engine is never called on a failed transaction except to end it,
@@ -13,39 +13,42 @@
 
 struct store_reads {
 	enum err (*scan_open)(void *engine, const struct store_feed *feed, const struct store_range *range,
-	                      struct arena *arena, void **scan_out, struct store_mark *mark_out);
-	enum err (*scan_next)(void *scan, struct item *item_out);                /* ERR_NOT_FOUND at the end */
-	void     (*scan_close)(void *scan);
-	enum err (*get)(void *engine, const struct store_feed *feed, struct str id, struct arena *arena, struct item *out);
+	                      struct arena *arena, void **scan_out, struct feed_state *state_out);
+	enum err (*scan_next)(void *scan, struct item *item_out); /* ERR_NOT_FOUND at the end */
+	void (*scan_close)(void *scan);
+	enum err (*get)(void *engine, const struct store_feed *feed, struct str id, struct arena *arena,
+	                struct item *out);
 	enum err (*get_pinned)(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out);
 	enum err (*find)(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
 	                 struct arena *arena, struct item *items_out, size_t *count_out);
-	enum err (*seq_at)(void *engine, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out,
+	enum err (*seq_at)(void *engine, const struct store_feed *feed, int64_t moment_ms, struct feed_state *state_out,
 	                   uint64_t *seq_out);
-	enum err (*get_note)(void *engine, const char *space, struct str name, struct arena *arena, struct str *out);
-	enum err (*next_note)(void *engine, const char *space, struct str after, struct arena *arena,
-	                      struct str *name_out, struct str *note_out);
+	enum err (*get_kv)(void *engine, const char *ns, struct str name, struct arena *arena, struct str *out);
+	enum err (*next_kv)(void *engine, const char *ns, struct str after, struct arena *arena, struct str *name_out,
+	                    struct str *value_out);
 	enum err (*next_feed)(void *engine, const struct store_feed *after, struct store_feed *feed_out,
-	                      struct store_mark *mark_out);
+	                      struct feed_state *state_out);
 };
 
 struct store_writes {
-	enum err (*begin)(void *engine, const struct store_op *op, struct arena *arena, void **txn_out, bool *was_done_out);
-	enum err (*mark)(void *txn, const struct store_feed *feed, struct store_mark *mark_out);
+	enum err (*begin)(void *engine, const struct store_op *op, struct arena *arena, void **txn_out,
+	                  bool *was_done_out);
+	enum err (*state)(void *txn, const struct store_feed *feed, struct feed_state *state_out);
 	enum err (*get)(void *txn, const struct store_feed *feed, struct str id, struct item *out);
 	enum err (*get_pinned)(void *txn, const struct store_feed *feed, struct item *out);
 	enum err (*find)(void *txn, const struct store_feed *feed, struct str key, struct item *out);
-	enum err (*get_note)(void *txn, const char *space, struct str name, struct str *out);
+	enum err (*get_kv)(void *txn, const char *ns, struct str name, struct str *out);
 	enum err (*put)(void *txn, const struct store_feed *feed, const struct item *item);
 	enum err (*rewrite)(void *txn, const struct store_feed *feed, const struct item *item);
 	enum err (*remove)(void *txn, const struct store_feed *feed, struct str id);
-	enum err (*pin)(void *txn, const struct store_feed *feed, struct str id);
-	enum err (*purge)(void *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max, uint32_t *purged_out);
+	enum err (*set_default)(void *txn, const struct store_feed *feed, struct str id);
+	enum err (*purge)(void *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
+	                  uint32_t *purged_out);
 	enum err (*drop_feed)(void *txn, const struct store_feed *feed);
-	enum err (*put_note)(void *txn, const char *space, struct str name, struct str note);
-	enum err (*remove_note)(void *txn, const char *space, struct str name);
+	enum err (*put_kv)(void *txn, const char *ns, struct str name, struct str value);
+	enum err (*remove_kv)(void *txn, const char *ns, struct str name);
 	enum err (*forget_ops)(void *txn, int64_t before_ms);
-	enum err (*finish)(void *txn, bool commit);                              /* frees txn in every case */
+	enum err (*finish)(void *txn, bool commit); /* frees txn in every case */
 	void *(*group_open)(void *engine);
 	enum err (*group_begin)(void *group, const struct store_op *op, struct arena *arena, void **txn_out,
 	                        bool *was_done_out);
@@ -55,10 +58,10 @@ struct store_writes {
 
 struct store_backend {
 	enum err (*open)(const struct store_conf *conf, struct str path, void **engine_out, char why_out[512]);
-	void     (*close)(void *engine);
+	void (*close)(void *engine);
 	struct guid (*id)(const void *engine);
-	uint32_t    (*epoch)(const void *engine);
-	uint64_t    (*notes_generation)(const void *engine);
+	uint32_t (*epoch)(const void *engine);
+	uint64_t (*kv_generation)(const void *engine);
 	const struct store_reads  *reads;
 	const struct store_writes *writes;
 	enum err (*info)(void *engine, struct store_info *info_out);

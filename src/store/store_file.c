@@ -13,8 +13,8 @@
 
 #include "base/file.h"
 
-#define LOCK_TEXT_MAX    512
-#define WITNESS_TEXT_MAX 160
+#define LOCK_TEXT_MAX  512
+#define GUARD_TEXT_MAX 160
 
 enum err
 store_file_fail(const char *what, const char *path, char why_out[512])
@@ -45,7 +45,8 @@ dir_of(const char *path, char dir_out[PATH_MAX])
 enum err
 store_file_sync_dir_of(const char *path, char why_out[512])
 {
-	return file_sync_folder_of(AT_FDCWD, path) ? OK : store_file_fail("cannot sync the directory of", path, why_out);
+	return file_sync_folder_of(AT_FDCWD, path) ? OK
+	                                           : store_file_fail("cannot sync the directory of", path, why_out);
 }
 
 /*
@@ -80,8 +81,7 @@ store_file_resolve(struct str path, bool make, struct arena *arena, const char *
 	const char *text, *slash, *name;
 
 	if (path.len == 0 || path.len > PATH_MAX - 64 || memchr(path.at, '\0', path.len)) {
-		str_printf(why_out, 512, "a store's path must have 1 to %d bytes, none of them zero",
-		           PATH_MAX - 64);
+		str_printf(why_out, 512, "a store's path must have 1 to %d bytes, none of them zero", PATH_MAX - 64);
 		return ERR_BAD_REQUEST;
 	}
 	text = arena_c(arena, path);
@@ -95,7 +95,7 @@ store_file_resolve(struct str path, bool make, struct arena *arena, const char *
 	if (make && access(text, F_OK) != 0)
 		TRY(make_dirs(dir_of(text, dir), why_out));
 	if (!realpath(dir_of(text, dir), real)) {
-		bool is_missing = errno == ENOENT || errno == ENOTDIR;
+		bool     is_missing = errno == ENOENT || errno == ENOTDIR;
 		enum err err = store_file_fail("cannot find directory", dir_of(text, dir), why_out);
 
 		return is_missing ? ERR_NOT_FOUND : err;
@@ -229,7 +229,8 @@ is_at(int fd, const char *path)
 {
 	struct stat held, named;
 
-	return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+	return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev &&
+	       held.st_ino == named.st_ino;
 }
 
 enum err
@@ -299,34 +300,34 @@ take_number(struct str *rest, struct str label, uint64_t *value_out)
 }
 
 static bool
-parse_witness(struct str text, struct witness *witness_out)
+parse_guard(struct str text, struct rollback_guard *guard_out)
 {
-	struct str     rest = text, line;
-	struct witness witness;
-	uint64_t       epoch, sum_read;
-	size_t         summed;
+	struct str            rest = text, line;
+	struct rollback_guard guard;
+	uint64_t              epoch, sum_read;
+	size_t                summed;
 
 	if (!str_take_until(&rest, '\n', &line) || !str_eq(line, STR("tidemark witness 1")))
 		return false;
 	if (!str_take_until(&rest, '\n', &line) || !str_starts(line, STR("store ")) ||
-	    !guid_parse(str_skip(line, 6), &witness.id))
+	    !guid_parse(str_skip(line, 6), &guard.id))
 		return false;
 	if (!take_number(&rest, STR("epoch "), &epoch) || epoch >= UINT32_MAX ||
-	    !take_number(&rest, STR("marker "), &witness.marker))
+	    !take_number(&rest, STR("marker "), &guard.marker))
 		return false;
 	summed = text.len - rest.len;
 	if (!take_number(&rest, STR("sum "), &sum_read) || sum_read != sum(str_first(text, summed)))
 		return false;
-	witness.epoch = (uint32_t)epoch;
-	*witness_out = witness;
+	guard.epoch = (uint32_t)epoch;
+	*guard_out = guard;
 	return true;
 }
 
 enum err
-store_witness_read(const char *path, struct witness *witness_out)
+store_guard_read(const char *path, struct rollback_guard *guard_out)
 {
 	AUTO(file_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char                 text[WITNESS_TEXT_MAX];
+	char                 text[GUARD_TEXT_MAX];
 	ssize_t              got;
 
 	if (fd < 0)
@@ -334,20 +335,20 @@ store_witness_read(const char *path, struct witness *witness_out)
 	got = pread(fd, text, sizeof(text), 0);
 	if (got < 0)
 		return ERR_IO;
-	return parse_witness(str_of(text, (size_t)got), witness_out) ? OK : ERR_CORRUPT;
+	return parse_guard(str_of(text, (size_t)got), guard_out) ? OK : ERR_CORRUPT;
 }
 
 enum err
-store_witness_write(const char *path, const struct witness *witness)
+store_guard_write(const char *path, const struct rollback_guard *guard)
 {
-	char                 id[GUID_TEXT_LEN], text[WITNESS_TEXT_MAX], why[512];
+	char                 id[GUID_TEXT_LEN], text[GUARD_TEXT_MAX], why[512];
 	bool                 is_new = access(path, F_OK) != 0;
 	AUTO(file_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int                  len;
 
-	guid_format(&witness->id, id);
+	guid_format(&guard->id, id);
 	len = snprintf(text, sizeof(text), "tidemark witness 1\nstore %.*s\nepoch %010lu\nmarker %015llu\n",
-	               GUID_TEXT_LEN, id, (unsigned long)witness->epoch, (unsigned long long)witness->marker);
+	               GUID_TEXT_LEN, id, (unsigned long)guard->epoch, (unsigned long long)guard->marker);
 	len += snprintf(text + len, sizeof(text) - (size_t)len, "sum %010lu\n",
 	                (unsigned long)sum(str_of(text, (size_t)len)));
 	MUST(len > 0 && (size_t)len < sizeof(text));

@@ -37,25 +37,25 @@ enum err store_file_sync_dir_of(const char *path, char why_out[512]) MUST_CHECK;
 enum err store_file_publish(const char *from, const char *to, char why_out[512]) MUST_CHECK;
 
 struct file_lock {
-	int  fd;                                 /* -1: not held */
-	bool is_new;                             /* its file was not there before */
+	int  fd;     /* -1: not held */
+	bool is_new; /* its file was not there before */
 };
 
 /* ERR_LOCKED: why_out names the holder.  Let go by one of the next two. */
 enum err store_file_lock(const char *lock_path, const struct clock *clock, struct file_lock *lock_out,
                          char why_out[512]) MUST_CHECK;
-void     store_file_unlock(struct file_lock *lock);                              /* its file stays */
+void     store_file_unlock(struct file_lock *lock); /* its file stays */
 void     store_file_unlock_and_remove(struct file_lock *lock, const char *lock_path);
 
-struct witness {
-	struct guid id;                          /* the store's */
+struct rollback_guard {
+	struct guid id; /* the store's */
 	uint32_t    epoch;
 	uint64_t    marker;
 };
 
 /* ERR_NOT_FOUND none · ERR_CORRUPT unreadable · ERR_IO. */
-enum err store_witness_read(const char *path, struct witness *witness_out) MUST_CHECK;
-enum err store_witness_write(const char *path, const struct witness *witness) MUST_CHECK;      /* durable; ERR_IO */
+enum err store_guard_read(const char *path, struct rollback_guard *guard_out) MUST_CHECK;
+enum err store_guard_write(const char *path, const struct rollback_guard *guard) MUST_CHECK; /* durable; ERR_IO */
 
 /* Writes the sentence "WHAT PATH: reason" of errno and gives the code: ERR_FULL or ERR_IO. */
 enum err store_file_fail(const char *what, const char *path, char why_out[512]);

@@ -21,7 +21,7 @@ _Static_assert(COUNT_OF(steps) == SCHEMA_VERSION, "a version for every step");
 
 enum err
 sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, struct engine **engine_out,
-            char why_out[512])
+                char why_out[512])
 {
 	AUTO(sql_engine_free) struct engine *engine = calloc(1, sizeof(*engine));
 
@@ -36,10 +36,10 @@ sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, s
 	engine->arena = arena_open((size_t)64 << 10);
 	MUST(pthread_mutex_init(&engine->idle_lock, NULL) == 0);
 	MUST(pthread_mutex_init(&engine->why_lock, NULL) == 0);
-	MUST(pthread_mutex_init(&engine->witness_lock, NULL) == 0);
-	MUST(pthread_mutex_init(&engine->turn.lock, NULL) == 0);
+	MUST(pthread_mutex_init(&engine->guard_lock, NULL) == 0);
+	MUST(pthread_mutex_init(&engine->write_lock.lock, NULL) == 0);
 	TRY(store_file_resolve(path, make_dir, engine->arena, &engine->path, why_out));
-	engine->witness_path = arena_c(engine->arena, arena_printf(engine->arena, "%s.witness", engine->path));
+	engine->guard_path = arena_c(engine->arena, arena_printf(engine->arena, "%s.witness", engine->path));
 	*engine_out = engine;
 	engine = NULL;
 	return OK;
@@ -64,20 +64,20 @@ sql_engine_free(struct engine **engine)
 	if (!freeing)
 		return;
 	close_idle(freeing);
-	sql_conn_close(&freeing->writer);            /* last, so it can put the log back into the file */
-	heads_close(&freeing->heads);
+	sql_conn_close(&freeing->writer); /* last, so it can put the log back into the file */
+	head_cache_close(&freeing->head_cache);
 	store_file_unlock(&freeing->lock);
 	arena_close(&freeing->arena);
 	(void)pthread_mutex_destroy(&freeing->idle_lock);
 	(void)pthread_mutex_destroy(&freeing->why_lock);
-	(void)pthread_mutex_destroy(&freeing->witness_lock);
-	(void)pthread_mutex_destroy(&freeing->turn.lock);
+	(void)pthread_mutex_destroy(&freeing->guard_lock);
+	(void)pthread_mutex_destroy(&freeing->write_lock.lock);
 	free(freeing);
 	*engine = NULL;
 }
 
 void
-sql_engine_tell(struct engine *engine, char why_out[512])
+sql_engine_report(struct engine *engine, char why_out[512])
 {
 	MUST(pthread_mutex_lock(&engine->why_lock) == 0);
 	memcpy(why_out, engine->why, sizeof(engine->why));
@@ -143,8 +143,7 @@ sql_meta_read(struct conn *conn, struct meta *meta_out)
 		return OK;
 	}
 	if (application != SQLITE_APPLICATION_ID) {
-		str_printf(sentence, sizeof(sentence), "%.300s is a database of another program",
-		           conn->engine->path);
+		str_printf(sentence, sizeof(sentence), "%.300s is a database of another program", conn->engine->path);
 		return sql_engine_fail(conn->engine, ERR_FOREIGN, sentence);
 	}
 	if (version > SCHEMA_VERSION || version < 1) {
@@ -164,8 +163,8 @@ sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker)
 {
 	char text[128];
 
-	str_printf(text, sizeof(text), "UPDATE meta SET epoch = %lu, marker = %llu WHERE one = 1",
-	           (unsigned long)epoch, (unsigned long long)marker);
+	str_printf(text, sizeof(text), "UPDATE meta SET epoch = %lu, marker = %llu WHERE one = 1", (unsigned long)epoch,
+	           (unsigned long long)marker);
 	return sql_conn_exec(conn, text);
 }
 
@@ -256,23 +255,23 @@ sql_next_epoch(const struct clock *clock, uint32_t known)
 }
 
 static enum err
-heed_witness(struct engine *engine, struct meta *meta)
+heed_guard(struct engine *engine, struct meta *meta)
 {
-	struct witness witness = { 0 };
-	enum err       err = store_witness_read(engine->witness_path, &witness);
-	bool           is_known = err == OK && guid_eq(&witness.id, &meta->id);
-	bool           is_behind = is_known && (meta->marker < witness.marker || meta->epoch < witness.epoch);
+	struct rollback_guard guard = { 0 };
+	enum err              err = store_guard_read(engine->guard_path, &guard);
+	bool                  is_known = err == OK && guid_eq(&guard.id, &meta->id);
+	bool                  is_behind = is_known && (meta->marker < guard.marker || meta->epoch < guard.epoch);
 
 	if (!is_known)
-		witness = (struct witness){ 0 };
+		guard = (struct rollback_guard){ 0 };
 	/* A store that has been written to has a witness. Without one it may be any copy: when in doubt, rise. */
 	if (is_behind || (!is_known && meta->marker > 0)) {
-		meta->epoch = sql_next_epoch(engine->clock, meta->epoch > witness.epoch ? meta->epoch : witness.epoch);
-		meta->marker = (meta->marker > witness.marker ? meta->marker : witness.marker) + 1;
+		meta->epoch = sql_next_epoch(engine->clock, meta->epoch > guard.epoch ? meta->epoch : guard.epoch);
+		meta->marker = (meta->marker > guard.marker ? meta->marker : guard.marker) + 1;
 		TRY(sql_meta_write_epoch(engine->writer, meta->epoch, meta->marker));
 	}
-	witness = (struct witness){ .id = meta->id, .epoch = meta->epoch, .marker = meta->marker };
-	if (store_witness_write(engine->witness_path, &witness) != OK)
+	guard = (struct rollback_guard){ .id = meta->id, .epoch = meta->epoch, .marker = meta->marker };
+	if (store_guard_write(engine->guard_path, &guard) != OK)
 		return sql_engine_fail(engine, ERR_IO, "the witness file beside the store cannot be written");
 	return OK;
 }
@@ -307,7 +306,7 @@ refuse_foreign(struct engine *engine, char why_out[512])
 
 	if (access(lock_path_of(engine), F_OK) == 0 || store_file_look(engine->path, &bytes, why_out) != OK)
 		return OK;
-	engine->immutable = true;                        /* nor does this look make or change anything */
+	engine->immutable = true; /* nor does this look make or change anything */
 	err = sql_conn_open(engine, CONN_READER, &conn);
 	if (err == OK)
 		err = sql_meta_read(conn, &meta);
@@ -330,11 +329,11 @@ serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_ou
 	TRY(open_writer(engine, meta_out));
 	if (!conf->scratch) {
 		TRY(store_file_sync_dir_of(engine->path, why_out));
-		TRY(heed_witness(engine, meta_out));
+		TRY(heed_guard(engine, meta_out));
 	}
-	engine->turn.marker = engine->witnessed = meta_out->marker;
+	engine->write_lock.marker = engine->guarded = meta_out->marker;
 	sql_group_watch_wal(engine);
-	engine->heads = heads_open();
+	engine->head_cache = head_cache_open();
 	return OK;
 }
 
@@ -378,9 +377,9 @@ static enum err
 sqlite_open(const struct store_conf *conf, struct str rest, void **engine_out, char why_out[512])
 {
 	AUTO(sql_engine_free) struct engine *engine = NULL;
-	bool                             may_make = conf->create && conf->access == STORE_SERVE;
-	struct meta                      meta = { 0 };
-	enum err                         err;
+	bool                                 may_make = conf->create && conf->access == STORE_SERVE;
+	struct meta                          meta = { 0 };
+	enum err                             err;
 
 	MUST(conf->access == STORE_SERVE || (!conf->create && !conf->scratch));
 	/* Nobody asks how much memory SQLite holds, and counting takes a lock at each allocation.  The first call decides. */
@@ -392,7 +391,7 @@ sqlite_open(const struct store_conf *conf, struct str rest, void **engine_out, c
 		err = check_version(engine, &meta);
 	if (err != OK) {
 		if (engine->why[0])
-			sql_engine_tell(engine, why_out);
+			sql_engine_report(engine, why_out);
 		sql_engine_undo_lock(engine);
 		return err;
 	}
@@ -437,9 +436,9 @@ sqlite_epoch(const void *engine)
 }
 
 static uint64_t
-sqlite_notes_generation(const void *engine)
+sqlite_kv_generation(const void *engine)
 {
-	return atomic_load(&((const struct engine *)engine)->notes_generation);
+	return atomic_load(&((const struct engine *)engine)->kv_generation);
 }
 
 static struct str
@@ -447,7 +446,7 @@ sqlite_why(void *engine, struct arena *arena)
 {
 	char why[512];
 
-	sql_engine_tell(engine, why);
+	sql_engine_report(engine, why);
 	return arena_copy(arena, str_from_c(why));
 }
 
@@ -456,7 +455,7 @@ const struct store_backend store_sqlite = {
 	.close = sqlite_close,
 	.id = sqlite_id,
 	.epoch = sqlite_epoch,
-	.notes_generation = sqlite_notes_generation,
+	.kv_generation = sqlite_kv_generation,
 	.reads = &sqlite_reads,
 	.writes = &sqlite_writes,
 	.info = sqlite_info,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The SQLite engine's rooms share this; nobody else does.
+ * The SQLite engine's modules share this; nobody else does.
  *
  * One connection writes and checkpoints; it belongs to whoever holds the turn (store_sqlite_group.c).
  * Readers are connections that can neither write nor checkpoint, lent one to a call or a scan.
@@ -14,96 +14,96 @@
 #include "store/store_backend.h"
 #include "store/store_file.h"
 #include "store/store_sqlite_group.h"
-#include "store/store_sqlite_heads.h"
+#include "store/store_sqlite_head_cache.h"
 #include "store/store_sqlite_sql.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
-#define SEQ_BITS        40
-#define SEQ_MAX         (((uint64_t)1 << SEQ_BITS) - 1)
-#define FID_MAX         (((int64_t)1 << 23) - 1)
-#define SCHEMA_VERSION  4
+#define SEQ_BITS       40
+#define SEQ_MAX        (((uint64_t)1 << SEQ_BITS) - 1)
+#define FID_MAX        (((int64_t)1 << 23) - 1)
+#define SCHEMA_VERSION 4
 
 struct engine;
 struct txn;
 
-struct stream {                                  /* one of the two walks a scan merges */
-	struct sqlite3_stmt *stmt;               /* NULL: nothing to walk */
-	bool                 is_held, is_ended;  /* its row is waiting; it has no more */
+struct stream {                                 /* one of the two walks a scan merges */
+	struct sqlite3_stmt *stmt;              /* NULL: nothing to walk */
+	bool                 is_held, is_ended; /* its row is waiting; it has no more */
 };
 
 struct conn {
 	struct engine       *engine;
 	struct sqlite3      *db;
-	struct sqlite3_stmt *stmts[SQL_COUNT];   /* prepared at first use */
-	struct conn         *next;               /* while idle */
+	struct sqlite3_stmt *stmts[SQL_COUNT]; /* prepared at first use */
+	struct conn         *next;             /* while idle */
 	enum err             last_err;
-	bool                 last_was_sync;      /* the last failure was a sync's */
-	struct sqlite3_stmt *snapshot;           /* of the scan: standing on the feed's row, it holds the moment */
+	bool                 last_was_sync; /* the last failure was a sync's */
+	struct sqlite3_stmt *snapshot;      /* of the scan: standing on the feed's row, it holds the moment */
 	struct stream        items, tombs;
-	bool                 bodies_only;        /* what the items' walk gives */
+	bool                 bodies_only; /* what the items' walk gives */
 	uint64_t             left;
 };
 
 struct engine {
-	const struct clock   *clock;
-	const struct entropy *entropy;
-	enum store_access     access;
-	bool                  scratch;
+	const struct clock      *clock;
+	const struct entropy    *entropy;
+	enum store_access        access;
+	bool                     scratch;
 	const struct store_view *views;
-	uint32_t              page_bytes;
-	bool                  immutable;         /* looking at a file whose directory cannot be written */
-	struct arena         *arena;             /* the paths */
-	const char           *path, *witness_path;
-	struct file_lock      lock;
-	struct guid           id;
-	uint32_t              epoch;
-	atomic_uint_least64_t notes_generation, commits, syncs;
+	uint32_t                 page_bytes;
+	bool                     immutable; /* looking at a file whose directory cannot be written */
+	struct arena            *arena;     /* the paths */
+	const char              *path, *guard_path;
+	struct file_lock         lock;
+	struct guid              id;
+	uint32_t                 epoch;
+	atomic_uint_least64_t    kv_generation, commits, syncs;
 
 	pthread_mutex_t idle_lock;
-	struct conn    *idle;                    /* readers; the last one back is the first one lent */
+	struct conn    *idle; /* readers; the last one back is the first one lent */
 	size_t          idle_count;
 
 	pthread_mutex_t why_lock;
 	char            why[512];
 
-	pthread_mutex_t witness_lock;
-	uint64_t        witnessed;               /* marker of the last witness written */
+	pthread_mutex_t guard_lock;
+	uint64_t        guarded; /* marker of the last witness written */
 
-	struct conn  *writer;                    /* NULL when only looking */
-	struct heads *heads;                     /* NULL when another process may write */
-	struct turn  turn;
+	struct conn       *writer;     /* NULL when only looking */
+	struct head_cache *head_cache; /* NULL when another process may write */
+	struct write_lock  write_lock;
 };
 
-struct feed_state {                              /* a feed's row, as the transaction has it */
+struct feed_row { /* a feed's row, as the transaction has it */
 	struct store_feed name;
 	bool              is_known, exists, is_dirty;
 	int64_t           fid;
-	struct guid       incarnation;
+	struct guid       generation;
 	uint32_t          epoch, store_epoch;
-	uint64_t          head, horizon, live, tombs;
-	int64_t           horizon_ms, last_ms;
-	uint64_t          base;                  /* as mark.base */
+	uint64_t          head, purged_through, live, tombs;
+	int64_t           purged_through_ms, last_ms;
+	uint64_t          base; /* as mark.base */
 	size_t            pinned_len;
 	char              pinned[STORE_ID_MAX];
 };
 
 struct txn {
-	struct engine    *engine;
-	struct group     *group;                 /* NULL: it waits for its commit itself */
-	struct arena     *arena;
-	struct txn       *next;                  /* in the queue, or among the members */
-	pthread_cond_t    woken;
-	enum err          result;
-	bool              has_result;
-	bool              began;                 /* the outer transaction, which is all its own so far */
-	bool              in_savepoint;
-	bool              is_held;               /* the put below is still to be written (store_sqlite_write.c) */
-	enum err          torn;                  /* why it failed half written, with nothing to go back to */
-	struct item       held;
-	uint64_t          notes_changed, writes;
-	struct feed_state feed;                  /* the last one touched */
+	struct engine  *engine;
+	struct group   *group; /* NULL: it waits for its commit itself */
+	struct arena   *arena;
+	struct txn     *next; /* in the queue, or among the members */
+	pthread_cond_t  woken;
+	enum err        result;
+	bool            has_result;
+	bool            began; /* the outer transaction, which is all its own so far */
+	bool            in_savepoint;
+	bool            is_held; /* the put below is still to be written (store_sqlite_write.c) */
+	enum err        torn;    /* why it failed half written, with nothing to go back to */
+	struct item     held;
+	uint64_t        kv_changed, writes;
+	struct feed_row feed; /* the last one touched */
 };
 
 /* ---- connections (store_sqlite_conn.c) -------------------------------------------------------- */
@@ -112,15 +112,15 @@ enum conn_kind { CONN_WRITER, CONN_READER };
 
 enum err sql_conn_open(struct engine *engine, enum conn_kind kind, struct conn **conn_out) MUST_CHECK;
 void     sql_conn_close(struct conn **conn);
-enum err sql_conn_borrow(struct engine *engine, struct conn **conn_out) MUST_CHECK;  /* a reader */
+enum err sql_conn_borrow(struct engine *engine, struct conn **conn_out) MUST_CHECK; /* a reader */
 void     sql_conn_return(struct conn **conn);                                       /* for AUTO(); NULL is fine */
 
 /* A statement, ready to bind; put back by sql_stmt_reset). */
 enum err sql_conn_stmt(struct conn *conn, enum sql sql, struct sqlite3_stmt **stmt_out) MUST_CHECK;
-void     sql_stmt_reset(struct sqlite3_stmt **stmt);                                 /* for AUTO(); NULL is fine */
+void     sql_stmt_reset(struct sqlite3_stmt **stmt);                             /* for AUTO(); NULL is fine */
 enum err sql_conn_step(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK; /* OK a row, ERR_NOT_FOUND the end */
-enum err sql_conn_run(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK;      /* a statement without rows */
-enum err sql_conn_do(struct conn *conn, enum sql sql) MUST_CHECK;                    /* one without parameters, too */
+enum err sql_conn_run(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK;  /* a statement without rows */
+enum err sql_conn_do(struct conn *conn, enum sql sql) MUST_CHECK;                /* one without parameters, too */
 enum err sql_conn_exec(struct conn *conn, const char *sql) MUST_CHECK;
 /* The first column of the first row. */
 enum err sql_conn_ask(struct conn *conn, const char *sql, int64_t *number_out) MUST_CHECK;
@@ -131,9 +131,9 @@ enum err sql_engine_fail(struct engine *engine, enum err err, const char *senten
 
 void sql_bind_int(struct sqlite3_stmt *stmt, int at, int64_t value);
 void sql_bind_blob(struct sqlite3_stmt *stmt, int at, struct str bytes);
-void sql_bind_blob_or_null(struct sqlite3_stmt *stmt, int at, struct str bytes);     /* NULL when empty */
+void sql_bind_blob_or_null(struct sqlite3_stmt *stmt, int at, struct str bytes); /* NULL when empty */
 void sql_bind_text(struct sqlite3_stmt *stmt, int at, const char *text);
-void sql_bind_feed(struct sqlite3_stmt *stmt, const struct store_feed *feed);        /* ?1 ?2 ?3 */
+void sql_bind_feed(struct sqlite3_stmt *stmt, const struct store_feed *feed); /* ?1 ?2 ?3 */
 
 struct str sql_column_str(struct sqlite3_stmt *stmt, int at);
 enum err   sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct guid *guid_out) MUST_CHECK;
@@ -144,36 +144,35 @@ struct meta {
 	struct guid id;
 	uint32_t    epoch;
 	uint64_t    marker;
-	int         version;                     /* 0: an empty file */
+	int         version; /* 0: an empty file */
 };
 
 enum err sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, struct engine **engine_out,
-                     char why_out[512]) MUST_CHECK;
+                         char why_out[512]) MUST_CHECK;
 void     sql_engine_free(struct engine **engine);
 enum err sql_engine_lock(struct engine *engine, char why_out[512]) MUST_CHECK;
 /* Lets the lock go, and takes its file away if it was not there before: for a store that could not be opened after all. */
-void     sql_engine_undo_lock(struct engine *engine);
+void sql_engine_undo_lock(struct engine *engine);
 /* Whose file it is; ERR_FOREIGN, ERR_CORRUPT.  An empty database has version 0 and no more. */
 enum err sql_meta_read(struct conn *conn, struct meta *meta_out) MUST_CHECK;
 uint32_t sql_next_epoch(const struct clock *clock, uint32_t known);
 enum err sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker) MUST_CHECK;
-void     sql_engine_tell(struct engine *engine, char why_out[512]);
+void     sql_engine_report(struct engine *engine, char why_out[512]);
 
 /* ---- reading (store_sqlite_read.c) ------------------------------------------------------------ */
 
-enum err          sql_feed_state_read(struct conn *conn, struct sqlite3_stmt *stmt,
-                                      struct feed_state *state_out) MUST_CHECK;
-struct store_mark sql_feed_state_mark(const struct feed_state *state);
+enum err          sql_feed_row_read(struct conn *conn, struct sqlite3_stmt *stmt, struct feed_row *row_out) MUST_CHECK;
+struct feed_state sql_feed_row_state(const struct feed_row *row);
 void              sql_item_from_row(struct sqlite3_stmt *stmt, struct item *item_out);
 struct item       sql_item_copy(struct item item, struct arena *arena);
 
 extern const struct store_reads sqlite_reads;
 
 /* What a connection answers, lent reader or writer alike. */
-enum err sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena,
-                         struct item *out) MUST_CHECK;
-enum err sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct arena *arena,
-                       struct str *out) MUST_CHECK;
+enum err sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
+	MUST_CHECK;
+enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
+	MUST_CHECK;
 
 /* ---- writing (store_sqlite_write.c) ----------------------------------------------------------- */
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store check: SQLite's own look at every page, then the laws, each as one query that finds its breakers. */
+/* store check: SQLite's own look at every page, then the rules, each as one query that finds its breakers. */
 #include "store/store_sqlite.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 
-#define FAULTS_MAX 100                           /* of one kind: what is wrong everywhere need not be said everywhere */
+#define FAULTS_MAX 100 /* of one kind: what is wrong everywhere need not be said everywhere */
 
 /* Each query gives the feed's number and the sentence. */
-static const char *const laws[] = {
+static const char *const rules[] = {
 	"SELECT fid, 'the line at seq ' || (place & 0xffffffffff) || ' is beyond the head or of another feed'"
 	"  FROM item i LEFT JOIN feed f USING(fid)"
 	"  WHERE f.fid IS NULL OR place >> 40 <> i.fid OR (place & 0xffffffffff) NOT BETWEEN 1 AND f.head",
@@ -65,7 +65,7 @@ guid_text(struct sqlite3_stmt *stmt, int at, char text_out[GUID_TEXT_LEN + 1])
 }
 
 static void
-tell(const struct check *check, int64_t fid, struct str fault)
+report(const struct check *check, int64_t fid, struct str fault)
 {
 	AUTO(finalize) struct sqlite3_stmt *stmt = NULL;
 	char tenant[GUID_TEXT_LEN + 1] = "?", owner[GUID_TEXT_LEN + 1] = "?", sentence[512];
@@ -86,7 +86,7 @@ tell(const struct check *check, int64_t fid, struct str fault)
 }
 
 static enum err
-check_law(const struct check *check, const char *law)
+check_rule(const struct check *check, const char *law)
 {
 	AUTO(finalize) struct sqlite3_stmt *stmt = NULL;
 	int                                 code = sqlite3_prepare_v2(check->conn->db, law, -1, &stmt, NULL);
@@ -98,7 +98,7 @@ check_law(const struct check *check, const char *law)
 		err = sql_conn_step(check->conn, stmt);
 		if (err != OK)
 			break;
-		tell(check, sqlite3_column_int64(stmt, 0), sql_column_str(stmt, 1));
+		report(check, sqlite3_column_int64(stmt, 0), sql_column_str(stmt, 1));
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -118,7 +118,7 @@ check_moments(const struct check *check)
 		int64_t changed_ms = sqlite3_column_int64(stmt, 2);
 
 		if (fid == sqlite3_column_int64(stmt, 0) && changed_ms < last_ms) {
-			tell(check, fid, STR("a later change has an earlier moment"));
+			report(check, fid, STR("a later change has an earlier moment"));
 			faults++;
 		}
 		fid = sqlite3_column_int64(stmt, 0);
@@ -127,7 +127,7 @@ check_moments(const struct check *check)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* False when the file itself is damaged: then its laws cannot be asked for. */
+/* False when the file itself is damaged: then its rules cannot be asked for. */
 static enum err
 check_pages(const struct check *check, bool *is_sound_out)
 {
@@ -158,8 +158,8 @@ check_all(const struct check *check)
 	TRY(sql_conn_exec(check->conn, "PRAGMA cell_size_check = ON"));
 	TRY(sql_conn_exec(check->conn, "BEGIN"));
 	TRY(check_pages(check, &is_sound));
-	for (size_t i = 0; is_sound && i < COUNT_OF(laws); i++)
-		TRY(check_law(check, laws[i]));
+	for (size_t i = 0; is_sound && i < COUNT_OF(rules); i++)
+		TRY(check_rule(check, rules[i]));
 	return is_sound ? check_moments(check) : OK;
 }
 
@@ -168,16 +168,16 @@ enum err
 sqlite_check(void *inner, store_fault_fn *found, void *ctx)
 {
 	AUTO(sql_conn_close) struct conn *conn = NULL;
-	struct check                  check = { .found = found, .ctx = ctx };
-	struct engine                *engine = inner;
-	char                          why[512];
-	enum err                      err;
+	struct check                      check = { .found = found, .ctx = ctx };
+	struct engine                    *engine = inner;
+	char                              why[512];
+	enum err                          err;
 
 	TRY(sql_conn_open(engine, CONN_READER, &conn));
 	check.conn = conn;
 	err = check_all(&check);
 	if (err == ERR_CORRUPT) {
-		sql_engine_tell(engine, why);
+		sql_engine_report(engine, why);
 		found(ctx, str_from_c(why));
 		return OK;
 	}

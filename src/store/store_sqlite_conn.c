@@ -10,11 +10,11 @@
 
 #include "base/bytes.h"
 
-#define BUSY_MS       5000                       /* only another program's lock is ever waited for */
-#define IDLE_MAX      64
-#define ROW_MAX       ((int)(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096))
-#define READER_CACHE  "PRAGMA cache_size = -1024"
-#define WRITER_CACHE  "PRAGMA cache_size = -16384"
+#define BUSY_MS      5000 /* only another program's lock is ever waited for */
+#define IDLE_MAX     64
+#define ROW_MAX      ((int)(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096))
+#define READER_CACHE "PRAGMA cache_size = -1024"
+#define WRITER_CACHE "PRAGMA cache_size = -16384"
 
 static const char *const sql_texts[SQL_COUNT] = {
 #define X(name, text) [name] = text,
@@ -34,7 +34,7 @@ sql_engine_fail(struct engine *engine, enum err err, const char *sentence)
 }
 
 static bool
-has_no_room(int system_errno)
+is_disk_full(int system_errno)
 {
 	return system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG;
 }
@@ -47,15 +47,15 @@ err_from_code(int code, int system_errno)
 		return ERR_FULL;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_CONSTRAINT:                  /* our own statements break none on a sound store */
+	case SQLITE_CONSTRAINT: /* our own statements break none on a sound store */
 	case SQLITE_MISMATCH:
-	case SQLITE_TOOBIG:                      /* a row that is larger than we ever write one */
+	case SQLITE_TOOBIG: /* a row that is larger than we ever write one */
 		return ERR_CORRUPT;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return ERR_BUSY;
 	default:
-		return (code & 0xff) == SQLITE_IOERR && has_no_room(system_errno) ? ERR_FULL : ERR_IO;
+		return (code & 0xff) == SQLITE_IOERR && is_disk_full(system_errno) ? ERR_FULL : ERR_IO;
 	}
 }
 
@@ -84,10 +84,11 @@ sql_conn_fail(struct conn *conn, int code)
 		len += snprintf(sentence + len, sizeof(sentence) - (size_t)len, ": %s", strerrordesc_np(system_errno));
 	conn->last_err = err_from_code(code, system_errno);
 	if (conn->last_err == ERR_FULL && is_of_index(code) && len > 0 && (size_t)len < sizeof(sentence))
-		str_printf(sentence + len, sizeof(sentence) - (size_t)len,
-		           ". The first to open a store needs 32 KiB beside it, also to read: make room, and try again");
+		str_printf(
+			sentence + len, sizeof(sentence) - (size_t)len,
+			". The first to open a store needs 32 KiB beside it, also to read: make room, and try again");
 	/* What is no database is a damaged store only where a store has been: its witness stands beside it. */
-	if (code == SQLITE_NOTADB && access(conn->engine->witness_path, F_OK) != 0)
+	if (code == SQLITE_NOTADB && access(conn->engine->guard_path, F_OK) != 0)
 		conn->last_err = ERR_FOREIGN;
 	conn->last_was_sync = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
 	return sql_engine_fail(conn->engine, conn->last_err, sentence);
@@ -115,7 +116,7 @@ void
 sql_stmt_reset(struct sqlite3_stmt **stmt)
 {
 	if (*stmt)
-		(void)sqlite3_reset(*stmt);      /* repeats the code of the step, which has been told */
+		(void)sqlite3_reset(*stmt); /* repeats the code of the step, which has been told */
 	*stmt = NULL;
 }
 

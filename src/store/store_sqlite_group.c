@@ -34,78 +34,78 @@
 
 #define GROUP_TXN_MAX    256
 #define GROUP_BYTES_MAX  ((size_t)4 << 20)
-#define CHECKPOINT_PAGES 2000                    /* 8 MB */
-#define PRESSING_PAGES   16384                   /* 64 MB: now wait for readers, up to PRESSING_MS */
+#define CHECKPOINT_PAGES 2000  /* 8 MB */
+#define PRESSING_PAGES   16384 /* 64 MB: now wait for readers, up to PRESSING_MS */
 #define PRESSING_MS      1000
 #define ORDINARY_MS      5000
 #define MARK_EVERY_MS    1000
-#define MARK_EVERY       1000                    /* writes */
+#define MARK_EVERY       1000 /* writes */
 
 static const char broken[] =
 	"a sync of the store failed earlier: it can be read, but takes no writes until it is opened anew";
 
 static void
-lock(struct turn *turn)
+lock(struct write_lock *write_lock)
 {
-	MUST(pthread_mutex_lock(&turn->lock) == 0);
+	MUST(pthread_mutex_lock(&write_lock->lock) == 0);
 }
 
 static void
-unlock(struct turn *turn)
+unlock(struct write_lock *write_lock)
 {
-	MUST(pthread_mutex_unlock(&turn->lock) == 0);
+	MUST(pthread_mutex_unlock(&write_lock->lock) == 0);
 }
 
 /* ---- the turn ------------------------------------------------------------------------------- */
 
 static void
-wait_turn(struct txn *txn)
+wait_write_lock(struct txn *txn)
 {
-	struct turn *turn = &txn->engine->turn;
+	struct write_lock *write_lock = &txn->engine->write_lock;
 
-	lock(turn);
+	lock(write_lock);
 	/* It would wait for itself. */
-	MUST(!turn->is_kept || !pthread_equal(turn->keeper, pthread_self()));
-	if (!turn->holder) {
-		turn->holder = txn;
+	MUST(!write_lock->is_kept || !pthread_equal(write_lock->keeper, pthread_self()));
+	if (!write_lock->holder) {
+		write_lock->holder = txn;
 	} else {
-		if (turn->last)
-			turn->last->next = txn;
+		if (write_lock->last)
+			write_lock->last->next = txn;
 		else
-			turn->first = txn;
-		turn->last = txn;
-		while (turn->holder != txn)
-			MUST(pthread_cond_wait(&txn->woken, &turn->lock) == 0);
+			write_lock->first = txn;
+		write_lock->last = txn;
+		while (write_lock->holder != txn)
+			MUST(pthread_cond_wait(&txn->woken, &write_lock->lock) == 0);
 	}
-	unlock(turn);
+	unlock(write_lock);
 }
 
 static void
-pass_turn(struct turn *turn)
+pass_write_lock(struct write_lock *write_lock)
 {
 	struct txn *next;
 
-	lock(turn);
-	next = turn->first;
-	turn->holder = next;
+	lock(write_lock);
+	next = write_lock->first;
+	write_lock->holder = next;
 	if (next) {
-		turn->first = next->next;
-		if (!turn->first)
-			turn->last = NULL;
+		write_lock->first = next->next;
+		if (!write_lock->first)
+			write_lock->last = NULL;
 		next->next = NULL;
 		MUST(pthread_cond_signal(&next->woken) == 0);
 	}
-	unlock(turn);
+	unlock(write_lock);
 }
 
 static bool
-is_awaited(struct turn *turn)
+is_awaited(struct write_lock *write_lock)
 {
 	bool is;
 
-	lock(turn);
-	is = turn->first != NULL;
-	unlock(turn);
+	lock(write_lock);
+	is = write_lock->first != NULL;
+	unlock(write_lock);
 	return is;
 }
 
@@ -117,7 +117,7 @@ set_marker(struct engine *engine)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_stmt(engine->writer, SQL_SET_MARKER, &stmt));
-	sql_bind_int(stmt, 1, (int64_t)engine->turn.marker + 1);
+	sql_bind_int(stmt, 1, (int64_t)engine->write_lock.marker + 1);
 	return sql_conn_run(engine->writer, stmt);
 }
 
@@ -125,39 +125,39 @@ set_marker(struct engine *engine)
 static enum err
 commit(struct engine *engine, bool mark_at_once)
 {
-	struct turn *turn = &engine->turn;
-	int64_t      now_ms = clock_mono_ms(engine->clock);
-	bool         is_due = !turn->was_marked || mark_at_once || now_ms - turn->marked_ms >= MARK_EVERY_MS ||
-	              turn->writes >= MARK_EVERY;
-	enum err     err;
+	struct write_lock *write_lock = &engine->write_lock;
+	int64_t            now_ms = clock_mono_ms(engine->clock);
+	bool is_due = !write_lock->was_marked || mark_at_once || now_ms - write_lock->marked_ms >= MARK_EVERY_MS ||
+	              write_lock->writes >= MARK_EVERY;
+	enum err err;
 
 	if (is_due && !engine->scratch)
 		TRY(set_marker(engine));
-	heads_commit_begins(engine->heads);
+	head_cache_commit_begins(engine->head_cache);
 	err = sql_conn_do(engine->writer, SQL_COMMIT);
-	heads_commit_ended(engine->heads);
+	head_cache_commit_ended(engine->head_cache);
 	TRY(err);
 	if (is_due) {
-		turn->marker++;
-		turn->writes = 0;
-		turn->marked_ms = now_ms;
-		turn->was_marked = true;
+		write_lock->marker++;
+		write_lock->writes = 0;
+		write_lock->marked_ms = now_ms;
+		write_lock->was_marked = true;
 	}
 	return OK;
 }
 
 /* Only after the marker's commit: the witness must never be ahead of the store.  Failing only weakens the watch. */
 static void
-write_witness(struct engine *engine, uint64_t marker)
+write_guard(struct engine *engine, uint64_t marker)
 {
-	struct witness witness = { .id = engine->id, .epoch = engine->epoch, .marker = marker };
+	struct rollback_guard guard = { .id = engine->id, .epoch = engine->epoch, .marker = marker };
 
 	if (engine->scratch)
 		return;
-	MUST(pthread_mutex_lock(&engine->witness_lock) == 0);
-	if (marker > engine->witnessed && store_witness_write(engine->witness_path, &witness) == OK)
-		engine->witnessed = marker;
-	MUST(pthread_mutex_unlock(&engine->witness_lock) == 0);
+	MUST(pthread_mutex_lock(&engine->guard_lock) == 0);
+	if (marker > engine->guarded && store_guard_write(engine->guard_path, &guard) == OK)
+		engine->guarded = marker;
+	MUST(pthread_mutex_unlock(&engine->guard_lock) == 0);
 }
 
 /* ---- the write-ahead log -------------------------------------------------------------------- */
@@ -165,20 +165,20 @@ write_witness(struct engine *engine, uint64_t marker)
 static int
 note_wal_pages(void *ctx, sqlite3 *db, const char *name, int pages)
 {
-	struct turn *turn = &((struct engine *)ctx)->turn;
+	struct write_lock *write_lock = &((struct engine *)ctx)->write_lock;
 
 	(void)db;
 	(void)name;
-	if (pages < turn->wal_pages)             /* the log began again from its start */
-		turn->checkpoint_at = CHECKPOINT_PAGES;
-	turn->wal_pages = pages;
+	if (pages < write_lock->wal_pages) /* the log began again from its start */
+		write_lock->checkpoint_at = CHECKPOINT_PAGES;
+	write_lock->wal_pages = pages;
 	return SQLITE_OK;
 }
 
 void
 sql_group_watch_wal(struct engine *engine)
 {
-	engine->turn.checkpoint_at = CHECKPOINT_PAGES;
+	engine->write_lock.checkpoint_at = CHECKPOINT_PAGES;
 	(void)sqlite3_wal_hook(engine->writer->db, note_wal_pages, engine);
 }
 
@@ -189,12 +189,12 @@ sql_group_watch_wal(struct engine *engine)
 static void
 checkpoint(struct engine *engine)
 {
-	struct turn *turn = &engine->turn;
-	bool         is_pressing = turn->wal_pages >= PRESSING_PAGES;
-	sqlite3     *db = engine->writer->db;
-	int          code;
+	struct write_lock *write_lock = &engine->write_lock;
+	bool               is_pressing = write_lock->wal_pages >= PRESSING_PAGES;
+	sqlite3           *db = engine->writer->db;
+	int                code;
 
-	if (turn->wal_pages < turn->checkpoint_at || turn->is_broken)
+	if (write_lock->wal_pages < write_lock->checkpoint_at || write_lock->is_broken)
 		return;
 	if (is_pressing)
 		(void)sqlite3_busy_timeout(db, PRESSING_MS);
@@ -203,41 +203,41 @@ checkpoint(struct engine *engine)
 	                                 NULL, NULL);
 	if (is_pressing)
 		(void)sqlite3_busy_timeout(db, ORDINARY_MS);
-	turn->checkpoint_at = turn->wal_pages + CHECKPOINT_PAGES;
+	write_lock->checkpoint_at = write_lock->wal_pages + CHECKPOINT_PAGES;
 	if (code == SQLITE_OK || code == SQLITE_BUSY)
 		return;
 	/* Nothing acknowledged is lost: the log still holds it.  The next commit will say what is wrong. */
 	if (sql_conn_fail(engine->writer, code) != OK && engine->writer->last_was_sync)
-		turn->is_broken = true;
+		write_lock->is_broken = true;
 }
 
 /* ---- the group ------------------------------------------------------------------------------ */
 
 static void
-tell_members(struct engine *engine, enum err result)
+report_members(struct engine *engine, enum err result)
 {
-	struct turn *turn = &engine->turn;
-	uint64_t     notes_changed = 0;
-	struct txn  *txn;
+	struct write_lock *write_lock = &engine->write_lock;
+	uint64_t           kv_changed = 0;
+	struct txn        *txn;
 
-	for (txn = turn->members; txn; txn = txn->next)
-		notes_changed += txn->notes_changed;
+	for (txn = write_lock->members; txn; txn = txn->next)
+		kv_changed += txn->kv_changed;
 	if (result == OK) {
-		atomic_fetch_add(&engine->notes_generation, notes_changed + turn->kept_notes);
-		atomic_fetch_add(&engine->commits, turn->member_count + turn->kept_count);
+		atomic_fetch_add(&engine->kv_generation, kv_changed + write_lock->kept_kv);
+		atomic_fetch_add(&engine->commits, write_lock->member_count + write_lock->kept_count);
 	}
-	lock(turn);
-	while ((txn = turn->members)) {
-		turn->members = txn->next;
+	lock(write_lock);
+	while ((txn = write_lock->members)) {
+		write_lock->members = txn->next;
 		txn->next = NULL;
 		txn->result = result;
 		txn->has_result = true;
 		MUST(pthread_cond_signal(&txn->woken) == 0);
 	}
-	unlock(turn);
-	turn->member_count = turn->kept_count = 0;
-	turn->kept_notes = 0;
-	turn->bytes = 0;
+	unlock(write_lock);
+	write_lock->member_count = write_lock->kept_count = 0;
+	write_lock->kept_kv = 0;
+	write_lock->bytes = 0;
 }
 
 /* Gives up the outer transaction, if it is still there, and with it all members. */
@@ -245,23 +245,23 @@ static void
 lose_group(struct engine *engine, enum err why)
 {
 	if (sql_conn_in_txn(engine->writer) && sql_conn_do(engine->writer, SQL_ROLLBACK) != OK)
-		engine->turn.is_broken = true;
-	tell_members(engine, why);
+		engine->write_lock.is_broken = true;
+	report_members(engine, why);
 }
 
 static enum err
 commit_group(struct engine *engine)
 {
-	struct turn *turn = &engine->turn;
-	enum err     err = commit(engine, false);
+	struct write_lock *write_lock = &engine->write_lock;
+	enum err           err = commit(engine, false);
 
 	if (err == OK) {
 		atomic_fetch_add(&engine->syncs, 1);
-		tell_members(engine, OK);
+		report_members(engine, OK);
 		return OK;
 	}
 	if (engine->writer->last_was_sync) {
-		turn->is_broken = true;
+		write_lock->is_broken = true;
 		err = ERR_UNSURE;
 	}
 	lose_group(engine, err);
@@ -275,32 +275,32 @@ do_chores(struct engine *engine)
 	uint64_t marker;
 
 	checkpoint(engine);
-	marker = engine->turn.marker;
-	pass_turn(&engine->turn);
-	write_witness(engine, marker);
+	marker = engine->write_lock.marker;
+	pass_write_lock(&engine->write_lock);
+	write_guard(engine, marker);
 }
 
 /* Commits what there is and lets the next one in. */
 static void
-settle_group(struct engine *engine)
+finish_group(struct engine *engine)
 {
-	enum err told = commit_group(engine);
+	enum err ignored = commit_group(engine);
 
-	(void)told;
+	(void)ignored;
 	do_chores(engine);
 }
 
 enum err
 sql_group_enter(struct txn *txn)
 {
-	struct engine *engine = txn->engine;
-	struct turn   *turn = &engine->turn;
-	enum err       err = OK;
+	struct engine     *engine = txn->engine;
+	struct write_lock *write_lock = &engine->write_lock;
+	enum err           err = OK;
 
 	if (!txn->group)
-		wait_turn(txn);
+		wait_write_lock(txn);
 	txn->began = !sql_conn_in_txn(engine->writer);
-	if (turn->is_broken)
+	if (write_lock->is_broken)
 		err = sql_engine_fail(engine, ERR_IO, broken);
 	else if (txn->began)
 		err = sql_conn_do(engine->writer, SQL_BEGIN);
@@ -312,7 +312,7 @@ sql_group_enter(struct txn *txn)
 	if (txn->group)
 		txn->group->lost = err;
 	else
-		pass_turn(turn);
+		pass_write_lock(write_lock);
 	return err;
 }
 
@@ -345,40 +345,40 @@ undo(struct txn *txn)
 static void
 join(struct txn *txn)
 {
-	struct turn *turn = &txn->engine->turn;
+	struct write_lock *write_lock = &txn->engine->write_lock;
 
-	turn->writes += txn->writes;
+	write_lock->writes += txn->writes;
 	if (txn->group) {
-		turn->kept_count++;
-		turn->kept_notes += txn->notes_changed;
+		write_lock->kept_count++;
+		write_lock->kept_kv += txn->kv_changed;
 		return;
 	}
-	txn->next = turn->members;
-	turn->members = txn;
-	turn->member_count++;
+	txn->next = write_lock->members;
+	write_lock->members = txn;
+	write_lock->member_count++;
 }
 
 static enum err
 await_result(struct txn *txn)
 {
-	struct turn *turn = &txn->engine->turn;
+	struct write_lock *write_lock = &txn->engine->write_lock;
 
-	lock(turn);
+	lock(write_lock);
 	while (!txn->has_result)
-		MUST(pthread_cond_wait(&txn->woken, &turn->lock) == 0);
-	unlock(turn);
+		MUST(pthread_cond_wait(&txn->woken, &write_lock->lock) == 0);
+	unlock(write_lock);
 	return txn->result;
 }
 
 enum err
 sql_group_leave(struct txn *txn, bool is_kept)
 {
-	struct engine *engine = txn->engine;
-	struct turn   *turn = &engine->turn;
-	enum err       err = OK;
+	struct engine     *engine = txn->engine;
+	struct write_lock *write_lock = &engine->write_lock;
+	enum err           err = OK;
 
 	if (!sql_conn_in_txn(engine->writer))
-		err = engine->writer->last_err;  /* SQLite gave up everything when a statement failed */
+		err = engine->writer->last_err; /* SQLite gave up everything when a statement failed */
 	else if (!is_kept)
 		err = undo(txn);
 	else if (txn->in_savepoint)
@@ -393,11 +393,11 @@ sql_group_leave(struct txn *txn, bool is_kept)
 			txn->group->lost = err;
 		return err;
 	}
-	if (turn->members &&
-	    (!is_awaited(turn) || turn->member_count >= GROUP_TXN_MAX || turn->bytes >= GROUP_BYTES_MAX))
-		settle_group(engine);
+	if (write_lock->members && (!is_awaited(write_lock) || write_lock->member_count >= GROUP_TXN_MAX ||
+	                            write_lock->bytes >= GROUP_BYTES_MAX))
+		finish_group(engine);
 	else
-		pass_turn(turn);
+		pass_write_lock(write_lock);
 	return err == OK && is_kept ? await_result(txn) : err;
 }
 
@@ -406,22 +406,22 @@ sql_group_leave(struct txn *txn, bool is_kept)
 void
 sql_group_hold(struct group *group)
 {
-	struct turn *turn = &group->engine->turn;
+	struct write_lock *write_lock = &group->engine->write_lock;
 
 	if (group->holds)
 		return;
-	wait_turn(group->place);
-	lock(turn);
-	turn->is_kept = true;
-	turn->keeper = pthread_self();
-	unlock(turn);
+	wait_write_lock(group->member);
+	lock(write_lock);
+	write_lock->is_kept = true;
+	write_lock->keeper = pthread_self();
+	unlock(write_lock);
 	group->holds = true;
 }
 
 enum err
-sql_group_settle(struct group *group)
+sql_group_commit(struct group *group)
 {
-	struct turn *turn = &group->engine->turn;
+	struct write_lock *write_lock = &group->engine->write_lock;
 
 	group->is_settled = true;
 	/* Without the turn nothing was begun, and the writing connection is somebody else's. */
@@ -429,7 +429,7 @@ sql_group_settle(struct group *group)
 		return group->lost;
 	if (group->lost != OK)
 		lose_group(group->engine, group->lost);
-	else if (turn->kept_count > 0 || turn->members)
+	else if (write_lock->kept_count > 0 || write_lock->members)
 		group->lost = commit_group(group->engine);
 	return group->lost;
 }
@@ -437,15 +437,15 @@ sql_group_settle(struct group *group)
 void
 sql_group_let_go(struct group *group)
 {
-	struct turn *turn = &group->engine->turn;
+	struct write_lock *write_lock = &group->engine->write_lock;
 
 	if (!group->holds)
 		return;
 	if (!group->is_settled)
 		lose_group(group->engine, ERR_BUSY);
-	lock(turn);
-	turn->is_kept = false;
-	unlock(turn);
+	lock(write_lock);
+	write_lock->is_kept = false;
+	unlock(write_lock);
 	do_chores(group->engine);
 	group->holds = false;
 }
@@ -453,16 +453,17 @@ sql_group_let_go(struct group *group)
 void
 sql_group_close(struct engine *engine)
 {
-	struct turn *turn = &engine->turn;
+	struct write_lock *write_lock = &engine->write_lock;
 
-	MUST(!turn->holder && !turn->first && !turn->members);
-	if (turn->writes == 0 || turn->is_broken || engine->scratch)
+	MUST(!write_lock->holder && !write_lock->first && !write_lock->members);
+	if (write_lock->writes == 0 || write_lock->is_broken || engine->scratch)
 		return;
 	/* A replica's last commit may have been one that need not be durable; the witness must not be ahead of this one. */
-	if (sql_conn_exec(engine->writer, "PRAGMA synchronous = FULL") != OK || sql_conn_do(engine->writer, SQL_BEGIN) != OK)
+	if (sql_conn_exec(engine->writer, "PRAGMA synchronous = FULL") != OK ||
+	    sql_conn_do(engine->writer, SQL_BEGIN) != OK)
 		return;
 	if (commit(engine, true) == OK)
-		write_witness(engine, turn->marker);
+		write_guard(engine, write_lock->marker);
 	else
 		lose_group(engine, ERR_IO);
 }

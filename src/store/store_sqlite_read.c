@@ -5,7 +5,7 @@
 #include <sqlite3.h>
 
 static int64_t
-place_of(int64_t fid, uint64_t seq)
+cursor_of(int64_t fid, uint64_t seq)
 {
 	return (int64_t)((uint64_t)fid << SEQ_BITS | (seq < SEQ_MAX ? seq : SEQ_MAX));
 }
@@ -17,53 +17,54 @@ place_of(int64_t fid, uint64_t seq)
  * first change it makes in an epoch; while it has made none, its head still is what it was then.
  */
 static uint64_t
-base_of(struct sqlite3_stmt *stmt, const struct feed_state *state)
+base_of(struct sqlite3_stmt *stmt, const struct feed_row *row)
 {
 	uint64_t base = UINT64_MAX;
 
 	if (sqlite3_column_type(stmt, 11) != SQLITE_NULL)
 		base = (uint64_t)sqlite3_column_int64(stmt, 11);
-	if (state->epoch < state->store_epoch && state->head < base)
-		base = state->head;
+	if (row->epoch < row->store_epoch && row->head < base)
+		base = row->head;
 	return base;
 }
 
 enum err
-sql_feed_state_read(struct conn *conn, struct sqlite3_stmt *stmt, struct feed_state *state_out)
+sql_feed_row_read(struct conn *conn, struct sqlite3_stmt *stmt, struct feed_row *row_out)
 {
 	struct str pinned = sql_column_str(stmt, 9);
 
-	if (pinned.len > sizeof(state_out->pinned))
-		return sql_engine_fail(conn->engine, ERR_CORRUPT, "the pinned id of a feed is longer than an id can be");
-	TRY(sql_column_guid(conn, stmt, 1, &state_out->incarnation));
-	state_out->exists = true;
-	state_out->fid = sqlite3_column_int64(stmt, 0);
-	state_out->epoch = (uint32_t)sqlite3_column_int64(stmt, 2);
-	state_out->head = (uint64_t)sqlite3_column_int64(stmt, 3);
-	state_out->horizon = (uint64_t)sqlite3_column_int64(stmt, 4);
-	state_out->horizon_ms = sqlite3_column_int64(stmt, 5);
-	state_out->last_ms = sqlite3_column_int64(stmt, 6);
-	state_out->live = (uint64_t)sqlite3_column_int64(stmt, 7);
-	state_out->tombs = (uint64_t)sqlite3_column_int64(stmt, 8);
-	state_out->store_epoch = (uint32_t)sqlite3_column_int64(stmt, 10);
-	state_out->base = base_of(stmt, state_out);
-	state_out->pinned_len = pinned.len;
-	memcpy(state_out->pinned, pinned.at, pinned.len);
+	if (pinned.len > sizeof(row_out->pinned))
+		return sql_engine_fail(conn->engine, ERR_CORRUPT,
+		                       "the pinned id of a feed is longer than an id can be");
+	TRY(sql_column_guid(conn, stmt, 1, &row_out->generation));
+	row_out->exists = true;
+	row_out->fid = sqlite3_column_int64(stmt, 0);
+	row_out->epoch = (uint32_t)sqlite3_column_int64(stmt, 2);
+	row_out->head = (uint64_t)sqlite3_column_int64(stmt, 3);
+	row_out->purged_through = (uint64_t)sqlite3_column_int64(stmt, 4);
+	row_out->purged_through_ms = sqlite3_column_int64(stmt, 5);
+	row_out->last_ms = sqlite3_column_int64(stmt, 6);
+	row_out->live = (uint64_t)sqlite3_column_int64(stmt, 7);
+	row_out->tombs = (uint64_t)sqlite3_column_int64(stmt, 8);
+	row_out->store_epoch = (uint32_t)sqlite3_column_int64(stmt, 10);
+	row_out->base = base_of(stmt, row_out);
+	row_out->pinned_len = pinned.len;
+	memcpy(row_out->pinned, pinned.at, pinned.len);
 	return OK;
 }
 
-struct store_mark
-sql_feed_state_mark(const struct feed_state *state)
+struct feed_state
+sql_feed_row_state(const struct feed_row *row)
 {
-	if (!state->exists)
-		return (struct store_mark){ 0 };
-	return (struct store_mark){
+	if (!row->exists)
+		return (struct feed_state){ 0 };
+	return (struct feed_state){
 		.exists = true,
-		.incarnation = state->incarnation,
-		.epoch = state->store_epoch,
-		.head = state->head,
-		.horizon = state->horizon,
-		.horizon_ms = state->horizon_ms,
+		.generation = row->generation,
+		.epoch = row->store_epoch,
+		.head = row->head,
+		.purged_through = row->purged_through,
+		.purged_through_ms = row->purged_through_ms,
 		.base = UINT64_MAX,
 	};
 }
@@ -123,15 +124,15 @@ copy_column(struct conn *conn, struct sqlite3_stmt *stmt, int at, size_t max, st
 }
 
 enum err
-sql_conn_get_note(struct conn *conn, const char *space, struct str name, struct arena *arena, struct str *out)
+sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_conn_stmt(conn, SQL_GET_NOTE, &stmt));
-	sql_bind_text(stmt, 1, space);
+	TRY(sql_conn_stmt(conn, SQL_GET_KV, &stmt));
+	sql_bind_text(stmt, 1, ns);
 	sql_bind_blob(stmt, 2, name);
 	TRY(sql_conn_step(conn, stmt));
-	return copy_column(conn, stmt, 0, STORE_NOTE_MAX, arena, out);
+	return copy_column(conn, stmt, 0, STORE_KV_MAX, arena, out);
 }
 
 /* ---- scans ---------------------------------------------------------------------------------- */
@@ -157,74 +158,74 @@ end_scan(struct conn *conn)
 /* The statement that found the feed is left standing on its row: until it is reset, all reads are of that moment. */
 static enum err
 begin_scan(struct conn *conn, const struct store_feed *feed, const struct store_range *range,
-           struct store_mark *mark_out)
+           struct feed_state *state_out)
 {
-	struct feed_state state;
-	uint64_t          until;
-	enum err          err;
+	struct feed_row row;
+	uint64_t        until;
+	enum err        err;
 
 	TRY(sql_conn_stmt(conn, SQL_FEED, &conn->snapshot));
 	sql_bind_feed(conn->snapshot, feed);
 	sql_bind_int(conn->snapshot, 4, range->epoch);
 	err = sql_conn_step(conn, conn->snapshot);
 	if (err == ERR_NOT_FOUND) {
-		*mark_out = (struct store_mark){ 0 };
+		*state_out = (struct feed_state){ 0 };
 		return OK;
 	}
 	TRY(err);
-	TRY(sql_feed_state_read(conn, conn->snapshot, &state));
-	*mark_out = sql_feed_state_mark(&state);
-	if (range->epoch < state.store_epoch)
-		mark_out->base = state.base;
-	until = range->until < state.head ? range->until : state.head;
+	TRY(sql_feed_row_read(conn, conn->snapshot, &row));
+	*state_out = sql_feed_row_state(&row);
+	if (range->epoch < row.store_epoch)
+		state_out->base = row.base;
+	until = range->until < row.head ? range->until : row.head;
 	if (range->after >= until || range->limit == 0)
 		return OK;
 	conn->left = range->limit;
 	conn->items.is_ended = false;
 	conn->bodies_only = range->bodies_only;
-	TRY(stream_open(conn, range->bodies_only ? SQL_BODIES : SQL_ITEMS, place_of(state.fid, range->after),
-	                place_of(state.fid, until), &conn->items));
-	if (range->live_only || state.tombs == 0)
+	TRY(stream_open(conn, range->bodies_only ? SQL_BODIES : SQL_ITEMS, cursor_of(row.fid, range->after),
+	                cursor_of(row.fid, until), &conn->items));
+	if (range->live_only || row.tombs == 0)
 		return OK;
 	conn->tombs.is_ended = false;
-	return stream_open(conn, SQL_TOMBS, place_of(state.fid, range->after), place_of(state.fid, until), &conn->tombs);
+	return stream_open(conn, SQL_TOMBS, cursor_of(row.fid, range->after), cursor_of(row.fid, until), &conn->tombs);
 }
 
 /* A scan that will find nothing needs the feed's mark alone, and that may be known. */
 static bool
-is_told_by_head(struct engine *engine, const struct store_feed *feed, const struct store_range *range,
-                struct store_mark *mark_out)
+is_shown_by_head(struct engine *engine, const struct store_feed *feed, const struct store_range *range,
+                 struct feed_state *state_out)
 {
-	struct store_mark mark;
+	struct feed_state state;
 
-	if (!heads_find(engine->heads, feed, &mark))
+	if (!head_cache_find(engine->head_cache, feed, &state))
 		return false;
-	if (range->limit > 0 && range->after < range->until && range->after < mark.head)
+	if (range->limit > 0 && range->after < range->until && range->after < state.head)
 		return false;
-	*mark_out = mark;
+	*state_out = state;
 	return true;
 }
 
 static enum err
 scan_open(void *inner, const struct store_feed *feed, const struct store_range *range, struct arena *arena,
-          void **scan_out, struct store_mark *mark_out)
+          void **scan_out, struct feed_state *state_out)
 {
 	struct engine *engine = inner;
-	bool           has_head = engine->heads && range->epoch >= engine->epoch;
-	uint64_t       moment = has_head ? heads_moment(engine->heads, feed) : 0;
+	bool           has_head = engine->head_cache && range->epoch >= engine->epoch;
+	uint64_t       moment = has_head ? head_cache_moment(engine->head_cache, feed) : 0;
 	struct conn   *conn;
 	enum err       err;
 
-	(void)arena;                             /* views are of the page itself, until the next step */
-	if (has_head && is_told_by_head(engine, feed, range, mark_out)) {
+	(void)arena; /* views are of the page itself, until the next step */
+	if (has_head && is_shown_by_head(engine, feed, range, state_out)) {
 		*scan_out = NULL;
 		return OK;
 	}
 	TRY(sql_conn_borrow(engine, &conn));
 	end_scan(conn);
-	err = begin_scan(conn, feed, range, mark_out);
-	if (err == OK && has_head && mark_out->exists)
-		heads_keep(engine->heads, feed, moment, mark_out);
+	err = begin_scan(conn, feed, range, state_out);
+	if (err == OK && has_head && state_out->exists)
+		head_cache_keep(engine->head_cache, feed, moment, state_out);
 	if (err != OK || conn->items.is_ended)
 		end_scan(conn);
 	if (err != OK) {
@@ -277,7 +278,7 @@ scan_next(void *scan, struct item *item_out)
 {
 	struct conn *conn = scan;
 
-	if (!conn || conn->left == 0)            /* no connection: the scan was known to be empty */
+	if (!conn || conn->left == 0) /* no connection: the scan was known to be empty */
 		return ERR_NOT_FOUND;
 	TRY(hold(conn, &conn->items));
 	TRY(hold(conn, &conn->tombs));
@@ -331,8 +332,8 @@ get_pinned(void *engine, const struct store_feed *feed, struct arena *arena, str
 }
 
 static enum err
-find(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-     struct arena *arena, struct item *items_out, size_t *count_out)
+find(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
+     struct item *items_out, size_t *count_out)
 {
 	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
@@ -343,7 +344,7 @@ find(void *engine, const struct store_feed *feed, struct str key, uint64_t after
 	TRY(sql_conn_stmt(conn, SQL_FIND, &stmt));
 	sql_bind_feed(stmt, feed);
 	sql_bind_blob(stmt, 4, key);
-	sql_bind_int(stmt, 5, place_of(0, after_seq));
+	sql_bind_int(stmt, 5, cursor_of(0, after_seq));
 	sql_bind_int(stmt, 6, max < INT32_MAX ? (int64_t)max : INT32_MAX);
 	while (count < max && err == OK && (count < 2 || bytes <= STORE_FIND_BYTES)) {
 		err = one_item(conn, stmt, arena, &items_out[count]);
@@ -358,7 +359,7 @@ find(void *engine, const struct store_feed *feed, struct str key, uint64_t after
 
 /* The last line above `low` and up to `high`; ERR_NOT_FOUND. */
 static enum err
-last_line(struct conn *conn, enum sql sql, int64_t low, int64_t high, int64_t *place_out, int64_t *changed_ms_out)
+last_line(struct conn *conn, enum sql sql, int64_t low, int64_t high, int64_t *cursor_out, int64_t *changed_ms_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
@@ -366,29 +367,29 @@ last_line(struct conn *conn, enum sql sql, int64_t low, int64_t high, int64_t *p
 	sql_bind_int(stmt, 1, low);
 	sql_bind_int(stmt, 2, high);
 	TRY(sql_conn_step(conn, stmt));
-	*place_out = sqlite3_column_int64(stmt, 0);
+	*cursor_out = sqlite3_column_int64(stmt, 0);
 	*changed_ms_out = sqlite3_column_int64(stmt, 1);
 	return OK;
 }
 
 /* The newest line of one table changed by that moment, by halving: change times rise with places. */
 static enum err
-newest_by(struct conn *conn, enum sql sql, const struct feed_state *state, int64_t moment_ms, uint64_t *seq_out)
+newest_by(struct conn *conn, enum sql sql, const struct feed_row *row, int64_t moment_ms, uint64_t *seq_out)
 {
-	int64_t low = place_of(state->fid, 0), high = place_of(state->fid, state->head), best = low;
+	int64_t low = cursor_of(row->fid, 0), high = cursor_of(row->fid, row->head), best = low;
 
 	while (low < high) {
-		int64_t  middle = high - (high - low) / 2, place = 0, changed_ms = 0;
-		enum err err = last_line(conn, sql, low, middle, &place, &changed_ms);
+		int64_t  middle = high - (high - low) / 2, row_key = 0, changed_ms = 0;
+		enum err err = last_line(conn, sql, low, middle, &row_key, &changed_ms);
 
 		if (err != OK && err != ERR_NOT_FOUND)
 			return err;
 		if (err == OK && changed_ms > moment_ms) {
-			high = place - 1;
+			high = row_key - 1;
 			continue;
 		}
 		if (err == OK)
-			best = place;
+			best = row_key;
 		low = middle;
 	}
 	*seq_out = (uint64_t)best & SEQ_MAX;
@@ -396,11 +397,11 @@ newest_by(struct conn *conn, enum sql sql, const struct feed_state *state, int64
 }
 
 static enum err
-seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct store_mark *mark_out, uint64_t *seq_out)
+seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct feed_state *state_out, uint64_t *seq_out)
 {
 	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *snapshot = NULL;
-	struct feed_state                         state = { 0 };
+	struct feed_row                           row = { 0 };
 	uint64_t                                  item = 0, tomb = 0;
 	enum err                                  err;
 
@@ -412,62 +413,62 @@ seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct st
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	if (err == OK) {
-		TRY(sql_feed_state_read(conn, snapshot, &state));
-		TRY(newest_by(conn, SQL_ITEM_BELOW, &state, moment_ms, &item));
-		TRY(newest_by(conn, SQL_TOMB_BELOW, &state, moment_ms, &tomb));
-		if (state.horizon > 0 && state.horizon_ms <= moment_ms && state.horizon > tomb)
-			tomb = state.horizon;
+		TRY(sql_feed_row_read(conn, snapshot, &row));
+		TRY(newest_by(conn, SQL_ITEM_BELOW, &row, moment_ms, &item));
+		TRY(newest_by(conn, SQL_TOMB_BELOW, &row, moment_ms, &tomb));
+		if (row.purged_through > 0 && row.purged_through_ms <= moment_ms && row.purged_through > tomb)
+			tomb = row.purged_through;
 	}
-	*mark_out = sql_feed_state_mark(&state);
+	*state_out = sql_feed_row_state(&row);
 	*seq_out = item > tomb ? item : tomb;
 	return OK;
 }
 
 static enum err
-get_note(void *engine, const char *space, struct str name, struct arena *arena, struct str *out)
+get_kv(void *engine, const char *ns, struct str name, struct arena *arena, struct str *out)
 {
 	AUTO(sql_conn_return) struct conn *conn = NULL;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	return sql_conn_get_note(conn, space, name, arena, out);
+	return sql_conn_get_kv(conn, ns, name, arena, out);
 }
 
 static enum err
-next_note(void *engine, const char *space, struct str after, struct arena *arena, struct str *name_out,
-          struct str *note_out)
+next_kv(void *engine, const char *ns, struct str after, struct arena *arena, struct str *name_out,
+        struct str *value_out)
 {
 	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	TRY(sql_conn_stmt(conn, SQL_NEXT_NOTE, &stmt));
-	sql_bind_text(stmt, 1, space);
+	TRY(sql_conn_stmt(conn, SQL_NEXT_KV, &stmt));
+	sql_bind_text(stmt, 1, ns);
 	sql_bind_blob(stmt, 2, after);
 	TRY(sql_conn_step(conn, stmt));
-	TRY(copy_column(conn, stmt, 0, STORE_NOTE_MAX, arena, name_out));
-	return copy_column(conn, stmt, 1, STORE_NOTE_MAX, arena, note_out);
+	TRY(copy_column(conn, stmt, 0, STORE_KV_MAX, arena, name_out));
+	return copy_column(conn, stmt, 1, STORE_KV_MAX, arena, value_out);
 }
 
 static enum err
-next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct store_mark *mark_out)
+next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct feed_state *state_out)
 {
 	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct feed_state                         state;
+	struct feed_row                           row;
 	struct store_feed                         feed;
 
 	TRY(sql_conn_borrow(engine, &conn));
 	TRY(sql_conn_stmt(conn, SQL_NEXT_FEED, &stmt));
 	sql_bind_feed(stmt, after);
 	TRY(sql_conn_step(conn, stmt));
-	TRY(sql_feed_state_read(conn, stmt, &state));
+	TRY(sql_feed_row_read(conn, stmt, &row));
 	TRY(sql_column_guid(conn, stmt, 12, &feed.tenant));
 	TRY(sql_column_guid(conn, stmt, 13, &feed.owner));
 	feed.collection = (uint8_t)sqlite3_column_int64(stmt, 14);
 	*feed_out = feed;
-	*mark_out = sql_feed_state_mark(&state);
-	mark_out->live = state.live;
-	mark_out->tombstones = state.tombs;
+	*state_out = sql_feed_row_state(&row);
+	state_out->live = row.live;
+	state_out->tombstones = row.tombs;
 	return OK;
 }
 
@@ -479,7 +480,7 @@ const struct store_reads sqlite_reads = {
 	.get_pinned = get_pinned,
 	.find = find,
 	.seq_at = seq_at,
-	.get_note = get_note,
-	.next_note = next_note,
+	.get_kv = get_kv,
+	.next_kv = next_kv,
 	.next_feed = next_feed,
 };

@@ -10,9 +10,9 @@
 #include "base/file.h"
 
 #define CALL_ARENA_MAX ((size_t)1 << 20)
-#define CHECKPOINT_AT  ((int64_t)8 << 20)        /* bytes in the log: while it is put back the next pages are fetched */
-#define SEND_AT        ((int64_t)1 << 20)        /* what is longer is on its way to the disk before it must be there */
-#define PRESSING_AT    ((int64_t)96 << 20)       /* now wait for readers a moment */
+#define CHECKPOINT_AT  ((int64_t)8 << 20)  /* bytes in the log: while it is put back the next pages are fetched */
+#define SEND_AT        ((int64_t)1 << 20)  /* what is longer is on its way to the disk before it must be there */
+#define PRESSING_AT    ((int64_t)96 << 20) /* now wait for readers a moment */
 #define PRESSING_MS    2000
 #define ORDINARY_MS    5000
 #define FAULT_MAX      ((size_t)4 << 10)
@@ -64,7 +64,8 @@ rep_do(struct replica *replica, enum follow_sql sql)
 }
 
 static enum err
-bind_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, struct sqlite3_stmt **stmt_out)
+bind_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count,
+          struct sqlite3_stmt **stmt_out)
 {
 	TRY(rep_stmt(replica, sql, stmt_out));
 	for (int i = 0; i < count; i++)
@@ -82,7 +83,7 @@ rep_do_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers
 }
 
 enum err
-rep_ask(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out)
+rep_request(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
@@ -107,11 +108,12 @@ rep_begin(struct replica *replica, bool durable)
 	MUST(replica->is_writer && !replica->is_reading);
 	/* Takes effect when it is compiled, so it cannot be kept as a statement. */
 	if (!replica->engine->scratch && durable != replica->syncs) {
-		TRY(sql_conn_exec(replica->conn, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"));
+		TRY(sql_conn_exec(replica->conn,
+		                  durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"));
 		replica->syncs = durable;
 	}
 	if (durable)
-		replica->engine->turn.writes++;
+		replica->engine->write_lock.writes++;
 	return rep_do(replica, F_BEGIN);
 }
 
@@ -130,7 +132,7 @@ static void
 checkpoint(struct replica *replica)
 {
 	sqlite3 *db = replica->conn->db;
-	int64_t  log_bytes = replica->engine->turn.wal_pages * replica->page_bytes;
+	int64_t  log_bytes = replica->engine->write_lock.wal_pages * replica->page_bytes;
 	bool     is_pressing = log_bytes >= PRESSING_AT;
 
 	if (log_bytes >= SEND_AT && !replica->engine->scratch)
@@ -150,7 +152,7 @@ void
 rep_undo(struct replica *replica)
 {
 	if (sql_conn_in_txn(replica->conn) && rep_do(replica, F_ROLLBACK) != OK)
-		replica->engine->turn.is_broken = true;
+		replica->engine->write_lock.is_broken = true;
 }
 
 enum err
@@ -190,7 +192,8 @@ is_sound(const struct replica_scope *scope, int64_t gen)
 
 	return scope->name.len > 0 && (unsigned)scope->phase <= REPLICA_SETTLING &&
 	       (unsigned)scope->kind <= REPLICA_RESYNC &&
-	       (scope->rounds == 0 ? gen == 0 : scope->delta_link.len > 0 && !(in_round && scope->kind == REPLICA_FIRST)) &&
+	       (scope->rounds == 0 ? gen == 0
+	                           : scope->delta_link.len > 0 && !(in_round && scope->kind == REPLICA_FIRST)) &&
 	       (!in_round || scope->round_link.len > 0);
 }
 
@@ -219,7 +222,7 @@ read_scope(struct replica *replica, struct sqlite3_stmt *stmt, struct arena *are
 		.fault = text_at(stmt, 16, FAULT_MAX, arena, &fits),
 		.fault_ms = sqlite3_column_int64(stmt, 17),
 		.acked = (uint64_t)sqlite3_column_int64(stmt, 18),
-		.told = (uint64_t)sqlite3_column_int64(stmt, 19),
+		.printed = (uint64_t)sqlite3_column_int64(stmt, 19),
 		.letters = (uint64_t)sqlite3_column_int64(stmt, 20),
 		.lost = (uint64_t)sqlite3_column_int64(stmt, 25),
 	};
@@ -339,10 +342,10 @@ replica_ack(struct replica *replica, int64_t sid, uint64_t n)
 }
 
 enum err
-replica_tell(struct replica *replica, int64_t sid, uint64_t n)
+replica_mark_printed(struct replica *replica, int64_t sid, uint64_t n)
 {
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_ints(replica, F_SET_TOLD, INTS(sid, (int64_t)n)));
+	return rep_end(replica, rep_do_ints(replica, F_SET_PRINTED, INTS(sid, (int64_t)n)));
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -352,7 +355,7 @@ set_up(struct replica *replica)
 {
 	/* Sorting a round must not need memory for the whole of it. */
 	TRY(sql_conn_exec(replica->conn, "PRAGMA temp_store = FILE"));
-	TRY(sql_conn_exec(replica->conn, "PRAGMA threads = 1"));       /* it is sorted beside being read */
+	TRY(sql_conn_exec(replica->conn, "PRAGMA threads = 1")); /* it is sorted beside being read */
 	TRY(sql_conn_ask(replica->conn, "PRAGMA page_size", &replica->page_bytes));
 	return replica->is_writer ? sql_conn_exec(replica->conn, "PRAGMA cache_size = -8192") : OK;
 }
@@ -366,7 +369,8 @@ replica_open(const struct store_conf *conf, struct replica **replica_out, char w
 
 	why_out[0] = '\0';
 	if (!str_starts(conf->url, STR("sqlite:"))) {
-		str_printf(why_out, 512, "what is followed is kept in a file: the store must be sqlite:PATH, not '%.*s'",
+		str_printf(why_out, 512,
+		           "what is followed is kept in a file: the store must be sqlite:PATH, not '%.*s'",
 		           STR_ARG(str_cut(conf->url, 200)));
 		return ERR_BAD_REQUEST;
 	}
@@ -375,19 +379,20 @@ replica_open(const struct store_conf *conf, struct replica **replica_out, char w
 	MUST(replica != NULL);
 	replica->engine = engine;
 	replica->is_writer = replica->syncs = conf->access == STORE_SERVE;
-	replica->log_path = arena_c(replica->engine->arena, arena_printf(replica->engine->arena, "%s-wal", replica->engine->path));
+	replica->log_path = arena_c(replica->engine->arena,
+	                            arena_printf(replica->engine->arena, "%s-wal", replica->engine->path));
 	replica->log_fd = -1;
 	replica->arena = arena_open(CALL_ARENA_MAX);
 	buf_open(&replica->held, STORE_BODY_MAX);
 	buf_open(&replica->merged, STORE_BODY_MAX);
-	buf_open(&replica->fields, STORE_NOTE_MAX);
+	buf_open(&replica->fields, STORE_KV_MAX);
 	err = replica->is_writer ? OK : sql_conn_borrow(replica->engine, &replica->conn);
 	if (replica->is_writer)
 		replica->conn = replica->engine->writer;
 	if (err == OK)
 		err = set_up(replica);
 	if (err != OK) {
-		sql_engine_tell(replica->engine, why_out);
+		sql_engine_report(replica->engine, why_out);
 		replica_close(&replica);
 		return err;
 	}

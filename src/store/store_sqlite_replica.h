@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the SQLite replica share.  Private to the store room. */
+/* What the files of the SQLite replica share.  Private to the store module. */
 #pragma once
 
 #include "store/replica.h"
 #include "store/store_sqlite.h"
 #include "store/store_sqlite_replica_sql.h"
 
-struct replica_state {                           /* of a scope, besides what callers see */
+struct replica_state { /* of a scope, besides what callers see */
 	struct replica_scope seen;
-	int64_t              gen, ord;           /* of the view; the ord last used in it */
+	int64_t              gen, ord; /* of the view; the ord last used in it */
 	int64_t              round_gen, round_ord;
 };
 
-struct replica_staging {                         /* the page being written */
+struct replica_staging { /* the page being written */
 	bool     is_open, drops_items;
 	enum err err;
 	int64_t  sid, gen, ord;
 	uint64_t items;
 };
 
-struct replica_sorting {                         /* a full round being settled */
-	int64_t  gen;                            /* 0: none */
-	bool     is_clear;                       /* no entries left of an earlier try */
-	int64_t  at, last;
+struct replica_sorting {  /* a full round being settled */
+	int64_t gen;      /* 0: none */
+	bool    is_clear; /* no entries left of an earlier try */
+	int64_t at, last;
 };
 
 struct replica {
 	struct engine         *engine;
-	struct conn           *conn;             /* the writer, or a reader lent for good */
-	bool                   is_writer, is_reading, syncs;    /* syncs: the next commit will */
+	struct conn           *conn;                         /* the writer, or a reader lent for good */
+	bool                   is_writer, is_reading, syncs; /* syncs: the next commit will */
 	int64_t                page_bytes;
-	const char            *log_path;         /* the write-ahead log: a file no lock of SQLite's lies on */
-	int                    log_fd;           /* -1: not opened yet */
+	const char            *log_path; /* the write-ahead log: a file no lock of SQLite's lies on */
+	int                    log_fd;   /* -1: not opened yet */
 	struct sqlite3_stmt   *stmts[F_COUNT];
-	struct sqlite3_stmt   *row;              /* whose views are out */
-	struct arena          *arena;            /* for one call */
+	struct sqlite3_stmt   *row;   /* whose views are out */
+	struct arena          *arena; /* for one call */
 	struct replica_staging staging;
 	struct replica_sorting sorting;
 	struct buf             held, merged, fields;
@@ -43,21 +43,23 @@ struct replica {
 /* ERR_CORRUPT, with its sentence: a row is not as this program writes it. */
 enum err rep_damaged(struct replica *replica);
 enum err rep_stmt(struct replica *replica, enum follow_sql sql, struct sqlite3_stmt **stmt_out) MUST_CHECK;
-enum err rep_step(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK;      /* as sql_conn_step() */
+enum err rep_step(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK; /* as sql_conn_step() */
 enum err rep_run(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK;
 enum err rep_do(struct replica *replica, enum follow_sql sql) MUST_CHECK;
 /* A statement with number parameters and no rows. */
 enum err rep_do_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count) MUST_CHECK;
 /* The first column of its first row; ERR_NOT_FOUND. */
-enum err rep_ask(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out) MUST_CHECK;
-void     rep_bind_str(struct sqlite3_stmt *stmt, int at, struct str text);
+enum err rep_request(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out)
+	MUST_CHECK;
+void rep_bind_str(struct sqlite3_stmt *stmt, int at, struct str text);
 
 /* durable: the commit is synced.  rep_end() rolls back on a failure and gives `err` back. */
 enum err rep_begin(struct replica *replica, bool durable) MUST_CHECK;
 enum err rep_end(struct replica *replica, enum err err) MUST_CHECK;
 void     rep_undo(struct replica *replica);
 
-enum err rep_state(struct replica *replica, int64_t sid, struct replica_state *out) MUST_CHECK;   /* texts in replica->arena */
+enum err rep_state(struct replica *replica, int64_t sid, struct replica_state *out)
+	MUST_CHECK; /* texts in replica->arena */
 /* Inside a transaction: the round is no more, its rows are left to the sweep. */
 enum err rep_forget_round(struct replica *replica, const struct replica_state *state) MUST_CHECK;
 

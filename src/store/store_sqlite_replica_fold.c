@@ -17,7 +17,7 @@
 #include <sqlite3.h>
 
 #define PIECE       20000
-#define SMALL_ROUND 1000000                      /* rows: with ids of 150 bytes their entries are some 190 MB of log */
+#define SMALL_ROUND 1000000 /* rows: with ids of 150 bytes their entries are some 190 MB of log */
 
 struct fold {
 	struct replica              *replica;
@@ -30,7 +30,7 @@ struct fold {
 
 struct row {
 	struct str        id;
-	int64_t           place;
+	int64_t           row_key;
 	enum replica_life life;
 };
 
@@ -38,28 +38,28 @@ struct row {
 
 /* The body stays valid until the statement is reset. */
 static enum err
-get_body(struct replica *replica, int64_t place, struct sqlite3_stmt **stmt_out, struct str *body_out)
+get_body(struct replica *replica, int64_t row_key, struct sqlite3_stmt **stmt_out, struct str *body_out)
 {
 	TRY(rep_stmt(replica, F_GET_ITEM, stmt_out));
-	sql_bind_int(*stmt_out, 1, place);
+	sql_bind_int(*stmt_out, 1, row_key);
 	TRY(rep_step(replica, *stmt_out));
 	*body_out = sql_column_str(*stmt_out, 1);
 	return OK;
 }
 
 static enum err
-set_body(struct replica *replica, int64_t place, struct str body)
+set_body(struct replica *replica, int64_t row_key, struct str body)
 {
 	struct sqlite3_stmt *stmt;
 
 	TRY(rep_stmt(replica, F_SET_BODY, &stmt));
-	sql_bind_int(stmt, 1, place);
+	sql_bind_int(stmt, 1, row_key);
 	rep_bind_str(stmt, 2, body);
 	return rep_run(replica, stmt);
 }
 
 static enum err
-find_entry(struct replica *replica, int64_t gen, struct str id, int64_t *place_out)
+find_entry(struct replica *replica, int64_t gen, struct str id, int64_t *cursor_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
@@ -67,19 +67,19 @@ find_entry(struct replica *replica, int64_t gen, struct str id, int64_t *place_o
 	sql_bind_int(stmt, 1, gen);
 	rep_bind_str(stmt, 2, id);
 	TRY(rep_step(replica, stmt));
-	*place_out = sqlite3_column_int64(stmt, 0);
+	*cursor_out = sqlite3_column_int64(stmt, 0);
 	return OK;
 }
 
 static enum err
-put_entry(struct replica *replica, int64_t gen, struct str id, int64_t place)
+put_entry(struct replica *replica, int64_t gen, struct str id, int64_t row_key)
 {
 	struct sqlite3_stmt *stmt;
 
 	TRY(rep_stmt(replica, F_ADD_ENTRY, &stmt));
 	sql_bind_int(stmt, 1, gen);
 	rep_bind_str(stmt, 2, id);
-	sql_bind_int(stmt, 3, place);
+	sql_bind_int(stmt, 3, row_key);
 	return rep_run(replica, stmt);
 }
 
@@ -137,15 +137,15 @@ enter_row(struct fold *fold, struct row row)
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	if (row.life != REPLICA_LIVE) {
-		TRY(rep_do_ints(replica, F_CUT_ITEM, INTS(row.place)));
+		TRY(rep_do_ints(replica, F_CUT_ITEM, INTS(row.row_key)));
 		if (err == ERR_NOT_FOUND)
 			return OK;
 		TRY(rep_do_ints(replica, F_CUT_ITEM, INTS(earlier)));
 		return cut_entry(replica, gen, row.id);
 	}
 	if (err == OK)
-		TRY(join_rows(fold, earlier, row.place));
-	return put_entry(replica, gen, row.id, row.place);
+		TRY(join_rows(fold, earlier, row.row_key));
+	return put_entry(replica, gen, row.id, row.row_key);
 }
 
 /* Row by row, for a piece in which an id comes twice or a removal stands. */
@@ -223,7 +223,7 @@ sort_round(struct replica *replica, int64_t gen)
 	sorting->at = 0;
 	TRY(rep_begin(replica, false));
 	TRY(rep_end(replica, rep_do_ints(replica, S_FILL, INTS(gen << ORD_BITS, gen << ORD_BITS | ORD_MAX))));
-	TRY(rep_ask(replica, S_LAST, NULL, 0, &sorting->last));
+	TRY(rep_request(replica, S_LAST, NULL, 0, &sorting->last));
 	return OK;
 }
 
@@ -277,7 +277,7 @@ add_change(struct fold *fold, enum replica_change_kind kind, enum replica_life l
 	struct sqlite3_stmt *stmt;
 	int64_t              n;
 
-	TRY(rep_ask(replica, F_TAKE_N, INTS(1), &n));
+	TRY(rep_request(replica, F_TAKE_N, INTS(1), &n));
 	TRY(rep_stmt(replica, F_ADD_CHANGE, &stmt));
 	sql_bind_int(stmt, 1, n);
 	sql_bind_int(stmt, 2, fold->state->seen.sid);
@@ -285,7 +285,9 @@ add_change(struct fold *fold, enum replica_change_kind kind, enum replica_life l
 	sql_bind_int(stmt, 4, life);
 	sql_bind_int(stmt, 5, fold->at_ms);
 	rep_bind_str(stmt, 6, id);
-	rep_bind_str(stmt, 7, kind == REPLICA_UPDATED && buf_err(&replica->fields) == OK ? buf_str(&replica->fields) : STR_EMPTY);
+	rep_bind_str(stmt, 7,
+	             kind == REPLICA_UPDATED && buf_err(&replica->fields) == OK ? buf_str(&replica->fields)
+	                                                                        : STR_EMPTY);
 	return rep_run(replica, stmt);
 }
 
@@ -301,7 +303,7 @@ gone_do(struct fold *fold, enum follow_sql sql, struct str id)
 }
 
 static enum err
-tell_new(struct fold *fold, struct str id)
+report_new(struct fold *fold, struct str id)
 {
 	enum err err = gone_do(fold, F_IS_GONE, id);
 	bool     is_back = err == OK;
@@ -315,7 +317,7 @@ tell_new(struct fold *fold, struct str id)
 }
 
 static enum err
-tell_removed(struct fold *fold, struct str id, enum replica_life why)
+report_removed(struct fold *fold, struct str id, enum replica_life why)
 {
 	enum err err = gone_do(fold, F_ADD_GONE, id);
 
@@ -332,25 +334,25 @@ end_round(struct fold *fold, int64_t gen)
 {
 	int64_t sid = fold->state->seen.sid, round_gen = fold->state->round_gen, letters;
 
-	TRY(rep_ask(fold->replica, F_COUNT_ROUND_LETTERS, INTS(sid, round_gen), &letters));
+	TRY(rep_request(fold->replica, F_COUNT_ROUND_LETTERS, INTS(sid, round_gen), &letters));
 	fold->tally->letters = (uint64_t)letters;
 	TRY(rep_do_ints(fold->replica, F_KEEP_LETTERS, INTS(sid, round_gen)));
 	return rep_do_ints(fold->replica, F_END_ROUND, INTS(sid, gen, fold->ord, fold->items, fold->at_ms));
 }
 
 static enum err
-turn_view(struct fold *fold)
+switch_view(struct fold *fold)
 {
 	const struct replica_state *state = fold->state;
 	struct replica             *replica = fold->replica;
 	int64_t                     last;
 
 	MUST(state->gen == 0);
-	TRY(rep_ask(replica, F_COUNT_ENTRIES, INTS(state->round_gen), &fold->items));
+	TRY(rep_request(replica, F_COUNT_ENTRIES, INTS(state->round_gen), &fold->items));
 	fold->tally->created = (uint64_t)fold->items;
 	fold->ord = state->round_ord;
 	if (fold->ord > 0) {
-		TRY(rep_ask(replica, F_TAKE_N, INTS(fold->ord), &last));
+		TRY(rep_request(replica, F_TAKE_N, INTS(fold->ord), &last));
 		TRY(rep_do_ints(replica, F_ADD_RANGE,
 		                INTS(last - fold->ord + 1, last, state->seen.sid, state->round_gen, fold->at_ms)));
 	}
@@ -367,7 +369,7 @@ settle_first(struct fold *fold, bool *done_out)
 	if (!ready)
 		return OK;
 	TRY(rep_begin(replica, true));
-	TRY(rep_end(replica, turn_view(fold)));
+	TRY(rep_end(replica, switch_view(fold)));
 	replica->sorting.gen = 0;
 	*done_out = true;
 	return sql_conn_exec(replica->conn, "DELETE FROM temp.follow_sorted");
@@ -379,9 +381,9 @@ settle_first(struct fold *fold, bool *done_out)
 struct item_fold {
 	struct buf        id, was, now;
 	bool              is_open, was_live, is_live;
-	int64_t           place;                 /* of the view's row, if it was live */
-	enum replica_life why;                   /* when it is not live any more */
-	struct buf        next;                  /* resync: the entry of the view that comes next; empty at the end */
+	int64_t           row_key; /* of the view's row, if it was live */
+	enum replica_life why;     /* when it is not live any more */
+	struct buf        next;    /* resync: the entry of the view that comes next; empty at the end */
 };
 
 static bool
@@ -404,10 +406,10 @@ open_item(struct fold *fold, struct item_fold *item, struct str id)
 	item->is_open = true;
 	item->was_live = item->is_live = false;
 	item->why = REPLICA_LIVE;
-	err = find_entry(fold->replica, fold->state->gen, id, &item->place);
+	err = find_entry(fold->replica, fold->state->gen, id, &item->row_key);
 	if (err != OK)
 		return err == ERR_NOT_FOUND ? OK : err;
-	TRY(get_body(fold->replica, item->place, &stmt, &body));
+	TRY(get_body(fold->replica, item->row_key, &stmt, &body));
 	item->was_live = true;
 	buf_put(&item->was, body);
 	if (is_resync(fold))
@@ -422,7 +424,7 @@ apply_row(struct fold *fold, struct item_fold *item, struct row row)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	struct buf                               *merged = &fold->replica->merged;
-	struct str                                told;
+	struct str                                received;
 	enum err                                  err = OK;
 
 	if (row.life != REPLICA_LIVE) {
@@ -430,14 +432,14 @@ apply_row(struct fold *fold, struct item_fold *item, struct row row)
 		item->why = row.life;
 		return OK;
 	}
-	TRY(get_body(fold->replica, row.place, &stmt, &told));
+	TRY(get_body(fold->replica, row.row_key, &stmt, &received));
 	buf_cut(merged, 0);
 	if (item->is_live)
-		err = fold->merger->merge(fold->merger->ctx, buf_str(&item->now), told, merged);
+		err = fold->merger->merge(fold->merger->ctx, buf_str(&item->now), received, merged);
 	if (err != OK && err != ERR_TOO_LARGE)
 		return err;
 	buf_cut(&item->now, 0);
-	buf_put(&item->now, item->is_live && err == OK ? buf_str(merged) : told);
+	buf_put(&item->now, item->is_live && err == OK ? buf_str(merged) : received);
 	item->is_live = true;
 	return OK;
 }
@@ -446,18 +448,18 @@ static enum err
 create_item(struct fold *fold, struct item_fold *item)
 {
 	struct replica      *replica = fold->replica;
-	int64_t              place = fold->state->gen << ORD_BITS | ++fold->ord;
+	int64_t              row_key = fold->state->gen << ORD_BITS | ++fold->ord;
 	struct sqlite3_stmt *stmt;
 
 	TRY(rep_stmt(replica, F_ADD_ITEM, &stmt));
-	sql_bind_int(stmt, 1, place);
+	sql_bind_int(stmt, 1, row_key);
 	rep_bind_str(stmt, 2, buf_str(&item->id));
 	sql_bind_int(stmt, 3, REPLICA_LIVE);
 	rep_bind_str(stmt, 4, buf_str(&item->now));
 	TRY(rep_run(replica, stmt));
-	TRY(put_entry(replica, fold->state->gen, buf_str(&item->id), place));
+	TRY(put_entry(replica, fold->state->gen, buf_str(&item->id), row_key));
 	fold->items++;
-	return tell_new(fold, buf_str(&item->id));
+	return report_new(fold, buf_str(&item->id));
 }
 
 static enum err
@@ -468,18 +470,18 @@ update_item(struct fold *fold, struct item_fold *item)
 	buf_cut(&replica->fields, 0);
 	if (!fold->merger->differ(fold->merger->ctx, buf_str(&item->was), buf_str(&item->now), &replica->fields))
 		return OK;
-	TRY(set_body(replica, item->place, buf_str(&item->now)));
+	TRY(set_body(replica, item->row_key, buf_str(&item->now)));
 	fold->tally->updated++;
 	return add_change(fold, REPLICA_UPDATED, REPLICA_LIVE, buf_str(&item->id));
 }
 
 static enum err
-remove_item(struct fold *fold, struct str id, int64_t place, enum replica_life why)
+remove_item(struct fold *fold, struct str id, int64_t row_key, enum replica_life why)
 {
-	TRY(rep_do_ints(fold->replica, F_CUT_ITEM, INTS(place)));
+	TRY(rep_do_ints(fold->replica, F_CUT_ITEM, INTS(row_key)));
 	TRY(cut_entry(fold->replica, fold->state->gen, id));
 	fold->items--;
-	return tell_removed(fold, id, why);
+	return report_removed(fold, id, why);
 }
 
 /* A scope that began with "from now" is also told of removals of what it never held, once. */
@@ -491,7 +493,7 @@ remove_unknown(struct fold *fold, struct item_fold *item)
 	if (!fold->state->seen.from_now || is_resync(fold))
 		return OK;
 	err = gone_do(fold, F_IS_GONE, buf_str(&item->id));
-	return err == ERR_NOT_FOUND ? tell_removed(fold, buf_str(&item->id), item->why) : err;
+	return err == ERR_NOT_FOUND ? report_removed(fold, buf_str(&item->id), item->why) : err;
 }
 
 static enum err
@@ -505,7 +507,7 @@ close_item(struct fold *fold, struct item_fold *item)
 	if (item->is_live)
 		return item->was_live ? update_item(fold, item) : create_item(fold, item);
 	if (item->was_live)
-		return remove_item(fold, buf_str(&item->id), item->place, item->why);
+		return remove_item(fold, buf_str(&item->id), item->row_key, item->why);
 	return remove_unknown(fold, item);
 }
 
@@ -533,12 +535,12 @@ step_entry(struct fold *fold, struct item_fold *item)
 static enum err
 sweep_until(struct fold *fold, struct item_fold *item, struct str id)
 {
-	int64_t place;
+	int64_t row_key;
 
 	while (item->next.len > 0 && (id.len == 0 || str_cmp(buf_str(&item->next), id) <= 0)) {
 		if (!str_eq(buf_str(&item->next), id)) {
-			TRY(find_entry(fold->replica, fold->state->gen, buf_str(&item->next), &place));
-			TRY(remove_item(fold, buf_str(&item->next), place, REPLICA_LIVE));
+			TRY(find_entry(fold->replica, fold->state->gen, buf_str(&item->next), &row_key));
+			TRY(remove_item(fold, buf_str(&item->next), row_key, REPLICA_LIVE));
 			fold->tally->swept++;
 		}
 		TRY(step_entry(fold, item));

@@ -16,7 +16,7 @@ replica_head(struct replica *replica, uint64_t *n_out)
 {
 	int64_t n;
 
-	TRY(rep_ask(replica, F_HEAD, NULL, 0, &n));
+	TRY(rep_request(replica, F_HEAD, NULL, 0, &n));
 	*n_out = (uint64_t)n;
 	return OK;
 }
@@ -177,7 +177,8 @@ replica_next_item(struct replica *replica, int64_t sid, struct str after_id, str
 /* ---- content -------------------------------------------------------------------------------- */
 
 enum err
-replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena, struct replica_content *out)
+replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena,
+                    struct replica_content *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
@@ -209,8 +210,8 @@ replica_put_content(struct replica *replica, int64_t sid, struct str id, const s
 /* ---- dead letters --------------------------------------------------------------------------- */
 
 enum err
-replica_next_letter(struct replica *replica, int64_t sid, int64_t after_lid, struct arena *arena,
-                    struct replica_letter *out)
+replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid, struct arena *arena,
+                         struct replica_dead_letter *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
@@ -218,7 +219,7 @@ replica_next_letter(struct replica *replica, int64_t sid, int64_t after_lid, str
 	sql_bind_int(stmt, 1, after_lid);
 	sql_bind_int(stmt, 2, sid);
 	TRY(rep_step(replica, stmt));
-	*out = (struct replica_letter){
+	*out = (struct replica_dead_letter){
 		.lid = sqlite3_column_int64(stmt, 0),
 		.at_ms = sqlite3_column_int64(stmt, 1),
 		.attempts = (uint32_t)sqlite3_column_int64(stmt, 2),
@@ -230,7 +231,7 @@ replica_next_letter(struct replica *replica, int64_t sid, int64_t after_lid, str
 }
 
 enum err
-replica_retried_letter(struct replica *replica, int64_t lid, struct str reason)
+replica_retried_dead_letter(struct replica *replica, int64_t lid, struct str reason)
 {
 	struct sqlite3_stmt *stmt;
 
@@ -242,7 +243,7 @@ replica_retried_letter(struct replica *replica, int64_t lid, struct str reason)
 }
 
 enum err
-replica_drop_letter(struct replica *replica, int64_t lid)
+replica_drop_dead_letter(struct replica *replica, int64_t lid)
 {
 	TRY(rep_begin(replica, true));
 	return rep_end(replica, rep_do_ints(replica, F_CUT_LETTER, INTS(lid)));

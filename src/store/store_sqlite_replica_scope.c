@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 
 #define CUT_ROWS    5000
-#define CUT_LETTERS 20                           /* each may be large */
+#define CUT_LETTERS 20 /* each may be large */
 
 enum err
 replica_rename_scope(struct replica *replica, int64_t sid, struct str name)

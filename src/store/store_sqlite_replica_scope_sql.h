@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statements about a scope as a whole.  Private to the store room; part of the list in store_sqlite_replica_sql.h. */
+/* Statements about a scope as a whole.  Private to the store module; part of the list in store_sqlite_replica_sql.h. */
 #pragma once
+/* clang-format off */
 
 /* By rowid, or by the id of a table that has none: a piece at a time, found by an index that begins with sid. */
 #define SCOPE_CUT_ROWS(table) "DELETE FROM " table " WHERE rowid IN (SELECT rowid FROM " table " WHERE sid = ?1 LIMIT ?2)"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The replica's tables, views and statements.  Private to the store room.
+ * The replica's tables, views and statements.  Private to the store module.
  *
  * A round's rows lie together: a row's place is gen<<36 | ord, where every round has a gen of its own.
  * follow_entry says which row is an item of a view; a scope's view is the entries of scope.gen.  So a
@@ -12,6 +12,7 @@
  * item lives.
  */
 #pragma once
+/* clang-format off */
 
 #include "store/store_sqlite_replica_scope_sql.h"
 
@@ -128,7 +129,7 @@
 	X(F_SET_FAULT, "UPDATE follow_scope SET fault = ?2, fault_ms = ?3 WHERE sid = ?1")                            \
 	X(F_ADD_PAUSE, "UPDATE follow_scope SET throttled_ms = throttled_ms + ?2 WHERE sid = ?1")                     \
 	X(F_SET_ACKED, "UPDATE follow_scope SET acked = max(acked, ?2) WHERE sid = ?1")                               \
-	X(F_SET_TOLD, "UPDATE follow_scope SET told = max(told, ?2) WHERE sid = ?1")                                  \
+	X(F_SET_PRINTED, "UPDATE follow_scope SET told = max(told, ?2) WHERE sid = ?1")                                  \
 	X(F_TAKE_GEN, "UPDATE follow_meta SET last_gen = last_gen + 1 WHERE one = 1 RETURNING last_gen")              \
 	X(F_TAKE_N, "UPDATE follow_meta SET last_n = last_n + ?1 WHERE one = 1 RETURNING last_n")                     \
 	X(F_HEAD, "SELECT last_n FROM follow_meta WHERE one = 1")                                                     \

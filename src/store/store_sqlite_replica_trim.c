@@ -14,7 +14,7 @@
 
 struct trim {
 	int64_t sid, acked, tail;
-	int64_t rows, ranges;                    /* up to where they may go; 0 for none */
+	int64_t rows, ranges; /* up to where they may go; 0 for none */
 };
 
 static enum err
@@ -49,9 +49,10 @@ replica_trim(struct replica *replica, const struct replica_keep *keep, bool *don
 
 	*done_out = false;
 	while ((err = next_scope(replica, &trim)) == OK) {
-		TRY(rep_ask(replica, F_TRIM_ROWS, INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms, TRIM_ROWS),
-		            &trim.rows));
-		TRY(rep_ask(replica, F_TRIM_RANGES, INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms), &trim.ranges));
+		TRY(rep_request(replica, F_TRIM_ROWS,
+		                INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms, TRIM_ROWS), &trim.rows));
+		TRY(rep_request(replica, F_TRIM_RANGES, INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms),
+		                &trim.ranges));
 		if (trim.rows > 0 || trim.ranges > trim.tail) {
 			TRY(rep_begin(replica, false));
 			return rep_end(replica, cut(replica, &trim));
@@ -62,7 +63,8 @@ replica_trim(struct replica *replica, const struct replica_keep *keep, bool *don
 }
 
 enum err
-replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum replica_marks marks, struct replica_lost *out)
+replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum replica_marks marks,
+                  struct replica_lost *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	struct str                                name;

@@ -8,6 +8,7 @@
  * tests/unit/store/test_store_sqlite.c holds every one of these to using an index and sorting nothing.
  */
 #pragma once
+/* clang-format off */
 
 #define SQLITE_APPLICATION_ID 0x54646d6b         /* "Tdmk" */
 
@@ -63,8 +64,8 @@
 	X(SQL_FIND_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND key = ?2 ORDER BY place LIMIT 1")       \
 	X(SQL_ITEM_BELOW, "SELECT place, changed_ms FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1") \
 	X(SQL_TOMB_BELOW, "SELECT place, changed_ms FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1") \
-	X(SQL_GET_NOTE, "SELECT value FROM note WHERE space = ?1 AND name = ?2")                                      \
-	X(SQL_NEXT_NOTE, "SELECT name, value FROM note WHERE space = ?1 AND name > ?2 ORDER BY name LIMIT 1")         \
+	X(SQL_GET_KV, "SELECT value FROM note WHERE space = ?1 AND name = ?2")                                      \
+	X(SQL_NEXT_KV, "SELECT name, value FROM note WHERE space = ?1 AND name > ?2 ORDER BY name LIMIT 1")         \
 	X(SQL_ADD_OP, "INSERT OR IGNORE INTO op(id, at_ms) VALUES(?1, ?2)")                                           \
 	X(SQL_FORGET_OPS, "DELETE FROM op WHERE at_ms < ?1")                                                          \
 	X(SQL_MAKE_FEED, "INSERT INTO feed(tenant, owner, collection, incarnation, epoch, head, horizon, horizon_ms," \
@@ -83,10 +84,10 @@
 	X(SQL_ADD_TOMB, "INSERT INTO tomb(fid, id, place, changed_ms) VALUES(?1, ?2, ?3, ?4)")                        \
 	X(SQL_CUT_TOMB, "DELETE FROM tomb WHERE fid = ?1 AND id = ?2")                                                \
 	X(SQL_CUT_TOMBS, "DELETE FROM tomb WHERE place > ?1 AND place <= ?2")                                         \
-	X(SQL_PUT_NOTE, "INSERT OR REPLACE INTO note(space, name, value) VALUES(?1, ?2, ?3)")                         \
-	X(SQL_CUT_NOTE, "DELETE FROM note WHERE space = ?1 AND name = ?2")                                            \
+	X(SQL_PUT_KV, "INSERT OR REPLACE INTO note(space, name, value) VALUES(?1, ?2, ?3)")                         \
+	X(SQL_CUT_KV, "DELETE FROM note WHERE space = ?1 AND name = ?2")                                            \
 	X(SQL_COUNT_FEEDS, "SELECT count(*), coalesce(sum(live), 0), coalesce(sum(tombs), 0) FROM feed")              \
-	X(SQL_COUNT_NOTES, "SELECT count(*) FROM note")
+	X(SQL_COUNT_KV, "SELECT count(*) FROM note")
 
 enum sql {
 #define X(name, text) name,

@@ -25,7 +25,8 @@ is_made(struct conn *conn, const struct store_view *view, struct str sql, bool *
 {
 	sqlite3_stmt *stmt = NULL;
 	enum err      err = OK;
-	int code = sqlite3_prepare_v2(conn->db, "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1", -1, &stmt, NULL);
+	int code = sqlite3_prepare_v2(conn->db, "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1", -1,
+	                              &stmt, NULL);
 
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_text(stmt, 1, view->name, -1, SQLITE_STATIC);

@@ -14,33 +14,33 @@ static enum err
 count_all(struct conn *conn, struct store_info *info)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *feeds = NULL;
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *notes = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *kv = NULL;
 
 	TRY(sql_conn_stmt(conn, SQL_COUNT_FEEDS, &feeds));
 	TRY(sql_conn_step(conn, feeds));
 	info->feeds = (uint64_t)sqlite3_column_int64(feeds, 0);
 	info->items = (uint64_t)sqlite3_column_int64(feeds, 1);
 	info->tombstones = (uint64_t)sqlite3_column_int64(feeds, 2);
-	TRY(sql_conn_stmt(conn, SQL_COUNT_NOTES, &notes));
-	TRY(sql_conn_step(conn, notes));
-	info->notes = (uint64_t)sqlite3_column_int64(notes, 0);
+	TRY(sql_conn_stmt(conn, SQL_COUNT_KV, &kv));
+	TRY(sql_conn_step(conn, kv));
+	info->kv = (uint64_t)sqlite3_column_int64(kv, 0);
 	return OK;
 }
 
 enum err
 sqlite_info(void *inner, struct store_info *info_out)
 {
-	AUTO(arena_close) struct arena *scratch = arena_open((size_t)16 << 10);
-	AUTO(sql_conn_return) struct conn  *conn = NULL;
-	struct engine                  *engine = inner;
-	struct store_info               info = { .schema = SCHEMA_VERSION };
-	char                            why[512];
+	AUTO(arena_close) struct arena    *scratch = arena_open((size_t)16 << 10);
+	AUTO(sql_conn_return) struct conn *conn = NULL;
+	struct engine                     *engine = inner;
+	struct store_info                  info = { .schema = SCHEMA_VERSION };
+	char                               why[512];
 
 	TRY(sql_conn_borrow(engine, &conn));
 	TRY(count_all(conn, &info));
 	TRY(store_file_look(engine->path, &info.file_bytes, why));
-	if (store_file_look(arena_c(scratch, arena_printf(scratch, "%s-wal", engine->path)), &info.wal_bytes,
-	                    why) != OK)
+	if (store_file_look(arena_c(scratch, arena_printf(scratch, "%s-wal", engine->path)), &info.wal_bytes, why) !=
+	    OK)
 		info.wal_bytes = 0;
 	info.id = engine->id;
 	info.epoch = engine->epoch;
@@ -97,7 +97,7 @@ copy_pages(struct conn *from, const char *path, char why_out[512])
 	return OK;
 }
 
-struct unfinished {                              /* a file that is taken away again unless it is published */
+struct unfinished { /* a file that is taken away again unless it is published */
 	char path[512];
 };
 
@@ -127,10 +127,10 @@ start_file(struct unfinished *file, const char *path, const char *suffix, char w
 enum err
 sqlite_backup(void *engine, const char *path, char why_out[512])
 {
-	AUTO(sql_conn_return) struct conn               *conn = NULL;
-	AUTO(unlink_unfinished) struct unfinished    file = { { 0 } };
-	uint64_t                                     bytes;
-	enum err                                     err = store_file_look(path, &bytes, why_out);
+	AUTO(sql_conn_return) struct conn        *conn = NULL;
+	AUTO(unlink_unfinished) struct unfinished file = { { 0 } };
+	uint64_t                                  bytes;
+	enum err                                  err = store_file_look(path, &bytes, why_out);
 
 	if (err == OK || err == ERR_FOREIGN) {
 		str_printf(why_out, 512, "%.300s is already there; a backup replaces nothing", path);
@@ -141,7 +141,7 @@ sqlite_backup(void *engine, const char *path, char why_out[512])
 	TRY(start_file(&file, path, ".tmp", why_out));
 	err = sql_conn_borrow(engine, &conn);
 	if (err != OK) {
-		sql_engine_tell(engine, why_out);
+		sql_engine_report(engine, why_out);
 		return err;
 	}
 	TRY(copy_pages(conn, file.path, why_out));
@@ -155,7 +155,7 @@ sqlite_backup(void *engine, const char *path, char why_out[512])
 /* ---- putting back --------------------------------------------------------------------------- */
 
 static enum err
-judge_copy(struct engine *copy, struct conn *conn, struct meta *meta_out)
+validate_copy(struct engine *copy, struct conn *conn, struct meta *meta_out)
 {
 	int64_t is_sound;
 
@@ -174,17 +174,17 @@ fetch_copy(const struct store_conf *conf, const char *path, const char *to, stru
 {
 	AUTO(sql_engine_free) struct engine *copy = NULL;
 	AUTO(sql_conn_return) struct conn   *conn = NULL;
-	struct store_conf                look = { .access = STORE_LOOK, .clock = conf->clock, .entropy = conf->entropy };
-	uint64_t                         bytes;
-	enum err                         err;
+	struct store_conf look = { .access = STORE_LOOK, .clock = conf->clock, .entropy = conf->entropy };
+	uint64_t          bytes;
+	enum err          err;
 
 	TRY(sql_engine_make(&look, str_from_c(path), false, &copy, why_out));
 	TRY(store_file_look(copy->path, &bytes, why_out));
 	err = sql_conn_borrow(copy, &conn);
 	if (err == OK)
-		err = judge_copy(copy, conn, meta_out);
+		err = validate_copy(copy, conn, meta_out);
 	if (err != OK) {
-		sql_engine_tell(copy, why_out);
+		sql_engine_report(copy, why_out);
 		return err;
 	}
 	return copy_pages(conn, to, why_out);
@@ -197,31 +197,33 @@ fetch_copy(const struct store_conf *conf, const char *path, const char *to, stru
 static enum err
 retire(struct engine *engine, const struct guid *copy_id, uint32_t *epoch_out, char why_out[512])
 {
-	struct witness witness = { 0 };
-	struct meta    meta = { 0 };
-	uint64_t       bytes;
-	enum err       err = store_file_look(engine->path, &bytes, why_out);
+	struct rollback_guard guard = { 0 };
+	struct meta           meta = { 0 };
+	uint64_t              bytes;
+	enum err              err = store_file_look(engine->path, &bytes, why_out);
 
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	if (err == OK && sql_conn_open(engine, CONN_WRITER, &engine->writer) == OK) {
 		err = sql_meta_read(engine->writer, &meta);
 		if (err == ERR_FOREIGN) {
-			sql_engine_tell(engine, why_out);
+			sql_engine_report(engine, why_out);
 			return err;
 		}
 		if (err == OK && !guid_eq(&meta.id, copy_id)) {
-			str_printf(why_out, 512, "%.300s is another store than the one the copy is of; move it away first",
+			str_printf(why_out, 512,
+			           "%.300s is another store than the one the copy is of; move it away first",
 			           engine->path);
 			return ERR_FOREIGN;
 		}
 		if (err == OK)
-			(void)sqlite3_wal_checkpoint_v2(engine->writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+			(void)sqlite3_wal_checkpoint_v2(engine->writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+			                                NULL);
 	}
 	sql_conn_close(&engine->writer);
-	if (store_witness_read(engine->witness_path, &witness) != OK)
-		witness.epoch = 0;
-	*epoch_out = meta.epoch > witness.epoch ? meta.epoch : witness.epoch;
+	if (store_guard_read(engine->guard_path, &guard) != OK)
+		guard.epoch = 0;
+	*epoch_out = meta.epoch > guard.epoch ? meta.epoch : guard.epoch;
 	return OK;
 }
 
@@ -232,7 +234,8 @@ remove_log(struct engine *engine, char why_out[512])
 	static const char *const suffixes[] = { "-wal", "-shm" };
 
 	for (size_t i = 0; i < 2; i++) {
-		const char *path = arena_c(engine->arena, arena_printf(engine->arena, "%s%s", engine->path, suffixes[i]));
+		const char *path = arena_c(engine->arena,
+		                           arena_printf(engine->arena, "%s%s", engine->path, suffixes[i]));
 
 		if (unlink(path) != 0 && errno != ENOENT)
 			return store_file_fail("cannot remove", path, why_out);
@@ -244,14 +247,14 @@ static enum err
 raise_epoch(const struct store_conf *conf, const char *path, uint32_t epoch, uint64_t marker, char why_out[512])
 {
 	AUTO(sql_engine_free) struct engine *copy = NULL;
-	enum err                         err;
+	enum err                             err;
 
 	TRY(sql_engine_make(conf, str_from_c(path), false, &copy, why_out));
 	err = sql_conn_open(copy, CONN_WRITER, &copy->writer);
 	if (err == OK)
 		err = sql_meta_write_epoch(copy->writer, epoch, marker);
 	if (err != OK)
-		sql_engine_tell(copy, why_out);
+		sql_engine_report(copy, why_out);
 	return err;
 }
 
@@ -260,26 +263,26 @@ restore_locked(const struct store_conf *conf, struct engine *engine, const char 
 {
 	AUTO(unlink_unfinished) struct unfinished file = { { 0 } };
 	struct meta                               meta = { 0 };
-	struct witness                            witness;
+	struct rollback_guard                     guard;
 	uint32_t                                  epoch = 0;
 
 	TRY(start_file(&file, engine->path, ".restoring", why_out));
 	TRY(fetch_copy(conf, path, file.path, &meta, why_out));
 	TRY(retire(engine, &meta.id, &epoch, why_out));
-	witness = (struct witness){
+	guard = (struct rollback_guard){
 		.id = meta.id,
 		.epoch = sql_next_epoch(conf->clock, epoch > meta.epoch ? epoch : meta.epoch),
 		.marker = meta.marker + 1,
 	};
-	TRY(raise_epoch(conf, file.path, witness.epoch, witness.marker, why_out));
+	TRY(raise_epoch(conf, file.path, guard.epoch, guard.marker, why_out));
 	TRY(store_file_sync(file.path, why_out));
 	TRY(remove_log(engine, why_out));
 	if (rename(file.path, engine->path) != 0)
 		return store_file_fail("cannot replace", engine->path, why_out);
 	file.path[0] = '\0';
 	TRY(store_file_sync_dir_of(engine->path, why_out));
-	if (store_witness_write(engine->witness_path, &witness) != OK) {
-		str_printf(why_out, 512, "the store is restored, but %.300s cannot be written", engine->witness_path);
+	if (store_guard_write(engine->guard_path, &guard) != OK) {
+		str_printf(why_out, 512, "the store is restored, but %.300s cannot be written", engine->guard_path);
 		return ERR_IO;
 	}
 	why_out[0] = '\0';

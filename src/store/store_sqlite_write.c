@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 static int64_t
-place_of(const struct feed_state *feed, uint64_t seq)
+cursor_of(const struct feed_row *feed, uint64_t seq)
 {
 	return (int64_t)((uint64_t)feed->fid << SEQ_BITS | seq);
 }
@@ -27,18 +27,18 @@ changes(const struct txn *txn)
 static enum err
 flush(struct txn *txn)
 {
-	struct feed_state   *feed = &txn->feed;
+	struct feed_row     *feed = &txn->feed;
 	struct sqlite3_stmt *stmt = NULL;
 
 	if (!feed->is_dirty)
 		return OK;
-	heads_touch(txn->engine->heads, &feed->name);
+	head_cache_touch(txn->engine->head_cache, &feed->name);
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_SAVE_FEED, &stmt));
 	sql_bind_int(stmt, 1, feed->fid);
 	sql_bind_int(stmt, 2, feed->epoch);
 	sql_bind_int(stmt, 3, (int64_t)feed->head);
-	sql_bind_int(stmt, 4, (int64_t)feed->horizon);
-	sql_bind_int(stmt, 5, feed->horizon_ms);
+	sql_bind_int(stmt, 4, (int64_t)feed->purged_through);
+	sql_bind_int(stmt, 5, feed->purged_through_ms);
 	sql_bind_int(stmt, 6, feed->last_ms);
 	sql_bind_int(stmt, 7, (int64_t)feed->live);
 	sql_bind_int(stmt, 8, (int64_t)feed->tombs);
@@ -58,9 +58,9 @@ static enum err
 load(struct txn *txn, const struct store_feed *name)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct conn                          *conn = txn->engine->writer;
-	struct feed_state                    *feed = &txn->feed;
-	enum err                              err;
+	struct conn                              *conn = txn->engine->writer;
+	struct feed_row                          *feed = &txn->feed;
+	enum err                                  err;
 
 	if (feed->is_known && is_same_feed(&feed->name, name))
 		return OK;
@@ -71,7 +71,7 @@ load(struct txn *txn, const struct store_feed *name)
 	sql_bind_int(stmt, 4, INT64_MAX);
 	err = sql_conn_step(conn, stmt);
 	if (err == OK)
-		err = sql_feed_state_read(conn, stmt, feed);
+		err = sql_feed_row_read(conn, stmt, feed);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	feed->name = *name;
@@ -97,21 +97,21 @@ make_feed(struct txn *txn)
 {
 	struct engine       *engine = txn->engine;
 	struct store_feed    name = txn->feed.name;
-	struct guid          incarnation = guid_random(engine->entropy);
+	struct guid          generation = guid_random(engine->entropy);
 	struct sqlite3_stmt *stmt = NULL;
 
-	heads_touch(engine->heads, &name);
+	head_cache_touch(engine->head_cache, &name);
 	TRY(sql_conn_stmt(engine->writer, SQL_MAKE_FEED, &stmt));
 	sql_bind_feed(stmt, &name);
-	sql_bind_blob(stmt, 4, str_of(incarnation.b, sizeof(incarnation.b)));
+	sql_bind_blob(stmt, 4, str_of(generation.b, sizeof(generation.b)));
 	sql_bind_int(stmt, 5, engine->epoch);
 	TRY(sql_conn_run(engine->writer, stmt));
-	txn->feed = (struct feed_state){
+	txn->feed = (struct feed_row){
 		.name = name,
 		.is_known = true,
 		.exists = true,
 		.fid = sqlite3_last_insert_rowid(engine->writer->db),
-		.incarnation = incarnation,
+		.generation = generation,
 		.epoch = engine->epoch,
 		.store_epoch = engine->epoch,
 	};
@@ -126,8 +126,8 @@ make_feed(struct txn *txn)
 static enum err
 next_seq(struct txn *txn)
 {
-	struct feed_state *feed = &txn->feed;
-	int64_t            now_ms = clock_wall_ms(txn->engine->clock);
+	struct feed_row *feed = &txn->feed;
+	int64_t          now_ms = clock_wall_ms(txn->engine->clock);
 
 	if (feed->head >= SEQ_MAX)
 		return sql_engine_fail(txn->engine, ERR_TOO_LARGE, "a feed has used up its 2^40 change numbers");
@@ -163,7 +163,7 @@ run_on_item(struct txn *txn, enum sql sql, const struct item *item)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 3, place_of(&txn->feed, txn->feed.head));
+	sql_bind_int(stmt, 3, cursor_of(&txn->feed, txn->feed.head));
 	sql_bind_int(stmt, 4, txn->feed.last_ms);
 	sql_bind_blob_or_null(stmt, 5, item->key);
 	sql_bind_blob(stmt, 6, item->body);
@@ -176,20 +176,20 @@ run_on_range(struct txn *txn, enum sql sql, uint64_t after, uint64_t until)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 1, place_of(&txn->feed, after));
-	sql_bind_int(stmt, 2, place_of(&txn->feed, until));
+	sql_bind_int(stmt, 1, cursor_of(&txn->feed, after));
+	sql_bind_int(stmt, 2, cursor_of(&txn->feed, until));
 	return sql_conn_run(txn->engine->writer, stmt);
 }
 
 static enum err
 put(struct txn *txn, const struct item *item)
 {
-	struct feed_state *feed = &txn->feed;
+	struct feed_row *feed = &txn->feed;
 
 	if (!feed->exists)
 		TRY(make_feed(txn));
 	TRY(next_seq(txn));
-	txn->engine->turn.bytes += item->body.len;
+	txn->engine->write_lock.bytes += item->body.len;
 	if (feed->live > 0) {
 		TRY(run_on_item(txn, SQL_MOVE_ITEM, item));
 		if (changes(txn) > 0)
@@ -293,7 +293,7 @@ finish(void *inner, bool commit)
 
 	/* What an undone transaction knew of its feed is undone with it. */
 	if (txn->group && commit && left == OK)
-		txn->group->place->feed = txn->feed;
+		txn->group->member->feed = txn->feed;
 	txn_free(txn);
 	return err != OK ? err : left;
 }
@@ -336,7 +336,7 @@ group_open(void *engine)
 
 	MUST(group != NULL);
 	group->engine = engine;
-	group->place = txn_make(engine, group, NULL);
+	group->member = txn_make(engine, group, NULL);
 	group->arena = arena_open(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096);
 	return group;
 }
@@ -353,7 +353,7 @@ group_begin(void *inner, const struct store_op *op, struct arena *arena, void **
 		return group->lost;
 	arena_reset(group->arena);
 	txn = txn_make(group->engine, group, arena);
-	txn->feed = group->place->feed;
+	txn->feed = group->member->feed;
 	return begin(txn, op, txn_out, was_done_out);
 }
 
@@ -363,8 +363,8 @@ group_commit(void *inner)
 	struct group *group = inner;
 
 	if (group->lost == OK)
-		group->lost = flush(group->place);
-	return sql_group_settle(group);
+		group->lost = flush(group->member);
+	return sql_group_commit(group);
 }
 
 static void
@@ -373,7 +373,7 @@ group_close(void *inner)
 	struct group *group = inner;
 
 	sql_group_let_go(group);
-	txn_free(group->place);
+	txn_free(group->member);
 	arena_close(&group->arena);
 	free(group);
 }
@@ -381,13 +381,13 @@ group_close(void *inner)
 /* ---- reading inside ------------------------------------------------------------------------- */
 
 static enum err
-txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
+txn_state(void *inner, const struct store_feed *feed, struct feed_state *state_out)
 {
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
 	TRY(load(txn, feed));
-	*mark_out = sql_feed_state_mark(&txn->feed);
+	*state_out = sql_feed_row_state(&txn->feed);
 	return OK;
 }
 
@@ -396,7 +396,7 @@ static enum err
 find_in(struct txn *txn, enum sql sql, struct str name, struct item *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct item                           item;
+	struct item                               item;
 
 	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
 	sql_bind_int(stmt, 1, txn->feed.fid);
@@ -438,12 +438,12 @@ txn_find(void *inner, const struct store_feed *feed, struct str key, struct item
 }
 
 static enum err
-txn_get_note(void *inner, const char *space, struct str name, struct str *out)
+txn_get_kv(void *inner, const char *ns, struct str name, struct str *out)
 {
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
-	return sql_conn_get_note(txn->engine->writer, space, name, txn->arena, out);
+	return sql_conn_get_kv(txn->engine->writer, ns, name, txn->arena, out);
 }
 
 /* ---- items ---------------------------------------------------------------------------------- */
@@ -477,7 +477,7 @@ rewrite(void *inner, const struct store_feed *name, const struct item *item)
 	sql_bind_blob_or_null(stmt, 3, item->key);
 	sql_bind_blob(stmt, 4, item->body);
 	TRY(run_on_id(txn, SQL_REWRITE_ITEM, item->id));
-	txn->engine->turn.bytes += item->body.len;
+	txn->engine->write_lock.bytes += item->body.len;
 	txn->writes++;
 	return changes(txn) > 0 ? OK : ERR_NOT_FOUND;
 }
@@ -486,7 +486,7 @@ static enum err
 remove_item(void *inner, const struct store_feed *name, struct str id)
 {
 	struct txn          *txn = inner;
-	struct feed_state   *feed = &txn->feed;
+	struct feed_row     *feed = &txn->feed;
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(ready_to_write(txn));
@@ -498,7 +498,7 @@ remove_item(void *inner, const struct store_feed *name, struct str id)
 		return ERR_NOT_FOUND;
 	TRY(next_seq(txn));
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_ADD_TOMB, &stmt));
-	sql_bind_int(stmt, 3, place_of(feed, feed->head));
+	sql_bind_int(stmt, 3, cursor_of(feed, feed->head));
 	sql_bind_int(stmt, 4, feed->last_ms);
 	TRY(run_on_id(txn, SQL_ADD_TOMB, id));
 	feed->live--;
@@ -520,10 +520,10 @@ is_live(struct txn *txn, struct str id)
 }
 
 static enum err
-pin(void *inner, const struct store_feed *name, struct str id)
+set_default(void *inner, const struct store_feed *name, struct str id)
 {
-	struct txn        *txn = inner;
-	struct feed_state *feed = &txn->feed;
+	struct txn      *txn = inner;
+	struct feed_row *feed = &txn->feed;
 
 	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
@@ -542,23 +542,23 @@ pin(void *inner, const struct store_feed *name, struct str id)
 
 /* Finds the oldest tombstones that may go: how many, and the last one's seq and moment. */
 static enum err
-find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct store_mark *last_out)
+find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct feed_state *last_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct conn                          *conn = txn->engine->writer;
-	struct store_mark                     last = { 0 };
-	enum err                              err = OK;
+	struct conn                              *conn = txn->engine->writer;
+	struct feed_state                         last = { 0 };
+	enum err                                  err = OK;
 
 	TRY(sql_conn_stmt(conn, SQL_TOMBS, &stmt));
-	sql_bind_int(stmt, 1, place_of(&txn->feed, txn->feed.horizon));
-	sql_bind_int(stmt, 2, place_of(&txn->feed, txn->feed.head));
+	sql_bind_int(stmt, 1, cursor_of(&txn->feed, txn->feed.purged_through));
+	sql_bind_int(stmt, 2, cursor_of(&txn->feed, txn->feed.head));
 	while (last.tombstones < max) {
 		err = sql_conn_step(conn, stmt);
 		if (err != OK || sqlite3_column_int64(stmt, 3) > until_ms)
 			break;
 		last.tombstones++;
-		last.horizon = (uint64_t)sqlite3_column_int64(stmt, 0) & SEQ_MAX;
-		last.horizon_ms = sqlite3_column_int64(stmt, 3);
+		last.purged_through = (uint64_t)sqlite3_column_int64(stmt, 0) & SEQ_MAX;
+		last.purged_through_ms = sqlite3_column_int64(stmt, 3);
 	}
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
@@ -569,9 +569,9 @@ find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct store_mar
 static enum err
 purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max, uint32_t *purged_out)
 {
-	struct txn        *txn = inner;
-	struct feed_state *feed = &txn->feed;
-	struct store_mark  last = { 0 };
+	struct txn       *txn = inner;
+	struct feed_row  *feed = &txn->feed;
+	struct feed_state last = { 0 };
 
 	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
@@ -580,10 +580,10 @@ purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max
 	*purged_out = (uint32_t)last.tombstones;
 	if (last.tombstones == 0)
 		return OK;
-	TRY(run_on_range(txn, SQL_CUT_TOMBS, feed->horizon, last.horizon));
+	TRY(run_on_range(txn, SQL_CUT_TOMBS, feed->purged_through, last.purged_through));
 	feed->tombs -= last.tombstones;
-	feed->horizon = last.horizon;
-	feed->horizon_ms = last.horizon_ms;
+	feed->purged_through = last.purged_through;
+	feed->purged_through_ms = last.purged_through_ms;
 	feed->is_dirty = true;
 	txn->writes += last.tombstones;
 	return OK;
@@ -602,14 +602,14 @@ run_on_feed(struct txn *txn, enum sql sql)
 static enum err
 drop_feed(void *inner, const struct store_feed *name)
 {
-	struct txn        *txn = inner;
-	struct feed_state *feed = &txn->feed;
+	struct txn      *txn = inner;
+	struct feed_row *feed = &txn->feed;
 
 	TRY(ready_to_write(txn));
 	TRY(load(txn, name));
 	if (!feed->exists)
 		return OK;
-	heads_touch(txn->engine->heads, name);
+	head_cache_touch(txn->engine->head_cache, name);
 	TRY(run_on_range(txn, SQL_CUT_ITEMS, 0, SEQ_MAX));
 	TRY(run_on_range(txn, SQL_CUT_TOMBS, 0, SEQ_MAX));
 	TRY(run_on_feed(txn, SQL_DROP_BASES));
@@ -622,32 +622,32 @@ drop_feed(void *inner, const struct store_feed *name)
 /* ---- notes and ops -------------------------------------------------------------------------- */
 
 static enum err
-put_note(void *inner, const char *space, struct str name, struct str note)
+put_kv(void *inner, const char *ns, struct str name, struct str value)
 {
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(ready_to_write(txn));
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_PUT_NOTE, &stmt));
-	sql_bind_text(stmt, 1, space);
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_PUT_KV, &stmt));
+	sql_bind_text(stmt, 1, ns);
 	sql_bind_blob(stmt, 2, name);
-	sql_bind_blob(stmt, 3, note);
-	txn->notes_changed++;
+	sql_bind_blob(stmt, 3, value);
+	txn->kv_changed++;
 	txn->writes++;
 	return sql_conn_run(txn->engine->writer, stmt);
 }
 
 static enum err
-remove_note(void *inner, const char *space, struct str name)
+remove_kv(void *inner, const char *ns, struct str name)
 {
 	struct txn          *txn = inner;
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(ready_to_write(txn));
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_CUT_NOTE, &stmt));
-	sql_bind_text(stmt, 1, space);
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_CUT_KV, &stmt));
+	sql_bind_text(stmt, 1, ns);
 	sql_bind_blob(stmt, 2, name);
-	txn->notes_changed++;
+	txn->kv_changed++;
 	txn->writes++;
 	return sql_conn_run(txn->engine->writer, stmt);
 }
@@ -666,19 +666,19 @@ forget_ops(void *inner, int64_t before_ms)
 
 const struct store_writes sqlite_writes = {
 	.begin = begin_alone,
-	.mark = txn_mark,
+	.state = txn_state,
 	.get = txn_get,
 	.get_pinned = txn_get_pinned,
 	.find = txn_find,
-	.get_note = txn_get_note,
+	.get_kv = txn_get_kv,
 	.put = put_item,
 	.rewrite = rewrite,
 	.remove = remove_item,
-	.pin = pin,
+	.set_default = set_default,
 	.purge = purge,
 	.drop_feed = drop_feed,
-	.put_note = put_note,
-	.remove_note = remove_note,
+	.put_kv = put_kv,
+	.remove_kv = remove_kv,
 	.forget_ops = forget_ops,
 	.finish = finish,
 	.group_open = group_open,

@@ -3,11 +3,11 @@
 #pragma once
 
 struct store_column {
-	const char *name, *path;                 /* a JSON path below the item: "owner.name" */
+	const char *name, *path; /* a JSON path below the item: "owner.name" */
 };
 
 struct store_view {
-	const char                *name;         /* also the resource of its scopes: "calendars" */
-	const char                *odata_type;   /* items of this type are shown in any scope */
-	const struct store_column *columns;      /* ended by a NULL name */
+	const char                *name;       /* also the resource of its scopes: "calendars" */
+	const char                *odata_type; /* items of this type are shown in any scope */
+	const struct store_column *columns;    /* ended by a NULL name */
 };

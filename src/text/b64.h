@@ -10,14 +10,14 @@
 #include "base/str.h"
 
 enum b64_form {
-	B64_URL,               /* - _ , no padding: tokens, JWS */
-	B64_URL_PADDED,        /* - _ , padded with =: Graph's ids */
-	B64_STANDARD           /* + / , padded with =: changeKey, batch bodies */
+	B64_URL,        /* - _ , no padding: tokens, JWS */
+	B64_URL_PADDED, /* - _ , padded with =: Graph's ids */
+	B64_STANDARD    /* + / , padded with =: changeKey, batch bodies */
 };
 
 #define B64_MAX(n) (((n) + 2) / 3 * 4)
 
-size_t     b64_encode_into(enum b64_form form, const void *bytes, size_t len, char *text_out);   /* length written */
+size_t     b64_encode_into(enum b64_form form, const void *bytes, size_t len, char *text_out); /* length written */
 struct str b64_encode(enum b64_form form, const void *bytes, size_t len, struct arena *arena);
 /* False if not exactly that form, or longer than size_max; what stands in bytes_out then means nothing. */
 bool b64_decode_into(enum b64_form form, struct str text, void *bytes_out, size_t size_max, size_t *len_out);

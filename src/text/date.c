@@ -3,10 +3,10 @@
 
 #include "base/err.h"
 
-#define NS_PER_S     ((int64_t)1000000000)
-#define S_PER_DAY    ((int64_t)86400)
-#define YEAR_MIN     1678
-#define S_MAX        (36525 * S_PER_DAY)        /* a hundred years */
+#define NS_PER_S  ((int64_t)1000000000)
+#define S_PER_DAY ((int64_t)86400)
+#define YEAR_MIN  1678
+#define S_MAX     (36525 * S_PER_DAY) /* a hundred years */
 
 /* A moment taken apart, proleptic Gregorian, UTC. */
 struct civil {
@@ -14,7 +14,7 @@ struct civil {
 	int64_t hour, minute, second;
 };
 
-static const char day_names[7][4] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };        /* day 0 was one */
+static const char day_names[7][4] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" }; /* day 0 was one */
 static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 	                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 

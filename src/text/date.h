@@ -16,9 +16,9 @@
 /* 2024-01-15T00:00:00[.1-9 digits](Z|±hh:mm); 't' and 'z' too; a leap second counts as :59. */
 bool date_parse(struct str text, int64_t *ns_out);
 
-size_t date_format(int64_t ns, unsigned fraction_digits, char text_out[DATE_TEXT_MAX]);  /* …Z, 0..9 digits */
-size_t date_format_bare(int64_t ns, char text_out[DATE_TEXT_MAX]);                       /* 2025-02-13T10:17:05 */
-size_t date_format_http(int64_t ns, char text_out[DATE_TEXT_MAX]);                       /* Sun, 06 Nov 1994 08:49:37 GMT */
-bool   date_parse_http(struct str text, int64_t *ns_out);                                /* IMF-fixdate only */
+size_t date_format(int64_t ns, unsigned fraction_digits, char text_out[DATE_TEXT_MAX]); /* …Z, 0..9 digits */
+size_t date_format_bare(int64_t ns, char text_out[DATE_TEXT_MAX]);                      /* 2025-02-13T10:17:05 */
+size_t date_format_http(int64_t ns, char text_out[DATE_TEXT_MAX]); /* Sun, 06 Nov 1994 08:49:37 GMT */
+bool   date_parse_http(struct str text, int64_t *ns_out);          /* IMF-fixdate only */
 /* "90", "90s", "15m", "12h", "30d" to seconds; at most 100 years. */
 bool date_parse_duration(struct str text, int64_t *seconds_out);

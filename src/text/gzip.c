@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 /* Answers are packed while somebody waits: speed counts more than the last percent. */
-#define LEVEL       Z_BEST_SPEED
+#define LEVEL Z_BEST_SPEED
 /* Window bits; 16 more ask zlib for the gzip frame. */
 #define WINDOW_BITS (15 + 16)
 #define MEMORY      8

@@ -11,28 +11,28 @@
 #include "text/json_string.h"
 #include "text/utf8.h"
 
-#define LEVELS_MAX  256                          /* of what is only spoiled by lying too deep */
-#define NAMES_MAX   ((size_t)JSON_DEPTH_MAX * JSON_MEMBERS_MAX)
+#define LEVELS_MAX 256 /* of what is only spoiled by lying too deep */
+#define NAMES_MAX  ((size_t)JSON_DEPTH_MAX * JSON_MEMBERS_MAX)
 
 enum want {
-	WANT_VALUE,                              /* a value must follow */
-	WANT_FIRST_ELEMENT,                      /* a value or ] */
-	WANT_FIRST_NAME,                         /* a name or } */
+	WANT_VALUE,         /* a value must follow */
+	WANT_FIRST_ELEMENT, /* a value or ] */
+	WANT_FIRST_NAME,    /* a name or } */
 	WANT_NAME,
-	WANT_REST,                               /* a comma or the closing bracket; at the top: the end */
+	WANT_REST, /* a comma or the closing bracket; at the top: the end */
 };
 
 struct name {
-	struct str text;                         /* what it stands for: two spellings of a name are one */
+	struct str text; /* what it stands for: two spellings of a name are one */
 	uint64_t   hash;
 };
 
 struct level {
 	bool       object;
 	size_t     names_from;
-	uint64_t   names_seen;                   /* a bit for each name's hash: most are new, and need not be looked for */
-	struct str name;                         /* of the member whose value is being read; empty in an array */
-	size_t     from;                         /* where the container itself begins */
+	uint64_t   names_seen; /* a bit for each name's hash: most are new, and need not be looked for */
+	struct str name;       /* of the member whose value is being read; empty in an array */
+	size_t     from;       /* where the container itself begins */
 };
 
 struct check {
@@ -40,13 +40,13 @@ struct check {
 	size_t        at;
 	enum want     want;
 	size_t        depth;
-	struct level *levels;                    /* LEVELS_MAX */
+	struct level *levels; /* LEVELS_MAX */
 	struct buf    names;
-	struct arena *meant;                     /* holds the names that are written with escapes; NULL until there is one */
+	struct arena *meant; /* holds the names that are written with escapes; NULL until there is one */
 	const char   *what;
 	size_t        fault_at;
 
-	const struct json_watch *watch;          /* NULL: nobody */
+	const struct json_watch *watch; /* NULL: nobody */
 };
 
 static enum err
@@ -257,12 +257,13 @@ take_word(struct check *check, struct str word)
 
 /* The value that began at `from` has ended. */
 static void
-tell(const struct check *check, size_t from)
+report(const struct check *check, size_t from)
 {
 	const struct json_watch *watch = check->watch;
 
 	if (watch && check->depth <= watch->depth)
-		watch->told(watch->ctx, check->depth, check->depth > 0 ? check->levels[check->depth - 1].name : STR_EMPTY,
+		watch->emit(watch->ctx, check->depth,
+		            check->depth > 0 ? check->levels[check->depth - 1].name : STR_EMPTY,
 		            str_of(check->text.at + from, check->at - from));
 }
 
@@ -273,8 +274,10 @@ open_container(struct check *check, bool object)
 		return fault(check, "the JSON is nested too deeply", check->at);
 	if (check->depth >= JSON_DEPTH_MAX)
 		TRY(spoil(check, "the JSON is nested too deeply", check->at));
-	check->levels[check->depth++] = (struct level){ .object = object, .names_from = check->names.len / sizeof(struct name),
-		                                        .name = STR_EMPTY, .from = check->at };
+	check->levels[check->depth++] = (struct level){ .object = object,
+		                                        .names_from = check->names.len / sizeof(struct name),
+		                                        .name = STR_EMPTY,
+		                                        .from = check->at };
 	check->want = object ? WANT_FIRST_NAME : WANT_FIRST_ELEMENT;
 	check->at++;
 	return OK;
@@ -288,7 +291,7 @@ close_container(struct check *check)
 	buf_cut(&check->names, level->names_from * sizeof(struct name));
 	check->want = WANT_REST;
 	check->at++;
-	tell(check, level->from);
+	report(check, level->from);
 }
 
 static enum err
@@ -320,7 +323,7 @@ take_value(struct check *check)
 		return open_container(check, first == '{');
 	check->want = WANT_REST;
 	TRY(take_scalar(check));
-	tell(check, from);
+	report(check, from);
 	return OK;
 }
 
@@ -402,11 +405,16 @@ check_all(struct check *check)
 }
 
 enum err
-json_check_watched(struct str text, size_t bytes_max, const struct json_watch *watch, struct arena *arena, struct str *why_out)
+json_check_watched(struct str text, size_t bytes_max, const struct json_watch *watch, struct arena *arena,
+                   struct str *why_out)
 {
-	struct level levels[LEVELS_MAX];         /* set when a container opens, not before: most texts need two or three */
-	struct check check = { .text = text, .want = WANT_VALUE, .levels = levels, .watch = watch,
-		               .what = "the JSON is too long; it goes on", .fault_at = bytes_max };
+	struct level levels[LEVELS_MAX]; /* set when a container opens, not before: most texts need two or three */
+	struct check check = { .text = text,
+		               .want = WANT_VALUE,
+		               .levels = levels,
+		               .watch = watch,
+		               .what = "the JSON is too long; it goes on",
+		               .fault_at = bytes_max };
 	enum err     err = ERR_TOO_LARGE;
 
 	buf_open(&check.names, NAMES_MAX * sizeof(struct name));

@@ -32,9 +32,9 @@ enum err json_check(struct str text, size_t bytes_max, struct arena *arena, stru
 struct json_watch {
 	void  *ctx;
 	size_t depth;
-	void (*told)(void *ctx, size_t depth, struct str name, struct str value);
+	void (*emit)(void *ctx, size_t depth, struct str name, struct str value);
 	size_t spoils_from;
-	void (*spoiled)(void *ctx, const char *what);    /* NULL: every fault ends the pass */
+	void (*spoiled)(void *ctx, const char *what); /* NULL: every fault ends the pass */
 };
 enum err json_check_watched(struct str text, size_t bytes_max, const struct json_watch *watch, struct arena *arena,
                             struct str *why_out) MUST_CHECK;

@@ -13,7 +13,7 @@ struct tree {
 	struct arena *arena;
 	size_t        count;
 	struct json  *first[JSON_DEPTH_MAX + 2], *last[JSON_DEPTH_MAX + 2];
-	enum err      err;                       /* the first failure; `what` and `at` belong to it */
+	enum err      err; /* the first failure; `what` and `at` belong to it */
 	const char   *what;
 	size_t        at;
 };
@@ -21,7 +21,7 @@ struct tree {
 static bool
 read_int(struct str raw, int64_t *out)
 {
-	char      digits[24] = { 0 };            /* the longest that fits has 20 */
+	char      digits[24] = { 0 }; /* the longest that fits has 20 */
 	long long value;
 
 	if (raw.len >= sizeof(digits))
@@ -90,8 +90,8 @@ enum err
 json_read(struct str text, struct arena *arena, struct json **root_out, struct str *why_out)
 {
 	/* Names, strings and numbers are taken from the text once each; a number ends with a NUL. */
-	struct tree       tree = { .text = text, .arena = arena_open(JSON_TOKENS_MAX * sizeof(struct json) + 2 * text.len) };
-	struct json_watch watch = { .ctx = &tree, .depth = JSON_DEPTH_MAX, .told = grow };
+	struct tree tree = { .text = text, .arena = arena_open(JSON_TOKENS_MAX * sizeof(struct json) + 2 * text.len) };
+	struct json_watch watch = { .ctx = &tree, .depth = JSON_DEPTH_MAX, .emit = grow };
 	enum err          err = json_check_watched(text, JSON_BYTES_MAX, &watch, arena, why_out);
 
 	if (err == OK && tree.err != OK && why_out)
@@ -146,8 +146,9 @@ const char *
 json_kind_name(enum json_kind kind)
 {
 	static const char *const names[] = {
-		[JSON_NULL] = "null",     [JSON_BOOL] = "a boolean",  [JSON_INT] = "an integer",    [JSON_REAL] = "a fraction",
-		[JSON_TEXT] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
+		[JSON_NULL] = "null",        [JSON_BOOL] = "a boolean", [JSON_INT] = "an integer",
+		[JSON_REAL] = "a fraction",  [JSON_TEXT] = "a string",  [JSON_ARRAY] = "an array",
+		[JSON_OBJECT] = "an object",
 	};
 
 	MUST((size_t)kind < COUNT_OF(names));

@@ -21,21 +21,21 @@
 
 /* A value; also a whole tree, when it is the root. */
 struct json {
-	struct str   name;                                             /* of a member; empty for an element and the root */
-	struct str   raw;                                              /* as written */
-	struct str   text;                                             /* what a string stands for */
-	struct json *first, *next;                                     /* in it and behind it, in the order written */
-	void        *memory;                                           /* private */
+	struct str   name;         /* of a member; empty for an element and the root */
+	struct str   raw;          /* as written */
+	struct str   text;         /* what a string stands for */
+	struct json *first, *next; /* in it and behind it, in the order written */
+	void        *memory;       /* private */
 };
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
 
 /* why_out (may be NULL) gets one sentence, from `arena`: what is wrong and at which byte, counted from 1. */
 enum err json_read(struct str text, struct arena *arena, struct json **root_out, struct str *why_out) MUST_CHECK;
-void     json_drop(struct json **root);                                /* NULL is fine; for AUTO() */
+void     json_drop(struct json **root); /* NULL is fine; for AUTO() */
 
-enum json_kind json_kind(const struct json *value);                    /* JSON_NULL when there is no value */
-const char    *json_kind_name(enum json_kind kind);                    /* "a string", "an object", … */
+enum json_kind json_kind(const struct json *value); /* JSON_NULL when there is no value */
+const char    *json_kind_name(enum json_kind kind); /* "a string", "an object", … */
 
 /* NULL if `object` is NULL, is no object, or has no such member: calls can be nested. */
 const struct json *json_member(const struct json *object, const char *name);
@@ -46,4 +46,4 @@ bool json_int(const struct json *value, int64_t *out);
 
 /* The first member or element; NULL for what has none.  To walk them: for (v = json_first(o); v; v = v->next) */
 const struct json *json_first(const struct json *container);
-size_t             json_count(const struct json *container);           /* walks them all; 0 for what has none */
+size_t             json_count(const struct json *container); /* walks them all; 0 for what has none */

@@ -13,8 +13,8 @@
 #include "base/str.h"
 
 struct json_span {
-	struct str name;        /* as written between the quotes, escapes and all; empty in an array */
-	struct str value;       /* without blanks around it */
+	struct str name;  /* as written between the quotes, escapes and all; empty in an array */
+	struct str value; /* without blanks around it */
 };
 
 /* *rest starts as the whole text of an object or array (blanks around it allowed). */
@@ -25,7 +25,7 @@ struct json_walk {
 };
 
 void json_walk_open(struct json_walk *walk, struct str text);
-bool json_walk_next(struct json_walk *walk, struct json_span *span_out);   /* false at the end */
+bool json_walk_next(struct json_walk *walk, struct json_span *span_out); /* false at the end */
 
 /* The raw value of one member of an object; false if there is none.  `name` must need no escapes. */
 bool json_span_member(struct str object, struct str name, struct str *value_out);

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-#define EACH_BYTE(n) ((uint64_t)(n) * 0x0101010101010101u)
+#define EACH_BYTE(n) ((uint64_t)(n)*0x0101010101010101u)
 
 static bool
 is_plain(char c)
@@ -29,7 +29,8 @@ json_plain_len(struct str text)
 	for (; text.len - at >= sizeof(word); at += sizeof(word)) {
 		memcpy(&word, text.at + at, sizeof(word));
 		word = le64toh(word);
-		marks = mark_below(word, 0x20) | mark_below(word ^ EACH_BYTE('"'), 1) | mark_below(word ^ EACH_BYTE('\\'), 1);
+		marks = mark_below(word, 0x20) | mark_below(word ^ EACH_BYTE('"'), 1) |
+		        mark_below(word ^ EACH_BYTE('\\'), 1);
 		if (marks != 0)
 			return at + (size_t)__builtin_ctzll(marks) / 8;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_string — what stands between the quotes of a JSON string.  Private to this room:
+ * json_string — what stands between the quotes of a JSON string.  Private to this module:
  * the reader, the walker and the writer must agree on it to the byte.
  */
 #pragma once

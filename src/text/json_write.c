@@ -199,19 +199,19 @@ put_any(struct buf *buf, struct str text)
 void
 json_quote(struct buf *buf, struct str text)
 {
-	char *room;
+	char *space;
 
 	if (json_plain_len(text) < text.len || !utf8_valid(text)) {
 		put_any(buf, text);
 		return;
 	}
 	/* Nearly all texts are plain: one look at the buffer, one copy. */
-	room = buf_room(buf, text.len + 2);
-	if (!room)
+	space = buf_reserve(buf, text.len + 2);
+	if (!space)
 		return;
-	room[0] = '"';
+	space[0] = '"';
 	if (text.len > 0)
-		memcpy(room + 1, text.at, text.len);
-	room[text.len + 1] = '"';
+		memcpy(space + 1, text.at, text.len);
+	space[text.len + 1] = '"';
 	buf_grew(buf, text.len + 2);
 }

@@ -14,19 +14,19 @@
 struct json_out {
 	struct buf *buf;
 	unsigned    depth;
-	bool        first;       /* nothing yet written at this level */
+	bool        first; /* nothing yet written at this level */
 };
 
 void            json_out_open(struct json_out *out, struct buf *buf);
-struct json_out json_out_object(struct buf *buf);       /* opened, and an object begun */
+struct json_out json_out_object(struct buf *buf); /* opened, and an object begun */
 
-void json_put_object(struct json_out *out);             /* { */
-void json_put_array(struct json_out *out);              /* [ */
+void json_put_object(struct json_out *out); /* { */
+void json_put_array(struct json_out *out);  /* [ */
 void json_end_object(struct json_out *out);
 void json_end_array(struct json_out *out);
 void json_put_name(struct json_out *out, struct str name);
 void json_put_text(struct json_out *out, struct str text);
-void json_put_raw(struct json_out *out, struct str json);      /* already JSON */
+void json_put_raw(struct json_out *out, struct str json); /* already JSON */
 void json_put_bool(struct json_out *out, bool value);
 void json_put_int(struct json_out *out, int64_t value);
 void json_put_null(struct json_out *out);

@@ -16,10 +16,10 @@
 enum err uri_decode(struct str text, struct arena *arena, struct str *text_out) MUST_CHECK;
 
 struct uri_pair {
-	struct str name;        /* decoded */
-	struct str value;       /* decoded; empty without a '=' */
-	struct str raw_value;   /* as sent */
-	bool       has_value;   /* a '=' was there */
+	struct str name;      /* decoded */
+	struct str value;     /* decoded; empty without a '=' */
+	struct str raw_value; /* as sent */
+	bool       has_value; /* a '=' was there */
 };
 
 /* Takes the next pair off *rest (empty pairs are passed over).  False at the end. */
@@ -30,12 +30,12 @@ struct str uri_encode(struct str text, const char *keep, struct arena *arena);
 
 /* An absolute http(s) URL in parts; views into `text`.  False if it is not one, or has userinfo or a fragment. */
 struct uri_parts {
-	struct str scheme;      /* "http" or "https", lower case demanded */
-	struct str authority;   /* host[:port] */
-	struct str host;        /* without brackets for IPv6 */
-	uint16_t   port;        /* 80 or 443 when not written */
-	struct str path;        /* "" or starts with '/' */
-	struct str query;       /* after '?', or empty */
+	struct str scheme;    /* "http" or "https", lower case demanded */
+	struct str authority; /* host[:port] */
+	struct str host;      /* without brackets for IPv6 */
+	uint16_t   port;      /* 80 or 443 when not written */
+	struct str path;      /* "" or starts with '/' */
+	struct str query;     /* after '?', or empty */
 };
 bool uri_split(struct str text, struct uri_parts *parts_out);
 

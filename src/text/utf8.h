@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * utf8 — which bytes are UTF-8 (table 3-7 of the Unicode standard: nothing overlong, no
- * surrogates, nothing above U+10FFFF).  Private to this room; utf8_valid() is in uri.h.
+ * surrogates, nothing above U+10FFFF).  Private to this module; utf8_valid() is in uri.h.
  */
 #pragma once
 

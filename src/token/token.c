@@ -79,21 +79,21 @@ take_guid(struct reader *reader)
 size_t
 token_plain_write(const struct token *token, uint8_t plain_out[TOKEN_PLAIN_MAX])
 {
-	struct writer       writer = { .size = TOKEN_PLAIN_MAX };
-	const struct place *place = &token->place;
+	struct writer        writer = { .size = TOKEN_PLAIN_MAX };
+	const struct cursor *cursor = &token->cursor;
 
 	writer.at = plain_out;
-	MUST(place->span.after <= place->span.until);
+	MUST(cursor->span.after <= cursor->span.until);
 	put_number(&writer, (uint64_t)token->issued_s, 8);
-	put_number(&writer, place->span.after, 8);
-	put_number(&writer, place->span.until, 8);
-	put_number(&writer, place->span.fresh, 1);
-	put_bytes(&writer, place->incarnation.b, sizeof(place->incarnation.b));
-	put_number(&writer, place->epoch, 4);
-	put_number(&writer, place->seen, 8);
+	put_number(&writer, cursor->span.after, 8);
+	put_number(&writer, cursor->span.until, 8);
+	put_number(&writer, cursor->span.initial, 1);
+	put_bytes(&writer, cursor->generation.b, sizeof(cursor->generation.b));
+	put_number(&writer, cursor->epoch, 4);
+	put_number(&writer, cursor->seen, 8);
 	put_number(&writer, token->options.len, 2);
 	put_bytes(&writer, token->options.at, token->options.len);
-	MUST(!writer.failed);                    /* only options over TOKEN_OPTIONS_MAX can do that */
+	MUST(!writer.failed); /* only options over TOKEN_OPTIONS_MAX can do that */
 	return writer.len;
 }
 
@@ -102,23 +102,23 @@ token_plain_read(struct str plain, struct token *token_out)
 {
 	struct reader reader = { .rest = plain };
 	struct token  token = { 0 };
-	struct span  *span = &token.place.span;
-	uint64_t      fresh, options_len;
+	struct span  *span = &token.cursor.span;
+	uint64_t      initial, options_len;
 
 	token.issued_s = (int64_t)take_number(&reader, 8);
 	span->after = take_number(&reader, 8);
 	span->until = take_number(&reader, 8);
-	fresh = take_number(&reader, 1);
-	span->fresh = fresh == 1;
-	token.place.incarnation = take_guid(&reader);
-	token.place.epoch = (uint32_t)take_number(&reader, 4);
-	token.place.seen = take_number(&reader, 8);
+	initial = take_number(&reader, 1);
+	span->initial = initial == 1;
+	token.cursor.generation = take_guid(&reader);
+	token.cursor.epoch = (uint32_t)take_number(&reader, 4);
+	token.cursor.seen = take_number(&reader, 8);
 	options_len = take_number(&reader, 2);
 	token.options = take_bytes(&reader, options_len);
 
 	if (reader.failed || reader.rest.len > 0 || options_len > TOKEN_OPTIONS_MAX)
 		return false;
-	if (fresh > 1 || span->after > span->until)
+	if (initial > 1 || span->after > span->until)
 		return false;
 	*token_out = token;
 	return true;

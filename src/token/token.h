@@ -20,20 +20,20 @@
 
 #define TOKEN_OPTIONS_MAX 512
 #define TOKEN_TEXT_MAX    1024
-#define TOKEN_KEY_AGE_S   ((int64_t)90 * 86400)    /* a sealing key is replaced after that */
+#define TOKEN_KEY_AGE_S   ((int64_t)90 * 86400) /* a sealing key is replaced after that */
 
-enum token_function {                    /* numbers are bound into tokens: never change them */
-	TOKEN_CALENDARS_DELTA = 1,
-	TOKEN_ALL_RECORDINGS = 2,
-	TOKEN_ALL_RECORDINGS_DELTA = 3,
-	TOKEN_MEETING_RECORDINGS_DELTA = 4,
-	TOKEN_MEETING_RECORDINGS = 5
+enum token_function { /* numbers are bound into tokens: never change them */
+	              TOKEN_CALENDARS_DELTA = 1,
+	              TOKEN_ALL_RECORDINGS = 2,
+	              TOKEN_ALL_RECORDINGS_DELTA = 3,
+	              TOKEN_MEETING_RECORDINGS_DELTA = 4,
+	              TOKEN_MEETING_RECORDINGS = 5
 };
 
 struct token {
-	struct place place;
-	int64_t      issued_s;           /* unix seconds */
-	struct str   options;            /* the first request's options; the face writes and reads them */
+	struct cursor cursor;
+	int64_t       issued_s; /* unix seconds */
+	struct str    options;  /* the first request's options; the face writes and reads them */
 };
 
 struct token_bind {
@@ -59,5 +59,5 @@ enum err token_ring_rotate_when_due(struct token_ring *ring, int64_t age_max_s) 
 struct str token_seal(struct token_ring *ring, const struct token *token, const struct token_bind *bind,
                       struct arena *arena);
 /* Besides ERR_GONE and ERR_BAD_TOKEN: the store's own failure, when it had to be asked for a key. */
-enum err   token_open(struct token_ring *ring, struct str text, const struct token_bind *bind, struct arena *arena,
-                      struct token *token_out) MUST_CHECK;
+enum err token_open(struct token_ring *ring, struct str text, const struct token_bind *bind, struct arena *arena,
+                    struct token *token_out) MUST_CHECK;

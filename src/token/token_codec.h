@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * token_codec — the bytes of a token, given a key.  Private to the token room and its tests.
+ * token_codec — the bytes of a token, given a key.  Private to the token module and its tests.
  *
  * Sealed inside, little-endian, each field once and always there:
  *
- *   issued_s:8 after:8 until:8 fresh:1 incarnation:16 epoch:4 seen:8 options_len:2 options
+ *   issued_s:8 after:8 until:8 fresh:1 generation:16 epoch:4 seen:8 options_len:2 options
  *
  * There is exactly one way to write a given token, and nothing may follow it.
  */

@@ -15,8 +15,8 @@
 #include "base/bytes.h"
 #include "token/token_codec.h"
 
-#define SPACE           "seal-key"
-#define KEYS_MAX        1024             /* 20 years of weekly rotation */
+#define NS              "seal-key"
+#define KEYS_MAX        1024 /* 20 years of weekly rotation */
 #define NAME_LEN        (GENERATION_LEN + 1 + 2 * TOKEN_ID_BYTES)
 #define GENERATION_LEN  10
 #define GENERATION_MAX  UINT64_C(9999999999)
@@ -29,13 +29,13 @@ struct token_ring {
 	const struct clock   *clock;
 	const struct entropy *entropy;
 
-	struct token_key *keys;          /* KEYS_MAX places; the newest is the last counted */
+	struct token_key *keys; /* KEYS_MAX places; the newest is the last counted */
 	atomic_size_t     count;
 
-	pthread_mutex_t adding;          /* guards what follows, and places beyond count */
-	uint64_t        generation;      /* of the newest key known */
-	int64_t         looked_ms;       /* when the notes were last read */
-	int64_t         made_s;          /* the newest key, by the clock of whoever made it */
+	pthread_mutex_t adding;     /* guards what follows, and places beyond count */
+	uint64_t        generation; /* of the newest key known */
+	int64_t         looked_ms;  /* when the notes were last read */
+	int64_t         made_s;     /* the newest key, by the clock of whoever made it */
 };
 
 static const struct token_key *
@@ -74,7 +74,7 @@ parse_name(struct str name, uint64_t *generation_out, uint8_t id_out[TOKEN_ID_BY
 }
 
 static enum err
-take_note(struct token_ring *ring, struct str name, struct str value)
+take_kv(struct token_ring *ring, struct str name, struct str value)
 {
 	struct token_key key;
 	uint64_t         generation;
@@ -93,7 +93,7 @@ take_note(struct token_ring *ring, struct str name, struct str value)
 
 /* Adds the keys in the store that the ring does not have yet. */
 static enum err
-read_notes(struct token_ring *ring)
+read_kv(struct token_ring *ring)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_BYTES_MAX);
 	char                            last[NAME_LEN];
@@ -102,14 +102,14 @@ read_notes(struct token_ring *ring)
 	ring->looked_ms = clock_mono_ms(ring->clock);
 	for (;;) {
 		struct str name, value;
-		enum err   err = store_next_note(ring->store, SPACE, after, arena, &name, &value);
+		enum err   err = store_next_kv(ring->store, NS, after, arena, &name, &value);
 
 		if (err == ERR_NOT_FOUND)
 			return OK;
 		TRY(err);
-		err = take_note(ring, name, value);
+		err = take_kv(ring, name, value);
 		if (value.len > 0)
-			crypt_wipe((void *)(uintptr_t)value.at, value.len);      /* the arena's copy */
+			crypt_wipe((void *)(uintptr_t)value.at, value.len); /* the arena's copy */
 		TRY(err);
 		memcpy(last, name.at, NAME_LEN);
 		after = str_of(last, NAME_LEN);
@@ -118,20 +118,20 @@ read_notes(struct token_ring *ring)
 }
 
 static enum err
-write_note(struct token_ring *ring, const struct token_key *key, uint64_t generation)
+write_kv(struct token_ring *ring, const struct token_key *key, uint64_t generation)
 {
 	AUTO(arena_close) struct arena     *arena = arena_open(ARENA_BYTES_MAX);
 	AUTO(store_abort) struct store_txn *txn = NULL;
-	uint8_t                          value[VALUE_LEN];
-	uint64_t                         now_s = (uint64_t)clock_wall_s(ring->clock);
-	struct str                       name;
+	uint8_t                             value[VALUE_LEN];
+	uint64_t                            now_s = (uint64_t)clock_wall_s(ring->clock);
+	struct str                          name;
 
 	name = arena_printf(arena, "%010llu-%02x%02x%02x%02x", (unsigned long long)generation, key->id[0], key->id[1],
 	                    key->id[2], key->id[3]);
 	memcpy(value, key->bytes, SEAL_KEY_BYTES);
 	le_write(value + SEAL_KEY_BYTES, now_s, 8);
 	txn = store_begin(ring->store, NULL, arena);
-	store_put_note(txn, SPACE, name, str_of(value, sizeof(value)));
+	store_put_kv(txn, NS, name, str_of(value, sizeof(value)));
 	crypt_wipe(value, sizeof(value));
 	return store_commit(&txn);
 }
@@ -149,7 +149,7 @@ make_key(struct token_ring *ring)
 		entropy_fill(ring->entropy, key.id, sizeof(key.id));
 	while (find_key(ring, key.id));
 	entropy_fill(ring->entropy, key.bytes, sizeof(key.bytes));
-	err = write_note(ring, &key, ring->generation + 1);
+	err = write_kv(ring, &key, ring->generation + 1);
 	if (err == OK)
 		ring->made_s = clock_wall_s(ring->clock);
 	if (err == OK)
@@ -183,7 +183,7 @@ token_ring_open(struct store *store, const struct clock *clock, const struct ent
 	ring->clock = clock;
 	ring->entropy = entropy;
 	ring->keys = secret_take(KEYS_MAX * sizeof(ring->keys[0]));
-	TRY(read_notes(ring));
+	TRY(read_kv(ring));
 	if (ring->count == 0) {
 		enum err err = make_key(ring);
 
@@ -211,7 +211,7 @@ token_ring_rotate(struct token_ring *ring)
 	enum err err;
 
 	lock(ring);
-	err = read_notes(ring);
+	err = read_kv(ring);
 	if (err == OK)
 		err = make_key(ring);
 	unlock(ring);
@@ -241,7 +241,7 @@ look_for_key(struct token_ring *ring, const uint8_t id[TOKEN_ID_BYTES], const st
 
 	lock(ring);
 	if (clock_mono_ms(ring->clock) - ring->looked_ms >= LOOK_AGAIN_MS)
-		err = read_notes(ring);
+		err = read_kv(ring);
 	key = find_key(ring, id);
 	unlock(ring);
 	if (!key)

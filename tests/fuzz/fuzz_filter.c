@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_filter — $filter, $orderby and Accept: whatever comes is read or refused; a filter and its negation never both hold. */
-#include "face/accept.h"
-#include "face/filter.h"
+#include "graph/accept.h"
+#include "graph/filter.h"
 #include "resource/calendar.h"
 #include "resource/values.h"
 
@@ -38,8 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 8192)
 		return 0;
 	arena = arena_open((size_t)64 << 20);
-	for (int form = FORM_JSON; form <= FORM_ANY; form++)
-		(void)accept_parse(text, (enum form)form, &accept);
+	for (int form = MEDIA_JSON; form <= MEDIA_ANY; form++)
+		(void)accept_parse(text, (enum media_type)form, &accept);
 	(void)accept_gzip(text);
 	check_filter(text, arena);
 	arena_close(&arena);

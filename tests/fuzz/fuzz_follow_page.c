@@ -10,16 +10,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-merge_items(struct str held, struct str told, struct arena *arena)
+merge_items(struct str held, struct str received, struct arena *arena)
 {
 	struct replica_merger merger = follow_merger(false);
 	struct buf            merged, fields;
 
 	buf_open(&merged, STORE_BODY_MAX);
 	buf_open(&fields, STORE_BODY_MAX);
-	if (merger.merge(merger.ctx, held, told, &merged) == OK)
+	if (merger.merge(merger.ctx, held, received, &merged) == OK)
 		MUST(buf_str(&merged).at[0] == '{');
-	(void)merger.differ(merger.ctx, held, told, &fields);
+	(void)merger.differ(merger.ctx, held, received, &fields);
 	if (fields.len > 0)
 		MUST(json_check(buf_str(&fields), STORE_BODY_MAX, arena, NULL) == OK);
 	buf_close(&merged);

@@ -18,7 +18,7 @@ struct world {
 	struct store     *store;
 	struct issuer    *issuer;
 	struct auth_gate *gate;
-	struct arena     *arena;         /* of one run */
+	struct arena     *arena; /* of one run */
 	struct arena     *kept;
 	struct str        token, header, payload;
 };
@@ -33,9 +33,10 @@ fixed_ns(void *ctx)
 static struct str
 mint(struct world *world)
 {
-	struct issuer_grant grant = { .app = STR("app"), .is_app = true, .grants = STR("Calendars.Read"),
-		                      .life_s = 3600 };
-	struct str          jwt;
+	struct issuer_grant grant = {
+		.app = STR("app"), .is_app = true, .grants = STR("Calendars.Read"), .life_s = 3600
+	};
+	struct str jwt;
 
 	memset(grant.tenant.b, 1, sizeof(grant.tenant.b));
 	memset(grant.oid.b, 2, sizeof(grant.oid.b));
@@ -46,8 +47,11 @@ mint(struct world *world)
 static void
 open_world(struct world *world)
 {
-	struct store_conf conf = { .url = STR("memory:"), .access = STORE_SERVE, .create = true,
-		                   .clock = &world->clock, .entropy = &entropy_system };
+	struct store_conf conf = { .url = STR("memory:"),
+		                   .access = STORE_SERVE,
+		                   .create = true,
+		                   .clock = &world->clock,
+		                   .entropy = &entropy_system };
 	struct auth_conf  auth = { 0 };
 	char              why[512];
 	struct str        rest;

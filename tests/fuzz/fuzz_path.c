@@ -3,27 +3,27 @@
  * fuzz_path — a request's path, its query and its Range, one a line: what they name, a function's arguments, which bytes.
  * A second reading of the same bytes gives the same; arguments that were read are dates and texts; a range stays inside.
  */
-#include "face/args.h"
-#include "face/range.h"
-#include "face/route.h"
+#include "graph/parameters.h"
+#include "graph/range.h"
+#include "graph/route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_args(struct str text, struct str query, struct arena *arena)
 {
-	struct args args, again;
-	struct str  why = STR_EMPTY;
+	struct parameters parameters, again;
+	struct str        why = STR_EMPTY;
 
-	if (args_read(text, query, arena, &args, &why) != OK) {
+	if (parameters_read(text, query, arena, &parameters, &why) != OK) {
 		MUST(why.len > 0);
 		return;
 	}
-	MUST(args_read(text, query, arena, &again, &why) == OK);
-	MUST(args.has_organizer == again.has_organizer && str_eq(args.organizer, again.organizer));
-	MUST(!args.has_organizer || args.organizer.len > 0);
-	MUST(!args.has_start || args.start.len >= 20);
-	MUST(!args.has_end || args.end.len >= 20);
+	MUST(parameters_read(text, query, arena, &again, &why) == OK);
+	MUST(parameters.has_organizer == again.has_organizer && str_eq(parameters.organizer, again.organizer));
+	MUST(!parameters.has_organizer || parameters.organizer.len > 0);
+	MUST(!parameters.has_start || parameters.start.len >= 20);
+	MUST(!parameters.has_end || parameters.end.len >= 20);
 }
 
 static void
@@ -36,7 +36,7 @@ check_path(struct str path, struct str query, struct arena *arena)
 	MUST(route.kind != ROUTE_RECORDING || (route.meeting.len > 0 && route.id.len > 0));
 	MUST(route.kind != ROUTE_CONTENT || (route.meeting.len > 0 && route.id.len > 0));
 	MUST(route.kind != ROUTE_RECORDINGS || route.meeting.len > 0);
-	check_args(route.args, query, arena);
+	check_args(route.parameters, query, arena);
 }
 
 static void

@@ -3,8 +3,8 @@
  * fuzz_query — a request's options and preferences, divided by the first line feed: they are read or refused,
  * and what was read once is read the same again.
  */
-#include "face/call.h"
-#include "face/query.h"
+#include "graph/call.h"
+#include "graph/query.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,17 +19,17 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 20);
-	struct str        text = str_of((const char *)data, size), query = text;
-	struct http_field prefer = { STR("Prefer"), STR_EMPTY };
-	struct http_req   req = { .method = HTTP_GET, .fields = &prefer, .field_count = 1, .arena = arena };
-	struct call       call, again;
-	uint64_t          number;
+	struct str                      text = str_of((const char *)data, size), query = text;
+	struct http_field               prefer = { STR("Prefer"), STR_EMPTY };
+	struct http_req req = { .method = HTTP_GET, .fields = &prefer, .field_count = 1, .arena = arena };
+	struct call     call, again;
+	uint64_t        number;
 
 	query = str_first(text, str_find(text, '\n'));
 	prefer.value = str_skip(text, query.len + 1);
 	req.query = query;
 	if (read_once(&call, &req, arena) != OK) {
-		MUST(call.refusal != REFUSAL_NONE);
+		MUST(call.error != GRAPH_NONE);
 		return 0;
 	}
 	MUST(read_once(&again, &req, arena) == OK);

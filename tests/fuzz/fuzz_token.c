@@ -35,11 +35,12 @@ open_ring(void)
 {
 	static struct fixed   fixed = { { 1, 2, 3, 4, 5, 6, 7, 8 } };
 	static struct entropy entropy = { &fixed, fixed_fill };
-	struct store_conf     conf = { .url = STR("memory:"), .create = true, .clock = &clock_system,
-	                               .entropy = &entropy_system };
-	struct store         *store = NULL;
-	struct token_ring    *ring = NULL;
-	char                  why[512];
+	struct store_conf     conf = {
+		    .url = STR("memory:"), .create = true, .clock = &clock_system, .entropy = &entropy_system
+	};
+	struct store      *store = NULL;
+	struct token_ring *ring = NULL;
+	char               why[512];
 
 	MUST(crypt_init() == OK);
 	MUST(store_open(&conf, &store, why) == OK);
@@ -102,11 +103,11 @@ check_damage(struct token_ring *ring, struct str input, struct arena *arena)
 		memcpy(seed, input.at, input.len);
 	if (!token_plain_read(str_skip(input, 3), &token)) {
 		token = (struct token){ .options = str_first(input, TOKEN_OPTIONS_MAX) };
-		token.place.span = (struct span){ seed[3], UINT64_MAX, seed[4] & 1 };
+		token.cursor.span = (struct span){ seed[3], UINT64_MAX, seed[4] & 1 };
 	}
 	text = token_seal(ring, &token, &bind, arena);
 	MUST(token_open(ring, text, &bind, arena, &back) == OK);
-	MUST(back.place.span.after == token.place.span.after && str_eq(back.options, token.options));
+	MUST(back.cursor.span.after == token.cursor.span.after && str_eq(back.options, token.options));
 	if (seed[2] == 0)
 		return;
 	where = (size_t)(seed[0] | seed[1] << 8) % text.len;
@@ -119,7 +120,7 @@ check_damage(struct token_ring *ring, struct str input, struct arena *arena)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct token_ring *ring;          /* one for the whole run */
+	static struct token_ring *ring; /* one for the whole run */
 	struct arena             *arena = arena_open((size_t)1 << 20);
 	struct str                rest = str_of(size > 0 ? data + 1 : data, size > 0 ? size - 1 : 0);
 

@@ -18,8 +18,8 @@ mem_open(const struct store_conf *conf, struct str path, void **engine_out, char
 	mem->entropy = conf->entropy;
 	mem->id = guid_random(conf->entropy);
 	MUST(pthread_rwlock_init(&mem->lock, NULL) == 0);
-	MUST(pthread_mutex_init(&mem->turn_lock, NULL) == 0);
-	MUST(pthread_cond_init(&mem->turn_changed, NULL) == 0);
+	MUST(pthread_mutex_init(&mem->write_mutex, NULL) == 0);
+	MUST(pthread_cond_init(&mem->write_freed, NULL) == 0);
 	*engine_out = mem;
 	return OK;
 }
@@ -36,11 +36,11 @@ mem_close(void *engine)
 			free(feed->by_id.rows[j]);
 	}
 	mem_free_feeds(&mem->now.feeds);
-	mem_free_rows(&mem->now.notes);
+	mem_free_rows(&mem->now.kvs);
 	mem_free_rows(&mem->now.ops);
 	(void)pthread_rwlock_destroy(&mem->lock);
-	(void)pthread_mutex_destroy(&mem->turn_lock);
-	(void)pthread_cond_destroy(&mem->turn_changed);
+	(void)pthread_mutex_destroy(&mem->write_mutex);
+	(void)pthread_cond_destroy(&mem->write_freed);
 	free(mem);
 }
 
@@ -54,7 +54,7 @@ static uint32_t
 mem_epoch(const void *engine)
 {
 	(void)engine;
-	return 1;                                /* there is no way to restore one */
+	return 1; /* there is no way to restore one */
 }
 
 static void
@@ -70,7 +70,7 @@ unlock(struct mem *mem)
 }
 
 static uint64_t
-mem_notes_generation(const void *engine)
+mem_kv_generation(const void *engine)
 {
 	struct mem *mem = (struct mem *)(uintptr_t)engine;
 	uint64_t    generation;
@@ -88,7 +88,7 @@ copy_range(const struct feed *feed, const struct store_range *range, struct scan
 {
 	size_t count = 0;
 
-	for (size_t i = mem_place_after(feed, range->after); i < feed->by_seq.len && count < range->limit; i++) {
+	for (size_t i = mem_row_key_after(feed, range->after); i < feed->by_seq.len && count < range->limit; i++) {
 		const struct row *row = feed->by_seq.rows[i];
 
 		if (row->seq > range->until)
@@ -104,17 +104,17 @@ copy_range(const struct feed *feed, const struct store_range *range, struct scan
 
 static enum err
 mem_scan_open(void *engine, const struct store_feed *name, const struct store_range *range, struct arena *arena,
-              void **scan_out, struct store_mark *mark_out)
+              void **scan_out, struct feed_state *state_out)
 {
 	struct mem        *mem = engine;
 	struct scan       *scan = mem_take(sizeof(*scan));
 	const struct feed *feed;
 
-	(void)arena;                             /* the whole range is copied, which may be more than the arena's limit */
+	(void)arena; /* the whole range is copied, which may be more than the arena's limit */
 	scan->arena = arena_open(SIZE_MAX / 2);
 	lock_read(mem);
 	feed = mem_feed(&mem->now, name);
-	*mark_out = mem_mark_of(feed);
+	*state_out = mem_state_of(feed);
 	if (feed) {
 		scan->len = copy_range(feed, range, scan);
 		scan->items = arena_take(scan->arena, scan->len * sizeof(*scan->items));
@@ -188,8 +188,8 @@ seq_at(const struct feed *feed, int64_t moment_ms)
 {
 	uint64_t seq = 0;
 
-	if (feed->mark.horizon > 0 && feed->mark.horizon_ms <= moment_ms)
-		seq = feed->mark.horizon;
+	if (feed->state.purged_through > 0 && feed->state.purged_through_ms <= moment_ms)
+		seq = feed->state.purged_through;
 	for (size_t i = feed->by_seq.len; i > 0; i--) {
 		const struct row *row = feed->by_seq.rows[i - 1];
 
@@ -200,7 +200,7 @@ seq_at(const struct feed *feed, int64_t moment_ms)
 }
 
 static enum err
-mem_seq_at(void *engine, const struct store_feed *name, int64_t moment_ms, struct store_mark *mark_out,
+mem_seq_at(void *engine, const struct store_feed *name, int64_t moment_ms, struct feed_state *state_out,
            uint64_t *seq_out)
 {
 	struct mem        *mem = engine;
@@ -208,64 +208,64 @@ mem_seq_at(void *engine, const struct store_feed *name, int64_t moment_ms, struc
 
 	lock_read(mem);
 	feed = mem_feed(&mem->now, name);
-	*mark_out = mem_mark_of(feed);
+	*state_out = mem_state_of(feed);
 	*seq_out = feed ? seq_at(feed, moment_ms) : 0;
 	unlock(mem);
 	return OK;
 }
 
 static enum err
-mem_get_note(void *engine, const char *space, struct str name, struct arena *arena, struct str *out)
+mem_get_kv(void *engine, const char *ns, struct str name, struct arena *arena, struct str *out)
 {
 	struct mem *mem = engine;
 	enum err    err;
 
 	lock_read(mem);
-	err = mem_get_note_from(&mem->now, space, name, arena, out);
+	err = mem_get_kv_from(&mem->now, ns, name, arena, out);
 	unlock(mem);
 	return err;
 }
 
 static enum err
-mem_next_note(void *engine, const char *space, struct str after, struct arena *arena, struct str *name_out,
-              struct str *note_out)
+mem_next_kv(void *engine, const char *ns, struct str after, struct arena *arena, struct str *name_out,
+            struct str *value_out)
 {
-	struct mem        *mem = engine;
-	struct note        key = { .space = space, .name = after };
-	const struct note *note = NULL;
-	bool               is_there;
-	size_t             place;
+	struct mem      *mem = engine;
+	struct kv        key = { .ns = ns, .name = after };
+	const struct kv *kv = NULL;
+	bool             is_there;
+	size_t           row_key;
 
 	lock_read(mem);
-	place = mem_table_find(&mem->now.notes, mem_order_note, &key, &is_there) + (is_there ? 1 : 0);
-	if (place < mem->now.notes.len)
-		note = mem->now.notes.rows[place];
-	if (note && strcmp(note->space, space) != 0)
-		note = NULL;
-	if (note) {
-		*name_out = arena_copy(arena, note->name);
-		*note_out = arena_copy(arena, note->value);
+	row_key = mem_table_find(&mem->now.kvs, mem_order_kv, &key, &is_there) + (is_there ? 1 : 0);
+	if (row_key < mem->now.kvs.len)
+		kv = mem->now.kvs.rows[row_key];
+	if (kv && strcmp(kv->ns, ns) != 0)
+		kv = NULL;
+	if (kv) {
+		*name_out = arena_copy(arena, kv->name);
+		*value_out = arena_copy(arena, kv->value);
 	}
 	unlock(mem);
-	return note ? OK : ERR_NOT_FOUND;
+	return kv ? OK : ERR_NOT_FOUND;
 }
 
 static enum err
-mem_next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct store_mark *mark_out)
+mem_next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct feed_state *state_out)
 {
 	struct mem        *mem = engine;
 	const struct feed *feed = NULL;
 	bool               is_there;
-	size_t             place;
+	size_t             row_key;
 
 	lock_read(mem);
-	place = mem_table_find(&mem->now.feeds, mem_order_feed, after, &is_there) + (is_there ? 1 : 0);
-	if (place < mem->now.feeds.len) {
-		feed = mem->now.feeds.rows[place];
+	row_key = mem_table_find(&mem->now.feeds, mem_order_feed, after, &is_there) + (is_there ? 1 : 0);
+	if (row_key < mem->now.feeds.len) {
+		feed = mem->now.feeds.rows[row_key];
 		*feed_out = feed->name;
-		*mark_out = mem_mark_of(feed);
-		mark_out->live = feed->mark.live;
-		mark_out->tombstones = feed->mark.tombstones;
+		*state_out = mem_state_of(feed);
+		state_out->live = feed->state.live;
+		state_out->tombstones = feed->state.tombstones;
 	}
 	unlock(mem);
 	return feed ? OK : ERR_NOT_FOUND;
@@ -281,13 +281,13 @@ mem_info(void *engine, struct store_info *info_out)
 
 	lock_read(mem);
 	info.feeds = mem->now.feeds.len;
-	info.notes = mem->now.notes.len;
+	info.kv = mem->now.kvs.len;
 	info.commits = mem->commits;
 	for (size_t i = 0; i < mem->now.feeds.len; i++) {
 		const struct feed *feed = mem->now.feeds.rows[i];
 
-		info.items += feed->mark.live;
-		info.tombstones += feed->mark.tombstones;
+		info.items += feed->state.live;
+		info.tombstones += feed->state.tombstones;
 	}
 	unlock(mem);
 	*info_out = info;
@@ -303,16 +303,17 @@ is_lawful(const struct feed *feed)
 	for (size_t i = 0; i < feed->by_seq.len; i++) {
 		const struct row *row = feed->by_seq.rows[i];
 
-		if (row->seq <= seq || row->seq > feed->mark.head || row->changed_ms < changed_ms)
+		if (row->seq <= seq || row->seq > feed->state.head || row->changed_ms < changed_ms)
 			return false;
-		if (mem_row(feed, row->id) != row || (row->life == ITEM_REMOVED && row->seq <= feed->mark.horizon))
+		if (mem_row(feed, row->id) != row ||
+		    (row->life == ITEM_REMOVED && row->seq <= feed->state.purged_through))
 			return false;
 		seq = row->seq;
 		changed_ms = row->changed_ms;
 		counted[row->life]++;
 	}
-	return feed->by_id.len == feed->by_seq.len && feed->mark.horizon <= feed->mark.head &&
-	       counted[ITEM_LIVE] == feed->mark.live && counted[ITEM_REMOVED] == feed->mark.tombstones;
+	return feed->by_id.len == feed->by_seq.len && feed->state.purged_through <= feed->state.head &&
+	       counted[ITEM_LIVE] == feed->state.live && counted[ITEM_REMOVED] == feed->state.tombstones;
 }
 
 static enum err
@@ -364,8 +365,8 @@ static const struct store_reads reads = {
 	.get_pinned = mem_get_pinned,
 	.find = mem_find,
 	.seq_at = mem_seq_at,
-	.get_note = mem_get_note,
-	.next_note = mem_next_note,
+	.get_kv = mem_get_kv,
+	.next_kv = mem_next_kv,
 	.next_feed = mem_next_feed,
 };
 
@@ -374,7 +375,7 @@ static const struct store_backend model = {
 	.close = mem_close,
 	.id = mem_id,
 	.epoch = mem_epoch,
-	.notes_generation = mem_notes_generation,
+	.kv_generation = mem_kv_generation,
 	.reads = &reads,
 	.writes = &mem_writes,
 	.info = mem_info,

@@ -14,16 +14,16 @@
 
 #include "store/store_backend.h"
 
-struct row {                                     /* an item */
+struct row { /* an item */
 	uint64_t       seq;
 	int64_t        changed_ms;
 	enum item_life life;
-	struct str     id, key, body;            /* views into bytes */
+	struct str     id, key, body; /* views into bytes */
 	char           bytes[];
 };
 
-struct note {
-	const char *space;
+struct kv {
+	const char *ns;
 	struct str  name, value;
 	char        bytes[];
 };
@@ -33,43 +33,43 @@ struct op_row {
 	int64_t     at_ms;
 };
 
-struct table {                                   /* sorted pointers */
+struct table { /* sorted pointers */
 	void **rows;
 	size_t len, size;
 };
 
 struct feed {
 	struct store_feed name;
-	struct store_mark mark;                  /* epoch: of the last write */
+	struct feed_state state; /* epoch: of the last write */
 	int64_t           last_ms;
 	const struct row *pinned;
 	struct table      by_id, by_seq;
-	bool              is_copy;               /* made by the transaction under way */
+	bool              is_copy; /* made by the transaction under way */
 };
 
 struct tables {
-	struct table feeds, notes, ops;
+	struct table feeds, kvs, ops;
 };
 
 struct mem {
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	struct guid           id;
-	pthread_rwlock_t      lock;              /* over now, generation, commits */
+	pthread_rwlock_t      lock; /* over now, generation, commits */
 	struct tables         now;
 	uint64_t              generation, commits;
-	pthread_mutex_t       turn_lock;         /* writers are served in the order they came */
-	pthread_cond_t        turn_changed;
-	uint64_t              turn_next, turn_now;
+	pthread_mutex_t       write_mutex; /* writers are served in the order they came */
+	pthread_cond_t        write_freed;
+	uint64_t              writing_next, writing_now;
 };
 
 struct txn {
 	struct mem   *mem;
 	struct arena *arena;
 	struct tables now;
-	struct table  born, dead;                /* rows of all kinds: one malloc each */
+	struct table  born, dead; /* rows of all kinds: one malloc each */
 	struct table  born_feeds, dead_feeds;
-	uint64_t      notes_changed;
+	uint64_t      kv_changed;
 };
 
 struct scan {
@@ -83,19 +83,19 @@ struct scan {
 /* <0, 0, >0 as the key stands before, at or behind the row. */
 typedef int order_fn(const void *key, const void *row);
 
-order_fn mem_order_feed;                         /* key: struct store_feed */
-order_fn mem_order_id;                           /* key: struct str */
-order_fn mem_order_seq;                          /* key: uint64_t */
-order_fn mem_order_note;                         /* key: struct note */
-order_fn mem_order_op;                           /* key: struct guid */
+order_fn mem_order_feed; /* key: struct store_feed */
+order_fn mem_order_id;   /* key: struct str */
+order_fn mem_order_seq;  /* key: uint64_t */
+order_fn mem_order_kv;   /* key: struct note */
+order_fn mem_order_op;   /* key: struct guid */
 
-void *mem_take(size_t size);                     /* zeroed; never NULL */
+void *mem_take(size_t size); /* zeroed; never NULL */
 
 /* The place of the first row not below the key; *is_there_out says whether it is equal. */
 size_t       mem_table_find(const struct table *table, order_fn *order, const void *key, bool *is_there_out);
-void         mem_table_insert(struct table *table, size_t place, void *row);
+void         mem_table_insert(struct table *table, size_t row_key, void *row);
 void         mem_table_append(struct table *table, void *row);
-void        *mem_table_drop(struct table *table, size_t place);
+void        *mem_table_drop(struct table *table, size_t row_key);
 struct table mem_table_copy(const struct table *table);
 void         mem_free_rows(struct table *table);
 void         mem_free_feeds(struct table *table);
@@ -103,18 +103,18 @@ void         mem_free_feeds(struct table *table);
 /* ---- what a set of tables answers, whoever asks ---------------------------------------------- */
 
 struct feed      *mem_feed(const struct tables *tables, const struct store_feed *name);
-const struct row *mem_row(const struct feed *feed, struct str id);      /* live or not; NULL */
-struct store_mark mem_mark_of(const struct feed *feed);
+const struct row *mem_row(const struct feed *feed, struct str id); /* live or not; NULL */
+struct feed_state mem_state_of(const struct feed *feed);
 struct item       mem_copy_row(const struct row *row, struct arena *arena);
-size_t            mem_place_after(const struct feed *feed, uint64_t seq);  /* in by_seq: the first row above seq */
+size_t            mem_row_key_after(const struct feed *feed, uint64_t seq); /* in by_seq: the first row above seq */
 
 enum err mem_get_from(const struct tables *tables, const struct store_feed *name, struct str id, struct arena *arena,
-                    struct item *out) MUST_CHECK;
+                      struct item *out) MUST_CHECK;
 enum err mem_get_pinned_from(const struct tables *tables, const struct store_feed *name, struct arena *arena,
-                           struct item *out) MUST_CHECK;
-enum err mem_get_note_from(const struct tables *tables, const char *space, struct str name, struct arena *arena,
+                             struct item *out) MUST_CHECK;
+enum err mem_get_kv_from(const struct tables *tables, const char *ns, struct str name, struct arena *arena,
                          struct str *out) MUST_CHECK;
 size_t   mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
-                   struct item *items_out);
+                     struct item *items_out);
 
 extern const struct store_writes mem_writes;

@@ -32,15 +32,15 @@ mem_table_find(const struct table *table, order_fn *order, const void *key, bool
 }
 
 void
-mem_table_insert(struct table *table, size_t place, void *row)
+mem_table_insert(struct table *table, size_t row_key, void *row)
 {
 	if (table->len == table->size) {
 		table->size = table->size ? table->size * 2 : 8;
 		table->rows = realloc(table->rows, table->size * sizeof(*table->rows));
 		MUST(table->rows != NULL);
 	}
-	memmove(table->rows + place + 1, table->rows + place, (table->len - place) * sizeof(*table->rows));
-	table->rows[place] = row;
+	memmove(table->rows + row_key + 1, table->rows + row_key, (table->len - row_key) * sizeof(*table->rows));
+	table->rows[row_key] = row;
 	table->len++;
 }
 
@@ -51,12 +51,12 @@ mem_table_append(struct table *table, void *row)
 }
 
 void *
-mem_table_drop(struct table *table, size_t place)
+mem_table_drop(struct table *table, size_t row_key)
 {
-	void *row = table->rows[place];
+	void *row = table->rows[row_key];
 
 	table->len--;
-	memmove(table->rows + place, table->rows + place + 1, (table->len - place) * sizeof(*table->rows));
+	memmove(table->rows + row_key, table->rows + row_key + 1, (table->len - row_key) * sizeof(*table->rows));
 	return row;
 }
 
@@ -125,10 +125,10 @@ mem_order_seq(const void *key, const void *row)
 }
 
 int
-mem_order_note(const void *key, const void *row)
+mem_order_kv(const void *key, const void *row)
 {
-	const struct note *a = key, *b = row;
-	int                order = strcmp(a->space, b->space);
+	const struct kv *a = key, *b = row;
+	int              order = strcmp(a->ns, b->ns);
 
 	return order != 0 ? order : str_cmp(a->name, b->name);
 }
@@ -143,42 +143,42 @@ struct feed *
 mem_feed(const struct tables *tables, const struct store_feed *name)
 {
 	bool   is_there;
-	size_t place = mem_table_find(&tables->feeds, mem_order_feed, name, &is_there);
+	size_t row_key = mem_table_find(&tables->feeds, mem_order_feed, name, &is_there);
 
-	return is_there ? tables->feeds.rows[place] : NULL;
+	return is_there ? tables->feeds.rows[row_key] : NULL;
 }
 
 const struct row *
 mem_row(const struct feed *feed, struct str id)
 {
 	bool   is_there;
-	size_t place = mem_table_find(&feed->by_id, mem_order_id, &id, &is_there);
+	size_t row_key = mem_table_find(&feed->by_id, mem_order_id, &id, &is_there);
 
-	return is_there ? feed->by_id.rows[place] : NULL;
+	return is_there ? feed->by_id.rows[row_key] : NULL;
 }
 
 /* The place in by_seq of the first row above seq. */
 size_t
-mem_place_after(const struct feed *feed, uint64_t seq)
+mem_row_key_after(const struct feed *feed, uint64_t seq)
 {
 	bool   is_there;
-	size_t place = mem_table_find(&feed->by_seq, mem_order_seq, &seq, &is_there);
+	size_t row_key = mem_table_find(&feed->by_seq, mem_order_seq, &seq, &is_there);
 
-	return is_there ? place + 1 : place;
+	return is_there ? row_key + 1 : row_key;
 }
 
-struct store_mark
-mem_mark_of(const struct feed *feed)
+struct feed_state
+mem_state_of(const struct feed *feed)
 {
-	struct store_mark mark = { 0 };
+	struct feed_state state = { 0 };
 
 	if (!feed)
-		return mark;
-	mark = feed->mark;
-	mark.exists = true;
-	mark.base = UINT64_MAX;                  /* one epoch only, so no change of it */
-	mark.live = mark.tombstones = 0;
-	return mark;
+		return state;
+	state = feed->state;
+	state.exists = true;
+	state.base = UINT64_MAX; /* one epoch only, so no change of it */
+	state.live = state.tombstones = 0;
+	return state;
 }
 
 struct item
@@ -196,7 +196,7 @@ mem_copy_row(const struct row *row, struct arena *arena)
 
 enum err
 mem_get_from(const struct tables *tables, const struct store_feed *name, struct str id, struct arena *arena,
-         struct item *out)
+             struct item *out)
 {
 	const struct feed *feed = mem_feed(tables, name);
 	const struct row  *row = feed ? mem_row(feed, id) : NULL;
@@ -220,11 +220,11 @@ mem_get_pinned_from(const struct tables *tables, const struct store_feed *name, 
 
 size_t
 mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
-          struct item *items_out)
+            struct item *items_out)
 {
 	size_t count = 0, bytes = 0;
 
-	for (size_t i = mem_place_after(feed, after_seq); i < feed->by_seq.len && count < max; i++) {
+	for (size_t i = mem_row_key_after(feed, after_seq); i < feed->by_seq.len && count < max; i++) {
 		const struct row *row = feed->by_seq.rows[i];
 
 		if (row->life != ITEM_LIVE || !str_eq(row->key, key))
@@ -238,14 +238,14 @@ mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t 
 }
 
 enum err
-mem_get_note_from(const struct tables *tables, const char *space, struct str name, struct arena *arena, struct str *out)
+mem_get_kv_from(const struct tables *tables, const char *ns, struct str name, struct arena *arena, struct str *out)
 {
-	struct note key = { .space = space, .name = name };
-	bool        is_there;
-	size_t      place = mem_table_find(&tables->notes, mem_order_note, &key, &is_there);
+	struct kv key = { .ns = ns, .name = name };
+	bool      is_there;
+	size_t    row_key = mem_table_find(&tables->kvs, mem_order_kv, &key, &is_there);
 
 	if (!is_there)
 		return ERR_NOT_FOUND;
-	*out = arena_copy(arena, ((const struct note *)tables->notes.rows[place])->value);
+	*out = arena_copy(arena, ((const struct kv *)tables->kvs.rows[row_key])->value);
 	return OK;
 }

@@ -5,24 +5,24 @@
 #include "model/store_mem.h"
 
 static void
-wait_turn(struct mem *mem)
+wait_write_lock(struct mem *mem)
 {
 	uint64_t mine;
 
-	MUST(pthread_mutex_lock(&mem->turn_lock) == 0);
-	mine = mem->turn_next++;
-	while (mem->turn_now != mine)
-		MUST(pthread_cond_wait(&mem->turn_changed, &mem->turn_lock) == 0);
-	MUST(pthread_mutex_unlock(&mem->turn_lock) == 0);
+	MUST(pthread_mutex_lock(&mem->write_mutex) == 0);
+	mine = mem->writing_next++;
+	while (mem->writing_now != mine)
+		MUST(pthread_cond_wait(&mem->write_freed, &mem->write_mutex) == 0);
+	MUST(pthread_mutex_unlock(&mem->write_mutex) == 0);
 }
 
 static void
-end_turn(struct mem *mem)
+end_write_lock(struct mem *mem)
 {
-	MUST(pthread_mutex_lock(&mem->turn_lock) == 0);
-	mem->turn_now++;
-	MUST(pthread_cond_broadcast(&mem->turn_changed) == 0);
-	MUST(pthread_mutex_unlock(&mem->turn_lock) == 0);
+	MUST(pthread_mutex_lock(&mem->write_mutex) == 0);
+	mem->writing_now++;
+	MUST(pthread_cond_broadcast(&mem->write_freed) == 0);
+	MUST(pthread_mutex_unlock(&mem->write_mutex) == 0);
 }
 
 static enum err
@@ -32,14 +32,14 @@ mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **t
 	struct txn *txn = mem_take(sizeof(*txn));
 	bool        is_there = false;
 
-	wait_turn(mem);                          /* from here on nobody else changes mem->now, so no lock to read it */
+	wait_write_lock(mem); /* from here on nobody else changes mem->now, so no lock to read it */
 	txn->mem = mem;
 	txn->arena = arena;
 	txn->now.feeds = mem_table_copy(&mem->now.feeds);
-	txn->now.notes = mem_table_copy(&mem->now.notes);
+	txn->now.kvs = mem_table_copy(&mem->now.kvs);
 	txn->now.ops = mem_table_copy(&mem->now.ops);
 	if (op) {
-		size_t place = mem_table_find(&txn->now.ops, mem_order_op, &op->id, &is_there);
+		size_t row_key = mem_table_find(&txn->now.ops, mem_order_op, &op->id, &is_there);
 
 		if (!is_there) {
 			struct op_row *row = mem_take(sizeof(*row));
@@ -47,7 +47,7 @@ mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **t
 			row->id = op->id;
 			row->at_ms = clock_wall_ms(mem->clock);
 			mem_table_append(&txn->born, row);
-			mem_table_insert(&txn->now.ops, place, row);
+			mem_table_insert(&txn->now.ops, row_key, row);
 		}
 	}
 	*was_done_out = is_there;
@@ -56,11 +56,11 @@ mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **t
 }
 
 static enum err
-mem_txn_mark(void *inner, const struct store_feed *feed, struct store_mark *mark_out)
+mem_txn_state(void *inner, const struct store_feed *feed, struct feed_state *state_out)
 {
 	struct txn *txn = inner;
 
-	*mark_out = mem_mark_of(mem_feed(&txn->now, feed));
+	*state_out = mem_state_of(mem_feed(&txn->now, feed));
 	return OK;
 }
 
@@ -90,11 +90,11 @@ mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct 
 }
 
 static enum err
-mem_txn_get_note(void *inner, const char *space, struct str name, struct str *out)
+mem_txn_get_kv(void *inner, const char *ns, struct str name, struct str *out)
 {
 	struct txn *txn = inner;
 
-	return mem_get_note_from(&txn->now, space, name, txn->arena, out);
+	return mem_get_kv_from(&txn->now, ns, name, txn->arena, out);
 }
 
 /* The feed as this transaction may change it, or NULL if there is none. */
@@ -102,12 +102,12 @@ static struct feed *
 feed_to_change(struct txn *txn, const struct store_feed *name)
 {
 	bool         is_there;
-	size_t       place = mem_table_find(&txn->now.feeds, mem_order_feed, name, &is_there);
+	size_t       row_key = mem_table_find(&txn->now.feeds, mem_order_feed, name, &is_there);
 	struct feed *feed, *copy;
 
 	if (!is_there)
 		return NULL;
-	feed = txn->now.feeds.rows[place];
+	feed = txn->now.feeds.rows[row_key];
 	if (feed->is_copy)
 		return feed;
 	copy = mem_take(sizeof(*copy));
@@ -117,7 +117,7 @@ feed_to_change(struct txn *txn, const struct store_feed *name)
 	copy->by_seq = mem_table_copy(&feed->by_seq);
 	mem_table_append(&txn->dead_feeds, feed);
 	mem_table_append(&txn->born_feeds, copy);
-	txn->now.feeds.rows[place] = copy;
+	txn->now.feeds.rows[row_key] = copy;
 	return copy;
 }
 
@@ -126,14 +126,14 @@ make_feed(struct txn *txn, const struct store_feed *name)
 {
 	struct feed *feed = mem_take(sizeof(*feed));
 	bool         is_there;
-	size_t       place = mem_table_find(&txn->now.feeds, mem_order_feed, name, &is_there);
+	size_t       row_key = mem_table_find(&txn->now.feeds, mem_order_feed, name, &is_there);
 
 	feed->name = *name;
 	feed->is_copy = true;
-	feed->mark.incarnation = guid_random(txn->mem->entropy);
-	feed->mark.epoch = 1;
+	feed->state.generation = guid_random(txn->mem->entropy);
+	feed->state.epoch = 1;
 	mem_table_append(&txn->born_feeds, feed);
-	mem_table_insert(&txn->now.feeds, place, feed);
+	mem_table_insert(&txn->now.feeds, row_key, feed);
 	return feed;
 }
 
@@ -166,17 +166,17 @@ static void
 take_out(struct txn *txn, struct feed *feed, struct row *row)
 {
 	bool   is_there;
-	size_t place = mem_table_find(&feed->by_id, mem_order_id, &row->id, &is_there);
+	size_t row_key = mem_table_find(&feed->by_id, mem_order_id, &row->id, &is_there);
 
 	MUST(is_there);
-	(void)mem_table_drop(&feed->by_id, place);
-	place = mem_table_find(&feed->by_seq, mem_order_seq, &row->seq, &is_there);
+	(void)mem_table_drop(&feed->by_id, row_key);
+	row_key = mem_table_find(&feed->by_seq, mem_order_seq, &row->seq, &is_there);
 	MUST(is_there);
-	(void)mem_table_drop(&feed->by_seq, place);
+	(void)mem_table_drop(&feed->by_seq, row_key);
 	if (row->life == ITEM_LIVE)
-		feed->mark.live--;
+		feed->state.live--;
 	else
-		feed->mark.tombstones--;
+		feed->state.tombstones--;
 	mem_table_append(&txn->dead, row);
 }
 
@@ -184,17 +184,17 @@ static void
 put_in(struct feed *feed, struct row *row)
 {
 	bool   is_there;
-	size_t place = mem_table_find(&feed->by_id, mem_order_id, &row->id, &is_there);
+	size_t row_key = mem_table_find(&feed->by_id, mem_order_id, &row->id, &is_there);
 
 	MUST(!is_there);
-	mem_table_insert(&feed->by_id, place, row);
-	place = mem_table_find(&feed->by_seq, mem_order_seq, &row->seq, &is_there);
+	mem_table_insert(&feed->by_id, row_key, row);
+	row_key = mem_table_find(&feed->by_seq, mem_order_seq, &row->seq, &is_there);
 	MUST(!is_there);
-	mem_table_insert(&feed->by_seq, place, row);
+	mem_table_insert(&feed->by_seq, row_key, row);
 	if (row->life == ITEM_LIVE)
-		feed->mark.live++;
+		feed->state.live++;
 	else
-		feed->mark.tombstones++;
+		feed->state.tombstones++;
 }
 
 /* Takes the item's line out, if it has one, and puts the new one at the end. */
@@ -205,11 +205,11 @@ move_to_end(struct txn *txn, struct feed *feed, const struct item *item)
 	int64_t     now_ms = clock_wall_ms(txn->mem->clock);
 	struct row *row = make_row(txn, item);
 
-	if (feed->mark.head > 0 && now_ms < feed->last_ms)
+	if (feed->state.head > 0 && now_ms < feed->last_ms)
 		now_ms = feed->last_ms;
 	feed->last_ms = now_ms;
 	row->changed_ms = now_ms;
-	row->seq = ++feed->mark.head;
+	row->seq = ++feed->state.head;
 	if (old) {
 		take_out(txn, feed, old);
 		if (old == feed->pinned)
@@ -262,7 +262,7 @@ mem_remove(void *inner, const struct store_feed *name, struct str id)
 }
 
 static enum err
-mem_pin(void *inner, const struct store_feed *name, struct str id)
+mem_set_default(void *inner, const struct store_feed *name, struct str id)
 {
 	struct feed      *feed = feed_to_change(inner, name);
 	const struct row *row = NULL;
@@ -294,8 +294,8 @@ mem_purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t
 			i++;
 			continue;
 		}
-		feed->mark.horizon = row->seq;
-		feed->mark.horizon_ms = row->changed_ms;
+		feed->state.purged_through = row->seq;
+		feed->state.purged_through_ms = row->changed_ms;
 		take_out(txn, feed, row);
 		purged++;
 	}
@@ -320,39 +320,39 @@ mem_drop_feed(void *inner, const struct store_feed *name)
 }
 
 static enum err
-mem_remove_note(void *inner, const char *space, struct str name)
+mem_remove_kv(void *inner, const char *ns, struct str name)
 {
 	struct txn *txn = inner;
-	struct note key = { .space = space, .name = name };
+	struct kv   key = { .ns = ns, .name = name };
 	bool        is_there;
-	size_t      place = mem_table_find(&txn->now.notes, mem_order_note, &key, &is_there);
+	size_t      row_key = mem_table_find(&txn->now.kvs, mem_order_kv, &key, &is_there);
 
 	if (is_there) {
-		mem_table_append(&txn->dead, mem_table_drop(&txn->now.notes, place));
-		txn->notes_changed++;
+		mem_table_append(&txn->dead, mem_table_drop(&txn->now.kvs, row_key));
+		txn->kv_changed++;
 	}
 	return OK;
 }
 
 static enum err
-mem_put_note(void *inner, const char *space, struct str name, struct str value)
+mem_put_kv(void *inner, const char *ns, struct str name, struct str value)
 {
-	struct txn  *txn = inner;
-	struct note *note = mem_take(sizeof(*note) + strlen(space) + 1 + name.len + value.len);
-	struct str   laid;
-	bool         is_there;
-	size_t       place;
-	char        *at;
+	struct txn *txn = inner;
+	struct kv  *kv = mem_take(sizeof(*kv) + strlen(ns) + 1 + name.len + value.len);
+	struct str  laid;
+	bool        is_there;
+	size_t      row_key;
+	char       *at;
 
-	TRY(mem_remove_note(inner, space, name));
-	at = lay(note->bytes, str_of(space, strlen(space) + 1), &laid);
-	note->space = laid.at;
-	at = lay(at, name, &note->name);
-	(void)lay(at, value, &note->value);
-	place = mem_table_find(&txn->now.notes, mem_order_note, note, &is_there);
-	mem_table_append(&txn->born, note);
-	mem_table_insert(&txn->now.notes, place, note);
-	txn->notes_changed++;
+	TRY(mem_remove_kv(inner, ns, name));
+	at = lay(kv->bytes, str_of(ns, strlen(ns) + 1), &laid);
+	kv->ns = laid.at;
+	at = lay(at, name, &kv->name);
+	(void)lay(at, value, &kv->value);
+	row_key = mem_table_find(&txn->now.kvs, mem_order_kv, kv, &is_there);
+	mem_table_append(&txn->born, kv);
+	mem_table_insert(&txn->now.kvs, row_key, kv);
+	txn->kv_changed++;
 	return OK;
 }
 
@@ -383,7 +383,7 @@ swap_in(struct txn *txn)
 	old = mem->now;
 	mem->now = txn->now;
 	txn->now = old;
-	mem->generation += txn->notes_changed;
+	mem->generation += txn->kv_changed;
 	mem->commits++;
 	MUST(pthread_rwlock_unlock(&mem->lock) == 0);
 }
@@ -400,9 +400,9 @@ mem_finish(void *inner, bool commit)
 	mem_free_feeds(commit ? &txn->dead_feeds : &txn->born_feeds);
 	free(commit ? txn->born_feeds.rows : txn->dead_feeds.rows);
 	free(txn->now.feeds.rows);
-	free(txn->now.notes.rows);
+	free(txn->now.kvs.rows);
 	free(txn->now.ops.rows);
-	end_turn(txn->mem);
+	end_write_lock(txn->mem);
 	free(txn);
 	return OK;
 }
@@ -429,19 +429,19 @@ mem_group_close(void *group)
 
 const struct store_writes mem_writes = {
 	.begin = mem_begin,
-	.mark = mem_txn_mark,
+	.state = mem_txn_state,
 	.get = mem_txn_get,
 	.get_pinned = mem_txn_get_pinned,
 	.find = mem_txn_find,
-	.get_note = mem_txn_get_note,
+	.get_kv = mem_txn_get_kv,
 	.put = mem_put,
 	.rewrite = mem_rewrite,
 	.remove = mem_remove,
-	.pin = mem_pin,
+	.set_default = mem_set_default,
 	.purge = mem_purge,
 	.drop_feed = mem_drop_feed,
-	.put_note = mem_put_note,
-	.remove_note = mem_remove_note,
+	.put_kv = mem_put_kv,
+	.remove_kv = mem_remove_kv,
 	.forget_ops = mem_forget_ops,
 	.finish = mem_finish,
 	.group_open = mem_group_open,

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static unsigned long writes_left;                /* 0: as many as it likes */
+static unsigned long writes_left; /* 0: as many as it likes */
 
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at);
 

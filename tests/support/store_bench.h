@@ -19,9 +19,10 @@ struct store_bench {
 static inline void
 store_bench_open(struct store_bench *bench)
 {
-	struct store_conf conf = { .url = STR("memory:"), .create = true, .clock = &clock_system,
-		                   .entropy = &entropy_system };
-	char              why[512];
+	struct store_conf conf = {
+		.url = STR("memory:"), .create = true, .clock = &clock_system, .entropy = &entropy_system
+	};
+	char why[512];
 
 	bench->arena = arena_open((size_t)64 << 20);
 	assert_int_equal(store_open(&conf, &bench->store, why), OK);

@@ -30,12 +30,12 @@ class Tree:
 def tree(tmp_path):
     tree = Tree(tmp_path)
     tree.write("LAYERS", "# rooms\nbase:\ntext: base\nstore: base\ncmd: *\n\nsqlite3.h: src/store/store_sqlite*.c\nopenssl/: src/cmd/*.c\n")
-    for room in ("base", "text", "store", "cmd"):
-        tree.write(f"src/{room}/README.md", f"# {room}\n")
+    for module in ("base", "text", "store", "cmd"):
+        tree.write(f"src/{module}/README.md", f"# {module}\n")
     tree.write("src/base/err.h", SPDX + "/* err */\n#pragma once\n")
     tree.write("src/text/uri.h", SPDX + '#pragma once\n#include "base/err.h"\n')
     tree.write("src/store/store.h", SPDX + '#pragma once\n#include "base/err.h"\n')
-    tree.write("src/store/inner.h", SPDX + '/* inner — private to the store\n * room. */\n#pragma once\n#include "store/store.h"\n')
+    tree.write("src/store/inner.h", SPDX + '/* inner — private to the store\n * module. */\n#pragma once\n#include "store/store.h"\n')
     tree.write("src/store/store_sqlite.c", SPDX + '#include "store/inner.h"\n#include <sqlite3.h>\n#include <sys/stat.h>\n')
     tree.write("src/cmd/main.c", SPDX + '#include "store/store.h"\n#include "text/uri.h"\n#include <openssl/evp.h>\n'
                "\nint\nmain(void)\n{\n\treturn 0;\n}\n")

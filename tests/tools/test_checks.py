@@ -27,13 +27,13 @@ FAULTS = {
     # check-layers
     "an edge nobody wrote down": ("check-layers", "src/text/uri.c", '#include "store/store.h"\n', "text may not include store"),
     "an edge upwards": ("check-layers", "src/base/err.c", '#include "text/uri.h"\n', "base may not include text"),
-    "another room's private header": ("check-layers", "src/cmd/x.c", '#include "store/inner.h"\n', "private to the store room"),
-    "a header without its room": ("check-layers", "src/text/uri.c", '#include "uri.h"\n', "with its room"),
+    "another module's private header": ("check-layers", "src/cmd/x.c", '#include "store/inner.h"\n', "private to the store module"),
+    "a header without its module": ("check-layers", "src/text/uri.c", '#include "uri.h"\n', "with its module"),
     "a header that is not there": ("check-layers", "src/text/uri.c", '#include "base/gone.h"\n', "not there"),
     "a foreign header outside its file": ("check-layers", "src/store/store.c", "#include <sqlite3.h>\n", "belongs in"),
-    "a foreign folder outside its room": ("check-layers", "src/text/x.c", "#  include <openssl/sha.h>\n", "belongs in"),
+    "a foreign folder outside its module": ("check-layers", "src/text/x.c", "#  include <openssl/sha.h>\n", "belongs in"),
     "a foreign header nobody fenced": ("check-layers", "src/text/x.c", "#include <expat.h>\n", "no fence"),
-    "a room nobody knows": ("check-layers", "src/attic/x.c", "", "no such room"),
+    "a module nobody knows": ("check-layers", "src/attic/x.c", "", "no such module"),
     # check-words
     "goto": ("check-words", "src/text/x.c", "\tgoto out;\n", "goto"),
     "sprintf": ("check-words", "src/text/x.c", "\tsprintf (a, b);\n", "sprintf"),
@@ -44,6 +44,8 @@ FAULTS = {
     "chance behind the seam's back": ("check-words", "src/text/x.c", "\tn = rand();\n", "rand"),
     "half a character": ("check-words", "src/text/x.c", "\tx(STR_ARG(\n\t\tstr_first(s, 64)));\n", "str_cut"),
     "half a character printed": ("check-words", "src/text/x.c", "\t(void)snprintf(a, n, b);\n", "str_printf"),
+    "an old word": ("check-words", "src/text/x.c", "int witness_path;\n", "rollback guard"),
+    "a file with an old name": ("check-words", "src/text/pledge.c", "", "deferred response"),
     "a note to oneself": ("check-words", "src/text/x.c", "/* TODO later */\n", "TODO"),
     "dead code": ("check-words", "src/text/x.c", "#if 0\n#endif\n", "#if 0"),
     # check-lengths
@@ -86,7 +88,7 @@ def test_a_missing_licence_line_is_found(tree):
     assert not passed and "no licence line" in said
 
 
-def test_a_room_without_a_readme_is_found(tree):
+def test_a_module_without_a_readme_is_found(tree):
     (tree.path / "src/text/README.md").unlink()
     passed, said = tree.check("check-files")
     assert not passed and "src/text: no README.md" in said
@@ -99,7 +101,7 @@ def test_a_ring_of_headers_is_found(tree):
     assert not passed and "headers in a ring: src/store/a.h -> src/store/b.h -> src/store/a.h" in said
 
 
-def test_layers_cannot_allow_a_room_below_to_look_up(tree):
+def test_layers_cannot_allow_a_module_below_to_look_up(tree):
     tree.write("LAYERS", "base: text\ntext: base\nstore: base\ncmd: *\nsqlite3.h: src/store/*.c\nopenssl/: src/cmd/*.c\n")
     passed, said = tree.check("check-layers")
     assert not passed and "not written before it" in said
@@ -141,7 +143,7 @@ def test_a_soft_spot_of_a_binary_is_found(tmp_path, what):
 
 def build_module(tmp_path, **sources):
     """A folder as CMake leaves it, with one module of these files."""
-    objects = tmp_path / "build" / "CMakeFiles" / "room_m.dir" / "src" / "m"
+    objects = tmp_path / "build" / "CMakeFiles" / "module_m.dir" / "src" / "m"
     objects.mkdir(parents=True, exist_ok=True)
     for name, text in sources.items():
         at = tmp_path / f"{name}.c"

@@ -59,7 +59,11 @@ bench_pass(struct bench *bench, int64_t seconds)
 static inline struct store *
 bench_store(struct str url, const struct clock *clock)
 {
-	struct store_conf conf = { .url = url, .access = STORE_SERVE, .create = true, .scratch = true, .clock = clock,
+	struct store_conf conf = { .url = url,
+		                   .access = STORE_SERVE,
+		                   .create = true,
+		                   .scratch = true,
+		                   .clock = clock,
 		                   .entropy = &entropy_system };
 	struct store     *store;
 	char              why[512];
@@ -73,8 +77,8 @@ static inline void
 bench_add_user(struct bench *bench, const char *tenant, const char *id, const char *upn)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
-	struct store_txn *txn = store_begin(bench->store, NULL, arena);
-	struct user       user = { .upn = str_from_c(upn) };
+	struct store_txn               *txn = store_begin(bench->store, NULL, arena);
+	struct user                     user = { .upn = str_from_c(upn) };
 
 	assert_true(guid_parse(str_from_c(tenant), &user.tenant) && guid_parse(str_from_c(id), &user.id));
 	directory_put_user(txn, &user, arena);
@@ -141,15 +145,23 @@ guid_of(const char *text)
 static inline struct issuer_grant
 user_grant(void)
 {
-	return (struct issuer_grant){ .tenant = guid_of(TID), .oid = guid_of(OID), .upn = STR("ann@contoso.com"),
-		                      .app = STR(APPID), .grants = STR("Calendars.Read User.Read"), .life_s = 3600 };
+	return (struct issuer_grant){ .tenant = guid_of(TID),
+		                      .oid = guid_of(OID),
+		                      .upn = STR("ann@contoso.com"),
+		                      .app = STR(APPID),
+		                      .grants = STR("Calendars.Read User.Read"),
+		                      .life_s = 3600 };
 }
 
 static inline struct issuer_grant
 app_grant(void)
 {
-	return (struct issuer_grant){ .tenant = guid_of(TID), .oid = guid_of(OID), .app = STR(APPID), .is_app = true,
-		                      .grants = STR("Calendars.ReadWrite"), .life_s = 3600 };
+	return (struct issuer_grant){ .tenant = guid_of(TID),
+		                      .oid = guid_of(OID),
+		                      .app = STR(APPID),
+		                      .is_app = true,
+		                      .grants = STR("Calendars.ReadWrite"),
+		                      .life_s = 3600 };
 }
 
 static inline struct str
@@ -266,23 +278,42 @@ expand(const struct bench *bench, const char *text)
 
 struct claim {
 	const char *name;
-	const char *raw;                 /* JSON with placeholders; NULL: left out */
+	const char *raw; /* JSON with placeholders; NULL: left out */
 };
 
 #define CLAIMS_MAX 16
 
 static const struct claim user_claims[CLAIMS_MAX] = {
-	{ "aud", "\"https://graph.microsoft.com\"" }, { "iss", "\"$N:" TID "\"" }, { "iat", "1800000000" },
-	{ "nbf", "1799999990" }, { "exp", "1800003600" }, { "ver", "\"1.0\"" }, { "appid", "\"" APPID "\"" },
-	{ "tid", "\"" TID "\"" }, { "oid", "\"" OID "\"" }, { "sub", "\"" OID "\"" }, { "idtyp", "\"user\"" },
-	{ "scp", "\"Calendars.Read User.Read\"" }, { "upn", "\"ann@contoso.com\"" }, { "uti", "\"x\"" },
+	{ "aud", "\"https://graph.microsoft.com\"" },
+	{ "iss", "\"$N:" TID "\"" },
+	{ "iat", "1800000000" },
+	{ "nbf", "1799999990" },
+	{ "exp", "1800003600" },
+	{ "ver", "\"1.0\"" },
+	{ "appid", "\"" APPID "\"" },
+	{ "tid", "\"" TID "\"" },
+	{ "oid", "\"" OID "\"" },
+	{ "sub", "\"" OID "\"" },
+	{ "idtyp", "\"user\"" },
+	{ "scp", "\"Calendars.Read User.Read\"" },
+	{ "upn", "\"ann@contoso.com\"" },
+	{ "uti", "\"x\"" },
 };
 
 static const struct claim app_claims[CLAIMS_MAX] = {
-	{ "aud", "\"https://graph.microsoft.com\"" }, { "iss", "\"$N:" TID "\"" }, { "iat", "1800000000" },
-	{ "nbf", "1799999990" }, { "exp", "1800003600" }, { "ver", "\"1.0\"" }, { "appid", "\"" APPID "\"" },
-	{ "tid", "\"" TID "\"" }, { "oid", "\"" OID "\"" }, { "sub", "\"" OID "\"" }, { "idtyp", "\"app\"" },
-	{ "roles", "[\"Calendars.Read\"]" }, { "uti", "\"x\"" },
+	{ "aud", "\"https://graph.microsoft.com\"" },
+	{ "iss", "\"$N:" TID "\"" },
+	{ "iat", "1800000000" },
+	{ "nbf", "1799999990" },
+	{ "exp", "1800003600" },
+	{ "ver", "\"1.0\"" },
+	{ "appid", "\"" APPID "\"" },
+	{ "tid", "\"" TID "\"" },
+	{ "oid", "\"" OID "\"" },
+	{ "sub", "\"" OID "\"" },
+	{ "idtyp", "\"app\"" },
+	{ "roles", "[\"Calendars.Read\"]" },
+	{ "uti", "\"x\"" },
 };
 
 static inline const struct claim *

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "auth/assertion.h"
-#include "auth/judge.h"
+#include "auth/validate.h"
 #include "crypt/rsa_cert.h"
 #include "support/rsa_pem.h"
 
@@ -27,8 +27,11 @@ desk_open(struct desk *desk)
 	assert_int_equal(crypt_init(), OK);
 	desk->arena = arena_open((size_t)64 << 20);
 	assert_int_equal(rsa_cert_read(STR(RSA_PEM), NULL, &desk->cert, &why), OK);
-	desk->client = (struct client){ .tenant = guid_of(TID), .id = guid_of(APPID), .roles = STR("Calendars.Read"),
-		                        .secret_hash = STR_EMPTY, .certificate = STR(RSA_PEM_CERT_DER_BASE64) };
+	desk->client = (struct client){ .tenant = guid_of(TID),
+		                        .id = guid_of(APPID),
+		                        .roles = STR("Calendars.Read"),
+		                        .secret_hash = STR_EMPTY,
+		                        .certificate = STR(RSA_PEM_CERT_DER_BASE64) };
 }
 
 static void
@@ -76,7 +79,8 @@ test_assertion__a_good_one_is_taken_as_often_as_it_comes(void **state)
 
 	(void)state;
 	desk_open(&desk);
-	assertion = (struct assertion){ signed_by(&desk, STR(HEADER), claims_at(&desk, NOW, NOW + 600)), STR(AUDIENCE), NOW };
+	assertion = (struct assertion){ signed_by(&desk, STR(HEADER), claims_at(&desk, NOW, NOW + 600)), STR(AUDIENCE),
+		                        NOW };
 	assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), OK);
 	/* MSAL keeps one and sends it for every scope. */
 	assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), OK);
@@ -118,7 +122,8 @@ test_assertion__header_is_one_of_the_few_that_are_taken(void **state)
 	(void)state;
 	desk_open(&desk);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		enum err err = check(&desk, signed_by(&desk, str_from_c(cases[i].header), claims_at(&desk, NOW, NOW + 300)));
+		enum err err = check(&desk,
+		                     signed_by(&desk, str_from_c(cases[i].header), claims_at(&desk, NOW, NOW + 300)));
 
 		if (err != cases[i].err)
 			fail_msg("%s: %d", cases[i].header, (int)err);
@@ -129,10 +134,10 @@ test_assertion__header_is_one_of_the_few_that_are_taken(void **state)
 static void
 test_assertion__each_claim_must_be_there_and_right(void **state)
 {
-#define AUD "\"aud\":\"" AUDIENCE "\""
-#define ISS "\"iss\":\"" APPID "\""
-#define SUB "\"sub\":\"" APPID "\""
-#define JTI "\"jti\":\"j\""
+#define AUD  "\"aud\":\"" AUDIENCE "\""
+#define ISS  "\"iss\":\"" APPID "\""
+#define SUB  "\"sub\":\"" APPID "\""
+#define JTI  "\"jti\":\"j\""
 #define WHEN "\"nbf\":1800000000,\"exp\":1800000300"
 	static const char *const bad[] = {
 		"{" ISS "," SUB "," JTI "," WHEN "}",
@@ -156,7 +161,8 @@ test_assertion__each_claim_must_be_there_and_right(void **state)
 
 	(void)state;
 	desk_open(&desk);
-	assert_int_equal(check(&desk, signed_by(&desk, STR(HEADER), STR("{" AUD "," ISS "," SUB "," JTI "," WHEN "}"))), OK);
+	assert_int_equal(check(&desk, signed_by(&desk, STR(HEADER), STR("{" AUD "," ISS "," SUB "," JTI "," WHEN "}"))),
+	                 OK);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (check(&desk, signed_by(&desk, STR(HEADER), str_from_c(bad[i]))) != ERR_NO_IDENTITY)
 			fail_msg("%s is taken", bad[i]);
@@ -171,11 +177,11 @@ test_assertion__its_time_is_ten_minutes_at_most(void **state)
 		enum err err;
 	} cases[] = {
 		{ NOW, NOW + 600, OK },
-		{ NOW + JUDGE_SKEW_S, NOW + 600 + JUDGE_SKEW_S, OK },
-		{ NOW + JUDGE_SKEW_S + 1, NOW + 600, ERR_STALE },
-		{ NOW, NOW + 601 + JUDGE_SKEW_S, ERR_STALE },
-		{ NOW - 600, NOW - JUDGE_SKEW_S + 1, OK },
-		{ NOW - 600, NOW - JUDGE_SKEW_S, ERR_STALE },
+		{ NOW + VALIDATE_SKEW_S, NOW + 600 + VALIDATE_SKEW_S, OK },
+		{ NOW + VALIDATE_SKEW_S + 1, NOW + 600, ERR_STALE },
+		{ NOW, NOW + 601 + VALIDATE_SKEW_S, ERR_STALE },
+		{ NOW - 600, NOW - VALIDATE_SKEW_S + 1, OK },
+		{ NOW - 600, NOW - VALIDATE_SKEW_S, ERR_STALE },
 		{ NOW, INT64_MAX, ERR_STALE },
 		{ INT64_MIN + 1, NOW, OK },
 		{ INT64_MAX, NOW, ERR_STALE },
@@ -186,7 +192,8 @@ test_assertion__its_time_is_ten_minutes_at_most(void **state)
 	(void)state;
 	desk_open(&desk);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		enum err err = check(&desk, signed_by(&desk, STR(HEADER), claims_at(&desk, cases[i].nbf_s, cases[i].exp_s)));
+		enum err err = check(&desk,
+		                     signed_by(&desk, STR(HEADER), claims_at(&desk, cases[i].nbf_s, cases[i].exp_s)));
 
 		if (err != cases[i].err)
 			fail_msg("case %zu: %d", i, (int)err);

@@ -149,11 +149,11 @@ static void
 test_cache__never_holds_more_than_its_size(void **state)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)16 << 20);
-	struct cache *cache = cache_open(&entropy_system);
-	struct caller caller;
-	struct cache_life life;
-	uint8_t       key[CACHE_KEY_LEN];
-	unsigned      kept = 0;
+	struct cache                   *cache = cache_open(&entropy_system);
+	struct caller                   caller;
+	struct cache_life               life;
+	uint8_t                         key[CACHE_KEY_LEN];
+	unsigned                        kept = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
@@ -183,10 +183,10 @@ static void
 test_cache__keeps_what_is_used(void **state)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)16 << 20);
-	struct cache *cache = cache_open(&entropy_system);
-	struct caller caller = caller_number(0);
-	struct cache_life life;
-	uint8_t       busy[CACHE_KEY_LEN], key[CACHE_KEY_LEN];
+	struct cache                   *cache = cache_open(&entropy_system);
+	struct caller                   caller = caller_number(0);
+	struct cache_life               life;
+	uint8_t                         busy[CACHE_KEY_LEN], key[CACHE_KEY_LEN];
 
 	(void)state;
 	key_of(0, busy);

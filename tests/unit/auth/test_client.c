@@ -11,9 +11,12 @@
 static struct client
 client_with(const char *hash)
 {
-	return (struct client){ .tenant = guid_of(TID), .id = guid_of(APPID), .name = STR("report"),
+	return (struct client){ .tenant = guid_of(TID),
+		                .id = guid_of(APPID),
+		                .name = STR("report"),
 		                .roles = STR("Calendars.Read OnlineMeetingRecording.Read.All"),
-		                .secret_hash = str_from_c(hash), .since_s = NOW_S - 100 };
+		                .secret_hash = str_from_c(hash),
+		                .since_s = NOW_S - 100 };
 }
 
 static enum err
@@ -62,8 +65,9 @@ bench_with_client(void)
 static enum err
 log_in(struct bench *bench, const char *tenant, const char *id, const char *secret, struct str *jwt_out)
 {
-	struct issuer_login login = { .tenant = guid_of(tenant), .client_id = str_from_c(id),
-		                      .secret = str_from_c(secret), .life_s = 3600 };
+	struct issuer_login login = {
+		.tenant = guid_of(tenant), .client_id = str_from_c(id), .secret = str_from_c(secret), .life_s = 3600
+	};
 
 	return issuer_login(bench->issuer, bench->store, &login, bench->arena, jwt_out);
 }
@@ -245,7 +249,7 @@ test_client__a_token_that_names_no_generation_is_judged_by_its_second(void **sta
 	assert_int_equal(client_find(bench->store, &id, bench->arena, &client), OK);
 	since_s = client.since_s;
 	for (int64_t late = -2; late <= 2; late++)
-		assert_int_equal(client_standing(bench->store, STR(APPID), since_s + late, -1, bench->arena),
+		assert_int_equal(client_revocation(bench->store, STR(APPID), since_s + late, -1, bench->arena),
 		                 late > 0 ? OK : ERR_NO_IDENTITY);
 	bench_close(bench);
 }

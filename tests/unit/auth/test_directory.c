@@ -16,15 +16,21 @@ feed_of(const struct user *user, uint8_t collection)
 static struct user
 ann(void)
 {
-	return (struct user){ .tenant = guid_of(TID), .id = guid_of(OID), .upn = STR("Ann@Contoso.com"),
-		              .display_name = STR("Ann \"A\" M\xc3\xbcller"), .mail = STR("ann@contoso.com") };
+	return (struct user){ .tenant = guid_of(TID),
+		              .id = guid_of(OID),
+		              .upn = STR("Ann@Contoso.com"),
+		              .display_name = STR("Ann \"A\" M\xc3\xbcller"),
+		              .mail = STR("ann@contoso.com") };
 }
 
 static struct user
 bob(void)
 {
-	return (struct user){ .tenant = guid_of(TID), .id = guid_of(OID_OTHER), .upn = STR("bob@contoso.com"),
-		              .display_name = STR_EMPTY, .mail = STR_EMPTY };
+	return (struct user){ .tenant = guid_of(TID),
+		              .id = guid_of(OID_OTHER),
+		              .upn = STR("bob@contoso.com"),
+		              .display_name = STR_EMPTY,
+		              .mail = STR_EMPTY };
 }
 
 static enum err
@@ -75,8 +81,15 @@ test_directory__finds_a_user_by_id_and_by_upn_in_any_case(void **state)
 static void
 test_directory__finds_nobody_else(void **state)
 {
-	static const char *const names[] = { "", "x", OID_OTHER, "ann@contoso.co", "ann@contoso.comm", "nn@contoso.com",
-		                             "33333333-3333-4333-8333-33333333333", "{" OID "}", " ann@contoso.com" };
+	static const char *const names[] = { "",
+		                             "x",
+		                             OID_OTHER,
+		                             "ann@contoso.co",
+		                             "ann@contoso.comm",
+		                             "nn@contoso.com",
+		                             "33333333-3333-4333-8333-33333333333",
+		                             "{" OID "}",
+		                             " ann@contoso.com" };
 	struct bench            *bench = bench_open_empty(STR("memory:"));
 	struct user              found;
 	char                     huge[UPN_MAX + 2];
@@ -289,8 +302,8 @@ test_directory__works_on_sqlite_with_any_bytes_in_ids(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(directory_find_owner(bench->store, &users[i].id, bench->arena, &found), OK);
 		assert_same_user(&found, &users[i]);
-		assert_int_equal(directory_find_user(bench->store, &users[i].tenant, users[i].upn, bench->arena,
-		                                     &found), OK);
+		assert_int_equal(
+			directory_find_user(bench->store, &users[i].tenant, users[i].upn, bench->arena, &found), OK);
 		assert_same_user(&found, &users[i]);
 		assert_int_equal(directory_next_user(bench->store, &after, bench->arena, &found), OK);
 		assert_same_user(&found, &users[i]);
@@ -306,9 +319,22 @@ test_directory__works_on_sqlite_with_any_bytes_in_ids(void **state)
 static void
 test_directory__refuses_names_that_are_none(void **state)
 {
-	static const char *const bad[] = { "", "ann", "@", "ann@", "@contoso.com", "a@b@c", "@@", "ann@@contoso.com",
-		                           "a\tb@c", "a\nb@c", "a b@c", "ann@contoso.com\r", "\x7f@c", "\xff@c",
-		                           "\xc0\xaf@c", "ann@contoso.com " };
+	static const char *const bad[] = { "",
+		                           "ann",
+		                           "@",
+		                           "ann@",
+		                           "@contoso.com",
+		                           "a@b@c",
+		                           "@@",
+		                           "ann@@contoso.com",
+		                           "a\tb@c",
+		                           "a\nb@c",
+		                           "a b@c",
+		                           "ann@contoso.com\r",
+		                           "\x7f@c",
+		                           "\xff@c",
+		                           "\xc0\xaf@c",
+		                           "ann@contoso.com " };
 	static const char *const good[] = { "a@b", "ann.m\xc3\xbcller@contoso.com", "o'neil+x@sub.contoso.com",
 		                            "#EXT#@c" };
 	struct bench            *bench = bench_open_empty(STR("memory:"));
@@ -399,19 +425,23 @@ test_directory__keeps_the_widest_user(void **state)
 /* ---- a damaged or unready store ---------------------------------------------------------------- */
 
 static void
-put_note(struct bench *bench, const char *space, struct str name, struct str note)
+put_kv(struct bench *bench, const char *ns, struct str name, struct str entry)
 {
 	struct store_txn *txn = store_begin(bench->store, NULL, bench->arena);
 
-	store_put_note(txn, space, name, note);
+	store_put_kv(txn, ns, name, entry);
 	assert_int_equal(store_commit(&txn), OK);
 }
 
 static void
 test_directory__says_so_when_a_note_is_damaged(void **state)
 {
-	static const char *const notes[] = {
-		"", "x", "[]", "{}", "{\"tenantId\":\"x\",\"userPrincipalName\":\"a@b\"}",
+	static const char *const value[] = {
+		"",
+		"x",
+		"[]",
+		"{}",
+		"{\"tenantId\":\"x\",\"userPrincipalName\":\"a@b\"}",
 		"{\"tenantId\":\"" TID "\",\"userPrincipalName\":1,\"displayName\":\"\",\"mail\":\"\"}",
 	};
 	struct bench     *bench = bench_open_empty(STR("memory:"));
@@ -422,23 +452,25 @@ test_directory__says_so_when_a_note_is_damaged(void **state)
 
 	(void)state;
 	memset(too_long, 'x', sizeof(too_long));
-	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]) + 3; i++) {
-		size_t     member = i - sizeof(notes) / sizeof(notes[0]);      /* of the last three: that text is too long */
-		struct str odd = str_of(too_long, sizeof(too_long)), none = STR_EMPTY, note;
+	for (size_t i = 0; i < sizeof(value) / sizeof(value[0]) + 3; i++) {
+		size_t     member = i - sizeof(value) / sizeof(value[0]); /* of the last three: that text is too long */
+		struct str odd = str_of(too_long, sizeof(too_long)), none = STR_EMPTY, entry;
 
-		if (i < sizeof(notes) / sizeof(notes[0]))
-			note = str_from_c(notes[i]);
+		if (i < sizeof(value) / sizeof(value[0]))
+			entry = str_from_c(value[i]);
 		else
-			note = arena_printf(bench->arena, "{\"tenantId\":\"" TID "\",\"userPrincipalName\":\"a@b%.*s\","
-			                    "\"displayName\":\"%.*s\",\"mail\":\"%.*s\"}", STR_ARG(member == 0 ? odd : none),
-			                    STR_ARG(member == 1 ? odd : none), STR_ARG(member == 2 ? odd : none));
-		put_note(bench, "user", str_of(user.id.b, 16), note);
+			entry = arena_printf(bench->arena,
+			                     "{\"tenantId\":\"" TID "\",\"userPrincipalName\":\"a@b%.*s\","
+			                     "\"displayName\":\"%.*s\",\"mail\":\"%.*s\"}",
+			                     STR_ARG(member == 0 ? odd : none), STR_ARG(member == 1 ? odd : none),
+			                     STR_ARG(member == 2 ? odd : none));
+		put_kv(bench, "user", str_of(user.id.b, 16), entry);
 		assert_int_equal(find(bench, TID, OID, &found), ERR_CORRUPT);
 		txn = store_begin(bench->store, NULL, bench->arena);
 		assert_false(directory_txn_find_owner(txn, &user.id, bench->arena, &found));
 		assert_int_equal(store_commit(&txn), ERR_CORRUPT);
 	}
-	put_note(bench, "setting", STR("tenant"), STR("short"));
+	put_kv(bench, "setting", STR("tenant"), STR("short"));
 	assert_int_equal(directory_tenant(bench->store, bench->arena, &tenant), ERR_CORRUPT);
 	bench_close(bench);
 }
@@ -455,31 +487,31 @@ test_directory__a_stale_name_leads_to_nobody(void **state)
 	assert_int_equal(put(bench, user), OK);
 	memcpy(name, user.tenant.b, 16);
 	memcpy(name + 16, "x@contoso.com", 13);
-	put_note(bench, "upn", str_of(name, sizeof(name)), str_of(user.id.b, 16));
+	put_kv(bench, "upn", str_of(name, sizeof(name)), str_of(user.id.b, 16));
 	assert_int_equal(find(bench, TID, "x@contoso.com", &found), ERR_NOT_FOUND);
 	assert_int_equal(find(bench, TID, "ann@contoso.com", &found), OK);
 	bench_close(bench);
 }
 
 static void
-lose_note(struct store *store, const char *space, struct str name, struct arena *arena)
+lose_kv(struct store *store, const char *ns, struct str name, struct arena *arena)
 {
 	struct store_txn *txn = store_begin(store, NULL, arena);
 
-	store_remove_note(txn, space, name);
+	store_remove_kv(txn, ns, name);
 	assert_int_equal(store_commit(&txn), OK);
 }
 
 static void
 test_directory__ensure_makes_what_is_missing_and_only_that(void **state)
 {
-	struct clock clock = clock_system;
+	struct clock                    clock = clock_system;
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
 	AUTO(store_close) struct store *store = bench_store(STR("memory:"), &clock);
-	struct guid first, second;
-	struct str  key, again;
-	struct store_info info;
-	uint64_t          commits;
+	struct guid                     first, second;
+	struct str                      key, again;
+	struct store_info               info;
+	uint64_t                        commits;
 
 	(void)state;
 	assert_int_equal(crypt_init(), OK);
@@ -487,7 +519,7 @@ test_directory__ensure_makes_what_is_missing_and_only_that(void **state)
 	assert_int_equal(directory_ensure(store, &entropy_system, &clock), OK);
 	assert_int_equal(directory_tenant(store, arena, &first), OK);
 	assert_false(guid_is_zero(&first));
-	assert_int_equal(store_get_note(store, "sign-key", STR("current"), arena, &key), OK);
+	assert_int_equal(store_get_kv(store, "sign-key", STR("current"), arena, &key), OK);
 	assert_int_equal(store_get_info(store, &info), OK);
 	commits = info.commits;
 	assert_true(commits > 0);
@@ -495,15 +527,15 @@ test_directory__ensure_makes_what_is_missing_and_only_that(void **state)
 	assert_int_equal(store_get_info(store, &info), OK);
 	assert_int_equal(info.commits, commits);
 	/* One part is lost: it is made anew, the others stay. */
-	lose_note(store, "setting", STR("tenant"), arena);
+	lose_kv(store, "setting", STR("tenant"), arena);
 	assert_int_equal(directory_ensure(store, &entropy_system, &clock), OK);
 	assert_int_equal(directory_tenant(store, arena, &second), OK);
 	assert_false(guid_eq(&first, &second));
-	assert_int_equal(store_get_note(store, "sign-key", STR("current"), arena, &again), OK);
+	assert_int_equal(store_get_kv(store, "sign-key", STR("current"), arena, &again), OK);
 	assert_true(str_eq(key, again));
-	lose_note(store, "sign-key", STR("current"), arena);
+	lose_kv(store, "sign-key", STR("current"), arena);
 	assert_int_equal(directory_ensure(store, &entropy_system, &clock), OK);
-	assert_int_equal(store_get_note(store, "sign-key", STR("current"), arena, &again), OK);
+	assert_int_equal(store_get_kv(store, "sign-key", STR("current"), arena, &again), OK);
 	assert_false(str_eq(key, again));
 	assert_int_equal(directory_tenant(store, arena, &first), OK);
 	assert_true(guid_eq(&first, &second));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The gate itself: the field, the answers, time, and whose word counts for whom. */
 #include "unit/auth/fixture.h"
-#include "unit/auth/outside_tokens.h"
+#include "unit/auth/external_tokens.h"
 
 #include <stdio.h>
 
@@ -53,7 +53,7 @@ test_gate__takes_one_bearer_token_and_nothing_around_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		struct str    field = arena_printf(bench->arena, "%s%.*s%s", fields[i].before, STR_ARG(token),
-                                                fields[i].after);
+		                                   fields[i].after);
 		struct caller caller;
 		const char   *why = NULL;
 		bool          good = auth_check(bench->gate, field, bench->arena, &caller, &why) == OK;
@@ -105,9 +105,9 @@ test_gate__says_expired_only_under_a_right_signature(void **state)
 {
 	static const struct claim old[] = { { "nbf", "1700000000" }, { "exp", "1700003600" }, { NULL, NULL } };
 	AUTO(sign_key_close) struct sign_key *other = NULL;
-	struct bench *bench = bench_open();
-	struct str    payload = payload_of(bench, user_claims, old), token;
-	uint8_t       zeros[64] = { 0 };
+	struct bench                         *bench = bench_open();
+	struct str                            payload = payload_of(bench, user_claims, old), token;
+	uint8_t                               zeros[64] = { 0 };
 
 	(void)state;
 	assert_int_equal(sign_key_generate(&other), OK);
@@ -126,9 +126,12 @@ static void
 test_gate__says_the_same_for_every_other_fault(void **state)
 {
 	static const struct claim changes[][2] = {
-		{ { "aud", "\"other\"" }, { NULL, NULL } },      { { "iss", "\"other\"" }, { NULL, NULL } },
-		{ { "tid", "\"" TID_OTHER "\"" }, { NULL, NULL } }, { { "nbf", "1900000000" }, { NULL, NULL } },
-		{ { "exp", NULL }, { NULL, NULL } },             { { "scp", NULL }, { NULL, NULL } },
+		{ { "aud", "\"other\"" }, { NULL, NULL } },
+		{ { "iss", "\"other\"" }, { NULL, NULL } },
+		{ { "tid", "\"" TID_OTHER "\"" }, { NULL, NULL } },
+		{ { "nbf", "1900000000" }, { NULL, NULL } },
+		{ { "exp", NULL }, { NULL, NULL } },
+		{ { "scp", NULL }, { NULL, NULL } },
 	};
 	struct bench *bench = bench_open();
 
@@ -229,17 +232,21 @@ pair_open(struct pair *pair)
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(sign_key_generate(&pair->keys[i]), OK);
 		pair->trust_keys[i] = (struct trust_key){ STR("same"), pair->keys[i] };
-		pair->trusts[i] = (struct trust){ .iss = str_from_c(names[i]), .audiences = &pair->audience,
-			                          .audience_count = 1, .keys = &pair->trust_keys[i], .key_count = 1 };
+		pair->trusts[i] = (struct trust){ .iss = str_from_c(names[i]),
+			                          .audiences = &pair->audience,
+			                          .audience_count = 1,
+			                          .keys = &pair->trust_keys[i],
+			                          .key_count = 1 };
 	}
 }
 
 static struct str
-outside_token(struct bench *bench, const struct sign_key *key, const char *iss, const char *tid)
+external_token(struct bench *bench, const struct sign_key *key, const char *iss, const char *tid)
 {
 	char         quoted[64];
-	struct claim changes[] = { { "iss", iss }, { "aud", "\"api://tidemark\"" }, { "tid", tid ? quoted : NULL },
-		                   { NULL, NULL } };
+	struct claim changes[] = {
+		{ "iss", iss }, { "aud", "\"api://tidemark\"" }, { "tid", tid ? quoted : NULL }, { NULL, NULL }
+	};
 
 	snprintf(quoted, sizeof(quoted), "\"%s\"", tid ? tid : "");
 	return forge(key, STR("{\"alg\":\"ES256\",\"kid\":\"same\"}"), payload_of(bench, app_claims, changes),
@@ -251,16 +258,16 @@ test_gate__an_issuer_speaks_only_for_itself(void **state)
 {
 	static const char *const names[] = { "\"https://one.example/" TID "/v2.0\"",
 		                             "\"https://two.example/" TID "/v2.0\"" };
-	struct bench     *bench = bench_open();
-	struct auth_gate *gate;
-	struct pair       pair;
+	struct bench            *bench = bench_open();
+	struct auth_gate        *gate;
+	struct pair              pair;
 
 	(void)state;
 	pair_open(&pair);
 	assert_int_equal(auth_gate_open_trusting(pair.trusts, 2, &bench->clock, NULL, &gate), OK);
 	for (size_t i = 0; i < 4; i++) {
 		size_t        key = i / 2, iss = i % 2;
-		struct str    token = outside_token(bench, pair.keys[key], names[iss], TID);
+		struct str    token = external_token(bench, pair.keys[key], names[iss], TID);
 		struct caller caller;
 		const char   *why;
 
@@ -300,7 +307,7 @@ test_gate__iss_and_tid_must_name_one_tenant(void **state)
 	pair_open(&pair);
 	assert_int_equal(auth_gate_open_trusting(pair.trusts, 2, &bench->clock, NULL, &gate), OK);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct str    token = outside_token(bench, pair.keys[0], cases[i].iss, cases[i].tid);
+		struct str    token = external_token(bench, pair.keys[0], cases[i].iss, cases[i].tid);
 		struct caller caller;
 		const char   *why;
 
@@ -320,8 +327,8 @@ test_gate__a_bound_issuer_decides_the_tenant(void **state)
 	struct auth_gate *gate;
 	struct pair       pair;
 	struct caller     caller;
-	const char       *why, *const tids[] = { NULL, TID };
-	struct guid       other = guid_of(TID_OTHER);
+	const char *why, *const tids[] = { NULL, TID };
+	struct guid other = guid_of(TID_OTHER);
 
 	(void)state;
 	pair_open(&pair);
@@ -331,13 +338,15 @@ test_gate__a_bound_issuer_decides_the_tenant(void **state)
 	assert_int_equal(auth_gate_open_trusting(pair.trusts, 2, &bench->clock, NULL, &gate), OK);
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(check_by(gate, bench,
-		                          outside_token(bench, pair.keys[0], "\"https://plain.example\"", tids[i]),
-		                          &caller, &why), OK);
+		                          external_token(bench, pair.keys[0], "\"https://plain.example\"", tids[i]),
+		                          &caller, &why),
+		                 OK);
 		assert_true(guid_eq(&caller.tenant, &other));
 		/* Bound to none: then the token must name one. */
 		assert_int_equal(check_by(gate, bench,
-		                          outside_token(bench, pair.keys[1], "\"https://free.example\"", tids[i]),
-		                          &caller, &why), tids[i] ? OK : ERR_NO_IDENTITY);
+		                          external_token(bench, pair.keys[1], "\"https://free.example\"", tids[i]),
+		                          &caller, &why),
+		                 tids[i] ? OK : ERR_NO_IDENTITY);
 	}
 	auth_gate_close(&gate);
 	sign_key_close(&pair.keys[0]);
@@ -358,8 +367,8 @@ test_gate__no_tid_fills_no_hole(void **state)
 	pair_open(&pair);
 	pair.trusts[0].tenant = guid_of(TID);
 	assert_int_equal(auth_gate_open_trusting(pair.trusts, 1, &bench->clock, NULL, &gate), OK);
-	token = outside_token(bench, pair.keys[0],
-	                      "\"https://one.example/00000000-0000-0000-0000-000000000000/v2.0\"", NULL);
+	token = external_token(bench, pair.keys[0], "\"https://one.example/00000000-0000-0000-0000-000000000000/v2.0\"",
+	                       NULL);
 	assert_why(bench, gate, bearer(bench, token), WHY_BAD);
 	auth_gate_close(&gate);
 	sign_key_close(&pair.keys[0]);
@@ -410,14 +419,17 @@ test_gate__the_key_decides_the_algorithm(void **state)
 	assert_true(b64_decode(B64_URL, str_from_c(rsa_modulus), bench->arena, &n));
 	for (size_t i = 0; i < 2; i++) {
 		AUTO(sign_key_close) struct sign_key *key = NULL;
-		struct auth_gate *gate;
-		struct caller     caller;
-		const char       *why;
+		struct auth_gate                     *gate;
+		struct caller                         caller;
+		const char                           *why;
 
 		assert_int_equal(sign_key_from_rsa(n, e, algs[i], &key), OK);
 		struct trust_key trust_key = { STR("rsa-1"), key };
-		struct trust     trust = { .iss = STR("https://login.example/{tid}/v2.0"), .audiences = &audience,
-			                   .audience_count = 1, .keys = &trust_key, .key_count = 1 };
+		struct trust     trust = { .iss = STR("https://login.example/{tid}/v2.0"),
+			                   .audiences = &audience,
+			                   .audience_count = 1,
+			                   .keys = &trust_key,
+			                   .key_count = 1 };
 		assert_int_equal(auth_gate_open_trusting(&trust, 1, &bench->clock, NULL, &gate), OK);
 		assert_int_equal(check_by(gate, bench, str_from_c(rs256_token), &caller, &why),
 		                 i == 0 ? OK : ERR_NO_IDENTITY);

@@ -36,9 +36,9 @@ assert_int(const struct json *root, const char *name, int64_t wanted)
 static void
 test_issuer__a_users_token_has_the_claims_of_graphs(void **state)
 {
-	struct bench *bench = bench_open();
+	struct bench                *bench = bench_open();
 	AUTO(json_drop) struct json *root = payload_json(bench, mint(bench, user_grant()));
-	struct str iss = arena_printf(bench->arena, "%.*s:" TID, STR_ARG(issuer_name(bench->issuer)));
+	struct str                   iss = arena_printf(bench->arena, "%.*s:" TID, STR_ARG(issuer_name(bench->issuer)));
 
 	(void)state;
 	assert_text(root, "aud", STR("https://graph.microsoft.com"));
@@ -68,8 +68,8 @@ test_issuer__an_applications_token_has_roles_and_no_user(void **state)
 	(void)state;
 	grant.grants = STR(" Calendars.Read   OnlineMeetingRecording.Read.All ");
 	AUTO(json_drop) struct json *root = payload_json(bench, mint(bench, grant));
-	const struct json *roles = json_member(root, "roles");
-	struct str         role;
+	const struct json           *roles = json_member(root, "roles");
+	struct str                   role;
 
 	assert_int_equal(json_count(roles), 2);
 	assert_true(json_text(json_first(roles)->next, &role));
@@ -88,7 +88,7 @@ test_issuer__two_tokens_are_never_the_same(void **state)
 	(void)state;
 	AUTO(json_drop) struct json *one = payload_json(bench, mint(bench, user_grant()));
 	AUTO(json_drop) struct json *two = payload_json(bench, mint(bench, user_grant()));
-	struct str a, b;
+	struct str                   a, b;
 
 	assert_true(json_text(json_member(one, "uti"), &a));
 	assert_true(json_text(json_member(two, "uti"), &b));
@@ -143,7 +143,7 @@ test_issuer__says_so_when_its_key_is_damaged(void **state)
 	struct store_txn *txn = store_begin(bench->store, NULL, bench->arena);
 
 	(void)state;
-	store_put_note(txn, "sign-key", STR("current"), STR("no key"));
+	store_put_kv(txn, "sign-key", STR("current"), STR("no key"));
 	assert_int_equal(store_commit(&txn), OK);
 	assert_int_equal(issuer_open(bench->store, &bench->clock, &entropy_system, &issuer), ERR_CORRUPT);
 	assert_null(issuer);

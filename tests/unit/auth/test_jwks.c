@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a set of keys may look like: every row is one key beside a good one, or a whole set. */
-#include "unit/auth/outside_fixture.h"
-#include "unit/auth/outside_tokens.h"
+#include "unit/auth/external_fixture.h"
+#include "unit/auth/external_tokens.h"
 
 #include <stdio.h>
 
-#define ED_X "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"       /* RFC 8037 A.2 */
+#define ED_X "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" /* RFC 8037 A.2 */
 
 struct ring {
 	struct arena    *arena;
@@ -57,8 +57,8 @@ beside_a_good_one(const struct ring *ring, struct str key)
 }
 
 struct row {
-	const char *key;                 /* $E a point, $R the RSA modulus */
-	int         taken;               /* beside a good one: 2 taken, 1 passed over, -1 the set refused */
+	const char *key;   /* $E a point, $R the RSA modulus */
+	int         taken; /* beside a good one: 2 taken, 1 passed over, -1 the set refused */
 };
 
 #define EC  "{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k\",$E"
@@ -168,8 +168,20 @@ static void
 test_jwks__refuses_what_is_no_set(void **state)
 {
 	static const char *const texts[] = {
-		"", "null", "[]", "7", "\"keys\"", "{}", "{\"keys\":null}", "{\"keys\":{}}", "{\"keys\":[]}",
-		"{\"Keys\":[]}", "{\"keys\":[{}]}", "<html></html>", "{\"keys\":[", "{\"keys\":[],\"keys\":[]}",
+		"",
+		"null",
+		"[]",
+		"7",
+		"\"keys\"",
+		"{}",
+		"{\"keys\":null}",
+		"{\"keys\":{}}",
+		"{\"keys\":[]}",
+		"{\"Keys\":[]}",
+		"{\"keys\":[{}]}",
+		"<html></html>",
+		"{\"keys\":[",
+		"{\"keys\":[],\"keys\":[]}",
 	};
 	struct ring ring = ring_open();
 
@@ -219,8 +231,9 @@ test_jwks__takes_64_keys_and_256_KiB_and_no_more(void **state)
 static enum sign_alg
 alg_of_rsa(const struct ring *ring, const char *more)
 {
-	struct str    key = arena_printf(ring->arena, "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"k\",\"n\":\"%s\",\"e\":\"AQAB\"%s}]}",
-                                     rsa_modulus, more);
+	struct str    key = arena_printf(ring->arena,
+	                                 "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"k\",\"n\":\"%s\",\"e\":\"AQAB\"%s}]}",
+	                                 rsa_modulus, more);
 	struct jwks  *jwks;
 	const char   *why;
 	enum sign_alg alg;

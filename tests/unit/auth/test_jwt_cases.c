@@ -8,7 +8,7 @@ enum verdict { BAD, GOOD };
 
 struct row {
 	const char  *claim;
-	const char  *raw;                /* NULL: missing */
+	const char  *raw; /* NULL: missing */
 	enum verdict user, app;
 };
 

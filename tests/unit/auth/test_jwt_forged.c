@@ -127,8 +127,8 @@ test_gate__a_wrong_header_costs_no_signature_check(void **state)
 static void
 hmac_sha256(struct str secret, struct str message, uint8_t mac_out[32], struct arena *arena)
 {
-	uint8_t    block[64] = { 0 }, inner[64 + 32];
-	char      *first = arena_take_raw(arena, 64 + message.len);
+	uint8_t block[64] = { 0 }, inner[64 + 32];
+	char   *first = arena_take_raw(arena, 64 + message.len);
 
 	if (secret.len > sizeof(block))
 		hash_sha256(secret, block);
@@ -183,9 +183,14 @@ test_gate__the_public_key_is_no_hmac_secret(void **state)
 	static const char *const algs[] = { "HS256", "ES256", "none" };
 	struct bench            *bench = bench_open();
 	struct str               der = public_der(bench), payload = payload_of(bench, app_claims, NULL);
-	const struct str         secrets[] = { STR_EMPTY, der, public_pem(bench), public_jwk(bench),
-		                               str_of(der.at + 26, 65), str_of(der.at + 27, 64),
-		                               str_of(der.at + 27, 32), issuer_kid(bench->issuer),
+	const struct str         secrets[] = { STR_EMPTY,
+		                               der,
+		                               public_pem(bench),
+		                               public_jwk(bench),
+		                               str_of(der.at + 26, 65),
+		                               str_of(der.at + 27, 64),
+		                               str_of(der.at + 27, 32),
+		                               issuer_kid(bench->issuer),
 		                               issuer_name(bench->issuer) };
 
 	(void)state;
@@ -261,9 +266,9 @@ static void
 test_gate__refuses_signatures_of_other_make(void **state)
 {
 	AUTO(sign_key_close) struct sign_key *other = NULL;
-	struct bench *bench = bench_open();
-	struct str    header = header_of(bench), payload = payload_of(bench, app_claims, NULL);
-	uint8_t       good[64], longer[128] = { 0 };
+	struct bench                         *bench = bench_open();
+	struct str                            header = header_of(bench), payload = payload_of(bench, app_claims, NULL);
+	uint8_t                               good[64], longer[128] = { 0 };
 
 	(void)state;
 	assert_int_equal(sign_key_generate(&other), OK);
@@ -274,8 +279,8 @@ test_gate__refuses_signatures_of_other_make(void **state)
 	assert_false(is_good(bench, forge_with(header, payload, str_of(longer, 65), bench->arena)));
 	assert_false(is_good(bench, forge_with(header, payload, str_of(longer, 128), bench->arena)));
 	/* A good signature of a good token, put under other claims. */
-	assert_false(is_good(bench, forge_with(header, payload_of(bench, user_claims, NULL), str_of(good, 64),
-	                                       bench->arena)));
+	assert_false(is_good(bench,
+	                     forge_with(header, payload_of(bench, user_claims, NULL), str_of(good, 64), bench->arena)));
 	bench_close(bench);
 }
 
@@ -310,11 +315,11 @@ test_gate__refuses_every_single_flipped_bit(void **state)
 
 /* %s is the header, the payload, the signature in turn. */
 static const char *const texts[] = {
-	"%s.%s", "%s.%s.", "%s..%s", ".%s.%s", "%s.%s.%s.", ".%s.%s.%s", "%s.%s.%s.%2$s", "%s.%s.%s.%s.%s", "%s%s%s",
-	"%s.%s.%s=", "%s=.%s.%s", "%s.%s=.%s", "%s.%s.%s==", " %s.%s.%s.", "%s .%s.%s", "%s. %s.%s", "%s.%s .%s",
-	"%s.%s. %s", "%s.%s.%s ", "%s.%s.%s\t", "\t%s.%s.%s", "%s.%s.%s\n", "%s.%s\n.%s", "\r\n%s.%s.%s", "%s.%s.%sA",
-	"%s.%s.A%s", "%s.%sA.%s", "%s.%s.%s,%2$s", "\"%s.%s.%s\"", "%s:%s:%s", "%s.%s.%s%%00", "%s.%s.%s#", "%s.%s.%s+",
-	"%s.%s.%s/", "%s.%s.%s x",
+	"%s.%s",          "%s.%s.",     "%s..%s",       ".%s.%s",    "%s.%s.%s.", ".%s.%s.%s",  "%s.%s.%s.%2$s",
+	"%s.%s.%s.%s.%s", "%s%s%s",     "%s.%s.%s=",    "%s=.%s.%s", "%s.%s=.%s", "%s.%s.%s==", " %s.%s.%s.",
+	"%s .%s.%s",      "%s. %s.%s",  "%s.%s .%s",    "%s.%s. %s", "%s.%s.%s ", "%s.%s.%s\t", "\t%s.%s.%s",
+	"%s.%s.%s\n",     "%s.%s\n.%s", "\r\n%s.%s.%s", "%s.%s.%sA", "%s.%s.A%s", "%s.%sA.%s",  "%s.%s.%s,%2$s",
+	"\"%s.%s.%s\"",   "%s:%s:%s",   "%s.%s.%s%%00", "%s.%s.%s#", "%s.%s.%s+", "%s.%s.%s/",  "%s.%s.%s x",
 };
 
 /* Fills each %s with the next part (more than three start over), %2$s with the payload, %% with a percent sign. */

@@ -113,7 +113,8 @@ test_policy__bad_names_and_too_many_are_refused(void **state)
 	txn = store_bench_begin(&bench);
 	policy_allow(txn, &tenant, &ann, STR("one-more"), bench.arena);
 	assert_int_equal(store_commit(&txn), ERR_TOO_LARGE);
-	assert_true(may(&bench, &ann, arena_c(bench.arena, arena_printf(bench.arena, "app-%0120d", POLICY_APPS_MAX - 1))));
+	assert_true(
+		may(&bench, &ann, arena_c(bench.arena, arena_printf(bench.arena, "app-%0120d", POLICY_APPS_MAX - 1))));
 	store_bench_close(&bench);
 }
 

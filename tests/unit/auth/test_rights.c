@@ -4,7 +4,10 @@
 static struct caller
 caller_with(bool is_app, const char *grants)
 {
-	return (struct caller){ .tenant = guid_of(TID), .oid = guid_of(OID), .app = STR_EMPTY, .is_app = is_app,
+	return (struct caller){ .tenant = guid_of(TID),
+		                .oid = guid_of(OID),
+		                .app = STR_EMPTY,
+		                .is_app = is_app,
 		                .grants = str_from_c(grants) };
 }
 

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 
-#define BYTES ((size_t)1 << 20)                  /* more than a pipe holds: both sides go on many times */
+#define BYTES ((size_t)1 << 20) /* more than a pipe holds: both sides go on many times */
 
 struct writer {
 	pthread_t thread;
@@ -82,8 +82,8 @@ test_file__a_fault_is_told_with_errno(void **state)
 	AUTO(file_close) int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(file_close) int full = open("/dev/full", O_RDWR | O_CLOEXEC);
 	AUTO(file_close) int none = -1;
-	char               bytes[8];
-	size_t             len = 9;
+	char                 bytes[8];
+	size_t               len = 9;
 
 	(void)state;
 	assert_false(file_read(folder, bytes, sizeof(bytes), &len));

@@ -62,9 +62,10 @@ test_log__writes_a_line_that_values_cannot_forge(void **state)
 	open_ends(&ends);
 	LOG_EVENT(&ends.log, LOG_WARN, "seen", { "plain", STR("a b~") }, { "sly", STR("q\"\\\n\x7f\xc3\xa9z") },
 	          { "none", STR_EMPTY });
-	assert_string_equal(next_write(&ends, text),
-	                    "{\"time\":\"2026-07-31T11:59:59.987Z\",\"level\":\"warn\",\"event\":\"seen\",\"plain\":\"a b~\","
-	                    "\"sly\":\"q\\\"\\\\\\u000a\\u007f\\u00c3\\u00a9z\",\"none\":\"\"}\n");
+	assert_string_equal(
+		next_write(&ends, text),
+		"{\"time\":\"2026-07-31T11:59:59.987Z\",\"level\":\"warn\",\"event\":\"seen\",\"plain\":\"a b~\","
+		"\"sly\":\"q\\\"\\\\\\u000a\\u007f\\u00c3\\u00a9z\",\"none\":\"\"}\n");
 	LOG_EVENT(&ends.log, LOG_DEBUG, "not told", { "x", STR("y") });
 	assert_string_equal(next_write(&ends, text), "");
 	close_ends(&ends);
@@ -75,7 +76,9 @@ add(struct log_lines *lines, const char *number)
 {
 	char                  filling[200];
 	const struct log_pair pairs[] = {
-		{ "number", str_from_c(number) }, { "filling", str_of(filling, sizeof(filling)) }, { NULL, STR_EMPTY },
+		{ "number", str_from_c(number) },
+		{ "filling", str_of(filling, sizeof(filling)) },
+		{ NULL, STR_EMPTY },
 	};
 
 	memset(filling, 'f', sizeof(filling));
@@ -89,7 +92,7 @@ test_log_lines__go_out_together_and_whole(void **state)
 	struct log_lines lines;
 	struct ends      ends;
 	char             text[8192], number[16], wanted[32];
-	int              writes = 0, told = 0;
+	int              writes = 0, seen = 0;
 
 	(void)state;
 	open_ends(&ends);
@@ -106,12 +109,12 @@ test_log_lines__go_out_together_and_whole(void **state)
 		writes++;
 		assert_true(len <= LOG_WRITE_MAX && text[0] == '{' && text[len - 1] == '\n');
 		for (const char *at = text; *at; at = strchr(at, '\n') + 1) {
-			(void)snprintf(wanted, sizeof(wanted), "\"number\":\"%d\"", told++);
+			(void)snprintf(wanted, sizeof(wanted), "\"number\":\"%d\"", seen++);
 			assert_non_null(strstr(at, wanted));
 			assert_true(strstr(at, wanted) < strchr(at, '\n'));
 		}
 	}
-	assert_int_equal(told, 40);
+	assert_int_equal(seen, 40);
 	assert_in_range(writes, 3, 5);
 	log_lines_open(&lines, NULL);
 	add(&lines, "nowhere");

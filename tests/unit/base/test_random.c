@@ -29,7 +29,8 @@ count_up(void *ctx, void *bytes, size_t len)
 	source->calls++;
 	for (size_t at = 0; at < len; at += sizeof(source->next)) {
 		source->next++;
-		memcpy((char *)bytes + at, &source->next, len - at < sizeof(source->next) ? len - at : sizeof(source->next));
+		memcpy((char *)bytes + at, &source->next,
+		       len - at < sizeof(source->next) ? len - at : sizeof(source->next));
 	}
 	(void)pthread_mutex_unlock(&source->lock);
 }

@@ -15,14 +15,14 @@
 
 #include "base/scratch_dir.h"
 
-static char place[64];
+static char location[64];
 
 static int
 begin(void **state)
 {
 	(void)state;
-	(void)snprintf(place, sizeof(place), "/tmp/tidemark-place-XXXXXX");
-	return mkdtemp(place) && setenv("TMPDIR", place, 1) == 0 ? 0 : -1;
+	(void)snprintf(location, sizeof(location), "/tmp/tidemark-location-XXXXXX");
+	return mkdtemp(location) && setenv("TMPDIR", location, 1) == 0 ? 0 : -1;
 }
 
 static int
@@ -30,11 +30,11 @@ end(void **state)
 {
 	(void)state;
 	(void)unsetenv("TMPDIR");
-	return rmdir(place);                     /* fails unless all that was made in it is gone */
+	return rmdir(location); /* fails unless all that was made in it is gone */
 }
 
 static struct scratch_dir
-open_dir(enum scratch_place where)
+open_dir(enum scratch_location where)
 {
 	struct scratch_dir dir;
 	char               why[512];
@@ -64,7 +64,7 @@ test_scratch_dir__is_private_and_goes_with_all_that_is_in_it(void **state)
 	char               path[256];
 
 	(void)state;
-	assert_memory_equal(disk.path, place, strlen(place));
+	assert_memory_equal(disk.path, location, strlen(location));
 	assert_string_not_equal(disk.path, memory.path);
 	assert_int_equal(stat(disk.path, &is), 0);
 	assert_int_equal(is.st_mode & 07777, 0700);
@@ -115,9 +115,9 @@ test_scratch_dir__what_a_killed_process_left_goes_and_what_is_in_use_stays(void 
 
 	(void)state;
 	put_file(used.path, "kept");
-	(void)snprintf(like, sizeof(like), "%s/tidemark-scratch-file", place);
-	(void)snprintf(other, sizeof(other), "%s/tidemark-folder", place);
-	put_file(place, "tidemark-scratch-file");
+	(void)snprintf(like, sizeof(like), "%s/tidemark-scratch-file", location);
+	(void)snprintf(other, sizeof(other), "%s/tidemark-folder", location);
+	put_file(location, "tidemark-scratch-file");
 	assert_int_equal(mkdir(other, 0700), 0);
 	leave_one(left);
 	assert_int_equal(access(left, F_OK), 0);
@@ -142,10 +142,10 @@ test_scratch_dir__a_place_that_is_not_there_is_named(void **state)
 	assert_int_equal(setenv("TMPDIR", "/tmp/tidemark/not/there", 1), 0);
 	assert_int_equal(scratch_dir_open(SCRATCH_ON_DISK, &dir, why), ERR_IO);
 	assert_non_null(strstr(why, "/tmp/tidemark/not/there"));
-	assert_int_equal(setenv("TMPDIR", place, 1), 0);
+	assert_int_equal(setenv("TMPDIR", location, 1), 0);
 }
 
-/* Many at once in one place: each start looks at the folders that the others are just making. */
+/* Many at once in one location: each start looks at the folders that the others are just making. */
 static void
 test_scratch_dir__starts_at_the_same_moment_take_nothing_from_each_other(void **state)
 {
@@ -178,12 +178,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_scratch_dir__is_private_and_goes_with_all_that_is_in_it, begin, end),
-		cmocka_unit_test_setup_teardown(test_scratch_dir__what_a_killed_process_left_goes_and_what_is_in_use_stays,
-		                                begin, end),
+		cmocka_unit_test_setup_teardown(test_scratch_dir__is_private_and_goes_with_all_that_is_in_it, begin,
+		                                end),
+		cmocka_unit_test_setup_teardown(
+			test_scratch_dir__what_a_killed_process_left_goes_and_what_is_in_use_stays, begin, end),
 		cmocka_unit_test_setup_teardown(test_scratch_dir__a_place_that_is_not_there_is_named, begin, end),
-		cmocka_unit_test_setup_teardown(test_scratch_dir__starts_at_the_same_moment_take_nothing_from_each_other,
-		                                begin, end),
+		cmocka_unit_test_setup_teardown(
+			test_scratch_dir__starts_at_the_same_moment_take_nothing_from_each_other, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,10 @@ test_str__what_does_not_fit_is_printed_without_half_a_character(void **state)
 	(void)state;
 	assert_int_equal(str_printf(text, sizeof(text), "%s", "abcde\xe2\x82\xac"), 5);
 	assert_string_equal(text, "abcde");
-	assert_int_equal(str_printf(text, sizeof(text), "%s", "abcd\xe2\x82\xac""f"), 7);
+	assert_int_equal(str_printf(text, sizeof(text), "%s",
+	                            "abcd\xe2\x82\xac"
+	                            "f"),
+	                 7);
 	assert_string_equal(text, "abcd\xe2\x82\xac");
 	assert_int_equal(str_printf(text, sizeof(text), "%d", 7), 1);
 	assert_string_equal(text, "7");

@@ -98,7 +98,7 @@ test_conf__flag_then_environment_then_file_then_default(void **state)
 static void
 test_conf__an_empty_variable_is_not_set(void **state)
 {
-	struct variable	   env[] = {{"TIDEMARK_TLS", ""}, {"TIDEMARK_STORE", ""}, {"HOME", "/h"}, {NULL, NULL}};
+	struct variable env[] = { { "TIDEMARK_TLS", "" }, { "TIDEMARK_STORE", "" }, { "HOME", "/h" }, { NULL, NULL } };
 	struct conf_source source = { .env_ctx = env, .env = lookup };
 	struct conf        conf;
 	struct str         why;
@@ -166,24 +166,36 @@ test_conf__what_values_are_taken(void **state)
 		const char  *value;
 		bool         good;
 	} rows[] = {
-		{ CONF_STORE, "memory:", true },          { CONF_STORE, "memory:x", false },
-		{ CONF_STORE, "sqlite:x", true },         { CONF_STORE, "sqlite:", false },
-		{ CONF_STORE, "/a/path", false },         { CONF_LISTEN, "127.0.0.1:0", true },
-		{ CONF_LISTEN, "[::1]:8443", true },      { CONF_LISTEN, "localhost:65535", true },
-		{ CONF_LISTEN, ":8443", false },          { CONF_LISTEN, "127.0.0.1", false },
-		{ CONF_LISTEN, "127.0.0.1:", false },     { CONF_LISTEN, "127.0.0.1:+1", false },
+		{ CONF_STORE, "memory:", true },
+		{ CONF_STORE, "memory:x", false },
+		{ CONF_STORE, "sqlite:x", true },
+		{ CONF_STORE, "sqlite:", false },
+		{ CONF_STORE, "/a/path", false },
+		{ CONF_LISTEN, "127.0.0.1:0", true },
+		{ CONF_LISTEN, "[::1]:8443", true },
+		{ CONF_LISTEN, "localhost:65535", true },
+		{ CONF_LISTEN, ":8443", false },
+		{ CONF_LISTEN, "127.0.0.1", false },
+		{ CONF_LISTEN, "127.0.0.1:", false },
+		{ CONF_LISTEN, "127.0.0.1:+1", false },
 		{ CONF_LISTEN, "127.0.0.1:000001", false },
 		{ CONF_PUBLIC_URL, "https://a.example", true },
 		{ CONF_PUBLIC_URL, "https://a.example:444/", true },
 		{ CONF_PUBLIC_URL, "https://a.example/graph", false },
 		{ CONF_PUBLIC_URL, "https://a.example?x", false },
 		{ CONF_PUBLIC_URL, "https://me@a.example", false },
-		{ CONF_PUBLIC_URL, "a.example", false },  { CONF_MAX_CONTENT, "1", true },
-		{ CONF_MAX_CONTENT, "8G", true },         { CONF_MAX_CONTENT, "8g", false },
-		{ CONF_MAX_CONTENT, "G", false },         { CONF_MAX_CONTENT, "-1", false },
-		{ CONF_MAX_CONTENT, "99999999T", false }, { CONF_RETENTION, "30d", true },
-		{ CONF_RETENTION, "0", true },            { CONF_RETENTION, "d", false },
-		{ CONF_LOG_LEVEL, "debug", true },        { CONF_LOG_LEVEL, "loud", false },
+		{ CONF_PUBLIC_URL, "a.example", false },
+		{ CONF_MAX_CONTENT, "1", true },
+		{ CONF_MAX_CONTENT, "8G", true },
+		{ CONF_MAX_CONTENT, "8g", false },
+		{ CONF_MAX_CONTENT, "G", false },
+		{ CONF_MAX_CONTENT, "-1", false },
+		{ CONF_MAX_CONTENT, "99999999T", false },
+		{ CONF_RETENTION, "30d", true },
+		{ CONF_RETENTION, "0", true },
+		{ CONF_RETENTION, "d", false },
+		{ CONF_LOG_LEVEL, "debug", true },
+		{ CONF_LOG_LEVEL, "loud", false },
 		{ CONF_TLS_CERT, "", false },
 	};
 
@@ -230,13 +242,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_conf__flag_then_environment_then_file_then_default, open_arena,
-						close_arena),
+		                                close_arena),
 		cmocka_unit_test_setup_teardown(test_conf__an_empty_variable_is_not_set, open_arena, close_arena),
 		cmocka_unit_test_setup_teardown(test_conf__a_relative_xdg_folder_is_not_used, open_arena, close_arena),
 		cmocka_unit_test_setup_teardown(test_conf__a_bad_value_is_blamed_on_its_source, open_arena,
-						close_arena),
+		                                close_arena),
 		cmocka_unit_test_setup_teardown(test_conf__a_value_of_the_file_is_checked_even_when_a_flag_wins,
-						open_arena, close_arena),
+		                                open_arena, close_arena),
 		cmocka_unit_test(test_conf__what_values_are_taken),
 		cmocka_unit_test(test_conf__sizes_are_powers_of_1024),
 		cmocka_unit_test(test_conf__each_setting_can_be_said_in_every_way),

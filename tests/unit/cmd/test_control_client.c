@@ -18,12 +18,12 @@
 #include "cmd/control_client.h"
 
 struct script {
-	char        dir[32], path[64];
-	int         listener;
-	struct str  answer;
-	bool        reads_all;                   /* the whole request, before it answers */
-	struct buf  heard;
-	pthread_t   thread;
+	char       dir[32], path[64];
+	int        listener;
+	struct str answer;
+	bool       reads_all; /* the whole request, before it answers */
+	struct buf heard;
+	pthread_t  thread;
 };
 
 static bool
@@ -44,8 +44,8 @@ play(void *ctx)
 	int            fd = accept(script->listener, NULL, NULL);
 
 	do {
-		char   *room = buf_room(&script->heard, 65536);
-		ssize_t n = read(fd, room, 65536);
+		char   *space = buf_reserve(&script->heard, 65536);
+		ssize_t n = read(fd, space, 65536);
 
 		if (n <= 0)
 			break;
@@ -107,18 +107,20 @@ hears(const struct script *script, const char *text)
 static struct control_call
 a_call(void)
 {
-	return (struct control_call){ .target = STR("/-/apply?a=1"), .post = true, .key = STR("k-1"), .body = STR("{}\n") };
+	return (struct control_call){
+		.target = STR("/-/apply?a=1"), .post = true, .key = STR("k-1"), .body = STR("{}\n")
+	};
 }
 
 static enum err
-call_of(struct str answer, struct arena *arena, struct control_reply *reply_out)
+call_of(struct str answer, struct arena *arena, struct control_response *response_out)
 {
 	struct control_call call = a_call();
 	struct script       script;
 	enum err            err;
 
 	script_begin(&script, answer, true);
-	err = control_call(script.path, &call, arena, reply_out);
+	err = control_call(script.path, &call, arena, response_out);
 	script_wait(&script);
 	script_end(&script);
 	return err;
@@ -127,15 +129,15 @@ call_of(struct str answer, struct arena *arena, struct control_reply *reply_out)
 static void
 test_control_client__sends_one_request_and_gives_the_answer_of_any_status(void **state)
 {
-	struct control_call  call = a_call(), get = { .target = STR("/-/ready") };
-	struct control_reply reply;
-	struct script        script;
+	struct control_call     call = a_call(), get = { .target = STR("/-/ready") };
+	struct control_response response;
+	struct script           script;
 
 	script_begin(&script, STR("HTTP/1.1 409 No\r\nContent-Length: 5\r\n\r\nhello"), true);
-	assert_int_equal(control_call(script.path, &call, *state, &reply), OK);
+	assert_int_equal(control_call(script.path, &call, *state, &response), OK);
 	script_wait(&script);
-	assert_int_equal(reply.status, 409);
-	assert_true(str_eq(reply.body, STR("hello")));
+	assert_int_equal(response.status, 409);
+	assert_true(str_eq(response.body, STR("hello")));
 	assert_true(str_starts(buf_str(&script.heard), STR("POST /-/apply?a=1 HTTP/1.1\r\n")));
 	assert_true(hears(&script, "\r\nHost: localhost\r\n") && hears(&script, "\r\nIdempotency-Key: k-1\r\n"));
 	assert_true(hears(&script, "\r\nContent-Length: 3\r\n") && hears(&script, "\r\n\r\n{}\n"));
@@ -143,9 +145,9 @@ test_control_client__sends_one_request_and_gives_the_answer_of_any_status(void *
 	assert_int_equal(pthread_create(&script.thread, NULL, play, &script), 0);
 	buf_cut(&script.heard, 0);
 	script.answer = STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-	assert_int_equal(control_call(script.path, &get, *state, &reply), OK);
-	assert_int_equal(reply.status, 200);
-	assert_int_equal(reply.body.len, 0);
+	assert_int_equal(control_call(script.path, &get, *state, &response), OK);
+	assert_int_equal(response.status, 200);
+	assert_int_equal(response.body.len, 0);
 	script_wait(&script);
 	assert_true(str_starts(buf_str(&script.heard), STR("GET /-/ready HTTP/1.1\r\n")));
 	assert_false(hears(&script, "Idempotency-Key"));
@@ -167,24 +169,24 @@ test_control_client__says_what_went_wrong(void **state)
 		{ "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", ERR_UP_GARBLED },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n", ERR_UP_GARBLED },
 	};
-	struct control_call  call = a_call();
-	struct control_reply reply;
+	struct control_call     call = a_call();
+	struct control_response response;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (call_of(str_from_c(rows[i].answer), *state, &reply) != rows[i].err)
+		if (call_of(str_from_c(rows[i].answer), *state, &response) != rows[i].err)
 			fail_msg("%s", rows[i].answer);
-	assert_int_equal(control_call("/tmp/tidemark-call-nobody/sock", &call, *state, &reply), ERR_NOT_FOUND);
+	assert_int_equal(control_call("/tmp/tidemark-call-nobody/sock", &call, *state, &response), ERR_NOT_FOUND);
 }
 
 /* A proxy of the environment has nothing to do with it. */
 static void
 test_control_client__goes_by_no_proxy(void **state)
 {
-	struct control_reply reply;
+	struct control_response response;
 
 	assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
-	assert_int_equal(call_of(STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), *state, &reply), OK);
-	assert_true(str_eq(reply.body, STR("ok")));
+	assert_int_equal(call_of(STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), *state, &response), OK);
+	assert_true(str_eq(response.body, STR("ok")));
 	assert_int_equal(unsetenv("http_proxy"), 0);
 }
 
@@ -192,18 +194,18 @@ test_control_client__goes_by_no_proxy(void **state)
 static void
 test_control_client__hears_a_refusal_that_comes_before_the_end_of_a_long_body(void **state)
 {
-	size_t               size = (size_t)8 << 20;
-	char                *body = calloc(1, size);
-	struct control_call  call = a_call();
-	struct control_reply reply;
-	struct script        script;
+	size_t                  size = (size_t)8 << 20;
+	char                   *body = calloc(1, size);
+	struct control_call     call = a_call();
+	struct control_response response;
+	struct script           script;
 
 	assert_non_null(body);
 	call.body = str_of(body, size);
 	script_begin(&script, STR("HTTP/1.1 413 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"), false);
-	assert_int_equal(control_call(script.path, &call, *state, &reply), OK);
-	assert_int_equal(reply.status, 413);
-	assert_true(str_eq(reply.body, STR("no")));
+	assert_int_equal(control_call(script.path, &call, *state, &response), OK);
+	assert_int_equal(response.status, 413);
+	assert_true(str_eq(response.body, STR("no")));
 	script_wait(&script);
 	assert_false(hears(&script, "Expect:"));
 	script_end(&script);

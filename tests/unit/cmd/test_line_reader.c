@@ -30,12 +30,12 @@ file_of(const char *text, size_t len)
 static void
 test_line_reader__gives_lines_and_numbers(void **state)
 {
-	static const char   text[] = "a\n\nbc\nlast";
-	static const char  *wanted[] = { "a", "", "bc", "last" };
-	struct line_reader  reader;
-	struct str          line;
-	bool                too_long;
-	int                 fd = file_of(text, sizeof(text) - 1);
+	static const char  text[] = "a\n\nbc\nlast";
+	static const char *wanted[] = { "a", "", "bc", "last" };
+	struct line_reader reader;
+	struct str         line;
+	bool               too_long;
+	int                fd = file_of(text, sizeof(text) - 1);
 
 	(void)state;
 	line_reader_open(&reader, fd, 10);

@@ -21,13 +21,13 @@
 #include "content/content.h"
 #include "crypt/seal.h"
 
-struct place {
+struct site {
 	char            root[64], folder[80];
 	struct content *content;
 };
 
 static void
-place_open_with(struct place *place, struct content_conf conf)
+site_open_with(struct site *site, struct content_conf conf)
 {
 	char why[256];
 
@@ -35,35 +35,35 @@ place_open_with(struct place *place, struct content_conf conf)
 	conf.entropy = &entropy_system;
 
 	/* In memory where that is possible: a sync costs nothing there, and none is judged here. */
-	(void)snprintf(place->root, sizeof(place->root), "%s/test_content_XXXXXX",
+	(void)snprintf(site->root, sizeof(site->root), "%s/test_content_XXXXXX",
 	               access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	assert_non_null(mkdtemp(place->root));
-	(void)snprintf(place->folder, sizeof(place->folder), "%s/store.content", place->root);
-	conf.path = place->folder;
-	assert_int_equal(content_open(&conf, &place->content, why), OK);
+	assert_non_null(mkdtemp(site->root));
+	(void)snprintf(site->folder, sizeof(site->folder), "%s/store.content", site->root);
+	conf.path = site->folder;
+	assert_int_equal(content_open(&conf, &site->content, why), OK);
 }
 
 static void
-place_open(struct place *place)
+site_open(struct site *site)
 {
-	place_open_with(place, (struct content_conf){ .size_max = UINT64_MAX });
+	site_open_with(site, (struct content_conf){ .size_max = UINT64_MAX });
 }
 
 static void
-place_close(struct place *place)
+site_close(struct site *site)
 {
 	char command[160];
 
-	content_close(&place->content);
-	assert_null(place->content);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", place->root);
+	content_close(&site->content);
+	assert_null(site->content);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", site->root);
 	assert_int_equal(system(command), 0);
 }
 
 static unsigned
-files_in(const struct place *place)
+files_in(const struct site *site)
 {
-	DIR           *dir = opendir(place->folder);
+	DIR           *dir = opendir(site->folder);
 	struct dirent *entry;
 	unsigned       count = 0;
 
@@ -75,9 +75,9 @@ files_in(const struct place *place)
 }
 
 static struct content_ref
-put(struct place *place, const char *bytes, size_t len)
+put(struct site *site, const char *bytes, size_t len)
 {
-	struct content_write *write = content_begin(place->content, len, NULL);
+	struct content_write *write = content_begin(site->content, len, NULL);
 	struct content_ref    ref;
 
 	for (size_t at = 0; at < len; at += 7)
@@ -90,133 +90,133 @@ put(struct place *place, const char *bytes, size_t len)
 }
 
 static void
-path_of(const struct place *place, const struct content_ref *ref, char path_out[160])
+path_of(const struct site *site, const struct content_ref *ref, char path_out[160])
 {
 	char name[CONTENT_NAME_LEN];
 
 	hex_write(ref->id, CONTENT_ID_BYTES, name);
-	(void)snprintf(path_out, 160, "%s/%.*s", place->folder, CONTENT_NAME_LEN, name);
+	(void)snprintf(path_out, 160, "%s/%.*s", site->folder, CONTENT_NAME_LEN, name);
 }
 
 static void
 test_content__what_was_put_is_read_back(void **state)
 {
-	static const char bytes[] = "a recording of some length";
-	struct place       place;
+	static const char  bytes[] = "a recording of some length";
+	struct site        site;
 	struct content_ref ref;
 	uint8_t            hash[32];
 	char               back[64];
 	int                fd;
 
 	(void)state;
-	place_open(&place);
-	ref = put(&place, bytes, sizeof(bytes));
+	site_open(&site);
+	ref = put(&site, bytes, sizeof(bytes));
 	assert_int_equal(ref.size, sizeof(bytes));
 	hash_sha256(str_of(bytes, sizeof(bytes)), hash);
 	assert_memory_equal(ref.sha256, hash, sizeof(hash));
-	assert_int_equal(content_read(place.content, &ref, &fd), OK);
+	assert_int_equal(content_read(site.content, &ref, &fd), OK);
 	assert_int_equal(read(fd, back, sizeof(back)), sizeof(bytes));
 	assert_memory_equal(back, bytes, sizeof(bytes));
 	(void)close(fd);
-	assert_int_equal(content_verify(place.content, &ref), OK);
-	assert_int_equal(files_in(&place), 1);
-	content_remove(place.content, ref.id);
-	assert_int_equal(content_read(place.content, &ref, &fd), ERR_NOT_FOUND);
-	assert_int_equal(files_in(&place), 0);
-	place_close(&place);
+	assert_int_equal(content_verify(site.content, &ref), OK);
+	assert_int_equal(files_in(&site), 1);
+	content_remove(site.content, ref.id);
+	assert_int_equal(content_read(site.content, &ref, &fd), ERR_NOT_FOUND);
+	assert_int_equal(files_in(&site), 0);
+	site_close(&site);
 }
 
 static void
 test_content__an_empty_one_is_a_file_too(void **state)
 {
-	struct place       place;
+	struct site        site;
 	struct content_ref ref;
 
 	(void)state;
-	place_open(&place);
-	ref = put(&place, "", 0);
+	site_open(&site);
+	ref = put(&site, "", 0);
 	assert_int_equal(ref.size, 0);
-	assert_int_equal(content_verify(place.content, &ref), OK);
-	place_close(&place);
+	assert_int_equal(content_verify(site.content, &ref), OK);
+	site_close(&site);
 }
 
 static void
 test_content__an_aborted_write_leaves_nothing(void **state)
 {
-	struct place          place;
+	struct site           site;
 	struct content_write *write;
 
 	(void)state;
-	place_open(&place);
-	write = content_begin(place.content, 1000000, NULL);
+	site_open(&site);
+	write = content_begin(site.content, 1000000, NULL);
 	content_put(write, "half", 4);
-	assert_int_equal(files_in(&place), 1);
+	assert_int_equal(files_in(&site), 1);
 	content_end(&write);
-	assert_int_equal(files_in(&place), 0);
+	assert_int_equal(files_in(&site), 0);
 	content_end(&write);
-	place_close(&place);
+	site_close(&site);
 }
 
 static void
 test_content__a_full_disk_is_told_and_leaves_nothing(void **state)
 {
-	struct place          place;
+	struct site           site;
 	struct content_write *write;
 	struct content_ref    ref;
 	struct rlimit         before, small = { 0 };
 	char                  piece[4096] = { 0 };
 
 	(void)state;
-	place_open(&place);
+	site_open(&site);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	small = before;
 	small.rlim_cur = 10000;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	write = content_begin(place.content, 0, NULL);
+	write = content_begin(site.content, 0, NULL);
 	for (int i = 0; i < 10; i++)
 		content_put(write, piece, sizeof(piece));
 	assert_int_equal(content_write_err(write), ERR_FULL);
 	assert_int_equal(content_finish(write, &ref), ERR_FULL);
 	content_end(&write);
-	assert_int_equal(files_in(&place), 0);
+	assert_int_equal(files_in(&site), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	place_close(&place);
+	site_close(&site);
 }
 
 /* What somebody else put in place of the file is never read: a link, a folder, a pipe, other bytes. */
 static void
 test_content__only_a_regular_file_of_the_right_length_is_read(void **state)
 {
-	struct place       place;
+	struct site        site;
 	struct content_ref ref;
 	char               path[160];
 	int                fd;
 
 	(void)state;
-	place_open(&place);
-	ref = put(&place, "secret", 6);
-	path_of(&place, &ref, path);
+	site_open(&site);
+	ref = put(&site, "secret", 6);
+	path_of(&site, &ref, path);
 
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/etc/passwd", path), 0);
-	assert_int_equal(content_read(place.content, &ref, &fd), ERR_CORRUPT);
+	assert_int_equal(content_read(site.content, &ref, &fd), ERR_CORRUPT);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(content_read(place.content, &ref, &fd), ERR_CORRUPT);
+	assert_int_equal(content_read(site.content, &ref, &fd), ERR_CORRUPT);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(content_read(place.content, &ref, &fd), ERR_CORRUPT);
+	assert_int_equal(content_read(site.content, &ref, &fd), ERR_CORRUPT);
 	assert_int_equal(rmdir(path), 0);
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	assert_int_equal(write(fd, "secre", 5), 5);
-	assert_int_equal(content_read(place.content, &ref, &(int){ 0 }), ERR_CORRUPT);
+	assert_int_equal(content_read(site.content, &ref, &(int){ 0 }), ERR_CORRUPT);
 	assert_int_equal(write(fd, "T", 1), 1);
 	(void)close(fd);
-	assert_int_equal(content_read(place.content, &ref, &fd), OK);
+	assert_int_equal(content_read(site.content, &ref, &fd), OK);
 	(void)close(fd);
-	assert_int_equal(content_verify(place.content, &ref), ERR_CORRUPT);
-	place_close(&place);
+	assert_int_equal(content_verify(site.content, &ref), ERR_CORRUPT);
+	site_close(&site);
 }
 
 static bool
@@ -228,7 +228,7 @@ is_kept(void *ctx, const uint8_t id[CONTENT_ID_BYTES])
 static void
 test_content__a_sweep_takes_orphans_and_nothing_else(void **state)
 {
-	struct place          place;
+	struct site           site;
 	struct content_ref    kept, orphan;
 	struct content_write *write;
 	struct content_swept  swept;
@@ -237,38 +237,38 @@ test_content__a_sweep_takes_orphans_and_nothing_else(void **state)
 	int                   fd;
 
 	(void)state;
-	place_open(&place);
-	kept = put(&place, "kept", 4);
-	orphan = put(&place, "orphan", 6);
-	write = content_begin(place.content, 0, NULL);
+	site_open(&site);
+	kept = put(&site, "kept", 4);
+	orphan = put(&site, "orphan", 6);
+	write = content_begin(site.content, 0, NULL);
 	content_put(write, "part", 4);
-	(void)snprintf(path, sizeof(path), "%s/README", place.folder);
+	(void)snprintf(path, sizeof(path), "%s/README", site.folder);
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	(void)close(fd);
 	sweep.ctx = kept.id;
 
-	assert_int_equal(content_sweep(place.content, &sweep, &swept), OK);
+	assert_int_equal(content_sweep(site.content, &sweep, &swept), OK);
 	assert_int_equal(swept.files, 3);
 	assert_int_equal(swept.orphans, 1);
 	assert_int_equal(swept.orphan_bytes, 6);
 	assert_int_equal(swept.foreign, 1);
-	assert_int_equal(files_in(&place), 4);
+	assert_int_equal(files_in(&site), 4);
 
 	/* A writer may be at work: what was written to a moment ago stays. */
 	sweep.keep = false;
 	sweep.older_than_s = 60;
-	assert_int_equal(content_sweep(place.content, &sweep, &swept), OK);
+	assert_int_equal(content_sweep(site.content, &sweep, &swept), OK);
 	assert_int_equal(swept.orphans, 0);
-	assert_int_equal(files_in(&place), 4);
+	assert_int_equal(files_in(&site), 4);
 	sweep.now_s += 61;
-	assert_int_equal(content_sweep(place.content, &sweep, &swept), OK);
+	assert_int_equal(content_sweep(site.content, &sweep, &swept), OK);
 	assert_int_equal(swept.orphans, 1);
-	assert_int_equal(files_in(&place), 3);
-	assert_int_equal(content_read(place.content, &kept, &fd), OK);
+	assert_int_equal(files_in(&site), 3);
+	assert_int_equal(content_read(site.content, &kept, &fd), OK);
 	(void)close(fd);
-	assert_int_equal(content_read(place.content, &orphan, &fd), ERR_NOT_FOUND);
+	assert_int_equal(content_read(site.content, &orphan, &fd), ERR_NOT_FOUND);
 	content_end(&write);
-	place_close(&place);
+	site_close(&site);
 }
 
 /* ---- what is under way ------------------------------------------------------------------------------------ */
@@ -278,13 +278,13 @@ test_content__a_sweep_takes_orphans_and_nothing_else(void **state)
 #define STEPS  1500
 
 struct model {
-	struct place          place;
+	struct site           site;
 	struct content_write *writes[WRITES];
 	bool                  finished[WRITES];
-	struct content_ref    refs[WRITES];      /* of finished ones */
-	struct content_ref    links[LINKS];      /* what the store refers to */
+	struct content_ref    refs[WRITES]; /* of finished ones */
+	struct content_ref    links[LINKS]; /* what the store refers to */
 	size_t                link_count;
-	int                   kept;              /* of content_keep_all(), or -1 */
+	int                   kept; /* of content_keep_all(), or -1 */
 	unsigned              seed;
 };
 
@@ -309,7 +309,7 @@ leave_orphan(struct model *model, bool whole)
 	int                   status;
 
 	if (child == 0) {
-		write = content_begin(model->place.content, 0, NULL);
+		write = content_begin(model->site.content, 0, NULL);
 		content_put(write, "left", 4);
 		_exit(whole && content_finish(write, &ref) != OK);
 	}
@@ -323,7 +323,8 @@ grow_old(const struct model *model)
 {
 	char command[200];
 
-	(void)snprintf(command, sizeof(command), "find %s -type f -exec touch -d '2 hours ago' {} +", model->place.folder);
+	(void)snprintf(command, sizeof(command), "find %s -type f -exec touch -d '2 hours ago' {} +",
+	               model->site.folder);
 	assert_int_equal(system(command), 0);
 }
 
@@ -333,7 +334,7 @@ step_write(struct model *model, unsigned at)
 	struct content_write **write = &model->writes[at];
 
 	if (!*write) {
-		*write = content_begin(model->place.content, 0, NULL);
+		*write = content_begin(model->site.content, 0, NULL);
 		model->finished[at] = false;
 	} else if (!model->finished[at] && rand_r(&model->seed) % 2) {
 		content_put(*write, "some bytes", 10);
@@ -347,7 +348,7 @@ step_write(struct model *model, unsigned at)
 		if (link)
 			model->links[model->link_count++] = model->refs[at];
 		if (link || rand_r(&model->seed) % 2)
-			content_keep(*write);            /* or the commit is unsure */
+			content_keep(*write); /* or the commit is unsure */
 		content_end(write);
 	}
 }
@@ -362,7 +363,7 @@ step(struct model *model)
 	} else if (kind == 1 && rand_r(&model->seed) % 4 == 0) {
 		grow_old(model);
 	} else if (kind < 4 && model->kept < 0) {
-		model->kept = content_keep_all(model->place.content);
+		model->kept = content_keep_all(model->site.content);
 	} else if (kind < 8 && model->kept >= 0) {
 		(void)close(model->kept);
 		model->kept = -1;
@@ -370,8 +371,8 @@ step(struct model *model)
 		/* Replaced: the commit is done, the file can go. */
 		struct content_ref old = model->links[--model->link_count];
 
-		content_remove(model->place.content, old.id);
-		assert_int_equal(content_verify(model->place.content, &old), model->kept < 0 ? ERR_NOT_FOUND : OK);
+		content_remove(model->site.content, old.id);
+		assert_int_equal(content_verify(model->site.content, &old), model->kept < 0 ? ERR_NOT_FOUND : OK);
 	} else {
 		step_write(model, (unsigned)rand_r(&model->seed) % WRITES);
 	}
@@ -385,13 +386,13 @@ sweep_and_look(struct model *model)
 	int                  fd;
 
 	sweep.older_than_s = rand_r(&model->seed) % 2 ? 3600 : 0;
-	assert_int_equal(content_sweep(model->place.content, &sweep, &swept), model->kept < 0 ? OK : ERR_LOCKED);
+	assert_int_equal(content_sweep(model->site.content, &sweep, &swept), model->kept < 0 ? OK : ERR_LOCKED);
 	for (size_t i = 0; i < model->link_count; i++)
-		assert_int_equal(content_verify(model->place.content, &model->links[i]), OK);
+		assert_int_equal(content_verify(model->site.content, &model->links[i]), OK);
 	for (size_t i = 0; i < WRITES; i++) {
 		if (!model->writes[i] || !model->finished[i])
 			continue;
-		assert_int_equal(content_read(model->place.content, &model->refs[i], &fd), OK);
+		assert_int_equal(content_read(model->site.content, &model->refs[i], &fd), OK);
 		(void)close(fd);
 	}
 }
@@ -406,7 +407,7 @@ test_content__a_sweep_at_any_moment_loses_nothing_and_leaves_nothing(void **stat
 
 	(void)state;
 	print_message("seed %u\n", model.seed);
-	place_open(&model.place);
+	site_open(&model.site);
 	for (int i = 0; i < STEPS; i++) {
 		step(&model);
 		sweep_and_look(&model);
@@ -415,9 +416,9 @@ test_content__a_sweep_at_any_moment_loses_nothing_and_leaves_nothing(void **stat
 		(void)close(model.kept);
 	for (size_t i = 0; i < WRITES; i++)
 		content_end(&model.writes[i]);
-	assert_int_equal(content_sweep(model.place.content, &sweep, &swept), OK);
-	assert_int_equal(files_in(&model.place), model.link_count);
-	place_close(&model.place);
+	assert_int_equal(content_sweep(model.site.content, &sweep, &swept), OK);
+	assert_int_equal(files_in(&model.site), model.link_count);
+	site_close(&model.site);
 }
 
 /* It was written hours ago; the sweep has read the references just before it was linked, and comes to it just after. */
@@ -431,40 +432,40 @@ test_content__what_was_just_linked_is_young_again(void **state)
 	struct content_ref    ref;
 
 	(void)state;
-	place_open(&model.place);
-	write = content_begin(model.place.content, 0, NULL);
+	site_open(&model.site);
+	write = content_begin(model.site.content, 0, NULL);
 	assert_int_equal(content_finish(write, &ref), OK);
 	grow_old(&model);
 	content_keep(write);
 	content_end(&write);
-	assert_int_equal(content_sweep(model.place.content, &sweep, &swept), OK);
-	assert_true(content_has(model.place.content, &ref));
+	assert_int_equal(content_sweep(model.site.content, &sweep, &swept), OK);
+	assert_true(content_has(model.site.content, &ref));
 	grow_old(&model);
-	assert_int_equal(content_sweep(model.place.content, &sweep, &swept), OK);
-	assert_false(content_has(model.place.content, &ref));
-	place_close(&model.place);
+	assert_int_equal(content_sweep(model.site.content, &sweep, &swept), OK);
+	assert_false(content_has(model.site.content, &ref));
+	site_close(&model.site);
 }
 
 /* A commit that was refused: what was to be linked goes at once, not with the next sweep. */
 static void
 test_content__a_finished_one_that_is_not_kept_leaves_nothing(void **state)
 {
-	struct place          place;
+	struct site           site;
 	struct content_write *write;
 	struct content_ref    ref;
 
 	(void)state;
-	place_open(&place);
-	write = content_begin(place.content, 0, NULL);
+	site_open(&site);
+	write = content_begin(site.content, 0, NULL);
 	assert_int_equal(content_finish(write, &ref), OK);
 	content_end(&write);
-	assert_int_equal(files_in(&place), 0);
-	write = content_begin(place.content, 0, NULL);
+	assert_int_equal(files_in(&site), 0);
+	write = content_begin(site.content, 0, NULL);
 	content_put(write, "half", 4);
 	content_keep(write);
 	content_end(&write);
-	assert_int_equal(files_in(&place), 0);
-	place_close(&place);
+	assert_int_equal(files_in(&site), 0);
+	site_close(&site);
 }
 
 /* ---- room ------------------------------------------------------------------------------------------------- */
@@ -472,40 +473,40 @@ test_content__a_finished_one_that_is_not_kept_leaves_nothing(void **state)
 static void
 test_content__what_is_announced_takes_no_room(void **state)
 {
-	struct place          place;
+	struct site           site;
 	struct content_write *write;
 	struct stat           stat_out;
 	char                  command[240];
 
 	(void)state;
-	place_open(&place);
-	write = content_begin(place.content, (uint64_t)64 << 20, NULL);
+	site_open(&site);
+	write = content_begin(site.content, (uint64_t)64 << 20, NULL);
 	content_put(write, "some", 4);
 	assert_int_equal(content_write_err(write), OK);
-	(void)snprintf(command, sizeof(command), "mv %s/*.part %s/part", place.folder, place.folder);
+	(void)snprintf(command, sizeof(command), "mv %s/*.part %s/part", site.folder, site.folder);
 	assert_int_equal(system(command), 0);
-	(void)snprintf(command, sizeof(command), "%s/part", place.folder);
+	(void)snprintf(command, sizeof(command), "%s/part", site.folder);
 	assert_int_equal(stat(command, &stat_out), 0);
 	assert_true(stat_out.st_blocks * 512 <= 1 << 20);
 	content_end(&write);
-	write = content_begin(place.content, INT64_MAX, NULL);
+	write = content_begin(site.content, INT64_MAX, NULL);
 	assert_int_equal(content_write_err(write), ERR_FULL);
 	content_end(&write);
-	place_close(&place);
+	site_close(&site);
 }
 
 static void
 test_content__the_disk_keeps_what_it_must_keep(void **state)
 {
-	struct place          place;
+	struct site           site;
 	struct content_write *write;
 
 	(void)state;
-	place_open_with(&place, (struct content_conf){ .size_max = UINT64_MAX, .free_min = (uint64_t)1 << 60 });
-	write = content_begin(place.content, 0, NULL);
+	site_open_with(&site, (struct content_conf){ .size_max = UINT64_MAX, .free_min = (uint64_t)1 << 60 });
+	write = content_begin(site.content, 0, NULL);
 	assert_int_equal(content_write_err(write), ERR_FULL);
 	content_end(&write);
-	place_close(&place);
+	site_close(&site);
 }
 
 static void
@@ -514,13 +515,13 @@ test_content__unfinished_bytes_are_limited_for_each_owner_and_for_all(void **sta
 	static const char     bytes[1000];
 	struct guid           owners[] = { { { 1 } }, { { 2 } }, { { 3 } } };
 	struct content_write *writes[6];
-	struct place          place;
+	struct site           site;
 	struct content_ref    ref;
 
 	(void)state;
-	place_open_with(&place, (struct content_conf){ .size_max = 999 });
+	site_open_with(&site, (struct content_conf){ .size_max = 999 });
 	for (size_t i = 0; i < 6; i++)
-		writes[i] = content_begin(place.content, 0, &owners[i / 2]);
+		writes[i] = content_begin(site.content, 0, &owners[i / 2]);
 	for (size_t i = 0; i < 4; i++)
 		content_put(writes[i], bytes, 999);
 	assert_int_equal(content_write_err(writes[1]), OK);
@@ -535,33 +536,33 @@ test_content__unfinished_bytes_are_limited_for_each_owner_and_for_all(void **sta
 	assert_int_equal(content_write_err(writes[5]), ERR_BUSY);
 	for (size_t i = 0; i < 6; i++)
 		content_end(&writes[i]);
-	writes[0] = content_begin(place.content, 0, &owners[0]);
+	writes[0] = content_begin(site.content, 0, &owners[0]);
 	content_put(writes[0], bytes, 999);
 	assert_int_equal(content_finish(writes[0], &ref), OK);
 	content_end(&writes[0]);
-	place_close(&place);
+	site_close(&site);
 }
 
 static void
 test_content__a_folder_that_is_not_there_is_empty_until_something_is_written(void **state)
 {
-	struct place         place;
-	struct content_sweep sweep = { .needed = is_kept, .ctx = &place };
+	struct site          site;
+	struct content_sweep sweep = { .needed = is_kept, .ctx = &site };
 	struct content_swept swept;
 	struct content_ref   ref = { .size = 1 };
 	struct stat          stat_out;
 	int                  fd;
 
 	(void)state;
-	place_open(&place);
-	assert_int_equal(content_read(place.content, &ref, &fd), ERR_NOT_FOUND);
-	assert_int_equal(content_sweep(place.content, &sweep, &swept), OK);
+	site_open(&site);
+	assert_int_equal(content_read(site.content, &ref, &fd), ERR_NOT_FOUND);
+	assert_int_equal(content_sweep(site.content, &sweep, &swept), OK);
 	assert_int_equal(swept.files, 0);
-	assert_int_not_equal(stat(place.folder, &stat_out), 0);
-	(void)put(&place, "x", 1);
-	assert_int_equal(stat(place.folder, &stat_out), 0);
+	assert_int_not_equal(stat(site.folder, &stat_out), 0);
+	(void)put(&site, "x", 1);
+	assert_int_equal(stat(site.folder, &stat_out), 0);
 	assert_int_equal(stat_out.st_mode & 0777, 0700);
-	place_close(&place);
+	site_close(&site);
 }
 
 static void

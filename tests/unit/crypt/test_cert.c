@@ -16,12 +16,12 @@
 
 #include "crypt/cert.h"
 
-#define DAY     ((int64_t)86400)
-#define NOW     ((int64_t)1790000000)    /* 2026-09-21 */
+#define DAY           ((int64_t)86400)
+#define NOW           ((int64_t)1790000000) /* 2026-09-21 */
 #define FILE_SIZE_MAX 16384
 
-struct place {
-	char dir[64];                    /* the folder under test, inside a fresh one */
+struct site {
+	char dir[64]; /* the folder under test, inside a fresh one */
 	char parent[48];
 	char why[256];
 };
@@ -32,23 +32,23 @@ struct text {
 };
 
 static int
-make_place(void **state)
+make_cursor(void **state)
 {
-	struct place *place = calloc(1, sizeof(*place));
+	struct site *site = calloc(1, sizeof(*site));
 
-	snprintf(place->parent, sizeof(place->parent), "/tmp/tidemark-cert-XXXXXX");
-	if (!mkdtemp(place->parent))
+	snprintf(site->parent, sizeof(site->parent), "/tmp/tidemark-cert-XXXXXX");
+	if (!mkdtemp(site->parent))
 		return -1;
-	snprintf(place->dir, sizeof(place->dir), "%s/tls", place->parent);
-	*state = place;
+	snprintf(site->dir, sizeof(site->dir), "%s/tls", site->parent);
+	*state = site;
 	return 0;
 }
 
 static int
-remove_place(void **state)
+remove_cursor(void **state)
 {
-	struct place  *place = *state;
-	DIR           *dir = opendir(place->dir);
+	struct site   *site = *state;
+	DIR           *dir = opendir(site->dir);
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
@@ -56,42 +56,42 @@ remove_place(void **state)
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	if (dir)
 		closedir(dir);
-	rmdir(place->dir);
-	rmdir(place->parent);
-	free(place);
+	rmdir(site->dir);
+	rmdir(site->parent);
+	free(site);
 	return 0;
 }
 
 static enum err
-ensure_at(struct place *place, const char *host, int64_t now_s)
+ensure_at(struct site *site, const char *host, int64_t now_s)
 {
 	struct clock clock = clock_at(&now_s);
 
-	place->why[0] = '\0';
-	return cert_ensure(place->dir, str_from_c(host), &clock, &entropy_system, place->why);
+	site->why[0] = '\0';
+	return cert_ensure(site->dir, str_from_c(host), &clock, &entropy_system, site->why);
 }
 
 static void
-ensure(struct place *place, const char *host, int64_t now_s)
+ensure(struct site *site, const char *host, int64_t now_s)
 {
-	if (ensure_at(place, host, now_s) != OK)
-		fail_msg("not ensured: %s", place->why);
+	if (ensure_at(site, host, now_s) != OK)
+		fail_msg("not ensured: %s", site->why);
 }
 
 static const char *
-path_of(const struct place *place, const char *name)
+path_of(const struct site *site, const char *name)
 {
 	static char path[128];
 
-	snprintf(path, sizeof(path), "%s/%s", place->dir, name);
+	snprintf(path, sizeof(path), "%s/%s", site->dir, name);
 	return path;
 }
 
 static struct text
-read_text(const struct place *place, const char *name)
+read_text(const struct site *site, const char *name)
 {
 	struct text text = { .len = 0 };
-	FILE       *file = fopen(path_of(place, name), "r");
+	FILE       *file = fopen(path_of(site, name), "r");
 
 	if (!file)
 		fail_msg("%s is not there", name);
@@ -103,14 +103,14 @@ read_text(const struct place *place, const char *name)
 }
 
 static void
-write_text(const struct place *place, const char *name, struct str text)
+write_text(const struct site *site, const char *name, struct str text)
 {
-	FILE *file = fopen(path_of(place, name), "w");
+	FILE *file = fopen(path_of(site, name), "w");
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(text.at, 1, text.len, file), text.len);
 	assert_int_equal(fclose(file), 0);
-	assert_int_equal(chmod(path_of(place, name), 0600), 0);
+	assert_int_equal(chmod(path_of(site, name), 0600), 0);
 }
 
 static bool
@@ -120,9 +120,9 @@ is_same(const struct text *a, const struct text *b)
 }
 
 static X509 *
-read_cert(const struct place *place, const char *name)
+read_cert(const struct site *site, const char *name)
 {
-	FILE *file = fopen(path_of(place, name), "r");
+	FILE *file = fopen(path_of(site, name), "r");
 	X509 *cert = PEM_read_X509(file, NULL, NULL, NULL);
 
 	fclose(file);
@@ -132,12 +132,12 @@ read_cert(const struct place *place, const char *name)
 
 /* The chain as a careful client sees it at that time, for a DNS name or an address. */
 static bool
-is_trusted_at(const struct place *place, const char *host, int64_t now_s)
+is_trusted_at(const struct site *site, const char *host, int64_t now_s)
 {
 	X509_STORE        *store = X509_STORE_new();
 	X509_STORE_CTX    *ctx = X509_STORE_CTX_new();
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-	X509              *ca = read_cert(place, "ca.pem"), *server = read_cert(place, "server.pem");
+	X509              *ca = read_cert(site, "ca.pem"), *server = read_cert(site, "server.pem");
 	bool               trusted;
 
 	X509_STORE_add_cert(store, ca);
@@ -163,16 +163,16 @@ test_cert__the_four_files_appear_with_their_rights(void **state)
 		const char *name;
 		mode_t      mode;
 	} files[] = { { "ca.pem", 0644 }, { "ca.key", 0600 }, { "server.pem", 0644 }, { "server.key", 0600 } };
-	struct place *place = *state;
-	struct stat   info;
-	mode_t        mask = umask(0);
+	struct site *site = *state;
+	struct stat  info;
+	mode_t       mask = umask(0);
 
-	ensure(place, "127.0.0.1", NOW);
+	ensure(site, "127.0.0.1", NOW);
 	umask(mask);
-	assert_int_equal(stat(place->dir, &info), 0);
+	assert_int_equal(stat(site->dir, &info), 0);
 	assert_int_equal(info.st_mode & 07777, 0700);
 	for (size_t i = 0; i < COUNT(files); i++) {
-		assert_int_equal(stat(path_of(place, files[i].name), &info), 0);
+		assert_int_equal(stat(path_of(site, files[i].name), &info), 0);
 		assert_int_equal(info.st_mode & 07777, files[i].mode);
 	}
 }
@@ -180,53 +180,53 @@ test_cert__the_four_files_appear_with_their_rights(void **state)
 static void
 test_cert__clients_trust_it_for_its_hosts_and_no_others(void **state)
 {
-	struct place *place = *state;
+	struct site *site = *state;
 
-	ensure(place, "tide.example.org", NOW);
-	assert_true(is_trusted_at(place, "tide.example.org", NOW));
-	assert_true(is_trusted_at(place, "localhost", NOW));
-	assert_true(is_trusted_at(place, "127.0.0.1", NOW));
-	assert_true(is_trusted_at(place, "::1", NOW));
-	assert_true(is_trusted_at(place, "localhost", NOW - DAY / 2));
-	assert_false(is_trusted_at(place, "example.org", NOW));
-	assert_false(is_trusted_at(place, "other.example.org", NOW));
-	assert_false(is_trusted_at(place, "127.0.0.2", NOW));
-	assert_false(is_trusted_at(place, "localhost", NOW + 399 * DAY));
+	ensure(site, "tide.example.org", NOW);
+	assert_true(is_trusted_at(site, "tide.example.org", NOW));
+	assert_true(is_trusted_at(site, "localhost", NOW));
+	assert_true(is_trusted_at(site, "127.0.0.1", NOW));
+	assert_true(is_trusted_at(site, "::1", NOW));
+	assert_true(is_trusted_at(site, "localhost", NOW - DAY / 2));
+	assert_false(is_trusted_at(site, "example.org", NOW));
+	assert_false(is_trusted_at(site, "other.example.org", NOW));
+	assert_false(is_trusted_at(site, "127.0.0.2", NOW));
+	assert_false(is_trusted_at(site, "localhost", NOW + 399 * DAY));
 }
 
 static void
 test_cert__addresses_of_both_families_are_names(void **state)
 {
-	struct place *place = *state;
+	struct site *site = *state;
 
-	ensure(place, "192.0.2.7", NOW);
-	assert_true(is_trusted_at(place, "192.0.2.7", NOW));
-	ensure(place, "[2001:db8::7]", NOW);
-	assert_true(is_trusted_at(place, "2001:db8::7", NOW));
-	assert_true(is_trusted_at(place, "localhost", NOW));
-	assert_false(is_trusted_at(place, "192.0.2.7", NOW));
-	ensure(place, "fe80::7%eth0", NOW);
-	assert_true(is_trusted_at(place, "fe80::7", NOW));
+	ensure(site, "192.0.2.7", NOW);
+	assert_true(is_trusted_at(site, "192.0.2.7", NOW));
+	ensure(site, "[2001:db8::7]", NOW);
+	assert_true(is_trusted_at(site, "2001:db8::7", NOW));
+	assert_true(is_trusted_at(site, "localhost", NOW));
+	assert_false(is_trusted_at(site, "192.0.2.7", NOW));
+	ensure(site, "fe80::7%eth0", NOW);
+	assert_true(is_trusted_at(site, "fe80::7", NOW));
 }
 
 static void
 test_cert__openssl_verifies_the_chain(void **state)
 {
-	struct place *place = *state;
-	int64_t       now_s = clock_wall_s(&clock_system);
-	char          command[512];
+	struct site *site = *state;
+	int64_t      now_s = clock_wall_s(&clock_system);
+	char         command[512];
 
 	if (system("openssl version >/dev/null 2>&1") != 0) {
 		print_message("skipped: there is no openssl command here\n");
 		skip();
 	}
-	ensure(place, "tide.example.org", now_s);
+	ensure(site, "tide.example.org", now_s);
 	snprintf(command, sizeof(command),
 	         "cd %s && openssl verify -CAfile ca.pem server.pem >/dev/null && "
 	         "openssl verify -x509_strict -purpose sslserver -verify_hostname tide.example.org -CAfile ca.pem "
 	         "server.pem >/dev/null && ! openssl verify -verify_hostname other.example.org -CAfile ca.pem "
 	         "server.pem >/dev/null 2>&1",
-	         place->dir);
+	         site->dir);
 	assert_int_equal(system(command), 0);
 }
 
@@ -235,16 +235,16 @@ test_cert__a_second_start_changes_nothing(void **state)
 {
 	static const char *const hosts[] = { "localhost", "LOCALHOST", "127.0.0.1", "::1", "0.0.0.0", "::", "*", "" };
 	static const char *const names[] = { "ca.pem", "ca.key", "server.pem", "server.key" };
-	struct place            *place = *state;
+	struct site             *site = *state;
 	struct text              before[COUNT(names)];
 
-	ensure(place, "localhost", NOW);
+	ensure(site, "localhost", NOW);
 	for (size_t i = 0; i < COUNT(names); i++)
-		before[i] = read_text(place, names[i]);
+		before[i] = read_text(site, names[i]);
 	for (size_t h = 0; h < COUNT(hosts); h++) {
-		ensure(place, hosts[h], NOW + 300 * DAY);
+		ensure(site, hosts[h], NOW + 300 * DAY);
 		for (size_t i = 0; i < COUNT(names); i++) {
-			struct text after = read_text(place, names[i]);
+			struct text after = read_text(site, names[i]);
 
 			assert_true(is_same(&before[i], &after));
 		}
@@ -253,44 +253,44 @@ test_cert__a_second_start_changes_nothing(void **state)
 
 /* ca.pem and the server's key stay, only the certificate is another. */
 static void
-renews(struct place *place, const char *host, int64_t now_s)
+renews(struct site *site, const char *host, int64_t now_s)
 {
-	struct text ca = read_text(place, "ca.pem"), key = read_text(place, "server.key");
-	struct text cert = read_text(place, "server.pem"), ca_now, key_now, cert_now;
+	struct text ca = read_text(site, "ca.pem"), key = read_text(site, "server.key");
+	struct text cert = read_text(site, "server.pem"), ca_now, key_now, cert_now;
 
-	ensure(place, host, now_s);
-	ca_now = read_text(place, "ca.pem");
-	key_now = read_text(place, "server.key");
-	cert_now = read_text(place, "server.pem");
+	ensure(site, host, now_s);
+	ca_now = read_text(site, "ca.pem");
+	key_now = read_text(site, "server.key");
+	cert_now = read_text(site, "server.pem");
 	assert_true(is_same(&ca, &ca_now));
 	assert_true(is_same(&key, &key_now));
 	assert_false(is_same(&cert, &cert_now));
-	assert_true(is_trusted_at(place, "localhost", now_s));
-	assert_true(is_trusted_at(place, host, now_s));
+	assert_true(is_trusted_at(site, "localhost", now_s));
+	assert_true(is_trusted_at(site, host, now_s));
 }
 
 static void
 test_cert__is_renewed_under_the_same_authority(void **state)
 {
-	struct place *place = *state;
+	struct site *site = *state;
 
-	ensure(place, "localhost", NOW);
-	renews(place, "localhost", NOW + 369 * DAY);                     /* ends within 30 days */
-	renews(place, "localhost", NOW + 2000 * DAY);                    /* has ended */
-	renews(place, "tide.example.org", NOW + 2000 * DAY);             /* another host */
-	renews(place, "localhost", NOW);                                 /* not begun: the clock was set back */
+	ensure(site, "localhost", NOW);
+	renews(site, "localhost", NOW + 369 * DAY);         /* ends within 30 days */
+	renews(site, "localhost", NOW + 2000 * DAY);        /* has ended */
+	renews(site, "tide.example.org", NOW + 2000 * DAY); /* another host */
+	renews(site, "localhost", NOW);                     /* not begun: the clock was set back */
 }
 
 static void
 test_cert__the_last_renewal_ends_with_the_authority(void **state)
 {
-	struct place *place = *state;
-	X509         *ca, *server;
+	struct site *site = *state;
+	X509        *ca, *server;
 
-	ensure(place, "localhost", NOW);
-	renews(place, "localhost", NOW + 3600 * DAY);
-	ca = read_cert(place, "ca.pem");
-	server = read_cert(place, "server.pem");
+	ensure(site, "localhost", NOW);
+	renews(site, "localhost", NOW + 3600 * DAY);
+	ca = read_cert(site, "ca.pem");
+	server = read_cert(site, "server.pem");
 	assert_int_equal(ASN1_TIME_compare(X509_get0_notAfter(ca), X509_get0_notAfter(server)), 0);
 	X509_free(ca);
 	X509_free(server);
@@ -299,202 +299,204 @@ test_cert__the_last_renewal_ends_with_the_authority(void **state)
 static void
 test_cert__an_expired_authority_is_replaced(void **state)
 {
-	struct place *place = *state;
-	struct text   before, after;
+	struct site *site = *state;
+	struct text  before, after;
 
-	ensure(place, "localhost", NOW);
-	before = read_text(place, "ca.pem");
-	ensure(place, "localhost", NOW + 3660 * DAY);
-	after = read_text(place, "ca.pem");
+	ensure(site, "localhost", NOW);
+	before = read_text(site, "ca.pem");
+	ensure(site, "localhost", NOW + 3660 * DAY);
+	after = read_text(site, "ca.pem");
 	assert_false(is_same(&before, &after));
-	assert_true(is_trusted_at(place, "localhost", NOW + 3660 * DAY));
+	assert_true(is_trusted_at(site, "localhost", NOW + 3660 * DAY));
 }
 
 static void
 test_cert__damage_to_the_server_pair_is_mended(void **state)
 {
-	struct place *place = *state;
-	struct text   ca, key;
+	struct site *site = *state;
+	struct text  ca, key;
 
-	ensure(place, "localhost", NOW);
-	ca = read_text(place, "ca.pem");
-	key = read_text(place, "server.key");
-	write_text(place, "server.pem", STR("-----BEGIN CERTIFICATE-----\ngarbage\n"));
-	renews(place, "localhost", NOW);
-	write_text(place, "server.pem", str_of(ca.bytes, ca.len));       /* a certificate, but another */
-	renews(place, "localhost", NOW);
-	assert_int_equal(unlink(path_of(place, "server.pem")), 0);
-	ensure(place, "localhost", NOW);
-	assert_true(is_trusted_at(place, "localhost", NOW));
+	ensure(site, "localhost", NOW);
+	ca = read_text(site, "ca.pem");
+	key = read_text(site, "server.key");
+	write_text(site, "server.pem", STR("-----BEGIN CERTIFICATE-----\ngarbage\n"));
+	renews(site, "localhost", NOW);
+	write_text(site, "server.pem", str_of(ca.bytes, ca.len)); /* a certificate, but another */
+	renews(site, "localhost", NOW);
+	assert_int_equal(unlink(path_of(site, "server.pem")), 0);
+	ensure(site, "localhost", NOW);
+	assert_true(is_trusted_at(site, "localhost", NOW));
 
-	write_text(place, "server.key", STR("garbage"));
-	ensure(place, "localhost", NOW);
-	assert_true(is_trusted_at(place, "localhost", NOW));
-	write_text(place, "server.key", str_of(key.bytes, key.len));     /* fits the certificate no more */
-	renews(place, "localhost", NOW);
+	write_text(site, "server.key", STR("garbage"));
+	ensure(site, "localhost", NOW);
+	assert_true(is_trusted_at(site, "localhost", NOW));
+	write_text(site, "server.key", str_of(key.bytes, key.len)); /* fits the certificate no more */
+	renews(site, "localhost", NOW);
 }
 
 static void
 test_cert__a_key_under_a_password_is_made_anew_without_asking(void **state)
 {
-	struct place *place = *state;
-	EVP_PKEY     *key = EVP_EC_gen("P-256");
-	FILE         *file;
+	struct site *site = *state;
+	EVP_PKEY    *key = EVP_EC_gen("P-256");
+	FILE        *file;
 
-	ensure(place, "localhost", NOW);
-	file = fopen(path_of(place, "server.key"), "w");
+	ensure(site, "localhost", NOW);
+	file = fopen(path_of(site, "server.key"), "w");
 	assert_int_equal(PEM_write_PKCS8PrivateKey(file, key, EVP_aes_256_cbc(), "word", 4, NULL, NULL), 1);
 	fclose(file);
 	EVP_PKEY_free(key);
-	ensure(place, "localhost", NOW);
-	assert_null(strstr(read_text(place, "server.key").bytes, "ENCRYPTED"));
-	assert_true(is_trusted_at(place, "localhost", NOW));
+	ensure(site, "localhost", NOW);
+	assert_null(strstr(read_text(site, "server.key").bytes, "ENCRYPTED"));
+	assert_true(is_trusted_at(site, "localhost", NOW));
 }
 
 /* An authority that somebody brought along: whoever checks could not find it by what it issues. */
 static void
 test_cert__an_authority_that_cannot_be_named_is_refused(void **state)
 {
-	struct place *place = *state;
-	X509         *ca;
-	FILE         *file;
+	struct site *site = *state;
+	X509        *ca;
+	FILE        *file;
 
-	ensure(place, "localhost", NOW);
-	ca = read_cert(place, "ca.pem");
+	ensure(site, "localhost", NOW);
+	ca = read_cert(site, "ca.pem");
 	X509_EXTENSION_free(X509_delete_ext(ca, X509_get_ext_by_NID(ca, NID_subject_key_identifier, -1)));
 	assert_true(i2d_re_X509_tbs(ca, NULL) > 0);
-	file = fopen(path_of(place, "ca.pem"), "w");
+	file = fopen(path_of(site, "ca.pem"), "w");
 	assert_int_equal(PEM_write_X509(file, ca), 1);
 	fclose(file);
 	X509_free(ca);
-	assert_int_equal(ensure_at(place, "localhost", NOW), ERR_IO);
-	assert_non_null(strstr(place->why, "no subject key identifier"));
+	assert_int_equal(ensure_at(site, "localhost", NOW), ERR_IO);
+	assert_non_null(strstr(site->why, "no subject key identifier"));
 }
 
 /* As after a crash in the middle of the first start: a key that nothing names, and half of a file. */
 static void
 test_cert__what_a_killed_start_left_does_no_harm(void **state)
 {
-	struct place *place = *state;
+	struct site *site = *state;
 
-	assert_int_equal(mkdir(place->dir, 0700), 0);
-	write_text(place, "ca.key", STR("half of a k"));
-	write_text(place, ".ca.key.new", STR("half"));
-	write_text(place, ".server.pem.new", STR("half"));
-	ensure(place, "localhost", NOW);
-	assert_true(is_trusted_at(place, "localhost", NOW));
-	assert_int_not_equal(access(path_of(place, ".ca.key.new"), F_OK), 0);
-	assert_int_not_equal(access(path_of(place, ".server.pem.new"), F_OK), 0);
+	assert_int_equal(mkdir(site->dir, 0700), 0);
+	write_text(site, "ca.key", STR("half of a k"));
+	write_text(site, ".ca.key.new", STR("half"));
+	write_text(site, ".server.pem.new", STR("half"));
+	ensure(site, "localhost", NOW);
+	assert_true(is_trusted_at(site, "localhost", NOW));
+	assert_int_not_equal(access(path_of(site, ".ca.key.new"), F_OK), 0);
+	assert_int_not_equal(access(path_of(site, ".server.pem.new"), F_OK), 0);
 }
 
 static void
-refuses(struct place *place, const char *host, int64_t now_s, enum err err, const char *word)
+refuses(struct site *site, const char *host, int64_t now_s, enum err err, const char *word)
 {
-	assert_int_equal(ensure_at(place, host, now_s), err);
-	if (!strstr(place->why, word))
-		fail_msg("'%s' does not name '%s'", place->why, word);
+	assert_int_equal(ensure_at(site, host, now_s), err);
+	if (!strstr(site->why, word))
+		fail_msg("'%s' does not name '%s'", site->why, word);
 }
 
 static void
 test_cert__the_key_of_the_authority_may_be_kept_elsewhere(void **state)
 {
-	struct place *place = *state;
+	struct site *site = *state;
 
-	ensure(place, "localhost", NOW);
-	assert_int_equal(unlink(path_of(place, "ca.key")), 0);
-	ensure(place, "localhost", NOW + 300 * DAY);
-	refuses(place, "localhost", NOW + 380 * DAY, ERR_IO, "ca.key");
+	ensure(site, "localhost", NOW);
+	assert_int_equal(unlink(path_of(site, "ca.key")), 0);
+	ensure(site, "localhost", NOW + 300 * DAY);
+	refuses(site, "localhost", NOW + 380 * DAY, ERR_IO, "ca.key");
 }
 
 static void
 test_cert__an_authority_it_does_not_understand_is_left_alone(void **state)
 {
-	struct place *place = *state;
-	struct text   server_key, key;
+	struct site *site = *state;
+	struct text  server_key, key;
 
-	ensure(place, "localhost", NOW);
-	server_key = read_text(place, "server.key");
-	key = read_text(place, "ca.key");
-	write_text(place, "ca.key", str_of(server_key.bytes, server_key.len));
-	refuses(place, "localhost", NOW, ERR_IO, "ca.key");
-	write_text(place, "ca.key", STR("garbage"));
-	refuses(place, "localhost", NOW, ERR_IO, "ca.key");
-	write_text(place, "ca.key", str_of(key.bytes, key.len));
-	ensure(place, "localhost", NOW);
-	write_text(place, "ca.pem", STR("garbage"));
-	refuses(place, "localhost", NOW, ERR_IO, "ca.pem");
+	ensure(site, "localhost", NOW);
+	server_key = read_text(site, "server.key");
+	key = read_text(site, "ca.key");
+	write_text(site, "ca.key", str_of(server_key.bytes, server_key.len));
+	refuses(site, "localhost", NOW, ERR_IO, "ca.key");
+	write_text(site, "ca.key", STR("garbage"));
+	refuses(site, "localhost", NOW, ERR_IO, "ca.key");
+	write_text(site, "ca.key", str_of(key.bytes, key.len));
+	ensure(site, "localhost", NOW);
+	write_text(site, "ca.pem", STR("garbage"));
+	refuses(site, "localhost", NOW, ERR_IO, "ca.pem");
 }
 
 static void
 test_cert__keys_and_folders_open_to_everybody_are_refused(void **state)
 {
-	struct place *place = *state;
+	struct site *site = *state;
 
-	ensure(place, "localhost", NOW);
-	assert_int_equal(chmod(path_of(place, "ca.key"), 0604), 0);
-	refuses(place, "localhost", NOW, ERR_IO, "ca.key");
-	assert_int_equal(chmod(path_of(place, "ca.key"), 0600), 0);
-	assert_int_equal(chmod(path_of(place, "server.key"), 0604), 0);
-	refuses(place, "localhost", NOW, ERR_IO, "server.key");
-	assert_int_equal(chmod(path_of(place, "server.key"), 0600), 0);
-	assert_int_equal(chmod(place->dir, 0702), 0);
-	refuses(place, "localhost", NOW, ERR_IO, "everybody");
-	assert_int_equal(chmod(place->dir, 0700), 0);
-	ensure(place, "localhost", NOW);
+	ensure(site, "localhost", NOW);
+	assert_int_equal(chmod(path_of(site, "ca.key"), 0604), 0);
+	refuses(site, "localhost", NOW, ERR_IO, "ca.key");
+	assert_int_equal(chmod(path_of(site, "ca.key"), 0600), 0);
+	assert_int_equal(chmod(path_of(site, "server.key"), 0604), 0);
+	refuses(site, "localhost", NOW, ERR_IO, "server.key");
+	assert_int_equal(chmod(path_of(site, "server.key"), 0600), 0);
+	assert_int_equal(chmod(site->dir, 0702), 0);
+	refuses(site, "localhost", NOW, ERR_IO, "everybody");
+	assert_int_equal(chmod(site->dir, 0700), 0);
+	ensure(site, "localhost", NOW);
 }
 
 static void
 test_cert__links_and_other_things_in_place_of_files_are_refused(void **state)
 {
-	struct place *place = *state;
+	struct site *site = *state;
 
-	ensure(place, "localhost", NOW);
-	assert_int_equal(unlink(path_of(place, "server.key")), 0);
-	assert_int_equal(symlink("ca.key", path_of(place, "server.key")), 0);
-	refuses(place, "localhost", NOW, ERR_IO, "server.key");
-	assert_int_equal(unlink(path_of(place, "server.key")), 0);
-	assert_int_equal(mkfifo(path_of(place, "server.key"), 0600), 0);
-	refuses(place, "localhost", NOW, ERR_IO, "server.key");
-	assert_int_equal(unlink(path_of(place, "server.key")), 0);
+	ensure(site, "localhost", NOW);
+	assert_int_equal(unlink(path_of(site, "server.key")), 0);
+	assert_int_equal(symlink("ca.key", path_of(site, "server.key")), 0);
+	refuses(site, "localhost", NOW, ERR_IO, "server.key");
+	assert_int_equal(unlink(path_of(site, "server.key")), 0);
+	assert_int_equal(mkfifo(path_of(site, "server.key"), 0600), 0);
+	refuses(site, "localhost", NOW, ERR_IO, "server.key");
+	assert_int_equal(unlink(path_of(site, "server.key")), 0);
 }
 
 static void
 test_cert__a_host_that_is_no_name_is_refused(void **state)
 {
 	static const char *const hosts[] = {
-		"a b", "a,DNS:evil", "*.example.org", "-a", "a-", "a..b", ".a", "a.", "b\xc3\xbcro", "a/b", "1:2",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"a b", "a,DNS:evil", "*.example.org",
+		"-a",  "a-",         "a..b",
+		".a",  "a.",         "b\xc3\xbcro",
+		"a/b", "1:2",        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
-	struct place *place = *state;
-	char          longest[260];
+	struct site *site = *state;
+	char         longest[260];
 
 	for (size_t i = 0; i < COUNT(hosts); i++)
-		refuses(place, hosts[i], NOW, ERR_BAD_REQUEST, "host");
+		refuses(site, hosts[i], NOW, ERR_BAD_REQUEST, "host");
 	memset(longest, 'a', sizeof(longest));
 	for (size_t i = 9; i < sizeof(longest); i += 10)
 		longest[i] = '.';
 	longest[254] = '\0';
-	refuses(place, longest, NOW, ERR_BAD_REQUEST, "host");
-	assert_int_not_equal(access(place->dir, F_OK), 0);
+	refuses(site, longest, NOW, ERR_BAD_REQUEST, "host");
+	assert_int_not_equal(access(site->dir, F_OK), 0);
 	longest[253] = '\0';
-	ensure(place, longest, NOW);
-	assert_true(is_trusted_at(place, longest, NOW));
+	ensure(site, longest, NOW);
+	assert_true(is_trusted_at(site, longest, NOW));
 }
 
 static void
 test_cert__a_folder_that_cannot_be_made_is_named(void **state)
 {
-	struct place *place = *state;
-	struct place  nowhere = *place;
+	struct site *site = *state;
+	struct site  nowhere = *site;
 
-	snprintf(nowhere.dir, sizeof(nowhere.dir), "%s/no/tls", place->parent);
+	snprintf(nowhere.dir, sizeof(nowhere.dir), "%s/no/tls", site->parent);
 	refuses(&nowhere, "localhost", NOW, ERR_IO, "/no/tls");
 }
 
 static void
 test_cert__serials_come_from_the_given_randomness(void **state)
 {
-	struct place  *place = *state;
+	struct site   *site = *state;
 	int64_t        now_s = NOW;
 	uint8_t        next = 0x80;
 	struct clock   clock = clock_at(&now_s);
@@ -503,8 +505,8 @@ test_cert__serials_come_from_the_given_randomness(void **state)
 	BIGNUM        *serial;
 	char          *hex;
 
-	assert_int_equal(cert_ensure(place->dir, STR("localhost"), &clock, &entropy, place->why), OK);
-	ca = read_cert(place, "ca.pem");
+	assert_int_equal(cert_ensure(site->dir, STR("localhost"), &clock, &entropy, site->why), OK);
+	ca = read_cert(site, "ca.pem");
 	serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(ca), NULL);
 	hex = BN_bn2hex(serial);
 	assert_string_equal(hex, "408182838485868788898A8B8C8D8E8F");
@@ -516,41 +518,41 @@ test_cert__serials_come_from_the_given_randomness(void **state)
 static void
 test_cert__waits_for_another_start(void **state)
 {
-	struct place *place = *state;
-	int           fd, status = -1;
-	pid_t         child;
+	struct site *site = *state;
+	int          fd, status = -1;
+	pid_t        child;
 
-	ensure(place, "localhost", NOW);
-	fd = open(place->dir, O_RDONLY | O_DIRECTORY);
+	ensure(site, "localhost", NOW);
+	fd = open(site->dir, O_RDONLY | O_DIRECTORY);
 	alarm(30);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		close(fd);
-		_exit(ensure_at(place, "later.example.org", NOW) == OK ? 0 : 1);
+		_exit(ensure_at(site, "later.example.org", NOW) == OK ? 0 : 1);
 	}
 	usleep(200000);
 	assert_int_equal(waitpid(child, &status, WNOHANG), 0);
-	assert_false(is_trusted_at(place, "later.example.org", NOW));
+	assert_false(is_trusted_at(site, "later.example.org", NOW));
 	close(fd);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	alarm(0);
-	assert_true(is_trusted_at(place, "later.example.org", NOW));
+	assert_true(is_trusted_at(site, "later.example.org", NOW));
 }
 
 static void
 test_cert__starts_at_the_same_time_agree(void **state)
 {
-	struct place *place = *state;
-	pid_t         children[8];
+	struct site *site = *state;
+	pid_t        children[8];
 
 	for (size_t i = 0; i < COUNT(children); i++) {
 		children[i] = fork();
 		assert_true(children[i] >= 0);
 		if (children[i] == 0)
-			_exit(ensure_at(place, "localhost", NOW) == OK && is_trusted_at(place, "::1", NOW) ? 0 : 1);
+			_exit(ensure_at(site, "localhost", NOW) == OK && is_trusted_at(site, "::1", NOW) ? 0 : 1);
 	}
 	for (size_t i = 0; i < COUNT(children); i++) {
 		int status = -1;
@@ -560,7 +562,7 @@ test_cert__starts_at_the_same_time_agree(void **state)
 	}
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
+#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, make_cursor, remove_cursor)
 
 int
 main(void)

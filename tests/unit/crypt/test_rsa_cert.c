@@ -64,7 +64,10 @@ static void
 test_rsa_cert__what_is_no_pair_is_refused_and_leaves_no_complaint(void **state)
 {
 	static const char *const bad[] = {
-		"", "no pem", RSA_PEM_CERT, RSA_PEM_KEY,
+		"",
+		"no pem",
+		RSA_PEM_CERT,
+		RSA_PEM_KEY,
 		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" RSA_PEM_KEY,
 		RSA_PEM_CERT "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
 	};

@@ -169,7 +169,7 @@ test_hash_keyed__is_the_published_siphash(void **state)
 	/* vectors_sip128 of the reference implementation: the key 00..0f, no input. */
 	static const uint8_t wanted[HASH_KEYED_BYTES] = { 0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6,
 		                                          0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93 };
-	uint8_t secret[HASH_KEYED_BYTES], out[HASH_KEYED_BYTES];
+	uint8_t              secret[HASH_KEYED_BYTES], out[HASH_KEYED_BYTES];
 
 	(void)state;
 	for (uint8_t i = 0; i < HASH_KEYED_BYTES; i++)
@@ -242,7 +242,7 @@ test_secret__memory_is_zeroed_and_stays_out_of_core_dumps_and_swap(void **state)
 	assert_memory_equal(secret, zero, sizeof(zero));
 	read_page_flags(secret, flags, sizeof(flags));
 	assert_non_null(strstr(flags, " dd"));
-	/* Sanitizers turn mlock() off and limits may forbid it: what this test can lock, the room must have locked. */
+	/* Sanitizers turn mlock() off and limits may forbid it: what this test can lock, the module must have locked. */
 	assert_ptr_not_equal(own, MAP_FAILED);
 	(void)!mlock(own, 4096);
 	read_page_flags(own, own_flags, sizeof(own_flags));

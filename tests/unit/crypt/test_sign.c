@@ -18,7 +18,7 @@
 
 static const char order_hex[] = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 
-struct outsider {                        /* an RSA key pair of somebody else */
+struct outsider { /* an RSA key pair of somebody else */
 	EVP_PKEY *pkey;
 	uint8_t   n[1024], e[8];
 	size_t    n_len, e_len;
@@ -116,7 +116,7 @@ static void
 test_sign__es256_accepts_the_example_of_rfc_7515(void **state)
 {
 	struct str       message = STR("eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6"
-	                               "Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ");
+	                                     "Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ");
 	uint8_t          x[32], y[32], signature[64];
 	struct sign_key *key;
 
@@ -174,7 +174,7 @@ test_sign__es256_signatures_are_always_64_bytes(void **state)
 		if (signature[0] == 0 || signature[32] == 0 || i % 100 == 0)
 			assert_true(sign_check(key, MESSAGE, str_of(signature, sizeof(signature))));
 	}
-	assert_true(short_seen);         /* each with 1 in 128: a run without one is rarer than 1 in 10^10 */
+	assert_true(short_seen); /* each with 1 in 128: a run without one is rarer than 1 in 10^10 */
 	sign_key_close(&key);
 }
 

@@ -32,20 +32,21 @@ purge_all(struct store_bench *bench)
 
 /* One page; the number of items on it. They must be live, and are counted in `told`. */
 static unsigned
-read_page(struct store_bench *bench, struct place *place, bool *has_place, uint32_t limit, unsigned *told)
+read_page(struct store_bench *bench, struct cursor *cursor, bool *has_cursor, uint32_t limit, unsigned *seen)
 {
 	struct feed_page page = { 0 };
 	struct item      item;
 	unsigned         count = 0;
 
-	assert_int_equal(feed_open_additions(&page, bench->store, &feed, *has_place ? place : NULL, limit, bench->arena), OK);
+	assert_int_equal(
+		feed_open_additions(&page, bench->store, &feed, *has_cursor ? cursor : NULL, limit, bench->arena), OK);
 	while (feed_next(&page, &item)) {
 		assert_int_equal(item.life, ITEM_LIVE);
-		told[strtoul(item.id.at + 1, NULL, 10)]++;
+		seen[strtoul(item.id.at + 1, NULL, 10)]++;
 		count++;
 	}
-	assert_int_equal(feed_close(&page, place), OK);
-	*has_place = true;
+	assert_int_equal(feed_close(&page, cursor), OK);
+	*has_cursor = true;
 	assert_true(count <= limit);
 	return count;
 }
@@ -54,14 +55,14 @@ static void
 test_additions__a_page_is_full_whatever_lies_between(void **state)
 {
 	struct store_bench bench;
-	struct place       place;
-	bool               has_place = false;
-	unsigned           told[100] = { 0 };
+	struct cursor      cursor;
+	bool               has_cursor = false;
+	unsigned           seen[100] = { 0 };
 
 	(void)state;
 	store_bench_open(&bench);
-	assert_int_equal(read_page(&bench, &place, &has_place, 5, told), 0);
-	assert_true(place_is_told(&place));
+	assert_int_equal(read_page(&bench, &cursor, &has_cursor, 5, seen), 0);
+	assert_true(cursor_is_complete(&cursor));
 	for (unsigned n = 0; n < 40; n++)
 		write_item(&bench, n, false);
 	for (unsigned n = 0; n < 40; n++)
@@ -69,13 +70,13 @@ test_additions__a_page_is_full_whatever_lies_between(void **state)
 			write_item(&bench, n, true);
 	for (unsigned n = 40; n < 42; n++)
 		write_item(&bench, n, false);
-	assert_int_equal(read_page(&bench, &place, &has_place, 5, told), 5);
-	assert_int_equal(read_page(&bench, &place, &has_place, 5, told), 5);
-	assert_false(place_is_told(&place));
-	assert_int_equal(read_page(&bench, &place, &has_place, 5, told), 2);
-	assert_true(place_is_told(&place));
+	assert_int_equal(read_page(&bench, &cursor, &has_cursor, 5, seen), 5);
+	assert_int_equal(read_page(&bench, &cursor, &has_cursor, 5, seen), 5);
+	assert_false(cursor_is_complete(&cursor));
+	assert_int_equal(read_page(&bench, &cursor, &has_cursor, 5, seen), 2);
+	assert_true(cursor_is_complete(&cursor));
 	for (unsigned n = 0; n < 42; n++)
-		assert_int_equal(told[n], n >= 40 || n % 4 == 0);
+		assert_int_equal(seen[n], n >= 40 || n % 4 == 0);
 	store_bench_close(&bench);
 }
 
@@ -83,28 +84,28 @@ static void
 test_additions__no_purge_makes_a_reader_late(void **state)
 {
 	struct store_bench bench;
-	struct place       first, later, plain;
+	struct cursor      first, later, plain;
 	struct feed_page   page = { 0 };
 	bool               has_first = false, has_later = false;
-	unsigned           told[100] = { 0 };
+	unsigned           seen[100] = { 0 };
 
 	(void)state;
 	store_bench_open(&bench);
 	for (unsigned n = 0; n < 10; n++)
 		write_item(&bench, n, false);
-	assert_int_equal(read_page(&bench, &first, &has_first, 4, told), 4);
-	assert_int_equal(read_page(&bench, &later, &has_later, 10, told), 10);
+	assert_int_equal(read_page(&bench, &first, &has_first, 4, seen), 4);
+	assert_int_equal(read_page(&bench, &later, &has_later, 10, seen), 10);
 	plain = later;
 	for (unsigned n = 0; n < 10; n += 2)
 		write_item(&bench, n, true);
 	write_item(&bench, 20, false);
 	purge_all(&bench);
 	assert_int_equal(feed_open(&page, bench.store, &feed, &plain, 10, bench.arena), ERR_GONE);
-	assert_int_equal(read_page(&bench, &later, &has_later, 10, told), 1);
-	assert_int_equal(read_page(&bench, &first, &has_first, 10, told), 3);
-	assert_true(place_is_told(&first) && place_is_told(&later));
-	assert_int_equal(read_page(&bench, &first, &has_first, 10, told), 1);
-	assert_int_equal(told[20], 2);
+	assert_int_equal(read_page(&bench, &later, &has_later, 10, seen), 1);
+	assert_int_equal(read_page(&bench, &first, &has_first, 10, seen), 3);
+	assert_true(cursor_is_complete(&first) && cursor_is_complete(&later));
+	assert_int_equal(read_page(&bench, &first, &has_first, 10, seen), 1);
+	assert_int_equal(seen[20], 2);
 	store_bench_close(&bench);
 }
 
@@ -115,9 +116,9 @@ test_additions__what_stays_is_told_once(void **state)
 	(void)state;
 	for (unsigned seed = 1; seed <= 200; seed++) {
 		struct store_bench bench;
-		struct place       place;
-		bool               has_place = false, live[400] = { false };
-		unsigned           told[400] = { 0 }, count = 0, limit = 1 + seed % 7;
+		struct cursor      cursor;
+		bool               has_cursor = false, live[400] = { false };
+		unsigned           seen[400] = { 0 }, count = 0, limit = 1 + seed % 7;
 
 		srandom(seed);
 		store_bench_open(&bench);
@@ -131,16 +132,16 @@ test_additions__what_stays_is_told_once(void **state)
 				write_item(&bench, count, false);
 				live[count++] = true;
 			} else {
-				(void)read_page(&bench, &place, &has_place, limit, told);
+				(void)read_page(&bench, &cursor, &has_cursor, limit, seen);
 			}
 			if (random() % 20 == 0)
 				purge_all(&bench);
 		}
-		while (read_page(&bench, &place, &has_place, limit, told) > 0 || !place_is_told(&place))
+		while (read_page(&bench, &cursor, &has_cursor, limit, seen) > 0 || !cursor_is_complete(&cursor))
 			;
 		for (unsigned n = 0; n < count; n++)
-			if (told[n] > 1 || (live[n] && told[n] != 1))
-				fail_msg("seed %u: item %u was told %u times", seed, n, told[n]);
+			if (seen[n] > 1 || (live[n] && seen[n] != 1))
+				fail_msg("seed %u: item %u was told %u times", seed, n, seen[n]);
 		store_bench_close(&bench);
 	}
 }

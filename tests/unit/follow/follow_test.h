@@ -12,23 +12,23 @@
 #include <cmocka.h>
 
 #include "follow/follow.h"
-#include "support/far_end.h"
+#include "support/remote.h"
 #include "text/json_span.h"
 
 #define FAR_ORIGIN STR("https://graph.example.com")
 #define FAR_URL    STR("https://graph.example.com/v1.0/things/delta")
 
 struct kit {
-	char               dir[64], url[96];
-	struct rng         rng;
-	struct entropy     entropy;
-	struct still_clock at;
-	struct clock       clock;
-	struct far_end     far;
+	char                 dir[64], url[96];
+	struct rng           rng;
+	struct entropy       entropy;
+	struct still_clock   at;
+	struct clock         clock;
+	struct remote        far;
 	struct follow_source source;
-	struct replica    *replica;
-	struct arena      *arena;
-	struct follow_conf conf;
+	struct replica      *replica;
+	struct arena        *arena;
+	struct follow_conf   conf;
 };
 
 static inline void
@@ -43,16 +43,23 @@ kit_open(struct kit *kit, uint64_t seed)
 	kit->arena = arena_open((size_t)64 << 20);
 	far_open(&kit->far, &kit->rng, FAR_ORIGIN);
 	kit->source = far_source(&kit->far);
-	kit->conf = (struct follow_conf){ .url = FAR_URL, .max_wait_ms = 300000, .guard = { 30, 20 },
-		                          .clock = &kit->clock, .entropy = &kit->entropy, .source = &kit->source };
+	kit->conf = (struct follow_conf){ .url = FAR_URL,
+		                          .max_wait_ms = 300000,
+		                          .guard = { 30, 20 },
+		                          .clock = &kit->clock,
+		                          .entropy = &kit->entropy,
+		                          .source = &kit->source };
 }
 
 static inline void
 kit_open_replica(struct kit *kit)
 {
 	char              why[512];
-	struct store_conf conf = { .url = str_from_c(kit->url), .access = STORE_SERVE, .create = true,
-		                   .clock = &kit->clock, .entropy = &kit->entropy };
+	struct store_conf conf = { .url = str_from_c(kit->url),
+		                   .access = STORE_SERVE,
+		                   .create = true,
+		                   .clock = &kit->clock,
+		                   .entropy = &kit->entropy };
 
 	if (replica_open(&conf, &kit->replica, why) != OK)
 		fail_msg("%s", why);
@@ -153,7 +160,8 @@ kit_view_is(struct kit *kit, const struct far_item items[FAR_ITEMS_MAX])
 		const struct far_item *item = &items[kit_id(id)];
 
 		count++;
-		equal = equal && item->live && kit_number(body, STR("a")) == item->a && kit_number(body, STR("b")) == item->b;
+		equal = equal && item->live && kit_number(body, STR("a")) == item->a &&
+		        kit_number(body, STR("b")) == item->b;
 	}
 	replica_end_read(kit->replica);
 	return equal && count == live;

@@ -17,7 +17,7 @@ test_follow__a_first_round_becomes_the_view_whole(void **state)
 	follow = kit_follow(&kit);
 	do {
 		assert_int_equal(replica_next_item(kit.replica, follow_sid(follow), STR_EMPTY, &id, &body),
-			ERR_NOT_FOUND);
+		                 ERR_NOT_FOUND);
 		report = kit_run(&kit, follow, 1);
 	} while (report.next == FOLLOW_AGAIN);
 	assert_int_equal(report.next, FOLLOW_CAUGHT_UP);

@@ -14,8 +14,9 @@
 /* ---- what is on the disk -------------------------------------------------------------------- */
 
 static struct {
-	char     parent[64], dir[72];
-	bool     is_watched, has_bytes, has_names, is_named;     /* not yet on the disk: bytes, names; the folder's own name is */
+	char parent[64], dir[72];
+	bool is_watched, has_bytes, has_names,
+		is_named; /* not yet on the disk: bytes, names; the folder's own name is */
 	unsigned records, faults;
 } disk;
 
@@ -71,7 +72,7 @@ fdatasync(int fd)
 int
 renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-	disk.faults += disk.has_bytes;           /* a whole file's name, for bytes that may be zeros */
+	disk.faults += disk.has_bytes; /* a whole file's name, for bytes that may be zeros */
 	disk.has_names = true;
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
 }
@@ -88,7 +89,7 @@ pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 
 /* ---- a remote that gives each connection the next answer ------------------------------------- */
 
-struct remote {
+struct content_remote {
 	int                listener;
 	uint16_t           port;
 	const char *const *answers;
@@ -98,8 +99,8 @@ struct remote {
 static void *
 answer_all(void *ctx)
 {
-	struct remote *remote = ctx;
-	char           request[8192];
+	struct content_remote *remote = ctx;
+	char                   request[8192];
 
 	for (size_t i = 0; remote->answers[i]; i++) {
 		int     fd = accept(remote->listener, NULL, NULL);
@@ -117,7 +118,7 @@ answer_all(void *ctx)
 }
 
 static void
-remote_open(struct remote *remote, const char *const *answers)
+remote_open(struct content_remote *remote, const char *const *answers)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t          len = sizeof(at);
@@ -132,15 +133,20 @@ remote_open(struct remote *remote, const char *const *answers)
 }
 
 static enum err
-one_page(void *ctx, const struct follow_ask *ask, struct arena *arena, struct follow_reply *reply_out, struct str *why_out)
+one_page(void *ctx, const struct follow_request *request, struct arena *arena, struct follow_response *response_out,
+         struct str *why_out)
 {
-	const struct remote *remote = ctx;
+	const struct content_remote *remote = ctx;
 
-	(void)ask;
+	(void)request;
 	(void)why_out;
-	*reply_out = (struct follow_reply){ .status = 200, .body = arena_printf(arena,
-		"{\"value\":[{\"id\":\"a\",\"recordingContentUrl\":\"http://127.0.0.1:%u/a\"}],"
-		"\"@odata.deltaLink\":\"http://127.0.0.1:%u/delta?$deltatoken=1\"}", remote->port, remote->port) };
+	*response_out = (struct follow_response){
+		.status = 200,
+		.body = arena_printf(arena,
+		                     "{\"value\":[{\"id\":\"a\",\"recordingContentUrl\":\"http://127.0.0.1:%u/a\"}],"
+		                     "\"@odata.deltaLink\":\"http://127.0.0.1:%u/delta?$deltatoken=1\"}",
+		                     remote->port, remote->port)
+	};
 	return OK;
 }
 
@@ -157,15 +163,18 @@ static const char *const answers[] = {
 	"HTTP/1.1 200 X\r\nContent-Length: 9\r\nETag: \"1\"\r\n\r\nabcd",
 	"HTTP/1.1 206 X\r\nContent-Length: 5\r\nETag: \"1\"\r\nContent-Range: bytes 4-8/9\r\n\r\ne",
 	"HTTP/1.1 200 X\r\nContent-Length: 7\r\nETag: \"2\"\r\n\r\nAB",
-	"HTTP/1.1 206 X\r\nContent-Length: 5\r\nETag: \"2\"\r\nContent-Range: bytes 2-6/7\r\n\r\nCDEFG",
-	NULL
+	"HTTP/1.1 206 X\r\nContent-Length: 5\r\nETag: \"2\"\r\nContent-Range: bytes 2-6/7\r\n\r\nCDEFG", NULL
 };
 
 static uint64_t
 fetch_content(struct kit *kit, struct follow_curl *curl)
 {
-	struct follow_content_conf  conf = { .dir = disk.dir, .curl = curl, .clock = &clock_system, .size_max = 1000,
-		                             .time_max_ms = 60000, .stopped = never };
+	struct follow_content_conf  conf = { .dir = disk.dir,
+		                             .curl = curl,
+		                             .clock = &clock_system,
+		                             .size_max = 1000,
+		                             .time_max_ms = 60000,
+		                             .stopped = never };
 	struct follow_content_tally tally;
 	char                        why[512];
 	int64_t                     sid = kit_sid(kit);
@@ -185,7 +194,7 @@ test_content__is_on_the_disk_before_the_store_says_so(void **state)
 {
 	struct follow_curl_conf conf = { .agent = "test", .stopped = never };
 	struct follow_source    source = { .fetch = one_page };
-	struct remote           remote = { 0 };
+	struct content_remote   remote = { 0 };
 	struct follow_curl     *curl;
 	struct kit              kit;
 	char                    url[64];

@@ -10,13 +10,13 @@
 #include "crypt/seal.h"
 #include "follow/follow_client.h"
 #include "follow/follow_device.h"
-#include "follow/follow_kept.h"
+#include "follow/follow_token_store.h"
 #include "support/rsa_pem.h"
 #include "text/b64.h"
 #include "text/json_read.h"
 
 #define ENDPOINT STR("https://login.example.com/t/oauth2/v2.0/token")
-#define WRITERS 4
+#define WRITERS  4
 
 struct desk {
 	struct still_clock   at;
@@ -39,9 +39,13 @@ desk_open(struct desk *desk, int64_t now_s)
 	desk->entropy = rng_entropy(&desk->rng);
 	desk->arena = arena_open((size_t)16 << 20);
 	assert_int_equal(rsa_cert_read(STR(RSA_PEM), NULL, &desk->cert, &why), OK);
-	desk->client = (struct follow_client){ .authority = STR("https://login.example.com"), .tenant = STR("t"),
-		                               .id = STR("client"), .scope = STR("s"), .cert = desk->cert,
-		                               .clock = &desk->clock, .entropy = &desk->entropy };
+	desk->client = (struct follow_client){ .authority = STR("https://login.example.com"),
+		                               .tenant = STR("t"),
+		                               .id = STR("client"),
+		                               .scope = STR("s"),
+		                               .cert = desk->cert,
+		                               .clock = &desk->clock,
+		                               .entropy = &desk->entropy };
 }
 
 static void
@@ -93,7 +97,8 @@ test_assertion__is_signed_ps256_and_names_the_certificate(void **state)
 	assert_true(says(head, "alg", STR("PS256")) && says(head, "typ", STR("JWT")));
 	assert_true(says(head, "x5t#S256", STR(RSA_PEM_X5T_S256)));
 	assert_int_equal(json_count(claims), 7);
-	assert_true(says(claims, "aud", ENDPOINT) && says(claims, "iss", STR("client")) && says(claims, "sub", STR("client")));
+	assert_true(says(claims, "aud", ENDPOINT) && says(claims, "iss", STR("client")) &&
+	            says(claims, "sub", STR("client")));
 	assert_true(json_int(json_member(claims, "nbf"), &nbf) && json_int(json_member(claims, "exp"), &exp));
 	assert_true(nbf == RSA_PEM_NOW_S && exp == nbf + 300);
 	rest = str_skip(jwt, str_find(jwt, '.') + 1);
@@ -135,7 +140,8 @@ test_assertion__is_not_made_outside_the_certificates_dates(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		desk_open(&desk, bad[i]);
-		assert_int_equal(follow_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), ERR_NO_IDENTITY);
+		assert_int_equal(follow_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why),
+		                 ERR_NO_IDENTITY);
 		assert_true(str_starts(why, STR("the client certificate ")));
 		desk_close(&desk);
 	}
@@ -182,28 +188,33 @@ test_said__never_what_was_sent_nor_anything_like_a_token(void **state)
 
 /* ---- device code ---------------------------------------------------------------------------- */
 
-static struct follow_reply
-reply_of(unsigned status, const char *body)
+static struct follow_response
+response_of(unsigned status, const char *body)
 {
-	return (struct follow_reply){ .status = status, .body = str_from_c(body), .location = STR_EMPTY,
-		                      .retry_after = STR_EMPTY, .date = STR_EMPTY };
+	return (struct follow_response){ .status = status,
+		                         .body = str_from_c(body),
+		                         .location = STR_EMPTY,
+		                         .retry_after = STR_EMPTY,
+		                         .date = STR_EMPTY };
 }
 
 static void
 test_device__reads_a_code_as_the_rfc_shows_it(void **state)
 {
-	struct desk         desk;
-	struct follow_code  code;
-	struct str          why;
-	struct follow_reply reply = reply_of(200, "{\"device_code\":\"GmRhm\",\"user_code\":\"WDJB-MJHT\",\"verification_uri\":"
-		                                  "\"https://example.com/device\",\"verification_uri_complete\":"
-		                                  "\"https://example.com/device?user_code=WDJB-MJHT\",\"expires_in\":1800}");
+	struct desk            desk;
+	struct follow_code     code;
+	struct str             why;
+	struct follow_response response = response_of(
+		200, "{\"device_code\":\"GmRhm\",\"user_code\":\"WDJB-MJHT\",\"verification_uri\":"
+		     "\"https://example.com/device\",\"verification_uri_complete\":"
+		     "\"https://example.com/device?user_code=WDJB-MJHT\",\"expires_in\":1800}");
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
-	assert_int_equal(follow_device_read_code(&reply, desk.arena, &code, &why), OK);
+	assert_int_equal(follow_device_read_code(&response, desk.arena, &code, &why), OK);
 	assert_true(str_eq(code.device_code, STR("GmRhm")));
-	assert_true(str_eq(code.message, STR("To sign in, open https://example.com/device and enter the code WDJB-MJHT")));
+	assert_true(
+		str_eq(code.message, STR("To sign in, open https://example.com/device and enter the code WDJB-MJHT")));
 	assert_int_equal(code.interval_ms, 5000);
 	assert_int_equal(code.life_ms, 1800000);
 	desk_close(&desk);
@@ -215,20 +226,23 @@ test_device__entras_own_sentence_is_shown_if_it_is_one(void **state)
 	static const struct {
 		const char *message;
 		bool        shown;
-	} cases[] = { { "Ouvrez https://a.b/c et entrez AB12", true }, { "come in", false }, { "AB12 secret-of-device", false } };
+	} cases[] = { { "Ouvrez https://a.b/c et entrez AB12", true },
+		      { "come in", false },
+		      { "AB12 secret-of-device", false } };
 	struct desk desk;
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		static const char   fmt[] = "{\"device_code\":\"secret-of-device\",\"user_code\":\"AB12\",\"verification_uri\":"
-		                            "\"https://a.b/c\",\"expires_in\":900,\"message\":\"%s\"}";
-		struct str          body = arena_printf(desk.arena, fmt, cases[i].message);
-		struct follow_reply reply = { .status = 200, .body = body };
-		struct follow_code  code;
-		struct str          why;
+		static const char fmt[] =
+			"{\"device_code\":\"secret-of-device\",\"user_code\":\"AB12\",\"verification_uri\":"
+			"\"https://a.b/c\",\"expires_in\":900,\"message\":\"%s\"}";
+		struct str             body = arena_printf(desk.arena, fmt, cases[i].message);
+		struct follow_response response = { .status = 200, .body = body };
+		struct follow_code     code;
+		struct str             why;
 
-		assert_int_equal(follow_device_read_code(&reply, desk.arena, &code, &why), OK);
+		assert_int_equal(follow_device_read_code(&response, desk.arena, &code, &why), OK);
 		assert_int_equal(str_eq(code.message, str_from_c(cases[i].message)), cases[i].shown);
 	}
 	desk_close(&desk);
@@ -238,36 +252,37 @@ static void
 test_device__what_each_answer_means(void **state)
 {
 	static const struct {
-		unsigned         status;
-		const char      *body;
-		enum follow_turn turn;
-		int64_t          interval_ms;
+		unsigned                 status;
+		const char              *body;
+		enum follow_device_state wanted_state;
+		int64_t                  interval_ms;
 	} cases[] = {
-		{ 400, "{\"error\":\"authorization_pending\"}", FOLLOW_TURN_PENDING, 2000 },
-		{ 428, "{\"error\":\"authorization_pending\"}", FOLLOW_TURN_PENDING, 2000 },
-		{ 400, "{\"error\":\"slow_down\"}", FOLLOW_TURN_PENDING, 7000 },
-		{ 500, "<html>", FOLLOW_TURN_PENDING, 4000 },
-		{ 429, "{}", FOLLOW_TURN_PENDING, 4000 },
-		{ 400, "{\"error\":\"expired_token\"}", FOLLOW_TURN_REFUSED, 2000 },
-		{ 400, "{\"error\":\"authorization_declined\"}", FOLLOW_TURN_REFUSED, 2000 },
-		{ 400, "{\"error\":\"access_denied\"}", FOLLOW_TURN_REFUSED, 2000 },
-		{ 400, "{\"error\":\"bad_verification_code\"}", FOLLOW_TURN_REFUSED, 2000 },
-		{ 400, "authorization_pending", FOLLOW_TURN_REFUSED, 2000 },
-		{ 400, "{\"error\":[\"authorization_pending\"]}", FOLLOW_TURN_REFUSED, 2000 },
-		{ 302, "", FOLLOW_TURN_REFUSED, 2000 },
-		{ 404, "", FOLLOW_TURN_REFUSED, 2000 },
-		{ 200, "{\"access_token\":\"x\"}", FOLLOW_TURN_SIGNED_IN, 2000 },
+		{ 400, "{\"error\":\"authorization_pending\"}", FOLLOW_DEVICE_PENDING, 2000 },
+		{ 428, "{\"error\":\"authorization_pending\"}", FOLLOW_DEVICE_PENDING, 2000 },
+		{ 400, "{\"error\":\"slow_down\"}", FOLLOW_DEVICE_PENDING, 7000 },
+		{ 500, "<html>", FOLLOW_DEVICE_PENDING, 4000 },
+		{ 429, "{}", FOLLOW_DEVICE_PENDING, 4000 },
+		{ 400, "{\"error\":\"expired_token\"}", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":\"authorization_declined\"}", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":\"access_denied\"}", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":\"bad_verification_code\"}", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 400, "authorization_pending", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":[\"authorization_pending\"]}", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 302, "", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 404, "", FOLLOW_DEVICE_REFUSED, 2000 },
+		{ 200, "{\"access_token\":\"x\"}", FOLLOW_DEVICE_SIGNED_IN, 2000 },
 	};
 	struct desk desk;
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct follow_reply reply = reply_of(cases[i].status, cases[i].body);
-		struct follow_code  code = { .device_code = STR("d"), .interval_ms = 2000 };
-		struct str          answer, why;
+		struct follow_response response = response_of(cases[i].status, cases[i].body);
+		struct follow_code     code = { .device_code = STR("d"), .interval_ms = 2000 };
+		struct str             answer, why;
 
-		assert_int_equal(follow_device_judge(&reply, &code, &desk.clock, desk.arena, &answer, &why), cases[i].turn);
+		assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+		                 cases[i].wanted_state);
 		assert_int_equal(code.interval_ms, cases[i].interval_ms);
 	}
 	desk_close(&desk);
@@ -276,21 +291,24 @@ test_device__what_each_answer_means(void **state)
 static void
 test_device__trouble_never_slows_it_beyond_a_minute_nor_hastens_it(void **state)
 {
-	struct desk         desk;
-	struct follow_code  code = { .device_code = STR("d"), .interval_ms = 5000 };
-	struct follow_reply reply = reply_of(503, "");
-	struct str          answer, why;
+	struct desk            desk;
+	struct follow_code     code = { .device_code = STR("d"), .interval_ms = 5000 };
+	struct follow_response response = response_of(503, "");
+	struct str             answer, why;
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
-	reply.retry_after = STR("1");
-	assert_int_equal(follow_device_judge(&reply, &code, &desk.clock, desk.arena, &answer, &why), FOLLOW_TURN_PENDING);
+	response.retry_after = STR("1");
+	assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+	                 FOLLOW_DEVICE_PENDING);
 	assert_int_equal(code.interval_ms, 5000);
-	reply.retry_after = STR("20");
-	assert_int_equal(follow_device_judge(&reply, &code, &desk.clock, desk.arena, &answer, &why), FOLLOW_TURN_PENDING);
+	response.retry_after = STR("20");
+	assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+	                 FOLLOW_DEVICE_PENDING);
 	assert_int_equal(code.interval_ms, 20000);
-	reply.retry_after = STR("3000");
-	assert_int_equal(follow_device_judge(&reply, &code, &desk.clock, desk.arena, &answer, &why), FOLLOW_TURN_PENDING);
+	response.retry_after = STR("3000");
+	assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+	                 FOLLOW_DEVICE_PENDING);
 	assert_int_equal(code.interval_ms, 60000);
 	desk_close(&desk);
 }
@@ -298,7 +316,7 @@ test_device__trouble_never_slows_it_beyond_a_minute_nor_hastens_it(void **state)
 /* ---- the file ------------------------------------------------------------------------------- */
 
 static void
-test_kept__what_was_written_is_read_by_the_same_client_alone(void **state)
+test_token_store__what_was_written_is_read_by_the_same_client_alone(void **state)
 {
 	struct desk          desk;
 	struct follow_client other;
@@ -310,27 +328,27 @@ test_kept__what_was_written_is_read_by_the_same_client_alone(void **state)
 	desk_open(&desk, RSA_PEM_NOW_S);
 	close(mkstemp(path));
 	desk.client.kept = path;
-	assert_int_equal(follow_kept_write(&desk.client, STR("r1"), desk.arena, &why), OK);
-	assert_int_equal(follow_kept_write(&desk.client, STR("r2"), desk.arena, &why), OK);
+	assert_int_equal(follow_token_store_write(&desk.client, STR("r1"), desk.arena, &why), OK);
+	assert_int_equal(follow_token_store_write(&desk.client, STR("r2"), desk.arena, &why), OK);
 	assert_int_equal(stat(path, &about), 0);
 	assert_int_equal(about.st_mode & 07777, 0600);
-	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &token, &why), OK);
+	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), OK);
 	assert_true(str_eq(token, STR("r2")));
 	for (unsigned i = 0; i < 3; i++) {
 		other = desk.client;
 		*(i == 0 ? &other.authority : i == 1 ? &other.tenant : &other.id) = STR("other");
-		assert_int_equal(follow_kept_read(&other, desk.arena, &token, &why), ERR_NOT_FOUND);
+		assert_int_equal(follow_token_store_read(&other, desk.arena, &token, &why), ERR_NOT_FOUND);
 	}
 	assert_int_equal(chmod(path, 0604), 0);
-	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &token, &why), ERR_NO_IDENTITY);
-	assert_true(follow_kept_forget(&desk.client, STR("r2"), desk.arena));
-	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &token, &why), ERR_NOT_FOUND);
+	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), ERR_NO_IDENTITY);
+	assert_true(follow_token_store_forget(&desk.client, STR("r2"), desk.arena));
+	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), ERR_NOT_FOUND);
 	desk_close(&desk);
 }
 
 /* What one process was refused with, another has already replaced. */
 static void
-test_kept__nobody_forgets_what_another_has_renewed(void **state)
+test_token_store__nobody_forgets_what_another_has_renewed(void **state)
 {
 	struct desk desk;
 	char        dir[] = "/tmp/tidemark-kept-XXXXXX", path[64];
@@ -341,11 +359,11 @@ test_kept__nobody_forgets_what_another_has_renewed(void **state)
 	assert_non_null(mkdtemp(dir));
 	(void)snprintf(path, sizeof(path), "%s/k", dir);
 	desk.client.kept = path;
-	assert_int_equal(follow_kept_write(&desk.client, STR("renewed"), desk.arena, &why), OK);
-	assert_false(follow_kept_forget(&desk.client, STR("refused"), desk.arena));
-	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &token, &why), OK);
+	assert_int_equal(follow_token_store_write(&desk.client, STR("renewed"), desk.arena, &why), OK);
+	assert_false(follow_token_store_forget(&desk.client, STR("refused"), desk.arena));
+	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), OK);
 	assert_true(str_eq(token, STR("renewed")));
-	assert_true(follow_kept_forget(&desk.client, STR("renewed"), desk.arena));
+	assert_true(follow_token_store_forget(&desk.client, STR("renewed"), desk.arena));
 	assert_int_equal(rmdir(dir), 0);
 	desk_close(&desk);
 }
@@ -359,7 +377,7 @@ write_many(const char *path, const char *token, unsigned times)
 	desk_open(&desk, RSA_PEM_NOW_S);
 	desk.client.kept = path;
 	for (unsigned i = 0; i < times; i++)
-		if (follow_kept_write(&desk.client, str_from_c(token), desk.arena, &why) != OK)
+		if (follow_token_store_write(&desk.client, str_from_c(token), desk.arena, &why) != OK)
 			_exit(1);
 	_exit(0);
 }
@@ -377,7 +395,7 @@ is_whole(struct str token)
 }
 
 static void
-test_kept__of_some_who_write_at_once_one_is_whole_and_none_fails(void **state)
+test_token_store__of_some_who_write_at_once_one_is_whole_and_none_fails(void **state)
 {
 	struct desk desk;
 	char        dir[] = "/tmp/tidemark-kept-XXXXXX", path[64], token[1000 * WRITERS + 1];
@@ -398,16 +416,17 @@ test_kept__of_some_who_write_at_once_one_is_whole_and_none_fails(void **state)
 			write_many(path, token, 60);
 	}
 	for (unsigned reads = 0; reads < 200; reads++) {
-		enum err err = follow_kept_read(&desk.client, desk.arena, &read, &why);
+		enum err err = follow_token_store_read(&desk.client, desk.arena, &read, &why);
 
 		assert_true(err == ERR_NOT_FOUND || (err == OK && is_whole(read)));
 		arena_reset(desk.arena);
 		(void)usleep(1000);
 	}
 	for (int i = 0; i < WRITERS; i++)
-		assert_true(waitpid(writers[i], &status, 0) == writers[i] && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_int_equal(follow_kept_read(&desk.client, desk.arena, &read, &why), OK);
-	assert_true(follow_kept_forget(&desk.client, read, desk.arena));
+		assert_true(waitpid(writers[i], &status, 0) == writers[i] && WIFEXITED(status) &&
+		            WEXITSTATUS(status) == 0);
+	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &read, &why), OK);
+	assert_true(follow_token_store_forget(&desk.client, read, desk.arena));
 	assert_int_equal(rmdir(dir), 0);
 	desk_close(&desk);
 }
@@ -425,9 +444,9 @@ main(void)
 		cmocka_unit_test(test_device__entras_own_sentence_is_shown_if_it_is_one),
 		cmocka_unit_test(test_device__what_each_answer_means),
 		cmocka_unit_test(test_device__trouble_never_slows_it_beyond_a_minute_nor_hastens_it),
-		cmocka_unit_test(test_kept__what_was_written_is_read_by_the_same_client_alone),
-		cmocka_unit_test(test_kept__nobody_forgets_what_another_has_renewed),
-		cmocka_unit_test(test_kept__of_some_who_write_at_once_one_is_whole_and_none_fails),
+		cmocka_unit_test(test_token_store__what_was_written_is_read_by_the_same_client_alone),
+		cmocka_unit_test(test_token_store__nobody_forgets_what_another_has_renewed),
+		cmocka_unit_test(test_token_store__of_some_who_write_at_once_one_is_whole_and_none_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #include "follow_test.h"
 
 #include "follow/follow_link.h"
-#include "follow/follow_loop.h"
+#include "follow/follow_cycle.h"
 #include "follow/follow_merge.h"
 #include "follow/follow_page.h"
 #include "follow/follow_wait.h"
@@ -185,14 +186,14 @@ test_link__the_resource_is_the_last_noun(void **state)
 static unsigned
 pages_to_notice(unsigned tail, unsigned around, bool links)
 {
-	struct follow_loop loop = { 0 };
+	struct follow_cycle loop = { 0 };
 	char               text[32];
 
 	for (unsigned i = 0; i < 100000; i++) {
-		unsigned place = i < tail ? i : tail + (i - tail) % around;
+		unsigned index = i < tail ? i : tail + (i - tail) % around;
 
-		(void)snprintf(text, sizeof(text), "https://h/%u", links ? place : i);
-		if (follow_loop_note(&loop, str_from_c(text), links ? i + 1 : place + 1, 10))
+		(void)snprintf(text, sizeof(text), "https://h/%u", links ? index : i);
+		if (follow_cycle_note(&loop, str_from_c(text), links ? i + 1 : index + 1, 10))
 			return i + 1;
 	}
 	return 0;
@@ -217,48 +218,48 @@ test_loop__every_circle_is_noticed_and_soon(void **state)
 static void
 test_loop__a_listing_begun_anew_is_no_circle(void **state)
 {
-	struct follow_loop loop = { 0 };
+	struct follow_cycle loop = { 0 };
 	char               text[32];
 
 	(void)state;
 	for (unsigned i = 0; i < 3000; i++) {
 		(void)snprintf(text, sizeof(text), "https://h/%u", i);
-		assert_null(follow_loop_note(&loop, str_from_c(text), i % 1500 + 1, 10));
+		assert_null(follow_cycle_note(&loop, str_from_c(text), i % 1500 + 1, 10));
 	}
 }
 
 static void
 test_loop__empty_pages_are_borne_up_to_a_limit(void **state)
 {
-	struct follow_loop loop = { 0 };
+	struct follow_cycle loop = { 0 };
 	char               text[32];
 	unsigned           i = 0;
 
 	(void)state;
 	for (; i < 10; i++) {
 		(void)snprintf(text, sizeof(text), "https://h/%u", i);
-		assert_null(follow_loop_note(&loop, str_from_c(text), 0, 10));
+		assert_null(follow_cycle_note(&loop, str_from_c(text), 0, 10));
 	}
-	assert_null(follow_loop_note(&loop, STR("https://h/full"), 7, 10));
+	assert_null(follow_cycle_note(&loop, STR("https://h/full"), 7, 10));
 	for (; i < 20; i++) {
 		(void)snprintf(text, sizeof(text), "https://h/%u", i);
-		assert_null(follow_loop_note(&loop, str_from_c(text), 0, 10));
+		assert_null(follow_cycle_note(&loop, str_from_c(text), 0, 10));
 	}
-	assert_non_null(follow_loop_note(&loop, STR("https://h/one-more"), 0, 10));
+	assert_non_null(follow_cycle_note(&loop, STR("https://h/one-more"), 0, 10));
 }
 
 /* ---- merging -------------------------------------------------------------------------------- */
 
 static void
-expect_merged(bool replace, const char *held, const char *told, const char *wanted)
+expect_merged(bool replace, const char *held, const char *received, const char *wanted)
 {
 	struct replica_merger merger = follow_merger(replace);
 	struct buf            out;
 
 	buf_open(&out, 4096);
-	assert_int_equal(merger.merge(merger.ctx, str_from_c(held), str_from_c(told), &out), OK);
+	assert_int_equal(merger.merge(merger.ctx, str_from_c(held), str_from_c(received), &out), OK);
 	if (!str_eq(buf_str(&out), str_from_c(wanted)))
-		fail_msg("%s + %s = %.*s", held, told, (int)out.len, out.at);
+		fail_msg("%s + %s = %.*s", held, received, (int)out.len, out.at);
 	buf_close(&out);
 }
 

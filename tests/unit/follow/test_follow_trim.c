@@ -2,10 +2,10 @@
 /* What is dropped from the log of changes, and that nobody who would miss it is left in the dark. */
 #include "follow_test.h"
 
-#define HISTORIES 30
-#define BOOKMARKS 6
-#define LONG_ROUNDS 6                            /* of FAR_ITEMS_MAX changes each: more than a piece */
-#define DAY_MS    ((int64_t)24 * 3600 * 1000)
+#define HISTORIES   30
+#define BOOKMARKS   6
+#define LONG_ROUNDS 6 /* of FAR_ITEMS_MAX changes each: more than a piece */
+#define DAY_MS      ((int64_t)24 * 3600 * 1000)
 
 struct reader {
 	uint64_t n;
@@ -46,7 +46,8 @@ knows_all(const struct kit *kit, const struct reader *reader)
 	for (unsigned i = 0; i < FAR_ITEMS_MAX; i++) {
 		const struct far_item *item = &kit->far.items[i];
 
-		if (reader->has[i] != item->live || (item->live && (reader->a[i] != item->a || reader->b[i] != item->b)))
+		if (reader->has[i] != item->live ||
+		    (item->live && (reader->a[i] != item->a || reader->b[i] != item->b)))
 			return false;
 	}
 	return true;
@@ -132,7 +133,8 @@ one_history(uint64_t seed)
 		if (!read_rest(&kit, &bookmarks[i]))
 			lost++;
 		else if (!knows_all(&kit, &bookmarks[i]))
-			fail_msg("seed %llu: a reader was told nothing of changes that had been dropped", (unsigned long long)seed);
+			fail_msg("seed %llu: a reader was told nothing of changes that had been dropped",
+			         (unsigned long long)seed);
 	}
 	kit_close(&kit);
 	return lost;
@@ -206,8 +208,8 @@ test_trim__without_acknowledgements_age_decides_and_a_later_mark_does_not_hide_i
 	assert_int_equal(replica_ack(kit.replica, kit_sid(&kit), 1), OK);
 	assert_int_equal(replica_find_lost(kit.replica, 0, 0, REPLICA_ACKED, &lost), OK);
 	assert_int_equal(lost.n, 2);
-	assert_int_equal(replica_tell(kit.replica, kit_sid(&kit), 2), OK);
-	assert_int_equal(replica_find_lost(kit.replica, 0, 0, REPLICA_TOLD, &lost), ERR_NOT_FOUND);
+	assert_int_equal(replica_mark_printed(kit.replica, kit_sid(&kit), 2), OK);
+	assert_int_equal(replica_find_lost(kit.replica, 0, 0, REPLICA_PRINTED, &lost), ERR_NOT_FOUND);
 	kit_close(&kit);
 }
 

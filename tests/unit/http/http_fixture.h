@@ -20,22 +20,22 @@
 
 #include "http/http.h"
 
-#define ECHO_MAX      ((size_t)1000)
-#define PATIENCE_MS   10000
-#define STREAM_MAX    ((size_t)8 << 20)
-#define REPLY_MAX     ((size_t)4 << 20)
-#define FILE_BYTES    ((size_t)3000000)
+#define ECHO_MAX     ((size_t)1000)
+#define PATIENCE_MS  10000
+#define STREAM_MAX   ((size_t)8 << 20)
+#define RESPONSE_MAX ((size_t)4 << 20)
+#define FILE_BYTES   ((size_t)3000000)
 
 /* The application: what it does hangs on the path. */
 struct tiny_app {
-	struct http_app     app;
-	atomic_int          blocked;         /* answers that stand in /gate */
-	atomic_int          gate_open;       /* lets them go */
-	atomic_int          answers;
-	atomic_int          refusals;
-	atomic_int          blocks_runs;     /* times /maybe was called */
-	atomic_int          groups, settled; /* begun; past their gate */
-	atomic_int          read_err;        /* how the last streamed body ended */
+	struct http_app app;
+	atomic_int      blocked;   /* answers that stand in /gate */
+	atomic_int      gate_open; /* lets them go */
+	atomic_int      answers;
+	atomic_int      refusals;
+	atomic_int      blocks_runs;     /* times /maybe was called */
+	atomic_int      groups, settled; /* begun; past their gate */
+	atomic_int      read_err;        /* how the last streamed body ended */
 };
 
 #define TINY_GROUP_MAX 300
@@ -131,10 +131,10 @@ tiny_stream(struct tiny_app *tiny, const struct http_req *req, struct http_resp 
 static inline void
 tiny_file(const struct http_req *req, struct http_resp *resp)
 {
-	FILE     *file = tmpfile();
-	uint64_t  from = 0, len = 0;
+	FILE      *file = tmpfile();
+	uint64_t   from = 0, len = 0;
 	struct str rest = str_skip(req->path, 6), first;
-	int       fd;
+	int        fd;
 
 	assert_non_null(file);
 	for (size_t i = 0; i < FILE_BYTES; i++)
@@ -158,7 +158,7 @@ tiny_group_open(void *ctx)
 }
 
 static inline void
-tiny_group_settle(void *ctx, void *inner)
+tiny_group_commit(void *ctx, void *inner)
 {
 	struct tiny_app   *tiny = ctx;
 	struct tiny_group *group = inner;
@@ -184,11 +184,11 @@ tiny_group_close(void *ctx, void *group)
 static inline void
 tiny_size(struct buf *body, size_t size)
 {
-	char *room = buf_room(body, size);
+	char *space = buf_reserve(body, size);
 
-	if (!room)
+	if (!space)
 		return;
-	memset(room, 'x', size);
+	memset(space, 'x', size);
 	buf_grew(body, size);
 }
 
@@ -276,12 +276,12 @@ tiny_app_of(struct tiny_app *tiny)
 		.answer = tiny_answer,
 		.refuse = tiny_refuse,
 		.group_open = tiny_group_open,
-		.group_settle = tiny_group_settle,
+		.group_commit = tiny_group_commit,
 		.group_close = tiny_group_close,
 	};
 }
 
-struct house {
+struct test_server {
 	struct tiny_app     tiny;
 	struct http_server *server;
 	pthread_t           thread;
@@ -289,22 +289,22 @@ struct house {
 };
 
 static inline void *
-house_run(void *ctx)
+test_server_run(void *ctx)
 {
-	struct house *house = ctx;
+	struct test_server *site = ctx;
 
-	assert_int_equal(http_run(house->server), OK);
+	assert_int_equal(http_run(site->server), OK);
 	return NULL;
 }
 
 static inline void
-house_open(struct house *house, struct http_conf conf)
+test_server_open(struct test_server *site, struct http_conf conf)
 {
 	char       why[256] = "";
 	struct str address;
 
-	memset(house, 0, sizeof(*house));
-	house->tiny.app = tiny_app_of(&house->tiny);
+	memset(site, 0, sizeof(*site));
+	site->tiny.app = tiny_app_of(&site->tiny);
 	conf.clock = &clock_system;
 	if (!conf.listen.len)
 		conf.listen = STR("127.0.0.1:0");
@@ -313,38 +313,38 @@ house_open(struct house *house, struct http_conf conf)
 	/* Room for the answers of some tests, which are larger than any of the program's. */
 	if (!conf.limits.held_max)
 		conf.limits.held_max = conf.limits.held_per_peer_max = (size_t)256 << 20;
-	if (http_open(&conf, &house->tiny.app, &house->server, why) != OK)
+	if (http_open(&conf, &site->tiny.app, &site->server, why) != OK)
 		fail_msg("%s", why);
-	address = http_address(house->server);
-	memcpy(house->address, address.at, address.len);
-	assert_int_equal(pthread_create(&house->thread, NULL, house_run, house), 0);
+	address = http_address(site->server);
+	memcpy(site->address, address.at, address.len);
+	assert_int_equal(pthread_create(&site->thread, NULL, test_server_run, site), 0);
 }
 
 static inline void
-house_stop(struct house *house)
+test_server_stop(struct test_server *site)
 {
-	http_stop(house->server);
-	assert_int_equal(pthread_join(house->thread, NULL), 0);
+	http_stop(site->server);
+	assert_int_equal(pthread_join(site->thread, NULL), 0);
 }
 
 static inline void
-house_close(struct house *house)
+test_server_close(struct test_server *site)
 {
 	struct http_stats stats;
 
-	house_stop(house);
-	http_get_stats(house->server, &stats);
+	test_server_stop(site);
+	http_get_stats(site->server, &stats);
 	assert_int_equal(stats.open, 0);
-	http_close(&house->server);
-	assert_null(house->server);
+	http_close(&site->server);
+	assert_null(site->server);
 }
 
 static inline struct http_stats
-house_stats(const struct house *house)
+test_server_stats(const struct test_server *site)
 {
 	struct http_stats stats;
 
-	http_get_stats(house->server, &stats);
+	http_get_stats(site->server, &stats);
 	return stats;
 }
 
@@ -362,9 +362,9 @@ wait_for(const atomic_int *counter, int value)
 }
 
 static inline int
-client_open(const struct house *house)
+client_open(const struct test_server *site)
 {
-	const char        *colon = strrchr(house->address, ':');
+	const char        *colon = strrchr(site->address, ':');
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	int                fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -397,7 +397,7 @@ client_waits(int fd, int64_t until_ms)
 	return poll(&poller, 1, left > 0 ? (int)left : 0) == 1;
 }
 
-struct reply {
+struct response {
 	unsigned status;             /* 0: the connection ended, or nothing came, before a response */
 	bool     ended;              /* the connection ended behind it */
 	size_t   head_len, body_len; /* as received */
@@ -407,16 +407,16 @@ struct reply {
 };
 
 static inline void
-reply_close(struct reply *reply)
+response_close(struct response *response)
 {
-	free(reply->bytes);
-	*reply = (struct reply){ 0 };
+	free(response->bytes);
+	*response = (struct response){ 0 };
 }
 
 static inline struct str
-reply_field(const struct reply *reply, const char *name)
+response_field(const struct response *response, const char *name)
 {
-	struct str rest = str_of(reply->bytes, reply->head_len);
+	struct str rest = str_of(response->bytes, response->head_len);
 	struct str line;
 
 	while (str_take_until(&rest, '\n', &line)) {
@@ -429,19 +429,19 @@ reply_field(const struct reply *reply, const char *name)
 }
 
 static inline void
-reply_parse_head(struct reply *reply)
+response_parse_head(struct response *response)
 {
 	struct str length;
 	uint64_t   value;
 
-	assert_true(str_starts(str_of(reply->bytes, reply->head_len), STR("HTTP/1.1 ")));
-	reply->status = (unsigned)strtoul(reply->bytes + 9, NULL, 10);
-	reply->body = reply->bytes + reply->head_len;
-	reply->content_length = SIZE_MAX;
-	length = reply_field(reply, "Content-Length");
+	assert_true(str_starts(str_of(response->bytes, response->head_len), STR("HTTP/1.1 ")));
+	response->status = (unsigned)strtoul(response->bytes + 9, NULL, 10);
+	response->body = response->bytes + response->head_len;
+	response->content_length = SIZE_MAX;
+	length = response_field(response, "Content-Length");
 	if (length.at) {
 		assert_true(str_to_u64(length, &value));
-		reply->content_length = value;
+		response->content_length = value;
 	}
 }
 
@@ -459,36 +459,36 @@ client_byte(int fd, char *byte_out, int64_t until_ms, bool *ended_out)
 }
 
 /* Reads one response; `bodiless` for answers to HEAD. */
-static inline struct reply
+static inline struct response
 client_read(int fd, bool bodiless)
 {
-	int64_t      until = now_ms() + PATIENCE_MS;
-	struct reply reply = { .bytes = calloc(1, REPLY_MAX + 1) };
-	size_t       want;
+	int64_t         until = now_ms() + PATIENCE_MS;
+	struct response response = { .bytes = calloc(1, RESPONSE_MAX + 1) };
+	size_t          want;
 
-	assert_non_null(reply.bytes);
-	while (reply.head_len < 4 || memcmp(reply.bytes + reply.head_len - 4, "\r\n\r\n", 4) != 0) {
-		assert_true(reply.head_len < REPLY_MAX);
-		if (!client_byte(fd, reply.bytes + reply.head_len, until, &reply.ended))
-			return reply;
-		reply.head_len++;
+	assert_non_null(response.bytes);
+	while (response.head_len < 4 || memcmp(response.bytes + response.head_len - 4, "\r\n\r\n", 4) != 0) {
+		assert_true(response.head_len < RESPONSE_MAX);
+		if (!client_byte(fd, response.bytes + response.head_len, until, &response.ended))
+			return response;
+		response.head_len++;
 	}
-	reply_parse_head(&reply);
-	want = bodiless || reply.content_length == SIZE_MAX ? 0 : reply.content_length;
-	assert_true(reply.head_len + want <= REPLY_MAX);
-	while (reply.body_len < want) {
+	response_parse_head(&response);
+	want = bodiless || response.content_length == SIZE_MAX ? 0 : response.content_length;
+	assert_true(response.head_len + want <= RESPONSE_MAX);
+	while (response.body_len < want) {
 		ssize_t got;
 
 		if (!client_waits(fd, until))
 			break;
-		got = recv(fd, reply.body + reply.body_len, want - reply.body_len, 0);
-		reply.ended = got <= 0;
+		got = recv(fd, response.body + response.body_len, want - response.body_len, 0);
+		response.ended = got <= 0;
 		if (got <= 0)
 			break;
-		reply.body_len += (size_t)got;
+		response.body_len += (size_t)got;
 	}
-	reply.body[reply.body_len] = '\0';
-	return reply;
+	response.body[response.body_len] = '\0';
+	return response;
 }
 
 /* True when the peer closes, with nothing sent before that, within the client's patience. */
@@ -501,16 +501,16 @@ client_is_ended(int fd)
 	return !client_byte(fd, &byte, now_ms() + PATIENCE_MS, &ended) && ended;
 }
 
-static inline struct reply
-client_ask(const struct house *house, struct str request)
+static inline struct response
+client_request(const struct test_server *site, struct str request)
 {
-	int          fd = client_open(house);
-	struct reply reply;
+	int             fd = client_open(site);
+	struct response response;
 
 	client_send(fd, request);
-	reply = client_read(fd, false);
-	if (!reply.ended)
-		reply.ended = reply_field(&reply, "Connection").len && client_is_ended(fd);
+	response = client_read(fd, false);
+	if (!response.ended)
+		response.ended = response_field(&response, "Connection").len && client_is_ended(fd);
 	(void)close(fd);
-	return reply;
+	return response;
 }

@@ -9,17 +9,17 @@
 enum { DATA = 0, HEADERS = 1, RST = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, WINDOW = 8 };
 
 static unsigned
-ask(const struct house *house, const char *path)
+send_request(const struct test_server *site, const char *path)
 {
-	char         request[128];
-	struct reply reply;
-	unsigned     status;
+	char            request[128];
+	struct response response;
+	unsigned        status;
 
 	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
-	reply = client_ask(house, str_from_c(request));
-	status = reply.status;
-	assert_int_equal(status == 503 && str_eq(reply_field(&reply, "Retry-After"), STR("1")), status == 503);
-	reply_close(&reply);
+	response = client_request(site, str_from_c(request));
+	status = response.status;
+	assert_int_equal(status == 503 && str_eq(response_field(&response, "Retry-After"), STR("1")), status == 503);
+	response_close(&response);
 	return status;
 }
 
@@ -34,7 +34,8 @@ struct frame {
 static void
 put_frame(int fd, uint8_t kind, uint8_t flags, uint32_t stream, const void *bytes, size_t len)
 {
-	char frame[9 + 256] = { (char)(len >> 16), (char)(len >> 8), (char)len, (char)kind, (char)flags, (char)(stream >> 24),
+	char frame[9 + 256] = { (char)(len >> 16),    (char)(len >> 8),    (char)len,
+		                (char)kind,           (char)flags,         (char)(stream >> 24),
 		                (char)(stream >> 16), (char)(stream >> 8), (char)stream };
 
 	assert_true(len <= 256);
@@ -45,15 +46,17 @@ put_frame(int fd, uint8_t kind, uint8_t flags, uint32_t stream, const void *byte
 static void
 put_window(int fd, uint32_t window)
 {
-	uint8_t settings[6] = { 0, 4, (uint8_t)(window >> 24), (uint8_t)(window >> 16), (uint8_t)(window >> 8), (uint8_t)window };
+	uint8_t settings[6] = {
+		0, 4, (uint8_t)(window >> 24), (uint8_t)(window >> 16), (uint8_t)(window >> 8), (uint8_t)window
+	};
 
 	put_frame(fd, SETTINGS, 0, 0, settings, sizeof(settings));
 }
 
 static int
-h2_open(const struct house *house, uint32_t window)
+h2_open(const struct test_server *site, uint32_t window)
 {
-	int fd = client_open(house);
+	int fd = client_open(site);
 
 	client_send(fd, STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
 	put_window(fd, window);
@@ -62,7 +65,7 @@ h2_open(const struct house *house, uint32_t window)
 
 /* GET, http, the path and the authority as HPACK has them. */
 static void
-h2_ask(int fd, uint32_t stream, const char *path)
+h2_request(int fd, uint32_t stream, const char *path)
 {
 	uint8_t block[128] = { 0x82, 0x86, 0x01, 1, 'x', 0x04, (uint8_t)strlen(path) };
 
@@ -92,8 +95,11 @@ next_frame(int fd, struct frame *frame, int64_t wait_ms)
 
 	if (!read_all(fd, head, 9, until_ms))
 		return false;
-	*frame = (struct frame){ .kind = head[3], .flags = head[4], .len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2],
-		                 .stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8] };
+	*frame = (struct frame){ .kind = head[3],
+		                 .flags = head[4],
+		                 .len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2],
+		                 .stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 |
+		                           head[8] };
 	assert_true(frame->len <= FRAME_MAX);
 	return read_all(fd, frame->bytes, frame->len, now_ms() + PATIENCE_MS);
 }
@@ -124,95 +130,95 @@ is_good(int fd, uint32_t *stream_out)
 static void
 test_held__an_answer_beyond_the_limit_is_503_and_what_was_sent_counts_no_more(void **state)
 {
-	struct http_conf conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
-	struct house     house;
+	struct http_conf   conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
+	struct test_server site;
 
 	(void)state;
-	house_open(&house, conf);
-	assert_int_equal(ask(&house, "/size/2000000"), 503);
+	test_server_open(&site, conf);
+	assert_int_equal(send_request(&site, "/size/2000000"), 503);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(ask(&house, "/size/900000"), 200);
-	assert_int_equal(ask(&house, "/promise/2000000"), 503);
+		assert_int_equal(send_request(&site, "/size/900000"), 200);
+	assert_int_equal(send_request(&site, "/promise/2000000"), 503);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(ask(&house, "/promise/900000"), 200);
-	house_close(&house);
+		assert_int_equal(send_request(&site, "/promise/900000"), 200);
+	test_server_close(&site);
 }
 
 static void
 test_held__a_peer_that_takes_nothing_is_refused_more_and_small_answers_are_not(void **state)
 {
-	struct http_conf conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
-	struct house     house;
-	uint32_t         stream;
-	int              fd;
+	struct http_conf   conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
+	struct test_server site;
+	uint32_t           stream;
+	int                fd;
 
 	(void)state;
-	house_open(&house, conf);
-	fd = h2_open(&house, 0);
+	test_server_open(&site, conf);
+	fd = h2_open(&site, 0);
 	for (uint32_t id = 1; id <= 5; id += 2)
-		h2_ask(fd, id, "/size/350000");
+		h2_request(fd, id, "/size/350000");
 	assert_true(is_good(fd, &stream));
 	assert_true(is_good(fd, &stream));
 	assert_false(is_good(fd, &stream));
-	h2_ask(fd, 7, "/size/4000");
+	h2_request(fd, 7, "/size/4000");
 	assert_true(is_good(fd, &stream));
 	assert_int_equal(stream, 7);
-	assert_int_equal(ask(&house, "/"), 200);
-	assert_int_equal(ask(&house, "/size/400000"), 503);
+	assert_int_equal(send_request(&site, "/"), 200);
+	assert_int_equal(send_request(&site, "/size/400000"), 503);
 	(void)close(fd);
-	while (house_stats(&house).open > 0)
+	while (test_server_stats(&site).open > 0)
 		sleep_ms(1);
-	assert_int_equal(ask(&house, "/size/400000"), 200);
-	house_close(&house);
+	assert_int_equal(send_request(&site, "/size/400000"), 200);
+	test_server_close(&site);
 }
 
 static void
 test_held__a_body_that_finds_no_room_is_503(void **state)
 {
-	struct http_conf conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
-	static char      body[3 << 19];
-	struct house     house;
-	struct reply     reply;
-	int              fd;
+	struct http_conf   conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
+	static char        body[3 << 19];
+	struct test_server site;
+	struct response    response;
+	int                fd;
 
 	(void)state;
 	memset(body, 'b', sizeof(body));
-	house_open(&house, conf);
-	fd = client_open(&house);
+	test_server_open(&site, conf);
+	fd = client_open(&site);
 	client_send(fd, STR("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1572865\r\n\r\n"));
 	client_send(fd, str_of(body, sizeof(body)));
-	reply = client_read(fd, false);
-	assert_int_equal(reply.status, 503);
-	reply_close(&reply);
+	response = client_read(fd, false);
+	assert_int_equal(response.status, 503);
+	response_close(&response);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_held__streams_wait_while_a_connection_holds_enough(void **state)
 {
-	struct http_conf conf = { .limits = { .answers_max = 10000 } };
-	struct house     house;
-	struct frame     frame;
-	uint32_t         stream;
-	int              fd, ended = 0;
+	struct http_conf   conf = { .limits = { .answers_max = 10000 } };
+	struct test_server site;
+	struct frame       frame;
+	uint32_t           stream;
+	int                fd, ended = 0;
 
 	(void)state;
-	house_open(&house, conf);
-	fd = h2_open(&house, 0);
+	test_server_open(&site, conf);
+	fd = h2_open(&site, 0);
 	for (uint32_t id = 1; id <= 9; id += 2)
-		h2_ask(fd, id, "/size/12000");
+		h2_request(fd, id, "/size/12000");
 	assert_true(is_good(fd, &stream));
 	put_frame(fd, PING, 0, 0, "12345678", 8);
 	assert_true(await(fd, PING, &frame));
-	assert_int_equal(atomic_load(&house.tiny.answers), 1);
+	assert_int_equal(atomic_load(&site.tiny.answers), 1);
 	put_window(fd, 60000);
 	while (ended < 5 && next_frame(fd, &frame, PATIENCE_MS))
 		ended += frame.kind == DATA && frame.flags & 1;
 	assert_int_equal(ended, 5);
-	assert_int_equal(atomic_load(&house.tiny.answers), 5);
+	assert_int_equal(atomic_load(&site.tiny.answers), 5);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 /* ---- how long --------------------------------------------------------------------------------------------------- */
@@ -223,45 +229,45 @@ static const struct http_conf hasty = { .limits = { .head_ms = SHORT_MS, .write_
 static void
 test_held__a_peer_that_pings_and_takes_nothing_is_closed(void **state)
 {
-	struct house house;
-	struct frame frame;
-	int64_t      from_ms;
-	int          fd;
+	struct test_server site;
+	struct frame       frame;
+	int64_t            from_ms;
+	int                fd;
 
 	(void)state;
-	house_open(&house, hasty);
-	fd = h2_open(&house, MIB);
-	h2_ask(fd, 1, "/size/200000");
+	test_server_open(&site, hasty);
+	fd = h2_open(&site, MIB);
+	h2_request(fd, 1, "/size/200000");
 	from_ms = now_ms();
-	while (next_frame(fd, &frame, SHORT_MS / 4) || house_stats(&house).open > 0) {
+	while (next_frame(fd, &frame, SHORT_MS / 4) || test_server_stats(&site).open > 0) {
 		put_frame(fd, PING, 0, 0, "12345678", 8);
 		sleep_ms(SHORT_MS / 10);
 		assert_true(now_ms() < from_ms + PATIENCE_MS / 2);
 	}
-	assert_int_equal(house_stats(&house).timeouts, 1);
+	assert_int_equal(test_server_stats(&site).timeouts, 1);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_held__the_body_of_an_unknown_caller_has_the_time_of_a_head(void **state)
 {
-	struct house house;
-	struct reply reply;
-	int          fd, drops = 0;
+	struct test_server site;
+	struct response    response;
+	int                fd, drops = 0;
 
 	(void)state;
-	house_open(&house, hasty);
-	fd = client_open(&house);
+	test_server_open(&site, hasty);
+	fd = client_open(&site);
 	client_send(fd, STR("POST /unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"));
 	for (; drops < 100 && !client_waits(fd, now_ms() + SHORT_MS / 10); drops++)
 		client_send(fd, STR("a"));
 	assert_in_range(drops, 1, 99);
-	reply = client_read(fd, false);
-	assert_int_equal(reply.status, 408);
-	reply_close(&reply);
+	response = client_read(fd, false);
+	assert_int_equal(response.status, 408);
+	response_close(&response);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 int

@@ -8,7 +8,7 @@
 
 #define SHORT_MS 300
 /* A deadline is met up to a tick late, and the machine may be busy. */
-#define LATE_MS  1500
+#define LATE_MS 1500
 
 static const struct http_conf hasty = {
 	.limits = { .head_ms = SHORT_MS, .idle_ms = SHORT_MS, .body_ms = SHORT_MS, .write_ms = SHORT_MS },
@@ -17,20 +17,20 @@ static const struct http_conf hasty = {
 static void
 assert_next(int fd, unsigned status)
 {
-	struct reply reply = client_read(fd, false);
+	struct response response = client_read(fd, false);
 
-	if (reply.status != status)
-		fail_msg("%u instead of %u: %s", reply.status, status, reply.bytes);
-	reply_close(&reply);
+	if (response.status != status)
+		fail_msg("%u instead of %u: %s", response.status, status, response.bytes);
+	response_close(&response);
 }
 
 static void
-assert_served(const struct house *house)
+assert_served(const struct test_server *site)
 {
-	struct reply reply = client_ask(house, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+	struct response response = client_request(site, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
 
-	assert_int_equal(reply.status, 200);
-	reply_close(&reply);
+	assert_int_equal(response.status, 200);
+	response_close(&response);
 }
 
 static void
@@ -43,13 +43,13 @@ assert_took(int64_t from_ms, int64_t least_ms)
 }
 
 static void
-wait_until_open(const struct house *house, uint64_t open)
+wait_until_open(const struct test_server *site, uint64_t open)
 {
 	int64_t until = now_ms() + PATIENCE_MS;
 
-	while (house_stats(house).open != open) {
+	while (test_server_stats(site).open != open) {
 		if (now_ms() > until)
-			fail_msg("%llu are open", (unsigned long long)house_stats(house).open);
+			fail_msg("%llu are open", (unsigned long long)test_server_stats(site).open);
 		sleep_ms(1);
 	}
 }
@@ -57,18 +57,18 @@ wait_until_open(const struct house *house, uint64_t open)
 static void
 test_limits__closes_idle_connections_in_time(void **state)
 {
-	struct house house;
-	int64_t      from = now_ms();
-	int          fd;
+	struct test_server site;
+	int64_t            from = now_ms();
+	int                fd;
 
 	(void)state;
-	house_open(&house, hasty);
-	fd = client_open(&house);
+	test_server_open(&site, hasty);
+	fd = client_open(&site);
 	assert_true(client_is_ended(fd));
 	assert_took(from, SHORT_MS);
 	(void)close(fd);
 	/* From the last response, not from the first byte. */
-	fd = client_open(&house);
+	fd = client_open(&site);
 	for (int i = 0; i < 4; i++) {
 		sleep_ms(SHORT_MS / 2);
 		client_send(fd, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -78,19 +78,19 @@ test_limits__closes_idle_connections_in_time(void **state)
 	assert_true(client_is_ended(fd));
 	assert_took(from, SHORT_MS);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_limits__does_not_wait_longer_for_a_head_that_drips(void **state)
 {
-	struct house house;
-	int64_t      from = now_ms();
-	int          fd;
+	struct test_server site;
+	int64_t            from = now_ms();
+	int                fd;
 
 	(void)state;
-	house_open(&house, hasty);
-	fd = client_open(&house);
+	test_server_open(&site, hasty);
+	fd = client_open(&site);
 	client_send(fd, STR("GET / HTTP/1.1\r\nHost: x\r\nX: "));
 	while (!client_waits(fd, now_ms() + SHORT_MS / 5)) {
 		client_send(fd, STR("a"));
@@ -100,8 +100,8 @@ test_limits__does_not_wait_longer_for_a_head_that_drips(void **state)
 	assert_took(from, SHORT_MS);
 	assert_true(client_is_ended(fd));
 	(void)close(fd);
-	assert_int_equal(house_stats(&house).timeouts, 1);
-	house_close(&house);
+	assert_int_equal(test_server_stats(&site).timeouts, 1);
+	test_server_close(&site);
 }
 
 static void
@@ -111,13 +111,13 @@ test_limits__does_not_wait_longer_for_a_body_that_drips(void **state)
 		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n",
 		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n300\r\n",
 	};
-	struct house house;
+	struct test_server site;
 
 	(void)state;
-	house_open(&house, hasty);
+	test_server_open(&site, hasty);
 	for (int i = 0; i < 2; i++) {
 		int64_t from = now_ms();
-		int     fd = client_open(&house);
+		int     fd = client_open(&site);
 
 		client_send(fd, str_from_c(requests[i]));
 		while (!client_waits(fd, now_ms() + SHORT_MS / 5)) {
@@ -129,21 +129,21 @@ test_limits__does_not_wait_longer_for_a_body_that_drips(void **state)
 		assert_true(client_is_ended(fd));
 		(void)close(fd);
 	}
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_limits__gives_a_body_a_second_for_each_kib(void **state)
 {
-	struct house house;
-	char         bytes[2048];
-	int64_t      from;
-	int          fd;
+	struct test_server site;
+	char               bytes[2048];
+	int64_t            from;
+	int                fd;
 
 	(void)state;
 	memset(bytes, 'a', sizeof(bytes));
-	house_open(&house, hasty);
-	fd = client_open(&house);
+	test_server_open(&site, hasty);
+	fd = client_open(&site);
 	client_send(fd, STR("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 2049\r\n\r\n"));
 	client_send(fd, str_of(bytes, sizeof(bytes)));
 	sleep_ms(SHORT_MS + 1000);
@@ -155,42 +155,42 @@ test_limits__gives_a_body_a_second_for_each_kib(void **state)
 	assert_next(fd, 408);
 	assert_took(from, SHORT_MS + 2000);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_limits__closes_on_a_client_that_does_not_read(void **state)
 {
-	struct house house;
-	int64_t      from = now_ms();
-	int          fd;
+	struct test_server site;
+	int64_t            from = now_ms();
+	int                fd;
 
 	(void)state;
-	house_open(&house, hasty);
-	fd = client_open(&house);
+	test_server_open(&site, hasty);
+	fd = client_open(&site);
 	client_send(fd, STR("GET /size/60000000 HTTP/1.1\r\nHost: x\r\n\r\n"));
-	while (house_stats(&house).requests == 0)
+	while (test_server_stats(&site).requests == 0)
 		sleep_ms(1);
-	wait_until_open(&house, 0);
+	wait_until_open(&site, 0);
 	assert_took(from, SHORT_MS);
-	assert_int_equal(house_stats(&house).timeouts, 1);
+	assert_int_equal(test_server_stats(&site).timeouts, 1);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 /* Between two moments at which more fits into the socket's buffer lies more than write_ms. */
 static void
 test_limits__waits_for_a_client_that_reads_slowly(void **state)
 {
-	struct http_conf conf = { .limits = { .write_ms = 100 } };
-	struct house     house;
-	char             bytes[32768];
-	size_t           got = 0;
-	int              fd, window = 65536;
+	struct http_conf   conf = { .limits = { .write_ms = 100 } };
+	struct test_server site;
+	char               bytes[32768];
+	size_t             got = 0;
+	int                fd, window = 65536;
 
 	(void)state;
-	house_open(&house, conf);
-	fd = client_open(&house);
+	test_server_open(&site, conf);
+	fd = client_open(&site);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window)), 0);
 	client_send(fd, STR("GET /size/16000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
 	for (;;) {
@@ -203,27 +203,27 @@ test_limits__waits_for_a_client_that_reads_slowly(void **state)
 	}
 	assert_true(got > 16000000);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_limits__serves_a_good_client_beside_500_slow_ones(void **state)
 {
-	struct house house;
-	int          fds[500];
-	int64_t      worst_ms = 0;
+	struct test_server site;
+	int                fds[500];
+	int64_t            worst_ms = 0;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ .loops = 1 });
+	test_server_open(&site, (struct http_conf){ .loops = 1 });
 	for (size_t i = 0; i < 500; i++) {
-		fds[i] = client_open(&house);
+		fds[i] = client_open(&site);
 		client_send(fds[i], STR("GET / HTTP/1.1\r\nHo"));
 	}
-	wait_until_open(&house, 500);
+	wait_until_open(&site, 500);
 	for (int i = 0; i < 50; i++) {
 		int64_t from = now_ms();
 
-		assert_served(&house);
+		assert_served(&site);
 		if (now_ms() - from > worst_ms)
 			worst_ms = now_ms() - from;
 		for (size_t slow = 0; slow < 500; slow++)
@@ -233,19 +233,19 @@ test_limits__serves_a_good_client_beside_500_slow_ones(void **state)
 		fail_msg("a good client waited %lld ms", (long long)worst_ms);
 	for (size_t i = 0; i < 500; i++)
 		(void)close(fds[i]);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_limits__rids_itself_of_500_slow_clients(void **state)
 {
-	struct house house;
-	int          fds[500];
+	struct test_server site;
+	int                fds[500];
 
 	(void)state;
-	house_open(&house, hasty);
+	test_server_open(&site, hasty);
 	for (size_t i = 0; i < 500; i++) {
-		fds[i] = client_open(&house);
+		fds[i] = client_open(&site);
 		client_send(fds[i], i % 2 ? STR("GET / HTTP/1.1\r\nHo") : STR(""));
 	}
 	for (size_t i = 0; i < 500; i++) {
@@ -254,67 +254,67 @@ test_limits__rids_itself_of_500_slow_clients(void **state)
 		assert_true(client_is_ended(fds[i]));
 		(void)close(fds[i]);
 	}
-	wait_until_open(&house, 0);
-	house_close(&house);
+	wait_until_open(&site, 0);
+	test_server_close(&site);
 }
 
 static void
 test_limits__counts_connections_of_a_peer(void **state)
 {
-	struct http_conf conf = { .limits = { .connections_per_peer_max = 3 } };
-	struct house     house;
-	int              fds[4];
+	struct http_conf   conf = { .limits = { .connections_per_peer_max = 3 } };
+	struct test_server site;
+	int                fds[4];
 
 	(void)state;
-	house_open(&house, conf);
+	test_server_open(&site, conf);
 	for (size_t i = 0; i < 4; i++)
-		fds[i] = client_open(&house);
+		fds[i] = client_open(&site);
 	for (size_t i = 0; i < 3; i++) {
 		client_send(fds[i], STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 		assert_next(fds[i], 200);
 	}
 	assert_true(client_is_ended(fds[3]));
-	assert_int_equal(house_stats(&house).refused_connections, 1);
-	assert_int_equal(house_stats(&house).accepted, 3);
+	assert_int_equal(test_server_stats(&site).refused_connections, 1);
+	assert_int_equal(test_server_stats(&site).accepted, 3);
 	(void)close(fds[0]);
-	wait_until_open(&house, 2);
-	assert_served(&house);
+	wait_until_open(&site, 2);
+	assert_served(&site);
 	for (size_t i = 1; i < 4; i++)
 		(void)close(fds[i]);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 /* The one too many is not turned away: it waits until there is room. */
 static void
 test_limits__pauses_when_all_connections_are_taken(void **state)
 {
-	struct http_conf conf = { .limits = { .connections_max = 3 } };
-	struct house     house;
-	int              fds[4];
+	struct http_conf   conf = { .limits = { .connections_max = 3 } };
+	struct test_server site;
+	int                fds[4];
 
 	(void)state;
-	house_open(&house, conf);
+	test_server_open(&site, conf);
 	for (size_t i = 0; i < 4; i++) {
-		fds[i] = client_open(&house);
+		fds[i] = client_open(&site);
 		client_send(fds[i], STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 	}
 	for (size_t i = 0; i < 3; i++)
 		assert_next(fds[i], 200);
 	assert_false(client_waits(fds[3], now_ms() + 300));
-	assert_int_equal(house_stats(&house).open, 3);
+	assert_int_equal(test_server_stats(&site).open, 3);
 	(void)close(fds[0]);
 	assert_next(fds[3], 200);
 	for (size_t i = 1; i < 4; i++)
 		(void)close(fds[i]);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
-connect_to(int fd, const struct house *house)
+connect_to(int fd, const struct test_server *site)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 
-	address.sin_port = htons((uint16_t)strtoul(strrchr(house->address, ':') + 1, NULL, 10));
+	address.sin_port = htons((uint16_t)strtoul(strrchr(site->address, ':') + 1, NULL, 10));
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(connect(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
 }
@@ -322,17 +322,17 @@ connect_to(int fd, const struct house *house)
 static void
 test_limits__waits_when_there_are_no_descriptors(void **state)
 {
-	int              log_pipe[2], taken[300], client, count = 0;
-	struct log       log = { .level = LOG_WARN, .clock = &clock_system };
-	struct rlimit    before, low;
-	struct house     house;
-	char             lines[4096];
-	ssize_t          len;
+	int                log_pipe[2], taken[300], client, count = 0;
+	struct log         log = { .level = LOG_WARN, .clock = &clock_system };
+	struct rlimit      before, low;
+	struct test_server site;
+	char               lines[4096];
+	ssize_t            len;
 
 	(void)state;
 	assert_int_equal(pipe(log_pipe), 0);
 	log.fd = log_pipe[1];
-	house_open(&house, (struct http_conf){ .log = &log });
+	test_server_open(&site, (struct http_conf){ .log = &log });
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	low = before;
@@ -341,16 +341,16 @@ test_limits__waits_when_there_are_no_descriptors(void **state)
 	while (count < 300 && (taken[count] = dup(client)) >= 0)
 		count++;
 	assert_true(count < 300);
-	connect_to(client, &house);
+	connect_to(client, &site);
 	client_send(client, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 	assert_false(client_waits(client, now_ms() + 350));
-	assert_int_equal(house_stats(&house).accepted, 0);
+	assert_int_equal(test_server_stats(&site).accepted, 0);
 	while (count > 0)
 		(void)close(taken[--count]);
 	assert_next(client, 200);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	(void)close(client);
-	house_close(&house);
+	test_server_close(&site);
 	/* It tried several times and said so once. */
 	len = read(log_pipe[0], lines, sizeof(lines) - 1);
 	assert_true(len > 0 && memchr(lines, '\n', (size_t)len) == lines + len - 1);
@@ -361,55 +361,55 @@ test_limits__waits_when_there_are_no_descriptors(void **state)
 static void
 test_limits__finishes_requests_under_way_when_stopped(void **state)
 {
-	struct house house;
-	struct reply reply;
-	int          idle, busy, half;
+	struct test_server site;
+	struct response    response;
+	int                idle, busy, half;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ .loops = 1 });
+	test_server_open(&site, (struct http_conf){ .loops = 1 });
 	/* One loop: when it has let `idle` and `half` go, it also knows for `busy` that it drains. */
-	idle = client_open(&house);
-	busy = client_open(&house);
-	half = client_open(&house);
+	idle = client_open(&site);
+	busy = client_open(&site);
+	half = client_open(&site);
 	client_send(idle, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 	assert_next(idle, 200);
 	client_send(half, STR("GET /late HTTP/1.1\r\nHo"));
 	client_send(busy, STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n"));
-	wait_for(&house.tiny.blocked, 1);
-	while (house_stats(&house).bytes_in < 26 + 22 + 30)
+	wait_for(&site.tiny.blocked, 1);
+	while (test_server_stats(&site).bytes_in < 26 + 22 + 30)
 		sleep_ms(1);
-	http_stop(house.server);
+	http_stop(site.server);
 	assert_true(client_is_ended(idle));
 	client_send(half, STR("st: x\r\n\r\n"));
 	assert_next(half, 200);
 	assert_true(client_is_ended(half));
-	atomic_store(&house.tiny.gate_open, 1);
-	reply = client_read(busy, false);
-	assert_int_equal(reply.status, 200);
-	assert_true(str_eq(reply_field(&reply, "Connection"), STR("close")));
-	reply_close(&reply);
+	atomic_store(&site.tiny.gate_open, 1);
+	response = client_read(busy, false);
+	assert_int_equal(response.status, 200);
+	assert_true(str_eq(response_field(&response, "Connection"), STR("close")));
+	response_close(&response);
 	(void)close(idle);
 	(void)close(busy);
 	(void)close(half);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_limits__does_not_drain_for_ever(void **state)
 {
-	struct http_conf conf = { .limits = { .drain_ms = SHORT_MS } };
-	struct house     house;
-	int64_t          from;
-	int              fd;
+	struct http_conf   conf = { .limits = { .drain_ms = SHORT_MS } };
+	struct test_server site;
+	int64_t            from;
+	int                fd;
 
 	(void)state;
-	house_open(&house, conf);
-	fd = client_open(&house);
+	test_server_open(&site, conf);
+	fd = client_open(&site);
 	client_send(fd, STR("GET / HTTP/1.1\r\nHo"));
-	while (house_stats(&house).bytes_in == 0)
+	while (test_server_stats(&site).bytes_in == 0)
 		sleep_ms(1);
 	from = now_ms();
-	house_close(&house);
+	test_server_close(&site);
 	assert_took(from, SHORT_MS);
 	(void)close(fd);
 }
@@ -456,14 +456,22 @@ test_limits__judges_listen_addresses(void **state)
 		const char *listen;
 		enum err    err;
 	} rows[] = {
-		{ "127.0.0.1:0", OK },          { "0.0.0.0:0", OK },
-		{ "localhost:0", OK },          { "", ERR_BAD_REQUEST },
-		{ "127.0.0.1", ERR_BAD_REQUEST }, { ":80", ERR_BAD_REQUEST },
-		{ "127.0.0.1:", ERR_BAD_REQUEST }, { "127.0.0.1:65536", ERR_BAD_REQUEST },
-		{ "127.0.0.1:-1", ERR_BAD_REQUEST }, { "127.0.0.1:80x", ERR_BAD_REQUEST },
-		{ "::1:80", ERR_BAD_REQUEST },  { "[::1]", ERR_BAD_REQUEST },
-		{ "[::1:80", ERR_BAD_REQUEST }, { "[127.0.0.1]:80", ERR_BAD_REQUEST },
-		{ "[::1]80", ERR_BAD_REQUEST }, { "256.256.256.256:0", ERR_IO },
+		{ "127.0.0.1:0", OK },
+		{ "0.0.0.0:0", OK },
+		{ "localhost:0", OK },
+		{ "", ERR_BAD_REQUEST },
+		{ "127.0.0.1", ERR_BAD_REQUEST },
+		{ ":80", ERR_BAD_REQUEST },
+		{ "127.0.0.1:", ERR_BAD_REQUEST },
+		{ "127.0.0.1:65536", ERR_BAD_REQUEST },
+		{ "127.0.0.1:-1", ERR_BAD_REQUEST },
+		{ "127.0.0.1:80x", ERR_BAD_REQUEST },
+		{ "::1:80", ERR_BAD_REQUEST },
+		{ "[::1]", ERR_BAD_REQUEST },
+		{ "[::1:80", ERR_BAD_REQUEST },
+		{ "[127.0.0.1]:80", ERR_BAD_REQUEST },
+		{ "[::1]80", ERR_BAD_REQUEST },
+		{ "256.256.256.256:0", ERR_IO },
 		{ "192.0.2.1:0", ERR_IO },
 	};
 	char why[256];
@@ -477,14 +485,14 @@ test_limits__judges_listen_addresses(void **state)
 static void
 test_limits__says_when_an_address_is_taken(void **state)
 {
-	struct house house;
-	char         why[256];
+	struct test_server site;
+	char               why[256];
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
-	assert_int_equal(try_open(house.address, NULL, why), ERR_IO);
+	test_server_open(&site, (struct http_conf){ 0 });
+	assert_int_equal(try_open(site.address, NULL, why), ERR_IO);
 	assert_non_null(strstr(why, "in use"));
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static int
@@ -514,19 +522,19 @@ leave_dead_socket(const char *path)
 static void
 test_limits__serves_on_a_unix_socket(void **state)
 {
-	char         folder[] = "/tmp/tidemark-http-XXXXXX", path[64], why[256];
-	struct house house;
-	struct stat  stat;
-	mode_t       mask = umask(0);
-	int          fd;
+	char               folder[] = "/tmp/tidemark-http-XXXXXX", path[64], why[256];
+	struct test_server site;
+	struct stat        stat;
+	mode_t             mask = umask(0);
+	int                fd;
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	(void)snprintf(path, sizeof(path), "%s/s", folder);
 	leave_dead_socket(path);
-	house_open(&house, (struct http_conf){ .unix_path = path });
+	test_server_open(&site, (struct http_conf){ .unix_path = path });
 	(void)umask(mask);
-	assert_string_equal(house.address, path);
+	assert_string_equal(site.address, path);
 	assert_int_equal(lstat(path, &stat), 0);
 	assert_int_equal(stat.st_mode & 07777, 0600);
 	fd = unix_client(path);
@@ -537,7 +545,7 @@ test_limits__serves_on_a_unix_socket(void **state)
 	client_send(fd, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 	assert_next(fd, 200);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 	assert_int_not_equal(lstat(path, &stat), 0);
 	(void)rmdir(folder);
 }

@@ -24,13 +24,13 @@ some_bytes(size_t len)
 }
 
 static void
-expect_read(const struct reply *reply, enum err err, size_t total, unsigned sum, size_t announced)
+expect_read(const struct response *response, enum err err, size_t total, unsigned sum, size_t announced)
 {
 	char text[128];
 
 	(void)snprintf(text, sizeof(text), "err=%d total=%zu sum=%u announced=%zu", (int)err, total, sum, announced);
-	assert_int_equal(reply->status, err == OK ? 200 : 400);
-	assert_string_equal(reply->body, text);
+	assert_int_equal(response->status, err == OK ? 200 : 400);
+	assert_string_equal(response->body, text);
 }
 
 static void
@@ -43,83 +43,85 @@ static void
 test_stream__a_counted_body_comes_whole_and_the_connection_goes_on(void **state)
 {
 	static const size_t sizes[] = { 1, 999, 1000, 1001, 70000, 5000000, STREAM_MAX };
-	struct house house;
-	int          fd;
+	struct test_server  site;
+	int                 fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
-	fd = client_open(&house);
+	test_server_open(&site, (struct http_conf){ 0 });
+	fd = client_open(&site);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		char        *bytes = some_bytes(sizes[i]), head[128];
-		struct reply reply;
+		char           *bytes = some_bytes(sizes[i]), head[128];
+		struct response response;
 
-		(void)snprintf(head, sizeof(head), "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", sizes[i]);
+		(void)snprintf(head, sizeof(head), "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+		               sizes[i]);
 		send_text(fd, head);
 		client_send(fd, str_of(bytes, sizes[i]));
-		reply = client_read(fd, false);
-		expect_read(&reply, OK, sizes[i], sum_of(bytes, sizes[i]), sizes[i]);
-		assert_null(reply_field(&reply, "Connection").at);
-		reply_close(&reply);
+		response = client_read(fd, false);
+		expect_read(&response, OK, sizes[i], sum_of(bytes, sizes[i]), sizes[i]);
+		assert_null(response_field(&response, "Connection").at);
+		response_close(&response);
 		free(bytes);
 	}
 	send_text(fd, "GET /after HTTP/1.1\r\nHost: x\r\n\r\n");
 	{
-		struct reply reply = client_read(fd, false);
+		struct response response = client_read(fd, false);
 
-		assert_string_equal(reply.body, "path=/after query= loop");
-		reply_close(&reply);
+		assert_string_equal(response.body, "path=/after query= loop");
+		response_close(&response);
 	}
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_stream__a_request_behind_the_body_is_answered_next(void **state)
 {
-	struct house house;
-	struct reply reply;
-	int          fd;
+	struct test_server site;
+	struct response    response;
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
-	fd = client_open(&house);
-	send_text(fd, "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
-	reply = client_read(fd, false);
-	expect_read(&reply, OK, 3, sum_of("abc", 3), 3);
-	reply_close(&reply);
-	reply = client_read(fd, false);
-	assert_string_equal(reply.body, "path=/b query= loop");
-	reply_close(&reply);
+	test_server_open(&site, (struct http_conf){ 0 });
+	fd = client_open(&site);
+	send_text(fd,
+	          "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+	response = client_read(fd, false);
+	expect_read(&response, OK, 3, sum_of("abc", 3), 3);
+	response_close(&response);
+	response = client_read(fd, false);
+	assert_string_equal(response.body, "path=/b query= loop");
+	response_close(&response);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_stream__chunks_come_whole_however_they_are_cut(void **state)
 {
-	static const char body[] = "PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-				   "3\r\nabc\r\n10;x=y\r\n0123456789abcdef\r\n0\r\nTrail: er\r\n\r\n"
-				   "GET /b HTTP/1.1\r\nHost: x\r\n\r\n";
-	struct house house;
+	static const char  body[] = "PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+				    "3\r\nabc\r\n10;x=y\r\n0123456789abcdef\r\n0\r\nTrail: er\r\n\r\n"
+				    "GET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct test_server site;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
+	test_server_open(&site, (struct http_conf){ 0 });
 	for (size_t cut = 60; cut < sizeof(body) - 1; cut += 3) {
-		int          fd = client_open(&house);
-		struct reply reply;
+		int             fd = client_open(&site);
+		struct response response;
 
 		client_send(fd, str_of(body, cut));
 		sleep_ms(2);
 		client_send(fd, str_of(body + cut, sizeof(body) - 1 - cut));
-		reply = client_read(fd, false);
-		expect_read(&reply, OK, 19, sum_of("abc0123456789abcdef", 19), 0);
-		reply_close(&reply);
-		reply = client_read(fd, false);
-		assert_string_equal(reply.body, "path=/b query= loop");
-		reply_close(&reply);
+		response = client_read(fd, false);
+		expect_read(&response, OK, 19, sum_of("abc0123456789abcdef", 19), 0);
+		response_close(&response);
+		response = client_read(fd, false);
+		assert_string_equal(response.body, "path=/b query= loop");
+		response_close(&response);
 		(void)close(fd);
 	}
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
@@ -131,83 +133,84 @@ test_stream__a_body_that_stops_early_is_told_and_ends_the_connection(void **stat
 		"PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n",
 		"PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 	};
-	struct house house;
+	struct test_server site;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
+	test_server_open(&site, (struct http_conf){ 0 });
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-		int          fd = client_open(&house);
-		struct reply reply;
+		int             fd = client_open(&site);
+		struct response response;
 
 		send_text(fd, requests[i]);
 		(void)shutdown(fd, SHUT_WR);
-		reply = client_read(fd, false);
-		assert_int_equal(reply.status, 400);
-		assert_true(str_starts(str_from_c(reply.body), STR("err=1 ")));
+		response = client_read(fd, false);
+		assert_int_equal(response.status, 400);
+		assert_true(str_starts(str_from_c(response.body), STR("err=1 ")));
 		assert_true(client_is_ended(fd));
-		reply_close(&reply);
+		response_close(&response);
 		(void)close(fd);
 	}
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_stream__more_than_the_limit_is_not_taken(void **state)
 {
-	struct house house;
-	struct reply reply;
-	char         text[256];
-	int          fd;
+	struct test_server site;
+	struct response    response;
+	char               text[256];
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
-	(void)snprintf(text, sizeof(text), "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", STREAM_MAX + 1);
-	reply = client_ask(&house, str_from_c(text));
-	expect_read(&reply, ERR_TOO_LARGE, 0, 0, STREAM_MAX + 1);
-	assert_true(reply.ended);
-	reply_close(&reply);
+	test_server_open(&site, (struct http_conf){ 0 });
+	(void)snprintf(text, sizeof(text), "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+	               STREAM_MAX + 1);
+	response = client_request(&site, str_from_c(text));
+	expect_read(&response, ERR_TOO_LARGE, 0, 0, STREAM_MAX + 1);
+	assert_true(response.ended);
+	response_close(&response);
 	(void)snprintf(text, sizeof(text),
 	               "PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n%zx\r\n",
 	               STREAM_MAX - 2);
-	fd = client_open(&house);
+	fd = client_open(&site);
 	send_text(fd, text);
-	reply = client_read(fd, false);
-	assert_int_equal(reply.status, 400);
-	assert_int_equal(strtoul(reply.body + 4, NULL, 10), ERR_TOO_LARGE);
-	reply_close(&reply);
+	response = client_read(fd, false);
+	assert_int_equal(response.status, 400);
+	assert_int_equal(strtoul(response.body + 4, NULL, 10), ERR_TOO_LARGE);
+	response_close(&response);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_stream__continue_is_said_only_when_the_body_is_wanted(void **state)
 {
-	struct house house;
-	struct reply reply;
-	int          fd;
+	struct test_server site;
+	struct response    response;
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
-	fd = client_open(&house);
+	test_server_open(&site, (struct http_conf){ 0 });
+	fd = client_open(&site);
 	send_text(fd, "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
-	reply = client_read(fd, false);
-	assert_int_equal(reply.status, 100);
-	reply_close(&reply);
+	response = client_read(fd, false);
+	assert_int_equal(response.status, 100);
+	response_close(&response);
 	send_text(fd, "abc");
-	reply = client_read(fd, false);
-	expect_read(&reply, OK, 3, sum_of("abc", 3), 3);
-	reply_close(&reply);
+	response = client_read(fd, false);
+	expect_read(&response, OK, 3, sum_of("abc", 3), 3);
+	response_close(&response);
 	(void)close(fd);
 
-	fd = client_open(&house);
+	fd = client_open(&site);
 	send_text(fd, "PUT /stream/none HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
-	reply = client_read(fd, false);
-	assert_int_equal(reply.status, 403);
-	assert_true(str_eq(reply_field(&reply, "Connection"), STR("close")));
+	response = client_read(fd, false);
+	assert_int_equal(response.status, 403);
+	assert_true(str_eq(response_field(&response, "Connection"), STR("close")));
 	assert_true(client_is_ended(fd));
-	reply_close(&reply);
+	response_close(&response);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
@@ -215,62 +218,63 @@ test_stream__an_answer_without_the_body_ends_the_connection(void **state)
 {
 	static const char *const paths[] = { "/stream/none", "/stream/some", "/early" };
 	static const unsigned    statuses[] = { 403, 200, 200 };
-	struct house             house;
+	struct test_server       site;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
+	test_server_open(&site, (struct http_conf){ 0 });
 	for (int i = 0; i < 3; i++) {
-		char         head[128];
-		int          fd = client_open(&house);
-		struct reply reply;
+		char            head[128];
+		int             fd = client_open(&site);
+		struct response response;
 
-		(void)snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nabcdefghi", paths[i]);
+		(void)snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nabcdefghi",
+		               paths[i]);
 		send_text(fd, head);
-		reply = client_read(fd, false);
-		assert_int_equal(reply.status, statuses[i]);
-		assert_true(str_eq(reply_field(&reply, "Connection"), STR("close")));
+		response = client_read(fd, false);
+		assert_int_equal(response.status, statuses[i]);
+		assert_true(str_eq(response_field(&response, "Connection"), STR("close")));
 		assert_true(client_is_ended(fd));
-		reply_close(&reply);
+		response_close(&response);
 		(void)close(fd);
 	}
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_stream__a_silent_peer_is_given_up(void **state)
 {
-	struct house house;
-	struct reply reply;
-	int          fd;
+	struct test_server site;
+	struct response    response;
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ .limits = { .body_ms = 300, .idle_ms = 400 } });
-	fd = client_open(&house);
+	test_server_open(&site, (struct http_conf){ .limits = { .body_ms = 300, .idle_ms = 400 } });
+	fd = client_open(&site);
 	send_text(fd, "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc");
-	reply = client_read(fd, false);
-	assert_int_equal(reply.status, 400);
+	response = client_read(fd, false);
+	assert_int_equal(response.status, 400);
 	assert_true(client_is_ended(fd));
-	reply_close(&reply);
+	response_close(&response);
 	(void)close(fd);
-	assert_int_equal(house_stats(&house).timeouts, 1);
-	house_close(&house);
+	assert_int_equal(test_server_stats(&site).timeouts, 1);
+	test_server_close(&site);
 }
 
-/* The house must come to an end although a body has not. */
+/* The site must come to an end although a body has not. */
 static void
 test_stream__stopping_does_not_wait_for_a_body(void **state)
 {
-	struct house house;
-	int64_t      before;
-	int          fd;
+	struct test_server site;
+	int64_t            before;
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ .limits = { .drain_ms = 200 } });
-	fd = client_open(&house);
+	test_server_open(&site, (struct http_conf){ .limits = { .drain_ms = 200 } });
+	fd = client_open(&site);
 	send_text(fd, "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc");
-	wait_for(&house.tiny.answers, 1);
+	wait_for(&site.tiny.answers, 1);
 	before = now_ms();
-	house_close(&house);
+	test_server_close(&site);
 	assert_true(now_ms() - before < 3000);
 	(void)close(fd);
 }
@@ -279,55 +283,55 @@ test_stream__stopping_does_not_wait_for_a_body(void **state)
 static void
 test_stream__stopping_does_not_wait_for_bytes_that_have_come(void **state)
 {
-	struct house house;
-	struct buf   request;
-	int          fd;
+	struct test_server site;
+	struct buf         request;
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ .limits = { .drain_ms = 50 } });
+	test_server_open(&site, (struct http_conf){ .limits = { .drain_ms = 50 } });
 	buf_open(&request, (size_t)1 << 20);
 	buf_printf(&request, "PUT /stream/slow HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", STREAM_MAX);
 	for (size_t i = 0; i < (size_t)400000; i++)
 		buf_put_char(&request, 'x');
-	fd = client_open(&house);
+	fd = client_open(&site);
 	client_send(fd, buf_str(&request));
-	wait_for(&house.tiny.answers, 1);
-	house_stop(&house);
-	assert_int_equal(atomic_load(&house.tiny.read_err), ERR_IO);
+	wait_for(&site.tiny.answers, 1);
+	test_server_stop(&site);
+	assert_int_equal(atomic_load(&site.tiny.read_err), ERR_IO);
 	(void)close(fd);
 	buf_close(&request);
-	http_close(&house.server);
+	http_close(&site.server);
 }
 
 static void
 test_stream__what_waits_for_a_worker_is_not_begun_when_its_client_has_left(void **state)
 {
 	static const struct linger at_once = { .l_onoff = 1 };
-	struct house house;
-	struct reply reply;
-	int          busy, left;
+	struct test_server         site;
+	struct response            response;
+	int                        busy, left;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ .loops = 1, .limits = { .workers_max = 1 } });
-	busy = client_open(&house);
+	test_server_open(&site, (struct http_conf){ .loops = 1, .limits = { .workers_max = 1 } });
+	busy = client_open(&site);
 	send_text(busy, "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
-	wait_for(&house.tiny.blocked, 1);
-	left = client_open(&house);
+	wait_for(&site.tiny.blocked, 1);
+	left = client_open(&site);
 	send_text(left, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
-	while (house_stats(&house).requests < 2)
+	while (test_server_stats(&site).requests < 2)
 		sleep_ms(1);
 	assert_int_equal(setsockopt(left, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
 	(void)close(left);
 	/* The only loop answers this behind the break. */
-	reply = client_ask(&house, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
-	assert_int_equal(reply.status, 200);
-	reply_close(&reply);
-	atomic_store(&house.tiny.gate_open, 1);
-	while (house_stats(&house).open > 1)
+	response = client_request(&site, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+	assert_int_equal(response.status, 200);
+	response_close(&response);
+	atomic_store(&site.tiny.gate_open, 1);
+	while (test_server_stats(&site).open > 1)
 		sleep_ms(1);
-	assert_int_equal(atomic_load(&house.tiny.answers), 2);
+	assert_int_equal(atomic_load(&site.tiny.answers), 2);
 	(void)close(busy);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
@@ -336,73 +340,75 @@ test_file__a_stretch_is_sent_and_the_connection_goes_on(void **state)
 	static const struct {
 		size_t from, len;
 	} table[] = { { 0, 1 }, { 0, 0 }, { 5, 1000 }, { 0, FILE_BYTES }, { FILE_BYTES - 1, 1 }, { 1234567, 1500000 } };
-	struct house house;
-	int          fd;
+	struct test_server site;
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
-	fd = client_open(&house);
+	test_server_open(&site, (struct http_conf){ 0 });
+	fd = client_open(&site);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		char         head[128];
-		struct reply reply;
+		char            head[128];
+		struct response response;
 
-		(void)snprintf(head, sizeof(head), "GET /file/%zu-%zu HTTP/1.1\r\nHost: x\r\n\r\n", table[i].from, table[i].len);
+		(void)snprintf(head, sizeof(head), "GET /file/%zu-%zu HTTP/1.1\r\nHost: x\r\n\r\n", table[i].from,
+		               table[i].len);
 		send_text(fd, head);
-		reply = client_read(fd, false);
-		assert_int_equal(reply.status, 200);
-		assert_int_equal(reply.content_length, table[i].len);
-		assert_int_equal(reply.body_len, table[i].len);
+		response = client_read(fd, false);
+		assert_int_equal(response.status, 200);
+		assert_int_equal(response.content_length, table[i].len);
+		assert_int_equal(response.body_len, table[i].len);
 		for (size_t at = 0; at < table[i].len; at++)
-			if ((unsigned char)reply.body[at] != (table[i].from + at) % 251)
+			if ((unsigned char)response.body[at] != (table[i].from + at) % 251)
 				fail_msg("byte %zu of row %zu is wrong", at, i);
-		reply_close(&reply);
-		(void)snprintf(head, sizeof(head), "HEAD /file/%zu-%zu HTTP/1.1\r\nHost: x\r\n\r\n", table[i].from, table[i].len);
+		response_close(&response);
+		(void)snprintf(head, sizeof(head), "HEAD /file/%zu-%zu HTTP/1.1\r\nHost: x\r\n\r\n", table[i].from,
+		               table[i].len);
 		send_text(fd, head);
-		reply = client_read(fd, true);
-		assert_int_equal(reply.content_length, table[i].len);
-		reply_close(&reply);
+		response = client_read(fd, true);
+		assert_int_equal(response.content_length, table[i].len);
+		response_close(&response);
 	}
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 static void
 test_file__one_that_is_too_short_ends_the_connection(void **state)
 {
-	struct house house;
-	struct reply reply;
-	char         head[128];
-	int          fd;
+	struct test_server site;
+	struct response    response;
+	char               head[128];
+	int                fd;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
-	fd = client_open(&house);
+	test_server_open(&site, (struct http_conf){ 0 });
+	fd = client_open(&site);
 	(void)snprintf(head, sizeof(head), "GET /file/10-%zu HTTP/1.1\r\nHost: x\r\n\r\n", FILE_BYTES);
 	send_text(fd, head);
-	reply = client_read(fd, false);
-	assert_true(reply.ended);
-	assert_int_equal(reply.body_len, FILE_BYTES - 10);
-	reply_close(&reply);
+	response = client_read(fd, false);
+	assert_true(response.ended);
+	assert_int_equal(response.body_len, FILE_BYTES - 10);
+	response_close(&response);
 	(void)close(fd);
-	house_close(&house);
+	test_server_close(&site);
 }
 
 /* A peer that goes away while a file is sent must not end the process (SIGPIPE), nor keep the file open. */
 static void
 test_file__a_peer_that_leaves_does_no_harm(void **state)
 {
-	struct house house;
+	struct test_server site;
 
 	(void)state;
-	house_open(&house, (struct http_conf){ 0 });
+	test_server_open(&site, (struct http_conf){ 0 });
 	for (int i = 0; i < 20; i++) {
-		int fd = client_open(&house);
+		int fd = client_open(&site);
 
 		send_text(fd, "GET /file/0-3000000 HTTP/1.1\r\nHost: x\r\n\r\n");
 		sleep_ms(i);
 		(void)close(fd);
 	}
-	house_close(&house);
+	test_server_close(&site);
 }
 
 int

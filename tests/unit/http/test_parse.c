@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /* The head parser: what it understands, what it refuses, and that pieces of the input make no difference. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,8 +8,8 @@
 
 #include "http/http_peers.h"
 
-#define PEERS     60u
-#define PER_PEER  5u
+#define PEERS    60u
+#define PER_PEER 5u
 
 static const struct http_limits limits = {
 	.connections_max = 100, .connections_per_peer_max = PER_PEER, .held_max = 4000, .held_per_peer_max = 2000

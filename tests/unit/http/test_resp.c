@@ -86,10 +86,18 @@ test_resp__is_broken_by_a_field_that_is_not_one(void **state)
 		const char *name;
 		struct str  value;
 	} rows[] = {
-		{ "X", { "a\r\nb", 4 } }, { "X", { "a\nb", 3 } }, { "X", { "a\0b", 3 } }, { "X", { "a\177", 2 } },
-		{ "", { "a", 1 } },       { "X Y", { "a", 1 } },  { "X:", { "a", 1 } },   { "X\r\nY", { "a", 1 } },
-		{ "content-length", { "1", 1 } }, { "Transfer-Encoding", { "chunked", 7 } },
-		{ "Connection", { "close", 5 } }, { "DATE", { "now", 3 } },
+		{ "X", { "a\r\nb", 4 } },
+		{ "X", { "a\nb", 3 } },
+		{ "X", { "a\0b", 3 } },
+		{ "X", { "a\177", 2 } },
+		{ "", { "a", 1 } },
+		{ "X Y", { "a", 1 } },
+		{ "X:", { "a", 1 } },
+		{ "X\r\nY", { "a", 1 } },
+		{ "content-length", { "1", 1 } },
+		{ "Transfer-Encoding", { "chunked", 7 } },
+		{ "Connection", { "close", 5 } },
+		{ "DATE", { "now", 3 } },
 	};
 	struct http_exchange *exchange = exchange_open();
 
@@ -139,7 +147,7 @@ test_resp__starts_anew_after_clear(void **state)
 	(void)state;
 	http_resp_status(&exchange->resp, 500);
 	http_resp_field(&exchange->resp, "X", STR("\n"));
-	(void)buf_room(http_resp_body(&exchange->resp), 1000);
+	(void)buf_reserve(http_resp_body(&exchange->resp), 1000);
 	assert_false(http_resp_is_good(&exchange->resp));
 	http_resp_clear(&exchange->resp);
 	assert_int_equal(http_resp_get_status(&exchange->resp), 200);

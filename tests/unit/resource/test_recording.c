@@ -7,17 +7,18 @@
 
 static const struct store_feed feed = { { { 1 } }, { { 2 } }, 2 };
 
-#define WHOLE                                                                                                         \
+#define WHOLE \
 	"{\"id\":\"r\",\"meetingId\":\"m\",\"createdDateTime\":\"2024-01-15T00:00:00Z\",\"recordingContentUrl\":\"https://x/y\"}"
 
 static enum err
 put(struct store_bench *bench, const char *value, const struct content_ref *content)
 {
-	struct resource_ctx ctx = { .resource = &resource_recording, .feed = feed,
-	                            .entropy = &entropy_system, .arena = bench->arena };
-	struct store_txn   *txn = store_bench_begin(bench);
-	struct str          why = STR_EMPTY;
-	enum err            err;
+	struct resource_ctx ctx = {
+		.resource = &resource_recording, .feed = feed, .entropy = &entropy_system, .arena = bench->arena
+	};
+	struct store_txn *txn = store_bench_begin(bench);
+	struct str        why = STR_EMPTY;
+	enum err          err;
 
 	recording_put_import(&resource_recording, txn, &ctx, str_from_c(value), content, &why);
 	err = store_commit(&txn);

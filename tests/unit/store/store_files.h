@@ -55,15 +55,15 @@ reopen(struct kit *kit)
 	kit_open(kit);
 }
 
-static inline struct store_mark
-mark_for_epoch(struct kit *kit, uint32_t epoch)
+static inline struct feed_state
+state_for_epoch(struct kit *kit, uint32_t epoch)
 {
 	struct store_range range = { .epoch = epoch };
 	struct store_scan *scan = store_scan_open(kit->store, &kit_feed, &range, kit->arena);
-	struct store_mark  mark = *store_scan_mark(scan);
+	struct feed_state  now_state = *store_scan_state(scan);
 
 	assert_int_equal(store_scan_close(&scan), OK);
-	return mark;
+	return now_state;
 }
 
 static inline void

@@ -16,7 +16,7 @@
 
 struct kit {
 	char          dir[64], path[128], url[160];
-	int64_t       now_ms;                    /* what the clock says; wall and monotonic alike */
+	int64_t       now_ms; /* what the clock says; wall and monotonic alike */
 	struct clock  clock;
 	struct arena *arena;
 	struct store *store;
@@ -113,22 +113,26 @@ kit_remove(struct store *store, struct arena *arena, const char *id)
 
 /* The feed as text: "a1 b2 -c3" is item a at seq 1, b at 2, and a tombstone of c at 3. */
 static inline const char *
-kit_told(struct store *store, struct arena *arena, uint64_t after, bool live_only, struct store_mark *mark_out)
+kit_changes(struct store *store, struct arena *arena, uint64_t after, bool live_only, struct feed_state *state_out)
 {
 	struct store_range range = {
-		.after = after, .until = STORE_TO_HEAD, .epoch = 1, .limit = 1000, .live_only = live_only,
+		.after = after,
+		.until = STORE_TO_HEAD,
+		.epoch = 1,
+		.limit = 1000,
+		.live_only = live_only,
 	};
 	struct store_scan *scan = store_scan_open(store, &kit_feed, &range, arena);
-	struct str         told = STR_EMPTY;
+	struct str         seen = STR_EMPTY;
 	struct item        item;
 
-	if (mark_out)
-		*mark_out = *store_scan_mark(scan);
+	if (state_out)
+		*state_out = *store_scan_state(scan);
 	while (store_scan_next(scan, &item))
-		told = arena_printf(arena, "%.*s%s%s%.*s%llu", STR_ARG(told), told.len ? " " : "",
+		seen = arena_printf(arena, "%.*s%s%s%.*s%llu", STR_ARG(seen), seen.len ? " " : "",
 		                    item.life == ITEM_LIVE ? "" : "-", STR_ARG(item.id), (unsigned long long)item.seq);
 	assert_int_equal(store_scan_close(&scan), OK);
-	return arena_c(arena, told);
+	return arena_c(arena, seen);
 }
 
 static inline void

@@ -27,9 +27,9 @@ begin_model(void **state)
 static void
 test_store__an_unknown_scheme_is_refused_and_the_known_are_named(void **state)
 {
-	struct kit  *kit = *state;
+	struct kit   *kit = *state;
 	struct store *store = NULL;
-	const char  *path = "?";
+	const char   *path = "?";
 
 	(void)snprintf(kit->url, sizeof(kit->url), "oracle:x");
 	assert_int_equal(kit_try_open(kit, STORE_SERVE, &store), ERR_BAD_REQUEST);
@@ -55,11 +55,11 @@ test_store__an_item_moves_to_the_end_at_each_write(void **state)
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "2"), OK);
 	assert_int_equal(kit_put(kit->store, kit->arena, "c", "1"), OK);
 	assert_int_equal(kit_remove(kit->store, kit->arena, "b"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a3 c4 -b5");
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, true, NULL), "a3 c4");
-	assert_string_equal(kit_told(kit->store, kit->arena, 3, false, NULL), "c4 -b5");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a3 c4 -b5");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, true, NULL), "a3 c4");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 3, false, NULL), "c4 -b5");
 	assert_int_equal(kit_put(kit->store, kit->arena, "b", "again"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a3 c4 b6");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a3 c4 b6");
 }
 
 static void
@@ -76,7 +76,7 @@ test_store__a_scan_shows_the_moment_it_was_opened(void **state)
 	assert_true(store_scan_next(scan, &item));
 	assert_int_equal(kit_put(kit->store, kit->arena, "b", "2"), OK);
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "2"), OK);
-	assert_int_equal(store_scan_mark(scan)->head, 2);
+	assert_int_equal(store_scan_state(scan)->head, 2);
 	assert_true(store_scan_next(scan, &item));
 	assert_true(str_eq(item.id, STR("b")));
 	assert_int_equal(item.seq, 2);
@@ -92,19 +92,19 @@ test_store__a_failed_transaction_does_nothing_more_and_tells_its_first_reason(vo
 	struct kit       *kit = *state;
 	struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
 	struct item       item = { .id = STR("a"), .body = STR("1") };
-	struct store_mark mark;
+	struct feed_state now_state;
 
 	store_put(txn, &kit_feed, &item);
 	store_fail(txn, ERR_STALE);
 	store_fail(txn, ERR_CONFLICT);
 	store_put(txn, &kit_feed, &item);
 	assert_false(store_txn_get(txn, &kit_feed, STR("a"), &item));
-	assert_false(store_txn_mark(txn, &kit_feed, &mark));
+	assert_false(store_txn_state(txn, &kit_feed, &now_state));
 	assert_int_equal(store_txn_err(txn), ERR_STALE);
 	assert_int_equal(store_commit(&txn), ERR_STALE);
 	assert_null(txn);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, &mark), "");
-	assert_false(mark.exists);
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, &now_state), "");
+	assert_false(now_state.exists);
 	store_abort(&txn);
 }
 
@@ -113,9 +113,9 @@ put_sized(struct kit *kit, size_t id, size_t key, size_t body)
 {
 	struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
 	struct item       item = {
-			  .id = str_of(arena_take(kit->arena, id + 1), id),
-			  .key = str_of(arena_take(kit->arena, key + 1), key),
-			  .body = str_of(arena_take(kit->arena, body + 1), body),
+		      .id = str_of(arena_take(kit->arena, id + 1), id),
+		      .key = str_of(arena_take(kit->arena, key + 1), key),
+		      .body = str_of(arena_take(kit->arena, body + 1), body),
 	};
 
 	store_put(txn, &kit_feed, &item);
@@ -134,7 +134,7 @@ test_store__sizes_are_held_to_their_limits(void **state)
 	assert_int_equal(put_sized(kit, 1, STORE_KEY_MAX + 1, 1), ERR_TOO_LARGE);
 	assert_int_equal(put_sized(kit, 1, 0, STORE_BODY_MAX + 1), ERR_TOO_LARGE);
 	txn = store_begin(kit->store, NULL, kit->arena);
-	store_put_note(txn, "s", STR("n"), str_of(arena_take(kit->arena, STORE_NOTE_MAX + 1), STORE_NOTE_MAX + 1));
+	store_put_kv(txn, "s", STR("n"), str_of(arena_take(kit->arena, STORE_KV_MAX + 1), STORE_KV_MAX + 1));
 	assert_int_equal(store_commit(&txn), ERR_TOO_LARGE);
 }
 
@@ -170,14 +170,14 @@ test_store__a_repeated_op_changes_nothing_and_says_so(void **state)
 
 	assert_false(store_was_done(txn));
 	store_put(txn, &kit_feed, &item);
-	store_abort(&txn);                       /* undone, so not done */
+	store_abort(&txn); /* undone, so not done */
 	for (int i = 0; i < 3; i++) {
 		txn = store_begin(kit->store, &op, kit->arena);
 		assert_int_equal(store_was_done(txn), i > 0);
 		store_put(txn, &kit_feed, &item);
 		assert_int_equal(store_commit(&txn), OK);
 	}
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 	kit->now_ms += 1000;
 	txn = store_begin(kit->store, NULL, kit->arena);
 	store_forget_ops(txn, kit->now_ms);
@@ -191,25 +191,25 @@ static void
 test_store__a_dropped_feed_comes_back_as_another(void **state)
 {
 	struct kit       *kit = *state;
-	struct store_mark first, second;
+	struct feed_state first, second;
 	struct store_txn *txn;
 
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "1"), OK);
 	assert_int_equal(kit_put(kit->store, kit->arena, "b", "1"), OK);
-	(void)kit_told(kit->store, kit->arena, 0, false, &first);
+	(void)kit_changes(kit->store, kit->arena, 0, false, &first);
 	txn = store_begin(kit->store, NULL, kit->arena);
 	store_drop_feed(txn, &kit_feed);
 	assert_int_equal(store_commit(&txn), OK);
 	assert_int_equal(kit_put(kit->store, kit->arena, "c", "1"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, &second), "c1");
-	assert_false(guid_eq(&first.incarnation, &second.incarnation));
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, &second), "c1");
+	assert_false(guid_eq(&first.generation, &second.generation));
 }
 
 static void
 test_store__a_purge_takes_the_oldest_and_raises_the_horizon(void **state)
 {
 	struct kit       *kit = *state;
-	struct store_mark mark;
+	struct feed_state now_state;
 	struct store_txn *txn;
 	uint32_t          purged;
 
@@ -226,9 +226,9 @@ test_store__a_purge_takes_the_oldest_and_raises_the_horizon(void **state)
 	store_purge(txn, &kit_feed, kit->now_ms - 20, 2, &purged);
 	assert_int_equal(purged, 1);
 	assert_int_equal(store_commit(&txn), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, &mark), "-d8");
-	assert_int_equal(mark.horizon, 6);
-	assert_int_equal(mark.horizon_ms, kit->now_ms - 20);
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, &now_state), "-d8");
+	assert_int_equal(now_state.purged_through, 6);
+	assert_int_equal(now_state.purged_through_ms, kit->now_ms - 20);
 }
 
 static void
@@ -241,14 +241,14 @@ test_store__pins_and_rewrites_need_a_live_item(void **state)
 	store_rewrite(txn, &kit_feed, &item);
 	assert_int_equal(store_commit(&txn), ERR_NOT_FOUND);
 	txn = store_begin(kit->store, NULL, kit->arena);
-	store_pin(txn, &kit_feed, STR("a"));
+	store_set_default(txn, &kit_feed, STR("a"));
 	assert_int_equal(store_commit(&txn), ERR_NOT_FOUND);
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "1"), OK);
 	txn = store_begin(kit->store, NULL, kit->arena);
 	store_rewrite(txn, &kit_feed, &item);
-	store_pin(txn, &kit_feed, STR("a"));
+	store_set_default(txn, &kit_feed, STR("a"));
 	assert_int_equal(store_commit(&txn), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 	assert_int_equal(store_get_pinned(kit->store, &kit_feed, kit->arena, &item), OK);
 	assert_true(str_eq(item.body, STR("2")));
 	assert_int_equal(kit_remove(kit->store, kit->arena, "a"), OK);
@@ -261,18 +261,18 @@ static void
 test_store__the_notes_generation_rises_with_committed_notes_only(void **state)
 {
 	struct kit       *kit = *state;
-	uint64_t          first = store_notes_generation(kit->store);
+	uint64_t          first = store_kv_generation(kit->store);
 	struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
 
-	store_put_note(txn, "s", STR("n"), STR("v"));
+	store_put_kv(txn, "s", STR("n"), STR("v"));
 	store_abort(&txn);
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "1"), OK);
-	assert_int_equal(store_notes_generation(kit->store), first);
+	assert_int_equal(store_kv_generation(kit->store), first);
 	txn = store_begin(kit->store, NULL, kit->arena);
-	store_put_note(txn, "s", STR("n"), STR("v"));
-	assert_int_equal(store_notes_generation(kit->store), first);
+	store_put_kv(txn, "s", STR("n"), STR("v"));
+	assert_int_equal(store_kv_generation(kit->store), first);
 	assert_int_equal(store_commit(&txn), OK);
-	assert_true(store_notes_generation(kit->store) > first);
+	assert_true(store_kv_generation(kit->store) > first);
 }
 
 static void
@@ -315,7 +315,8 @@ test_store__a_find_stops_after_the_item_that_passes_the_limit(void **state)
 	assert_int_equal(store_commit(&txn), OK);
 	for (; found < ITEMS; found += count) {
 		arena_reset(kit->arena);
-		assert_int_equal(store_find(kit->store, &kit_feed, STR("k"), after, ITEMS, kit->arena, items, &count), OK);
+		assert_int_equal(store_find(kit->store, &kit_feed, STR("k"), after, ITEMS, kit->arena, items, &count),
+		                 OK);
 		assert_int_equal(count, 2);
 		assert_true(arena_used(kit->arena) <= 2 * STORE_BODY_MAX + 8192);
 		after = items[count - 1].seq;
@@ -323,8 +324,11 @@ test_store__a_find_stops_after_the_item_that_passes_the_limit(void **state)
 	assert_int_equal(found, ITEMS);
 }
 
-#define ON_BOTH(test)                                                                                                 \
-	{ #test " (sqlite)", test, begin_sqlite, kit_end, NULL }, { #test " (model)", test, begin_model, kit_end, NULL }
+#define ON_BOTH(test) \
+	{ #test " (sqlite)", test, begin_sqlite, kit_end, NULL }, \
+	{ \
+#test " (model)", test, begin_model, kit_end, NULL \
+	}
 
 int
 main(void)

@@ -23,26 +23,26 @@ test_store_sqlite__a_restored_backup_has_a_new_epoch_and_tells_the_bases(void **
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(store_backup(kit->store, copy, kit->why), ERR_CONFLICT);
 	assert_int_equal(kit_put(kit->store, kit->arena, "lost", "1"), OK);
-	assert_int_equal(mark_for_epoch(kit, 1).base, UINT64_MAX);
+	assert_int_equal(state_for_epoch(kit, 1).base, UINT64_MAX);
 	assert_int_equal(store_restore(&conf, copy, kit->why), ERR_LOCKED);
 	store_close(&kit->store);
 
 	assert_int_equal(store_restore(&conf, copy, kit->why), OK);
 	kit_open(kit);
-	assert_int_equal(store_epoch(kit->store), 1000);     /* the kit's clock says so */
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2");
-	assert_int_equal(mark_for_epoch(kit, 1).base, 2);         /* untouched: its head */
-	assert_int_equal(mark_for_epoch(kit, 1000).base, UINT64_MAX);
+	assert_int_equal(store_epoch(kit->store), 1000); /* the kit's clock says so */
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2");
+	assert_int_equal(state_for_epoch(kit, 1).base, 2); /* untouched: its head */
+	assert_int_equal(state_for_epoch(kit, 1000).base, UINT64_MAX);
 	assert_int_equal(kit_put(kit->store, kit->arena, "c", "1"), OK);
 	assert_int_equal(kit_put(kit->store, kit->arena, "d", "1"), OK);
-	assert_int_equal(mark_for_epoch(kit, 1).base, 2);         /* written down by the first change */
-	assert_int_equal(mark_for_epoch(kit, 1000).base, UINT64_MAX);
+	assert_int_equal(state_for_epoch(kit, 1).base, 2); /* written down by the first change */
+	assert_int_equal(state_for_epoch(kit, 1000).base, UINT64_MAX);
 	store_close(&kit->store);
 
 	assert_int_equal(store_restore(&conf, copy, kit->why), OK);
 	kit_open(kit);
-	assert_int_equal(store_epoch(kit->store), 1001);          /* above whatever stood here */
-	assert_int_equal(mark_for_epoch(kit, 1000).base, 2);
+	assert_int_equal(store_epoch(kit->store), 1001); /* above whatever stood here */
+	assert_int_equal(state_for_epoch(kit, 1000).base, 2);
 	assert_int_equal(kit_faults(kit->store), 0);
 	assert_int_equal(kit_put(kit->store, kit->arena, "e", "1"), OK);
 	reopen(kit);
@@ -83,8 +83,8 @@ test_store_sqlite__a_damaged_store_can_be_replaced_by_its_backup(void **state)
 	scribble(kit->path, 0, 4096);
 	assert_int_equal(store_restore(&conf, beside(kit, ".backup"), kit->why), OK);
 	kit_open(kit);
-	assert_int_equal(store_epoch(kit->store), 1000);     /* the kit's clock says so */
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_int_equal(store_epoch(kit->store), 1000); /* the kit's clock says so */
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 }
 
 static void *
@@ -98,13 +98,13 @@ backup_main(void *arg)
 static void
 test_store_sqlite__a_backup_is_of_one_moment_while_writers_go_on(void **state)
 {
-	struct kit        *kit = *state;
-	struct store_conf  conf = kit_conf(kit, STORE_SERVE);
-	struct arena      *arena = arena_open((size_t)8 << 20);
-	struct store      *looking;
-	struct store_mark  mark;
-	pthread_t          thread;
-	void              *result;
+	struct kit       *kit = *state;
+	struct store_conf conf = kit_conf(kit, STORE_SERVE);
+	struct arena     *arena = arena_open((size_t)8 << 20);
+	struct store     *looking;
+	struct feed_state now_state;
+	pthread_t         thread;
+	void             *result;
 
 	kit_open(kit);
 	fill(kit, 3000);
@@ -126,8 +126,8 @@ test_store_sqlite__a_backup_is_of_one_moment_while_writers_go_on(void **state)
 	conf.url = arena_printf(kit->arena, "sqlite:%s.backup", kit->path);
 	assert_int_equal(store_open(&conf, &looking, kit->why), OK);
 	assert_int_equal(kit_faults(looking), 0);
-	(void)kit_told(looking, arena, UINT64_MAX, false, &mark);
-	assert_int_equal(mark.head % 2, 0);
+	(void)kit_changes(looking, arena, UINT64_MAX, false, &now_state);
+	assert_int_equal(now_state.head % 2, 0);
 	store_close(&looking);
 	arena_close(&arena);
 }
@@ -150,17 +150,17 @@ test_store_sqlite__an_older_copy_put_back_by_hand_is_noticed(void **state)
 
 	copy_file(beside(kit, ".old"), kit->path);
 	kit_open(kit);
-	assert_int_equal(store_epoch(kit->store), 1000);     /* the kit's clock says so */
-	assert_int_equal(mark_for_epoch(kit, 1).base, 1);
+	assert_int_equal(store_epoch(kit->store), 1000); /* the kit's clock says so */
+	assert_int_equal(state_for_epoch(kit, 1).base, 1);
 	assert_int_equal(kit_put(kit->store, kit->arena, "c", "1"), OK);
-	assert_int_equal(mark_for_epoch(kit, 1).base, 1);
+	assert_int_equal(state_for_epoch(kit, 1).base, 1);
 	reopen(kit);
-	assert_int_equal(store_epoch(kit->store), 1000);     /* the kit's clock says so */
+	assert_int_equal(store_epoch(kit->store), 1000); /* the kit's clock says so */
 	store_close(&kit->store);
 
 	scribble(beside(kit, ".witness"), 30, 8);
 	kit_open(kit);
-	assert_int_equal(store_epoch(kit->store), 1001);          /* unreadable: when in doubt, rise */
+	assert_int_equal(store_epoch(kit->store), 1001); /* unreadable: when in doubt, rise */
 }
 
 /* Restored twice from one copy, to places that know nothing of each other: the two histories must not share an epoch. */
@@ -199,7 +199,7 @@ test_store_sqlite__a_written_store_without_its_witness_may_be_any_copy(void **st
 	assert_int_equal(unlink(beside(kit, ".witness")), 0);
 	kit_open(kit);
 	assert_int_equal(store_epoch(kit->store), 1000);
-	assert_int_equal(mark_for_epoch(kit, 1).base, 1);
+	assert_int_equal(state_for_epoch(kit, 1).base, 1);
 }
 
 static void

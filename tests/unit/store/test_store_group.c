@@ -12,9 +12,9 @@
 #define ROUNDS  60
 
 struct crew {
-	struct kit   *kit;
-	atomic_int    next_writer, writers_left;
-	atomic_uint   acknowledged, harmed, gaps;
+	struct kit *kit;
+	atomic_int  next_writer, writers_left;
+	atomic_uint acknowledged, harmed, gaps;
 };
 
 static void
@@ -65,16 +65,16 @@ reader_main(void *arg)
 	while (atomic_load(&crew->writers_left) > 0) {
 		struct store_range range = { .after = seen, .until = STORE_TO_HEAD, .limit = 100000, .epoch = 1 };
 		struct store_scan *scan = store_scan_open(crew->kit->store, &kit_feed, &range, arena);
-		uint64_t           head = store_scan_mark(scan)->head, last = seen, told = 0;
+		uint64_t           head = store_scan_state(scan)->head, last = seen, count = 0;
 		struct item        item;
 
 		while (store_scan_next(scan, &item)) {
 			last = item.seq;
-			told++;
+			count++;
 		}
 		/* Two lines a transaction, of which the hot one moves on: half of (seen, head] and the last remain. */
 		if (store_scan_close(&scan) != OK || head % 2 != 0 || last != head ||
-		    (head > seen && told != (head - seen) / 2 + 1))
+		    (head > seen && count != (head - seen) / 2 + 1))
 			atomic_fetch_add(&crew->gaps, 1);
 		seen = head;
 		arena_reset(arena);
@@ -99,11 +99,11 @@ run_crew(struct crew *crew)
 static void
 assert_all_there(struct kit *kit, uint64_t acknowledged)
 {
-	struct store_mark mark;
+	struct feed_state now_state;
 	struct item       item;
 
-	(void)kit_told(kit->store, kit->arena, UINT64_MAX, false, &mark);
-	assert_int_equal(mark.head, acknowledged * 2);
+	(void)kit_changes(kit->store, kit->arena, UINT64_MAX, false, &now_state);
+	assert_int_equal(now_state.head, acknowledged * 2);
 	for (int writer = 0; writer < WRITERS; writer++)
 		for (int round = 0; round < ROUNDS; round++) {
 			struct str id = arena_printf(kit->arena, "w%d-%d", writer, round);
@@ -176,12 +176,12 @@ test_store_group__readers_go_on_while_a_transaction_stands_open(void **state)
 	txn = store_begin(kit->store, NULL, kit->arena);
 	store_put(txn, &kit_feed, &item);
 	assert_int_equal(pthread_create(&thread, NULL, begin_and_commit, kit), 0);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 	assert_int_equal(store_get(kit->store, &kit_feed, STR("b"), kit->arena, &item), ERR_NOT_FOUND);
 	assert_int_equal(store_commit(&txn), OK);
 	assert_int_equal(pthread_join(thread, &result), 0);
 	assert_non_null(result);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2 late3");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2 late3");
 }
 
 /* ---- groups of one thread ---------------------------------------------------------------------- */
@@ -209,16 +209,16 @@ test_store_group__nobody_sees_a_group_before_its_commit(void **state)
 	group = store_group_open(kit->store);
 	assert_int_equal(put_in(group, kit->arena, "b", "1"), OK);
 	assert_int_equal(put_in(group, kit->arena, "c", "1"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 	assert_int_equal(store_group_commit(group), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3");
 	store_group_close(&group);
 	assert_null(group);
 	assert_int_equal(store_get_info(kit->store, &after), OK);
 	assert_int_equal(after.commits - before.commits, 2);
 	assert_int_equal(after.syncs - before.syncs, 1);
 	assert_int_equal(kit_put(kit->store, kit->arena, "d", "1"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3 d4");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3 d4");
 }
 
 /* The second transaction writes, looks at what it wrote, and gives up: the ones around it stand. */
@@ -228,7 +228,7 @@ test_store_group__one_of_a_group_is_undone_alone(void **state)
 	struct kit         *kit = *state;
 	struct store_group *group;
 	struct store_txn   *txn;
-	struct store_mark   mark;
+	struct feed_state   now_state;
 	struct item         item = { .id = STR("x"), .body = STR("2") };
 
 	kit_open(kit);
@@ -236,8 +236,8 @@ test_store_group__one_of_a_group_is_undone_alone(void **state)
 	assert_int_equal(put_in(group, kit->arena, "a", "1"), OK);
 	txn = store_group_begin(group, NULL, kit->arena);
 	store_put(txn, &kit_feed, &item);
-	assert_true(store_txn_mark(txn, &kit_feed, &mark));
-	assert_int_equal(mark.head, 2);
+	assert_true(store_txn_state(txn, &kit_feed, &now_state));
+	assert_int_equal(now_state.head, 2);
 	assert_true(store_txn_get(txn, &kit_feed, STR("x"), &item));
 	assert_true(store_remove(txn, &kit_feed, STR("a")));
 	store_abort(&txn);
@@ -249,7 +249,7 @@ test_store_group__one_of_a_group_is_undone_alone(void **state)
 	assert_int_equal(put_in(group, kit->arena, "b", "1"), OK);
 	assert_int_equal(store_group_commit(group), OK);
 	store_group_close(&group);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2");
 	assert_int_equal(kit_faults(kit->store), 0);
 }
 
@@ -268,15 +268,15 @@ test_store_group__a_group_that_is_only_closed_leaves_nothing(void **state)
 	group = store_group_open(kit->store);
 	assert_int_equal(put_in(group, kit->arena, "a", "1"), OK);
 	store_group_close(&group);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "");
 	assert_int_equal(kit_put(kit->store, kit->arena, "b", "1"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "b1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "b1");
 	assert_int_equal(kit_faults(kit->store), 0);
 }
 
 struct trio {
 	struct kit *kit;
-	atomic_int  step;                        /* 1 the first has begun, 2 the second comes, 3 is in the middle, 4 may end */
+	atomic_int  step; /* 1 the first has begun, 2 the second comes, 3 is in the middle, 4 may end */
 	atomic_int  good;
 };
 
@@ -298,7 +298,7 @@ first_of_trio(void *arg)
 	store_put(txn, &kit_feed, &item);
 	atomic_store(&trio->step, 1);
 	await_step(trio, 2);
-	(void)usleep(50000);                     /* so the second stands in line */
+	(void)usleep(50000); /* so the second stands in line */
 	atomic_fetch_add(&trio->good, store_commit(&txn) == OK);
 	arena_close(&arena);
 	return NULL;
@@ -342,12 +342,12 @@ test_store_group__an_empty_group_commits_nothing_of_others(void **state)
 	group = store_group_open(kit->store);
 	assert_int_equal(store_group_commit(group), OK);
 	store_group_close(&group);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "01");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "01");
 	atomic_store(&trio.step, 4);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	assert_int_equal(atomic_load(&trio.good), 2);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "01 a2 b3 c4");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "01 a2 b3 c4");
 }
 
 /* Members of the one commit come from groups and from single writers. */
@@ -364,8 +364,8 @@ group_writer_main(void *arg)
 
 		for (int at = round; at < round + 5; at++) {
 			struct store_txn *txn = store_group_begin(group, NULL, arena);
-			struct item       item = { .id = arena_printf(arena, "w%d-%d", writer, at), .body = STR("body") };
-			struct item       hot = { .id = STR("hot"), .body = item.id };
+			struct item item = { .id = arena_printf(arena, "w%d-%d", writer, at), .body = STR("body") };
+			struct item hot = { .id = STR("hot"), .body = item.id };
 
 			store_put(txn, &kit_feed, &item);
 			store_put(txn, &kit_feed, &hot);
@@ -387,7 +387,7 @@ group_writer_main(void *arg)
 }
 
 static void
-test_store_group__groups_and_single_writers_share_the_turn(void **state)
+test_store_group__groups_and_single_writers_share_the_write_lock(void **state)
 {
 	struct kit *kit = *state;
 	struct crew crew = { .kit = kit };
@@ -530,7 +530,7 @@ main(void)
 		ALONE(test_store_group__one_of_a_group_is_undone_alone),
 		ALONE(test_store_group__a_group_that_is_only_closed_leaves_nothing),
 		ALONE(test_store_group__an_empty_group_commits_nothing_of_others),
-		ALONE(test_store_group__groups_and_single_writers_share_the_turn),
+		ALONE(test_store_group__groups_and_single_writers_share_the_write_lock),
 		ALONE(test_store_group__killed_writers_lose_nothing_acknowledged),
 	};
 

@@ -231,15 +231,15 @@ test_store_sqlite__looking_goes_on_beside_a_writer_and_never_writes(void **state
 	kit_open(kit);
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "1"), OK);
 	assert_int_equal(kit_try_open(kit, STORE_LOOK, &looking), OK);
-	assert_string_equal(kit_told(looking, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(looking, kit->arena, 0, false, NULL), "a1");
 	assert_int_equal(kit_put(kit->store, kit->arena, "b", "1"), OK);
-	assert_string_equal(kit_told(looking, kit->arena, 0, false, NULL), "a1 b2");
+	assert_string_equal(kit_changes(looking, kit->arena, 0, false, NULL), "a1 b2");
 	txn = store_begin(looking, NULL, kit->arena);
 	store_put(txn, &kit_feed, &item);
 	assert_int_equal(store_commit(&txn), ERR_NOT_ALLOWED);
 	store_close(&looking);
 	assert_int_equal(kit_put(kit->store, kit->arena, "c", "1"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2 c3");
 }
 
 /* Runs as nobody, who may read the store but write nothing beside it. */
@@ -252,7 +252,7 @@ look_as_nobody(struct kit *kit)
 		return 2;
 	if (kit_try_open(kit, STORE_LOOK, &looking) != OK)
 		return 3;
-	return strcmp(kit_told(looking, kit->arena, 0, false, NULL), "a1") == 0 ? 0 : 4;
+	return strcmp(kit_changes(looking, kit->arena, 0, false, NULL), "a1") == 0 ? 0 : 4;
 }
 
 static void
@@ -289,7 +289,7 @@ test_store_sqlite__a_throw_away_store_leaves_nothing_behind(void **state)
 	conf.scratch = true;
 	assert_int_equal(store_open(&conf, &kit->store, kit->why), OK);
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "1"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 	store_close(&kit->store);
 	(void)snprintf(command, sizeof(command), "test -z \"$(ls -A %s/deep/down)\"", kit->dir);
 	assert_int_equal(system(command), 0);
@@ -310,7 +310,7 @@ assert_recovers(struct kit *kit, enum err failed)
 		print_error("%.*s\n", STR_ARG(why));
 	assert_int_equal(failed, ERR_FULL);
 	assert_true(why.len > 0);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 }
 
 static enum err
@@ -343,7 +343,7 @@ test_store_sqlite__a_file_that_may_not_grow_is_a_full_disk_and_passes(void **sta
 	assert_int_equal(kit_put(kit->store, kit->arena, "b", "1"), OK);
 	assert_int_equal(kit_faults(kit->store), 0);
 	reopen(kit);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2");
 }
 
 static void
@@ -363,7 +363,7 @@ test_store_sqlite__a_full_disk_stops_writes_only_until_there_is_room(void **stat
 	assert_recovers(kit, put_big(kit));
 	assert_int_equal(unlink(arena_c(kit->arena, arena_printf(kit->arena, "%s/ballast", mounted))), 0);
 	assert_int_equal(kit_put(kit->store, kit->arena, "b", "1"), OK);
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1 b2");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1 b2");
 	assert_int_equal(kit_faults(kit->store), 0);
 	store_close(&kit->store);
 	assert_int_equal(umount(mounted), 0);
@@ -381,7 +381,7 @@ test_store_sqlite__after_a_failed_sync_nothing_is_written_any_more(void **state)
 	atomic_store(&syncs_fail, false);
 	assert_int_equal(kit_put(kit->store, kit->arena, "c", "1"), ERR_IO);
 	assert_non_null(strstr(arena_c(kit->arena, store_why(kit->store, kit->arena)), "sync"));
-	assert_string_equal(kit_told(kit->store, kit->arena, 0, false, NULL), "a1");
+	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
 	reopen(kit);
 	assert_int_equal(kit_put(kit->store, kit->arena, "d", "1"), OK);
 	assert_int_equal(kit_faults(kit->store), 0);

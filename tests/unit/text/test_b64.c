@@ -130,8 +130,9 @@ test_b64__only_one_text_stands_for_two_bytes(void **state)
 static void
 test_b64__refuses_padding_that_is_not_asked_for(void **state)
 {
-	static const char *const bad_padded[] = { "Zg",   "Zg=",    "Zg===",    "Zg====",   "Zm8",  "Zm8==", "Zm9v=",
-		                                  "Zm9v====", "====", "=", "Zg==Zg==", "Z===", "=g==", "Z=g=", "Zm9vZg" };
+	static const char *const bad_padded[] = { "Zg",       "Zg=",   "Zg===",    "Zg====", "Zm8",
+		                                  "Zm8==",    "Zm9v=", "Zm9v====", "====",   "=",
+		                                  "Zg==Zg==", "Z===",  "=g==",     "Z=g=",   "Zm9vZg" };
 	static const char *const bad_bare[] = { "Zg==", "Zg=", "Zm8=", "=", "Z", "Zm9vY", "Zm9v=" };
 	struct str               out;
 

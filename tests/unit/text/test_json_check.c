@@ -13,11 +13,30 @@ static void
 test_json_check__takes_what_is_json(void **state)
 {
 	static const char *const good[] = {
-		"null", "true", "false", "0", "-0", "1", "-1.5e+10", "1e400", "123456789012345678901234567890",
-			"\"\"",
-		"\"\\u0041\\ud83d\\ude00\\n\"", "[]", "[ ]", "[1, 2]", "[[],{}]", "{}", "{ }", "{\"a\":1}",
-			" {\"a\" : [1 , {\"a\":2}]} ",
-		"[{\"a\":1},{\"a\":1}]", "{\"a\":{\"a\":1},\"b\":2}", "\t\r\n1\r\n\t", "\"caf\xc3\xa9\"", "{\"\":0}",
+		"null",
+		"true",
+		"false",
+		"0",
+		"-0",
+		"1",
+		"-1.5e+10",
+		"1e400",
+		"123456789012345678901234567890",
+		"\"\"",
+		"\"\\u0041\\ud83d\\ude00\\n\"",
+		"[]",
+		"[ ]",
+		"[1, 2]",
+		"[[],{}]",
+		"{}",
+		"{ }",
+		"{\"a\":1}",
+		" {\"a\" : [1 , {\"a\":2}]} ",
+		"[{\"a\":1},{\"a\":1}]",
+		"{\"a\":{\"a\":1},\"b\":2}",
+		"\t\r\n1\r\n\t",
+		"\"caf\xc3\xa9\"",
+		"{\"\":0}",
 	};
 	struct str why;
 
@@ -118,18 +137,20 @@ note(void *ctx, size_t depth, struct str name, struct str value)
 static void
 test_json_check__whoever_watches_is_told_each_value_when_it_ends(void **state)
 {
-	struct buf        told;
-	struct json_watch watch = { .ctx = &told, .depth = 2, .told = note };
+	struct buf        emit;
+	struct json_watch watch = { .ctx = &emit, .depth = 2, .emit = note };
 
-	buf_open(&told, 4096);
-	assert_int_equal(json_check_watched(STR(" {\"a\" : [1, {\"x\":[2]} , \"s\"], \"b\\n\":{ \"c\":null},\"d\":-1.5 } "),
-	                                    1 << 20, &watch, *state, NULL), OK);
-	assert_int_equal(buf_err(&told), OK);
-	buf_put_char(&told, '\0');
-	assert_string_equal(told.at, "2 =1|2 ={\"x\":[2]}|2 =\"s\"|1 a=[1, {\"x\":[2]} , \"s\"]|"
+	buf_open(&emit, 4096);
+	assert_int_equal(
+		json_check_watched(STR(" {\"a\" : [1, {\"x\":[2]} , \"s\"], \"b\\n\":{ \"c\":null},\"d\":-1.5 } "),
+	                           1 << 20, &watch, *state, NULL),
+		OK);
+	assert_int_equal(buf_err(&emit), OK);
+	buf_put_char(&emit, '\0');
+	assert_string_equal(emit.at, "2 =1|2 ={\"x\":[2]}|2 =\"s\"|1 a=[1, {\"x\":[2]} , \"s\"]|"
 	                             "2 c=null|1 b\\n={ \"c\":null}|1 d=-1.5|"
 	                             "0 ={\"a\" : [1, {\"x\":[2]} , \"s\"], \"b\\n\":{ \"c\":null},\"d\":-1.5 }|");
-	buf_close(&told);
+	buf_close(&emit);
 }
 
 static void
@@ -139,21 +160,22 @@ note_spoiled(void *ctx, const char *what)
 }
 
 static void
-assert_spoils(struct arena *arena, const char *text, enum err wanted, const char *wanted_told)
+assert_spoils(struct arena *arena, const char *text, enum err wanted, const char *wanted_emitted)
 {
-	AUTO(buf_close) struct buf told = { 0 };
-	struct json_watch          watch = { .ctx = &told, .depth = 2, .told = note, .spoils_from = 2, .spoiled = note_spoiled };
+	AUTO(buf_close) struct buf emit = { 0 };
+	struct json_watch watch = { .ctx = &emit, .depth = 2, .emit = note, .spoils_from = 2, .spoiled = note_spoiled };
 
-	buf_open(&told, 4096);
+	buf_open(&emit, 4096);
 	assert_int_equal(json_check_watched(str_from_c(text), 1 << 20, &watch, arena, NULL), wanted);
-	buf_put_char(&told, '\0');
-	assert_string_equal(told.at, wanted_told);
+	buf_put_char(&emit, '\0');
+	assert_string_equal(emit.at, wanted_emitted);
 }
 
 static void
 test_json_check__what_breaks_only_our_rules_may_spoil_a_value_alone(void **state)
 {
-	assert_spoils(*state, "[[\"\\u0000\"],[7]]", OK, "[\\u0000 is not accepted]2 =\"\\u0000\"|1 =[\"\\u0000\"]|2 =7|1 =[7]|"
+	assert_spoils(*state, "[[\"\\u0000\"],[7]]", OK,
+	              "[\\u0000 is not accepted]2 =\"\\u0000\"|1 =[\"\\u0000\"]|2 =7|1 =[7]|"
 	              "0 =[[\"\\u0000\"],[7]]|");
 	assert_spoils(*state, "[{\"\\ud800\":1}]", OK,
 	              "[an escape stands for no character]2 \\ud800=1|1 ={\"\\ud800\":1}|"

@@ -27,8 +27,9 @@ static void
 test_json_span__members_come_with_their_very_bytes(void **state)
 {
 	static const struct wanted members[] = {
-		{ "id", "\"a\\u0041\\\"}\"" }, { "n\\u006e", "1.500e+3" },  { "", "null" },
-		{ "o", "{ \"x\" : [1, 2] }" }, { "a", "[\"]\", {\"}\":[]}]" }, { "t", "true" }, { "e", "\"\\\\\"" },
+		{ "id", "\"a\\u0041\\\"}\"" }, { "n\\u006e", "1.500e+3" },     { "", "null" },
+		{ "o", "{ \"x\" : [1, 2] }" }, { "a", "[\"]\", {\"}\":[]}]" }, { "t", "true" },
+		{ "e", "\"\\\\\"" },
 	};
 
 	(void)state;
@@ -43,7 +44,7 @@ test_json_span__members_come_with_their_very_bytes(void **state)
 static void
 test_json_span__elements_have_no_names(void **state)
 {
-	static const struct wanted elements[] = { { "", "1" },  { "", "\",\"" },     { "", "[[],[{}]]" },
+	static const struct wanted elements[] = { { "", "1" },  { "", "\",\"" },         { "", "[[],[{}]]" },
 		                                  { "", "-0" }, { "", "{\"a\":\"b\"}" }, { "", "false" } };
 
 	(void)state;
@@ -85,8 +86,9 @@ test_json_span__the_end_of_a_string_is_found_behind_any_run_of_backslashes(void 
 static void
 test_json_span__a_member_is_found_by_name(void **state)
 {
-	struct str object = STR("{\"a\":{\"id\":0},\"\\u0069d\":\"x\",\"iden\":2,\"caf\xc3\xa9\":3,\"\\ud83d\\ude00\":4,"
-	                        "\"q\\\"\":5, \"\" : 6}");
+	struct str object = STR(
+		"{\"a\":{\"id\":0},\"\\u0069d\":\"x\",\"iden\":2,\"caf\xc3\xa9\":3,\"\\ud83d\\ude00\":4,"
+		"\"q\\\"\":5, \"\" : 6}");
 	struct str value;
 
 	(void)state;
@@ -109,10 +111,10 @@ test_json_span__a_member_is_found_by_name(void **state)
 static void
 test_json_span__a_member_that_is_not_there_is_not_found(void **state)
 {
-	static const char *const objects[] = { "{}",  "{\"i\":1}",       "{\"idx\":1}",          "{\"ID\":1}",
-		                               "[]",  "[\"id\"]",        "\"id\"",              "{\"a\":{\"id\":1}}",
-		                               "1",   "{\"x\":\"id\"}",  "{\"\\u0069\":1}",     "{\"\\u0069dx\":1}",
-		                               "",    "{\"\\u0069D\":1}", "{\"i\\n\":1}",       "[{\"id\":1}]" };
+	static const char *const objects[] = { "{}", "{\"i\":1}",        "{\"idx\":1}",     "{\"ID\":1}",
+		                               "[]", "[\"id\"]",         "\"id\"",          "{\"a\":{\"id\":1}}",
+		                               "1",  "{\"x\":\"id\"}",   "{\"\\u0069\":1}", "{\"\\u0069dx\":1}",
+		                               "",   "{\"\\u0069D\":1}", "{\"i\\n\":1}",    "[{\"id\":1}]" };
 	struct str               value = STR("untouched");
 
 	(void)state;
@@ -156,10 +158,26 @@ test_json_span__a_string_without_escapes_is_not_copied(void **state)
 static void
 test_json_span__what_is_no_string_has_no_text(void **state)
 {
-	static const char *const others[] = { "",        "\"",          "1",         "null",         "[\"a\"]",   "{}",
-		                              "\"a",     "a\"",         "\"\\\"",    "\"a\"b\"",     "\"\\x\"",   "\"\\u12\"",
-		                              "\"\\u00g0\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\n\"", "\"\\ud800x\"",
-		                              "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"", "\"a\nb\"" };
+	static const char *const others[] = { "",
+		                              "\"",
+		                              "1",
+		                              "null",
+		                              "[\"a\"]",
+		                              "{}",
+		                              "\"a",
+		                              "a\"",
+		                              "\"\\\"",
+		                              "\"a\"b\"",
+		                              "\"\\x\"",
+		                              "\"\\u12\"",
+		                              "\"\\u00g0\"",
+		                              "\"\\ud800\"",
+		                              "\"\\udc00\"",
+		                              "\"\\ud800\\n\"",
+		                              "\"\\ud800x\"",
+		                              "\"\\ud800\\u0041\"",
+		                              "\"\\ud800\\ud800\"",
+		                              "\"a\nb\"" };
 	struct str               text = STR("untouched");
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)

@@ -93,13 +93,13 @@ test_json_write__a_byte_to_escape_is_found_wherever_it_stands(void **state)
 	for (size_t len = 1; len < 40; len++) {
 		for (size_t at = 0; at < len * sizeof(special); at++) {
 			char   text[40], wanted[80];
-			size_t place = at % len, n;
+			size_t slot = at % len, n;
 
 			memset(text, ' ' + 1, sizeof(text));
-			text[place] = special[at / len];
-			n = (size_t)snprintf(wanted, sizeof(wanted), "\"%.*s%s%.*s\"", (int)place, text,
+			text[slot] = special[at / len];
+			n = (size_t)snprintf(wanted, sizeof(wanted), "\"%.*s%s%.*s\"", (int)slot, text,
 			                     (const char *[]){ "\\\"", "\\\\", "\\n", "\\u001f", "\\u0000" }[at / len],
-			                     (int)(len - place - 1), text + place + 1);
+			                     (int)(len - slot - 1), text + slot + 1);
 			buf_cut(&buf, 0);
 			json_quote(&buf, str_of(text, len));
 			assert_text(buf_str(&buf), str_of(wanted, n));
@@ -153,7 +153,8 @@ test_json_write__what_is_not_utf8_becomes_u_fffd(void **state)
 
 		buf_cut(&buf, 0);
 		json_quote(&buf, str_from_c(rows[i][0]));
-		assert_text(buf_str(&buf), str_of(wanted, (size_t)snprintf(wanted, sizeof(wanted), "\"%s\"", rows[i][1])));
+		assert_text(buf_str(&buf),
+		            str_of(wanted, (size_t)snprintf(wanted, sizeof(wanted), "\"%s\"", rows[i][1])));
 	}
 	buf_close(&buf);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #include "text_test.h"
 
 #include "text/uri.h"

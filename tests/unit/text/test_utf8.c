@@ -125,7 +125,7 @@ test_utf8__the_first_bad_byte_is_found_wherever_it_stands(void **state)
 			memset(bytes, 'x', sizeof(bytes));
 			bytes[bad] = '\xff';
 			assert_int_equal(utf8_good_len(str_of(bytes, len)), bad);
-			bytes[bad] = '\xc3';        /* a lead byte whose second is missing */
+			bytes[bad] = '\xc3'; /* a lead byte whose second is missing */
 			assert_int_equal(utf8_good_len(str_of(bytes, len)), bad);
 		}
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* text_test — what the tests of this room share: cmocka, an arena per test, comparing views, watching a MUST fail. */
+/* text_test — what the tests of this module share: cmocka, an arena per test, comparing views, watching a MUST fail. */
 #pragma once
 
 #include <setjmp.h>
@@ -38,11 +38,11 @@ arena_end_test(void **state)
 
 #define TEST_WITH_ARENA(function) cmocka_unit_test_setup_teardown(function, arena_for_test, arena_end_test)
 
-#define assert_text(got, wanted)                                                                                       \
-	do {                                                                                                           \
-		struct str got_ = (got), wanted_ = (wanted);                                                           \
-		if (!str_eq(got_, wanted_))                                                                            \
-			fail_msg("got '%.*s', wanted '%.*s'", STR_ARG(got_), STR_ARG(wanted_));                        \
+#define assert_text(got, wanted) \
+	do { \
+		struct str got_ = (got), wanted_ = (wanted); \
+		if (!str_eq(got_, wanted_)) \
+			fail_msg("got '%.*s', wanted '%.*s'", STR_ARG(got_), STR_ARG(wanted_)); \
 	} while (0)
 
 /* True when `deed` ends its process by abort(), as a MUST does. */

@@ -29,9 +29,9 @@ test_token__what_was_sealed_opens_to_the_same(void **state)
 		{ { { 0, 0, false }, { { 0 } }, 0, 0 }, 0, STR_EMPTY },
 		{ { { 0, 7, true }, guid_of(4), 1, 7 }, 1, STR("select=id") },
 		{ { { UINT64_MAX, UINT64_MAX, true }, guid_of(255), UINT32_MAX, UINT64_MAX },
-		  INT64_MIN, STR("\0\xff") },
-		{ { { 1, UINT64_MAX, false }, guid_of(255), UINT32_MAX, 0 },
-		  INT64_MAX, { longest, sizeof(longest) } },
+		  INT64_MIN,
+		  STR("\0\xff") },
+		{ { { 1, UINT64_MAX, false }, guid_of(255), UINT32_MAX, 0 }, INT64_MAX, { longest, sizeof(longest) } },
 	};
 
 	for (size_t i = 0; i < COUNT(tokens); i++) {
@@ -48,12 +48,12 @@ static void
 test_token__tells_its_kind_itself(void **state)
 {
 	struct token_bind bind = bind_of(1, 2, 1, TOKEN_CALENDARS_DELTA);
-	struct token      told = token_of(9, 9, STR_EMPTY), more = token_of(8, 9, STR_EMPTY), back;
+	struct token      seen = token_of(9, 9, STR_EMPTY), more = token_of(8, 9, STR_EMPTY), back;
 
-	assert_true(opens_with(&key, seal(&told, &bind, *state), &bind, *state, &back));
-	assert_true(place_is_told(&back.place));
+	assert_true(opens_with(&key, seal(&seen, &bind, *state), &bind, *state, &back));
+	assert_true(cursor_is_complete(&back.cursor));
 	assert_true(opens_with(&key, seal(&more, &bind, *state), &bind, *state, &back));
-	assert_false(place_is_told(&back.place));
+	assert_false(cursor_is_complete(&back.cursor));
 }
 
 static void
@@ -81,7 +81,7 @@ test_token__its_text_is_safe_in_a_url_and_shows_nothing(void **state)
 		assert_non_null(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", text.at[i]));
 	assert_true(b64_decode(B64_URL, text, *state, &raw));
 	assert_null(memmem(raw.at, raw.len, "subject", 7));
-	assert_null(memmem(raw.at, raw.len, token.place.incarnation.b, 4));
+	assert_null(memmem(raw.at, raw.len, token.cursor.generation.b, 4));
 }
 
 static void
@@ -101,7 +101,7 @@ test_token__refuses_every_flipped_bit(void **state)
 		flipped_text = b64_encode(B64_URL, flipped.bytes, flipped.len, *state);
 		assert_false(opens_with(&key, flipped_text, &bind, *state, &back));
 	}
-	assert_int_equal(back.place.span.after, 4);
+	assert_int_equal(back.cursor.span.after, 4);
 }
 
 static void
@@ -150,7 +150,7 @@ test_token__only_one_alphabet_is_read(void **state)
 	struct token_raw  raw;
 	struct str        text, standard;
 
-	do                               /* until the two alphabets differ on it */
+	do /* until the two alphabets differ on it */
 		text = seal(&token, &bind, *state);
 	while (str_find(text, '-') == text.len && str_find(text, '_') == text.len);
 	assert_true(token_raw_read(text, &raw));
@@ -164,9 +164,12 @@ static void
 test_token__opens_nowhere_else(void **state)
 {
 	static const enum token_function functions[] = {
-		TOKEN_CALENDARS_DELTA, TOKEN_ALL_RECORDINGS, TOKEN_ALL_RECORDINGS_DELTA, TOKEN_MEETING_RECORDINGS_DELTA,
+		TOKEN_CALENDARS_DELTA,
+		TOKEN_ALL_RECORDINGS,
+		TOKEN_ALL_RECORDINGS_DELTA,
+		TOKEN_MEETING_RECORDINGS_DELTA,
 	};
-	struct token_bind places[3 * 3 * 2 * COUNT(functions)];
+	struct token_bind cursors[3 * 3 * 2 * COUNT(functions)];
 	struct token      token = token_of(1, 9, STR("select=id")), back;
 	size_t            n = 0;
 
@@ -174,12 +177,12 @@ test_token__opens_nowhere_else(void **state)
 		for (uint8_t owner = 1; owner <= 3; owner++)
 			for (uint8_t collection = 1; collection <= 2; collection++)
 				for (size_t f = 0; f < COUNT(functions); f++)
-					places[n++] = bind_of(tenant, owner, collection, functions[f]);
+					cursors[n++] = bind_of(tenant, owner, collection, functions[f]);
 	for (size_t i = 0; i < n; i++) {
-		struct str text = seal(&token, &places[i], *state);
+		struct str text = seal(&token, &cursors[i], *state);
 
 		for (size_t j = 0; j < n; j++)
-			assert_int_equal(opens_with(&key, text, &places[j], *state, &back), i == j);
+			assert_int_equal(opens_with(&key, text, &cursors[j], *state, &back), i == j);
 	}
 }
 
@@ -214,10 +217,10 @@ test_token__refuses_plain_bytes_that_are_not_canonical(void **state)
 	for (size_t cut = 0; cut <= len + 8; cut++)
 		assert_int_equal(token_plain_read(str_of(plain, cut), &back), cut == len);
 	memcpy(bad, plain, sizeof(bad));
-	bad[24] = 2;                     /* fresh is 0 or 1 */
+	bad[24] = 2; /* fresh is 0 or 1 */
 	assert_false(token_plain_read(str_of(bad, len), &back));
 	memcpy(bad, plain, sizeof(bad));
-	bad[8] = 10;                     /* after is not beyond until */
+	bad[8] = 10; /* after is not beyond until */
 	assert_false(token_plain_read(str_of(bad, len), &back));
 }
 
@@ -225,12 +228,13 @@ static void
 test_token__its_fields_stand_where_the_corpus_has_them(void **state)
 {
 	struct token  token = { { { 0x0102030405060708, 0x1112131415161718, true }, guid_of(0xab), 0x21222324, 0x31 },
-                               0x4142434445464748, STR("op") };
+		                0x4142434445464748,
+		                STR("op") };
 	const uint8_t expected[] = {
-		0x48, 0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x41, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,
-		0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x01, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab,
-		0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0x24, 0x23, 0x22, 0x21, 0x31, 0x00, 0x00,
-		0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 'o',  'p',
+		0x48, 0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x41, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02,
+		0x01, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x01, 0xab, 0xab, 0xab, 0xab, 0xab,
+		0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0xab, 0x24, 0x23, 0x22, 0x21,
+		0x31, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 'o',  'p',
 	};
 	uint8_t plain[TOKEN_PLAIN_MAX];
 
@@ -246,7 +250,7 @@ test_token__refuses_texts_that_are_too_long_before_decoding(void **state)
 	struct token_raw raw;
 
 	memset(text, 'A', 1 << 20);
-	text[1] = 'Q';                   /* version 1, so only the length is wrong */
+	text[1] = 'Q'; /* version 1, so only the length is wrong */
 	assert_true(token_raw_read(str_of(text, B64_MAX(TOKEN_RAW_MAX)), &raw));
 	assert_false(token_raw_read(str_of(text, B64_MAX(TOKEN_RAW_MAX) + 4), &raw));
 	assert_false(token_raw_read(str_of(text, TOKEN_TEXT_MAX), &raw));

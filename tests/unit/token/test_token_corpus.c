@@ -103,12 +103,12 @@ expected_of(const struct json *entry, struct arena *arena)
 	struct token expected = { .options = bytes_of(entry, "options", arena) };
 
 	expected.issued_s = strtoll(arena_c(arena, text_of(entry, "issued")), NULL, 10);
-	expected.place.span.after = u64_of(entry, "after", arena);
-	expected.place.span.until = u64_of(entry, "until", arena);
-	assert_true(json_bool(json_member(entry, "fresh"), &expected.place.span.fresh));
-	expected.place.incarnation = guid_in(entry, "incarnation");
-	expected.place.epoch = (uint32_t)int_of(entry, "epoch");
-	expected.place.seen = u64_of(entry, "seen", arena);
+	expected.cursor.span.after = u64_of(entry, "after", arena);
+	expected.cursor.span.until = u64_of(entry, "until", arena);
+	assert_true(json_bool(json_member(entry, "fresh"), &expected.cursor.span.initial));
+	expected.cursor.generation = guid_in(entry, "incarnation");
+	expected.cursor.epoch = (uint32_t)int_of(entry, "epoch");
+	expected.cursor.seen = u64_of(entry, "seen", arena);
 	return expected;
 }
 
@@ -130,7 +130,7 @@ entry_opens(const struct json *entry, struct arena *arena)
 	}
 	assert_memory_equal(token_raw_key_id(&raw), key.id, sizeof(key.id));
 	assert_same_token(&token, &expected);
-	assert_true(str_eq(text_of(entry, "kind"), place_is_told(&token.place) ? STR("delta") : STR("skip")));
+	assert_true(str_eq(text_of(entry, "kind"), cursor_is_complete(&token.cursor) ? STR("delta") : STR("skip")));
 }
 
 static void

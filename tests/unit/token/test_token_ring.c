@@ -14,8 +14,11 @@
 static struct store *
 open_store(const char *url, enum store_access access, bool create)
 {
-	struct store_conf conf = { .url = str_from_c(url), .access = access, .create = create,
-	                           .clock = &clock_system, .entropy = &entropy_system };
+	struct store_conf conf = { .url = str_from_c(url),
+		                   .access = access,
+		                   .create = create,
+		                   .clock = &clock_system,
+		                   .entropy = &entropy_system };
 	struct store     *store = NULL;
 	char              why[512] = "";
 
@@ -64,12 +67,12 @@ open_err(struct token_ring *ring, struct str text, struct arena *arena)
 }
 
 static size_t
-count_notes(struct store *store, struct arena *arena, struct str *last_name_out)
+count_kv(struct store *store, struct arena *arena, struct str *last_name_out)
 {
 	struct str name = STR_EMPTY, value;
 	size_t     count = 0;
 
-	while (store_next_note(store, SPACE, name, arena, &name, &value) == OK)
+	while (store_next_kv(store, SPACE, name, arena, &name, &value) == OK)
 		count++;
 	*last_name_out = name;
 	return count;
@@ -82,7 +85,7 @@ test_ring__the_first_opening_makes_one_key_and_later_ones_find_it(void **state)
 	struct token_ring *ring = open_ring(store);
 	struct str         text = seal(ring, *state), name;
 
-	assert_int_equal(count_notes(store, *state, &name), 1);
+	assert_int_equal(count_kv(store, *state, &name), 1);
 	assert_int_equal(name.len, 19);
 	assert_true(str_starts(name, STR("0000000001-")));
 	token_ring_close(&ring);
@@ -93,7 +96,7 @@ test_ring__the_first_opening_makes_one_key_and_later_ones_find_it(void **state)
 		assert_int_equal(open_err(ring, text, *state), OK);
 		token_ring_close(&ring);
 	}
-	assert_int_equal(count_notes(store, *state, &name), 1);
+	assert_int_equal(count_kv(store, *state, &name), 1);
 	store_close(&store);
 }
 
@@ -110,7 +113,7 @@ test_ring__the_newest_key_seals_and_all_open(void **state)
 
 		texts[i] = seal(ring, *state);
 		assert_true(token_raw_read(texts[i], &raw));
-		assert_int_equal(count_notes(store, *state, &name), i + 1);
+		assert_int_equal(count_kv(store, *state, &name), i + 1);
 		for (size_t b = 0; b < 4; b++)
 			snprintf(hex + 2 * b, 3, "%02x", token_raw_key_id(&raw)[b]);
 		assert_true(str_eq(str_skip(name, 11), str_from_c(hex)));
@@ -137,7 +140,7 @@ test_ring__a_note_holds_the_key_and_when_it_was_made(void **state)
 	struct str         name, value;
 	const uint8_t      made[8] = { 5, 4, 3, 2, 1 };
 
-	assert_int_equal(store_next_note(store, SPACE, STR_EMPTY, *state, &name, &value), OK);
+	assert_int_equal(store_next_kv(store, SPACE, STR_EMPTY, *state, &name, &value), OK);
 	assert_int_equal(value.len, 40);
 	assert_memory_equal(value.at + 32, made, 8);
 	token_ring_close(&ring);
@@ -214,7 +217,7 @@ test_ring__damaged_notes_are_reported(void **state)
 		struct store_txn  *txn = store_begin(store, NULL, *state);
 		struct token_ring *ring = NULL;
 
-		store_put_note(txn, SPACE, bad[i].name, bad[i].value);
+		store_put_kv(txn, SPACE, bad[i].name, bad[i].value);
 		assert_int_equal(store_commit(&txn), OK);
 		assert_int_equal(token_ring_open(store, &clock_system, &entropy_system, &ring), ERR_CORRUPT);
 		assert_null(ring);
@@ -248,7 +251,7 @@ test_ring__draws_another_id_when_one_is_taken(void **state)
 
 	assert_int_equal(token_ring_open(store, &clock_system, &entropy, &ring), OK);
 	assert_int_equal(token_ring_rotate(ring), OK);
-	assert_int_equal(count_notes(store, *state, &name), 2);
+	assert_int_equal(count_kv(store, *state, &name), 2);
 	assert_true(str_eq(name, STR("0000000002-08080808")));
 	token_ring_close(&ring);
 	store_close(&store);
@@ -263,14 +266,14 @@ test_ring__makes_a_new_key_when_the_newest_is_too_old(void **state)
 
 	assert_int_equal(token_ring_open(store, &clock_system, &entropy_system, &ring), OK);
 	assert_int_equal(token_ring_rotate_when_due(ring, TOKEN_KEY_AGE_S), OK);
-	assert_int_equal(count_notes(store, *state, &name), 1);
+	assert_int_equal(count_kv(store, *state, &name), 1);
 	assert_int_equal(token_ring_rotate_when_due(ring, -1), OK);
-	assert_int_equal(count_notes(store, *state, &name), 2);
+	assert_int_equal(count_kv(store, *state, &name), 2);
 	token_ring_close(&ring);
 	/* The age is read back from the store, too. */
 	assert_int_equal(token_ring_open(store, &clock_system, &entropy_system, &ring), OK);
 	assert_int_equal(token_ring_rotate_when_due(ring, 3600), OK);
-	assert_int_equal(count_notes(store, *state, &name), 2);
+	assert_int_equal(count_kv(store, *state, &name), 2);
 	token_ring_close(&ring);
 	store_close(&store);
 }
@@ -313,7 +316,7 @@ test_ring__rotating_knows_what_others_made(void **state)
 
 	assert_int_equal(token_ring_rotate(one), OK);
 	assert_int_equal(token_ring_rotate(two), OK);
-	assert_int_equal(count_notes(store, *state, &name), 3);
+	assert_int_equal(count_kv(store, *state, &name), 3);
 	assert_true(str_starts(name, STR("0000000003-")));
 	assert_int_equal(open_err(two, seal(one, *state), *state), OK);
 	token_ring_close(&one);
@@ -331,7 +334,7 @@ test_ring__is_full_after_1024_keys_and_goes_on_working(void **state)
 	for (int i = 1; i < 1024; i++)
 		assert_int_equal(token_ring_rotate(ring), OK);
 	assert_int_equal(token_ring_rotate(ring), ERR_TOO_LARGE);
-	assert_int_equal(count_notes(store, *state, &name), 1024);
+	assert_int_equal(count_kv(store, *state, &name), 1024);
 	last = seal(ring, *state);
 	assert_int_equal(open_err(ring, first, *state), OK);
 	assert_int_equal(open_err(ring, last, *state), OK);
@@ -392,7 +395,7 @@ seal_and_open(void *ctx)
 	while (!atomic_load(&shared->done)) {
 		struct str text = token_seal(shared->ring, &token, BIND, arena);
 
-		if (token_open(shared->ring, text, BIND, arena, &back) != OK || back.place.span.until != 9)
+		if (token_open(shared->ring, text, BIND, arena, &back) != OK || back.cursor.span.until != 9)
 			atomic_fetch_add(&shared->failures, 1);
 		arena_reset(arena);
 	}

@@ -66,7 +66,7 @@ static inline struct token
 token_of(uint64_t after, uint64_t until, struct str options)
 {
 	return (struct token){
-		.place = { { after, until, false }, guid_of(9), 3, until + 5 },
+		.cursor = { { after, until, false }, guid_of(9), 3, until + 5 },
 		.issued_s = 1790000000,
 		.options = options,
 	};
@@ -75,12 +75,12 @@ token_of(uint64_t after, uint64_t until, struct str options)
 static inline void
 assert_same_token(const struct token *a, const struct token *b)
 {
-	assert_true(a->place.span.after == b->place.span.after);
-	assert_true(a->place.span.until == b->place.span.until);
-	assert_int_equal(a->place.span.fresh, b->place.span.fresh);
-	assert_true(guid_eq(&a->place.incarnation, &b->place.incarnation));
-	assert_int_equal(a->place.epoch, b->place.epoch);
-	assert_true(a->place.seen == b->place.seen);
+	assert_true(a->cursor.span.after == b->cursor.span.after);
+	assert_true(a->cursor.span.until == b->cursor.span.until);
+	assert_int_equal(a->cursor.span.initial, b->cursor.span.initial);
+	assert_true(guid_eq(&a->cursor.generation, &b->cursor.generation));
+	assert_int_equal(a->cursor.epoch, b->cursor.epoch);
+	assert_true(a->cursor.seen == b->cursor.seen);
 	assert_true(a->issued_s == b->issued_s);
 	assert_true(str_eq(a->options, b->options));
 }

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* notes — names of the notes that more than one file of this module reads.  Private to the auth module. */
+#pragma once
+
+#define KV_SETTING  "setting"
+#define KV_TENANT   "tenant"
+#define KV_CREATED  "created"
+#define KV_SIGN_KEY "sign-key"
+#define KV_CURRENT  "current"

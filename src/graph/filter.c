@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/filter.h"
+
+#include "resource/values.h"
+
+enum node { NODE_TEXT_IS, NODE_TEXT_STARTS, NODE_FLAG, NODE_NOT, NODE_AND, NODE_OR };
+
+struct filter {
+	enum node            node;
+	size_t               row;  /* of the kinds that look at a value */
+	struct str           text; /* folded, of the NODE_TEXT_ kinds */
+	const struct filter *left, *right;
+};
+
+struct reader {
+	const struct resource *resource;
+	struct str             whole, rest;
+	struct arena          *arena;
+	unsigned               depth;
+	bool                   beta;
+	struct str             why;
+};
+
+/* ---- words ----------------------------------------------------------------------------------------- */
+
+static enum err
+refuse(struct reader *reader, const char *what)
+{
+	const struct resource *resource = reader->resource;
+
+	reader->why = arena_printf(reader->arena,
+	                           "$filter: %s at position %zu. Compare '%s' (eq, ne, startswith) or a boolean "
+	                           "property with true or false, joined by and, or, not.",
+	                           what, reader->whole.len - reader->rest.len,
+	                           resource->properties[resource->key].name);
+	return ERR_BAD_REQUEST;
+}
+
+static void
+skip_blanks(struct reader *reader)
+{
+	while (reader->rest.len > 0 && (reader->rest.at[0] == ' ' || reader->rest.at[0] == '\t'))
+		reader->rest = str_skip(reader->rest, 1);
+}
+
+static bool
+is_word_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+	       c == '/';
+}
+
+/* The word that comes next, without taking it. */
+static struct str
+peek_word(struct reader *reader)
+{
+	size_t len = 0;
+
+	skip_blanks(reader);
+	while (len < reader->rest.len && is_word_byte(reader->rest.at[len]))
+		len++;
+	return str_first(reader->rest, len);
+}
+
+static bool
+take_word(struct reader *reader, struct str word)
+{
+	struct str next = peek_word(reader);
+
+	if (!str_eq_nocase(next, word))
+		return false;
+	reader->rest = str_skip(reader->rest, next.len);
+	return true;
+}
+
+static bool
+take_sign(struct reader *reader, char sign)
+{
+	skip_blanks(reader);
+	if (reader->rest.len == 0 || reader->rest.at[0] != sign)
+		return false;
+	reader->rest = str_skip(reader->rest, 1);
+	return true;
+}
+
+/* 'it''s' */
+static enum err
+take_text(struct reader *reader, struct str *text_out)
+{
+	char  *plain = arena_take_raw(reader->arena, reader->rest.len);
+	size_t len = 0, at;
+
+	if (!take_sign(reader, '\''))
+		return refuse(reader, "a text in single quotes is missing");
+	for (at = 0; at < reader->rest.len; at++) {
+		if (reader->rest.at[at] == '\'') {
+			if (at + 1 == reader->rest.len || reader->rest.at[at + 1] != '\'')
+				break;
+			at++;
+		}
+		plain[len++] = reader->rest.at[at];
+	}
+	if (at == reader->rest.len)
+		return refuse(reader, "a text has no closing quote");
+	reader->rest = str_skip(reader->rest, at + 1);
+	*text_out = str_of(plain, len);
+	return OK;
+}
+
+/* ---- grammar --------------------------------------------------------------------------------------- */
+
+static const struct filter *
+new_node(struct reader *reader, struct filter filter)
+{
+	struct filter *node = arena_take(reader->arena, sizeof(*node));
+
+	*node = filter;
+	return node;
+}
+
+static const struct filter *
+new_not(struct reader *reader, const struct filter *of)
+{
+	return new_node(reader, (struct filter){ .node = NODE_NOT, .left = of });
+}
+
+/* eq or ne; *same_out is true for eq. */
+static bool
+take_comparison(struct reader *reader, bool *same_out)
+{
+	*same_out = take_word(reader, STR("eq"));
+	return *same_out || take_word(reader, STR("ne"));
+}
+
+static enum err
+read_text(struct reader *reader, size_t row, const struct filter **filter_out)
+{
+	const struct filter *filter;
+	struct str           text;
+	bool                 same;
+
+	if (!take_comparison(reader, &same))
+		return refuse(reader, "a text can be compared by eq and ne only, or by startswith(name,'…');");
+	if (take_word(reader, STR("null")))
+		text = STR_EMPTY;
+	else
+		TRY(take_text(reader, &text));
+	text = resource_fold(text, reader->arena);
+	filter = new_node(reader, (struct filter){ .node = NODE_TEXT_IS, .row = row, .text = text });
+	*filter_out = same ? filter : new_not(reader, filter);
+	return OK;
+}
+
+static enum err
+read_flag(struct reader *reader, size_t row, const struct filter **filter_out)
+{
+	const struct filter *filter = new_node(reader, (struct filter){ .node = NODE_FLAG, .row = row });
+	bool                 same, wanted;
+
+	if (!take_comparison(reader, &same)) {
+		*filter_out = filter;
+		return OK;
+	}
+	wanted = take_word(reader, STR("true"));
+	if (!wanted && !take_word(reader, STR("false")))
+		return refuse(reader, "true or false is missing");
+	*filter_out = same == wanted ? filter : new_not(reader, filter);
+	return OK;
+}
+
+/* The row of the property that comes next, if it may be named. */
+static bool
+take_row(struct reader *reader, size_t *row_out)
+{
+	const struct resource *resource = reader->resource;
+	struct str             word = peek_word(reader);
+	size_t                 row = resource_find_property(resource, word, reader->beta);
+
+	if (row == resource->property_count || !(resource->properties[row].flags & PROPERTY_FILTER))
+		return false;
+	reader->rest = str_skip(reader->rest, word.len);
+	*row_out = row;
+	return true;
+}
+
+static bool
+is_text(const struct reader *reader, size_t row)
+{
+	return reader->resource->properties[row].type != TYPE_BOOLEAN;
+}
+
+static enum err
+read_starts(struct reader *reader, const struct filter **filter_out)
+{
+	struct str text;
+	size_t     row = 0;
+	bool       same, wanted = true;
+
+	if (!take_sign(reader, '(') || !take_row(reader, &row) || !is_text(reader, row) || !take_sign(reader, ','))
+		return refuse(reader, "startswith is written startswith(name,'…');");
+	TRY(take_text(reader, &text));
+	if (!take_sign(reader, ')'))
+		return refuse(reader, "a closing bracket is missing");
+	if (take_comparison(reader, &same)) {
+		wanted = take_word(reader, STR("true"));
+		if (!wanted && !take_word(reader, STR("false")))
+			return refuse(reader, "true or false is missing");
+		wanted = same == wanted;
+	}
+	text = resource_fold(text, reader->arena);
+	*filter_out = new_node(reader, (struct filter){ .node = NODE_TEXT_STARTS, .row = row, .text = text });
+	if (!wanted)
+		*filter_out = new_not(reader, *filter_out);
+	return OK;
+}
+
+static enum err read_or(struct reader *reader, const struct filter **filter_out);
+
+static enum err
+read_one(struct reader *reader, const struct filter **filter_out)
+{
+	struct str word;
+	size_t     row;
+
+	if (take_sign(reader, '(')) {
+		TRY(read_or(reader, filter_out));
+		return take_sign(reader, ')') ? OK : refuse(reader, "a closing bracket is missing");
+	}
+	word = peek_word(reader);
+	if (take_word(reader, STR("startswith")))
+		return read_starts(reader, filter_out);
+	if (!take_row(reader, &row))
+		return refuse(reader,
+		              word.len ? "a property or function that cannot be filtered by" : "something is missing");
+	return is_text(reader, row) ? read_text(reader, row, filter_out) : read_flag(reader, row, filter_out);
+}
+
+static enum err
+read_not(struct reader *reader, const struct filter **filter_out)
+{
+	bool     negated = false;
+	enum err err;
+
+	while (take_word(reader, STR("not")))
+		negated = !negated;
+	if (++reader->depth > FILTER_DEPTH_MAX)
+		return refuse(reader, "too deep");
+	err = read_one(reader, filter_out);
+	reader->depth--;
+	if (err == OK && negated)
+		*filter_out = new_not(reader, *filter_out);
+	return err;
+}
+
+static enum err
+read_and(struct reader *reader, const struct filter **filter_out)
+{
+	const struct filter *right;
+
+	TRY(read_not(reader, filter_out));
+	while (take_word(reader, STR("and"))) {
+		TRY(read_not(reader, &right));
+		*filter_out = new_node(reader,
+		                       (struct filter){ .node = NODE_AND, .left = *filter_out, .right = right });
+	}
+	return OK;
+}
+
+static enum err
+read_or(struct reader *reader, const struct filter **filter_out)
+{
+	const struct filter *right;
+
+	TRY(read_and(reader, filter_out));
+	while (take_word(reader, STR("or"))) {
+		TRY(read_and(reader, &right));
+		*filter_out = new_node(reader, (struct filter){ .node = NODE_OR, .left = *filter_out, .right = right });
+	}
+	return OK;
+}
+
+enum err
+filter_read(const struct resource *resource, struct str text, bool beta, struct arena *arena,
+            const struct filter **filter_out, struct str *why_out)
+{
+	struct reader reader = { .resource = resource, .whole = text, .rest = text, .arena = arena, .beta = beta };
+	const struct filter *filter;
+	enum err             err = read_or(&reader, &filter);
+
+	if (err == OK) {
+		skip_blanks(&reader);
+		if (reader.rest.len > 0)
+			err = refuse(&reader, "something that does not belong there");
+	}
+	if (err == OK)
+		*filter_out = filter;
+	else
+		*why_out = reader.why;
+	return err;
+}
+
+/* A chain of 'and' leans to the left, so its depth is its length, which the length of a URL bounds. */
+bool
+filter_holds(const struct filter *filter, const struct values *values, struct arena *arena)
+{
+	switch (filter->node) {
+	case NODE_TEXT_IS:
+		return str_eq(values_folded(values, filter->row, arena), filter->text);
+	case NODE_TEXT_STARTS:
+		return str_starts(values_folded(values, filter->row, arena), filter->text);
+	case NODE_FLAG:
+		return values_flag(values, filter->row);
+	case NODE_NOT:
+		return !filter_holds(filter->left, values, arena);
+	case NODE_AND:
+		return filter_holds(filter->left, values, arena) && filter_holds(filter->right, values, arena);
+	case NODE_OR:
+		return filter_holds(filter->left, values, arena) || filter_holds(filter->right, values, arena);
+	}
+	return false;
+}
+
+/* The names $orderby may say, for a message: "'name'". */
+static struct str
+sortable_names(const struct resource *resource, bool beta, struct arena *arena)
+{
+	struct str names = STR_EMPTY;
+
+	for (size_t row = 0; row < resource->property_count; row++) {
+		const struct property *property = &resource->properties[row];
+
+		if ((property->flags & PROPERTY_SORT) && (beta || !(property->flags & PROPERTY_BETA)))
+			names = arena_printf(arena, "%.*s%s'%s', '%s asc' or '%s desc'", STR_ARG(names),
+			                     names.len ? ", " : "", property->name, property->name, property->name);
+	}
+	return names;
+}
+
+enum err
+order_read(const struct resource *resource, struct str text, bool beta, struct arena *arena, size_t *row_out,
+           bool *descending_out, struct str *why_out)
+{
+	struct str name = STR_EMPTY, rest = str_trim(text);
+	size_t     row;
+
+	(void)str_take_until(&rest, ' ', &name);
+	rest = str_trim(rest);
+	row = resource_find_property(resource, name, beta);
+	if (row == resource->property_count || !(resource->properties[row].flags & PROPERTY_SORT) ||
+	    (rest.len > 0 && !str_eq_nocase(rest, STR("asc")) && !str_eq_nocase(rest, STR("desc")))) {
+		*why_out = arena_printf(arena, "$orderby is %.*s.", STR_ARG(sortable_names(resource, beta, arena)));
+		return ERR_BAD_REQUEST;
+	}
+	*row_out = row;
+	*descending_out = str_eq_nocase(rest, STR("desc"));
+	return OK;
+}

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * graph_batch — POST …/$batch: several requests in one body, each of which walks the whole way by itself.
+ *
+ * The batch is judged whole first: when anything about its form is wrong, 400, and nothing has been done.
+ * Then the requests run one after the other, one that depends on others after those.  What one of them is
+ * answered, 401 and 429 and all, stands in its own response; the batch is 200.  When nobody waits for the batch any more,
+ * no further request of it is begun.
+ */
+#include <errno.h>
+
+#include "graph/call.h"
+#include "http/http_chars.h"
+#include "text/b64.h"
+#include "text/json_read.h"
+#include "text/json_write.h"
+#include "text/uri.h"
+
+#define PARTS_MAX        20
+#define FIELDS_MAX       64
+#define ID_MAX           256
+#define URL_MAX          ((size_t)8 << 10)
+#define FIELDS_BYTES_MAX ((size_t)16 << 10)
+/* What one of the requests may take while it runs. */
+#define ARENA_MAX ((size_t)256 << 20)
+/* What a batch answers with; what does not fit is to be asked for by itself. */
+#define ANSWER_MAX ((size_t)24 << 20)
+/* What an answer takes beside its body: its id, its fields, what is said in its place. */
+#define PART_BYTES ((size_t)4 << 10)
+/* Kept free behind an answer: for its fields, and for saying of the rest that they did not fit. */
+#define SPARE_BYTES ((size_t)1 << 20)
+
+struct part {
+	struct str        id, url, method_text, body;
+	enum http_method  method;
+	struct http_field fields[FIELDS_MAX];
+	size_t            field_count;
+	size_t            needs[PARTS_MAX];
+	size_t            need_count;
+	bool              has_body, is_json, done, failed;
+};
+
+struct batch {
+	struct call    *call;
+	struct part     parts[PARTS_MAX];
+	size_t          count;
+	struct json_out out;
+};
+
+static enum err
+refuse(const struct batch *batch, const char *what, struct str id)
+{
+	return call_refuse(batch->call, GRAPH_BATCH,
+	                   arena_printf(batch->call->arena, "%s%s%.*s%s", what, id.len ? " (request '" : "",
+	                                STR_ARG(str_cut(id, 64)), id.len ? "')." : "."));
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+static bool
+parse_method(struct str text, enum http_method *method_out)
+{
+	static const struct {
+		const char      *name;
+		enum http_method method;
+	} known[] = {
+		{ "GET", HTTP_GET },     { "POST", HTTP_POST },     { "PUT", HTTP_PUT },
+		{ "PATCH", HTTP_PATCH }, { "DELETE", HTTP_DELETE },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if (str_eq_nocase(text, str_from_c(known[i].name))) {
+			*method_out = known[i].method;
+			return true;
+		}
+	return false;
+}
+
+/* The connection's own business, or the batch's. */
+static bool
+is_passed_over(struct str name)
+{
+	static const char *const names[] = {
+		"Host",   "Connection", "Content-Length", "Transfer-Encoding", "Accept-Encoding",
+		"Expect", "TE",         "Trailer",        "Upgrade",
+	};
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (str_eq_nocase(name, str_from_c(names[i])))
+			return true;
+	return false;
+}
+
+static bool
+is_field(struct str name, struct str value)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!http_is_token(name.at[i]))
+			return false;
+	for (size_t i = 0; i < value.len; i++)
+		if (!http_is_text(value.at[i]))
+			return false;
+	return name.len > 0;
+}
+
+static const struct http_field *
+find_field(const struct part *part, struct str name)
+{
+	for (size_t i = 0; i < part->field_count; i++)
+		if (str_eq_nocase(part->fields[i].name, name))
+			return &part->fields[i];
+	return NULL;
+}
+
+static enum err
+read_fields(const struct batch *batch, struct part *part, const struct json *headers)
+{
+	size_t bytes = 0;
+
+	if (headers && json_kind(headers) != JSON_OBJECT && json_kind(headers) != JSON_NULL)
+		return refuse(batch, "'headers' must be an object", part->id);
+	for (const struct json *header = json_first(headers); header; header = header->next) {
+		struct str name = header->name, value;
+
+		if (!json_text(header, &value) || !is_field(name, value) || find_field(part, name))
+			return refuse(batch, "'headers' holds a field that is not one, or one twice", part->id);
+		bytes += name.len + value.len;
+		if (is_passed_over(name))
+			continue;
+		/* One place is kept for Authorization. */
+		if (part->field_count == FIELDS_MAX - 1 || bytes > FIELDS_BYTES_MAX)
+			return refuse(batch, "'headers' holds too much", part->id);
+		part->fields[part->field_count++] = (struct http_field){
+			.name = arena_copy(batch->call->arena, name),
+			.value = str_trim(arena_copy(batch->call->arena, value)),
+		};
+	}
+	return OK;
+}
+
+/* JSON stands there as it is, anything else as base64. */
+static enum err
+read_body(const struct batch *batch, struct part *part, const struct json *body)
+{
+	const struct http_field *type = find_field(part, STR("Content-Type"));
+
+	part->body = STR_EMPTY;
+	if (json_kind(body) == JSON_NULL)
+		return OK;
+	part->body = body->raw;
+	part->has_body = true;
+	if (!type)
+		return refuse(batch, "a request with a 'body' needs a Content-Type in its 'headers'", part->id);
+	if (str_starts_nocase(type->value, STR("application/json")))
+		return OK;
+	if (json_kind(body) != JSON_TEXT || !b64_decode(B64_STANDARD, body->text, batch->call->arena, &part->body))
+		return refuse(batch, "a 'body' that is not JSON must be base64", part->id);
+	return OK;
+}
+
+static enum err
+read_part(const struct batch *batch, struct part *part, const struct json *json)
+{
+	struct arena *arena = batch->call->arena;
+
+	if (json_kind(json) != JSON_OBJECT)
+		return refuse(batch, "each request must be an object", STR_EMPTY);
+	if (!json_text(json_member(json, "id"), &part->id) || part->id.len == 0 || part->id.len > ID_MAX)
+		return refuse(batch, "each request needs an 'id', a text", STR_EMPTY);
+	part->id = arena_copy(arena, part->id);
+	if (!json_text(json_member(json, "method"), &part->method_text) ||
+	    !parse_method(part->method_text, &part->method))
+		return refuse(batch, "'method' must be GET, POST, PUT, PATCH or DELETE", part->id);
+	part->method_text = arena_copy(arena, part->method_text);
+	if (!json_text(json_member(json, "url"), &part->url) || part->url.len == 0 || part->url.len > URL_MAX)
+		return refuse(batch, "'url' must be a relative URL", part->id);
+	if (str_starts_nocase(part->url, STR("https://")) || str_starts_nocase(part->url, STR("http://")))
+		return refuse(batch, "'url' must be relative, as in /me/calendars", part->id);
+	part->url = arena_copy(arena, part->url);
+	if (json_member(json, "atomicityGroup"))
+		return refuse(batch, "'atomicityGroup' is not served; each request is done by itself", part->id);
+	TRY(read_fields(batch, part, json_member(json, "headers")));
+	TRY(read_body(batch, part, json_member(json, "body")));
+	if (part->has_body && (part->method == HTTP_GET || part->method == HTTP_DELETE))
+		return refuse(batch, "GET and DELETE have no 'body'", part->id);
+	return OK;
+}
+
+static bool
+find_part(const struct batch *batch, struct str id, size_t *at_out)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (str_eq_nocase(batch->parts[i].id, id)) {
+			*at_out = i;
+			return true;
+		}
+	return false;
+}
+
+static enum err
+read_needs(const struct batch *batch, struct part *part, const struct json *needs)
+{
+	struct str id;
+
+	if (json_kind(needs) == JSON_NULL)
+		return OK;
+	if (json_kind(needs) != JSON_ARRAY || json_count(needs) > PARTS_MAX)
+		return refuse(batch, "'dependsOn' must be a list of ids", part->id);
+	for (const struct json *need = json_first(needs); need; need = need->next)
+		if (!json_text(need, &id) || !find_part(batch, id, &part->needs[part->need_count++]))
+			return refuse(batch, "'dependsOn' names a request that is not in the batch", part->id);
+	return OK;
+}
+
+static bool
+is_ready(const struct batch *batch, const struct part *part)
+{
+	for (size_t i = 0; i < part->need_count; i++)
+		if (!batch->parts[part->needs[i]].done)
+			return false;
+	return !part->done;
+}
+
+/* The next that can run; NULL when none is left, or those left wait for each other. */
+static struct part *
+next_ready(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (is_ready(batch, &batch->parts[i]))
+			return &batch->parts[i];
+	return NULL;
+}
+
+static enum err
+check_order(struct batch *batch)
+{
+	struct part *part;
+	size_t       ready = 0;
+
+	for (; (part = next_ready(batch)) != NULL; ready++)
+		part->done = true;
+	for (size_t i = 0; i < batch->count; i++)
+		batch->parts[i].done = false;
+	return ready == batch->count ? OK : refuse(batch, "'dependsOn' goes round in a circle", STR_EMPTY);
+}
+
+static enum err
+read_parts(struct batch *batch, const struct json *requests)
+{
+	size_t other, i = 0;
+
+	if (json_kind(requests) != JSON_ARRAY || json_count(requests) == 0)
+		return refuse(batch, "a batch has a list of 'requests'", STR_EMPTY);
+	if (json_count(requests) > PARTS_MAX)
+		return refuse(batch, "a batch holds 20 requests at most", STR_EMPTY);
+	for (const struct json *request = json_first(requests); request; request = request->next) {
+		struct part *part = &batch->parts[batch->count];
+
+		TRY(read_part(batch, part, request));
+		if (find_part(batch, part->id, &other))
+			return refuse(batch, "the ids of a batch must differ, letter case aside", part->id);
+		batch->count++;
+	}
+	for (const struct json *request = json_first(requests); request; request = request->next)
+		TRY(read_needs(batch, &batch->parts[i++], json_member(request, "dependsOn")));
+	return check_order(batch);
+}
+
+static enum err
+read_batch(struct batch *batch)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct str                   why;
+	enum err                     err = OK;
+
+	TRY(call_hold(batch->call, call_tree_bytes(batch->call)));
+	if (json_read(batch->call->req->body, batch->call->arena, &root, &why) != OK)
+		err = call_refuse(batch->call, GRAPH_BATCH, why);
+	else
+		err = read_parts(batch, json_member(root, "requests"));
+	http_req_release(batch->call->req, call_tree_bytes(batch->call));
+	return err;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------- */
+
+/* A URL counts from the batch's own version; one that names a version is taken at its word. */
+static struct http_req
+request_of(const struct batch *batch, const struct part *part, struct arena *arena)
+{
+	static const char      legal[] = "/?%!$&'()*+,;=:@[]-._~";
+	const struct http_req *outer = batch->call->req;
+	struct str             url = uri_encode(part->url, legal, arena), path;
+	struct http_req        req = *outer;
+
+	path = str_first(url, str_find(url, '?'));
+	if (str_starts(path, STR("/")))
+		path = str_skip(path, 1);
+	if (!str_starts_nocase(path, STR("v1.0/")) && !str_starts_nocase(path, STR("beta/")))
+		path = arena_printf(arena, "%s/%.*s", batch->call->route.beta ? "beta" : "v1.0", STR_ARG(path));
+	req.method = part->method;
+	req.method_text = part->method_text;
+	req.path = arena_printf(arena, "/%.*s", STR_ARG(path));
+	req.query = str_skip(url, str_find(url, '?') + 1);
+	req.body = part->body;
+	req.body_announced = part->body.len;
+	req.streamed = false;
+	req.fields = part->fields;
+	req.field_count = part->field_count;
+	req.arena = arena;
+	return req;
+}
+
+/* Fields that speak of the connection or of the browser's page, which the batch itself has. */
+static bool
+is_outer_field(struct str name)
+{
+	return str_starts_nocase(name, STR("Access-Control-")) || str_eq_nocase(name, STR("Vary")) ||
+	       str_eq_nocase(name, STR("Strict-Transport-Security"));
+}
+
+static void
+put_fields(struct json_out *out, const struct http_resp *resp)
+{
+	struct str        rest = http_resp_fields(resp);
+	struct http_field field;
+
+	json_put_name(out, STR("headers"));
+	json_put_object(out);
+	while (http_resp_take_field(&rest, &field))
+		if (!is_outer_field(field.name) && utf8_valid(field.value))
+			json_put_member(out, field.name, field.value);
+	json_end_object(out);
+}
+
+static void
+put_body(struct json_out *out, struct http_resp *resp, struct arena *arena)
+{
+	struct str body = buf_str(http_resp_body(resp));
+
+	if (body.len == 0)
+		return;
+	json_put_name(out, STR("body"));
+	if (str_starts_nocase(http_resp_get_field(resp, "Content-Type"), STR("application/json")))
+		json_put_raw(out, body);
+	else
+		json_put_text(out, b64_encode(B64_STANDARD, body.at, body.len, arena));
+}
+
+/* An answer the batch itself gives in a request's place. */
+static void
+put_error(struct batch *batch, struct part *part, enum graph_error error, struct str detail)
+{
+	struct json_out *out = &batch->out;
+
+	part->failed = true;
+	json_put_object(out);
+	json_put_member(out, STR("id"), part->id);
+	json_put_member_int(out, STR("status"), error_row(error)->status);
+	json_put_name(out, STR("headers"));
+	json_put_object(out);
+	json_put_member(out, STR("Content-Type"), STR("application/json"));
+	if (error == GRAPH_BUSY)
+		json_put_member(out, STR("Retry-After"), STR("1"));
+	json_end_object(out);
+	json_put_name(out, STR("body"));
+	/* The raw writer knows where commas go; the text itself comes from fail.c. */
+	json_put_raw(out, STR_EMPTY);
+	fail_put(batch->call, error, detail, out->buf);
+	json_end_object(out);
+}
+
+static void
+put_answer(struct batch *batch, struct part *part, struct http_resp *resp, struct arena *arena)
+{
+	struct json_out *out = &batch->out;
+	/* Base64 is a third longer. */
+	size_t space = http_resp_body(resp)->len / 2 * 3;
+
+	if (!http_resp_is_good(resp)) {
+		put_error(batch, part, GRAPH_BROKEN, STR_EMPTY);
+		return;
+	}
+	/* What is done is told: room for that was taken before. */
+	if (part->method == HTTP_GET && !http_req_hold(batch->call->req, space)) {
+		put_error(batch, part, GRAPH_BUSY, STR_EMPTY);
+		return;
+	}
+	if (out->buf->len + space + SPARE_BYTES > ANSWER_MAX) {
+		put_error(batch, part, GRAPH_TOO_LARGE,
+		          STR("The answer does not fit into the batch; ask for it by itself."));
+		return;
+	}
+	part->failed = http_resp_get_status(resp) >= 400;
+	json_put_object(out);
+	json_put_member(out, STR("id"), part->id);
+	json_put_member_int(out, STR("status"), http_resp_get_status(resp));
+	put_fields(out, resp);
+	put_body(out, resp, arena);
+	json_end_object(out);
+}
+
+static bool
+needs_failed(const struct batch *batch, const struct part *part)
+{
+	for (size_t i = 0; i < part->need_count; i++)
+		if (batch->parts[part->needs[i]].failed)
+			return true;
+	return false;
+}
+
+/* Reads take their turn, a few at a time: a page is in memory twice while it is put into its batch. */
+static void
+run_part(struct batch *batch, struct part *part, struct arena *arena)
+{
+	sem_t *slot = part->method == HTTP_GET ? (sem_t *)(uintptr_t)&batch->call->graph->batch_reads : NULL;
+	AUTO(http_resp_close) struct http_resp *resp = http_resp_open(http_resp_body(batch->call->resp)->limit);
+	struct http_req                         req;
+
+	part->done = true;
+	if (needs_failed(batch, part)) {
+		put_error(batch, part, GRAPH_DEPENDENCY, STR_EMPTY);
+		return;
+	}
+	if (http_req_is_abandoned(batch->call->req)) {
+		put_error(batch, part, GRAPH_BUSY, STR("Not done: the server ends, or the client has left."));
+		return;
+	}
+	if (!find_field(part, STR("Authorization")))
+		part->fields[part->field_count++] =
+			(struct http_field){ STR("Authorization"), http_req_field(batch->call->req, "Authorization") };
+	req = request_of(batch, part, arena);
+	while (slot && sem_wait(slot))
+		MUST(errno == EINTR);
+	if (call_run(batch->call->graph, batch->call, &req, resp))
+		put_answer(batch, part, resp, arena);
+	else
+		put_error(batch, part, GRAPH_BUSY, STR_EMPTY);
+	if (slot)
+		MUST(sem_post(slot) == 0);
+}
+
+enum err
+graph_batch(struct call *call)
+{
+	static const enum option none[] = { OPTION_FORMAT, OPTION_KINDS };
+	struct batch            *batch = arena_take(call->arena, sizeof(*batch));
+	struct str               type = http_req_field(call->req, "Content-Type");
+	struct part             *part;
+
+	if (!call->req->may_block)
+		return call_must_block(call);
+	batch->call = call;
+	/* The level is each request's own. */
+	call->accept.level = METADATA_MINIMAL;
+	TRY(query_allow(call, none, "on a batch", "Give them to the requests in it."));
+	if (!str_eq_nocase(str_trim(str_first(type, str_find(type, ';'))), STR("application/json")))
+		return call_refuse(call, GRAPH_CONTENT_TYPE, STR_EMPTY);
+	TRY(read_batch(batch));
+	TRY(call_hold(call, batch->count * PART_BYTES));
+
+	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
+
+	json_out_open(&batch->out, http_resp_body(call->resp));
+	json_put_object(&batch->out);
+	json_put_name(&batch->out, STR("responses"));
+	json_put_array(&batch->out);
+	while ((part = next_ready(batch)) != NULL) {
+		run_part(batch, part, arena);
+		arena_reset(arena);
+	}
+	json_end_array(&batch->out);
+	json_end_object(&batch->out);
+	return OK;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph_delta — GET …/delta of a resource: the sentence this program exists to say. */
+#include "graph/call.h"
+#include "graph/entity.h"
+#include "graph/headers.h"
+#include "graph/page.h"
+#include "graph/cursor_token.h"
+
+/* An owner nobody has touched yet gets what every owner has before it is read. */
+static enum err
+open_feed(struct call *call, const struct reader *reader, uint32_t limit, struct feed_page *feed_out)
+{
+	const struct cursor *from = reader->has_cursor ? &reader->cursor : NULL;
+	struct store        *store = call->graph->parts.store;
+	/* Full metadata shows links, which are made from ids. */
+	enum err (*open_page)(struct feed_page *, struct store *, const struct store_feed *, const struct cursor *,
+	                      uint32_t, struct arena *) = call->accept.level == METADATA_FULL ? feed_open
+	                                                                                      : feed_open_bodies;
+
+	TRY(open_page(feed_out, store, &call->feed, from, limit, call->arena));
+	if (store_scan_state(feed_out->scan)->exists)
+		return OK;
+	feed_abort(feed_out);
+	TRY(call_ensure(call));
+	return open_page(feed_out, store, &call->feed, from, limit, call->arena);
+}
+
+static enum err
+report(struct call *call, const struct reader *reader, uint32_t limit, struct page *page, struct cursor *rest_out)
+{
+	AUTO(feed_abort) struct feed_page feed = { 0 };
+	struct item                       item;
+
+	TRY(open_feed(call, reader, limit, &feed));
+	while (feed_next(&feed, &item))
+		if (!page_put_change(page, &item)) {
+			feed_put_back(&feed);
+			break;
+		}
+	return feed_close(&feed, rest_out);
+}
+
+/* The options of the round's first request: from the token, or from the request itself. */
+static enum err
+read_options(struct call *call, struct reader *reader, uint32_t *select_out)
+{
+	static const enum option first[] = { OPTION_SELECT, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
+	const struct resource   *resource = call->route.resource;
+
+	TRY(cursor_read(call, (enum token_function)resource->delta_function, true, reader));
+	if (!reader->has_token) {
+		TRY(query_allow(
+			call, first, "with change tracking",
+			"Ask for a page size with the field 'Prefer: odata.maxpagesize=N'; select properties with "
+			"$select."));
+		TRY(entity_select(call, resource, select_out));
+		return OK;
+	}
+	if (!entity_read_options(reader->options, select_out))
+		return ERR_BAD_TOKEN;
+	call->restart_options = entity_select_option(resource, *select_out, call->arena);
+	return OK;
+}
+
+static struct str
+link_of(const struct call *call, const struct cursor *rest, uint32_t select)
+{
+	return cursor_link(call, (enum token_function)call->route.resource->delta_function, rest,
+	                   entity_write_options(select, call->arena));
+}
+
+/* "Collection(calendar)" */
+static struct str
+context_of(const struct call *call)
+{
+	struct str type = str_from_c(call->route.resource->odata_type);
+
+	return arena_printf(call->arena, "Collection(%.*s)", STR_ARG(str_skip(type, sizeof("#microsoft.graph.") - 1)));
+}
+
+enum err
+graph_delta(struct call *call)
+{
+	uint32_t      limit = call->query.page_size ? call->query.page_size : PAGE_SIZE_DEFAULT, select = 0;
+	struct reader reader;
+	struct cursor rest;
+	struct page   page;
+
+	call->may_restart = true;
+	TRY(read_options(call, &reader, &select));
+	page_open(&page, call, call->route.resource, context_of(call), select);
+	if (reader.from_now)
+		rest = reader.cursor;
+	else
+		TRY(report(call, &reader, limit, &page, &rest));
+	page_close(&page, cursor_link_name(&rest), link_of(call, &rest, select));
+
+	if (call->query.page_size)
+		headers_preference_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)limit));
+	if (call->query.track_changes)
+		headers_preference_applied(call, STR("odata.track-changes"));
+	if (call->query.immutable_ids)
+		headers_preference_applied(call, STR("IdType=\"ImmutableId\""));
+	http_resp_field(call->resp, "Cache-Control", STR("private"));
+	return OK;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph_item — one item of a resource by itself: get, create, update, delete. */
+#include "graph/call.h"
+#include "graph/commit.h"
+#include "graph/entity.h"
+#include "graph/headers.h"
+#include "graph/page.h"
+#include "graph/range.h"
+#include "text/json_read.h"
+#include "text/uri.h"
+
+static struct resource_ctx
+resource_ctx_of(struct call *call)
+{
+	return (struct resource_ctx){
+		.resource = call->route.resource,
+		.feed = call->feed,
+		.owner_name = user_name(&call->owner),
+		.owner_address = user_address(&call->owner),
+		.entropy = call->graph->parts.entropy,
+		.arena = call->arena,
+	};
+}
+
+/* In a transaction of its own, which waits for its sync. */
+static enum err
+do_alone(struct call *call, void (*act)(struct store_txn *txn, const struct resource_ctx *ctx))
+{
+	struct resource_ctx ctx = resource_ctx_of(call);
+
+	if (!call->req->may_block)
+		return call_must_block(call);
+
+	AUTO(store_abort) struct store_txn *txn = store_begin(call->graph->parts.store, NULL, call->arena);
+
+	act(txn, &ctx);
+	return store_commit(&txn);
+}
+
+enum err
+call_ensure(struct call *call)
+{
+	return call->route.resource->ensure ? do_alone(call, call->route.resource->ensure) : OK;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------- */
+
+static void
+answer_entity(struct call *call, unsigned status, const struct item *item, uint32_t select)
+{
+	const struct resource *resource = call->route.resource;
+	struct str             version = resource_version(resource, item->body, call->arena);
+
+	http_resp_status(call->resp, status);
+	if (resource->version_row > 0)
+		http_resp_field(call->resp, "ETag", arena_printf(call->arena, "W/\"%.*s\"", STR_ARG(version)));
+	if (status == 201)
+		http_resp_field(call->resp, "Location", entity_url(call, call->route.resource->item_path, item));
+	page_single(call, resource, entity_context(call, resource->collection, "/$entity"), item, select);
+}
+
+/* A write may be answered by its bare success: Prefer: return=minimal. */
+static void
+answer_write(struct call *call, unsigned status, const struct item *item)
+{
+	answer_entity(call, status, item, 0);
+	if (call->query.whole)
+		headers_preference_applied(call, STR("return=representation"));
+	if (!call->query.minimal)
+		return;
+	headers_preference_applied(call, STR("return=minimal"));
+	http_resp_field(call->resp, "OData-EntityId", entity_url(call, call->route.resource->item_path, item));
+	http_resp_status(call->resp, 204);
+	buf_cut(http_resp_body(call->resp), 0);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------- */
+
+enum err
+refuse_no_item(struct call *call, struct str id)
+{
+	bool (*is_shaped)(struct str) = call->route.resource->id_is_shaped;
+
+	return call_refuse(call, !is_shaped || is_shaped(id) ? GRAPH_NO_ITEM : GRAPH_MALFORMED_ID, STR_EMPTY);
+}
+
+static enum err
+get_one(struct call *call, bool pinned, struct item *item_out)
+{
+	struct store *store = call->graph->parts.store;
+	enum err      err = pinned ? store_get_pinned(store, &call->feed, call->arena, item_out)
+	                           : store_get(store, &call->feed, call->route.id, call->arena, item_out);
+
+	if (err == ERR_NOT_FOUND && !pinned)
+		return refuse_no_item(call, call->route.id);
+	return err;
+}
+
+/* If-None-Match names the calendar as it is. */
+static bool
+is_known_already(const struct call *call, const struct item *item)
+{
+	struct str list = http_req_field(call->req, "If-None-Match");
+	struct str key = resource_version(call->route.resource, item->body, call->arena);
+
+	return list.at && etag_list_has(list, arena_printf(call->arena, "\"%.*s\"", STR_ARG(key)), true);
+}
+
+static enum err
+answer_one(struct call *call, bool pinned)
+{
+	static const enum option known[] = { OPTION_SELECT, OPTION_FORMAT, OPTION_KINDS };
+	struct item              item;
+	uint32_t                 select;
+
+	TRY(query_allow(call, known, "on a single item", "Use $select."));
+	TRY(entity_select(call, call->route.resource, &select));
+	TRY(get_one(call, pinned, &item));
+	answer_entity(call, 200, &item, select);
+	if (is_known_already(call, &item)) {
+		http_resp_status(call->resp, 304);
+		buf_cut(http_resp_body(call->resp), 0);
+	}
+	return OK;
+}
+
+enum err
+graph_get_item(struct call *call)
+{
+	return answer_one(call, false);
+}
+
+enum err
+graph_get_default(struct call *call)
+{
+	struct item item;
+
+	if (get_one(call, true, &item) == ERR_NOT_FOUND)
+		TRY(do_alone(call, call->route.resource->require_default));
+	return answer_one(call, true);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------- */
+
+enum err
+call_read_body(struct call *call)
+{
+	static const enum option none[] = { OPTION_KINDS };
+	struct str               type = http_req_field(call->req, "Content-Type");
+	struct json             *root = NULL;
+	struct str               why;
+	enum err                 err;
+
+	TRY(query_allow(call, none, "on a write", "Leave them out."));
+	type = str_trim(str_first(type, str_find(type, ';')));
+	if (!str_eq_nocase(type, STR("application/json")))
+		return call_refuse(call, GRAPH_CONTENT_TYPE, STR_EMPTY);
+	TRY(call_hold(call, call_tree_bytes(call)));
+	err = json_read(call->req->body, call->arena, &root, &why);
+	if (err == OK && json_kind(root) != JSON_OBJECT) {
+		why = STR("The request body must be a JSON object.");
+		err = ERR_BAD_REQUEST;
+	}
+	json_drop(&root);
+	http_req_release(call->req, call_tree_bytes(call));
+	return err == OK ? OK : call_refuse(call, GRAPH_BODY, why);
+}
+
+static void
+ensure_in(const struct call *call, struct store_txn *txn, const struct resource_ctx *ctx)
+{
+	if (call->route.resource->ensure)
+		call->route.resource->ensure(txn, ctx);
+}
+
+/* The refusal a resource's function chose, with its sentence. */
+static enum err
+refuse_write(struct call *call, enum err err, struct str why)
+{
+	switch (err) {
+	case OK:
+		return OK;
+	case ERR_BAD_REQUEST:
+		return call_refuse(call, GRAPH_BODY, why);
+	case ERR_NOT_FOUND:
+		return refuse_no_item(call, call->route.id);
+	default:
+		return err;
+	}
+}
+
+enum err
+graph_create_item(struct call *call)
+{
+	struct resource_ctx ctx = resource_ctx_of(call);
+	struct str          why = STR_EMPTY;
+	struct item         item = { .body = STR_EMPTY };
+
+	TRY(call_read_body(call));
+
+	AUTO(store_abort) struct store_txn *txn = call_begin(call);
+
+	ensure_in(call, txn, &ctx);
+	call->route.resource->create(txn, &ctx, call->req->body, &item, &why);
+	TRY(call_hold(call, item.body.len));
+	TRY(refuse_write(call, store_commit(&txn), why));
+	answer_write(call, 201, &item);
+	return OK;
+}
+
+/* The id a write is for: the path's, or the default calendar's. */
+static enum err
+target_id(struct call *call)
+{
+	struct item item;
+
+	if (call->route.id.len > 0)
+		return OK;
+	TRY(do_alone(call, call->route.resource->require_default));
+	TRY(get_one(call, true, &item));
+	call->route.id = item.id;
+	return OK;
+}
+
+enum err
+graph_update_item(struct call *call)
+{
+	struct resource_ctx ctx = resource_ctx_of(call);
+	struct str          why = STR_EMPTY;
+	struct item         item = { .body = STR_EMPTY };
+
+	TRY(call_read_body(call));
+	TRY(target_id(call));
+
+	AUTO(store_abort) struct store_txn *txn = call_begin(call);
+
+	ensure_in(call, txn, &ctx);
+	call->route.resource->update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body,
+	                             &item, &why);
+	TRY(call_hold(call, item.body.len));
+	TRY(refuse_write(call, store_commit(&txn), why));
+	answer_write(call, 200, &item);
+	return OK;
+}
+
+enum err
+graph_remove_item(struct call *call)
+{
+	static const enum option none[] = { OPTION_KINDS };
+	struct resource_ctx      ctx = resource_ctx_of(call);
+	struct str               why = STR_EMPTY;
+	enum err                 err;
+
+	TRY(query_allow(call, none, "on a write", "Leave them out."));
+	TRY(target_id(call));
+
+	AUTO(store_abort) struct store_txn *txn = call_begin(call);
+
+	ensure_in(call, txn, &ctx);
+	call->route.resource->remove(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), &why);
+	err = store_commit(&txn);
+	if (err == ERR_CONFLICT)
+		return call_refuse(call, GRAPH_DEFAULT_STAYS, why);
+	TRY(refuse_write(call, err, why));
+	http_resp_status(call->resp, 204);
+	return OK;
+}

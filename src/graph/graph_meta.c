@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph_meta — what is served, said in OData's own terms: $metadata (CSDL 4.0) and the service document. */
+#include "graph/call.h"
+#include "resource/resource.h"
+#include "text/json_write.h"
+
+/* What the descriptors do not say: the frame, types of parts, and what leads to the resources. */
+static const char *const start[] = {
+	"<?xml version=\"1.0\" encoding=\"utf-8\"?>",
+	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">",
+	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Core.V1.xml\">",
+	"<edmx:Include Namespace=\"Org.OData.Core.V1\" Alias=\"Core\"/>",
+	"</edmx:Reference>",
+	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Capabilities.V1.xml\">",
+	"<edmx:Include Namespace=\"Org.OData.Capabilities.V1\" Alias=\"Capabilities\"/>",
+	"</edmx:Reference>",
+	"<edmx:DataServices>",
+	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
+	NULL
+};
+
+static const char *const types[] = {
+	"<EnumType Name=\"teamworkUserIdentityType\">",
+	"<Member Name=\"aadUser\" Value=\"0\"/>",
+	"<Member Name=\"onPremiseAadUser\" Value=\"1\"/>",
+	"<Member Name=\"anonymousGuest\" Value=\"2\"/>",
+	"<Member Name=\"federatedUser\" Value=\"3\"/>",
+	"<Member Name=\"personalMicrosoftAccountUser\" Value=\"4\"/>",
+	"<Member Name=\"skypeUser\" Value=\"5\"/>",
+	"<Member Name=\"phoneUser\" Value=\"6\"/>",
+	"<Member Name=\"unknownFutureValue\" Value=\"7\"/>",
+	"<Member Name=\"emailUser\" Value=\"8\"/>",
+	"</EnumType>",
+	"<ComplexType Name=\"emailAddress\">",
+	"<Property Name=\"address\" Type=\"Edm.String\"/>",
+	"<Property Name=\"name\" Type=\"Edm.String\"/>",
+	"</ComplexType>",
+	"<ComplexType Name=\"identity\" OpenType=\"true\">",
+	"<Property Name=\"displayName\" Type=\"Edm.String\"/>",
+	"<Property Name=\"id\" Type=\"Edm.String\"/>",
+	"<Property Name=\"tenantId\" Type=\"Edm.String\"/>",
+	"</ComplexType>",
+	"<ComplexType Name=\"teamworkUserIdentity\" BaseType=\"graph.identity\" OpenType=\"true\">",
+	"<Property Name=\"userIdentityType\" Type=\"graph.teamworkUserIdentityType\"/>",
+	"</ComplexType>",
+	"<ComplexType Name=\"identitySet\" OpenType=\"true\">",
+	"<Property Name=\"application\" Type=\"graph.identity\"/>",
+	"<Property Name=\"device\" Type=\"graph.identity\"/>",
+	"<Property Name=\"user\" Type=\"graph.identity\"/>",
+	"</ComplexType>",
+	"<EntityType Name=\"entity\" Abstract=\"true\">",
+	"<Key><PropertyRef Name=\"id\"/></Key>",
+	"<Property Name=\"id\" Type=\"Edm.String\" Nullable=\"false\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"</EntityType>",
+	NULL
+};
+
+static const char *const rest[] = {
+	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
+	"<Property Name=\"name\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"classId\" Type=\"Edm.Guid\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<Property Name=\"changeKey\" Type=\"Edm.String\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
+	"</Property>",
+	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
+	"</EntityType>",
+	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
+	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
+	"<NavigationProperty Name=\"recordings\" Type=\"Collection(graph.callRecording)\" ContainsTarget=\"true\"/>",
+	"</EntityType>",
+	"<EntityType Name=\"user\" BaseType=\"graph.entity\">",
+	"<NavigationProperty Name=\"calendar\" Type=\"graph.calendar\" ContainsTarget=\"true\"/>",
+	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
+	"<NavigationProperty Name=\"calendarGroups\" Type=\"Collection(graph.calendarGroup)\" ContainsTarget=\"true\"/>",
+	"<NavigationProperty Name=\"onlineMeetings\" Type=\"Collection(graph.onlineMeeting)\" ContainsTarget=\"true\"/>",
+	"</EntityType>",
+	"<Action Name=\"permanentDelete\" IsBound=\"true\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"graph.calendar\"/>",
+	"</Action>",
+	"<Function Name=\"delta\" IsBound=\"true\" EntitySetPath=\"bindingParameter\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.calendar)\"/>",
+	"<ReturnType Type=\"Collection(graph.calendar)\"/>",
+	"</Function>",
+	"<Function Name=\"delta\" IsBound=\"true\" EntitySetPath=\"bindingParameter\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.callRecording)\"/>",
+	"<ReturnType Type=\"Collection(graph.callRecording)\"/>",
+	"</Function>",
+	"<Function Name=\"getAllRecordings\" IsBound=\"true\" IsComposable=\"true\" EntitySetPath=\"bindingParameter/recordings\">",
+	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.onlineMeeting)\"/>",
+	"<Parameter Name=\"meetingOrganizerUserId\" Type=\"Edm.String\"/>",
+	"<Parameter Name=\"startDateTime\" Type=\"Edm.DateTimeOffset\"/>",
+	"<Parameter Name=\"endDateTime\" Type=\"Edm.DateTimeOffset\"/>",
+	"<ReturnType Type=\"Collection(graph.callRecording)\"/>",
+	"</Function>",
+	"<EntityContainer Name=\"GraphService\">",
+	"<EntitySet Name=\"users\" EntityType=\"graph.user\"/>",
+	"<Singleton Name=\"me\" Type=\"graph.user\"/>",
+	"</EntityContainer>",
+	"<Annotations Target=\"microsoft.graph.user/calendars\">",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
+	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.SearchRestrictions\">",
+	"<Record><PropertyValue Property=\"Searchable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.ExpandRestrictions\">",
+	"<Record><PropertyValue Property=\"Expandable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.user/calendarGroups\">",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.InsertRestrictions\">",
+	"<Record><PropertyValue Property=\"Insertable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
+	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
+	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
+	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
+	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
+	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
+	"</Annotation>",
+	"</Annotations>",
+	"</Schema>",
+	"</edmx:DataServices>",
+	"</edmx:Edmx>",
+	NULL
+};
+
+#define COMPUTED ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>\n"
+
+static void
+put_lines(struct buf *buf, const char *const *lines)
+{
+	for (; *lines; lines++) {
+		buf_put(buf, str_from_c(*lines));
+		buf_put_char(buf, '\n');
+	}
+}
+
+static void
+put_enumeration(struct buf *buf, const struct enumeration *enumeration)
+{
+	buf_printf(buf, "<EnumType Name=\"%s\">\n", enumeration->name);
+	for (int i = 0; enumeration->members[i]; i++)
+		buf_printf(buf, "<Member Name=\"%s\" Value=\"%d\"/>\n", enumeration->members[i],
+		           enumeration->first + i);
+	buf_put(buf, STR("</EnumType>\n"));
+}
+
+/* Those of the resource's rows, each once. */
+static void
+put_enumerations(struct buf *buf, const struct resource *resource)
+{
+	for (size_t row = 0; row < resource->property_count; row++) {
+		const struct enumeration *enumeration = resource->properties[row].enumeration;
+		size_t                    first = 0;
+
+		while (resource->properties[first].enumeration != enumeration)
+			first++;
+		if (enumeration && first == row)
+			put_enumeration(buf, enumeration);
+	}
+}
+
+/* The id is the abstract type's. */
+static void
+put_entity_type(struct buf *buf, const struct resource *resource, bool beta, struct arena *arena)
+{
+	buf_printf(buf, "<EntityType Name=\"%s\" BaseType=\"graph.entity\" OpenType=\"true\">\n",
+	           resource->odata_type + sizeof("#microsoft.graph.") - 1);
+	for (size_t row = 1; row < resource->property_count; row++) {
+		const struct property *property = &resource->properties[row];
+		struct str             type = property_edm_type(property, arena);
+
+		if ((property->flags & PROPERTY_BETA) && !beta)
+			continue;
+		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
+		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED));
+	}
+	if (resource->content)
+		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
+	buf_put(buf, STR("</EntityType>\n"));
+}
+
+enum err
+graph_metadata(struct call *call)
+{
+	static const enum option known[] = { OPTION_FORMAT, OPTION_KINDS };
+	struct buf              *body = http_resp_body(call->resp);
+
+	TRY(query_allow(call, known, "on $metadata", "Leave them out."));
+	put_lines(body, start);
+	for (const struct resource *const *resource = resources; *resource; resource++)
+		put_enumerations(body, *resource);
+	put_lines(body, types);
+	for (const struct resource *const *resource = resources; *resource; resource++)
+		if ((*resource)->property_count > 0)
+			put_entity_type(body, *resource, call->route.beta, call->arena);
+	put_lines(body, rest);
+	http_resp_field(call->resp, "Content-Type", STR("application/xml"));
+	return OK;
+}
+
+enum err
+graph_service(struct call *call)
+{
+	struct str      version = call_version_url(call);
+	struct json_out out;
+
+	json_out_open(&out, http_resp_body(call->resp));
+	json_put_object(&out);
+	json_put_member(&out, STR("@odata.context"), arena_printf(call->arena, "%.*s/$metadata", STR_ARG(version)));
+	json_put_name(&out, STR("value"));
+	json_put_array(&out);
+	json_put_object(&out);
+	json_put_member(&out, STR("name"), STR("users"));
+	json_put_member(&out, STR("kind"), STR("EntitySet"));
+	json_put_member(&out, STR("url"), STR("users"));
+	json_end_object(&out);
+	json_put_object(&out);
+	json_put_member(&out, STR("name"), STR("me"));
+	json_put_member(&out, STR("kind"), STR("Singleton"));
+	json_put_member(&out, STR("url"), STR("me"));
+	json_end_object(&out);
+	json_end_array(&out);
+	json_end_object(&out);
+	return OK;
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph_recordings — recordings told: of an organizer (with and without delta) and of one meeting. */
+#include "crypt/seal.h"
+#include "graph/parameters.h"
+#include "graph/call.h"
+#include "graph/entity.h"
+#include "graph/headers.h"
+#include "graph/page.h"
+#include "graph/cursor_token.h"
+#include "resource/recording.h"
+#include "text/uri.h"
+
+/* Rows a page looks at when only some of them are wanted; it may then be short, or empty, and not the last. */
+#define SCAN_ROWS_MAX 5000
+
+/* What a reader of recordings asked to see in its first request. */
+struct view {
+	uint32_t top;               /* items a page; 0: as the server likes */
+	bool     removals;          /* wants to be told them (an extension) */
+	int64_t  from_ns, until_ns; /* from <= createdDateTime < until; INT64_MIN and INT64_MAX: no bound */
+	uint8_t  meeting[16];       /* of one meeting: a hash of its id; else zero */
+};
+
+static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_MAX };
+
+/* ---- what is asked for ------------------------------------------------------------------------------------ */
+
+/* The path with its arguments spelled out, for links: an alias has no value where a link is used. */
+static struct str
+spelled_path(const struct call *call, const struct parameters *parameters)
+{
+	struct str start = parameters->has_start ? uri_encode(parameters->start, ":", call->arena) : STR_EMPTY;
+	struct str end = parameters->has_end ? uri_encode(parameters->end, ":", call->arena) : STR_EMPTY;
+	char       owner[GUID_TEXT_LEN];
+
+	guid_format(&call->owner.id, owner);
+	return arena_printf(
+		call->arena,
+		"/%s/users/%.*s/onlineMeetings/getAllRecordings(meetingOrganizerUserId='%.*s'%s%.*s%s%.*s)%s",
+		call->route.beta ? "beta" : "v1.0", GUID_TEXT_LEN, owner, GUID_TEXT_LEN, owner,
+		start.len ? ",startDateTime=" : "", STR_ARG(start), end.len ? ",endDateTime=" : "", STR_ARG(end),
+		call->route.kind == ROUTE_ALL_RECORDINGS_DELTA ? "/delta" : "");
+}
+
+static enum err
+read_arguments(struct call *call, struct view *view_out)
+{
+	struct view       view = whole_view;
+	struct parameters parameters;
+	struct guid       organizer;
+	struct str        why;
+
+	if (parameters_read(call->route.parameters, call->req->query, call->arena, &parameters, &why) != OK)
+		return call_refuse(call, GRAPH_ARGUMENT, why);
+	if (!parameters.has_organizer)
+		return call_refuse(call, GRAPH_ARGUMENT,
+		                   STR("The function parameter 'meetingOrganizerUserId' is required."));
+	if (!guid_parse(parameters.organizer, &organizer) || !guid_eq(&organizer, &call->owner.id))
+		return call_refuse(call, GRAPH_ORGANIZER, STR_EMPTY);
+	if (parameters.has_start)
+		view.from_ns = parameters.start_ns;
+	if (parameters.has_end)
+		view.until_ns = parameters.end_ns;
+	if (parameters.aliased)
+		call->link_path = spelled_path(call, &parameters);
+	*view_out = view;
+	return OK;
+}
+
+static struct view
+meeting_view(const struct call *call)
+{
+	struct view view = whole_view;
+
+	hash_blake2b(call->route.meeting, view.meeting, sizeof(view.meeting));
+	return view;
+}
+
+/* ---- the view in a state token --------------------------------------------------------------------------- */
+
+/*
+ * A view in a state token: the version, flags (1: removals), then little-endian top:4 from:8 until:8 and the
+ * meeting's hash.
+ */
+#define VIEW_VERSION  2
+#define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)
+#define VIEW_REMOVALS 1
+
+static void
+put_number(char *at, uint64_t value, unsigned width)
+{
+	for (unsigned i = 0; i < width; i++)
+		at[i] = (char)(value >> (8 * i) & 0xff);
+}
+
+static uint64_t
+get_number(const char *at, unsigned width)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < width; i++)
+		value |= (uint64_t)(uint8_t)at[i] << (8 * i);
+	return value;
+}
+
+static struct str
+write_view(const struct view *view, struct arena *arena)
+{
+	char *bytes = arena_take_raw(arena, VIEW_BYTES);
+
+	bytes[0] = VIEW_VERSION;
+	bytes[1] = view->removals ? VIEW_REMOVALS : 0;
+	put_number(bytes + 2, view->top, 4);
+	put_number(bytes + 6, (uint64_t)view->from_ns, 8);
+	put_number(bytes + 14, (uint64_t)view->until_ns, 8);
+	memcpy(bytes + 22, view->meeting, sizeof(view->meeting));
+	return str_of(bytes, VIEW_BYTES);
+}
+
+static bool
+read_view(struct str bytes, struct view *view_out)
+{
+	if (bytes.len != VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
+		return false;
+	view_out->removals = bytes.at[1] == VIEW_REMOVALS;
+	view_out->top = (uint32_t)get_number(bytes.at + 2, 4);
+	view_out->from_ns = (int64_t)get_number(bytes.at + 6, 8);
+	view_out->until_ns = (int64_t)get_number(bytes.at + 14, 8);
+	memcpy(view_out->meeting, bytes.at + 22, sizeof(view_out->meeting));
+	return view_out->top <= PAGE_SIZE_MAX;
+}
+
+static bool
+is_other_window(const struct view *asked, const struct view *sealed)
+{
+	return (asked->from_ns != INT64_MIN && asked->from_ns != sealed->from_ns) ||
+	       (asked->until_ns != INT64_MAX && asked->until_ns != sealed->until_ns);
+}
+
+static enum err
+check_token_view(struct call *call, const struct view *asked, const struct view *sealed)
+{
+	if (memcmp(sealed->meeting, asked->meeting, sizeof(asked->meeting)) != 0)
+		return ERR_BAD_TOKEN;
+	if (is_other_window(asked, sealed))
+		return call_refuse(
+			call, GRAPH_ARGUMENT,
+			STR("startDateTime and endDateTime are not those of the token. Use the link as it was given."));
+	return OK;
+}
+
+/*
+ * `asked` is what the path (window, meeting) and Prefer say; $top is read here.  With a token its view counts; a path
+ * that says something else than the token is refused.
+ */
+static enum err
+read_view_of(struct call *call, enum token_function function, bool delta, const struct view *asked,
+             struct reader *reader_out, struct view *view_out)
+{
+	static const enum option first[] = { OPTION_TOP, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
+	struct view              view = *asked;
+	uint64_t                 top;
+
+	if (call->query.given[OPTION_TOKEN] && call->query.given[OPTION_FILTER]) {
+		call->inner_code = "DeltaFilterNotAllowed";
+		return call_refuse(
+			call, GRAPH_OPTION,
+			STR("$filter is not supported beside a token. The token holds what the round's first request "
+		            "asked for; use the link as it was given."));
+	}
+	TRY(cursor_read(call, function, delta, reader_out));
+	if (reader_out->has_token) {
+		if (!read_view(reader_out->options, &view))
+			return ERR_BAD_TOKEN;
+		TRY(check_token_view(call, asked, &view));
+	} else {
+		TRY(query_allow(call, first, "on recordings",
+		                "Narrow them down by startDateTime and endDateTime; ask for a page size with $top."));
+		TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, 0, &top));
+		view.top = (uint32_t)top;
+	}
+	*view_out = view;
+	return OK;
+}
+
+/* ---- one page ------------------------------------------------------------------------------------------------ */
+
+struct walk {
+	enum token_function function;
+	bool                delta; /* ends with a deltaLink */
+	bool                one_meeting;
+	struct reader       reader;
+	struct view         view;
+};
+
+static bool
+is_narrow(const struct walk *walk)
+{
+	return walk->one_meeting || walk->view.from_ns != INT64_MIN || walk->view.until_ns != INT64_MAX;
+}
+
+/* A removal says no more than an id, so it is told to everybody who asked for removals. */
+static bool
+is_wanted(const struct call *call, const struct walk *walk, const struct item *item)
+{
+	const struct view *view = &walk->view;
+	struct recording   recording;
+
+	if (item->life == ITEM_REMOVED)
+		return true;
+	if (walk->one_meeting && !str_eq(item->key, call->route.meeting))
+		return false;
+	/* One that cannot be read is wanted, so that the page says so. */
+	return !recording_read(item->body, &recording) ||
+	       (recording.created_ns >= view->from_ns && recording.created_ns < view->until_ns);
+}
+
+static uint32_t
+page_size(const struct call *call, const struct view *view)
+{
+	uint32_t size = view->top ? view->top : PAGE_SIZE_MAX;
+	uint32_t wish = call->query.page_size ? call->query.page_size : view->top ? PAGE_SIZE_MAX : PAGE_SIZE_DEFAULT;
+
+	return size < wish ? size : wish;
+}
+
+static enum err
+open_feed(struct call *call, const struct walk *walk, uint32_t rows, struct feed_page *feed_out)
+{
+	const struct cursor *from = walk->reader.has_cursor ? &walk->reader.cursor : NULL;
+	struct store        *store = call->graph->parts.store;
+
+	if (walk->view.removals)
+		return feed_open(feed_out, store, &call->feed, from, rows, call->arena);
+	return feed_open_additions(feed_out, store, &call->feed, from, rows, call->arena);
+}
+
+static void
+take_items(struct call *call, const struct walk *walk, uint32_t size, struct feed_page *feed, struct page *page)
+{
+	struct item item;
+
+	while (feed_next(feed, &item)) {
+		if (!is_wanted(call, walk, &item))
+			continue;
+		if (page->count == size || !page_put_change(page, &item)) {
+			feed_put_back(feed);
+			return;
+		}
+	}
+}
+
+static enum err
+take_page(struct call *call, const struct walk *walk, uint32_t size, struct page *page, struct cursor *rest_out)
+{
+	AUTO(feed_abort) struct feed_page feed = { 0 };
+
+	TRY(open_feed(call, walk, is_narrow(walk) ? SCAN_ROWS_MAX : size, &feed));
+	take_items(call, walk, size, &feed, page);
+	return feed_close(&feed, rest_out);
+}
+
+static enum err
+report(struct call *call, const struct walk *walk)
+{
+	uint32_t      size = page_size(call, &walk->view);
+	struct str    name = STR_EMPTY, link = STR_EMPTY;
+	struct cursor rest;
+	struct page   page;
+
+	page_open_counted(&page, call, &resource_recording);
+	if (walk->reader.from_now)
+		rest = walk->reader.cursor;
+	else
+		TRY(take_page(call, walk, size, &page, &rest));
+	if (walk->delta || !cursor_is_complete(&rest)) {
+		name = cursor_link_name(&rest);
+		link = cursor_link(call, walk->function, &rest, write_view(&walk->view, call->arena));
+	}
+	TRY(page_close_counted(&page, STR("Collection(callRecording)"), name, link));
+	if (call->query.page_size)
+		headers_preference_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)size));
+	if (walk->view.removals)
+		headers_preference_applied(call, STR("tidemark.removals"));
+	http_resp_field(call->resp, "Cache-Control", STR("private"));
+	return OK;
+}
+
+enum err
+graph_all_recordings_delta(struct call *call)
+{
+	struct walk walk = { .function = TOKEN_ALL_RECORDINGS_DELTA, .delta = true };
+	struct view asked;
+
+	TRY(read_arguments(call, &asked));
+	asked.removals = call->query.removals;
+	call->may_restart = true;
+	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
+	return report(call, &walk);
+}
+
+enum err
+graph_all_recordings(struct call *call)
+{
+	struct walk walk = { .function = TOKEN_ALL_RECORDINGS };
+	struct view asked;
+
+	TRY(read_arguments(call, &asked));
+	call->may_restart = true;
+	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
+	return report(call, &walk);
+}
+
+enum err
+graph_meeting_delta(struct call *call)
+{
+	struct walk walk = { .function = TOKEN_MEETING_RECORDINGS_DELTA, .delta = true, .one_meeting = true };
+	struct view asked = meeting_view(call);
+
+	asked.removals = call->query.removals;
+	call->may_restart = true;
+	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
+	return report(call, &walk);
+}
+
+/* ---- one meeting ------------------------------------------------------------------------------------------------ */
+
+static struct str
+meeting_context(const struct call *call, const char *tail)
+{
+	struct str meeting = uri_encode(call->route.meeting, "-_.~=*", call->arena);
+	char       owner[GUID_TEXT_LEN];
+
+	guid_format(&call->owner.id, owner);
+	return arena_printf(call->arena, "users('%.*s')/onlineMeetings('%.*s')/recordings%s", GUID_TEXT_LEN, owner,
+	                    STR_ARG(meeting), tail);
+}
+
+/* The list is found by its key, not by a scan: its token holds the seq of the last item told. */
+static struct cursor
+list_cursor(uint64_t last_seq)
+{
+	return (struct cursor){ .span = { .after = last_seq, .until = UINT64_MAX, .initial = true } };
+}
+
+enum err
+graph_list_recordings(struct call *call)
+{
+	struct store *store = call->graph->parts.store;
+	struct view   asked = meeting_view(call);
+	struct view   view;
+	struct reader reader;
+	struct str    link = STR_EMPTY;
+	struct page   page;
+	struct item  *items;
+	size_t        size, count, put = 0;
+
+	TRY(read_view_of(call, TOKEN_MEETING_RECORDINGS, false, &asked, &reader, &view));
+	size = page_size(call, &view);
+	items = arena_take(call->arena, (size + 1) * sizeof(*items));
+	TRY(store_find(store, &call->feed, call->route.meeting, reader.cursor.span.after, size + 1, call->arena, items,
+	               &count));
+	if (count == 0 && !reader.has_cursor)
+		return call_refuse(call, GRAPH_NO_ITEM,
+		                   STR("There is no such online meeting, or it has no recordings."));
+	page_open_counted(&page, call, &resource_recording);
+	while (put < count && put < size && page_put_change(&page, &items[put]))
+		put++;
+	if (put < count) {
+		struct cursor rest = list_cursor(items[put - 1].seq);
+
+		link = cursor_link(call, TOKEN_MEETING_RECORDINGS, &rest, write_view(&view, call->arena));
+	}
+	return page_close_counted(&page, meeting_context(call, ""), link.len ? STR("@odata.nextLink") : STR_EMPTY,
+	                          link);
+}
+
+static enum err
+answer_one(struct call *call, unsigned status, const struct item *item)
+{
+	http_resp_status(call->resp, status);
+	page_single(call, &resource_recording, meeting_context(call, "/$entity"), item, 0);
+	return OK;
+}
+
+enum err
+graph_get_recording(struct call *call)
+{
+	static const enum option known[] = { OPTION_FORMAT, OPTION_KINDS };
+	struct item              item;
+	enum err                 err;
+
+	TRY(query_allow(call, known, "on a single recording", "Leave them out."));
+	err = store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, &item);
+	if (err == ERR_NOT_FOUND || (err == OK && !str_eq(item.key, call->route.meeting)))
+		return call_refuse(call, GRAPH_NO_ITEM, STR_EMPTY);
+	TRY(err);
+	return answer_one(call, 200, &item);
+}
+
+enum err
+graph_create_recording(struct call *call)
+{
+	struct recording_new made = {
+		.ctx = { .resource = call->route.resource,
+		         .feed = call->feed,
+		         .entropy = call->graph->parts.entropy,
+		         .arena = call->arena },
+		.meeting = call->route.meeting,
+		.now_ns = call->graph->parts.clock->wall_ns(call->graph->parts.clock->ctx),
+	};
+	struct str  why = STR_EMPTY;
+	struct item item = { .body = STR_EMPTY };
+	enum err    err;
+
+	if (made.meeting.len > STORE_KEY_MAX)
+		return call_refuse(call, GRAPH_ARGUMENT, STR("The id of an online meeting may have 1024 bytes."));
+	TRY(call_read_body(call));
+
+	AUTO(store_abort) struct store_txn *txn = store_begin(call->graph->parts.store, NULL, call->arena);
+
+	recording_create(txn, &made, call->req->body, &item, &why);
+	TRY(call_hold(call, item.body.len));
+	err = store_commit(&txn);
+	if (err == ERR_BAD_REQUEST)
+		return call_refuse(call, GRAPH_BODY, why);
+	if (err == ERR_CONFLICT)
+		return call_refuse(call, GRAPH_EXISTS, STR_EMPTY);
+	TRY(err);
+	http_resp_field(call->resp, "Location", entity_url(call, resource_recording.item_path, &item));
+	return answer_one(call, 201, &item);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/metadata_level.h"
+
+#include "text/json_read.h"
+#include "text/json_span.h"
+
+static bool
+is_control(struct str name)
+{
+	static const char *const kept[] = { "@odata.nextLink", "@odata.deltaLink", "@odata.count", "@removed" };
+
+	if (str_find(name, '@') == name.len)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(kept); i++)
+		if (str_eq(name, str_from_c(kept[i])))
+			return false;
+	return str_starts(name, STR("@odata.")) || str_starts(str_skip(name, str_find(name, '@')), STR("@odata."));
+}
+
+static bool
+is_nested(struct str value)
+{
+	return value.len > 0 && (value.at[0] == '{' || value.at[0] == '[');
+}
+
+static void
+strip(struct str json, unsigned depth, struct buf *buf)
+{
+	struct json_walk walk;
+	struct json_span span;
+	bool             first = true;
+
+	json_walk_open(&walk, json);
+	buf_put_char(buf, walk.object ? '{' : '[');
+	while (json_walk_next(&walk, &span)) {
+		if (walk.object && is_control(span.name))
+			continue;
+		if (!first)
+			buf_put_char(buf, ',');
+		first = false;
+		if (walk.object) {
+			buf_put_char(buf, '"');
+			buf_put(buf, span.name);
+			buf_put(buf, STR("\":"));
+		}
+		/* Nothing stored is deeper than its reader allowed; the page around it adds two. */
+		if (is_nested(span.value) && depth < JSON_DEPTH_MAX + 4)
+			strip(span.value, depth + 1, buf);
+		else
+			buf_put(buf, span.value);
+	}
+	buf_put_char(buf, walk.object ? '}' : ']');
+}
+
+void
+metadata_strip(struct str json, struct buf *buf)
+{
+	if (is_nested(json))
+		strip(json, 0, buf);
+	else
+		buf_put(buf, json);
+}

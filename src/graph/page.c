@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/page.h"
+
+#include "graph/entity.h"
+#include "resource/values.h"
+#include "text/json_write.h"
+
+static void
+put_context(struct buf *buf, const struct call *call, struct str context)
+{
+	struct str version = call_version_url(call);
+
+	buf_put(buf, STR("{\"@odata.context\":"));
+	json_quote(buf, arena_printf(call->arena, "%.*s/$metadata#%.*s", STR_ARG(version), STR_ARG(context)));
+}
+
+static void
+put_member(struct buf *buf, struct str name, struct str text)
+{
+	buf_put_char(buf, ',');
+	json_quote(buf, name);
+	buf_put_char(buf, ':');
+	json_quote(buf, text);
+}
+
+static struct page
+new_page(const struct call *call, const struct resource *resource, uint32_t select)
+{
+	return (struct page){
+		.call = call,
+		.resource = resource,
+		.buf = http_resp_body(call->resp),
+		.select = select,
+		.full = call->accept.level == METADATA_FULL,
+	};
+}
+
+/* ---- the members of an item -------------------------------------------------------------------------------- */
+
+static struct resource_sending
+sending_of(const struct page *page, const struct item *item)
+{
+	struct resource_sending sending = { .beta = page->call->route.beta };
+	struct buf              quoted;
+	struct str              url;
+
+	if (!page->resource->content)
+		return sending;
+	url = entity_url(page->call, page->resource->item_path, item);
+	buf_open(&quoted, STORE_BODY_MAX);
+	json_quote(&quoted, arena_printf(page->call->arena, "%.*s/content", STR_ARG(url)));
+	sending.content_url = arena_copy(page->call->arena, buf_str(&quoted));
+	buf_close(&quoted);
+	return sending;
+}
+
+/* The pieces joined, without the braces; `first` tells whether a comma must go before. */
+static void
+put_pieces(struct buf *buf, struct str *pieces, size_t count, bool first)
+{
+	size_t len = 1;
+	char  *space, *out;
+
+	pieces[0] = str_skip(pieces[0], 1);
+	pieces[count - 1].len--;
+	for (size_t i = 0; i < count; i++)
+		len += pieces[i].len;
+	space = out = buf_reserve(buf, len);
+	if (!space)
+		return;
+	if (!first)
+		*out++ = ',';
+	for (size_t i = 0; i < count; i++) {
+		memcpy(out, pieces[i].at, pieces[i].len);
+		out += pieces[i].len;
+	}
+	buf_grew(buf, (size_t)(out - space));
+}
+
+/* What JSON does not say of a value's type by itself (odata.metadata=full). */
+static void
+put_type_of(struct buf *buf, const struct property *property)
+{
+	switch (property->type) {
+	case TYPE_GUID:
+		buf_printf(buf, "\"%s@odata.type\":\"#Guid\",", property->name);
+		break;
+	case TYPE_MOMENT:
+		buf_printf(buf, "\"%s@odata.type\":\"#DateTimeOffset\",", property->name);
+		break;
+	case TYPE_ENUM:
+		buf_printf(buf, "\"%s@odata.type\":\"#microsoft.graph.%s\",", property->name,
+		           property->enumeration->name);
+		break;
+	case TYPE_ENUMS:
+		buf_printf(buf, "\"%s@odata.type\":\"#Collection(microsoft.graph.%s)\",", property->name,
+		           property->enumeration->name);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+put_property(const struct page *page, const struct property *property, struct str value)
+{
+	if (page->full)
+		put_type_of(page->buf, property);
+	json_quote(page->buf, str_from_c(property->name));
+	buf_put_char(page->buf, ':');
+	if (page->full && property->type == TYPE_OBJECT && value.len > 2 && value.at[0] == '{') {
+		buf_printf(page->buf, "{\"@odata.type\":\"#microsoft.graph.%s\",", property->complex);
+		value = str_skip(value, 1);
+	}
+	buf_put(page->buf, value);
+}
+
+/* Property by property: a selection of them, or all with their types. */
+static void
+put_one_by_one(const struct page *page, struct str body, const struct resource_sending *sending, bool first)
+{
+	const struct resource *resource = page->resource;
+	struct values          values;
+
+	if (!resource->read(resource, body, sending, page->call->arena, &values)) {
+		buf_fail(page->buf, ERR_CORRUPT);
+		return;
+	}
+	for (size_t row = 0; row < resource->property_count; row++) {
+		if ((page->select && !(page->select >> row & 1)) || values.raw[row].len == 0 ||
+		    ((resource->properties[row].flags & PROPERTY_BETA) && !sending->beta))
+			continue;
+		if (!first)
+			buf_put_char(page->buf, ',');
+		first = false;
+		put_property(page, &resource->properties[row], values.raw[row]);
+	}
+	if (page->select == 0)
+		buf_put(page->buf, values.unknown);
+}
+
+static void
+put_members(const struct page *page, const struct item *item, bool first)
+{
+	struct resource_sending sending = sending_of(page, item);
+	struct str              pieces[RESOURCE_PIECES_MAX];
+	size_t                  count = 0;
+
+	if (page->select == 0 && !page->full)
+		count = page->resource->pieces(page->resource, item->body, &sending, pieces);
+	if (count > 0)
+		put_pieces(page->buf, pieces, count, first);
+	else
+		put_one_by_one(page, item->body, &sending, first);
+}
+
+/* ---- items -------------------------------------------------------------------------------------------------- */
+
+/* What every change begins with; once for each item, so in one look at the buffer. */
+static void
+put_type(struct buf *buf, struct str type, bool first)
+{
+	static const char before[] = ",{\"@odata.type\":\"";
+	size_t            skip = first ? 1 : 0, len = sizeof(before) - 1 - skip;
+	char             *space = buf_reserve(buf, len + type.len + 1);
+
+	if (!space)
+		return;
+	memcpy(space, before + skip, len);
+	memcpy(space + len, type.at, type.len);
+	space[len + type.len] = '"';
+	buf_grew(buf, len + type.len + 1);
+}
+
+bool
+page_put_change(struct page *page, const struct item *item)
+{
+	struct buf *buf = page->buf;
+
+	/* What is read counts, not what a selection leaves of it. */
+	if (page->count > 0 && page->taken + item->body.len > PAGE_BYTES_MAX)
+		return false;
+	page->taken += item->body.len;
+	put_type(buf, str_from_c(page->resource->odata_type), page->count++ == 0);
+	if (item->life == ITEM_REMOVED) {
+		put_member(buf, STR("id"), item->id);
+		buf_put(buf, STR(",\"@removed\":{\"reason\":\"deleted\"}"));
+	} else {
+		struct str url = page->full ? entity_url(page->call, page->resource->item_path, item) : STR_EMPTY;
+
+		if (page->full)
+			put_member(buf, STR("@odata.id"), url);
+		if (page->full && !page->resource->content)
+			put_member(buf, STR("@odata.editLink"), url);
+		put_members(page, item, false);
+	}
+	buf_put_char(buf, '}');
+	return true;
+}
+
+/* Names of an item that stands outside a change: where it is, and in full metadata what it is. */
+static void
+put_names(const struct page *page, const struct item *item)
+{
+	struct str url = entity_url(page->call, page->resource->item_path, item);
+
+	buf_put(page->buf, STR("\"@odata.id\":"));
+	json_quote(page->buf, url);
+	if (!page->full)
+		return;
+	put_member(page->buf, STR("@odata.type"), str_from_c(page->resource->odata_type));
+	put_member(page->buf, STR("@odata.editLink"), url);
+}
+
+void
+page_put_entity(struct page *page, const struct item *item)
+{
+	buf_put(page->buf, page->count++ > 0 ? STR(",{") : STR("{"));
+	put_names(page, item);
+	put_members(page, item, false);
+	buf_put_char(page->buf, '}');
+}
+
+/* ---- pages --------------------------------------------------------------------------------------------------- */
+
+void
+page_open(struct page *page, const struct call *call, const struct resource *resource, struct str context,
+          uint32_t select)
+{
+	*page = new_page(call, resource, select);
+	put_context(page->buf, call, context);
+	buf_put(page->buf, STR(",\"value\":["));
+}
+
+void
+page_close(struct page *page, struct str link_name, struct str link)
+{
+	buf_put_char(page->buf, ']');
+	if (page->counted)
+		buf_printf(page->buf, ",\"@odata.count\":%llu", (unsigned long long)page->total);
+	if (link_name.len)
+		put_member(page->buf, link_name, link);
+	buf_put_char(page->buf, '}');
+}
+
+void
+page_open_counted(struct page *page, const struct call *call, const struct resource *resource)
+{
+	*page = new_page(call, resource, 0);
+}
+
+/* What was written last comes first: one move of the rest. */
+static void
+put_in_front(struct buf *buf, size_t head_from, struct arena *arena)
+{
+	struct str head = arena_copy(arena, str_skip(buf_str(buf), head_from));
+
+	memmove(buf->at + head.len, buf->at, head_from);
+	memcpy(buf->at, head.at, head.len);
+}
+
+enum err
+page_close_counted(struct page *page, struct str context, struct str link_name, struct str link)
+{
+	struct buf *buf = page->buf;
+	size_t      head_from;
+
+	buf_put(buf, STR("]}"));
+	head_from = buf->len;
+	put_context(buf, page->call, context);
+	if (link_name.len)
+		put_member(buf, link_name, link);
+	buf_printf(buf, ",\"@odata.count\":%u,\"value\":[", (unsigned)page->count);
+	TRY(buf_err(buf));
+	put_in_front(buf, head_from, page->call->arena);
+	return OK;
+}
+
+void
+page_single(const struct call *call, const struct resource *resource, struct str context, const struct item *item,
+            uint32_t select)
+{
+	struct page page = new_page(call, resource, select);
+
+	put_context(page.buf, call, context);
+	if (!resource->content) {
+		buf_put_char(page.buf, ',');
+		put_names(&page, item);
+	} else if (page.full) {
+		put_member(page.buf, STR("@odata.id"), entity_url(call, resource->item_path, item));
+	}
+	put_members(&page, item, false);
+	buf_put_char(page.buf, '}');
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/parameters.h"
+
+#include "text/date.h"
+#include "text/uri.h"
+
+#define VALUE_SHOWN 64
+
+enum arg { ARG_ORGANIZER, ARG_START, ARG_END, ARG_COUNT };
+
+static const char *const names[ARG_COUNT] = {
+	[ARG_ORGANIZER] = "meetingOrganizerUserId",
+	[ARG_START] = "startDateTime",
+	[ARG_END] = "endDateTime",
+};
+
+struct parse {
+	struct str    rest, query;
+	struct arena *arena;
+	struct str    why;
+	bool          given[ARG_COUNT];
+	bool          has_value[ARG_COUNT];
+	struct str    value[ARG_COUNT];
+	bool          aliased;
+};
+
+static enum err
+bad(struct parse *parse, struct str why)
+{
+	parse->why = why;
+	return ERR_BAD_REQUEST;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void
+skip_blanks(struct parse *parse)
+{
+	while (parse->rest.len > 0 && is_blank(parse->rest.at[0]))
+		parse->rest = str_skip(parse->rest, 1);
+}
+
+/* ---- values ------------------------------------------------------------------------------------------ */
+
+/* Takes 'it''s' off the front. False when the last quote is missing. */
+static bool
+take_quoted(struct str *rest, struct arena *arena, struct str *text_out)
+{
+	struct str from = str_skip(*rest, 1);
+	char      *plain = arena_take_raw(arena, from.len + 1);
+	size_t     len = 0;
+
+	for (size_t i = 0; i < from.len; i++) {
+		if (from.at[i] == '\'') {
+			if (i + 1 == from.len || from.at[i + 1] != '\'') {
+				*rest = str_skip(from, i + 1);
+				*text_out = str_of(plain, len);
+				return true;
+			}
+			i++;
+		}
+		plain[len++] = from.at[i];
+	}
+	return false;
+}
+
+/* A literal that stands for itself, whole: quoted or not. */
+static bool
+read_literal(struct str text, struct arena *arena, struct str *value_out)
+{
+	text = str_trim(text);
+	if (text.len == 0 || text.at[0] != '\'') {
+		*value_out = text;
+		return text.len > 0 && str_find(text, '\'') == text.len;
+	}
+	return take_quoted(&text, arena, value_out) && text.len == 0;
+}
+
+/* The value under that very name in the query; twice is once too many. */
+static enum err
+find_in_query(struct parse *parse, struct str name, bool *found_out, struct str *value_out)
+{
+	struct str      rest = parse->query;
+	struct uri_pair pair;
+	bool            more, found = false;
+
+	for (;;) {
+		if (uri_take_pair(&rest, parse->arena, &pair, &more) != OK)
+			return bad(parse, STR("The query is not properly percent-encoded."));
+		if (!more)
+			break;
+		if (!str_eq(pair.name, name))
+			continue;
+		if (found)
+			return bad(parse,
+			           arena_printf(parse->arena, "The parameter alias '%.*s' is given more than once.",
+			                        STR_ARG(str_cut(name, VALUE_SHOWN))));
+		found = true;
+		*value_out = pair.value;
+	}
+	*found_out = found;
+	return OK;
+}
+
+/* `alias` begins with '@'. Microsoft's own clients leave it out in the query. */
+static enum err
+resolve(struct parse *parse, struct str alias, enum arg arg)
+{
+	struct str value;
+	bool       found;
+
+	parse->aliased = true;
+	TRY(find_in_query(parse, alias, &found, &value));
+	if (!found)
+		TRY(find_in_query(parse, str_skip(alias, 1), &found, &value));
+	if (!found || str_trim(value).len == 0 || str_eq(str_trim(value), STR("null")))
+		return OK;
+	if (!read_literal(value, parse->arena, &parse->value[arg]))
+		return bad(parse, arena_printf(parse->arena, "The value of the parameter alias '%.*s' is malformed.",
+		                               STR_ARG(str_cut(alias, VALUE_SHOWN))));
+	parse->has_value[arg] = true;
+	return OK;
+}
+
+static enum err
+take_value(struct parse *parse, enum arg arg)
+{
+	struct str value;
+
+	if (parse->rest.len > 0 && parse->rest.at[0] == '\'') {
+		if (!take_quoted(&parse->rest, parse->arena, &value))
+			return bad(parse,
+			           arena_printf(parse->arena, "The value of '%s' has no closing quote.", names[arg]));
+	} else {
+		value = str_first(parse->rest, str_find(parse->rest, ','));
+		parse->rest = str_skip(parse->rest, value.len);
+		value = str_trim(value);
+		if (str_find(value, '\'') < value.len || str_find(value, ' ') < value.len)
+			return bad(parse, arena_printf(parse->arena, "The value of '%s' is malformed.", names[arg]));
+	}
+	if (value.len == 0)
+		return bad(parse, arena_printf(parse->arena, "The value of '%s' is empty.", names[arg]));
+	if (value.at[0] == '@')
+		return resolve(parse, value, arg);
+	parse->value[arg] = value;
+	parse->has_value[arg] = true;
+	return OK;
+}
+
+/* ---- the list -------------------------------------------------------------------------------------------- */
+
+static enum err
+take_name(struct parse *parse, enum arg *arg_out)
+{
+	size_t     at = str_find(parse->rest, '=');
+	struct str name = str_trim(str_first(parse->rest, at));
+
+	for (int arg = 0; arg < ARG_COUNT; arg++) {
+		if (!str_eq_nocase(name, str_from_c(names[arg])))
+			continue;
+		if (at == parse->rest.len)
+			return bad(parse, arena_printf(parse->arena, "The parameter '%s' has no value.", names[arg]));
+		if (parse->given[arg])
+			return bad(parse, arena_printf(parse->arena, "The parameter '%s' is given more than once.",
+			                               names[arg]));
+		parse->given[arg] = true;
+		parse->rest = str_skip(parse->rest, at + 1);
+		*arg_out = (enum arg)arg;
+		return OK;
+	}
+	return bad(parse, arena_printf(parse->arena, "The function getAllRecordings has no parameter '%.*s'.",
+	                               STR_ARG(str_cut(name, VALUE_SHOWN))));
+}
+
+static enum err
+take_arg(struct parse *parse)
+{
+	enum arg arg;
+
+	TRY(take_name(parse, &arg));
+	skip_blanks(parse);
+	TRY(take_value(parse, arg));
+	skip_blanks(parse);
+	return OK;
+}
+
+static enum err
+take_list(struct parse *parse)
+{
+	skip_blanks(parse);
+	if (parse->rest.len == 0)
+		return OK;
+	for (;;) {
+		TRY(take_arg(parse));
+		if (parse->rest.len == 0)
+			return OK;
+		if (parse->rest.at[0] != ',')
+			return bad(parse, STR("The parameters must be divided by commas."));
+		parse->rest = str_skip(parse->rest, 1);
+		skip_blanks(parse);
+	}
+}
+
+static enum err
+read_date(struct parse *parse, enum arg arg, bool *has_out, struct str *text_out, int64_t *ns_out)
+{
+	*has_out = parse->has_value[arg];
+	if (!*has_out)
+		return OK;
+	*text_out = parse->value[arg];
+	if (date_parse(parse->value[arg], ns_out))
+		return OK;
+	return bad(parse,
+	           arena_printf(parse->arena, "'%s' must be a moment such as 2024-01-15T00:00:00Z.", names[arg]));
+}
+
+enum err
+parameters_read(struct str text, struct str query, struct arena *arena, struct parameters *parameters_out,
+                struct str *why_out)
+{
+	struct parse      parse = { .rest = text, .query = query, .arena = arena, .why = STR_EMPTY };
+	struct parameters parameters = { 0 };
+	enum err          err = take_list(&parse);
+
+	if (err == OK)
+		err = read_date(&parse, ARG_START, &parameters.has_start, &parameters.start, &parameters.start_ns);
+	if (err == OK)
+		err = read_date(&parse, ARG_END, &parameters.has_end, &parameters.end, &parameters.end_ns);
+	if (err != OK) {
+		*why_out = parse.why;
+		return err;
+	}
+	parameters.has_organizer = parse.has_value[ARG_ORGANIZER];
+	parameters.organizer = parse.value[ARG_ORGANIZER];
+	parameters.aliased = parse.aliased;
+	*parameters_out = parameters;
+	return OK;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/query.h"
+
+#include "graph/call.h"
+#include "text/uri.h"
+
+static const struct {
+	const char *name; /* as compared: no '$', lower case */
+	enum option option;
+} names[] = {
+	{ "select", OPTION_SELECT },    { "top", OPTION_TOP },         { "skip", OPTION_SKIP },
+	{ "count", OPTION_COUNT },      { "expand", OPTION_EXPAND },   { "filter", OPTION_FILTER },
+	{ "orderby", OPTION_ORDERBY },  { "search", OPTION_SEARCH },   { "format", OPTION_FORMAT },
+	{ "deltatoken", OPTION_TOKEN }, { "skiptoken", OPTION_TOKEN },
+};
+
+static const char *const shown[OPTION_KINDS] = {
+	[OPTION_SELECT] = "$select",   [OPTION_TOP] = "$top",
+	[OPTION_SKIP] = "$skip",       [OPTION_COUNT] = "$count",
+	[OPTION_EXPAND] = "$expand",   [OPTION_FILTER] = "$filter",
+	[OPTION_ORDERBY] = "$orderby", [OPTION_SEARCH] = "$search",
+	[OPTION_FORMAT] = "$format",   [OPTION_TOKEN] = "$deltatoken or $skiptoken",
+};
+
+const char *
+option_name(enum option option)
+{
+	return shown[option];
+}
+
+static enum option
+find_option(struct str name)
+{
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (str_eq_nocase(name, str_from_c(names[i].name)))
+			return names[i].option;
+	return OPTION_KINDS;
+}
+
+static enum err
+take_option(struct call *call, const struct uri_pair *pair)
+{
+	bool        dollar = str_starts(pair->name, STR("$"));
+	enum option option = find_option(dollar ? str_skip(pair->name, 1) : pair->name);
+
+	if (option == OPTION_KINDS) {
+		if (!dollar)
+			return OK;
+		return call_refuse(call, GRAPH_OPTION,
+		                   arena_printf(call->arena, "The query option '%.*s' is not known.",
+		                                STR_ARG(str_cut(pair->name, 64))));
+	}
+	if (call->query.given[option])
+		return call_refuse(call, GRAPH_OPTION,
+		                   arena_printf(call->arena, "The query option '%s' is given more than once.",
+		                                option_name(option)));
+	call->query.given[option] = true;
+	call->query.value[option] = pair->value;
+	return OK;
+}
+
+/* Preferences are wishes (RFC 7240): what is not understood is passed over. */
+static void
+take_preference(struct query *query, struct str wish)
+{
+	struct str name = str_trim(str_first(wish, str_find(wish, '=')));
+	struct str value = str_trim(str_skip(wish, str_find(wish, '=') + 1));
+	uint64_t   number;
+
+	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+		value = str_of(value.at + 1, value.len - 2);
+	if (str_eq_nocase(name, STR("odata.track-changes")))
+		query->track_changes = true;
+	if (str_eq_nocase(name, STR("return"))) {
+		query->minimal = !query->whole && (query->minimal || str_eq_nocase(value, STR("minimal")));
+		query->whole = !query->minimal && (query->whole || str_eq_nocase(value, STR("representation")));
+	}
+	if (str_eq_nocase(name, STR("IdType")) && str_eq_nocase(value, STR("ImmutableId")))
+		query->immutable_ids = true;
+	if (str_eq_nocase(name, STR("tidemark.removals")))
+		query->removals = true;
+	if (!str_eq_nocase(name, STR("odata.maxpagesize")) && !str_eq_nocase(name, STR("maxpagesize")))
+		return;
+	if (query->page_size == 0 && str_to_u64(value, &number) && number > 0)
+		query->page_size = number > PAGE_SIZE_MAX ? PAGE_SIZE_MAX : (uint32_t)number;
+}
+
+static void
+read_preferences(struct call *call)
+{
+	struct str field, wish;
+
+	for (size_t n = 0; http_req_field_at(call->req, "Prefer", n, &field); n++)
+		while (str_take_until(&field, ',', &wish))
+			take_preference(&call->query, str_first(wish, str_find(wish, ';')));
+}
+
+enum err
+query_read(struct call *call)
+{
+	struct str      rest = call->req->query;
+	struct uri_pair pair;
+	bool            more;
+
+	for (;;) {
+		if (uri_take_pair(&rest, call->arena, &pair, &more) != OK)
+			return call_refuse(call, GRAPH_OPTION, STR("The query is not properly percent-encoded."));
+		if (!more)
+			break;
+		TRY(take_option(call, &pair));
+	}
+	/* An empty token asks for a new round, which is what no token asks for. */
+	if (call->query.value[OPTION_TOKEN].len == 0)
+		call->query.given[OPTION_TOKEN] = false;
+	read_preferences(call);
+	return OK;
+}
+
+enum err
+query_allow(struct call *call, const enum option *allowed, const char *where, const char *advice)
+{
+	bool fine[OPTION_KINDS] = { false };
+
+	for (; *allowed != OPTION_KINDS; allowed++)
+		fine[*allowed] = true;
+	for (int option = 0; option < OPTION_KINDS; option++)
+		if (call->query.given[option] && !fine[option])
+			return call_refuse(call, GRAPH_OPTION,
+			                   arena_printf(call->arena,
+			                                "The following parameters are not supported %s: '%s'. %s",
+			                                where, option_name((enum option)option), advice));
+	return OK;
+}
+
+enum err
+query_number(struct call *call, enum option option, uint64_t min, uint64_t max, uint64_t otherwise, uint64_t *value_out)
+{
+	uint64_t value = otherwise;
+
+	if (call->query.given[option] && (!str_to_u64(call->query.value[option], &value) || value < min || value > max))
+		return call_refuse(call, GRAPH_OPTION,
+		                   arena_printf(call->arena, "%s must be a whole number from %llu to %llu.",
+		                                option_name(option), (unsigned long long)min, (unsigned long long)max));
+	*value_out = value;
+	return OK;
+}

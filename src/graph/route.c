@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/route.h"
+
+#include "text/uri.h"
+
+#define SEGMENTS_MAX 16
+
+/* A path in pieces: users('x')/calendars gives "users", key "x", then "calendars". */
+struct piece {
+	struct str name;
+	struct str key;
+	bool       has_key; /* brackets stood there, perhaps empty */
+	struct str text;    /* the whole of it */
+};
+
+struct pieces {
+	struct piece at[SEGMENTS_MAX + 2]; /* behind the last stand two empty ones: to look ahead is to find nothing */
+	size_t       count;
+};
+
+/* 'it''s' → it's; an unquoted key is taken as it is. False when the quotes do not match. */
+static bool
+unquote(struct str text, struct arena *arena, struct str *key_out)
+{
+	char  *plain;
+	size_t len = 0;
+
+	if (text.len == 0 || text.at[0] != '\'') {
+		*key_out = text;
+		return text.len == 0 || str_find(text, '\'') == text.len;
+	}
+	if (text.len < 2 || text.at[text.len - 1] != '\'')
+		return false;
+	text = str_of(text.at + 1, text.len - 2);
+	plain = arena_take_raw(arena, text.len);
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == '\'' && (i + 1 == text.len || text.at[++i] != '\''))
+			return false;
+		plain[len++] = text.at[i];
+	}
+	*key_out = str_of(plain, len);
+	return true;
+}
+
+static bool
+takes_arguments(struct str name)
+{
+	return str_eq_nocase(name, STR("getAllRecordings")) ||
+	       str_eq_nocase(name, STR("microsoft.graph.getAllRecordings"));
+}
+
+/* The bracket must be written as such or encoded; it is looked for after decoding, ids in segments hold none. */
+static bool
+read_piece(struct str text, struct arena *arena, struct piece *piece_out)
+{
+	size_t open = str_find(text, '(');
+
+	*piece_out = (struct piece){ .name = text, .text = text };
+	if (open == text.len || open == 0 || text.at[text.len - 1] != ')')
+		return true;
+	piece_out->name = str_first(text, open);
+	piece_out->has_key = true;
+	piece_out->key = str_of(text.at + open + 1, text.len - open - 2);
+	return takes_arguments(piece_out->name) || unquote(piece_out->key, arena, &piece_out->key);
+}
+
+static enum err
+divide(struct str path, struct arena *arena, struct pieces *pieces_out)
+{
+	struct str raw, text;
+
+	pieces_out->count = 0;
+	path = str_skip(path, 1);
+	while (str_take_until(&path, '/', &raw)) {
+		struct piece *piece = &pieces_out->at[pieces_out->count];
+
+		if (pieces_out->count == SEGMENTS_MAX)
+			return ERR_BAD_REQUEST;
+		TRY(uri_decode(raw, arena, &text));
+		if (!read_piece(text, arena, piece))
+			return ERR_BAD_REQUEST;
+		pieces_out->count++;
+	}
+	pieces_out->at[pieces_out->count] = pieces_out->at[pieces_out->count + 1] = (struct piece){ .has_key = false };
+	return OK;
+}
+
+static bool
+is(const struct piece *piece, struct str name)
+{
+	return !piece->has_key && str_eq_nocase(piece->name, name);
+}
+
+/* A collection with its key, which is not empty: name('key'), or name and the next segment.  Then it moves *at past it. */
+static bool
+take_keyed(const struct pieces *pieces, size_t *at, struct str name, struct str *key_out)
+{
+	const struct piece *piece = &pieces->at[*at];
+
+	if (*at >= pieces->count || !str_eq_nocase(piece->name, name))
+		return false;
+	if (piece->has_key) {
+		*key_out = piece->key;
+		*at += piece->key.len > 0 ? 1 : 0;
+		return piece->key.len > 0;
+	}
+	/* A key that holds brackets of its own came apart: take it whole. */
+	piece++;
+	if (piece->text.len == 0)
+		return false;
+	*key_out = piece->text;
+	*at += 2;
+	return true;
+}
+
+/* delta, delta(), microsoft.graph.delta */
+static bool
+is_function(const struct piece *piece, struct str name)
+{
+	struct str prefix = STR("microsoft.graph.");
+
+	if (piece->has_key && piece->key.len > 0)
+		return false;
+	return str_eq_nocase(str_starts_nocase(piece->name, prefix) ? str_skip(piece->name, prefix.len) : piece->name,
+	                     name);
+}
+
+static struct str *
+field_of(struct route *route, struct str name)
+{
+	if (str_eq(name, STR("{group}")))
+		return &route->group;
+	return str_eq(name, STR("{meeting}")) ? &route->meeting : &route->id;
+}
+
+/* One word of a pattern, and the key that belongs to it; moves *at and *rest past what was understood. */
+static bool
+match_word(const struct pieces *pieces, struct str word, struct str *rest, size_t *at, struct route *route)
+{
+	const struct piece *piece = &pieces->at[*at];
+	struct str          key;
+
+	if (str_starts(*rest, STR("{"))) {
+		(void)str_take_until(rest, '/', &key);
+		return take_keyed(pieces, at, word, field_of(route, key));
+	}
+	if (str_ends(word, STR("(*)"))) {
+		if (piece[-1].has_key || !takes_arguments(piece->name))
+			return false;
+		route->parameters = piece->key;
+	} else if (str_ends(word, STR("()"))) {
+		if (!is_function(piece, str_first(word, word.len - 2)))
+			return false;
+	} else if (!is(piece, word)) {
+		return false;
+	}
+	*at += 1;
+	return true;
+}
+
+/* *reached_out is how far the path could be understood. */
+static bool
+match(const struct pieces *pieces, size_t at, const struct resource_path *path, struct route *route,
+      size_t *reached_out)
+{
+	struct route found = *route;
+	struct str   rest = str_from_c(path->pattern), word;
+
+	*reached_out = at;
+	while (str_take_until(&rest, '/', &word)) {
+		if (!match_word(pieces, word, &rest, &at, &found))
+			return false;
+		*reached_out = at;
+	}
+	if (at != pieces->count)
+		return false;
+	*route = found;
+	route->kind = path->kind;
+	route->read = path->read;
+	route->write = path->write;
+	return true;
+}
+
+/* What stands behind the user: a path of some resource. */
+static void
+parse_owned(const struct pieces *pieces, size_t at, struct route *route)
+{
+	size_t reached, best = at;
+
+	for (const struct resource *const *resource = resources; *resource; resource++)
+		for (const struct resource_path *path = (*resource)->paths; path && path->pattern; path++) {
+			if (match(pieces, at, path, route, &reached)) {
+				route->resource = *resource;
+				return;
+			}
+			best = reached > best ? reached : best;
+		}
+	route->unknown = pieces->at[best < pieces->count ? best : pieces->count - 1].name;
+}
+
+static bool
+parse_version(const struct pieces *pieces, struct route *route)
+{
+	if (is(&pieces->at[0], STR("beta")))
+		route->beta = true;
+	else if (!is(&pieces->at[0], STR("v1.0")))
+		return false;
+	return true;
+}
+
+enum err
+route_parse(struct str path, struct arena *arena, struct route *route_out)
+{
+	struct pieces pieces;
+	struct route  route = { .kind = ROUTE_UNKNOWN, .read = RIGHT_COUNT, .write = RIGHT_COUNT };
+	size_t        at = 1;
+
+	TRY(divide(path, arena, &pieces));
+	if (pieces.count == 0) {
+		route.kind = ROUTE_SERVICE;
+	} else if (!parse_version(&pieces, &route)) {
+		route.unknown = pieces.at[0].name;
+	} else if (pieces.count == 1) {
+		route.kind = ROUTE_SERVICE;
+	} else if (pieces.count == 2 && is(&pieces.at[1], STR("$metadata"))) {
+		route.kind = ROUTE_METADATA;
+	} else if (pieces.count == 2 && is(&pieces.at[1], STR("$batch"))) {
+		route.kind = ROUTE_BATCH;
+	} else if (is(&pieces.at[1], STR("me"))) {
+		route.me = true;
+		parse_owned(&pieces, 2, &route);
+	} else if (take_keyed(&pieces, &at, STR("users"), &route.user)) {
+		parse_owned(&pieces, at, &route);
+	} else {
+		route.unknown = pieces.at[1].name;
+	}
+	*route_out = route;
+	return OK;
+}
