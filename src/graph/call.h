@@ -44,6 +44,7 @@ struct call {
 	struct str             base_url;        /* once it is known */
 	const char            *inner_code;      /* a code for innerError; NULL for none */
 	struct str             link_path;       /* the path of links; empty: the request's own */
+	bool                   is_private;      /* Cache-Control: private; else no-cache */
 	bool                   by_server;       /* a refusal of the server's own: Retry-After is its business */
 	bool                   must_block;      /* run me again where I may wait */
 	bool                   inner;           /* one of a batch */

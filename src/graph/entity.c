@@ -125,7 +125,7 @@ entity_select_option(const struct resource *resource, uint32_t select, struct ar
 {
 	struct str names = STR_EMPTY;
 
-	for (size_t row = 0; row < resource->property_count; row++)
+	for (size_t row = 0; row < resource->property_count && select >> row; row++)
 		if (select >> row & 1)
 			names = arena_printf(arena, "%.*s%s%s", STR_ARG(names), names.len ? "," : "",
 			                     resource->properties[row].name);

@@ -125,7 +125,7 @@ graph_get_content(struct call *call)
 	}
 	http_resp_field(call->resp, "ETag", etag);
 	http_resp_field(call->resp, "Accept-Ranges", STR("bytes"));
-	http_resp_field(call->resp, "Cache-Control", STR("private"));
+	call->is_private = true;
 	http_resp_field(call->resp, "X-Content-Type-Options", STR("nosniff"));
 	if (is_known_already(call, etag)) {
 		(void)close(fd);

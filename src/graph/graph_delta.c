@@ -101,6 +101,6 @@ graph_delta(struct call *call)
 		headers_preference_applied(call, STR("odata.track-changes"));
 	if (call->query.immutable_ids)
 		headers_preference_applied(call, STR("IdType=\"ImmutableId\""));
-	http_resp_field(call->resp, "Cache-Control", STR("private"));
+	call->is_private = true;
 	return OK;
 }

@@ -282,7 +282,7 @@ report(struct call *call, const struct walk *walk)
 		headers_preference_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)size));
 	if (walk->view.removals)
 		headers_preference_applied(call, STR("tidemark.removals"));
-	http_resp_field(call->resp, "Cache-Control", STR("private"));
+	call->is_private = true;
 	return OK;
 }
 

@@ -36,6 +36,8 @@ headers_put_common(struct call *call)
 
 	http_resp_field(call->resp, "request-id", id);
 	http_resp_field(call->resp, "client-request-id", call->client_request_id.len ? call->client_request_id : id);
+	if (call->is_private)
+		http_resp_field(call->resp, "Cache-Control", STR("private"));
 	http_resp_constant_fields(call->resp, str_of(constant_fields, sizeof(constant_fields) - 1));
 	if (call->req->tls && !headers_is_loopback(call->req->authority))
 		http_resp_field(call->resp, "Strict-Transport-Security", STR("max-age=31536000"));
@@ -78,10 +80,10 @@ headers_finish(struct call *call)
 {
 	if (call->applied.len)
 		http_resp_field(call->resp, "Preference-Applied", call->applied);
-	if (!http_resp_get_field(call->resp, "Cache-Control").at)
+	if (!call->is_private)
 		http_resp_field(call->resp, "Cache-Control", STR("no-cache"));
 	if (http_resp_get_status(call->resp) == 204 || http_resp_get_status(call->resp) == 304 ||
-	    http_resp_get_field(call->resp, "Content-Type").at || call->route.kind == ROUTE_CONTENT)
+	    call->route.kind == ROUTE_CONTENT || call->route.kind == ROUTE_METADATA)
 		return;
 	if (call->accept.level == METADATA_NONE)
 		strip_body(call);

@@ -169,11 +169,12 @@ static const struct property rows[] = {
 
 /* ---- paths and rights ---------------------------------------------------------------------------------------- */
 
+/* The path that is asked for most stands first. */
 static const struct resource_path paths[] = {
+	{ "calendars/delta()", ROUTE_DELTA, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendar", ROUTE_DEFAULT_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendar/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendars", ROUTE_COLLECTION, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
-	{ "calendars/delta()", ROUTE_DELTA, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendars/{id}", ROUTE_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendars/{id}/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendarGroups", ROUTE_GROUPS, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "build" / "release" / "tidemark"
-BUDGET = 24_300                      # instructions of our own code for one poll
+BUDGET = 23_500                      # instructions of our own code for one poll
 TOLERANCE = 0.10
 POLLS = 400
 OWNER = "00000001-0000-4000-8000-000000000001"
