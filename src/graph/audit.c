@@ -22,8 +22,8 @@ guid_shown(const struct guid *guid, char text[GUID_TEXT_LEN])
 	return str_of(text, GUID_TEXT_LEN);
 }
 
-static void
-audit(const struct call *call, struct log_lines *lines)
+void
+audit_call(const struct call *call, struct log_lines *lines)
 {
 	const struct log      *log = call->graph->parts.audit;
 	const struct http_req *req = call->req;
@@ -50,16 +50,4 @@ audit(const struct call *call, struct log_lines *lines)
 		log_lines_add(lines, LOG_INFO, "audit", pairs);
 	else
 		log_event(log, LOG_INFO, "audit", pairs);
-}
-
-void
-call_audit(const struct call *call)
-{
-	audit(call, NULL);
-}
-
-void
-call_audit_with_others(const struct call *call, struct log_lines *lines)
-{
-	audit(call, lines);
 }

@@ -3,26 +3,24 @@
 
 #include <stdlib.h>
 
+#include "graph/answer.h"
+
 struct commit {
 	struct store_group *group;
 	struct call        *first, *last; /* deferred, in their order */
 };
 
 bool
-commit_takes(const struct http_req *req)
+commit_takes(const struct route *route, enum http_method method)
 {
-	struct route route;
-
-	if (route_parse(req->path, req->arena, &route) != OK)
-		return false;
-	switch (route.kind) {
+	switch (route->kind) {
 	case ROUTE_COLLECTION:
-		return req->method == HTTP_POST;
+		return method == HTTP_POST;
 	/* Without an id it is for the default calendar, which may have to be made and then read. */
 	case ROUTE_ITEM:
-		return (req->method == HTTP_PATCH || req->method == HTTP_DELETE) && route.id.len > 0;
+		return (method == HTTP_PATCH || method == HTTP_DELETE) && route->id.len > 0;
 	case ROUTE_PERMANENT_DELETE:
-		return req->method == HTTP_POST && route.id.len > 0;
+		return method == HTTP_POST && route->id.len > 0;
 	default:
 		return false;
 	}
@@ -76,8 +74,8 @@ commit_finish(void *ctx, void *group)
 	log_lines_open(&lines, graph->parts.audit);
 	for (struct call *call = commit->first; call; call = call->next) {
 		if (err != OK)
-			call_fail(call, err);
-		call_audit_with_others(call, &lines);
+			answer_replace(call, err);
+		audit_call(call, &lines);
 	}
 	log_lines_flush(&lines);
 }

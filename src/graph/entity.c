@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/entity.h"
 
+#include "base/bytes.h"
 #include "text/uri.h"
 
 /* A key as it stands between quotes in a URL: quotes doubled, then percent-encoded. */
@@ -104,8 +105,7 @@ entity_write_options(uint32_t select, struct arena *arena)
 	char *bytes = arena_take_raw(arena, OPTIONS_BYTES);
 
 	bytes[0] = OPTIONS_VERSION;
-	for (int i = 0; i < 4; i++)
-		bytes[1 + i] = (char)(select >> (8 * i) & 0xff);
+	le_write(bytes + 1, select, OPTIONS_BYTES - 1);
 	return str_of(bytes, OPTIONS_BYTES);
 }
 
@@ -114,9 +114,7 @@ entity_read_options(struct str bytes, uint32_t *select_out)
 {
 	if (bytes.len != OPTIONS_BYTES || bytes.at[0] != OPTIONS_VERSION)
 		return false;
-	*select_out = 0;
-	for (int i = 0; i < 4; i++)
-		*select_out |= (uint32_t)(uint8_t)bytes.at[1 + i] << (8 * i);
+	*select_out = (uint32_t)le_read(bytes.at + 1, OPTIONS_BYTES - 1);
 	return true;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fail — every way the face says no: status, Graph's code, a message.  Private to the face module.
+ * error — the table of what can go wrong: status, Graph's code, message.  Private to the graph module.
  *
- * Clients branch on status and code; both come from protocol facts (docs/graph.md says how sure
- * each is).  The message is for people and names what to do instead.
+ * Clients branch on status and code; docs/graph.md says how sure each is.  The message is for people and names
+ * what to do instead.
  */
 #pragma once
 
@@ -80,12 +80,5 @@ struct error_row {
 
 const struct error_row *error_row(enum graph_error error);
 
-/* The row for an error nobody noted a refusal for. */
+/* The row for an error that came without one. */
 enum graph_error error_for(enum err err);
-
-struct call;
-
-/* Only the JSON; an empty detail takes the row's message. */
-void fail_put(const struct call *call, enum graph_error error, struct str detail, struct buf *buf);
-/* Replaces whatever answer there was by Graph's error. */
-void fail_write(struct call *call, enum graph_error error);

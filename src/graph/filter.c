@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/filter.h"
 
+#include "graph/literal.h"
 #include "resource/values.h"
 
 enum node { NODE_TEXT_IS, NODE_TEXT_STARTS, NODE_FLAG, NODE_NOT, NODE_AND, NODE_OR };
@@ -83,28 +84,13 @@ take_sign(struct reader *reader, char sign)
 	return true;
 }
 
-/* 'it''s' */
 static enum err
 take_text(struct reader *reader, struct str *text_out)
 {
-	char  *plain = arena_take_raw(reader->arena, reader->rest.len);
-	size_t len = 0, at;
-
 	if (!take_sign(reader, '\''))
 		return refuse(reader, "a text in single quotes is missing");
-	for (at = 0; at < reader->rest.len; at++) {
-		if (reader->rest.at[at] == '\'') {
-			if (at + 1 == reader->rest.len || reader->rest.at[at + 1] != '\'')
-				break;
-			at++;
-		}
-		plain[len++] = reader->rest.at[at];
-	}
-	if (at == reader->rest.len)
-		return refuse(reader, "a text has no closing quote");
-	reader->rest = str_skip(reader->rest, at + 1);
-	*text_out = str_of(plain, len);
-	return OK;
+	return literal_take(&reader->rest, reader->arena, text_out) ? OK
+	                                                            : refuse(reader, "a text has no closing quote");
 }
 
 /* ---- grammar --------------------------------------------------------------------------------------- */

@@ -9,7 +9,9 @@
  */
 #include <errno.h>
 
-#include "graph/call.h"
+#include "graph/answer.h"
+#include "graph/calls.h"
+#include "graph/run.h"
 #include "http/http_chars.h"
 #include "text/b64.h"
 #include "text/json_read.h"
@@ -364,9 +366,9 @@ put_error(struct batch *batch, struct part *part, enum graph_error error, struct
 		json_put_member(out, STR("Retry-After"), STR("1"));
 	json_end_object(out);
 	json_put_name(out, STR("body"));
-	/* The raw writer knows where commas go; the text itself comes from fail.c. */
+	/* The raw writer knows where commas go; the text itself comes from answer.c. */
 	json_put_raw(out, STR_EMPTY);
-	fail_put(batch->call, error, detail, out->buf);
+	answer_put_error(batch->call, error, detail, out->buf);
 	json_end_object(out);
 }
 
@@ -416,6 +418,7 @@ run_part(struct batch *batch, struct part *part, struct arena *arena)
 	sem_t *slot = part->method == HTTP_GET ? (sem_t *)(uintptr_t)&batch->call->graph->batch_reads : NULL;
 	AUTO(http_resp_close) struct http_resp *resp = http_resp_open(http_resp_body(batch->call->resp)->limit);
 	struct http_req                         req;
+	struct call                            *call;
 
 	part->done = true;
 	if (needs_failed(batch, part)) {
@@ -432,7 +435,10 @@ run_part(struct batch *batch, struct part *part, struct arena *arena)
 	req = request_of(batch, part, arena);
 	while (slot && sem_wait(slot))
 		MUST(errno == EINTR);
-	if (call_run(batch->call->graph, batch->call, &req, resp))
+	call = call_open(batch->call->graph, &req, resp);
+	if (!call->client_request_id.len)
+		call->client_request_id = batch->call->client_request_id;
+	if (run_call(call, NULL))
 		put_answer(batch, part, resp, arena);
 	else
 		put_error(batch, part, GRAPH_BUSY, STR_EMPTY);
@@ -445,7 +451,6 @@ graph_batch(struct call *call)
 {
 	static const enum option none[] = { OPTION_FORMAT, OPTION_KINDS };
 	struct batch            *batch = arena_take(call->arena, sizeof(*batch));
-	struct str               type = http_req_field(call->req, "Content-Type");
 	struct part             *part;
 
 	if (!call->req->may_block)
@@ -454,7 +459,7 @@ graph_batch(struct call *call)
 	/* The level is each request's own. */
 	call->accept.level = METADATA_MINIMAL;
 	TRY(query_allow(call, none, "on a batch", "Give them to the requests in it."));
-	if (!str_eq_nocase(str_trim(str_first(type, str_find(type, ';'))), STR("application/json")))
+	if (!call_body_is(call, STR("application/json")))
 		return call_refuse(call, GRAPH_CONTENT_TYPE, STR_EMPTY);
 	TRY(read_batch(batch));
 	TRY(call_hold(call, batch->count * PART_BYTES));

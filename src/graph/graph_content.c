@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "graph/range.h"
 #include "resource/recording.h"
 
@@ -27,11 +27,8 @@ static enum err
 find_recording(struct call *call, struct recording *recording_out)
 {
 	struct item item;
-	enum err    err = store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, &item);
 
-	if (err == ERR_NOT_FOUND || (err == OK && !str_eq(item.key, call->route.meeting)))
-		return call_refuse(call, GRAPH_NO_ITEM, STR_EMPTY);
-	TRY(err);
+	TRY(call_get_recording(call, &item));
 	return recording_read(item.body, recording_out) ? OK : ERR_CORRUPT;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_delta — GET …/delta of a resource: the sentence this program exists to say. */
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "graph/entity.h"
 #include "graph/headers.h"
 #include "graph/page.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_groups — calendar groups, read only: they are what the calendars say (group.h). */
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "graph/entity.h"
 #include "graph/group.h"
 #include "resource/calendar.h"
@@ -149,5 +149,5 @@ graph_get_group(struct call *call)
 		json_end_object(&out);
 		return OK;
 	}
-	return refuse_no_item(call, call->route.group);
+	return call_refuse_item(call, call->route.group);
 }

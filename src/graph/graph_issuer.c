@@ -13,7 +13,7 @@
  * The two documents differ in `issuer`, as Entra's do.  MSAL wants an address on the authority's host there;
  * what our tokens name as their issuer is no address, since a store may be reached under many.
  */
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "graph/headers.h"
 
 #include "text/b64.h"
@@ -54,11 +54,11 @@ kind_of(struct str path, struct str *tenant_out)
 }
 
 bool
-graph_is_login(const struct call *call)
+graph_is_login(const struct http_req *req)
 {
 	struct str tenant;
 
-	return kind_of(call->req->path, &tenant) != LOGIN_NONE;
+	return kind_of(req->path, &tenant) != LOGIN_NONE;
 }
 
 /* ---- failures ------------------------------------------------------------------------------------------ */
@@ -227,14 +227,6 @@ read_form(const struct call *call, struct login_form *form)
 	return true;
 }
 
-static bool
-is_form(const struct call *call)
-{
-	struct str type = http_req_field(call->req, "Content-Type");
-
-	return str_eq_nocase(str_trim(str_first(type, str_find(type, ';'))), STR("application/x-www-form-urlencoded"));
-}
-
 /* Authorization: Basic, its two halves form-encoded (RFC 6749 2.3.1).  One way or the other, never both. */
 static const struct login_fault *
 read_basic(const struct call *call, struct login_form *form)
@@ -285,7 +277,7 @@ read_request(const struct call *call, struct login_form *form)
 {
 	const struct login_fault *fault;
 
-	if (!is_form(call) || !read_form(call, form))
+	if (!call_body_is(call, STR("application/x-www-form-urlencoded")) || !read_form(call, form))
 		return &bad_form;
 	fault = read_basic(call, form);
 	if (fault)
@@ -421,11 +413,10 @@ graph_login(struct call *call)
 	struct str      text;
 	struct guid     tenant;
 	enum login_kind kind = kind_of(call->req->path, &text);
-	bool            reads = call->req->method == HTTP_GET || call->req->method == HTTP_HEAD;
 
 	if (!call->graph->parts.issuer) {
 		answer_fault(call, &closed);
-	} else if (kind == LOGIN_TOKEN ? call->req->method != HTTP_POST : !reads) {
+	} else if (kind == LOGIN_TOKEN ? call->req->method != HTTP_POST : !call_reads(call)) {
 		http_resp_field(call->resp, "Allow", kind == LOGIN_TOKEN ? STR("POST") : STR("GET, HEAD"));
 		answer_fault(call, &bad_method);
 	} else if (!guid_parse(text, &tenant) || guid_is_zero(&tenant)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_item — one item of a resource by itself: get, create, update, delete. */
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "graph/commit.h"
 #include "graph/entity.h"
 #include "graph/headers.h"
@@ -77,7 +77,7 @@ answer_write(struct call *call, unsigned status, const struct item *item)
 /* ---- reading ------------------------------------------------------------------------------------- */
 
 enum err
-refuse_no_item(struct call *call, struct str id)
+call_refuse_item(struct call *call, struct str id)
 {
 	bool (*is_shaped)(struct str) = call->route.resource->id_is_shaped;
 
@@ -92,7 +92,7 @@ get_one(struct call *call, bool pinned, struct item *item_out)
 	                           : store_get(store, &call->feed, call->route.id, call->arena, item_out);
 
 	if (err == ERR_NOT_FOUND && !pinned)
-		return refuse_no_item(call, call->route.id);
+		return call_refuse_item(call, call->route.id);
 	return err;
 }
 
@@ -146,14 +146,12 @@ enum err
 call_read_body(struct call *call)
 {
 	static const enum option none[] = { OPTION_KINDS };
-	struct str               type = http_req_field(call->req, "Content-Type");
 	struct json             *root = NULL;
 	struct str               why;
 	enum err                 err;
 
 	TRY(query_allow(call, none, "on a write", "Leave them out."));
-	type = str_trim(str_first(type, str_find(type, ';')));
-	if (!str_eq_nocase(type, STR("application/json")))
+	if (!call_body_is(call, STR("application/json")))
 		return call_refuse(call, GRAPH_CONTENT_TYPE, STR_EMPTY);
 	TRY(call_hold(call, call_tree_bytes(call)));
 	err = json_read(call->req->body, call->arena, &root, &why);
@@ -183,7 +181,7 @@ refuse_write(struct call *call, enum err err, struct str why)
 	case ERR_BAD_REQUEST:
 		return call_refuse(call, GRAPH_BODY, why);
 	case ERR_NOT_FOUND:
-		return refuse_no_item(call, call->route.id);
+		return call_refuse_item(call, call->route.id);
 	default:
 		return err;
 	}

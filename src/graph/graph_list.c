@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "graph/entity.h"
 #include "graph/headers.h"
 #include "graph/filter.h"
@@ -251,7 +251,7 @@ check_group(struct call *call)
 	err = list_page(call, &all);
 	buf_cut(http_resp_body(call->resp), 0);
 	if (err == OK && all.found == 0)
-		return refuse_no_item(call, call->route.group);
+		return call_refuse_item(call, call->route.group);
 	return err;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_meta — what is served, said in OData's own terms: $metadata (CSDL 4.0) and the service document. */
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "resource/resource.h"
 #include "text/json_write.h"
 

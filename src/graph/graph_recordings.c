@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_recordings — recordings told: of an organizer (with and without delta) and of one meeting. */
+#include "base/bytes.h"
 #include "crypt/seal.h"
 #include "graph/parameters.h"
-#include "graph/call.h"
+#include "graph/calls.h"
 #include "graph/entity.h"
 #include "graph/headers.h"
 #include "graph/page.h"
@@ -86,23 +87,6 @@ meeting_view(const struct call *call)
 #define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)
 #define VIEW_REMOVALS 1
 
-static void
-put_number(char *at, uint64_t value, unsigned width)
-{
-	for (unsigned i = 0; i < width; i++)
-		at[i] = (char)(value >> (8 * i) & 0xff);
-}
-
-static uint64_t
-get_number(const char *at, unsigned width)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < width; i++)
-		value |= (uint64_t)(uint8_t)at[i] << (8 * i);
-	return value;
-}
-
 static struct str
 write_view(const struct view *view, struct arena *arena)
 {
@@ -110,9 +94,9 @@ write_view(const struct view *view, struct arena *arena)
 
 	bytes[0] = VIEW_VERSION;
 	bytes[1] = view->removals ? VIEW_REMOVALS : 0;
-	put_number(bytes + 2, view->top, 4);
-	put_number(bytes + 6, (uint64_t)view->from_ns, 8);
-	put_number(bytes + 14, (uint64_t)view->until_ns, 8);
+	le_write(bytes + 2, view->top, 4);
+	le_write(bytes + 6, (uint64_t)view->from_ns, 8);
+	le_write(bytes + 14, (uint64_t)view->until_ns, 8);
 	memcpy(bytes + 22, view->meeting, sizeof(view->meeting));
 	return str_of(bytes, VIEW_BYTES);
 }
@@ -123,9 +107,9 @@ read_view(struct str bytes, struct view *view_out)
 	if (bytes.len != VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
 		return false;
 	view_out->removals = bytes.at[1] == VIEW_REMOVALS;
-	view_out->top = (uint32_t)get_number(bytes.at + 2, 4);
-	view_out->from_ns = (int64_t)get_number(bytes.at + 6, 8);
-	view_out->until_ns = (int64_t)get_number(bytes.at + 14, 8);
+	view_out->top = (uint32_t)le_read(bytes.at + 2, 4);
+	view_out->from_ns = (int64_t)le_read(bytes.at + 6, 8);
+	view_out->until_ns = (int64_t)le_read(bytes.at + 14, 8);
 	memcpy(view_out->meeting, bytes.at + 22, sizeof(view_out->meeting));
 	return view_out->top <= PAGE_SIZE_MAX;
 }
@@ -384,17 +368,23 @@ answer_one(struct call *call, unsigned status, const struct item *item)
 }
 
 enum err
+call_get_recording(struct call *call, struct item *item_out)
+{
+	enum err err = store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, item_out);
+
+	if (err == ERR_NOT_FOUND || (err == OK && !str_eq(item_out->key, call->route.meeting)))
+		return call_refuse(call, GRAPH_NO_ITEM, STR_EMPTY);
+	return err;
+}
+
+enum err
 graph_get_recording(struct call *call)
 {
 	static const enum option known[] = { OPTION_FORMAT, OPTION_KINDS };
 	struct item              item;
-	enum err                 err;
 
 	TRY(query_allow(call, known, "on a single recording", "Leave them out."));
-	err = store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, &item);
-	if (err == ERR_NOT_FOUND || (err == OK && !str_eq(item.key, call->route.meeting)))
-		return call_refuse(call, GRAPH_NO_ITEM, STR_EMPTY);
-	TRY(err);
+	TRY(call_get_recording(call, &item));
 	return answer_one(call, 200, &item);
 }
 

@@ -91,7 +91,7 @@ headers_finish(struct call *call)
 }
 
 void
-fields_pack(struct call *call)
+headers_pack(struct call *call)
 {
 	struct buf *body = http_resp_body(call->resp);
 	struct str  field, packed;

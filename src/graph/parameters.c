@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/parameters.h"
 
+#include "graph/literal.h"
 #include "text/date.h"
 #include "text/uri.h"
 
@@ -46,40 +47,6 @@ skip_blanks(struct parse *parse)
 
 /* ---- values ------------------------------------------------------------------------------------------ */
 
-/* Takes 'it''s' off the front. False when the last quote is missing. */
-static bool
-take_quoted(struct str *rest, struct arena *arena, struct str *text_out)
-{
-	struct str from = str_skip(*rest, 1);
-	char      *plain = arena_take_raw(arena, from.len + 1);
-	size_t     len = 0;
-
-	for (size_t i = 0; i < from.len; i++) {
-		if (from.at[i] == '\'') {
-			if (i + 1 == from.len || from.at[i + 1] != '\'') {
-				*rest = str_skip(from, i + 1);
-				*text_out = str_of(plain, len);
-				return true;
-			}
-			i++;
-		}
-		plain[len++] = from.at[i];
-	}
-	return false;
-}
-
-/* A literal that stands for itself, whole: quoted or not. */
-static bool
-read_literal(struct str text, struct arena *arena, struct str *value_out)
-{
-	text = str_trim(text);
-	if (text.len == 0 || text.at[0] != '\'') {
-		*value_out = text;
-		return text.len > 0 && str_find(text, '\'') == text.len;
-	}
-	return take_quoted(&text, arena, value_out) && text.len == 0;
-}
-
 /* The value under that very name in the query; twice is once too many. */
 static enum err
 find_in_query(struct parse *parse, struct str name, bool *found_out, struct str *value_out)
@@ -119,7 +86,7 @@ resolve(struct parse *parse, struct str alias, enum arg arg)
 		TRY(find_in_query(parse, str_skip(alias, 1), &found, &value));
 	if (!found || str_trim(value).len == 0 || str_eq(str_trim(value), STR("null")))
 		return OK;
-	if (!read_literal(value, parse->arena, &parse->value[arg]))
+	if (!literal_read(str_trim(value), parse->arena, &parse->value[arg]))
 		return bad(parse, arena_printf(parse->arena, "The value of the parameter alias '%.*s' is malformed.",
 		                               STR_ARG(str_cut(alias, VALUE_SHOWN))));
 	parse->has_value[arg] = true;
@@ -131,8 +98,9 @@ take_value(struct parse *parse, enum arg arg)
 {
 	struct str value;
 
-	if (parse->rest.len > 0 && parse->rest.at[0] == '\'') {
-		if (!take_quoted(&parse->rest, parse->arena, &value))
+	if (str_starts(parse->rest, STR("'"))) {
+		parse->rest = str_skip(parse->rest, 1);
+		if (!literal_take(&parse->rest, parse->arena, &value))
 			return bad(parse,
 			           arena_printf(parse->arena, "The value of '%s' has no closing quote.", names[arg]));
 	} else {

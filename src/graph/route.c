@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/route.h"
 
+#include "graph/literal.h"
 #include "text/uri.h"
 
 #define SEGMENTS_MAX 16
@@ -17,30 +18,6 @@ struct pieces {
 	struct piece at[SEGMENTS_MAX + 2]; /* behind the last stand two empty ones: to look ahead is to find nothing */
 	size_t       count;
 };
-
-/* 'it''s' → it's; an unquoted key is taken as it is. False when the quotes do not match. */
-static bool
-unquote(struct str text, struct arena *arena, struct str *key_out)
-{
-	char  *plain;
-	size_t len = 0;
-
-	if (text.len == 0 || text.at[0] != '\'') {
-		*key_out = text;
-		return text.len == 0 || str_find(text, '\'') == text.len;
-	}
-	if (text.len < 2 || text.at[text.len - 1] != '\'')
-		return false;
-	text = str_of(text.at + 1, text.len - 2);
-	plain = arena_take_raw(arena, text.len);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.at[i] == '\'' && (i + 1 == text.len || text.at[++i] != '\''))
-			return false;
-		plain[len++] = text.at[i];
-	}
-	*key_out = str_of(plain, len);
-	return true;
-}
 
 static bool
 takes_arguments(struct str name)
@@ -61,7 +38,7 @@ read_piece(struct str text, struct arena *arena, struct piece *piece_out)
 	piece_out->name = str_first(text, open);
 	piece_out->has_key = true;
 	piece_out->key = str_of(text.at + open + 1, text.len - open - 2);
-	return takes_arguments(piece_out->name) || unquote(piece_out->key, arena, &piece_out->key);
+	return takes_arguments(piece_out->name) || literal_read(piece_out->key, arena, &piece_out->key);
 }
 
 static enum err

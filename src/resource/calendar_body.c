@@ -5,6 +5,7 @@
  * A cut is what /v1.0 leaves out: offset and length, 4 bytes each, little-endian, counted from the '{'.  The byte's low
  * three bits say how many there are, the others how many rows the resource had beyond its first 18.
  */
+#include "base/bytes.h"
 #include "resource/calendar.h"
 #include "resource/values.h"
 
@@ -43,21 +44,6 @@ calendar_read(const struct resource *resource, struct str body, const struct res
 	return json.len > 0 && resource_read_stored(resource, json, row_count(body), arena, calendar_out);
 }
 
-static void
-put_u32(struct buf *buf, uint32_t value)
-{
-	for (int i = 0; i < 4; i++)
-		buf_put_char(buf, (char)(value >> (8 * i) & 0xff));
-}
-
-static uint32_t
-get_u32(const char *at)
-{
-	const unsigned char *bytes = (const unsigned char *)at;
-
-	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
 /* A cut takes the comma behind it along; neighbours make one.  What does not fit any more stays visible. */
 static size_t
 find_cuts(const struct resource *resource, const size_t *starts, struct cut cuts_out[CUTS_MAX])
@@ -92,8 +78,8 @@ calendar_body(const struct resource *resource, const struct values *calendar, st
 	buf_put_char(&body, BODY_MARK);
 	buf_put_char(&body, (char)(count | (resource->property_count - FIRST_ROWS) << 3));
 	for (size_t i = 0; i < count; i++) {
-		put_u32(&body, cuts[i].at);
-		put_u32(&body, cuts[i].len);
+		buf_put_le(&body, cuts[i].at, 4);
+		buf_put_le(&body, cuts[i].len, 4);
 	}
 	buf_put(&body, buf_str(&json));
 	if (buf_err(&json) == OK && body.len <= STORE_BODY_MAX)
@@ -114,8 +100,8 @@ calendar_pieces(const struct resource *resource, struct str body, const struct r
 	if (json.len < 2 || row_count(body) != resource->property_count)
 		return 0;
 	for (size_t i = 0; i < cut_count && !sending->beta; i++) {
-		uint32_t at = get_u32(body.at + HEAD_BYTES + i * CUT_BYTES);
-		uint32_t len = get_u32(body.at + HEAD_BYTES + i * CUT_BYTES + 4);
+		uint32_t at = (uint32_t)le_read(body.at + HEAD_BYTES + i * CUT_BYTES, 4);
+		uint32_t len = (uint32_t)le_read(body.at + HEAD_BYTES + i * CUT_BYTES + 4, 4);
 
 		if (at < from || (size_t)at + len > json.len)
 			return 0;

@@ -4,6 +4,7 @@
  * with content also
  * id:16 sha256:32 size:8; then the JSON text.  `rows` says how many rows the resource had beyond its first 8.
  */
+#include "base/bytes.h"
 #include "resource/recording.h"
 #include "resource/values.h"
 
@@ -14,23 +15,6 @@
 #define FIRST_ROWS    8
 #define HEAD_BYTES    20
 #define CONTENT_BYTES (CONTENT_ID_BYTES + CONTENT_HASH_BYTES + 8)
-
-static void
-put_number(struct buf *buf, uint64_t value, unsigned width)
-{
-	for (unsigned i = 0; i < width; i++)
-		buf_put_char(buf, (char)(value >> (8 * i) & 0xff));
-}
-
-static uint64_t
-get_number(const char *at, unsigned width)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < width; i++)
-		value |= (uint64_t)(uint8_t)at[i] << (8 * i);
-	return value;
-}
 
 bool
 recording_read(struct str body, struct recording *recording_out)
@@ -43,9 +27,9 @@ recording_read(struct str body, struct recording *recording_out)
 	recording.has_content = body.at[2] & FLAG_CONTENT;
 	recording.has_url = body.at[2] & FLAG_URL;
 	recording.row_count = FIRST_ROWS + (uint8_t)body.at[3];
-	recording.created_ns = (int64_t)get_number(body.at + 4, 8);
-	recording.url_at = (size_t)get_number(body.at + 12, 4);
-	recording.url_len = (size_t)get_number(body.at + 16, 4);
+	recording.created_ns = (int64_t)le_read(body.at + 4, 8);
+	recording.url_at = (size_t)le_read(body.at + 12, 4);
+	recording.url_len = (size_t)le_read(body.at + 16, 4);
 	if (recording.has_content) {
 		const char *at = body.at + HEAD_BYTES;
 
@@ -54,7 +38,7 @@ recording_read(struct str body, struct recording *recording_out)
 			return false;
 		memcpy(recording.content.id, at, CONTENT_ID_BYTES);
 		memcpy(recording.content.sha256, at + CONTENT_ID_BYTES, CONTENT_HASH_BYTES);
-		recording.content.size = get_number(at + CONTENT_ID_BYTES + CONTENT_HASH_BYTES, 8);
+		recording.content.size = le_read(at + CONTENT_ID_BYTES + CONTENT_HASH_BYTES, 8);
 	}
 	recording.json = str_skip(body, head);
 	if (recording.json.len < 2 || recording.url_at == 0 ||
@@ -75,13 +59,13 @@ recording_body(const struct recording *recording, struct arena *arena)
 	buf_put_char(&buf, BODY_VERSION);
 	buf_put_char(&buf, (char)((recording->has_content ? FLAG_CONTENT : 0) | (recording->has_url ? FLAG_URL : 0)));
 	buf_put_char(&buf, (char)(recording->row_count - FIRST_ROWS));
-	put_number(&buf, (uint64_t)recording->created_ns, 8);
-	put_number(&buf, recording->url_at, 4);
-	put_number(&buf, recording->url_len, 4);
+	buf_put_le(&buf, (uint64_t)recording->created_ns, 8);
+	buf_put_le(&buf, recording->url_at, 4);
+	buf_put_le(&buf, recording->url_len, 4);
 	if (recording->has_content) {
 		buf_put(&buf, str_of(recording->content.id, CONTENT_ID_BYTES));
 		buf_put(&buf, str_of(recording->content.sha256, CONTENT_HASH_BYTES));
-		put_number(&buf, recording->content.size, 8);
+		buf_put_le(&buf, recording->content.size, 8);
 	}
 	buf_put(&buf, recording->json);
 	if (buf_err(&buf) == OK)

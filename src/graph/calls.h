@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* calls — the functions of the table, one for each call, and what they share.  Private to the graph module. */
+#pragma once
+
+#include "graph/call.h"
+
+call_fn graph_delta, graph_list, graph_get_item, graph_create_item, graph_update_item, graph_remove_item,
+	graph_get_default, graph_list_groups, graph_get_group, graph_batch, graph_metadata, graph_service,
+	graph_all_recordings, graph_all_recordings_delta, graph_meeting_delta, graph_list_recordings,
+	graph_get_recording, graph_create_recording, graph_get_content, graph_put_content;
+
+/* Creates what every owner of the resource has, such as the default calendar of a new mailbox. */
+enum err call_ensure(struct call *call) MUST_CHECK;
+/* Checks that the body is one JSON object, sent as application/json. */
+enum err call_read_body(struct call *call) MUST_CHECK;
+/* There is no item with that id, or the text cannot be an id. */
+enum err call_refuse_item(struct call *call, struct str id) MUST_CHECK;
+/* The recording that the path names, in the meeting that the path names. */
+enum err call_get_recording(struct call *call, struct item *item_out) MUST_CHECK;
+
+/* The endpoints of the store's own issuer (graph_issuer.c): no bearer token, no version in the path. */
+bool graph_is_login(const struct http_req *req);
+void graph_login(struct call *call);
+/* Answers an error that the server chose, in OAuth's JSON. */
+void graph_login_refuse(struct call *call, unsigned status, const char *reason);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/table.h"
+
+#include "graph/calls.h"
+
+struct row {
+	enum route_kind  kind;
+	enum http_method method;
+	call_fn         *act;
+};
+
+static const struct row rows[] = {
+	{ ROUTE_DELTA, HTTP_GET, graph_delta },
+	{ ROUTE_COLLECTION, HTTP_GET, graph_list },
+	{ ROUTE_COLLECTION, HTTP_POST, graph_create_item },
+	{ ROUTE_ITEM, HTTP_GET, graph_get_item },
+	{ ROUTE_ITEM, HTTP_PATCH, graph_update_item },
+	{ ROUTE_ITEM, HTTP_DELETE, graph_remove_item },
+	{ ROUTE_DEFAULT_ITEM, HTTP_GET, graph_get_default },
+	{ ROUTE_DEFAULT_ITEM, HTTP_PATCH, graph_update_item },
+	{ ROUTE_DEFAULT_ITEM, HTTP_DELETE, graph_remove_item },
+	{ ROUTE_PERMANENT_DELETE, HTTP_POST, graph_remove_item },
+	{ ROUTE_GROUPS, HTTP_GET, graph_list_groups },
+	{ ROUTE_GROUP, HTTP_GET, graph_get_group },
+	{ ROUTE_GROUP_CALENDARS, HTTP_GET, graph_list },
+	{ ROUTE_ALL_RECORDINGS, HTTP_GET, graph_all_recordings },
+	{ ROUTE_ALL_RECORDINGS_DELTA, HTTP_GET, graph_all_recordings_delta },
+	{ ROUTE_RECORDINGS_DELTA, HTTP_GET, graph_meeting_delta },
+	{ ROUTE_RECORDINGS, HTTP_GET, graph_list_recordings },
+	{ ROUTE_RECORDINGS, HTTP_POST, graph_create_recording },
+	{ ROUTE_RECORDING, HTTP_GET, graph_get_recording },
+	{ ROUTE_CONTENT, HTTP_GET, graph_get_content },
+	{ ROUTE_CONTENT, HTTP_PUT, graph_put_content },
+	/* The server side of the module answers it (app.c): each of its requests is a call of its own. */
+	{ ROUTE_BATCH, HTTP_POST, NULL },
+	/* Without a bearer token. */
+	{ ROUTE_METADATA, HTTP_GET, graph_metadata },
+	{ ROUTE_SERVICE, HTTP_GET, graph_service },
+};
+
+static const char *const method_names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "" };
+
+static enum http_method
+acting_method(enum http_method method)
+{
+	return method == HTTP_HEAD ? HTTP_GET : method;
+}
+
+static bool
+is_offered(const struct row *row, const struct route *route)
+{
+	const struct resource *resource = route->resource;
+
+	if (row->kind != route->kind)
+		return false;
+	return !resource || ((row->act != graph_create_item || resource->create) &&
+	                     (row->act != graph_update_item || resource->update) &&
+	                     (row->act != graph_remove_item || resource->remove));
+}
+
+static const struct row *
+find_row(const struct route *route, enum http_method method)
+{
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (is_offered(&rows[i], route) && rows[i].method == acting_method(method))
+			return &rows[i];
+	return NULL;
+}
+
+bool
+table_has(const struct route *route, enum http_method method)
+{
+	return find_row(route, method) != NULL;
+}
+
+struct str
+table_methods(const struct route *route, struct arena *arena)
+{
+	struct str list = STR_EMPTY;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (is_offered(&rows[i], route))
+			list = arena_printf(arena, "%.*s%s%s%s", STR_ARG(list), list.len ? ", " : "",
+			                    method_names[rows[i].method], rows[i].method == HTTP_GET ? ", HEAD" : "");
+	return list;
+}
+
+enum err
+table_find(struct call *call, call_fn **act_out)
+{
+	const struct row *row = find_row(&call->route, call->req->method);
+
+	if (call->route.kind == ROUTE_UNKNOWN)
+		return call_refuse(call, GRAPH_UNKNOWN_SEGMENT,
+		                   arena_printf(call->arena, "Resource not found for the segment '%.*s'.",
+		                                STR_ARG(str_cut(call->route.unknown, 128))));
+	if (row) {
+		*act_out = row->act;
+		return OK;
+	}
+	if (call->resp)
+		http_resp_field(call->resp, "Allow", table_methods(&call->route, call->arena));
+	return call_refuse(call, GRAPH_METHOD, STR_EMPTY);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table — which calls there are: kind of path, method, function.  Private to the graph module. */
+#pragma once
+
+#include "graph/call.h"
+
+bool table_has(const struct route *route, enum http_method method);
+/* "GET, HEAD, POST": the methods that the path takes. */
+struct str table_methods(const struct route *route, struct arena *arena);
+/* The function for the call's path and method, NULL for a batch; refuses an unknown path and a method it does not take. */
+enum err table_find(struct call *call, call_fn **act_out) MUST_CHECK;
