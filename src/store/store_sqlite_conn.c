@@ -168,7 +168,7 @@ finalize(struct sqlite3_stmt **stmt)
 }
 
 enum err
-sql_conn_ask(struct conn *conn, const char *sql, int64_t *number_out)
+sql_conn_read_int(struct conn *conn, const char *sql, int64_t *number_out)
 {
 	AUTO(finalize) struct sqlite3_stmt *stmt = NULL;
 	int                                 code = sqlite3_prepare_v2(conn->db, sql, -1, &stmt, NULL);

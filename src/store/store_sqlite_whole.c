@@ -162,7 +162,7 @@ validate_copy(struct engine *copy, struct conn *conn, struct meta *meta_out)
 	TRY(sql_meta_read(conn, meta_out));
 	if (meta_out->version == 0)
 		return sql_engine_fail(copy, ERR_FOREIGN, "there is no store in that file; it is empty");
-	TRY(sql_conn_ask(conn, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &is_sound));
+	TRY(sql_conn_read_int(conn, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &is_sound));
 	if (!is_sound)
 		return sql_engine_fail(copy, ERR_CORRUPT, "the copy is damaged; the store is left as it is");
 	return OK;
