@@ -121,8 +121,8 @@ find_file(struct engine *engine, const struct store_conf *conf, char why_out[512
 	enum err err = store_file_look(engine->path, &bytes, why_out);
 
 	if (err == OK && conf->scratch) {
-		str_printf(why_out, 512, "%.300s is already there; a throw-away store must have a name of its own",
-		           engine->path);
+		str_printf(why_out, 512, "%.*s is already there; a throw-away store must have a name of its own",
+		           STR_CUT_ARG(engine->path, 300));
 		return ERR_CONFLICT;
 	}
 	return err == ERR_NOT_FOUND && conf->create ? OK : err;

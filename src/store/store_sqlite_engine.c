@@ -129,13 +129,14 @@ sql_meta_read(struct conn *conn, struct meta *meta_out)
 		return OK;
 	}
 	if (application != SQLITE_APPLICATION_ID) {
-		str_printf(sentence, sizeof(sentence), "%.300s is a database of another program", conn->engine->path);
+		str_printf(sentence, sizeof(sentence), "%.*s is a database of another program",
+		           STR_CUT_ARG(conn->engine->path, 300));
 		return sql_engine_fail(conn->engine, ERR_FOREIGN, sentence);
 	}
 	if (version > SCHEMA_VERSION || version < 1) {
 		str_printf(sentence, sizeof(sentence),
-		           "%.300s has schema version %lld; this program knows versions up to %d: use a newer one",
-		           conn->engine->path, (long long)version, SCHEMA_VERSION);
+		           "%.*s has schema version %lld; this program knows versions up to %d: use a newer one",
+		           STR_CUT_ARG(conn->engine->path, 300), (long long)version, SCHEMA_VERSION);
 		return sql_engine_fail(conn->engine, ERR_FOREIGN, sentence);
 	}
 	TRY(read_meta_row(conn, &meta));

@@ -157,24 +157,37 @@ test_limits__gives_a_body_a_second_for_each_kib(void **state)
 	test_server_close(&server);
 }
 
+/* In the second case the deadlines of the connection pass while a worker has it. */
 static void
 test_limits__closes_on_a_client_that_does_not_read(void **state)
 {
-	struct test_server server;
-	int64_t            from = now_ms();
-	int                fd;
+	static const struct {
+		const char *requests;
+		int64_t     worker_ms;
+	} cases[] = {
+		{ "GET /size/60000000 HTTP/1.1\r\nHost: x\r\n\r\n", 0 },
+		{ "GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+		  "GET /size/60000000 HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		  400 },
+	};
 
 	(void)state;
-	test_server_open(&server, hasty);
-	fd = client_open(&server);
-	client_send(fd, STR("GET /size/60000000 HTTP/1.1\r\nHost: x\r\n\r\n"));
-	while (test_server_stats(&server).requests == 0)
-		sleep_ms(1);
-	wait_until_open(&server, 0);
-	assert_took(from, SHORT_MS);
-	assert_int_equal(test_server_stats(&server).timeouts, 1);
-	(void)close(fd);
-	test_server_close(&server);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct test_server server;
+		int64_t            from = now_ms();
+		int                fd;
+
+		test_server_open(&server, hasty);
+		fd = client_open(&server);
+		client_send(fd, str_from_c(cases[i].requests));
+		while (test_server_stats(&server).requests == 0)
+			sleep_ms(1);
+		wait_until_open(&server, 0);
+		assert_took(from, SHORT_MS + cases[i].worker_ms);
+		assert_int_equal(test_server_stats(&server).timeouts, 1);
+		(void)close(fd);
+		test_server_close(&server);
+	}
 }
 
 /* Between two moments at which more fits into the socket's buffer lies more than write_ms. */

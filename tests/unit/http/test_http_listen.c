@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "support/accents.h"
+
 static void
 assert_next(int fd, unsigned status)
 {
@@ -157,6 +159,19 @@ test_listen__replaces_nothing_but_a_dead_socket(void **state)
 	assert_int_equal(try_open("", "", why), ERR_BAD_REQUEST);
 }
 
+static void
+test_listen__a_long_path_is_cut_by_character(void **state)
+{
+	char path[ACCENTS_SIZE], why[256];
+
+	(void)state;
+	for (size_t shift = 0; shift < 2; shift++) {
+		assert_int_equal(try_open("", accents_path(path, shift), why), ERR_BAD_REQUEST);
+		assert_non_null(strstr(why, "\xc3\xa9: it must have"));
+		assert_true(accents_are_whole(why));
+	}
+}
+
 int
 main(void)
 {
@@ -165,6 +180,7 @@ main(void)
 		cmocka_unit_test(test_listen__says_when_an_address_is_taken),
 		cmocka_unit_test(test_listen__serves_on_a_unix_socket),
 		cmocka_unit_test(test_listen__replaces_nothing_but_a_dead_socket),
+		cmocka_unit_test(test_listen__a_long_path_is_cut_by_character),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
