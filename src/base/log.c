@@ -20,27 +20,30 @@ is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Plain ASCII goes through; everything else is written \u00XX byte by byte: ugly, and beyond forging. */
+/*
+ * Plain ASCII stays as it is.  Every other byte is written as \u00XX, so no value can forge a part of a line.  A value
+ * of more than max bytes is cut, and \u2026 (…) marks the cut: no byte of a value is written like that.
+ */
 static void
-put_value(struct buf *line, struct str value)
+put_value(struct buf *line, struct str value, size_t max)
 {
-	size_t at = 0;
+	struct str rest = value.len > max ? str_cut(value, max) : value;
+	size_t     plain;
 
-	value = str_first(value, VALUE_MAX_BYTES);
-	while (at < value.len) {
-		size_t from = at;
-
-		while (at < value.len && is_plain((unsigned char)value.at[at]))
-			at++;
-		buf_put(line, str_of(value.at + from, at - from));
-		if (at == value.len)
-			return;
-		if (value.at[at] == '"' || value.at[at] == '\\')
-			buf_printf(line, "\\%c", value.at[at]);
+	for (; rest.len > 0; rest = str_skip(rest, 1)) {
+		for (plain = 0; plain < rest.len && is_plain((unsigned char)rest.at[plain]);)
+			plain++;
+		buf_put(line, str_first(rest, plain));
+		rest = str_skip(rest, plain);
+		if (rest.len == 0)
+			break;
+		if (rest.at[0] == '"' || rest.at[0] == '\\')
+			buf_printf(line, "\\%c", rest.at[0]);
 		else
-			buf_printf(line, "\\u%04x", (unsigned char)value.at[at]);
-		at++;
+			buf_printf(line, "\\u%04x", (unsigned char)rest.at[0]);
 	}
+	if (value.len > max)
+		buf_put(line, STR("\\u2026"));
 }
 
 static void
@@ -122,10 +125,9 @@ put_shared(const struct log *log, struct str line)
 	MUST(pthread_mutex_unlock(&log->sink->mutex) == 0);
 }
 
-/* False: the line is longer than may be. */
 static bool
-make_line(struct buf *line, const struct log *log, enum log_level level, const char *event,
-          const struct log_pair *pairs)
+try_line(struct buf *line, const struct log *log, enum log_level level, const char *event, const struct log_pair *pairs,
+         size_t value_max)
 {
 	buf_open(line, LOG_WRITE_MAX);
 	buf_put(line, STR("{\"time\":\""));
@@ -135,11 +137,25 @@ make_line(struct buf *line, const struct log *log, enum log_level level, const c
 		buf_put(line, STR(",\""));
 		buf_put(line, str_from_c(pairs->name));
 		buf_put(line, STR("\":\""));
-		put_value(line, pairs->value);
+		put_value(line, pairs->value, value_max);
 		buf_put_char(line, '"');
 	}
 	buf_put(line, STR("}\n"));
 	return buf_err(line) == OK;
+}
+
+/* Cuts the values until the line fits: nobody can keep a line out of the log with long values. */
+static void
+make_line(struct buf *line, const struct log *log, enum log_level level, const char *event,
+          const struct log_pair *pairs)
+{
+	size_t value_max = VALUE_MAX_BYTES;
+
+	while (!try_line(line, log, level, event, pairs, value_max)) {
+		MUST(value_max > 0); /* names and events are the program's own, and short */
+		value_max /= 2;
+		buf_close(line);
+	}
 }
 
 static void
@@ -158,8 +174,8 @@ log_event(const struct log *log, enum log_level level, const char *event, const 
 
 	if (!log || level > log->level)
 		return;
-	if (make_line(&line, log, level, event, pairs))
-		put(log, buf_str(&line));
+	make_line(&line, log, level, event, pairs);
+	put(log, buf_str(&line));
 	buf_close(&line);
 }
 
@@ -187,11 +203,10 @@ log_lines_add(struct log_lines *lines, enum log_level level, const char *event, 
 
 	if (!lines->log || level > lines->log->level)
 		return;
-	if (make_line(&line, lines->log, level, event, pairs)) {
-		if (line.len > sizeof(lines->text) - lines->len)
-			log_lines_flush(lines);
-		memcpy(lines->text + lines->len, line.at, line.len);
-		lines->len += line.len;
-	}
+	make_line(&line, lines->log, level, event, pairs);
+	if (line.len > sizeof(lines->text) - lines->len)
+		log_lines_flush(lines);
+	memcpy(lines->text + lines->len, line.at, line.len);
+	lines->len += line.len;
 	buf_close(&line);
 }

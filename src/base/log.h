@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log — one JSON line per event on a descriptor (standard error).
+ * log — one JSON line per event, on a descriptor (standard error).
  *
- * Only main, the server's loop and the face's last step log; modules return errors.
- * Text values are escaped (control bytes, DEL, bytes that are not UTF-8 or that
- * change writing direction) and cut to 256 bytes, so a request cannot forge a line.
- * Secrets are never passed as values.  Thread-safe: a line is in one write(2).
+ * Only the commands, the server's loop and the last step of the graph module log; all others return errors.
+ * Values are escaped, so a request cannot forge a line.  Of a value the first 256 bytes are written, and fewer when the
+ * line would not fit into LOG_WRITE_MAX; a value that is cut ends with \u2026.
+ * Callers pass no secrets as values.  Thread-safe: a line is in one write(2).
  */
 #pragma once
 
@@ -21,7 +21,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /*
  * Shared by all logs that write to one descriptor.  Nobody waits long for a reader that has stopped reading its
- * end of a pipe: after the first wait lines are dropped, and their number is told when it reads again.
+ * end of a pipe: after the first wait lines are dropped, and their number is logged when it reads again.
  */
 struct log_sink {
 	pthread_mutex_t mutex; /* PTHREAD_MUTEX_INITIALIZER */

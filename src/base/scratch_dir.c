@@ -119,7 +119,8 @@ scratch_dir_open(enum scratch_location location, struct scratch_dir *dir_out, ch
 	for (int i = 0; i < TRIES_MAX && !is_made; i++)
 		is_made = make_dir(path, &dir);
 	if (!is_made) {
-		str_printf(why_out, 512, "no folder can be made in %.300s: %s", path, strerrordesc_np(errno));
+		str_printf(why_out, 512, "no folder can be made in %.*s: %s", STR_CUT_ARG(path, 300),
+		           strerrordesc_np(errno));
 		return ERR_IO;
 	}
 	*dir_out = dir;

@@ -53,6 +53,7 @@ bool str_take_until(struct str *rest, char c, struct str *taken_out);
  * (also when `s` is not longer than n, so it mends what something else has cut).  Any bytes may be given.
  */
 struct str str_cut(struct str s, size_t n);
+#define STR_CUT_ARG(text, n) STR_ARG(str_cut(str_from_c(text), (n))) /* for "%.*s": a C string, cut */
 
 /* As snprintf() into `size` bytes, NUL included, but what does not fit is cut by str_cut().  Returns the length. */
 size_t str_printf(char *text_out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -88,7 +88,7 @@ fail_errno(const struct folder *folder, const char *what, const char *name)
 {
 	const char *words = strerrordesc_np(errno);
 
-	return fail(folder, "cannot %s %.150s%s%s: %s", what, folder->path, *name ? "/" : "", name,
+	return fail(folder, "cannot %s %.*s%s%s: %s", what, STR_CUT_ARG(folder->path, 150), *name ? "/" : "", name,
 	            words ? words : "unknown error");
 }
 
@@ -109,7 +109,8 @@ open_folder(struct folder *folder)
 	if (fstat(folder->fd, &info) != 0)
 		return fail_errno(folder, "look at", "");
 	if (info.st_mode & S_IWOTH)
-		return fail(folder, "%.150s can be written by everybody: it is no place for keys", folder->path);
+		return fail(folder, "%.*s can be written by everybody: it is no place for keys",
+		            STR_CUT_ARG(folder->path, 150));
 	while (flock(folder->fd, LOCK_EX) != 0)
 		if (errno != EINTR)
 			return fail_errno(folder, "lock", "");
@@ -126,7 +127,8 @@ read_all(const struct folder *folder, const char *name, int fd, struct buf *text
 		return fail_errno(folder, "read", name);
 	buf_grew(text, len);
 	if (len == FILE_BYTES_MAX)
-		return fail(folder, "%.150s/%s is too long to be what it should be", folder->path, name);
+		return fail(folder, "%.*s/%s is too long to be what it should be", STR_CUT_ARG(folder->path, 150),
+		            name);
 	return OK;
 }
 
@@ -142,9 +144,10 @@ read_file(const struct folder *folder, const char *name, bool secret, struct buf
 	if (fd < 0 || fstat(fd, &info) != 0)
 		return fail_errno(folder, "read", name);
 	if (!S_ISREG(info.st_mode))
-		return fail(folder, "%.150s/%s is not a file", folder->path, name);
+		return fail(folder, "%.*s/%s is not a file", STR_CUT_ARG(folder->path, 150), name);
 	if (secret && (info.st_mode & S_IRWXO))
-		return fail(folder, "%.150s/%s is open to everybody: remove it or chmod it", folder->path, name);
+		return fail(folder, "%.*s/%s is open to everybody: remove it or chmod it",
+		            STR_CUT_ARG(folder->path, 150), name);
 	return read_all(folder, name, fd, text);
 }
 
@@ -259,12 +262,13 @@ ensure_authority(const struct folder *folder, int64_t now_s, const struct entrop
 		return make_authority(folder, now_s, entropy, ca);
 	TRY(read_pair(folder, "ca.pem", "ca.key", ca));
 	if (!ca->cert)
-		return fail(folder, "%.150s/ca.pem is not a certificate: remove it to start over", folder->path);
+		return fail(folder, "%.*s/ca.pem is not a certificate: remove it to start over",
+		            STR_CUT_ARG(folder->path, 150));
 	if (!cert_is_live(ca->cert, now_s))
 		return make_authority(folder, now_s, entropy, ca);
 	if (has_key && (!ca->key || X509_check_private_key(ca->cert, ca->key) != 1)) {
 		ERR_clear_error();
-		return fail(folder, "%.150s/ca.key is not the key of ca.pem", folder->path);
+		return fail(folder, "%.*s/ca.key is not the key of ca.pem", STR_CUT_ARG(folder->path, 150));
 	}
 	return OK;
 }
@@ -281,11 +285,11 @@ ensure_server(const struct folder *folder, const struct cert_host *host, const s
 	    cert_is_fit(server.cert, server.key, host, ca->cert, now_s))
 		return OK;
 	if (!ca->key)
-		return fail(folder, "the server certificate must be made anew, and %.150s/ca.key is not there",
-		            folder->path);
+		return fail(folder, "the server certificate must be made anew, and %.*s/ca.key is not there",
+		            STR_CUT_ARG(folder->path, 150));
 	if (!X509_get0_subject_key_id(ca->cert))
-		return fail(folder, "%.150s/ca.pem has no subject key identifier: nothing can be issued in its name",
-		            folder->path);
+		return fail(folder, "%.*s/ca.pem has no subject key identifier: nothing can be issued in its name",
+		            STR_CUT_ARG(folder->path, 150));
 	if (!server.key) {
 		server.key = EVP_EC_gen("P-256");
 		MUST(server.key != NULL);

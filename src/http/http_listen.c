@@ -22,7 +22,7 @@ struct endpoint {
 static enum err
 fail(const char *what, const char *where, char why_out[256])
 {
-	str_printf(why_out, 256, "%s %.160s: %s", what, where, strerror(errno));
+	str_printf(why_out, 256, "%s %.*s: %s", what, STR_CUT_ARG(where, 160), strerror(errno));
 	return ERR_IO;
 }
 
@@ -99,7 +99,8 @@ tcp_open(struct str listen_text, struct http_listener *listener_out, char why_ou
 	}
 	failure = getaddrinfo(endpoint.host, endpoint.port, &hints, &found);
 	if (failure) {
-		str_printf(why_out, 256, "listen host %.200s: %s", endpoint.host, gai_strerror(failure));
+		str_printf(why_out, 256, "listen host %.*s: %s", STR_CUT_ARG(endpoint.host, 200),
+		           gai_strerror(failure));
 		return ERR_IO;
 	}
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -152,7 +153,7 @@ unix_open(const char *path, struct http_listener *listener_out, char why_out[256
 	struct stat          stat;
 
 	if (len == 0 || len >= sizeof(address.sun_path)) {
-		str_printf(why_out, 256, "socket path %.128s: it must have 1 to %zu bytes", path,
+		str_printf(why_out, 256, "socket path %.*s: it must have 1 to %zu bytes", STR_CUT_ARG(path, 128),
 		           sizeof(address.sun_path) - 1);
 		return ERR_BAD_REQUEST;
 	}

@@ -9,7 +9,13 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
+#include "base/scratch_dir.h"
 #include "store/store.h"
+
+#define STORE_NS_MAX      64
+#define STORE_KV_NAME_MAX 1024
 
 struct store_reads {
 	enum err (*scan_open)(void *engine, const struct store_feed *feed, const struct store_range *range,
@@ -70,6 +76,28 @@ struct store_backend {
 	enum err (*restore)(const struct store_conf *conf, struct str path, const char *copy_path, char why_out[512]);
 	struct str (*why)(void *engine, struct arena *arena);
 };
+
+/* What store.c and store_txn.c share. */
+struct store {
+	const struct store_backend *backend;
+	void                       *engine;
+	struct scratch_dir          dir; /* of a memory: store: what holds its file */
+	enum store_access           access;
+	atomic_size_t               in_use; /* open scans and transactions */
+};
+
+static inline bool
+store_names_item(struct str id)
+{
+	return id.len >= 1 && id.len <= STORE_ID_MAX;
+}
+
+static inline bool
+store_names_kv(const char *ns, struct str name)
+{
+	MUST(ns && ns[0] && strlen(ns) <= STORE_NS_MAX);
+	return name.len >= 1 && name.len <= STORE_KV_NAME_MAX;
+}
 
 extern const struct store_backend store_sqlite;
 

@@ -21,7 +21,7 @@ store_file_fail(const char *what, const char *path, char why_out[512])
 {
 	int saved = errno;
 
-	str_printf(why_out, 512, "%s %.300s: %s", what, path, strerrordesc_np(saved));
+	str_printf(why_out, 512, "%s %.*s: %s", what, STR_CUT_ARG(path, 300), strerrordesc_np(saved));
 	return saved == ENOSPC || saved == EDQUOT || saved == EFBIG ? ERR_FULL : ERR_IO;
 }
 
@@ -88,7 +88,7 @@ store_file_resolve(struct str path, bool make, struct arena *arena, const char *
 	slash = strrchr(text, '/');
 	name = slash ? slash + 1 : text;
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		str_printf(why_out, 512, "the path %.300s does not name a file", text);
+		str_printf(why_out, 512, "the path %.*s does not name a file", STR_CUT_ARG(text, 300));
 		return ERR_BAD_REQUEST;
 	}
 	/* Where the store's file is, its directory was made durable first. */
@@ -118,7 +118,7 @@ store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
 		return is_missing ? ERR_NOT_FOUND : err;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		str_printf(why_out, 512, "%.300s is not a plain file", path);
+		str_printf(why_out, 512, "%.*s is not a plain file", STR_CUT_ARG(path, 300));
 		return ERR_FOREIGN;
 	}
 	*bytes_out = (uint64_t)st.st_size;
@@ -131,7 +131,7 @@ store_file_make(const char *path, char why_out[512])
 	AUTO(file_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == EEXIST) {
-		str_printf(why_out, 512, "%.300s is already there", path);
+		str_printf(why_out, 512, "%.*s is already there", STR_CUT_ARG(path, 300));
 		return ERR_CONFLICT;
 	}
 	return fd < 0 ? store_file_fail("cannot make", path, why_out) : OK;
@@ -159,7 +159,7 @@ store_file_publish(const char *from, const char *to, char why_out[512])
 			done = unlink(from);
 	}
 	if (done != 0 && errno == EEXIST) {
-		str_printf(why_out, 512, "%.300s is already there", to);
+		str_printf(why_out, 512, "%.*s is already there", STR_CUT_ARG(to, 300));
 		return ERR_CONFLICT;
 	}
 	return done != 0 ? store_file_fail("cannot rename to", to, why_out) : store_file_sync_dir_of(to, why_out);
@@ -246,12 +246,12 @@ store_file_lock(const char *lock_path, const struct clock *clock, struct file_lo
 		if (errno != EWOULDBLOCK)
 			return store_file_fail("cannot lock", lock_path, why_out);
 		read_text(fd, holder, sizeof(holder));
-		str_printf(why_out, 512, "another run holds the store (%.200s): %.200s",
-		           holder[0] ? holder : "it does not say which", lock_path);
+		str_printf(why_out, 512, "another run holds the store (%.*s): %.*s",
+		           STR_CUT_ARG(holder[0] ? holder : "it does not say which", 200), STR_CUT_ARG(lock_path, 200));
 		return ERR_LOCKED;
 	}
 	if (!is_at(fd, lock_path)) {
-		str_printf(why_out, 512, "another run has just removed %.300s; try again", lock_path);
+		str_printf(why_out, 512, "another run has just removed %.*s; try again", STR_CUT_ARG(lock_path, 300));
 		return ERR_LOCKED;
 	}
 	sign_lock(fd, clock);

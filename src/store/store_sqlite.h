@@ -55,7 +55,7 @@ struct engine {
 	uint32_t                 page_bytes;
 	bool                     immutable; /* looking at a file whose directory cannot be written */
 	struct arena            *arena;     /* the paths */
-	const char              *path, *guard_path;
+	const char              *path, *lock_path, *guard_path;
 	struct file_lock         lock;
 	struct guid              id;
 	uint32_t                 epoch;
@@ -71,9 +71,9 @@ struct engine {
 	pthread_mutex_t guard_lock;
 	uint64_t        guarded; /* marker of the last witness written */
 
-	struct conn       *writer;     /* NULL when only looking */
-	struct head_cache *head_cache; /* NULL when another process may write */
-	struct write_lock  write_lock;
+	struct conn        *writer;     /* NULL when only looking */
+	struct head_cache  *head_cache; /* NULL when another process may write */
+	struct writer_queue queue;
 };
 
 struct feed_row { /* a feed's row, as the transaction has it */
@@ -123,7 +123,7 @@ enum err sql_conn_run(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK; 
 enum err sql_conn_do(struct conn *conn, enum sql sql) MUST_CHECK;                /* one without parameters, too */
 enum err sql_conn_exec(struct conn *conn, const char *sql) MUST_CHECK;
 /* The first column of the first row. */
-enum err sql_conn_ask(struct conn *conn, const char *sql, int64_t *number_out) MUST_CHECK;
+enum err sql_conn_read_int(struct conn *conn, const char *sql, int64_t *number_out) MUST_CHECK;
 bool     sql_conn_in_txn(const struct conn *conn);
 /* Translates SQLite's code, once, and keeps the sentence in the engine. */
 enum err sql_conn_fail(struct conn *conn, int code);
@@ -138,7 +138,7 @@ void sql_bind_feed(struct sqlite3_stmt *stmt, const struct store_feed *feed); /*
 struct str sql_column_str(struct sqlite3_stmt *stmt, int at);
 enum err   sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct guid *guid_out) MUST_CHECK;
 
-/* ---- opening (store_sqlite.c) ----------------------------------------------------------------- */
+/* ---- the engine itself (store_sqlite_engine.c) ------------------------------------------------ */
 
 struct meta {
 	struct guid id;
@@ -173,6 +173,14 @@ enum err sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, s
 	MUST_CHECK;
 enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
 	MUST_CHECK;
+
+/* ---- the feed a transaction touched last (store_sqlite_feed.c) --------------------------------- */
+
+enum err sql_feed_load(struct txn *txn, const struct store_feed *name) MUST_CHECK;
+enum err sql_feed_flush(struct txn *txn) MUST_CHECK;
+enum err sql_feed_make(struct txn *txn) MUST_CHECK;
+/* The next number of the feed, and the time of its change, which never goes back. */
+enum err sql_feed_next_seq(struct txn *txn) MUST_CHECK;
 
 /* ---- writing (store_sqlite_write.c) ----------------------------------------------------------- */
 

@@ -78,8 +78,9 @@ sql_conn_fail(struct conn *conn, int code)
 		system_errno = seen_errno;
 
 	MUST((code & 0xff) != SQLITE_MISUSE && (code & 0xff) != SQLITE_RANGE);
-	len = snprintf(sentence, sizeof(sentence), "SQLite says '%.200s' (code %d) of %.200s",
-	               conn->db ? sqlite3_errmsg(conn->db) : sqlite3_errstr(code), code, conn->engine->path);
+	len = snprintf(sentence, sizeof(sentence), "SQLite says '%.*s' (code %d) of %.*s",
+	               STR_CUT_ARG(conn->db ? sqlite3_errmsg(conn->db) : sqlite3_errstr(code), 200), code,
+	               STR_CUT_ARG(conn->engine->path, 200));
 	if (system_errno != 0 && len > 0 && (size_t)len < sizeof(sentence))
 		len += snprintf(sentence + len, sizeof(sentence) - (size_t)len, ": %s", strerrordesc_np(system_errno));
 	conn->last_err = err_from_code(code, system_errno);
@@ -168,7 +169,7 @@ finalize(struct sqlite3_stmt **stmt)
 }
 
 enum err
-sql_conn_ask(struct conn *conn, const char *sql, int64_t *number_out)
+sql_conn_read_int(struct conn *conn, const char *sql, int64_t *number_out)
 {
 	AUTO(finalize) struct sqlite3_stmt *stmt = NULL;
 	int                                 code = sqlite3_prepare_v2(conn->db, sql, -1, &stmt, NULL);

@@ -45,67 +45,67 @@ static const char broken[] =
 	"a sync of the store failed earlier: it can be read, but takes no writes until it is opened anew";
 
 static void
-lock(struct write_lock *write_lock)
+lock(struct writer_queue *queue)
 {
-	MUST(pthread_mutex_lock(&write_lock->lock) == 0);
+	MUST(pthread_mutex_lock(&queue->lock) == 0);
 }
 
 static void
-unlock(struct write_lock *write_lock)
+unlock(struct writer_queue *queue)
 {
-	MUST(pthread_mutex_unlock(&write_lock->lock) == 0);
+	MUST(pthread_mutex_unlock(&queue->lock) == 0);
 }
 
 /* ---- the turn ------------------------------------------------------------------------------- */
 
 static void
-wait_write_lock(struct txn *txn)
+take_write_lock(struct txn *txn)
 {
-	struct write_lock *write_lock = &txn->engine->write_lock;
+	struct writer_queue *queue = &txn->engine->queue;
 
-	lock(write_lock);
+	lock(queue);
 	/* It would wait for itself. */
-	MUST(!write_lock->is_kept || !pthread_equal(write_lock->keeper, pthread_self()));
-	if (!write_lock->holder) {
-		write_lock->holder = txn;
+	MUST(!queue->is_kept || !pthread_equal(queue->keeper, pthread_self()));
+	if (!queue->holder) {
+		queue->holder = txn;
 	} else {
-		if (write_lock->last)
-			write_lock->last->next = txn;
+		if (queue->last)
+			queue->last->next = txn;
 		else
-			write_lock->first = txn;
-		write_lock->last = txn;
-		while (write_lock->holder != txn)
-			MUST(pthread_cond_wait(&txn->woken, &write_lock->lock) == 0);
+			queue->first = txn;
+		queue->last = txn;
+		while (queue->holder != txn)
+			MUST(pthread_cond_wait(&txn->woken, &queue->lock) == 0);
 	}
-	unlock(write_lock);
+	unlock(queue);
 }
 
 static void
-pass_write_lock(struct write_lock *write_lock)
+pass_write_lock(struct writer_queue *queue)
 {
 	struct txn *next;
 
-	lock(write_lock);
-	next = write_lock->first;
-	write_lock->holder = next;
+	lock(queue);
+	next = queue->first;
+	queue->holder = next;
 	if (next) {
-		write_lock->first = next->next;
-		if (!write_lock->first)
-			write_lock->last = NULL;
+		queue->first = next->next;
+		if (!queue->first)
+			queue->last = NULL;
 		next->next = NULL;
 		MUST(pthread_cond_signal(&next->woken) == 0);
 	}
-	unlock(write_lock);
+	unlock(queue);
 }
 
 static bool
-is_awaited(struct write_lock *write_lock)
+is_awaited(struct writer_queue *queue)
 {
 	bool is;
 
-	lock(write_lock);
-	is = write_lock->first != NULL;
-	unlock(write_lock);
+	lock(queue);
+	is = queue->first != NULL;
+	unlock(queue);
 	return is;
 }
 
@@ -117,7 +117,7 @@ set_marker(struct engine *engine)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_stmt(engine->writer, SQL_SET_MARKER, &stmt));
-	sql_bind_int(stmt, 1, (int64_t)engine->write_lock.marker + 1);
+	sql_bind_int(stmt, 1, (int64_t)engine->queue.marker + 1);
 	return sql_conn_run(engine->writer, stmt);
 }
 
@@ -125,10 +125,10 @@ set_marker(struct engine *engine)
 static enum err
 commit(struct engine *engine, bool mark_at_once)
 {
-	struct write_lock *write_lock = &engine->write_lock;
-	int64_t            now_ms = clock_mono_ms(engine->clock);
-	bool is_due = !write_lock->was_marked || mark_at_once || now_ms - write_lock->marked_ms >= MARK_EVERY_MS ||
-	              write_lock->writes >= MARK_EVERY;
+	struct writer_queue *queue = &engine->queue;
+	int64_t              now_ms = clock_mono_ms(engine->clock);
+	bool is_due = !queue->was_marked || mark_at_once || now_ms - queue->marked_ms >= MARK_EVERY_MS ||
+	              queue->writes >= MARK_EVERY;
 	enum err err;
 
 	if (is_due && !engine->scratch)
@@ -138,10 +138,10 @@ commit(struct engine *engine, bool mark_at_once)
 	head_cache_commit_ended(engine->head_cache);
 	TRY(err);
 	if (is_due) {
-		write_lock->marker++;
-		write_lock->writes = 0;
-		write_lock->marked_ms = now_ms;
-		write_lock->was_marked = true;
+		queue->marker++;
+		queue->writes = 0;
+		queue->marked_ms = now_ms;
+		queue->was_marked = true;
 	}
 	return OK;
 }
@@ -165,20 +165,20 @@ write_guard(struct engine *engine, uint64_t marker)
 static int
 note_wal_pages(void *ctx, sqlite3 *db, const char *name, int pages)
 {
-	struct write_lock *write_lock = &((struct engine *)ctx)->write_lock;
+	struct writer_queue *queue = &((struct engine *)ctx)->queue;
 
 	(void)db;
 	(void)name;
-	if (pages < write_lock->wal_pages) /* the log began again from its start */
-		write_lock->checkpoint_at = CHECKPOINT_PAGES;
-	write_lock->wal_pages = pages;
+	if (pages < queue->wal_pages) /* the log began again from its start */
+		queue->checkpoint_at = CHECKPOINT_PAGES;
+	queue->wal_pages = pages;
 	return SQLITE_OK;
 }
 
 void
 sql_group_watch_wal(struct engine *engine)
 {
-	engine->write_lock.checkpoint_at = CHECKPOINT_PAGES;
+	engine->queue.checkpoint_at = CHECKPOINT_PAGES;
 	(void)sqlite3_wal_hook(engine->writer->db, note_wal_pages, engine);
 }
 
@@ -189,12 +189,12 @@ sql_group_watch_wal(struct engine *engine)
 static void
 checkpoint(struct engine *engine)
 {
-	struct write_lock *write_lock = &engine->write_lock;
-	bool               is_pressing = write_lock->wal_pages >= PRESSING_PAGES;
-	sqlite3           *db = engine->writer->db;
-	int                code;
+	struct writer_queue *queue = &engine->queue;
+	bool                 is_pressing = queue->wal_pages >= PRESSING_PAGES;
+	sqlite3             *db = engine->writer->db;
+	int                  code;
 
-	if (write_lock->wal_pages < write_lock->checkpoint_at || write_lock->is_broken)
+	if (queue->wal_pages < queue->checkpoint_at || queue->is_broken)
 		return;
 	if (is_pressing)
 		(void)sqlite3_busy_timeout(db, PRESSING_MS);
@@ -203,12 +203,12 @@ checkpoint(struct engine *engine)
 	                                 NULL, NULL);
 	if (is_pressing)
 		(void)sqlite3_busy_timeout(db, ORDINARY_MS);
-	write_lock->checkpoint_at = write_lock->wal_pages + CHECKPOINT_PAGES;
+	queue->checkpoint_at = queue->wal_pages + CHECKPOINT_PAGES;
 	if (code == SQLITE_OK || code == SQLITE_BUSY)
 		return;
 	/* Nothing acknowledged is lost: the log still holds it.  The next commit will say what is wrong. */
 	if (sql_conn_fail(engine->writer, code) != OK && engine->writer->last_was_sync)
-		write_lock->is_broken = true;
+		queue->is_broken = true;
 }
 
 /* ---- the group ------------------------------------------------------------------------------ */
@@ -216,28 +216,28 @@ checkpoint(struct engine *engine)
 static void
 report_members(struct engine *engine, enum err result)
 {
-	struct write_lock *write_lock = &engine->write_lock;
-	uint64_t           kv_changed = 0;
-	struct txn        *txn;
+	struct writer_queue *queue = &engine->queue;
+	uint64_t             kv_changed = 0;
+	struct txn          *txn;
 
-	for (txn = write_lock->members; txn; txn = txn->next)
+	for (txn = queue->members; txn; txn = txn->next)
 		kv_changed += txn->kv_changed;
 	if (result == OK) {
-		atomic_fetch_add(&engine->kv_generation, kv_changed + write_lock->kept_kv);
-		atomic_fetch_add(&engine->commits, write_lock->member_count + write_lock->kept_count);
+		atomic_fetch_add(&engine->kv_generation, kv_changed + queue->kept_kv);
+		atomic_fetch_add(&engine->commits, queue->member_count + queue->kept_count);
 	}
-	lock(write_lock);
-	while ((txn = write_lock->members)) {
-		write_lock->members = txn->next;
+	lock(queue);
+	while ((txn = queue->members)) {
+		queue->members = txn->next;
 		txn->next = NULL;
 		txn->result = result;
 		txn->has_result = true;
 		MUST(pthread_cond_signal(&txn->woken) == 0);
 	}
-	unlock(write_lock);
-	write_lock->member_count = write_lock->kept_count = 0;
-	write_lock->kept_kv = 0;
-	write_lock->bytes = 0;
+	unlock(queue);
+	queue->member_count = queue->kept_count = 0;
+	queue->kept_kv = 0;
+	queue->bytes = 0;
 }
 
 /* Gives up the outer transaction, if it is still there, and with it all members. */
@@ -245,15 +245,15 @@ static void
 lose_group(struct engine *engine, enum err why)
 {
 	if (sql_conn_in_txn(engine->writer) && sql_conn_do(engine->writer, SQL_ROLLBACK) != OK)
-		engine->write_lock.is_broken = true;
+		engine->queue.is_broken = true;
 	report_members(engine, why);
 }
 
 static enum err
 commit_group(struct engine *engine)
 {
-	struct write_lock *write_lock = &engine->write_lock;
-	enum err           err = commit(engine, false);
+	struct writer_queue *queue = &engine->queue;
+	enum err             err = commit(engine, false);
 
 	if (err == OK) {
 		atomic_fetch_add(&engine->syncs, 1);
@@ -261,7 +261,7 @@ commit_group(struct engine *engine)
 		return OK;
 	}
 	if (engine->writer->last_was_sync) {
-		write_lock->is_broken = true;
+		queue->is_broken = true;
 		err = ERR_UNSURE;
 	}
 	lose_group(engine, err);
@@ -275,8 +275,8 @@ do_chores(struct engine *engine)
 	uint64_t marker;
 
 	checkpoint(engine);
-	marker = engine->write_lock.marker;
-	pass_write_lock(&engine->write_lock);
+	marker = engine->queue.marker;
+	pass_write_lock(&engine->queue);
 	write_guard(engine, marker);
 }
 
@@ -293,14 +293,14 @@ finish_group(struct engine *engine)
 enum err
 sql_group_enter(struct txn *txn)
 {
-	struct engine     *engine = txn->engine;
-	struct write_lock *write_lock = &engine->write_lock;
-	enum err           err = OK;
+	struct engine       *engine = txn->engine;
+	struct writer_queue *queue = &engine->queue;
+	enum err             err = OK;
 
 	if (!txn->group)
-		wait_write_lock(txn);
+		take_write_lock(txn);
 	txn->began = !sql_conn_in_txn(engine->writer);
-	if (write_lock->is_broken)
+	if (queue->is_broken)
 		err = sql_engine_fail(engine, ERR_IO, broken);
 	else if (txn->began)
 		err = sql_conn_do(engine->writer, SQL_BEGIN);
@@ -312,7 +312,7 @@ sql_group_enter(struct txn *txn)
 	if (txn->group)
 		txn->group->lost = err;
 	else
-		pass_write_lock(write_lock);
+		pass_write_lock(queue);
 	return err;
 }
 
@@ -345,37 +345,37 @@ undo(struct txn *txn)
 static void
 join(struct txn *txn)
 {
-	struct write_lock *write_lock = &txn->engine->write_lock;
+	struct writer_queue *queue = &txn->engine->queue;
 
-	write_lock->writes += txn->writes;
+	queue->writes += txn->writes;
 	if (txn->group) {
-		write_lock->kept_count++;
-		write_lock->kept_kv += txn->kv_changed;
+		queue->kept_count++;
+		queue->kept_kv += txn->kv_changed;
 		return;
 	}
-	txn->next = write_lock->members;
-	write_lock->members = txn;
-	write_lock->member_count++;
+	txn->next = queue->members;
+	queue->members = txn;
+	queue->member_count++;
 }
 
 static enum err
 await_result(struct txn *txn)
 {
-	struct write_lock *write_lock = &txn->engine->write_lock;
+	struct writer_queue *queue = &txn->engine->queue;
 
-	lock(write_lock);
+	lock(queue);
 	while (!txn->has_result)
-		MUST(pthread_cond_wait(&txn->woken, &write_lock->lock) == 0);
-	unlock(write_lock);
+		MUST(pthread_cond_wait(&txn->woken, &queue->lock) == 0);
+	unlock(queue);
 	return txn->result;
 }
 
 enum err
 sql_group_leave(struct txn *txn, bool is_kept)
 {
-	struct engine     *engine = txn->engine;
-	struct write_lock *write_lock = &engine->write_lock;
-	enum err           err = OK;
+	struct engine       *engine = txn->engine;
+	struct writer_queue *queue = &engine->queue;
+	enum err             err = OK;
 
 	if (!sql_conn_in_txn(engine->writer))
 		err = engine->writer->last_err; /* SQLite gave up everything when a statement failed */
@@ -393,11 +393,11 @@ sql_group_leave(struct txn *txn, bool is_kept)
 			txn->group->lost = err;
 		return err;
 	}
-	if (write_lock->members && (!is_awaited(write_lock) || write_lock->member_count >= GROUP_TXN_MAX ||
-	                            write_lock->bytes >= GROUP_BYTES_MAX))
+	if (queue->members &&
+	    (!is_awaited(queue) || queue->member_count >= GROUP_TXN_MAX || queue->bytes >= GROUP_BYTES_MAX))
 		finish_group(engine);
 	else
-		pass_write_lock(write_lock);
+		pass_write_lock(queue);
 	return err == OK && is_kept ? await_result(txn) : err;
 }
 
@@ -406,22 +406,22 @@ sql_group_leave(struct txn *txn, bool is_kept)
 void
 sql_group_hold(struct group *group)
 {
-	struct write_lock *write_lock = &group->engine->write_lock;
+	struct writer_queue *queue = &group->engine->queue;
 
 	if (group->holds)
 		return;
-	wait_write_lock(group->member);
-	lock(write_lock);
-	write_lock->is_kept = true;
-	write_lock->keeper = pthread_self();
-	unlock(write_lock);
+	take_write_lock(group->member);
+	lock(queue);
+	queue->is_kept = true;
+	queue->keeper = pthread_self();
+	unlock(queue);
 	group->holds = true;
 }
 
 enum err
 sql_group_commit(struct group *group)
 {
-	struct write_lock *write_lock = &group->engine->write_lock;
+	struct writer_queue *queue = &group->engine->queue;
 
 	group->is_settled = true;
 	/* Without the turn nothing was begun, and the writing connection is somebody else's. */
@@ -429,7 +429,7 @@ sql_group_commit(struct group *group)
 		return group->lost;
 	if (group->lost != OK)
 		lose_group(group->engine, group->lost);
-	else if (write_lock->kept_count > 0 || write_lock->members)
+	else if (queue->kept_count > 0 || queue->members)
 		group->lost = commit_group(group->engine);
 	return group->lost;
 }
@@ -437,15 +437,15 @@ sql_group_commit(struct group *group)
 void
 sql_group_let_go(struct group *group)
 {
-	struct write_lock *write_lock = &group->engine->write_lock;
+	struct writer_queue *queue = &group->engine->queue;
 
 	if (!group->holds)
 		return;
 	if (!group->is_settled)
 		lose_group(group->engine, ERR_BUSY);
-	lock(write_lock);
-	write_lock->is_kept = false;
-	unlock(write_lock);
+	lock(queue);
+	queue->is_kept = false;
+	unlock(queue);
 	do_chores(group->engine);
 	group->holds = false;
 }
@@ -453,17 +453,17 @@ sql_group_let_go(struct group *group)
 void
 sql_group_close(struct engine *engine)
 {
-	struct write_lock *write_lock = &engine->write_lock;
+	struct writer_queue *queue = &engine->queue;
 
-	MUST(!write_lock->holder && !write_lock->first && !write_lock->members);
-	if (write_lock->writes == 0 || write_lock->is_broken || engine->scratch)
+	MUST(!queue->holder && !queue->first && !queue->members);
+	if (queue->writes == 0 || queue->is_broken || engine->scratch)
 		return;
 	/* A replica's last commit may have been one that need not be durable; the witness must not be ahead of this one. */
 	if (sql_conn_exec(engine->writer, "PRAGMA synchronous = FULL") != OK ||
 	    sql_conn_do(engine->writer, SQL_BEGIN) != OK)
 		return;
 	if (commit(engine, true) == OK)
-		write_guard(engine, write_lock->marker);
+		write_guard(engine, queue->marker);
 	else
 		lose_group(engine, ERR_IO);
 }

@@ -10,7 +10,7 @@
 struct engine;
 struct txn;
 
-struct write_lock {           /* who may use the writing connection, and who waits for its commit */
+struct writer_queue {         /* who may use the writing connection, and who waits for its commit */
 	pthread_mutex_t lock; /* over holder, keeper, first, last and every txn->result */
 	struct txn     *holder;
 	bool            is_kept; /* by a group, which this thread makes */

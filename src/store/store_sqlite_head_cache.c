@@ -34,19 +34,19 @@ struct head_cache {
 struct head_cache *
 head_cache_open(void)
 {
-	struct head_cache *head_cache = calloc(1, sizeof(*head_cache));
+	struct head_cache *cache = calloc(1, sizeof(*cache));
 
-	MUST(head_cache != NULL);
-	return head_cache;
+	MUST(cache != NULL);
+	return cache;
 }
 
 void
-head_cache_close(struct head_cache **head_cache)
+head_cache_close(struct head_cache **cache)
 {
-	if (!*head_cache)
+	if (!*cache)
 		return;
-	free(*head_cache);
-	*head_cache = NULL;
+	free(*cache);
+	*cache = NULL;
 }
 
 static void
@@ -79,13 +79,13 @@ read_words(struct slot *slot, uint64_t words_out[WORDS])
 }
 
 bool
-head_cache_find(struct head_cache *head_cache, const struct store_feed *feed, struct feed_state *state_out)
+head_cache_find(struct head_cache *cache, const struct store_feed *feed, struct feed_state *state_out)
 {
 	uint64_t     name[FEED_WORDS], words[WORDS], moment;
 	struct slot *slot;
 
 	feed_words(feed, name);
-	slot = &head_cache->slots[slot_of(name)];
+	slot = &cache->slots[slot_of(name)];
 	moment = atomic_load(&slot->moment);
 	if (moment & 1 || !read_words(slot, words) || words[WORD_MOMENT] != moment ||
 	    memcmp(words, name, sizeof(name)) != 0)
@@ -103,23 +103,23 @@ head_cache_find(struct head_cache *head_cache, const struct store_feed *feed, st
 }
 
 uint64_t
-head_cache_moment(struct head_cache *head_cache, const struct store_feed *feed)
+head_cache_moment(struct head_cache *cache, const struct store_feed *feed)
 {
 	uint64_t name[FEED_WORDS];
 
 	feed_words(feed, name);
-	return atomic_load(&head_cache->slots[slot_of(name)].moment);
+	return atomic_load(&cache->slots[slot_of(name)].moment);
 }
 
 void
-head_cache_keep(struct head_cache *head_cache, const struct store_feed *feed, uint64_t moment,
+head_cache_keep(struct head_cache *cache, const struct store_feed *feed, uint64_t moment,
                 const struct feed_state *state)
 {
 	uint64_t     words[WORDS], version;
 	struct slot *slot;
 
 	feed_words(feed, words);
-	slot = &head_cache->slots[slot_of(words)];
+	slot = &cache->slots[slot_of(words)];
 	memcpy(&words[WORD_GENERATION], state->generation.b, sizeof(state->generation.b));
 	words[WORD_EPOCH] = state->epoch;
 	words[WORD_HEAD] = state->head;
@@ -137,33 +137,33 @@ head_cache_keep(struct head_cache *head_cache, const struct store_feed *feed, ui
 /* ---- the writer --------------------------------------------------------------------------------- */
 
 void
-head_cache_touch(struct head_cache *head_cache, const struct store_feed *feed)
+head_cache_touch(struct head_cache *cache, const struct store_feed *feed)
 {
 	uint64_t name[FEED_WORDS];
 	size_t   at;
 
 	feed_words(feed, name);
 	at = slot_of(name);
-	head_cache->touched[at / 64] |= (uint64_t)1 << at % 64;
+	cache->touched[at / 64] |= (uint64_t)1 << at % 64;
 }
 
 static void
-move_touched(struct head_cache *head_cache)
+move_touched(struct head_cache *cache)
 {
 	for (size_t i = 0; i < SLOTS / 64; i++)
-		for (uint64_t bits = head_cache->touched[i]; bits; bits &= bits - 1)
-			atomic_fetch_add(&head_cache->slots[i * 64 + (size_t)__builtin_ctzll(bits)].moment, 1);
+		for (uint64_t bits = cache->touched[i]; bits; bits &= bits - 1)
+			atomic_fetch_add(&cache->slots[i * 64 + (size_t)__builtin_ctzll(bits)].moment, 1);
 }
 
 void
-head_cache_commit_begins(struct head_cache *head_cache)
+head_cache_commit_begins(struct head_cache *cache)
 {
-	move_touched(head_cache);
+	move_touched(cache);
 }
 
 void
-head_cache_commit_ended(struct head_cache *head_cache)
+head_cache_commit_ended(struct head_cache *cache)
 {
-	move_touched(head_cache);
-	memset(head_cache->touched, 0, sizeof(head_cache->touched));
+	move_touched(cache);
+	memset(cache->touched, 0, sizeof(cache->touched));
 }

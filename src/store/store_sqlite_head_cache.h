@@ -23,16 +23,16 @@
 struct head_cache;
 
 struct head_cache *head_cache_open(void);
-void               head_cache_close(struct head_cache **head_cache);
+void               head_cache_close(struct head_cache **cache);
 
 /* The feed's mark, for a reader of the present epoch; false when it must be read. */
-bool head_cache_find(struct head_cache *head_cache, const struct store_feed *feed, struct feed_state *state_out);
+bool head_cache_find(struct head_cache *cache, const struct store_feed *feed, struct feed_state *state_out);
 /* Taken before the snapshot begins that head_cache_keep() tells of. */
-uint64_t head_cache_moment(struct head_cache *head_cache, const struct store_feed *feed);
-void     head_cache_keep(struct head_cache *head_cache, const struct store_feed *feed, uint64_t moment,
+uint64_t head_cache_moment(struct head_cache *cache, const struct store_feed *feed);
+void     head_cache_keep(struct head_cache *cache, const struct store_feed *feed, uint64_t moment,
                          const struct feed_state *state);
 
 /* By the holder of the turn: this feed's row changes with the next commit. */
-void head_cache_touch(struct head_cache *head_cache, const struct store_feed *feed);
-void head_cache_commit_begins(struct head_cache *head_cache);
-void head_cache_commit_ended(struct head_cache *head_cache); /* well or badly */
+void head_cache_touch(struct head_cache *cache, const struct store_feed *feed);
+void head_cache_commit_begins(struct head_cache *cache);
+void head_cache_commit_ended(struct head_cache *cache); /* well or badly */

@@ -43,13 +43,16 @@ struct replica {
 /* ERR_CORRUPT, with its sentence: a row is not as this program writes it. */
 enum err rep_damaged(struct replica *replica);
 enum err rep_stmt(struct replica *replica, enum follow_sql sql, struct sqlite3_stmt **stmt_out) MUST_CHECK;
+/* The same, with its parameters bound to numbers. */
+enum err rep_stmt_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count,
+                       struct sqlite3_stmt **stmt_out) MUST_CHECK;
 enum err rep_step(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK; /* as sql_conn_step() */
 enum err rep_run(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK;
 enum err rep_do(struct replica *replica, enum follow_sql sql) MUST_CHECK;
 /* A statement with number parameters and no rows. */
 enum err rep_do_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count) MUST_CHECK;
 /* The first column of its first row; ERR_NOT_FOUND. */
-enum err rep_request(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out)
+enum err rep_read_int(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out)
 	MUST_CHECK;
 void rep_bind_str(struct sqlite3_stmt *stmt, int at, struct str text);
 
@@ -62,5 +65,13 @@ enum err rep_state(struct replica *replica, int64_t sid, struct replica_state *o
 	MUST_CHECK; /* texts in replica->arena */
 /* Inside a transaction: the round is no more, its rows are left to the sweep. */
 enum err rep_forget_round(struct replica *replica, const struct replica_state *state) MUST_CHECK;
+
+/* The body stays valid until the statement is reset. */
+enum err rep_get_body(struct replica *replica, int64_t row_key, struct sqlite3_stmt **stmt_out, struct str *body_out)
+	MUST_CHECK;
+enum err rep_set_body(struct replica *replica, int64_t row_key, struct str body) MUST_CHECK;
+enum err rep_find_entry(struct replica *replica, int64_t gen, struct str id, int64_t *row_key_out) MUST_CHECK;
+enum err rep_put_entry(struct replica *replica, int64_t gen, struct str id, int64_t row_key) MUST_CHECK;
+enum err rep_cut_entry(struct replica *replica, int64_t gen, struct str id) MUST_CHECK;
 
 #define INTS(...) (const int64_t[]){ __VA_ARGS__ }, (int)(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))

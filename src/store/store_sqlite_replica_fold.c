@@ -34,66 +34,6 @@ struct row {
 	enum replica_life life;
 };
 
-/* ---- rows ----------------------------------------------------------------------------------- */
-
-/* The body stays valid until the statement is reset. */
-static enum err
-get_body(struct replica *replica, int64_t row_key, struct sqlite3_stmt **stmt_out, struct str *body_out)
-{
-	TRY(rep_stmt(replica, F_GET_ITEM, stmt_out));
-	sql_bind_int(*stmt_out, 1, row_key);
-	TRY(rep_step(replica, *stmt_out));
-	*body_out = sql_column_str(*stmt_out, 1);
-	return OK;
-}
-
-static enum err
-set_body(struct replica *replica, int64_t row_key, struct str body)
-{
-	struct sqlite3_stmt *stmt;
-
-	TRY(rep_stmt(replica, F_SET_BODY, &stmt));
-	sql_bind_int(stmt, 1, row_key);
-	rep_bind_str(stmt, 2, body);
-	return rep_run(replica, stmt);
-}
-
-static enum err
-find_entry(struct replica *replica, int64_t gen, struct str id, int64_t *cursor_out)
-{
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-
-	TRY(rep_stmt(replica, F_GET_ENTRY, &stmt));
-	sql_bind_int(stmt, 1, gen);
-	rep_bind_str(stmt, 2, id);
-	TRY(rep_step(replica, stmt));
-	*cursor_out = sqlite3_column_int64(stmt, 0);
-	return OK;
-}
-
-static enum err
-put_entry(struct replica *replica, int64_t gen, struct str id, int64_t row_key)
-{
-	struct sqlite3_stmt *stmt;
-
-	TRY(rep_stmt(replica, F_ADD_ENTRY, &stmt));
-	sql_bind_int(stmt, 1, gen);
-	rep_bind_str(stmt, 2, id);
-	sql_bind_int(stmt, 3, row_key);
-	return rep_run(replica, stmt);
-}
-
-static enum err
-cut_entry(struct replica *replica, int64_t gen, struct str id)
-{
-	struct sqlite3_stmt *stmt;
-
-	TRY(rep_stmt(replica, F_CUT_ENTRY, &stmt));
-	sql_bind_int(stmt, 1, gen);
-	rep_bind_str(stmt, 2, id);
-	return rep_run(replica, stmt);
-}
-
 static struct row
 row_of(struct sqlite3_stmt *stmt)
 {
@@ -112,16 +52,16 @@ join_rows(struct fold *fold, int64_t earlier, int64_t later)
 	struct str                                body;
 	enum err                                  err;
 
-	TRY(get_body(replica, earlier, &stmt, &body));
+	TRY(rep_get_body(replica, earlier, &stmt, &body));
 	buf_cut(&replica->held, 0);
 	buf_put(&replica->held, body);
 	sql_stmt_reset(&stmt);
-	TRY(get_body(replica, later, &stmt, &body));
+	TRY(rep_get_body(replica, later, &stmt, &body));
 	buf_cut(&replica->merged, 0);
 	err = fold->merger->merge(fold->merger->ctx, buf_str(&replica->held), body, &replica->merged);
 	sql_stmt_reset(&stmt);
 	if (err == OK)
-		err = set_body(replica, later, buf_str(&replica->merged));
+		err = rep_set_body(replica, later, buf_str(&replica->merged));
 	if (err != OK && err != ERR_TOO_LARGE)
 		return err;
 	return rep_do_ints(replica, F_CUT_ITEM, INTS(earlier));
@@ -132,7 +72,7 @@ enter_row(struct fold *fold, struct row row)
 {
 	struct replica *replica = fold->replica;
 	int64_t         gen = fold->state->round_gen, earlier;
-	enum err        err = find_entry(replica, gen, row.id, &earlier);
+	enum err        err = rep_find_entry(replica, gen, row.id, &earlier);
 
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
@@ -141,11 +81,11 @@ enter_row(struct fold *fold, struct row row)
 		if (err == ERR_NOT_FOUND)
 			return OK;
 		TRY(rep_do_ints(replica, F_CUT_ITEM, INTS(earlier)));
-		return cut_entry(replica, gen, row.id);
+		return rep_cut_entry(replica, gen, row.id);
 	}
 	if (err == OK)
 		TRY(join_rows(fold, earlier, row.row_key));
-	return put_entry(replica, gen, row.id, row.row_key);
+	return rep_put_entry(replica, gen, row.id, row.row_key);
 }
 
 /* Row by row, for a piece in which an id comes twice or a removal stands. */
@@ -223,7 +163,7 @@ sort_round(struct replica *replica, int64_t gen)
 	sorting->at = 0;
 	TRY(rep_begin(replica, false));
 	TRY(rep_end(replica, rep_do_ints(replica, S_FILL, INTS(gen << ORD_BITS, gen << ORD_BITS | ORD_MAX))));
-	TRY(rep_request(replica, S_LAST, NULL, 0, &sorting->last));
+	TRY(rep_read_int(replica, S_LAST, NULL, 0, &sorting->last));
 	return OK;
 }
 
@@ -277,7 +217,7 @@ add_change(struct fold *fold, enum replica_change_kind kind, enum replica_life l
 	struct sqlite3_stmt *stmt;
 	int64_t              n;
 
-	TRY(rep_request(replica, F_TAKE_N, INTS(1), &n));
+	TRY(rep_read_int(replica, F_TAKE_N, INTS(1), &n));
 	TRY(rep_stmt(replica, F_ADD_CHANGE, &stmt));
 	sql_bind_int(stmt, 1, n);
 	sql_bind_int(stmt, 2, fold->state->seen.sid);
@@ -334,7 +274,7 @@ end_round(struct fold *fold, int64_t gen)
 {
 	int64_t sid = fold->state->seen.sid, round_gen = fold->state->round_gen, letters;
 
-	TRY(rep_request(fold->replica, F_COUNT_ROUND_LETTERS, INTS(sid, round_gen), &letters));
+	TRY(rep_read_int(fold->replica, F_COUNT_ROUND_LETTERS, INTS(sid, round_gen), &letters));
 	fold->tally->letters = (uint64_t)letters;
 	TRY(rep_do_ints(fold->replica, F_KEEP_LETTERS, INTS(sid, round_gen)));
 	return rep_do_ints(fold->replica, F_END_ROUND, INTS(sid, gen, fold->ord, fold->items, fold->at_ms));
@@ -348,11 +288,11 @@ switch_view(struct fold *fold)
 	int64_t                     last;
 
 	MUST(state->gen == 0);
-	TRY(rep_request(replica, F_COUNT_ENTRIES, INTS(state->round_gen), &fold->items));
+	TRY(rep_read_int(replica, F_COUNT_ENTRIES, INTS(state->round_gen), &fold->items));
 	fold->tally->created = (uint64_t)fold->items;
 	fold->ord = state->round_ord;
 	if (fold->ord > 0) {
-		TRY(rep_request(replica, F_TAKE_N, INTS(fold->ord), &last));
+		TRY(rep_read_int(replica, F_TAKE_N, INTS(fold->ord), &last));
 		TRY(rep_do_ints(replica, F_ADD_RANGE,
 		                INTS(last - fold->ord + 1, last, state->seen.sid, state->round_gen, fold->at_ms)));
 	}
@@ -406,10 +346,10 @@ open_item(struct fold *fold, struct item_fold *item, struct str id)
 	item->is_open = true;
 	item->was_live = item->is_live = false;
 	item->why = REPLICA_LIVE;
-	err = find_entry(fold->replica, fold->state->gen, id, &item->row_key);
+	err = rep_find_entry(fold->replica, fold->state->gen, id, &item->row_key);
 	if (err != OK)
 		return err == ERR_NOT_FOUND ? OK : err;
-	TRY(get_body(fold->replica, item->row_key, &stmt, &body));
+	TRY(rep_get_body(fold->replica, item->row_key, &stmt, &body));
 	item->was_live = true;
 	buf_put(&item->was, body);
 	if (is_resync(fold))
@@ -432,7 +372,7 @@ apply_row(struct fold *fold, struct item_fold *item, struct row row)
 		item->why = row.life;
 		return OK;
 	}
-	TRY(get_body(fold->replica, row.row_key, &stmt, &received));
+	TRY(rep_get_body(fold->replica, row.row_key, &stmt, &received));
 	buf_cut(merged, 0);
 	if (item->is_live)
 		err = fold->merger->merge(fold->merger->ctx, buf_str(&item->now), received, merged);
@@ -457,7 +397,7 @@ create_item(struct fold *fold, struct item_fold *item)
 	sql_bind_int(stmt, 3, REPLICA_LIVE);
 	rep_bind_str(stmt, 4, buf_str(&item->now));
 	TRY(rep_run(replica, stmt));
-	TRY(put_entry(replica, fold->state->gen, buf_str(&item->id), row_key));
+	TRY(rep_put_entry(replica, fold->state->gen, buf_str(&item->id), row_key));
 	fold->items++;
 	return report_new(fold, buf_str(&item->id));
 }
@@ -470,7 +410,7 @@ update_item(struct fold *fold, struct item_fold *item)
 	buf_cut(&replica->fields, 0);
 	if (!fold->merger->differ(fold->merger->ctx, buf_str(&item->was), buf_str(&item->now), &replica->fields))
 		return OK;
-	TRY(set_body(replica, item->row_key, buf_str(&item->now)));
+	TRY(rep_set_body(replica, item->row_key, buf_str(&item->now)));
 	fold->tally->updated++;
 	return add_change(fold, REPLICA_UPDATED, REPLICA_LIVE, buf_str(&item->id));
 }
@@ -479,7 +419,7 @@ static enum err
 remove_item(struct fold *fold, struct str id, int64_t row_key, enum replica_life why)
 {
 	TRY(rep_do_ints(fold->replica, F_CUT_ITEM, INTS(row_key)));
-	TRY(cut_entry(fold->replica, fold->state->gen, id));
+	TRY(rep_cut_entry(fold->replica, fold->state->gen, id));
 	fold->items--;
 	return report_removed(fold, id, why);
 }
@@ -539,7 +479,7 @@ sweep_until(struct fold *fold, struct item_fold *item, struct str id)
 
 	while (item->next.len > 0 && (id.len == 0 || str_cmp(buf_str(&item->next), id) <= 0)) {
 		if (!str_eq(buf_str(&item->next), id)) {
-			TRY(find_entry(fold->replica, fold->state->gen, buf_str(&item->next), &row_key));
+			TRY(rep_find_entry(fold->replica, fold->state->gen, buf_str(&item->next), &row_key));
 			TRY(remove_item(fold, buf_str(&item->next), row_key, REPLICA_LIVE));
 			fold->tally->swept++;
 		}

@@ -16,7 +16,7 @@ replica_head(struct replica *replica, uint64_t *n_out)
 {
 	int64_t n;
 
-	TRY(rep_request(replica, F_HEAD, NULL, 0, &n));
+	TRY(rep_read_int(replica, F_HEAD, NULL, 0, &n));
 	*n_out = (uint64_t)n;
 	return OK;
 }

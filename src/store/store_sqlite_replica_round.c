@@ -30,7 +30,7 @@ start_round(struct replica *replica, int64_t sid, enum replica_kind kind, struct
 
 	TRY(rep_state(replica, sid, &state));
 	TRY(rep_forget_round(replica, &state));
-	TRY(rep_request(replica, F_TAKE_GEN, NULL, 0, &gen));
+	TRY(rep_read_int(replica, F_TAKE_GEN, NULL, 0, &gen));
 	TRY(rep_stmt(replica, F_START_ROUND, &stmt));
 	sql_bind_int(stmt, 1, sid);
 	sql_bind_int(stmt, 2, kind);
@@ -117,7 +117,7 @@ add_letter(struct replica *replica, struct str reason, struct str raw)
 	struct sqlite3_stmt    *stmt;
 	int64_t                 count;
 
-	TRY(rep_request(replica, F_COUNT_LETTERS, INTS(staging->sid), &count));
+	TRY(rep_read_int(replica, F_COUNT_LETTERS, INTS(staging->sid), &count));
 	if (count >= REPLICA_LETTERS_MAX)
 		return ERR_TOO_LARGE;
 	TRY(rep_stmt(replica, F_ADD_LETTER, &stmt));
@@ -192,7 +192,7 @@ enum err
 replica_sweep(struct replica *replica, bool *done_out)
 {
 	int64_t  gen;
-	enum err err = rep_request(replica, F_NEXT_OLD, NULL, 0, &gen);
+	enum err err = rep_read_int(replica, F_NEXT_OLD, NULL, 0, &gen);
 
 	*done_out = err == ERR_NOT_FOUND;
 	if (err != OK)

@@ -49,10 +49,10 @@ replica_trim(struct replica *replica, const struct replica_keep *keep, bool *don
 
 	*done_out = false;
 	while ((err = next_scope(replica, &trim)) == OK) {
-		TRY(rep_request(replica, F_TRIM_ROWS,
-		                INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms, TRIM_ROWS), &trim.rows));
-		TRY(rep_request(replica, F_TRIM_RANGES, INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms),
-		                &trim.ranges));
+		TRY(rep_read_int(replica, F_TRIM_ROWS,
+		                 INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms, TRIM_ROWS), &trim.rows));
+		TRY(rep_read_int(replica, F_TRIM_RANGES, INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms),
+		                 &trim.ranges));
 		if (trim.rows > 0 || trim.ranges > trim.tail) {
 			TRY(rep_begin(replica, false));
 			return rep_end(replica, cut(replica, &trim));

@@ -57,7 +57,8 @@ copy_failed(struct sqlite3 *to, const char *path, char why_out[512])
 {
 	int code = sqlite3_extended_errcode(to), system_errno = sqlite3_system_errno(to);
 
-	str_printf(why_out, 512, "copying to %.200s failed: %s (code %d)", path, sqlite3_errmsg(to), code);
+	str_printf(why_out, 512, "copying to %.*s failed: %s (code %d)", STR_CUT_ARG(path, 200), sqlite3_errmsg(to),
+	           code);
 	if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
 		return ERR_CORRUPT;
 	if ((code & 0xff) == SQLITE_FULL || system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG)
@@ -116,7 +117,7 @@ start_file(struct unfinished *file, const char *path, const char *suffix, char w
 
 	if (len < 0 || (size_t)len >= sizeof(file->path)) {
 		file->path[0] = '\0';
-		str_printf(why_out, 512, "the path %.300s is too long", path);
+		str_printf(why_out, 512, "the path %.*s is too long", STR_CUT_ARG(path, 300));
 		return ERR_BAD_REQUEST;
 	}
 	if (unlink(file->path) != 0 && errno != ENOENT)
@@ -133,7 +134,7 @@ sqlite_backup(void *engine, const char *path, char why_out[512])
 	enum err                                  err = store_file_look(path, &bytes, why_out);
 
 	if (err == OK || err == ERR_FOREIGN) {
-		str_printf(why_out, 512, "%.300s is already there; a backup replaces nothing", path);
+		str_printf(why_out, 512, "%.*s is already there; a backup replaces nothing", STR_CUT_ARG(path, 300));
 		return ERR_CONFLICT;
 	}
 	if (err != ERR_NOT_FOUND)
@@ -162,7 +163,7 @@ validate_copy(struct engine *copy, struct conn *conn, struct meta *meta_out)
 	TRY(sql_meta_read(conn, meta_out));
 	if (meta_out->version == 0)
 		return sql_engine_fail(copy, ERR_FOREIGN, "there is no store in that file; it is empty");
-	TRY(sql_conn_ask(conn, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &is_sound));
+	TRY(sql_conn_read_int(conn, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &is_sound));
 	if (!is_sound)
 		return sql_engine_fail(copy, ERR_CORRUPT, "the copy is damaged; the store is left as it is");
 	return OK;
@@ -212,8 +213,8 @@ retire(struct engine *engine, const struct guid *copy_id, uint32_t *epoch_out, c
 		}
 		if (err == OK && !guid_eq(&meta.id, copy_id)) {
 			str_printf(why_out, 512,
-			           "%.300s is another store than the one the copy is of; move it away first",
-			           engine->path);
+			           "%.*s is another store than the one the copy is of; move it away first",
+			           STR_CUT_ARG(engine->path, 300));
 			return ERR_FOREIGN;
 		}
 		if (err == OK)
@@ -282,7 +283,8 @@ restore_locked(const struct store_conf *conf, struct engine *engine, const char 
 	file.path[0] = '\0';
 	TRY(store_file_sync_dir_of(engine->path, why_out));
 	if (store_guard_write(engine->guard_path, &guard) != OK) {
-		str_printf(why_out, 512, "the store is restored, but %.300s cannot be written", engine->guard_path);
+		str_printf(why_out, 512, "the store is restored, but %.*s cannot be written",
+		           STR_CUT_ARG(engine->guard_path, 300));
 		return ERR_IO;
 	}
 	why_out[0] = '\0';

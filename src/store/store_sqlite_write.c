@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a transaction does on the writing connection, while it holds the turn.
- *
- * The row of the feed last touched is kept in the transaction and written back when another feed
- * is touched, when the row itself is read by SQL, and at the end.
  */
 #include "store/store_sqlite.h"
 
@@ -11,7 +8,7 @@
 #include <stdlib.h>
 
 static int64_t
-cursor_of(const struct feed_row *feed, uint64_t seq)
+row_key_of(const struct feed_row *feed, uint64_t seq)
 {
 	return (int64_t)((uint64_t)feed->fid << SEQ_BITS | seq);
 }
@@ -20,127 +17,6 @@ static int64_t
 changes(const struct txn *txn)
 {
 	return sqlite3_changes64(txn->engine->writer->db);
-}
-
-/* ---- the feed's row ------------------------------------------------------------------------- */
-
-static enum err
-flush(struct txn *txn)
-{
-	struct feed_row     *feed = &txn->feed;
-	struct sqlite3_stmt *stmt = NULL;
-
-	if (!feed->is_dirty)
-		return OK;
-	head_cache_touch(txn->engine->head_cache, &feed->name);
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_SAVE_FEED, &stmt));
-	sql_bind_int(stmt, 1, feed->fid);
-	sql_bind_int(stmt, 2, feed->epoch);
-	sql_bind_int(stmt, 3, (int64_t)feed->head);
-	sql_bind_int(stmt, 4, (int64_t)feed->purged_through);
-	sql_bind_int(stmt, 5, feed->purged_through_ms);
-	sql_bind_int(stmt, 6, feed->last_ms);
-	sql_bind_int(stmt, 7, (int64_t)feed->live);
-	sql_bind_int(stmt, 8, (int64_t)feed->tombs);
-	sql_bind_blob_or_null(stmt, 9, str_of(feed->pinned, feed->pinned_len));
-	TRY(sql_conn_run(txn->engine->writer, stmt));
-	feed->is_dirty = false;
-	return OK;
-}
-
-static bool
-is_same_feed(const struct store_feed *a, const struct store_feed *b)
-{
-	return a->collection == b->collection && guid_eq(&a->owner, &b->owner) && guid_eq(&a->tenant, &b->tenant);
-}
-
-static enum err
-load(struct txn *txn, const struct store_feed *name)
-{
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct conn                              *conn = txn->engine->writer;
-	struct feed_row                          *feed = &txn->feed;
-	enum err                                  err;
-
-	if (feed->is_known && is_same_feed(&feed->name, name))
-		return OK;
-	TRY(flush(txn));
-	feed->is_known = feed->exists = false;
-	TRY(sql_conn_stmt(conn, SQL_FEED, &stmt));
-	sql_bind_feed(stmt, name);
-	sql_bind_int(stmt, 4, INT64_MAX);
-	err = sql_conn_step(conn, stmt);
-	if (err == OK)
-		err = sql_feed_row_read(conn, stmt, feed);
-	if (err != OK && err != ERR_NOT_FOUND)
-		return err;
-	feed->name = *name;
-	feed->is_known = true;
-	return OK;
-}
-
-static enum err
-add_base(struct txn *txn)
-{
-	struct conn         *conn = txn->engine->writer;
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(sql_conn_stmt(conn, SQL_ADD_BASE, &stmt));
-	sql_bind_int(stmt, 1, txn->feed.fid);
-	sql_bind_int(stmt, 2, txn->engine->epoch);
-	sql_bind_int(stmt, 3, (int64_t)txn->feed.head);
-	return sql_conn_run(conn, stmt);
-}
-
-static enum err
-make_feed(struct txn *txn)
-{
-	struct engine       *engine = txn->engine;
-	struct store_feed    name = txn->feed.name;
-	struct guid          generation = guid_random(engine->entropy);
-	struct sqlite3_stmt *stmt = NULL;
-
-	head_cache_touch(engine->head_cache, &name);
-	TRY(sql_conn_stmt(engine->writer, SQL_MAKE_FEED, &stmt));
-	sql_bind_feed(stmt, &name);
-	sql_bind_blob(stmt, 4, str_of(generation.b, sizeof(generation.b)));
-	sql_bind_int(stmt, 5, engine->epoch);
-	TRY(sql_conn_run(engine->writer, stmt));
-	txn->feed = (struct feed_row){
-		.name = name,
-		.is_known = true,
-		.exists = true,
-		.fid = sqlite3_last_insert_rowid(engine->writer->db),
-		.generation = generation,
-		.epoch = engine->epoch,
-		.store_epoch = engine->epoch,
-	};
-	if (txn->feed.fid > FID_MAX)
-		return sql_engine_fail(engine, ERR_TOO_LARGE,
-		                       "the store holds as many feeds as it can number (8,388,607)");
-	/* Whoever knew an earlier epoch knew this feed as empty. */
-	return engine->epoch > 1 ? add_base(txn) : OK;
-}
-
-/* The next number of the feed, and its moment, which never goes back. */
-static enum err
-next_seq(struct txn *txn)
-{
-	struct feed_row *feed = &txn->feed;
-	int64_t          now_ms = clock_wall_ms(txn->engine->clock);
-
-	if (feed->head >= SEQ_MAX)
-		return sql_engine_fail(txn->engine, ERR_TOO_LARGE, "a feed has used up its 2^40 change numbers");
-	if (feed->epoch < txn->engine->epoch) {
-		TRY(add_base(txn));
-		feed->epoch = txn->engine->epoch;
-	}
-	if (feed->head == 0 || now_ms > feed->last_ms)
-		feed->last_ms = now_ms;
-	feed->head++;
-	feed->is_dirty = true;
-	txn->writes++;
-	return OK;
 }
 
 /* ---- one line -------------------------------------------------------------------------------- */
@@ -163,7 +39,7 @@ run_on_item(struct txn *txn, enum sql sql, const struct item *item)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 3, cursor_of(&txn->feed, txn->feed.head));
+	sql_bind_int(stmt, 3, row_key_of(&txn->feed, txn->feed.head));
 	sql_bind_int(stmt, 4, txn->feed.last_ms);
 	sql_bind_blob_or_null(stmt, 5, item->key);
 	sql_bind_blob(stmt, 6, item->body);
@@ -176,8 +52,8 @@ run_on_range(struct txn *txn, enum sql sql, uint64_t after, uint64_t until)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 1, cursor_of(&txn->feed, after));
-	sql_bind_int(stmt, 2, cursor_of(&txn->feed, until));
+	sql_bind_int(stmt, 1, row_key_of(&txn->feed, after));
+	sql_bind_int(stmt, 2, row_key_of(&txn->feed, until));
 	return sql_conn_run(txn->engine->writer, stmt);
 }
 
@@ -187,9 +63,9 @@ put(struct txn *txn, const struct item *item)
 	struct feed_row *feed = &txn->feed;
 
 	if (!feed->exists)
-		TRY(make_feed(txn));
-	TRY(next_seq(txn));
-	txn->engine->write_lock.bytes += item->body.len;
+		TRY(sql_feed_make(txn));
+	TRY(sql_feed_next_seq(txn));
+	txn->engine->queue.bytes += item->body.len;
 	if (feed->live > 0) {
 		TRY(run_on_item(txn, SQL_MOVE_ITEM, item));
 		if (changes(txn) > 0)
@@ -288,7 +164,7 @@ finish(void *inner, bool commit)
 	enum err    err = OK, left;
 
 	if (commit)
-		err = txn->group ? put_last(txn) : flush(txn);
+		err = txn->group ? put_last(txn) : sql_feed_flush(txn);
 	left = sql_group_leave(txn, commit && err == OK);
 
 	/* What an undone transaction knew of its feed is undone with it. */
@@ -363,7 +239,7 @@ group_commit(void *inner)
 	struct group *group = inner;
 
 	if (group->lost == OK)
-		group->lost = flush(group->member);
+		group->lost = sql_feed_flush(group->member);
 	return sql_group_commit(group);
 }
 
@@ -386,7 +262,7 @@ txn_state(void *inner, const struct store_feed *feed, struct feed_state *state_o
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
-	TRY(load(txn, feed));
+	TRY(sql_feed_load(txn, feed));
 	*state_out = sql_feed_row_state(&txn->feed);
 	return OK;
 }
@@ -413,7 +289,7 @@ txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
-	TRY(load(txn, feed));
+	TRY(sql_feed_load(txn, feed));
 	return txn->feed.exists ? find_in(txn, SQL_GET_IN, id, out) : ERR_NOT_FOUND;
 }
 
@@ -423,7 +299,7 @@ txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
-	TRY(flush(txn));
+	TRY(sql_feed_flush(txn));
 	return sql_conn_get_pinned(txn->engine->writer, feed, txn->arena, out);
 }
 
@@ -433,7 +309,7 @@ txn_find(void *inner, const struct store_feed *feed, struct str key, struct item
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
-	TRY(load(txn, feed));
+	TRY(sql_feed_load(txn, feed));
 	return txn->feed.exists ? find_in(txn, SQL_FIND_IN, key, out) : ERR_NOT_FOUND;
 }
 
@@ -454,7 +330,7 @@ put_item(void *inner, const struct store_feed *name, const struct item *item)
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
-	TRY(load(txn, name));
+	TRY(sql_feed_load(txn, name));
 	if (txn->group && !txn->began && !txn->in_savepoint && txn->feed.exists) {
 		hold(txn, item);
 		return OK;
@@ -470,14 +346,14 @@ rewrite(void *inner, const struct store_feed *name, const struct item *item)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(ready_to_write(txn));
-	TRY(load(txn, name));
+	TRY(sql_feed_load(txn, name));
 	if (!txn->feed.exists)
 		return ERR_NOT_FOUND;
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_REWRITE_ITEM, &stmt));
 	sql_bind_blob_or_null(stmt, 3, item->key);
 	sql_bind_blob(stmt, 4, item->body);
 	TRY(run_on_id(txn, SQL_REWRITE_ITEM, item->id));
-	txn->engine->write_lock.bytes += item->body.len;
+	txn->engine->queue.bytes += item->body.len;
 	txn->writes++;
 	return changes(txn) > 0 ? OK : ERR_NOT_FOUND;
 }
@@ -490,15 +366,15 @@ remove_item(void *inner, const struct store_feed *name, struct str id)
 	struct sqlite3_stmt *stmt = NULL;
 
 	TRY(ready_to_write(txn));
-	TRY(load(txn, name));
+	TRY(sql_feed_load(txn, name));
 	if (!feed->exists || feed->live == 0)
 		return ERR_NOT_FOUND;
 	TRY(run_on_id(txn, SQL_CUT_ITEM, id));
 	if (changes(txn) == 0)
 		return ERR_NOT_FOUND;
-	TRY(next_seq(txn));
+	TRY(sql_feed_next_seq(txn));
 	TRY(sql_conn_stmt(txn->engine->writer, SQL_ADD_TOMB, &stmt));
-	sql_bind_int(stmt, 3, cursor_of(feed, feed->head));
+	sql_bind_int(stmt, 3, row_key_of(feed, feed->head));
 	sql_bind_int(stmt, 4, feed->last_ms);
 	TRY(run_on_id(txn, SQL_ADD_TOMB, id));
 	feed->live--;
@@ -526,7 +402,7 @@ set_default(void *inner, const struct store_feed *name, struct str id)
 	struct feed_row *feed = &txn->feed;
 
 	TRY(ready_to_write(txn));
-	TRY(load(txn, name));
+	TRY(sql_feed_load(txn, name));
 	if (!feed->exists)
 		return id.len ? ERR_NOT_FOUND : OK;
 	if (id.len)
@@ -550,8 +426,8 @@ find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct feed_stat
 	enum err                                  err = OK;
 
 	TRY(sql_conn_stmt(conn, SQL_TOMBS, &stmt));
-	sql_bind_int(stmt, 1, cursor_of(&txn->feed, txn->feed.purged_through));
-	sql_bind_int(stmt, 2, cursor_of(&txn->feed, txn->feed.head));
+	sql_bind_int(stmt, 1, row_key_of(&txn->feed, txn->feed.purged_through));
+	sql_bind_int(stmt, 2, row_key_of(&txn->feed, txn->feed.head));
 	while (last.tombstones < max) {
 		err = sql_conn_step(conn, stmt);
 		if (err != OK || sqlite3_column_int64(stmt, 3) > until_ms)
@@ -574,7 +450,7 @@ purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max
 	struct feed_state last = { 0 };
 
 	TRY(ready_to_write(txn));
-	TRY(load(txn, name));
+	TRY(sql_feed_load(txn, name));
 	if (feed->exists && feed->tombs > 0)
 		TRY(find_purgeable(txn, until_ms, max, &last));
 	*purged_out = (uint32_t)last.tombstones;
@@ -606,7 +482,7 @@ drop_feed(void *inner, const struct store_feed *name)
 	struct feed_row *feed = &txn->feed;
 
 	TRY(ready_to_write(txn));
-	TRY(load(txn, name));
+	TRY(sql_feed_load(txn, name));
 	if (!feed->exists)
 		return OK;
 	head_cache_touch(txn->engine->head_cache, name);

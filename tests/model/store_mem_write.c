@@ -5,7 +5,7 @@
 #include "model/store_mem.h"
 
 static void
-wait_write_lock(struct mem *mem)
+take_write_lock(struct mem *mem)
 {
 	uint64_t mine;
 
@@ -17,7 +17,7 @@ wait_write_lock(struct mem *mem)
 }
 
 static void
-end_write_lock(struct mem *mem)
+pass_write_lock(struct mem *mem)
 {
 	MUST(pthread_mutex_lock(&mem->write_mutex) == 0);
 	mem->writing_now++;
@@ -32,7 +32,7 @@ mem_begin(void *engine, const struct store_op *op, struct arena *arena, void **t
 	struct txn *txn = mem_take(sizeof(*txn));
 	bool        is_there = false;
 
-	wait_write_lock(mem); /* from here on nobody else changes mem->now, so no lock to read it */
+	take_write_lock(mem); /* from here on nobody else changes mem->now, so no lock to read it */
 	txn->mem = mem;
 	txn->arena = arena;
 	txn->now.feeds = mem_table_copy(&mem->now.feeds);
@@ -402,7 +402,7 @@ mem_finish(void *inner, bool commit)
 	free(txn->now.feeds.rows);
 	free(txn->now.kvs.rows);
 	free(txn->now.ops.rows);
-	end_write_lock(txn->mem);
+	pass_write_lock(txn->mem);
 	free(txn);
 	return OK;
 }

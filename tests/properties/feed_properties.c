@@ -491,18 +491,10 @@ run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
 	return digest;
 }
 
-static uint64_t
-number_from(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static void
 test_feed__random_histories_converge_on_both_engines(void **state)
 {
-	uint64_t runs = runs_of(40), first = number_from("TIDEMARK_SEED", (uint64_t)getpid() << 20);
+	uint64_t runs = runs_of(40), first = runs_seed((uint64_t)getpid() << 20);
 	uint64_t model[3] = { 0 }, sqlite[3] = { 0 };
 
 	(void)state;

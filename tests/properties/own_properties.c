@@ -556,20 +556,11 @@ one_batch(struct batch *batch, const char *dir, uint64_t seed, unsigned count, u
 	close_batch(batch);
 }
 
-static uint64_t
-number_in(const char *variable, uint64_t usual)
-{
-	const char *text = getenv(variable);
-	uint64_t    number;
-
-	return text && str_to_u64(str_from_c(text), &number) && number > 0 ? number : usual;
-}
-
 static void
 test_own__followed_while_writers_go_on_every_history_ends_equal(void **state)
 {
 	struct batch *batch = calloc(1, sizeof(*batch));
-	uint64_t      seed = number_in("TIDEMARK_SEED", 1);
+	uint64_t      seed = runs_seed(1);
 	uint64_t      left = runs_of(HISTORIES);
 	char          dir[] = "/tmp/tidemark-own-XXXXXX", command[64];
 

@@ -577,26 +577,16 @@ one_history(uint64_t seed)
 	assert_int_equal(kit_end(&state), 0);
 }
 
-static uint64_t
-number_from_environment(const char *variable, uint64_t otherwise)
-{
-	const char *text = getenv(variable);
-	uint64_t    value;
-
-	return text && str_to_u64(str_from_c(text), &value) ? value : otherwise;
-}
-
 static void
 store_laws__every_engine_answers_as_the_model(void **state)
 {
-	uint64_t seed = number_from_environment("TIDEMARK_SEED", (uint64_t)clock_system.wall_ns(NULL) % 1000000000);
+	uint64_t seed = runs_seed((uint64_t)clock_system.wall_ns(NULL) % 1000000000);
 	uint64_t runs = runs_of(150);
 
 	(void)state;
 	print_message("TIDEMARK_SEED=%llu TIDEMARK_RUNS=%llu\n", (unsigned long long)seed, (unsigned long long)runs);
-	for (uint64_t i = 0; i < runs; i++) {
+	for (uint64_t i = 0; i < runs; i++)
 		one_history(seed + i);
-	}
 }
 
 int

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * runs — how many random histories a law goes through: TIDEMARK_RUNS if it is set; else the usual number, three times it
- * with TIDEMARK_FULL (script/test --full) and twenty times it with TIDEMARK_LONG (script/test --long).
+ * with TIDEMARK_FULL (script/test --full) and twenty times it with TIDEMARK_LONG (script/test --long).  The first seed is
+ * TIDEMARK_SEED if it is set.
  */
 #pragma once
 
@@ -9,15 +10,29 @@
 
 #include "base/str.h"
 
+/* The number in that variable of the environment; 0 if there is none. */
+static inline uint64_t
+runs_number_in(const char *variable)
+{
+	uint64_t number;
+
+	return str_to_u64(str_from_c(getenv(variable)), &number) ? number : 0;
+}
+
 static inline uint64_t
 runs_of(uint64_t usual)
 {
-	const char *text = getenv("TIDEMARK_RUNS");
-	uint64_t    number;
+	uint64_t number = runs_number_in("TIDEMARK_RUNS");
 
-	if (text && str_to_u64(str_from_c(text), &number) && number > 0)
+	if (number > 0)
 		return number;
 	if (getenv("TIDEMARK_LONG"))
 		return usual * 20;
 	return getenv("TIDEMARK_FULL") ? usual * 3 : usual;
+}
+
+static inline uint64_t
+runs_seed(uint64_t usual)
+{
+	return getenv("TIDEMARK_SEED") ? runs_number_in("TIDEMARK_SEED") : usual;
 }

@@ -71,6 +71,34 @@ test_log__writes_a_line_that_values_cannot_forge(void **state)
 	close_ends(&ends);
 }
 
+/* Sixteen values of control bytes, six bytes each when escaped, are six times what a line may hold. */
+static void
+test_log__long_values_are_cut_and_never_lose_the_line(void **state)
+{
+	struct log_pair pairs[17] = { { 0 } };
+	struct ends     ends;
+	char            text[8192], value[300];
+
+	(void)state;
+	open_ends(&ends);
+	memset(value, '\n', sizeof(value));
+	for (size_t i = 0; i < 16; i++)
+		pairs[i] = (struct log_pair){ "name", str_of(value, sizeof(value)) };
+	pairs[0] = (struct log_pair){ "who", STR("ada") };
+	log_event(&ends.log, LOG_INFO, "audit", pairs);
+	assert_non_null(strstr(next_write(&ends, text), "\"event\":\"audit\",\"who\":\"ada\",\"name\":\"\\u000a"));
+	assert_true(strlen(text) <= LOG_WRITE_MAX && text[strlen(text) - 1] == '\n');
+	assert_non_null(strstr(text, "\\u000a\\u2026\"}\n"));
+
+	/* The 256th byte is the first half of a character. */
+	memset(value, 'a', sizeof(value));
+	memcpy(value + 255, "\xc3\xa9", 2);
+	LOG_EVENT(&ends.log, LOG_INFO, "cut", { "value", str_of(value, sizeof(value)) });
+	assert_non_null(strstr(next_write(&ends, text), "a\\u2026\"}\n"));
+	assert_null(strstr(text, "\\u00c3"));
+	close_ends(&ends);
+}
+
 static void
 add(struct log_lines *lines, const char *number)
 {
@@ -127,6 +155,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_log__writes_a_line_that_values_cannot_forge),
+		cmocka_unit_test(test_log__long_values_are_cut_and_never_lose_the_line),
 		cmocka_unit_test(test_log_lines__go_out_together_and_whole),
 	};
 

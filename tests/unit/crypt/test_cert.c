@@ -15,12 +15,13 @@
 #include <unistd.h>
 
 #include "crypt/cert.h"
+#include "support/accents.h"
 
 #define DAY           ((int64_t)86400)
 #define NOW           ((int64_t)1790000000) /* 2026-09-21 */
 #define FILE_SIZE_MAX 16384
 
-struct site {
+struct fixture {
 	char dir[64]; /* the folder under test, inside a fresh one */
 	char parent[48];
 	char why[256];
@@ -32,66 +33,66 @@ struct text {
 };
 
 static int
-make_cursor(void **state)
+set_up(void **state)
 {
-	struct site *site = calloc(1, sizeof(*site));
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	snprintf(site->parent, sizeof(site->parent), "/tmp/tidemark-cert-XXXXXX");
-	if (!mkdtemp(site->parent))
+	snprintf(fixture->parent, sizeof(fixture->parent), "/tmp/tidemark-cert-XXXXXX");
+	if (!mkdtemp(fixture->parent))
 		return -1;
-	snprintf(site->dir, sizeof(site->dir), "%s/tls", site->parent);
-	*state = site;
+	snprintf(fixture->dir, sizeof(fixture->dir), "%s/tls", fixture->parent);
+	*state = fixture;
 	return 0;
 }
 
 static int
-remove_cursor(void **state)
+tear_down(void **state)
 {
-	struct site   *site = *state;
-	DIR           *dir = opendir(site->dir);
-	struct dirent *entry;
+	struct fixture *fixture = *state;
+	DIR            *dir = opendir(fixture->dir);
+	struct dirent  *entry;
 
 	while (dir && (entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	if (dir)
 		closedir(dir);
-	rmdir(site->dir);
-	rmdir(site->parent);
-	free(site);
+	rmdir(fixture->dir);
+	rmdir(fixture->parent);
+	free(fixture);
 	return 0;
 }
 
 static enum err
-ensure_at(struct site *site, const char *host, int64_t now_s)
+ensure_at(struct fixture *fixture, const char *host, int64_t now_s)
 {
 	struct clock clock = clock_at(&now_s);
 
-	site->why[0] = '\0';
-	return cert_ensure(site->dir, str_from_c(host), &clock, &entropy_system, site->why);
+	fixture->why[0] = '\0';
+	return cert_ensure(fixture->dir, str_from_c(host), &clock, &entropy_system, fixture->why);
 }
 
 static void
-ensure(struct site *site, const char *host, int64_t now_s)
+ensure(struct fixture *fixture, const char *host, int64_t now_s)
 {
-	if (ensure_at(site, host, now_s) != OK)
-		fail_msg("not ensured: %s", site->why);
+	if (ensure_at(fixture, host, now_s) != OK)
+		fail_msg("not ensured: %s", fixture->why);
 }
 
 static const char *
-path_of(const struct site *site, const char *name)
+path_of(const struct fixture *fixture, const char *name)
 {
 	static char path[128];
 
-	snprintf(path, sizeof(path), "%s/%s", site->dir, name);
+	snprintf(path, sizeof(path), "%s/%s", fixture->dir, name);
 	return path;
 }
 
 static struct text
-read_text(const struct site *site, const char *name)
+read_text(const struct fixture *fixture, const char *name)
 {
 	struct text text = { .len = 0 };
-	FILE       *file = fopen(path_of(site, name), "r");
+	FILE       *file = fopen(path_of(fixture, name), "r");
 
 	if (!file)
 		fail_msg("%s is not there", name);
@@ -103,14 +104,14 @@ read_text(const struct site *site, const char *name)
 }
 
 static void
-write_text(const struct site *site, const char *name, struct str text)
+write_text(const struct fixture *fixture, const char *name, struct str text)
 {
-	FILE *file = fopen(path_of(site, name), "w");
+	FILE *file = fopen(path_of(fixture, name), "w");
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(text.at, 1, text.len, file), text.len);
 	assert_int_equal(fclose(file), 0);
-	assert_int_equal(chmod(path_of(site, name), 0600), 0);
+	assert_int_equal(chmod(path_of(fixture, name), 0600), 0);
 }
 
 static bool
@@ -120,9 +121,9 @@ is_same(const struct text *a, const struct text *b)
 }
 
 static X509 *
-read_cert(const struct site *site, const char *name)
+read_cert(const struct fixture *fixture, const char *name)
 {
-	FILE *file = fopen(path_of(site, name), "r");
+	FILE *file = fopen(path_of(fixture, name), "r");
 	X509 *cert = PEM_read_X509(file, NULL, NULL, NULL);
 
 	fclose(file);
@@ -132,12 +133,12 @@ read_cert(const struct site *site, const char *name)
 
 /* The chain as a careful client sees it at that time, for a DNS name or an address. */
 static bool
-is_trusted_at(const struct site *site, const char *host, int64_t now_s)
+is_trusted_at(const struct fixture *fixture, const char *host, int64_t now_s)
 {
 	X509_STORE        *store = X509_STORE_new();
 	X509_STORE_CTX    *ctx = X509_STORE_CTX_new();
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-	X509              *ca = read_cert(site, "ca.pem"), *server = read_cert(site, "server.pem");
+	X509              *ca = read_cert(fixture, "ca.pem"), *server = read_cert(fixture, "server.pem");
 	bool               trusted;
 
 	X509_STORE_add_cert(store, ca);
@@ -163,16 +164,16 @@ test_cert__the_four_files_appear_with_their_rights(void **state)
 		const char *name;
 		mode_t      mode;
 	} files[] = { { "ca.pem", 0644 }, { "ca.key", 0600 }, { "server.pem", 0644 }, { "server.key", 0600 } };
-	struct site *site = *state;
-	struct stat  info;
-	mode_t       mask = umask(0);
+	struct fixture *fixture = *state;
+	struct stat     info;
+	mode_t          mask = umask(0);
 
-	ensure(site, "127.0.0.1", NOW);
+	ensure(fixture, "127.0.0.1", NOW);
 	umask(mask);
-	assert_int_equal(stat(site->dir, &info), 0);
+	assert_int_equal(stat(fixture->dir, &info), 0);
 	assert_int_equal(info.st_mode & 07777, 0700);
 	for (size_t i = 0; i < COUNT(files); i++) {
-		assert_int_equal(stat(path_of(site, files[i].name), &info), 0);
+		assert_int_equal(stat(path_of(fixture, files[i].name), &info), 0);
 		assert_int_equal(info.st_mode & 07777, files[i].mode);
 	}
 }
@@ -180,53 +181,53 @@ test_cert__the_four_files_appear_with_their_rights(void **state)
 static void
 test_cert__clients_trust_it_for_its_hosts_and_no_others(void **state)
 {
-	struct site *site = *state;
+	struct fixture *fixture = *state;
 
-	ensure(site, "tide.example.org", NOW);
-	assert_true(is_trusted_at(site, "tide.example.org", NOW));
-	assert_true(is_trusted_at(site, "localhost", NOW));
-	assert_true(is_trusted_at(site, "127.0.0.1", NOW));
-	assert_true(is_trusted_at(site, "::1", NOW));
-	assert_true(is_trusted_at(site, "localhost", NOW - DAY / 2));
-	assert_false(is_trusted_at(site, "example.org", NOW));
-	assert_false(is_trusted_at(site, "other.example.org", NOW));
-	assert_false(is_trusted_at(site, "127.0.0.2", NOW));
-	assert_false(is_trusted_at(site, "localhost", NOW + 399 * DAY));
+	ensure(fixture, "tide.example.org", NOW);
+	assert_true(is_trusted_at(fixture, "tide.example.org", NOW));
+	assert_true(is_trusted_at(fixture, "localhost", NOW));
+	assert_true(is_trusted_at(fixture, "127.0.0.1", NOW));
+	assert_true(is_trusted_at(fixture, "::1", NOW));
+	assert_true(is_trusted_at(fixture, "localhost", NOW - DAY / 2));
+	assert_false(is_trusted_at(fixture, "example.org", NOW));
+	assert_false(is_trusted_at(fixture, "other.example.org", NOW));
+	assert_false(is_trusted_at(fixture, "127.0.0.2", NOW));
+	assert_false(is_trusted_at(fixture, "localhost", NOW + 399 * DAY));
 }
 
 static void
 test_cert__addresses_of_both_families_are_names(void **state)
 {
-	struct site *site = *state;
+	struct fixture *fixture = *state;
 
-	ensure(site, "192.0.2.7", NOW);
-	assert_true(is_trusted_at(site, "192.0.2.7", NOW));
-	ensure(site, "[2001:db8::7]", NOW);
-	assert_true(is_trusted_at(site, "2001:db8::7", NOW));
-	assert_true(is_trusted_at(site, "localhost", NOW));
-	assert_false(is_trusted_at(site, "192.0.2.7", NOW));
-	ensure(site, "fe80::7%eth0", NOW);
-	assert_true(is_trusted_at(site, "fe80::7", NOW));
+	ensure(fixture, "192.0.2.7", NOW);
+	assert_true(is_trusted_at(fixture, "192.0.2.7", NOW));
+	ensure(fixture, "[2001:db8::7]", NOW);
+	assert_true(is_trusted_at(fixture, "2001:db8::7", NOW));
+	assert_true(is_trusted_at(fixture, "localhost", NOW));
+	assert_false(is_trusted_at(fixture, "192.0.2.7", NOW));
+	ensure(fixture, "fe80::7%eth0", NOW);
+	assert_true(is_trusted_at(fixture, "fe80::7", NOW));
 }
 
 static void
 test_cert__openssl_verifies_the_chain(void **state)
 {
-	struct site *site = *state;
-	int64_t      now_s = clock_wall_s(&clock_system);
-	char         command[512];
+	struct fixture *fixture = *state;
+	int64_t         now_s = clock_wall_s(&clock_system);
+	char            command[512];
 
 	if (system("openssl version >/dev/null 2>&1") != 0) {
 		print_message("skipped: there is no openssl command here\n");
 		skip();
 	}
-	ensure(site, "tide.example.org", now_s);
+	ensure(fixture, "tide.example.org", now_s);
 	snprintf(command, sizeof(command),
 	         "cd %s && openssl verify -CAfile ca.pem server.pem >/dev/null && "
 	         "openssl verify -x509_strict -purpose sslserver -verify_hostname tide.example.org -CAfile ca.pem "
 	         "server.pem >/dev/null && ! openssl verify -verify_hostname other.example.org -CAfile ca.pem "
 	         "server.pem >/dev/null 2>&1",
-	         site->dir);
+	         fixture->dir);
 	assert_int_equal(system(command), 0);
 }
 
@@ -235,16 +236,16 @@ test_cert__a_second_start_changes_nothing(void **state)
 {
 	static const char *const hosts[] = { "localhost", "LOCALHOST", "127.0.0.1", "::1", "0.0.0.0", "::", "*", "" };
 	static const char *const names[] = { "ca.pem", "ca.key", "server.pem", "server.key" };
-	struct site             *site = *state;
+	struct fixture          *fixture = *state;
 	struct text              before[COUNT(names)];
 
-	ensure(site, "localhost", NOW);
+	ensure(fixture, "localhost", NOW);
 	for (size_t i = 0; i < COUNT(names); i++)
-		before[i] = read_text(site, names[i]);
+		before[i] = read_text(fixture, names[i]);
 	for (size_t h = 0; h < COUNT(hosts); h++) {
-		ensure(site, hosts[h], NOW + 300 * DAY);
+		ensure(fixture, hosts[h], NOW + 300 * DAY);
 		for (size_t i = 0; i < COUNT(names); i++) {
-			struct text after = read_text(site, names[i]);
+			struct text after = read_text(fixture, names[i]);
 
 			assert_true(is_same(&before[i], &after));
 		}
@@ -253,44 +254,44 @@ test_cert__a_second_start_changes_nothing(void **state)
 
 /* ca.pem and the server's key stay, only the certificate is another. */
 static void
-renews(struct site *site, const char *host, int64_t now_s)
+renews(struct fixture *fixture, const char *host, int64_t now_s)
 {
-	struct text ca = read_text(site, "ca.pem"), key = read_text(site, "server.key");
-	struct text cert = read_text(site, "server.pem"), ca_now, key_now, cert_now;
+	struct text ca = read_text(fixture, "ca.pem"), key = read_text(fixture, "server.key");
+	struct text cert = read_text(fixture, "server.pem"), ca_now, key_now, cert_now;
 
-	ensure(site, host, now_s);
-	ca_now = read_text(site, "ca.pem");
-	key_now = read_text(site, "server.key");
-	cert_now = read_text(site, "server.pem");
+	ensure(fixture, host, now_s);
+	ca_now = read_text(fixture, "ca.pem");
+	key_now = read_text(fixture, "server.key");
+	cert_now = read_text(fixture, "server.pem");
 	assert_true(is_same(&ca, &ca_now));
 	assert_true(is_same(&key, &key_now));
 	assert_false(is_same(&cert, &cert_now));
-	assert_true(is_trusted_at(site, "localhost", now_s));
-	assert_true(is_trusted_at(site, host, now_s));
+	assert_true(is_trusted_at(fixture, "localhost", now_s));
+	assert_true(is_trusted_at(fixture, host, now_s));
 }
 
 static void
 test_cert__is_renewed_under_the_same_authority(void **state)
 {
-	struct site *site = *state;
+	struct fixture *fixture = *state;
 
-	ensure(site, "localhost", NOW);
-	renews(site, "localhost", NOW + 369 * DAY);         /* ends within 30 days */
-	renews(site, "localhost", NOW + 2000 * DAY);        /* has ended */
-	renews(site, "tide.example.org", NOW + 2000 * DAY); /* another host */
-	renews(site, "localhost", NOW);                     /* not begun: the clock was set back */
+	ensure(fixture, "localhost", NOW);
+	renews(fixture, "localhost", NOW + 369 * DAY);         /* ends within 30 days */
+	renews(fixture, "localhost", NOW + 2000 * DAY);        /* has ended */
+	renews(fixture, "tide.example.org", NOW + 2000 * DAY); /* another host */
+	renews(fixture, "localhost", NOW);                     /* not begun: the clock was set back */
 }
 
 static void
 test_cert__the_last_renewal_ends_with_the_authority(void **state)
 {
-	struct site *site = *state;
-	X509        *ca, *server;
+	struct fixture *fixture = *state;
+	X509           *ca, *server;
 
-	ensure(site, "localhost", NOW);
-	renews(site, "localhost", NOW + 3600 * DAY);
-	ca = read_cert(site, "ca.pem");
-	server = read_cert(site, "server.pem");
+	ensure(fixture, "localhost", NOW);
+	renews(fixture, "localhost", NOW + 3600 * DAY);
+	ca = read_cert(fixture, "ca.pem");
+	server = read_cert(fixture, "server.pem");
 	assert_int_equal(ASN1_TIME_compare(X509_get0_notAfter(ca), X509_get0_notAfter(server)), 0);
 	X509_free(ca);
 	X509_free(server);
@@ -299,163 +300,163 @@ test_cert__the_last_renewal_ends_with_the_authority(void **state)
 static void
 test_cert__an_expired_authority_is_replaced(void **state)
 {
-	struct site *site = *state;
-	struct text  before, after;
+	struct fixture *fixture = *state;
+	struct text     before, after;
 
-	ensure(site, "localhost", NOW);
-	before = read_text(site, "ca.pem");
-	ensure(site, "localhost", NOW + 3660 * DAY);
-	after = read_text(site, "ca.pem");
+	ensure(fixture, "localhost", NOW);
+	before = read_text(fixture, "ca.pem");
+	ensure(fixture, "localhost", NOW + 3660 * DAY);
+	after = read_text(fixture, "ca.pem");
 	assert_false(is_same(&before, &after));
-	assert_true(is_trusted_at(site, "localhost", NOW + 3660 * DAY));
+	assert_true(is_trusted_at(fixture, "localhost", NOW + 3660 * DAY));
 }
 
 static void
 test_cert__damage_to_the_server_pair_is_mended(void **state)
 {
-	struct site *site = *state;
-	struct text  ca, key;
+	struct fixture *fixture = *state;
+	struct text     ca, key;
 
-	ensure(site, "localhost", NOW);
-	ca = read_text(site, "ca.pem");
-	key = read_text(site, "server.key");
-	write_text(site, "server.pem", STR("-----BEGIN CERTIFICATE-----\ngarbage\n"));
-	renews(site, "localhost", NOW);
-	write_text(site, "server.pem", str_of(ca.bytes, ca.len)); /* a certificate, but another */
-	renews(site, "localhost", NOW);
-	assert_int_equal(unlink(path_of(site, "server.pem")), 0);
-	ensure(site, "localhost", NOW);
-	assert_true(is_trusted_at(site, "localhost", NOW));
+	ensure(fixture, "localhost", NOW);
+	ca = read_text(fixture, "ca.pem");
+	key = read_text(fixture, "server.key");
+	write_text(fixture, "server.pem", STR("-----BEGIN CERTIFICATE-----\ngarbage\n"));
+	renews(fixture, "localhost", NOW);
+	write_text(fixture, "server.pem", str_of(ca.bytes, ca.len)); /* a certificate, but another */
+	renews(fixture, "localhost", NOW);
+	assert_int_equal(unlink(path_of(fixture, "server.pem")), 0);
+	ensure(fixture, "localhost", NOW);
+	assert_true(is_trusted_at(fixture, "localhost", NOW));
 
-	write_text(site, "server.key", STR("garbage"));
-	ensure(site, "localhost", NOW);
-	assert_true(is_trusted_at(site, "localhost", NOW));
-	write_text(site, "server.key", str_of(key.bytes, key.len)); /* fits the certificate no more */
-	renews(site, "localhost", NOW);
+	write_text(fixture, "server.key", STR("garbage"));
+	ensure(fixture, "localhost", NOW);
+	assert_true(is_trusted_at(fixture, "localhost", NOW));
+	write_text(fixture, "server.key", str_of(key.bytes, key.len)); /* fits the certificate no more */
+	renews(fixture, "localhost", NOW);
 }
 
 static void
 test_cert__a_key_under_a_password_is_made_anew_without_asking(void **state)
 {
-	struct site *site = *state;
-	EVP_PKEY    *key = EVP_EC_gen("P-256");
-	FILE        *file;
+	struct fixture *fixture = *state;
+	EVP_PKEY       *key = EVP_EC_gen("P-256");
+	FILE           *file;
 
-	ensure(site, "localhost", NOW);
-	file = fopen(path_of(site, "server.key"), "w");
+	ensure(fixture, "localhost", NOW);
+	file = fopen(path_of(fixture, "server.key"), "w");
 	assert_int_equal(PEM_write_PKCS8PrivateKey(file, key, EVP_aes_256_cbc(), "word", 4, NULL, NULL), 1);
 	fclose(file);
 	EVP_PKEY_free(key);
-	ensure(site, "localhost", NOW);
-	assert_null(strstr(read_text(site, "server.key").bytes, "ENCRYPTED"));
-	assert_true(is_trusted_at(site, "localhost", NOW));
+	ensure(fixture, "localhost", NOW);
+	assert_null(strstr(read_text(fixture, "server.key").bytes, "ENCRYPTED"));
+	assert_true(is_trusted_at(fixture, "localhost", NOW));
 }
 
 /* An authority that somebody brought along: whoever checks could not find it by what it issues. */
 static void
 test_cert__an_authority_that_cannot_be_named_is_refused(void **state)
 {
-	struct site *site = *state;
-	X509        *ca;
-	FILE        *file;
+	struct fixture *fixture = *state;
+	X509           *ca;
+	FILE           *file;
 
-	ensure(site, "localhost", NOW);
-	ca = read_cert(site, "ca.pem");
+	ensure(fixture, "localhost", NOW);
+	ca = read_cert(fixture, "ca.pem");
 	X509_EXTENSION_free(X509_delete_ext(ca, X509_get_ext_by_NID(ca, NID_subject_key_identifier, -1)));
 	assert_true(i2d_re_X509_tbs(ca, NULL) > 0);
-	file = fopen(path_of(site, "ca.pem"), "w");
+	file = fopen(path_of(fixture, "ca.pem"), "w");
 	assert_int_equal(PEM_write_X509(file, ca), 1);
 	fclose(file);
 	X509_free(ca);
-	assert_int_equal(ensure_at(site, "localhost", NOW), ERR_IO);
-	assert_non_null(strstr(site->why, "no subject key identifier"));
+	assert_int_equal(ensure_at(fixture, "localhost", NOW), ERR_IO);
+	assert_non_null(strstr(fixture->why, "no subject key identifier"));
 }
 
 /* As after a crash in the middle of the first start: a key that nothing names, and half of a file. */
 static void
 test_cert__what_a_killed_start_left_does_no_harm(void **state)
 {
-	struct site *site = *state;
+	struct fixture *fixture = *state;
 
-	assert_int_equal(mkdir(site->dir, 0700), 0);
-	write_text(site, "ca.key", STR("half of a k"));
-	write_text(site, ".ca.key.new", STR("half"));
-	write_text(site, ".server.pem.new", STR("half"));
-	ensure(site, "localhost", NOW);
-	assert_true(is_trusted_at(site, "localhost", NOW));
-	assert_int_not_equal(access(path_of(site, ".ca.key.new"), F_OK), 0);
-	assert_int_not_equal(access(path_of(site, ".server.pem.new"), F_OK), 0);
+	assert_int_equal(mkdir(fixture->dir, 0700), 0);
+	write_text(fixture, "ca.key", STR("half of a k"));
+	write_text(fixture, ".ca.key.new", STR("half"));
+	write_text(fixture, ".server.pem.new", STR("half"));
+	ensure(fixture, "localhost", NOW);
+	assert_true(is_trusted_at(fixture, "localhost", NOW));
+	assert_int_not_equal(access(path_of(fixture, ".ca.key.new"), F_OK), 0);
+	assert_int_not_equal(access(path_of(fixture, ".server.pem.new"), F_OK), 0);
 }
 
 static void
-refuses(struct site *site, const char *host, int64_t now_s, enum err err, const char *word)
+refuses(struct fixture *fixture, const char *host, int64_t now_s, enum err err, const char *word)
 {
-	assert_int_equal(ensure_at(site, host, now_s), err);
-	if (!strstr(site->why, word))
-		fail_msg("'%s' does not name '%s'", site->why, word);
+	assert_int_equal(ensure_at(fixture, host, now_s), err);
+	if (!strstr(fixture->why, word))
+		fail_msg("'%s' does not name '%s'", fixture->why, word);
 }
 
 static void
 test_cert__the_key_of_the_authority_may_be_kept_elsewhere(void **state)
 {
-	struct site *site = *state;
+	struct fixture *fixture = *state;
 
-	ensure(site, "localhost", NOW);
-	assert_int_equal(unlink(path_of(site, "ca.key")), 0);
-	ensure(site, "localhost", NOW + 300 * DAY);
-	refuses(site, "localhost", NOW + 380 * DAY, ERR_IO, "ca.key");
+	ensure(fixture, "localhost", NOW);
+	assert_int_equal(unlink(path_of(fixture, "ca.key")), 0);
+	ensure(fixture, "localhost", NOW + 300 * DAY);
+	refuses(fixture, "localhost", NOW + 380 * DAY, ERR_IO, "ca.key");
 }
 
 static void
 test_cert__an_authority_it_does_not_understand_is_left_alone(void **state)
 {
-	struct site *site = *state;
-	struct text  server_key, key;
+	struct fixture *fixture = *state;
+	struct text     server_key, key;
 
-	ensure(site, "localhost", NOW);
-	server_key = read_text(site, "server.key");
-	key = read_text(site, "ca.key");
-	write_text(site, "ca.key", str_of(server_key.bytes, server_key.len));
-	refuses(site, "localhost", NOW, ERR_IO, "ca.key");
-	write_text(site, "ca.key", STR("garbage"));
-	refuses(site, "localhost", NOW, ERR_IO, "ca.key");
-	write_text(site, "ca.key", str_of(key.bytes, key.len));
-	ensure(site, "localhost", NOW);
-	write_text(site, "ca.pem", STR("garbage"));
-	refuses(site, "localhost", NOW, ERR_IO, "ca.pem");
+	ensure(fixture, "localhost", NOW);
+	server_key = read_text(fixture, "server.key");
+	key = read_text(fixture, "ca.key");
+	write_text(fixture, "ca.key", str_of(server_key.bytes, server_key.len));
+	refuses(fixture, "localhost", NOW, ERR_IO, "ca.key");
+	write_text(fixture, "ca.key", STR("garbage"));
+	refuses(fixture, "localhost", NOW, ERR_IO, "ca.key");
+	write_text(fixture, "ca.key", str_of(key.bytes, key.len));
+	ensure(fixture, "localhost", NOW);
+	write_text(fixture, "ca.pem", STR("garbage"));
+	refuses(fixture, "localhost", NOW, ERR_IO, "ca.pem");
 }
 
 static void
 test_cert__keys_and_folders_open_to_everybody_are_refused(void **state)
 {
-	struct site *site = *state;
+	struct fixture *fixture = *state;
 
-	ensure(site, "localhost", NOW);
-	assert_int_equal(chmod(path_of(site, "ca.key"), 0604), 0);
-	refuses(site, "localhost", NOW, ERR_IO, "ca.key");
-	assert_int_equal(chmod(path_of(site, "ca.key"), 0600), 0);
-	assert_int_equal(chmod(path_of(site, "server.key"), 0604), 0);
-	refuses(site, "localhost", NOW, ERR_IO, "server.key");
-	assert_int_equal(chmod(path_of(site, "server.key"), 0600), 0);
-	assert_int_equal(chmod(site->dir, 0702), 0);
-	refuses(site, "localhost", NOW, ERR_IO, "everybody");
-	assert_int_equal(chmod(site->dir, 0700), 0);
-	ensure(site, "localhost", NOW);
+	ensure(fixture, "localhost", NOW);
+	assert_int_equal(chmod(path_of(fixture, "ca.key"), 0604), 0);
+	refuses(fixture, "localhost", NOW, ERR_IO, "ca.key");
+	assert_int_equal(chmod(path_of(fixture, "ca.key"), 0600), 0);
+	assert_int_equal(chmod(path_of(fixture, "server.key"), 0604), 0);
+	refuses(fixture, "localhost", NOW, ERR_IO, "server.key");
+	assert_int_equal(chmod(path_of(fixture, "server.key"), 0600), 0);
+	assert_int_equal(chmod(fixture->dir, 0702), 0);
+	refuses(fixture, "localhost", NOW, ERR_IO, "everybody");
+	assert_int_equal(chmod(fixture->dir, 0700), 0);
+	ensure(fixture, "localhost", NOW);
 }
 
 static void
 test_cert__links_and_other_things_in_place_of_files_are_refused(void **state)
 {
-	struct site *site = *state;
+	struct fixture *fixture = *state;
 
-	ensure(site, "localhost", NOW);
-	assert_int_equal(unlink(path_of(site, "server.key")), 0);
-	assert_int_equal(symlink("ca.key", path_of(site, "server.key")), 0);
-	refuses(site, "localhost", NOW, ERR_IO, "server.key");
-	assert_int_equal(unlink(path_of(site, "server.key")), 0);
-	assert_int_equal(mkfifo(path_of(site, "server.key"), 0600), 0);
-	refuses(site, "localhost", NOW, ERR_IO, "server.key");
-	assert_int_equal(unlink(path_of(site, "server.key")), 0);
+	ensure(fixture, "localhost", NOW);
+	assert_int_equal(unlink(path_of(fixture, "server.key")), 0);
+	assert_int_equal(symlink("ca.key", path_of(fixture, "server.key")), 0);
+	refuses(fixture, "localhost", NOW, ERR_IO, "server.key");
+	assert_int_equal(unlink(path_of(fixture, "server.key")), 0);
+	assert_int_equal(mkfifo(path_of(fixture, "server.key"), 0600), 0);
+	refuses(fixture, "localhost", NOW, ERR_IO, "server.key");
+	assert_int_equal(unlink(path_of(fixture, "server.key")), 0);
 }
 
 static void
@@ -467,46 +468,46 @@ test_cert__a_host_that_is_no_name_is_refused(void **state)
 		".a",  "a.",         "b\xc3\xbcro",
 		"a/b", "1:2",        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
-	struct site *site = *state;
-	char         longest[260];
+	struct fixture *fixture = *state;
+	char            longest[260];
 
 	for (size_t i = 0; i < COUNT(hosts); i++)
-		refuses(site, hosts[i], NOW, ERR_BAD_REQUEST, "host");
+		refuses(fixture, hosts[i], NOW, ERR_BAD_REQUEST, "host");
 	memset(longest, 'a', sizeof(longest));
 	for (size_t i = 9; i < sizeof(longest); i += 10)
 		longest[i] = '.';
 	longest[254] = '\0';
-	refuses(site, longest, NOW, ERR_BAD_REQUEST, "host");
-	assert_int_not_equal(access(site->dir, F_OK), 0);
+	refuses(fixture, longest, NOW, ERR_BAD_REQUEST, "host");
+	assert_int_not_equal(access(fixture->dir, F_OK), 0);
 	longest[253] = '\0';
-	ensure(site, longest, NOW);
-	assert_true(is_trusted_at(site, longest, NOW));
+	ensure(fixture, longest, NOW);
+	assert_true(is_trusted_at(fixture, longest, NOW));
 }
 
 static void
 test_cert__a_folder_that_cannot_be_made_is_named(void **state)
 {
-	struct site *site = *state;
-	struct site  nowhere = *site;
+	struct fixture *fixture = *state;
+	struct fixture  nowhere = *fixture;
 
-	snprintf(nowhere.dir, sizeof(nowhere.dir), "%s/no/tls", site->parent);
+	snprintf(nowhere.dir, sizeof(nowhere.dir), "%s/no/tls", fixture->parent);
 	refuses(&nowhere, "localhost", NOW, ERR_IO, "/no/tls");
 }
 
 static void
 test_cert__serials_come_from_the_given_randomness(void **state)
 {
-	struct site   *site = *state;
-	int64_t        now_s = NOW;
-	uint8_t        next = 0x80;
-	struct clock   clock = clock_at(&now_s);
-	struct entropy entropy = counting_from(&next);
-	X509          *ca;
-	BIGNUM        *serial;
-	char          *hex;
+	struct fixture *fixture = *state;
+	int64_t         now_s = NOW;
+	uint8_t         next = 0x80;
+	struct clock    clock = clock_at(&now_s);
+	struct entropy  entropy = counting_from(&next);
+	X509           *ca;
+	BIGNUM         *serial;
+	char           *hex;
 
-	assert_int_equal(cert_ensure(site->dir, STR("localhost"), &clock, &entropy, site->why), OK);
-	ca = read_cert(site, "ca.pem");
+	assert_int_equal(cert_ensure(fixture->dir, STR("localhost"), &clock, &entropy, fixture->why), OK);
+	ca = read_cert(fixture, "ca.pem");
 	serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(ca), NULL);
 	hex = BN_bn2hex(serial);
 	assert_string_equal(hex, "408182838485868788898A8B8C8D8E8F");
@@ -518,41 +519,41 @@ test_cert__serials_come_from_the_given_randomness(void **state)
 static void
 test_cert__waits_for_another_start(void **state)
 {
-	struct site *site = *state;
-	int          fd, status = -1;
-	pid_t        child;
+	struct fixture *fixture = *state;
+	int             fd, status = -1;
+	pid_t           child;
 
-	ensure(site, "localhost", NOW);
-	fd = open(site->dir, O_RDONLY | O_DIRECTORY);
+	ensure(fixture, "localhost", NOW);
+	fd = open(fixture->dir, O_RDONLY | O_DIRECTORY);
 	alarm(30);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		close(fd);
-		_exit(ensure_at(site, "later.example.org", NOW) == OK ? 0 : 1);
+		_exit(ensure_at(fixture, "later.example.org", NOW) == OK ? 0 : 1);
 	}
 	usleep(200000);
 	assert_int_equal(waitpid(child, &status, WNOHANG), 0);
-	assert_false(is_trusted_at(site, "later.example.org", NOW));
+	assert_false(is_trusted_at(fixture, "later.example.org", NOW));
 	close(fd);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	alarm(0);
-	assert_true(is_trusted_at(site, "later.example.org", NOW));
+	assert_true(is_trusted_at(fixture, "later.example.org", NOW));
 }
 
 static void
 test_cert__starts_at_the_same_time_agree(void **state)
 {
-	struct site *site = *state;
-	pid_t        children[8];
+	struct fixture *fixture = *state;
+	pid_t           children[8];
 
 	for (size_t i = 0; i < COUNT(children); i++) {
 		children[i] = fork();
 		assert_true(children[i] >= 0);
 		if (children[i] == 0)
-			_exit(ensure_at(site, "localhost", NOW) == OK && is_trusted_at(site, "::1", NOW) ? 0 : 1);
+			_exit(ensure_at(fixture, "localhost", NOW) == OK && is_trusted_at(fixture, "::1", NOW) ? 0 : 1);
 	}
 	for (size_t i = 0; i < COUNT(children); i++) {
 		int status = -1;
@@ -562,33 +563,50 @@ test_cert__starts_at_the_same_time_agree(void **state)
 	}
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, make_cursor, remove_cursor)
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+static void
+test_cert__a_long_path_is_cut_by_character(void **state)
+{
+	struct fixture *fixture = *state;
+	struct clock    clock = clock_at(&(int64_t){ NOW });
+	char            path[ACCENTS_SIZE];
+
+	for (size_t shift = 0; shift < 2; shift++) {
+		assert_int_equal(
+			cert_ensure(accents_path(path, shift), STR("localhost"), &clock, &entropy_system, fixture->why),
+			ERR_IO);
+		assert_non_null(strstr(fixture->why, "\xc3\xa9: "));
+		assert_true(accents_are_whole(fixture->why));
+	}
+}
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_PLACE(test_cert__the_four_files_appear_with_their_rights),
-		IN_PLACE(test_cert__clients_trust_it_for_its_hosts_and_no_others),
-		IN_PLACE(test_cert__addresses_of_both_families_are_names),
-		IN_PLACE(test_cert__openssl_verifies_the_chain),
-		IN_PLACE(test_cert__a_second_start_changes_nothing),
-		IN_PLACE(test_cert__is_renewed_under_the_same_authority),
-		IN_PLACE(test_cert__the_last_renewal_ends_with_the_authority),
-		IN_PLACE(test_cert__an_expired_authority_is_replaced),
-		IN_PLACE(test_cert__damage_to_the_server_pair_is_mended),
-		IN_PLACE(test_cert__a_key_under_a_password_is_made_anew_without_asking),
-		IN_PLACE(test_cert__an_authority_that_cannot_be_named_is_refused),
-		IN_PLACE(test_cert__what_a_killed_start_left_does_no_harm),
-		IN_PLACE(test_cert__the_key_of_the_authority_may_be_kept_elsewhere),
-		IN_PLACE(test_cert__an_authority_it_does_not_understand_is_left_alone),
-		IN_PLACE(test_cert__keys_and_folders_open_to_everybody_are_refused),
-		IN_PLACE(test_cert__links_and_other_things_in_place_of_files_are_refused),
-		IN_PLACE(test_cert__a_host_that_is_no_name_is_refused),
-		IN_PLACE(test_cert__a_folder_that_cannot_be_made_is_named),
-		IN_PLACE(test_cert__serials_come_from_the_given_randomness),
-		IN_PLACE(test_cert__waits_for_another_start),
-		IN_PLACE(test_cert__starts_at_the_same_time_agree),
+		IN_FOLDER(test_cert__the_four_files_appear_with_their_rights),
+		IN_FOLDER(test_cert__clients_trust_it_for_its_hosts_and_no_others),
+		IN_FOLDER(test_cert__addresses_of_both_families_are_names),
+		IN_FOLDER(test_cert__openssl_verifies_the_chain),
+		IN_FOLDER(test_cert__a_second_start_changes_nothing),
+		IN_FOLDER(test_cert__is_renewed_under_the_same_authority),
+		IN_FOLDER(test_cert__the_last_renewal_ends_with_the_authority),
+		IN_FOLDER(test_cert__an_expired_authority_is_replaced),
+		IN_FOLDER(test_cert__damage_to_the_server_pair_is_mended),
+		IN_FOLDER(test_cert__a_key_under_a_password_is_made_anew_without_asking),
+		IN_FOLDER(test_cert__an_authority_that_cannot_be_named_is_refused),
+		IN_FOLDER(test_cert__what_a_killed_start_left_does_no_harm),
+		IN_FOLDER(test_cert__the_key_of_the_authority_may_be_kept_elsewhere),
+		IN_FOLDER(test_cert__an_authority_it_does_not_understand_is_left_alone),
+		IN_FOLDER(test_cert__keys_and_folders_open_to_everybody_are_refused),
+		IN_FOLDER(test_cert__links_and_other_things_in_place_of_files_are_refused),
+		IN_FOLDER(test_cert__a_long_path_is_cut_by_character),
+		IN_FOLDER(test_cert__a_host_that_is_no_name_is_refused),
+		IN_FOLDER(test_cert__a_folder_that_cannot_be_made_is_named),
+		IN_FOLDER(test_cert__serials_come_from_the_given_randomness),
+		IN_FOLDER(test_cert__waits_for_another_start),
+		IN_FOLDER(test_cert__starts_at_the_same_time_agree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,15 @@ tiny_size(struct buf *body, size_t size)
 	buf_grew(body, size);
 }
 
+static inline void
+tiny_join(struct tiny_group *group, const struct http_req *req, struct http_resp *resp)
+{
+	assert_true(group->count < TINY_GROUP_MAX);
+	group->resps[group->count++] = resp;
+	group->bad |= str_eq(req->path, STR("/group/bad"));
+	buf_put(http_resp_body(resp), req->path);
+}
+
 static inline enum http_verdict
 tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 {
@@ -201,12 +210,7 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 
 	atomic_fetch_add(&tiny->answers, 1);
 	if (req->group) {
-		struct tiny_group *group = req->group;
-
-		assert_true(group->count < TINY_GROUP_MAX);
-		group->resps[group->count++] = resp;
-		group->bad |= str_eq(req->path, STR("/group/bad"));
-		buf_put(body, req->path);
+		tiny_join(req->group, req, resp);
 		return HTTP_DONE;
 	}
 	if (str_eq(req->path, STR("/maybe"))) {
@@ -283,7 +287,7 @@ tiny_app_of(struct tiny_app *tiny)
 
 struct test_server {
 	struct tiny_app     tiny;
-	struct http_server *server;
+	struct http_server *http;
 	pthread_t           thread;
 	char                address[256];
 };
@@ -291,20 +295,20 @@ struct test_server {
 static inline void *
 test_server_run(void *ctx)
 {
-	struct test_server *site = ctx;
+	struct test_server *server = ctx;
 
-	assert_int_equal(http_run(site->server), OK);
+	assert_int_equal(http_run(server->http), OK);
 	return NULL;
 }
 
 static inline void
-test_server_open(struct test_server *site, struct http_conf conf)
+test_server_open(struct test_server *server, struct http_conf conf)
 {
 	char       why[256] = "";
 	struct str address;
 
-	memset(site, 0, sizeof(*site));
-	site->tiny.app = tiny_app_of(&site->tiny);
+	memset(server, 0, sizeof(*server));
+	server->tiny.app = tiny_app_of(&server->tiny);
 	conf.clock = &clock_system;
 	if (!conf.listen.len)
 		conf.listen = STR("127.0.0.1:0");
@@ -313,38 +317,38 @@ test_server_open(struct test_server *site, struct http_conf conf)
 	/* Room for the answers of some tests, which are larger than any of the program's. */
 	if (!conf.limits.held_max)
 		conf.limits.held_max = conf.limits.held_per_peer_max = (size_t)256 << 20;
-	if (http_open(&conf, &site->tiny.app, &site->server, why) != OK)
+	if (http_open(&conf, &server->tiny.app, &server->http, why) != OK)
 		fail_msg("%s", why);
-	address = http_address(site->server);
-	memcpy(site->address, address.at, address.len);
-	assert_int_equal(pthread_create(&site->thread, NULL, test_server_run, site), 0);
+	address = http_address(server->http);
+	memcpy(server->address, address.at, address.len);
+	assert_int_equal(pthread_create(&server->thread, NULL, test_server_run, server), 0);
 }
 
 static inline void
-test_server_stop(struct test_server *site)
+test_server_stop(struct test_server *server)
 {
-	http_stop(site->server);
-	assert_int_equal(pthread_join(site->thread, NULL), 0);
+	http_stop(server->http);
+	assert_int_equal(pthread_join(server->thread, NULL), 0);
 }
 
 static inline void
-test_server_close(struct test_server *site)
+test_server_close(struct test_server *server)
 {
 	struct http_stats stats;
 
-	test_server_stop(site);
-	http_get_stats(site->server, &stats);
+	test_server_stop(server);
+	http_get_stats(server->http, &stats);
 	assert_int_equal(stats.open, 0);
-	http_close(&site->server);
-	assert_null(site->server);
+	http_close(&server->http);
+	assert_null(server->http);
 }
 
 static inline struct http_stats
-test_server_stats(const struct test_server *site)
+test_server_stats(const struct test_server *server)
 {
 	struct http_stats stats;
 
-	http_get_stats(site->server, &stats);
+	http_get_stats(server->http, &stats);
 	return stats;
 }
 
@@ -362,9 +366,9 @@ wait_for(const atomic_int *counter, int value)
 }
 
 static inline int
-client_open(const struct test_server *site)
+client_open(const struct test_server *server)
 {
-	const char        *colon = strrchr(site->address, ':');
+	const char        *colon = strrchr(server->address, ':');
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	int                fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -502,9 +506,9 @@ client_is_ended(int fd)
 }
 
 static inline struct response
-client_request(const struct test_server *site, struct str request)
+client_request(const struct test_server *server, struct str request)
 {
-	int             fd = client_open(site);
+	int             fd = client_open(server);
 	struct response response;
 
 	client_send(fd, request);

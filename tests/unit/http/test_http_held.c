@@ -9,14 +9,14 @@
 enum { DATA = 0, HEADERS = 1, RST = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, WINDOW = 8 };
 
 static unsigned
-send_request(const struct test_server *site, const char *path)
+send_request(const struct test_server *server, const char *path)
 {
 	char            request[128];
 	struct response response;
 	unsigned        status;
 
 	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
-	response = client_request(site, str_from_c(request));
+	response = client_request(server, str_from_c(request));
 	status = response.status;
 	assert_int_equal(status == 503 && str_eq(response_field(&response, "Retry-After"), STR("1")), status == 503);
 	response_close(&response);
@@ -54,9 +54,9 @@ put_window(int fd, uint32_t window)
 }
 
 static int
-h2_open(const struct test_server *site, uint32_t window)
+h2_open(const struct test_server *server, uint32_t window)
 {
-	int fd = client_open(site);
+	int fd = client_open(server);
 
 	client_send(fd, STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
 	put_window(fd, window);
@@ -131,30 +131,30 @@ static void
 test_held__an_answer_beyond_the_limit_is_503_and_what_was_sent_counts_no_more(void **state)
 {
 	struct http_conf   conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, conf);
-	assert_int_equal(send_request(&site, "/size/2000000"), 503);
+	test_server_open(&server, conf);
+	assert_int_equal(send_request(&server, "/size/2000000"), 503);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(send_request(&site, "/size/900000"), 200);
-	assert_int_equal(send_request(&site, "/promise/2000000"), 503);
+		assert_int_equal(send_request(&server, "/size/900000"), 200);
+	assert_int_equal(send_request(&server, "/promise/2000000"), 503);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(send_request(&site, "/promise/900000"), 200);
-	test_server_close(&site);
+		assert_int_equal(send_request(&server, "/promise/900000"), 200);
+	test_server_close(&server);
 }
 
 static void
 test_held__a_peer_that_takes_nothing_is_refused_more_and_small_answers_are_not(void **state)
 {
 	struct http_conf   conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
-	struct test_server site;
+	struct test_server server;
 	uint32_t           stream;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, conf);
-	fd = h2_open(&site, 0);
+	test_server_open(&server, conf);
+	fd = h2_open(&server, 0);
 	for (uint32_t id = 1; id <= 5; id += 2)
 		h2_request(fd, id, "/size/350000");
 	assert_true(is_good(fd, &stream));
@@ -163,13 +163,13 @@ test_held__a_peer_that_takes_nothing_is_refused_more_and_small_answers_are_not(v
 	h2_request(fd, 7, "/size/4000");
 	assert_true(is_good(fd, &stream));
 	assert_int_equal(stream, 7);
-	assert_int_equal(send_request(&site, "/"), 200);
-	assert_int_equal(send_request(&site, "/size/400000"), 503);
+	assert_int_equal(send_request(&server, "/"), 200);
+	assert_int_equal(send_request(&server, "/size/400000"), 503);
 	(void)close(fd);
-	while (test_server_stats(&site).open > 0)
+	while (test_server_stats(&server).open > 0)
 		sleep_ms(1);
-	assert_int_equal(send_request(&site, "/size/400000"), 200);
-	test_server_close(&site);
+	assert_int_equal(send_request(&server, "/size/400000"), 200);
+	test_server_close(&server);
 }
 
 static void
@@ -177,48 +177,48 @@ test_held__a_body_that_finds_no_room_is_503(void **state)
 {
 	struct http_conf   conf = { .limits = { .held_max = 4 * MIB, .held_per_peer_max = MIB } };
 	static char        body[3 << 19];
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	int                fd;
 
 	(void)state;
 	memset(body, 'b', sizeof(body));
-	test_server_open(&site, conf);
-	fd = client_open(&site);
+	test_server_open(&server, conf);
+	fd = client_open(&server);
 	client_send(fd, STR("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1572865\r\n\r\n"));
 	client_send(fd, str_of(body, sizeof(body)));
 	response = client_read(fd, false);
 	assert_int_equal(response.status, 503);
 	response_close(&response);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_held__streams_wait_while_a_connection_holds_enough(void **state)
 {
 	struct http_conf   conf = { .limits = { .answers_max = 10000 } };
-	struct test_server site;
+	struct test_server server;
 	struct frame       frame;
 	uint32_t           stream;
 	int                fd, ended = 0;
 
 	(void)state;
-	test_server_open(&site, conf);
-	fd = h2_open(&site, 0);
+	test_server_open(&server, conf);
+	fd = h2_open(&server, 0);
 	for (uint32_t id = 1; id <= 9; id += 2)
 		h2_request(fd, id, "/size/12000");
 	assert_true(is_good(fd, &stream));
 	put_frame(fd, PING, 0, 0, "12345678", 8);
 	assert_true(await(fd, PING, &frame));
-	assert_int_equal(atomic_load(&site.tiny.answers), 1);
+	assert_int_equal(atomic_load(&server.tiny.answers), 1);
 	put_window(fd, 60000);
 	while (ended < 5 && next_frame(fd, &frame, PATIENCE_MS))
 		ended += frame.kind == DATA && frame.flags & 1;
 	assert_int_equal(ended, 5);
-	assert_int_equal(atomic_load(&site.tiny.answers), 5);
+	assert_int_equal(atomic_load(&server.tiny.answers), 5);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 /* ---- how long --------------------------------------------------------------------------------------------------- */
@@ -229,36 +229,36 @@ static const struct http_conf hasty = { .limits = { .head_ms = SHORT_MS, .write_
 static void
 test_held__a_peer_that_pings_and_takes_nothing_is_closed(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct frame       frame;
 	int64_t            from_ms;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, hasty);
-	fd = h2_open(&site, MIB);
+	test_server_open(&server, hasty);
+	fd = h2_open(&server, MIB);
 	h2_request(fd, 1, "/size/200000");
 	from_ms = now_ms();
-	while (next_frame(fd, &frame, SHORT_MS / 4) || test_server_stats(&site).open > 0) {
+	while (next_frame(fd, &frame, SHORT_MS / 4) || test_server_stats(&server).open > 0) {
 		put_frame(fd, PING, 0, 0, "12345678", 8);
 		sleep_ms(SHORT_MS / 10);
 		assert_true(now_ms() < from_ms + PATIENCE_MS / 2);
 	}
-	assert_int_equal(test_server_stats(&site).timeouts, 1);
+	assert_int_equal(test_server_stats(&server).timeouts, 1);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_held__the_body_of_an_unknown_caller_has_the_time_of_a_head(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	int                fd, drops = 0;
 
 	(void)state;
-	test_server_open(&site, hasty);
-	fd = client_open(&site);
+	test_server_open(&server, hasty);
+	fd = client_open(&server);
 	client_send(fd, STR("POST /unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"));
 	for (; drops < 100 && !client_waits(fd, now_ms() + SHORT_MS / 10); drops++)
 		client_send(fd, STR("a"));
@@ -267,7 +267,7 @@ test_held__the_body_of_an_unknown_caller_has_the_time_of_a_head(void **state)
 	assert_int_equal(response.status, 408);
 	response_close(&response);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 int

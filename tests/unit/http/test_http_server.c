@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 
 #include "http/http_parse.h"
-#include "http/http_worker.h"
 
 static void
 assert_response(const struct response *response, unsigned status, const char *body)
@@ -19,9 +18,9 @@ assert_response(const struct response *response, unsigned status, const char *bo
 
 /* One request on a connection of its own. */
 static void
-assert_asked(const struct test_server *site, struct str request, unsigned status, const char *body)
+assert_asked(const struct test_server *server, struct str request, unsigned status, const char *body)
 {
-	struct response response = client_request(site, request);
+	struct response response = client_request(server, request);
 
 	assert_response(&response, status, body);
 	response_close(&response);
@@ -39,13 +38,13 @@ assert_next(int fd, unsigned status, const char *body)
 static void
 test_server__answers_and_keeps_the_connection(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	for (int i = 0; i < 3; i++) {
 		client_send(fd, STR("GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\n\r\n"));
 		response = client_read(fd, false);
@@ -55,22 +54,22 @@ test_server__answers_and_keeps_the_connection(void **state)
 		response_close(&response);
 	}
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__refuses_the_vectors_and_closes(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t i = 0; i < VECTOR_COUNT; i++) {
 		struct response response;
 		struct buf      bytes;
 
 		vector_open(i, &bytes);
-		response = client_request(&site, buf_str(&bytes));
+		response = client_request(&server, buf_str(&bytes));
 		if (response.status != vectors[i].status || !response.ended)
 			fail_msg("%s: %u, ended: %d", vectors[i].name, response.status, response.ended);
 		assert_true(str_eq(response_field(&response, "Connection"), STR("close")));
@@ -78,15 +77,15 @@ test_server__refuses_the_vectors_and_closes(void **state)
 		response_close(&response);
 		buf_close(&bytes);
 	}
-	assert_int_equal(atomic_load(&site.tiny.answers), 0);
-	assert_int_equal(test_server_stats(&site).protocol_errors, VECTOR_COUNT);
-	test_server_close(&site);
+	assert_int_equal(atomic_load(&server.tiny.answers), 0);
+	assert_int_equal(test_server_stats(&server).protocol_errors, VECTOR_COUNT);
+	test_server_close(&server);
 }
 
 static struct response
-ask_in_two(const struct test_server *site, struct str bytes, size_t split)
+ask_in_two(const struct test_server *server, struct str bytes, size_t split)
 {
-	int             fd = client_open(site), yes = 1;
+	int             fd = client_open(server), yes = 1;
 	struct response response;
 
 	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)), 0);
@@ -103,16 +102,16 @@ ask_in_two(const struct test_server *site, struct str bytes, size_t split)
 static void
 test_server__refuses_the_vectors_at_every_split(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t i = 0; i < VECTOR_COUNT; i++) {
 		struct buf bytes;
 
 		vector_open(i, &bytes);
 		for (size_t split = 1; split < bytes.len && bytes.len < 100; split++) {
-			struct response response = ask_in_two(&site, buf_str(&bytes), split);
+			struct response response = ask_in_two(&server, buf_str(&bytes), split);
 
 			if (response.status != vectors[i].status || !response.ended)
 				fail_msg("%s at %zu: %u", vectors[i].name, split, response.status);
@@ -120,8 +119,8 @@ test_server__refuses_the_vectors_at_every_split(void **state)
 		}
 		buf_close(&bytes);
 	}
-	assert_int_equal(atomic_load(&site.tiny.answers), 0);
-	test_server_close(&site);
+	assert_int_equal(atomic_load(&server.tiny.answers), 0);
+	test_server_close(&server);
 }
 
 static void
@@ -130,20 +129,20 @@ test_server__takes_a_good_request_at_every_split(void **state)
 	struct str         plain = STR("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
 	struct str         chunked = STR("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 	                                         "2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nA: b\r\n\r\n");
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t split = 1; split < chunked.len; split++) {
-		struct response response = ask_in_two(&site, split < plain.len ? plain : chunked, split);
+		struct response response = ask_in_two(&server, split < plain.len ? plain : chunked, split);
 
 		assert_response(&response, 200, "hello");
 		response_close(&response);
-		response = ask_in_two(&site, chunked, split);
+		response = ask_in_two(&server, chunked, split);
 		assert_response(&response, 200, "hello");
 		response_close(&response);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -159,37 +158,37 @@ test_server__judges_doubled_fields(void **state)
 		{ "Accept: */*", 200 },      { "Prefer: a", 200 },         { "Cookie: a=b", 200 },
 		{ "If-Match: \"a\"", 200 },  { "Connection: x", 200 },     { "User-Agent: a", 200 },
 	};
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char request[256];
 
 		(void)snprintf(request, sizeof(request), "GET / HTTP/1.1\r\n%s%s\r\n%s\r\n\r\n",
 		               str_starts(str_from_c(rows[i].field), STR("Host")) ? "" : "Host: x\r\n", rows[i].field,
 		               rows[i].field);
-		assert_asked(&site, str_from_c(request), rows[i].status, NULL);
+		assert_asked(&server, str_from_c(request), rows[i].status, NULL);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__answers_pipelined_requests_in_order(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct buf         requests;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	buf_open(&requests, (size_t)1 << 20);
 	for (unsigned i = 0; i < 500; i++) {
 		buf_printf(&requests, "GET /loop/%u HTTP/1.1\r\nHost: x\r\n\r\n", i);
 		buf_printf(&requests, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n%05u", i);
 		buf_printf(&requests, "GET /maybe HTTP/1.1\r\nHost: x\r\n\r\n");
 	}
-	fd = client_open(&site);
+	fd = client_open(&server);
 	client_send(fd, buf_str(&requests));
 	for (unsigned i = 0; i < 500; i++) {
 		char wanted[64];
@@ -202,26 +201,26 @@ test_server__answers_pipelined_requests_in_order(void **state)
 	}
 	(void)close(fd);
 	buf_close(&requests);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__answers_what_stands_before_a_fault_and_nothing_after(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	client_send(fd, STR("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\n"
 	                    "GET /c HTTP/1.1\r\nHost: x\r\n\r\n"));
 	assert_next(fd, 200, "path=/a query= loop");
 	assert_next(fd, 400, NULL);
 	assert_true(client_is_ended(fd));
 	(void)close(fd);
-	assert_int_equal(atomic_load(&site.tiny.answers), 1);
-	test_server_close(&site);
+	assert_int_equal(atomic_load(&server.tiny.answers), 1);
+	test_server_close(&server);
 }
 
 static void
@@ -232,20 +231,20 @@ test_server__closes_when_asked_to(void **state)
 		"GET / HTTP/1.0\r\n\r\n" SECOND,
 		"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" SECOND,
 	};
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-		struct response response = client_request(&site, str_from_c(requests[i]));
+		struct response response = client_request(&server, str_from_c(requests[i]));
 
 		assert_response(&response, 200, "path=/ query= loop");
 		assert_true(str_eq(response_field(&response, "Connection"), STR("close")));
 		assert_true(response.ended);
 		response_close(&response);
 	}
-	assert_int_equal(atomic_load(&site.tiny.answers), 3);
-	test_server_close(&site);
+	assert_int_equal(atomic_load(&server.tiny.answers), 3);
+	test_server_close(&server);
 }
 
 static void
@@ -263,16 +262,16 @@ test_server__answers_an_expectation_after_the_plan(void **state)
 		{ "/echo", "100-continue", "Content-Length: 0", 200 },
 	};
 	char               request[256];
-	struct test_server site;
+	struct test_server server;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		(void)snprintf(request, sizeof(request), expect, rows[i].path, rows[i].expectation, rows[i].length);
-		assert_asked(&site, str_from_c(request), rows[i].status, NULL);
+		assert_asked(&server, str_from_c(request), rows[i].status, NULL);
 	}
-	fd = client_open(&site);
+	fd = client_open(&server);
 	for (int i = 0; i < 2; i++) {
 		(void)snprintf(request, sizeof(request), expect, "/echo", "100-continue",
 		               i ? "Content-Length: 5" : "Transfer-Encoding: chunked");
@@ -282,49 +281,50 @@ test_server__answers_an_expectation_after_the_plan(void **state)
 		assert_next(fd, 200, "hello");
 	}
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__takes_a_body_up_to_its_limit(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	char               fill[ECHO_MAX + 2];
 
 	(void)state;
 	memset(fill, 'b', sizeof(fill));
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t len = ECHO_MAX - 1; len <= ECHO_MAX + 1; len++) {
 		struct buf request;
 
 		buf_open(&request, 10000);
 		buf_printf(&request, START "Content-Length: %zu\r\n\r\n%.*s", len, (int)len, fill);
-		assert_asked(&site, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
+		assert_asked(&server, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
 		buf_cut(&request, 0);
 		buf_printf(&request, START "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n1\r\nx\r\n0\r\n\r\n",
 		           len - 1, (int)len - 1, fill);
-		assert_asked(&site, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
+		assert_asked(&server, buf_str(&request), len <= ECHO_MAX ? 200 : 413, NULL);
 		buf_close(&request);
 	}
-	assert_asked(&site, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 200, NULL);
-	assert_asked(&site, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"), 400, NULL);
-	assert_asked(&site, STR("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400, NULL);
-	assert_asked(&site, STR(START "Content-Length: 999999999999999\r\n\r\n"), 413, NULL);
-	test_server_close(&site);
+	assert_asked(&server, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 200, NULL);
+	assert_asked(&server, STR("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"), 400, NULL);
+	assert_asked(&server, STR("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400,
+	             NULL);
+	assert_asked(&server, STR(START "Content-Length: 999999999999999\r\n\r\n"), 413, NULL);
+	test_server_close(&server);
 }
 
 /* The client is still sending when it is refused: nothing is reset, so that it can read why. */
 static void
 test_server__lets_a_client_read_why_its_upload_was_refused(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	char              *waste = calloc(1, (size_t)1 << 20);
 
 	(void)state;
 	assert_non_null(waste);
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (int i = 0; i < 20; i++) {
-		int  fd = client_open(&site);
+		int  fd = client_open(&server);
 		char byte;
 
 		client_send(fd, STR(START "Content-Length: 1048576\r\n\r\n"));
@@ -335,30 +335,30 @@ test_server__lets_a_client_read_why_its_upload_was_refused(void **state)
 		(void)close(fd);
 	}
 	free(waste);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__takes_a_large_body(void **state)
 {
 	size_t             len = (size_t)900 * 1024;
-	struct test_server site;
+	struct test_server server;
 	struct buf         request;
 	struct response    response;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	buf_open(&request, (size_t)2 << 20);
 	buf_printf(&request, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", len);
 	for (size_t i = 0; i < len; i++)
 		buf_put_char(&request, (char)('a' + i % 23));
-	response = client_request(&site, buf_str(&request));
+	response = client_request(&server, buf_str(&request));
 	assert_int_equal(response.status, 200);
 	assert_int_equal(response.body_len, len);
 	assert_memory_equal(response.body, request.at + request.len - len, len);
 	response_close(&response);
 	buf_close(&request);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -374,12 +374,12 @@ test_server__answers_a_client_that_has_closed_its_half(void **state)
 		{ START "Content-Length: 5\r\n\r\nhell", 400 },
 		{ START "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", 400 },
 	};
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int fd = client_open(&site);
+		int fd = client_open(&server);
 
 		client_send(fd, str_from_c(rows[i].request));
 		assert_int_equal(shutdown(fd, SHUT_WR), 0);
@@ -387,7 +387,7 @@ test_server__answers_a_client_that_has_closed_its_half(void **state)
 		assert_true(client_is_ended(fd));
 		(void)close(fd);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static const struct http_conf small = {
@@ -396,7 +396,7 @@ static const struct http_conf small = {
 
 /* before, `fill` letters, after. */
 static void
-assert_filled(const struct test_server *site, const char *before, size_t fill, const char *after, unsigned status)
+assert_filled(const struct test_server *server, const char *before, size_t fill, const char *after, unsigned status)
 {
 	struct buf request;
 
@@ -405,7 +405,7 @@ assert_filled(const struct test_server *site, const char *before, size_t fill, c
 	for (size_t i = 0; i < fill; i++)
 		buf_put_char(&request, 'a');
 	buf_put(&request, str_from_c(after));
-	assert_asked(site, buf_str(&request), status, NULL);
+	assert_asked(server, buf_str(&request), status, NULL);
 	buf_close(&request);
 }
 
@@ -413,13 +413,13 @@ static void
 test_server__keeps_the_configured_limits_of_heads(void **state)
 {
 	static const char  before[] = "GET / HTTP/1.1\r\nHost: x\r\nX: ";
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, small);
+	test_server_open(&server, small);
 	for (size_t more = 0; more < 3; more++) {
-		assert_filled(&site, "GET /", 98 + more, " HTTP/1.1\r\nHost: x\r\n\r\n", more < 2 ? 200 : 414);
-		assert_filled(&site, before, 1000 - sizeof(before) - 4 + more, "\r\n\r\n", more < 2 ? 200 : 431);
+		assert_filled(&server, "GET /", 98 + more, " HTTP/1.1\r\nHost: x\r\n\r\n", more < 2 ? 200 : 414);
+		assert_filled(&server, before, 1000 - sizeof(before) - 4 + more, "\r\n\r\n", more < 2 ? 200 : 431);
 	}
 	for (unsigned more = 6; more <= 8; more++) {
 		struct buf request;
@@ -429,52 +429,52 @@ test_server__keeps_the_configured_limits_of_heads(void **state)
 		for (unsigned field = 0; field < more; field++)
 			buf_put(&request, STR("A:\r\n"));
 		buf_put(&request, STR("\r\n"));
-		assert_asked(&site, buf_str(&request), more <= 7 ? 200 : 431, NULL);
+		assert_asked(&server, buf_str(&request), more <= 7 ? 200 : 431, NULL);
 		buf_close(&request);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__keeps_the_limit_of_responses(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, small);
-	assert_asked(&site, STR("GET /size/999 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
-	assert_asked(&site, STR("GET /size/1000 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
-	assert_asked(&site, STR("GET /size/1001 HTTP/1.1\r\nHost: x\r\n\r\n"), 500,
+	test_server_open(&server, small);
+	assert_asked(&server, STR("GET /size/999 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
+	assert_asked(&server, STR("GET /size/1000 HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
+	assert_asked(&server, STR("GET /size/1001 HTTP/1.1\r\nHost: x\r\n\r\n"), 500,
 	             "500 the response is too large or malformed\n");
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__sends_no_field_that_splits_the_response(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	response = client_request(&site, STR("GET /split HTTP/1.1\r\nHost: x\r\n\r\n"));
+	test_server_open(&server, (struct http_conf){ 0 });
+	response = client_request(&server, STR("GET /split HTTP/1.1\r\nHost: x\r\n\r\n"));
 	assert_int_equal(response.status, 500);
 	assert_null(response_field(&response, "Set-Cookie").at);
 	assert_null(response_field(&response, "X-Echo").at);
 	response_close(&response);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__sends_no_body_where_none_belongs(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	client_send(fd, STR("HEAD /size/1234 HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\n"
 	                    "GET /same HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 	response = client_read(fd, true);
@@ -489,20 +489,20 @@ test_server__sends_no_body_where_none_belongs(void **state)
 	}
 	assert_next(fd, 200, "path=/ query= loop");
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_server__sends_a_large_response_to_a_slow_reader(void **state)
 {
 	size_t             want = (size_t)48 << 20, got = 0, head = 0;
-	struct test_server site;
+	struct test_server server;
 	char               bytes[65536];
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	client_send(fd, STR("GET /size/50331648 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
 	sleep_ms(50);
 	for (;;) {
@@ -518,131 +518,7 @@ test_server__sends_a_large_response_to_a_slow_reader(void **state)
 	}
 	assert_int_equal(got, want + head);
 	(void)close(fd);
-	test_server_close(&site);
-}
-
-static void
-test_server__answers_on_32_workers_at_once_and_on_loops_beside_them(void **state)
-{
-	struct test_server site;
-	int                fds[32];
-
-	(void)state;
-	test_server_open(&site, (struct http_conf){ .limits = { .workers_max = 32 } });
-	for (int i = 0; i < 32; i++) {
-		fds[i] = client_open(&site);
-		client_send(fds[i], STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n"));
-	}
-	wait_for(&site.tiny.blocked, 32);
-	assert_int_equal(test_server_stats(&site).workers_busy, 32);
-	assert_asked(&site, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 200, "path=/ query= loop");
-	atomic_store(&site.tiny.gate_open, 1);
-	for (int i = 0; i < 32; i++) {
-		assert_next(fds[i], 200, "path=/gate query= worker");
-		(void)close(fds[i]);
-	}
-	test_server_close(&site);
-}
-
-static void
-test_server__calls_an_answer_that_blocks_again_on_a_worker(void **state)
-{
-	struct test_server site;
-	struct response    response;
-
-	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	response = client_request(&site, STR("GET /maybe HTTP/1.1\r\nHost: x\r\n\r\n"));
-	assert_response(&response, 200, "halfpath=/maybe query= worker");
-	assert_int_equal(atomic_load(&site.tiny.blocks_runs), 2);
-	/* Nothing is left of the first run. */
-	assert_null(strstr(strstr(response.bytes, "X-Run") + 1, "X-Run"));
-	response_close(&response);
-	test_server_close(&site);
-}
-
-static void
-test_server__turns_requests_away_when_the_queue_is_full(void **state)
-{
-	int                fds[1 + HTTP_QUEUE_PER_WORKER];
-	struct test_server site;
-	struct response    response;
-	int                fd;
-
-	(void)state;
-	test_server_open(&site, (struct http_conf){ .limits = { .workers_max = 1 } });
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		fds[i] = client_open(&site);
-		client_send(fds[i], STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n"));
-		while (test_server_stats(&site).requests <= i)
-			sleep_ms(1);
-	}
-	fd = client_open(&site);
-	client_send(fd, STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-	response = client_read(fd, false);
-	assert_response(&response, 503, NULL);
-	assert_true(str_eq(response_field(&response, "Retry-After"), STR("1")));
-	response_close(&response);
-	/* It was a good request: the connection goes on. */
-	assert_next(fd, 200, "path=/ query= loop");
-	(void)close(fd);
-	atomic_store(&site.tiny.gate_open, 1);
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		assert_next(fds[i], 200, NULL);
-		(void)close(fds[i]);
-	}
-	test_server_close(&site);
-}
-
-static void
-test_server__survives_clients_that_leave_while_workers_run(void **state)
-{
-	struct test_server site;
-
-	(void)state;
-	test_server_open(&site, (struct http_conf){ .limits = { .workers_max = 16 } });
-	for (int i = 0; i < 16; i++) {
-		struct linger reset = { .l_onoff = 1 };
-		int           fd = client_open(&site);
-
-		client_send(fd, STR("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n"));
-		wait_for(&site.tiny.blocked, i + 1);
-		/* Half of them with a reset, half in order. */
-		if (i % 2)
-			assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
-		(void)close(fd);
-	}
-	sleep_ms(20);
-	atomic_store(&site.tiny.gate_open, 1);
-	for (int64_t until = now_ms() + PATIENCE_MS; test_server_stats(&site).open > 0;) {
-		assert_true(now_ms() < until);
-		sleep_ms(1);
-	}
-	assert_asked(&site, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 200, NULL);
-	test_server_close(&site);
-}
-
-static void
-test_server__counts_what_it_does(void **state)
-{
-	struct test_server site;
-	struct http_stats  stats;
-
-	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	assert_asked(&site, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 200, NULL);
-	assert_asked(&site, STR("GET /same HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 304, NULL);
-	assert_asked(&site, STR("GET / HTTP/1.1\r\n\r\n"), 400, NULL);
-	stats = test_server_stats(&site);
-	assert_int_equal(stats.accepted, 3);
-	assert_int_equal(stats.requests, 2);
-	assert_int_equal(stats.by_class[2], 1);
-	assert_int_equal(stats.by_class[3], 1);
-	assert_int_equal(stats.by_class[4], 1);
-	assert_int_equal(stats.protocol_errors, 1);
-	assert_int_equal(stats.bytes_in, 46 + 50 + 18);
-	assert_true(stats.bytes_out > 200);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 int
@@ -667,11 +543,6 @@ main(void)
 		cmocka_unit_test(test_server__sends_no_field_that_splits_the_response),
 		cmocka_unit_test(test_server__sends_no_body_where_none_belongs),
 		cmocka_unit_test(test_server__sends_a_large_response_to_a_slow_reader),
-		cmocka_unit_test(test_server__answers_on_32_workers_at_once_and_on_loops_beside_them),
-		cmocka_unit_test(test_server__calls_an_answer_that_blocks_again_on_a_worker),
-		cmocka_unit_test(test_server__turns_requests_away_when_the_queue_is_full),
-		cmocka_unit_test(test_server__survives_clients_that_leave_while_workers_run),
-		cmocka_unit_test(test_server__counts_what_it_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,12 +43,12 @@ static void
 test_stream__a_counted_body_comes_whole_and_the_connection_goes_on(void **state)
 {
 	static const size_t sizes[] = { 1, 999, 1000, 1001, 70000, 5000000, STREAM_MAX };
-	struct test_server  site;
+	struct test_server  server;
 	int                 fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		char           *bytes = some_bytes(sizes[i]), head[128];
 		struct response response;
@@ -71,19 +71,19 @@ test_stream__a_counted_body_comes_whole_and_the_connection_goes_on(void **state)
 		response_close(&response);
 	}
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_stream__a_request_behind_the_body_is_answered_next(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	send_text(fd,
 	          "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
 	response = client_read(fd, false);
@@ -93,7 +93,7 @@ test_stream__a_request_behind_the_body_is_answered_next(void **state)
 	assert_string_equal(response.body, "path=/b query= loop");
 	response_close(&response);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -102,12 +102,12 @@ test_stream__chunks_come_whole_however_they_are_cut(void **state)
 	static const char  body[] = "PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 				    "3\r\nabc\r\n10;x=y\r\n0123456789abcdef\r\n0\r\nTrail: er\r\n\r\n"
 				    "GET /b HTTP/1.1\r\nHost: x\r\n\r\n";
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t cut = 60; cut < sizeof(body) - 1; cut += 3) {
-		int             fd = client_open(&site);
+		int             fd = client_open(&server);
 		struct response response;
 
 		client_send(fd, str_of(body, cut));
@@ -121,7 +121,7 @@ test_stream__chunks_come_whole_however_they_are_cut(void **state)
 		response_close(&response);
 		(void)close(fd);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -133,12 +133,12 @@ test_stream__a_body_that_stops_early_is_told_and_ends_the_connection(void **stat
 		"PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n",
 		"PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 	};
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-		int             fd = client_open(&site);
+		int             fd = client_open(&server);
 		struct response response;
 
 		send_text(fd, requests[i]);
@@ -150,48 +150,48 @@ test_stream__a_body_that_stops_early_is_told_and_ends_the_connection(void **stat
 		response_close(&response);
 		(void)close(fd);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_stream__more_than_the_limit_is_not_taken(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	char               text[256];
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	(void)snprintf(text, sizeof(text), "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
 	               STREAM_MAX + 1);
-	response = client_request(&site, str_from_c(text));
+	response = client_request(&server, str_from_c(text));
 	expect_read(&response, ERR_TOO_LARGE, 0, 0, STREAM_MAX + 1);
 	assert_true(response.ended);
 	response_close(&response);
 	(void)snprintf(text, sizeof(text),
 	               "PUT /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n%zx\r\n",
 	               STREAM_MAX - 2);
-	fd = client_open(&site);
+	fd = client_open(&server);
 	send_text(fd, text);
 	response = client_read(fd, false);
 	assert_int_equal(response.status, 400);
 	assert_int_equal(strtoul(response.body + 4, NULL, 10), ERR_TOO_LARGE);
 	response_close(&response);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_stream__continue_is_said_only_when_the_body_is_wanted(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	send_text(fd, "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
 	response = client_read(fd, false);
 	assert_int_equal(response.status, 100);
@@ -202,7 +202,7 @@ test_stream__continue_is_said_only_when_the_body_is_wanted(void **state)
 	response_close(&response);
 	(void)close(fd);
 
-	fd = client_open(&site);
+	fd = client_open(&server);
 	send_text(fd, "PUT /stream/none HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
 	response = client_read(fd, false);
 	assert_int_equal(response.status, 403);
@@ -210,7 +210,7 @@ test_stream__continue_is_said_only_when_the_body_is_wanted(void **state)
 	assert_true(client_is_ended(fd));
 	response_close(&response);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -218,13 +218,13 @@ test_stream__an_answer_without_the_body_ends_the_connection(void **state)
 {
 	static const char *const paths[] = { "/stream/none", "/stream/some", "/early" };
 	static const unsigned    statuses[] = { 403, 200, 200 };
-	struct test_server       site;
+	struct test_server       server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (int i = 0; i < 3; i++) {
 		char            head[128];
-		int             fd = client_open(&site);
+		int             fd = client_open(&server);
 		struct response response;
 
 		(void)snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nabcdefghi",
@@ -237,44 +237,44 @@ test_stream__an_answer_without_the_body_ends_the_connection(void **state)
 		response_close(&response);
 		(void)close(fd);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_stream__a_silent_peer_is_given_up(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ .limits = { .body_ms = 300, .idle_ms = 400 } });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ .limits = { .body_ms = 300, .idle_ms = 400 } });
+	fd = client_open(&server);
 	send_text(fd, "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc");
 	response = client_read(fd, false);
 	assert_int_equal(response.status, 400);
 	assert_true(client_is_ended(fd));
 	response_close(&response);
 	(void)close(fd);
-	assert_int_equal(test_server_stats(&site).timeouts, 1);
-	test_server_close(&site);
+	assert_int_equal(test_server_stats(&server).timeouts, 1);
+	test_server_close(&server);
 }
 
-/* The site must come to an end although a body has not. */
+/* The server must come to an end although a body has not. */
 static void
 test_stream__stopping_does_not_wait_for_a_body(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	int64_t            before;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ .limits = { .drain_ms = 200 } });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ .limits = { .drain_ms = 200 } });
+	fd = client_open(&server);
 	send_text(fd, "PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc");
-	wait_for(&site.tiny.answers, 1);
+	wait_for(&server.tiny.answers, 1);
 	before = now_ms();
-	test_server_close(&site);
+	test_server_close(&server);
 	assert_true(now_ms() - before < 3000);
 	(void)close(fd);
 }
@@ -283,55 +283,55 @@ test_stream__stopping_does_not_wait_for_a_body(void **state)
 static void
 test_stream__stopping_does_not_wait_for_bytes_that_have_come(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct buf         request;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ .limits = { .drain_ms = 50 } });
+	test_server_open(&server, (struct http_conf){ .limits = { .drain_ms = 50 } });
 	buf_open(&request, (size_t)1 << 20);
 	buf_printf(&request, "PUT /stream/slow HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", STREAM_MAX);
 	for (size_t i = 0; i < (size_t)400000; i++)
 		buf_put_char(&request, 'x');
-	fd = client_open(&site);
+	fd = client_open(&server);
 	client_send(fd, buf_str(&request));
-	wait_for(&site.tiny.answers, 1);
-	test_server_stop(&site);
-	assert_int_equal(atomic_load(&site.tiny.read_err), ERR_IO);
+	wait_for(&server.tiny.answers, 1);
+	test_server_stop(&server);
+	assert_int_equal(atomic_load(&server.tiny.read_err), ERR_IO);
 	(void)close(fd);
 	buf_close(&request);
-	http_close(&site.server);
+	http_close(&server.http);
 }
 
 static void
 test_stream__what_waits_for_a_worker_is_not_begun_when_its_client_has_left(void **state)
 {
 	static const struct linger at_once = { .l_onoff = 1 };
-	struct test_server         site;
+	struct test_server         server;
 	struct response            response;
 	int                        busy, left;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ .loops = 1, .limits = { .workers_max = 1 } });
-	busy = client_open(&site);
+	test_server_open(&server, (struct http_conf){ .loops = 1, .limits = { .workers_max = 1 } });
+	busy = client_open(&server);
 	send_text(busy, "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
-	wait_for(&site.tiny.blocked, 1);
-	left = client_open(&site);
+	wait_for(&server.tiny.blocked, 1);
+	left = client_open(&server);
 	send_text(left, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
-	while (test_server_stats(&site).requests < 2)
+	while (test_server_stats(&server).requests < 2)
 		sleep_ms(1);
 	assert_int_equal(setsockopt(left, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
 	(void)close(left);
 	/* The only loop answers this behind the break. */
-	response = client_request(&site, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+	response = client_request(&server, STR("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
 	assert_int_equal(response.status, 200);
 	response_close(&response);
-	atomic_store(&site.tiny.gate_open, 1);
-	while (test_server_stats(&site).open > 1)
+	atomic_store(&server.tiny.gate_open, 1);
+	while (test_server_stats(&server).open > 1)
 		sleep_ms(1);
-	assert_int_equal(atomic_load(&site.tiny.answers), 2);
+	assert_int_equal(atomic_load(&server.tiny.answers), 2);
 	(void)close(busy);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -340,12 +340,12 @@ test_file__a_stretch_is_sent_and_the_connection_goes_on(void **state)
 	static const struct {
 		size_t from, len;
 	} table[] = { { 0, 1 }, { 0, 0 }, { 5, 1000 }, { 0, FILE_BYTES }, { FILE_BYTES - 1, 1 }, { 1234567, 1500000 } };
-	struct test_server site;
+	struct test_server server;
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		char            head[128];
 		struct response response;
@@ -369,20 +369,20 @@ test_file__a_stretch_is_sent_and_the_connection_goes_on(void **state)
 		response_close(&response);
 	}
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
 test_file__one_that_is_too_short_ends_the_connection(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 	struct response    response;
 	char               head[128];
 	int                fd;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
-	fd = client_open(&site);
+	test_server_open(&server, (struct http_conf){ 0 });
+	fd = client_open(&server);
 	(void)snprintf(head, sizeof(head), "GET /file/10-%zu HTTP/1.1\r\nHost: x\r\n\r\n", FILE_BYTES);
 	send_text(fd, head);
 	response = client_read(fd, false);
@@ -390,25 +390,25 @@ test_file__one_that_is_too_short_ends_the_connection(void **state)
 	assert_int_equal(response.body_len, FILE_BYTES - 10);
 	response_close(&response);
 	(void)close(fd);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 /* A peer that goes away while a file is sent must not end the process (SIGPIPE), nor keep the file open. */
 static void
 test_file__a_peer_that_leaves_does_no_harm(void **state)
 {
-	struct test_server site;
+	struct test_server server;
 
 	(void)state;
-	test_server_open(&site, (struct http_conf){ 0 });
+	test_server_open(&server, (struct http_conf){ 0 });
 	for (int i = 0; i < 20; i++) {
-		int fd = client_open(&site);
+		int fd = client_open(&server);
 
 		send_text(fd, "GET /file/0-3000000 HTTP/1.1\r\nHost: x\r\n\r\n");
 		sleep_ms(i);
 		(void)close(fd);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 int

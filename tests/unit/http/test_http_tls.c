@@ -67,7 +67,7 @@ struct tls_client {
 
 /* False: the server refused the handshake.  alpn: in wire form, or NULL. */
 static bool
-tls_open(struct tls_client *client, const struct test_server *site, const struct folder *folder, int version_max,
+tls_open(struct tls_client *client, const struct test_server *server, const struct folder *folder, int version_max,
          const char *alpn)
 {
 	client->ctx = SSL_CTX_new(TLS_client_method());
@@ -81,7 +81,7 @@ tls_open(struct tls_client *client, const struct test_server *site, const struct
 	if (alpn)
 		assert_int_equal(
 			SSL_CTX_set_alpn_protos(client->ctx, (const unsigned char *)alpn, (unsigned)strlen(alpn)), 0);
-	client->fd = client_open(site);
+	client->fd = client_open(server);
 	client->ssl = SSL_new(client->ctx);
 	assert_non_null(client->ssl);
 	assert_int_equal(SSL_set_fd(client->ssl, client->fd), 1);
@@ -127,15 +127,15 @@ test_tls__answers_pipelined_requests_in_both_versions(void **state)
 {
 	static const int     versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 	const struct folder *folder = folder_or_skip(state);
-	struct test_server   site;
+	struct test_server   server;
 
-	test_server_open(&site, tls_conf(folder));
+	test_server_open(&server, tls_conf(folder));
 	for (size_t i = 0; i < 2; i++) {
 		struct tls_client client;
 		size_t            len;
 		char             *bytes;
 
-		assert_true(tls_open(&client, &site, folder, versions[i], "\x08http/1.1"));
+		assert_true(tls_open(&client, &server, folder, versions[i], "\x08http/1.1"));
 		assert_int_equal(SSL_version(client.ssl), versions[i]);
 		tls_send(&client, STR("GET /a HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\n"
 		                      "Content-Length: 5\r\n\r\nhel"));
@@ -148,7 +148,7 @@ test_tls__answers_pipelined_requests_in_both_versions(void **state)
 		free(bytes);
 		tls_close(&client);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -156,12 +156,12 @@ test_tls__speaks_nothing_below_1_2(void **state)
 {
 	const struct folder *folder = folder_or_skip(state);
 	struct tls_client    client;
-	struct test_server   site;
+	struct test_server   server;
 
-	test_server_open(&site, tls_conf(folder));
-	assert_false(tls_open(&client, &site, folder, TLS1_1_VERSION, NULL));
+	test_server_open(&server, tls_conf(folder));
+	assert_false(tls_open(&client, &server, folder, TLS1_1_VERSION, NULL));
 	tls_close(&client);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -174,21 +174,21 @@ test_tls__agrees_on_the_protocol_inside(void **state)
 		{ "\x02h2", "h2" }, { "\x06spdy/3", NULL },
 	};
 	const struct folder *folder = folder_or_skip(state);
-	struct test_server   site;
+	struct test_server   server;
 
-	test_server_open(&site, tls_conf(folder));
+	test_server_open(&server, tls_conf(folder));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const unsigned char *chosen;
 		struct tls_client    client;
 		unsigned             len;
-		bool                 good = tls_open(&client, &site, folder, TLS1_3_VERSION, rows[i].offer);
+		bool                 good = tls_open(&client, &server, folder, TLS1_3_VERSION, rows[i].offer);
 
 		assert_int_equal(good, rows[i].chosen != NULL);
 		SSL_get0_alpn_selected(client.ssl, &chosen, &len);
 		assert_true(str_eq(str_of(chosen, len), str_from_c(rows[i].chosen)));
 		tls_close(&client);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -197,12 +197,12 @@ test_tls__carries_large_bodies_both_ways(void **state)
 	const struct folder *folder = folder_or_skip(state);
 	size_t               want = (size_t)4 << 20, len;
 	struct tls_client    client;
-	struct test_server   site;
+	struct test_server   server;
 	struct buf           request;
 	char                *bytes, *body;
 
-	test_server_open(&site, tls_conf(folder));
-	assert_true(tls_open(&client, &site, folder, TLS1_3_VERSION, NULL));
+	test_server_open(&server, tls_conf(folder));
+	assert_true(tls_open(&client, &server, folder, TLS1_3_VERSION, NULL));
 	buf_open(&request, (size_t)8 << 20);
 	buf_printf(&request, START_UPLOAD "Connection: close\r\nContent-Length: %zu\r\n\r\n", want);
 	for (size_t i = 0; i < want; i++)
@@ -217,7 +217,7 @@ test_tls__carries_large_bodies_both_ways(void **state)
 	free(bytes);
 	buf_close(&request);
 	tls_close(&client);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -225,19 +225,19 @@ test_tls__refuses_inside_as_outside(void **state)
 {
 	const struct folder *folder = folder_or_skip(state);
 	struct tls_client    client;
-	struct test_server   site;
+	struct test_server   server;
 	size_t               len;
 	char                *bytes;
 
-	test_server_open(&site, tls_conf(folder));
-	assert_true(tls_open(&client, &site, folder, TLS1_3_VERSION, NULL));
+	test_server_open(&server, tls_conf(folder));
+	assert_true(tls_open(&client, &server, folder, TLS1_3_VERSION, NULL));
 	tls_send(&client, STR("GET / HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 	bytes = tls_read_all(&client, &len);
 	assert_true(str_starts(str_of(bytes, len), STR("HTTP/1.1 400 ")));
-	assert_int_equal(atomic_load(&site.tiny.answers), 0);
+	assert_int_equal(atomic_load(&server.tiny.answers), 0);
 	free(bytes);
 	tls_close(&client);
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void
@@ -249,13 +249,13 @@ test_tls__does_not_wait_for_a_handshake_for_ever(void **state)
 	} rows[] = { { "", 300 }, { "\x16\x03\x01", 300 }, { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0 } };
 	const struct folder *folder = folder_or_skip(state);
 	struct http_conf     conf = tls_conf(folder);
-	struct test_server   site;
+	struct test_server   server;
 
 	conf.limits.handshake_ms = 300;
-	test_server_open(&site, conf);
+	test_server_open(&server, conf);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int64_t from = now_ms(), until = from + PATIENCE_MS;
-		int     fd = client_open(&site);
+		int     fd = client_open(&server);
 		bool    ended = false;
 		char    byte;
 
@@ -266,7 +266,7 @@ test_tls__does_not_wait_for_a_handshake_for_ever(void **state)
 		assert_true(now_ms() - from >= rows[i].wait_ms && now_ms() - from < rows[i].wait_ms + 1500);
 		(void)close(fd);
 	}
-	test_server_close(&site);
+	test_server_close(&server);
 }
 
 static void

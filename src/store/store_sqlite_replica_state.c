@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the scopes: reading them, adding one, and what is written down about one. */
+#include "store/store_sqlite_replica.h"
+
+#include <sqlite3.h>
+
+#define FAULT_MAX ((size_t)4 << 10)
+
+/* ---- scopes --------------------------------------------------------------------------------- */
+
+static struct str
+text_at(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool *fits)
+{
+	struct str text = sql_column_str(stmt, at);
+
+	*fits = *fits && text.len <= max;
+	return *fits ? arena_copy(arena, text) : STR_EMPTY;
+}
+
+/* What the steps rely on.  Links are judged where they are followed. */
+static bool
+is_sound(const struct replica_scope *scope, int64_t gen)
+{
+	bool in_round = scope->phase != REPLICA_IDLE;
+
+	return scope->name.len > 0 && (unsigned)scope->phase <= REPLICA_SETTLING &&
+	       (unsigned)scope->kind <= REPLICA_RESYNC &&
+	       (scope->rounds == 0 ? gen == 0
+	                           : scope->delta_link.len > 0 && !(in_round && scope->kind == REPLICA_FIRST)) &&
+	       (!in_round || scope->round_link.len > 0);
+}
+
+static enum err
+read_scope(struct replica *replica, struct sqlite3_stmt *stmt, struct arena *arena, struct replica_scope *out)
+{
+	bool fits = true;
+
+	*out = (struct replica_scope){
+		.sid = sqlite3_column_int64(stmt, 0),
+		.name = text_at(stmt, 1, REPLICA_NAME_MAX, arena, &fits),
+		.url = text_at(stmt, 2, REPLICA_LINK_MAX, arena, &fits),
+		.resource = text_at(stmt, 3, REPLICA_NAME_MAX, arena, &fits),
+		.from_now = sqlite3_column_int64(stmt, 4) != 0,
+		.delta_link = text_at(stmt, 5, REPLICA_LINK_MAX, arena, &fits),
+		.items = (uint64_t)sqlite3_column_int64(stmt, 6),
+		.phase = (enum replica_phase)sqlite3_column_int64(stmt, 7),
+		.kind = (enum replica_kind)sqlite3_column_int64(stmt, 8),
+		.round_link = text_at(stmt, 9, REPLICA_LINK_MAX, arena, &fits),
+		.round_pages = (uint64_t)sqlite3_column_int64(stmt, 10),
+		.round_items = (uint64_t)sqlite3_column_int64(stmt, 11),
+		.round_started_ms = sqlite3_column_int64(stmt, 12),
+		.rounds = (uint64_t)sqlite3_column_int64(stmt, 13),
+		.round_ended_ms = sqlite3_column_int64(stmt, 14),
+		.throttled_ms = sqlite3_column_int64(stmt, 15),
+		.fault = text_at(stmt, 16, FAULT_MAX, arena, &fits),
+		.fault_ms = sqlite3_column_int64(stmt, 17),
+		.acked = (uint64_t)sqlite3_column_int64(stmt, 18),
+		.printed = (uint64_t)sqlite3_column_int64(stmt, 19),
+		.letters = (uint64_t)sqlite3_column_int64(stmt, 20),
+		.lost = (uint64_t)sqlite3_column_int64(stmt, 25),
+	};
+	return fits && is_sound(out, sqlite3_column_int64(stmt, 21)) ? OK : rep_damaged(replica);
+}
+
+static enum err
+take_scope(struct replica *replica, struct sqlite3_stmt *bound, struct arena *arena, struct replica_scope *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = bound;
+
+	TRY(rep_step(replica, stmt));
+	return read_scope(replica, stmt, arena, out);
+}
+
+enum err
+rep_state(struct replica *replica, int64_t sid, struct replica_state *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+
+	arena_reset(replica->arena);
+	TRY(rep_stmt_ints(replica, F_SCOPE, INTS(sid), &stmt));
+	TRY(rep_step(replica, stmt));
+	TRY(read_scope(replica, stmt, replica->arena, &out->seen));
+	out->gen = sqlite3_column_int64(stmt, 21);
+	out->ord = sqlite3_column_int64(stmt, 22);
+	out->round_gen = sqlite3_column_int64(stmt, 23);
+	out->round_ord = sqlite3_column_int64(stmt, 24);
+	return OK;
+}
+
+enum err
+replica_get_scope(struct replica *replica, int64_t sid, struct arena *arena, struct replica_scope *out)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(rep_stmt_ints(replica, F_SCOPE, INTS(sid), &stmt));
+	return take_scope(replica, stmt, arena, out);
+}
+
+enum err
+replica_next_scope(struct replica *replica, int64_t after_sid, struct arena *arena, struct replica_scope *out)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(rep_stmt_ints(replica, F_SCOPE_NEXT, INTS(after_sid), &stmt));
+	return take_scope(replica, stmt, arena, out);
+}
+
+enum err
+replica_find_scope(struct replica *replica, struct str name, struct arena *arena, struct replica_scope *out)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(rep_stmt(replica, F_SCOPE_NAMED, &stmt));
+	rep_bind_str(stmt, 1, name);
+	return take_scope(replica, stmt, arena, out);
+}
+
+enum err
+replica_find_url(struct replica *replica, struct str url, struct arena *arena, struct replica_scope *out)
+{
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(rep_stmt(replica, F_SCOPE_OF_URL, &stmt));
+	rep_bind_str(stmt, 1, url);
+	return take_scope(replica, stmt, arena, out);
+}
+
+enum err
+replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out)
+{
+	struct replica_scope other;
+	struct sqlite3_stmt *stmt;
+	enum err             err;
+
+	MUST(scope->name.len > 0 && scope->name.len <= REPLICA_NAME_MAX && scope->url.len <= REPLICA_LINK_MAX);
+	arena_reset(replica->arena);
+	if (replica_find_scope(replica, scope->name, replica->arena, &other) == OK)
+		return ERR_CONFLICT;
+	TRY(rep_stmt(replica, F_ADD_SCOPE, &stmt));
+	rep_bind_str(stmt, 1, scope->name);
+	rep_bind_str(stmt, 2, scope->url);
+	rep_bind_str(stmt, 3, scope->resource);
+	sql_bind_int(stmt, 4, scope->from_now);
+	TRY(rep_begin(replica, true));
+	err = rep_run(replica, stmt);
+	*sid_out = sqlite3_last_insert_rowid(replica->conn->db);
+	return rep_end(replica, err);
+}
+
+enum err
+replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64_t at_ms)
+{
+	struct sqlite3_stmt *stmt;
+
+	TRY(rep_stmt(replica, F_SET_FAULT, &stmt));
+	sql_bind_int(stmt, 1, sid);
+	rep_bind_str(stmt, 2, str_cut(fault, FAULT_MAX));
+	sql_bind_int(stmt, 3, at_ms);
+	TRY(rep_begin(replica, false));
+	return rep_end(replica, rep_run(replica, stmt));
+}
+
+enum err
+replica_note_pause(struct replica *replica, int64_t sid, int64_t ms)
+{
+	TRY(rep_begin(replica, false));
+	return rep_end(replica, rep_do_ints(replica, F_ADD_PAUSE, INTS(sid, ms)));
+}
+
+enum err
+replica_ack(struct replica *replica, int64_t sid, uint64_t n)
+{
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_do_ints(replica, F_SET_ACKED, INTS(sid, (int64_t)n)));
+}
+
+enum err
+replica_mark_printed(struct replica *replica, int64_t sid, uint64_t n)
+{
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_do_ints(replica, F_SET_PRINTED, INTS(sid, (int64_t)n)));
+}
