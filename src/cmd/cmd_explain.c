@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the server would say to this token at this URL, step by step, by the server's own code. */
+#include "cmd/cmd.h"
+
 #include <errno.h>
 #include <unistd.h>
 
+#include "admin/issuer_conf.h"
+#include "admin/writer.h"
 #include "auth/auth.h"
 #include "base/file.h"
-#include "cmd/issuer_conf.h"
-#include "cmd/writer.h"
 #include "graph/graph.h"
 #include "text/json_write.h"
 #include "text/uri.h"

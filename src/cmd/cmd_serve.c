@@ -7,6 +7,8 @@
  * Signals are blocked everywhere and waited for by one thread until all is closed; the first asks for a drain, a second
  * ends the process at once, and so does the end of the time that everything may take (the store is always whole on disk).
  */
+#include "cmd/cmd.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -16,14 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/content_dir.h"
+#include "admin/control.h"
+#include "admin/issuer_conf.h"
+#include "admin/notify.h"
+#include "admin/writer.h"
 #include "auth/auth.h"
 #include "base/random.h"
 #include "base/scratch_dir.h"
-#include "cmd/content_dir.h"
-#include "cmd/control.h"
-#include "cmd/notify.h"
-#include "cmd/issuer_conf.h"
-#include "cmd/writer.h"
 #include "crypt/cert.h"
 #include "graph/graph.h"
 #include "text/uri.h"

@@ -14,7 +14,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "cmd/apply.h"
+#include "admin/apply.h"
 #include "crypt/seal.h"
 #include "graph/graph.h"
 
