@@ -57,6 +57,7 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
 		                   .access = STORE_SERVE,
 		                   .create = opening->create,
+		                   .scratch = opening->scratch,
 		                   .views = resource_views(run->arena),
 		                   .clock = run->clock,
 		                   .entropy = run->entropy,

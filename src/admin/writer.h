@@ -28,8 +28,10 @@ enum err writer_apply(struct writer *writer, struct str lines, struct apply_resu
 
 /* A store for reading, beside any writer.  An exit code; the message has been printed. */
 int open_for_reading(struct cmd_run *run, struct store **store_out);
+
 struct store_opening {
 	bool              create;          /* make it if it is missing */
+	bool              scratch;         /* of tests: nothing is synced, and the file is removed at close */
 	bool              quiet_if_locked; /* EXIT_LOCKED is given back without a message */
 	const struct log *log;             /* may be NULL */
 };
