@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/following.h"
+#include "sync/following.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "admin/permissions.h"
+#include "admin/writer.h"
 #include "base/file.h"
-#include "cmd/help.h"
-#include "cmd/writer.h"
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
 #include "text/b64.h"

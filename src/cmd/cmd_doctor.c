@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd/following.h"
 #include "crypt/rsa_cert.h"
+#include "sync/following.h"
 #include "text/b64.h"
 #include "text/date.h"
 #include "text/json_read.h"

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the server would say to this token at this URL, step by step, by the server's own code. */
+#include "cmd/cmd.h"
+
 #include <errno.h>
 #include <unistd.h>
 
-#include "auth/auth.h"
+#include "admin/server.h"
 #include "base/file.h"
-#include "cmd/issuer_conf.h"
-#include "cmd/writer.h"
-#include "graph/graph.h"
-#include "text/json_write.h"
 #include "text/uri.h"
 
 #define TOKEN_MAX ((size_t)16 << 10)
@@ -129,70 +127,8 @@ read_request(struct cmd_run *run, struct http_req *req)
 	return EXIT_DONE;
 }
 
-/* ---- the parts of a server that decide ---------------------------------------------------------------------- */
-
-struct parts {
-	struct store      *store;
-	struct issuer     *issuer;
-	struct auth_gate  *gate;
-	struct graph      *graph;
-	struct issuer_conf external;
-	struct log         log;
-};
-
-static void
-close_parts(struct parts *parts)
-{
-	graph_close(&parts->graph);
-	auth_gate_close(&parts->gate);
-	issuer_close(&parts->issuer);
-	store_close(&parts->store);
-}
-
 static int
-report_part(enum err err)
-{
-	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "the store has no keys yet; start `tidemark serve` on it once");
-	return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
-}
-
-static int
-open_parts(struct cmd_run *run, struct parts *parts)
-{
-	struct auth_conf   auth = { .clock = run->clock };
-	struct graph_parts graph = { .clock = run->clock,
-		                     .entropy = run->entropy,
-		                     .recordings_delegated = run->conf.recordings_delegated,
-		                     .policy_organizer_wide = run->conf.policy_organizer_wide };
-	struct guid        own;
-	enum err           err;
-
-	TRY_CODE(open_for_reading(run, &parts->store));
-	parts->log = (struct log){ STDERR_FILENO, LOG_WARN, run->clock, NULL };
-	err = directory_tenant(parts->store, run->arena, &own);
-	if (err == OK && str_eq(conf_get(&run->conf, CONF_ISSUER), STR("on")))
-		err = issuer_open(parts->store, run->clock, run->entropy, &parts->issuer);
-	if (err != OK)
-		return report_part(err);
-	TRY_CODE(issuer_conf_read(&run->conf, &own, &parts->log, run->arena, &parts->external));
-	auth.store = parts->store;
-	auth.issuer = parts->issuer;
-	auth.external = parts->external.rows;
-	auth.external_count = parts->external.count;
-	auth.source = &parts->external.source;
-	err = auth_gate_open(&auth, &parts->gate);
-	if (err != OK)
-		return report_part(err);
-	auth_gate_refresh(parts->gate);
-	graph.store = parts->store;
-	graph.gate = parts->gate;
-	err = graph_open(&graph, &parts->graph);
-	return err == OK ? EXIT_DONE : report_part(err);
-}
-
-static int
-explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
+explain(struct cmd_run *run, struct server *server, const struct http_req *req)
 {
 	struct explaining explaining = { .run = run, .as_json = cmd_has(run, "json") };
 	bool              allowed;
@@ -202,7 +138,7 @@ explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
 		json_put_name(&explaining.json, STR("checks"));
 		json_put_array(&explaining.json);
 	}
-	allowed = graph_explain(parts->graph, req, report, &explaining);
+	allowed = graph_explain(server->graph, req, report, &explaining);
 	if (explaining.as_json) {
 		json_end_array(&explaining.json);
 		json_put_member_bool(&explaining.json, STR("allowed"), allowed);
@@ -214,12 +150,12 @@ explain(struct cmd_run *run, struct parts *parts, const struct http_req *req)
 static int
 run_explain(struct cmd_run *run)
 {
-	AUTO(close_parts) struct parts parts = { 0 };
-	struct http_req                req;
+	AUTO(server_close) struct server server = { 0 };
+	struct http_req                  req;
 
 	TRY_CODE(read_request(run, &req));
-	TRY_CODE(open_parts(run, &parts));
-	return explain(run, &parts, &req);
+	TRY_CODE(server_open(&server, run, NULL));
+	return explain(run, &server, &req);
 }
 
 const struct cmd cmd_explain_access = {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include "cmd/cmd.h"
+
 #include "auth/policy.h"
-#include "cmd/export_scope.h"
-#include "cmd/ndjson.h"
-#include "cmd/walk.h"
-#include "cmd/writer.h"
+#include "admin/ndjson.h"
+#include "admin/walk.h"
+#include "admin/writer.h"
+#include "sync/export_scope.h"
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 

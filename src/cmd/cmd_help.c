@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
-#include "cmd/help.h"
+
+#include "admin/permissions.h"
+#include "cli/help.h"
 
 static const struct cmd_option options[] = {
 	{ "man", "PAGE", "print that manual page (mdoc): a command, or tidemark.conf", false },
@@ -31,31 +33,32 @@ run_help(struct cmd_run *run)
 	struct str  name;
 
 	if (page)
-		return man_page(run->out, str_from_c(page)) ? EXIT_DONE : cmd_usage(run, "no manual page \"%s\"", page);
+		return man_page(run->out, run->table, str_from_c(page)) ? EXIT_DONE
+		                                                        : cmd_usage(run, "no manual page \"%s\"", page);
 	if (cmd_has(run, "pages")) {
-		man_list(run->out);
+		man_list(run->out, run->table);
 		return EXIT_DONE;
 	}
 	if (cmd_has(run, "completion")) {
-		complete_bash(run->out);
+		complete_bash(run->out, run->table);
 		return EXIT_DONE;
 	}
 	if (cmd_has(run, "permissions")) {
-		help_permissions(run->out);
+		permissions_page(run->out);
 		return EXIT_DONE;
 	}
 	if (cmd_has(run, "properties")) {
-		help_properties(run->out);
+		properties_page(run->out);
 		return EXIT_DONE;
 	}
 	if (run->arg_count == 0) {
-		help_overview(run->out);
+		help_overview(run->out, run->table);
 		return EXIT_DONE;
 	}
 	name = str_from_c(run->args[0]);
 	if (run->arg_count == 2)
 		name = arena_printf(run->arena, "%s %s", run->args[0], run->args[1]);
-	if (help_command(run->out, name))
+	if (help_command(run->out, run->table, name))
 		return EXIT_DONE;
 	return console_fail(EXIT_USAGE, "unknown command \"%.*s\"; see `tidemark help`", STR_ARG(name));
 }

@@ -3,6 +3,8 @@
  * A file is read twice: first every line is checked, then, if all are good (or --skip-bad was given), they are
  * stored, a batch a transaction.  What cannot be read twice is checked and stored batch by batch.
  */
+#include "cmd/cmd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cmd/check.h"
-#include "cmd/import_content.h"
-#include "cmd/line_reader.h"
-#include "cmd/writer.h"
+#include "admin/check.h"
+#include "admin/import_content.h"
+#include "admin/line_reader.h"
+#include "admin/writer.h"
 #include "text/json_write.h"
 
 #define BAD_SHOWN 20

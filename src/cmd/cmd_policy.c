@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The application access policy: which applications may reach the meetings of which users. */
+#include "cmd/cmd.h"
+
 #include "auth/policy.h"
-#include "cmd/user_lookup.h"
-#include "cmd/writer.h"
+#include "admin/user_lookup.h"
+#include "admin/writer.h"
 #include "text/json_write.h"
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };

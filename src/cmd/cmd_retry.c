@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/following.h"
+#include "cmd/cmd.h"
+
+#include "sync/following.h"
 #include "text/json_write.h"
 
 #define LETTER_ARENA_MAX ((size_t)8 << 20)

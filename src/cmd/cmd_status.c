@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <stdio.h>
 
-#include "cmd/following.h"
+#include "sync/following.h"
 #include "text/date.h"
 #include "text/json_write.h"
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
+#include "admin/check_bodies.h"
+#include "admin/content_dir.h"
+#include "admin/content_refs.h"
+#include "admin/writer.h"
 #include "base/bytes.h"
 #include "base/file.h"
-#include "cmd/check_bodies.h"
-#include "cmd/content_dir.h"
-#include "cmd/content_refs.h"
-#include "cmd/writer.h"
 #include "crypt/seal.h"
 #include "text/json_write.h"
 

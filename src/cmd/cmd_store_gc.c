@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <stdio.h>
 
-#include "cmd/content_dir.h"
-#include "cmd/content_refs.h"
-#include "cmd/control_client.h"
-#include "cmd/gc.h"
-#include "cmd/writer.h"
+#include "admin/content_dir.h"
+#include "admin/content_refs.h"
+#include "admin/gc.h"
+#include "admin/writer.h"
+#include "fetch/control_client.h"
 #include "text/date.h"
 #include "text/json_read.h"
 #include "text/json_write.h"

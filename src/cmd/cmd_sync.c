@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/following.h"
+#include "cmd/cmd.h"
+
+#include "sync/following.h"
 #include "text/json_write.h"
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_COUNT };

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <stdio.h>
 
+#include "admin/permissions.h"
+#include "admin/user_lookup.h"
+#include "admin/writer.h"
 #include "auth/client.h"
 #include "auth/issuer.h"
-#include "cmd/help.h"
-#include "cmd/user_lookup.h"
-#include "cmd/writer.h"
 #include "text/date.h"
 #include "text/json_write.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
 #include <stdio.h>
 
-#include "cmd/user_lookup.h"
-#include "cmd/writer.h"
+#include "admin/user_lookup.h"
+#include "admin/writer.h"
 #include "text/json_write.h"
 #include "text/uri.h"
 

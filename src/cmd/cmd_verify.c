@@ -4,8 +4,10 @@
  * everything; then the two views are walked side by side, in order of id.  The store is only read.
  */
 
-#include "cmd/following.h"
-#include "cmd/verify_copy.h"
+#include "cmd/cmd.h"
+
+#include "sync/following.h"
+#include "sync/verify_copy.h"
 #include "text/json_write.h"
 
 #define ARENA_MAX  ((size_t)1 << 20)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
+
 #include "text/json_write.h"
 
 static const struct cmd_option options[] = {

@@ -467,7 +467,7 @@ open_history(struct batch *batch, struct history *history, uint64_t seed)
 	*history = (struct history){ .seed = seed, .rng = { seed }, .pinned = -1 };
 	history->feed.collection = resource_calendar.number;
 	rng_fill(&history->rng, &history->feed.owner, sizeof(history->feed.owner));
-	assert_int_equal(directory_tenant(batch->own.store, arena, &history->feed.tenant), OK);
+	assert_int_equal(directory_tenant(batch->own.server.store, arena, &history->feed.tenant), OK);
 	guid_format(&history->feed.owner, text);
 	(void)snprintf(history->owner, sizeof(history->owner), "%.*s", (int)GUID_TEXT_LEN, text);
 	(void)snprintf(history->url, sizeof(history->url), "http://%s/%s/users/%s/calendars/delta", batch->own.address,

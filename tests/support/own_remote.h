@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * own_remote — our own server inside a test, whole: store, keys, gate, face, and HTTP on a loopback port; and a
+ * own_remote — our own server inside a test, whole, as `serve` composes it, on a loopback port; and a
  * client of a few lines for writing to it over that port.
  */
 #pragma once
@@ -14,24 +14,17 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "cmd/apply.h"
-#include "crypt/seal.h"
-#include "graph/graph.h"
+#include "admin/apply.h"
+#include "admin/server.h"
 
 #define OWN_RESPONSE_MAX ((size_t)256 << 10)
 
 struct own_remote {
-	char                url[96]; /* of the store */
-	struct store       *store;
-	struct token_ring  *ring;
-	struct issuer      *issuer;
-	struct auth_gate   *gate;
-	struct content     *content;
-	struct graph       *graph;
-	struct http_server *server;
-	pthread_t           thread;
-	char                address[64];  /* "127.0.0.1:PORT"; the same after it was opened anew */
-	char                bearer[2048]; /* an application's, for all calendars */
+	struct server  server;
+	struct cmd_run run;
+	pthread_t      thread;
+	char           address[64];  /* "127.0.0.1:PORT"; the same after it was opened anew */
+	char           bearer[2048]; /* an application's, for all calendars */
 };
 
 /* ---- opening and closing -------------------------------------------------------------------- */
@@ -44,37 +37,20 @@ own_serve(void *ctx)
 }
 
 static inline void
-own_open_http(struct own_remote *own)
+own_start(struct own_remote *own)
 {
-	struct graph_parts parts = { .store = own->store,
-		                     .ring = own->ring,
-		                     .gate = own->gate,
-		                     .issuer = own->issuer,
-		                     .clock = &clock_system,
-		                     .entropy = &entropy_system,
-		                     .content = own->content };
-	struct http_conf   conf = { .listen = str_from_c(own->address), .loops = 1, .clock = &clock_system };
-	struct http_app    app;
-	char               why[256];
-
-	assert_int_equal(token_ring_open(own->store, &clock_system, &entropy_system, &own->ring), OK);
-	parts.ring = own->ring;
-	assert_int_equal(graph_open(&parts, &own->graph), OK);
-	app = graph_app(own->graph);
-	if (http_open(&conf, &app, &own->server, why) != OK)
-		fail_msg("%s", why);
-	(void)snprintf(own->address, sizeof(own->address), "%.*s", STR_ARG(http_address(own->server)));
-	assert_int_equal(pthread_create(&own->thread, NULL, own_serve, own->server), 0);
+	own->run.conf.values[CONF_LISTEN].text = str_from_c(own->address);
+	assert_int_equal(server_listen(&own->server), EXIT_DONE);
+	(void)snprintf(own->address, sizeof(own->address), "%.*s", STR_ARG(http_address(own->server.http)));
+	assert_int_equal(pthread_create(&own->thread, NULL, own_serve, own->server.http), 0);
 }
 
 static inline void
-own_close_http(struct own_remote *own)
+own_stop(struct own_remote *own)
 {
-	http_stop(own->server);
+	http_stop(own->server.http);
 	assert_int_equal(pthread_join(own->thread, NULL), 0);
-	http_close(&own->server);
-	graph_close(&own->graph);
-	token_ring_close(&own->ring);
+	server_close_parts(&own->server);
 }
 
 static inline void
@@ -87,67 +63,66 @@ own_mint(struct own_remote *own)
 		                                  .life_s = 86400 };
 	struct str                      jwt;
 
-	assert_int_equal(directory_tenant(own->store, arena, &grant.tenant), OK);
+	assert_int_equal(directory_tenant(own->server.store, arena, &grant.tenant), OK);
 	grant.oid = issuer_principal(&grant.tenant, grant.app);
-	assert_int_equal(issuer_mint(own->issuer, &grant, arena, &jwt), OK);
+	assert_int_equal(issuer_mint(own->server.issuer, &grant, arena, &jwt), OK);
 	assert_true(jwt.len < sizeof(own->bearer));
 	(void)snprintf(own->bearer, sizeof(own->bearer), "%.*s", STR_ARG(jwt));
+}
+
+static inline const char *
+own_no_env(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return NULL;
 }
 
 /* scratch: nothing is synced, for a history that is about other things than the disk. */
 static inline void
 own_open(struct own_remote *own, const char *dir, bool scratch)
 {
-	struct store_conf   conf = { .access = STORE_SERVE,
-		                     .create = true,
-		                     .scratch = scratch,
-		                     .clock = &clock_system,
-		                     .entropy = &entropy_system };
-	struct auth_conf    auth = { .clock = &clock_system };
-	struct content_conf content = { .entropy = &entropy_system };
-	char                why[512] = "";
+	struct store_opening opening = { .create = true, .scratch = scratch };
+	struct conf_source   source = { .env = own_no_env };
+	struct str           why;
 
 	*own = (struct own_remote){ .address = "127.0.0.1:0" };
-	assert_int_equal(crypt_init(), OK);
-	(void)snprintf(own->url, sizeof(own->url), "sqlite:%s/s.db", dir);
-	conf.url = str_from_c(own->url);
-	if (store_open(&conf, &own->store, why) != OK)
-		fail_msg("%s", why);
-	assert_int_equal(directory_ensure(own->store, &entropy_system, &clock_system), OK);
-	assert_int_equal(issuer_open(own->store, &clock_system, &entropy_system, &own->issuer), OK);
-	auth.store = own->store;
-	auth.issuer = own->issuer;
-	assert_int_equal(auth_gate_open(&auth, &own->gate), OK);
-	assert_int_equal(content_open(&content, &own->content, why), OK);
+	own->run = (struct cmd_run){ .arena = arena_open((size_t)16 << 20),
+		                     .clock = &clock_system,
+		                     .entropy = &entropy_system };
+	source.flags[CONF_STORE] = arena_c(own->run.arena, arena_printf(own->run.arena, "sqlite:%s/s.db", dir));
+	source.flags[CONF_TLS] = "off";
+	source.flags[CONF_AUDIT] = "off";
+	assert_int_equal(conf_read(&source, own->run.arena, &own->run.conf, &why), EXIT_DONE);
+	assert_int_equal(server_open(&own->server, &own->run, &opening), EXIT_DONE);
+	own_start(own);
 	own_mint(own);
-	own_open_http(own);
 }
 
 static inline void
 own_close(struct own_remote *own)
 {
-	own_close_http(own);
-	content_close(&own->content);
-	auth_gate_close(&own->gate);
-	issuer_close(&own->issuer);
-	store_close(&own->store);
+	own_stop(own);
+	server_close(&own->server);
+	arena_close(&own->run.arena);
 }
 
-/* A server that has lost the keys of its state tokens: begun anew on the same port, it knows no place it ever told. */
+/* A server that has lost the keys of its state tokens: started again on the same port, it knows no token it made before. */
 static inline void
 own_lose_keys(struct own_remote *own)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
 	struct store_txn               *txn;
-	struct str                      name, note;
+	struct str                      name, value;
 
-	own_close_http(own);
-	while (store_next_kv(own->store, "seal-key", STR_EMPTY, arena, &name, &note) == OK) {
-		txn = store_begin(own->store, NULL, arena);
+	while (store_next_kv(own->server.store, "seal-key", STR_EMPTY, arena, &name, &value) == OK) {
+		txn = store_begin(own->server.store, NULL, arena);
 		store_remove_kv(txn, "seal-key", name);
 		assert_int_equal(store_commit(&txn), OK);
 	}
-	own_open_http(own);
+	own_stop(own);
+	assert_int_equal(server_open_parts(&own->server), EXIT_DONE);
+	own_start(own);
 }
 
 /* ---- writing as `tidemark import` does --------------------------------------------------------- */
@@ -157,7 +132,7 @@ own_apply(struct own_remote *own, struct str lines)
 {
 	struct apply_result result;
 
-	if (lines.len > 0 && apply_lines(own->store, NULL, &entropy_system, NULL, lines, &result) != OK)
+	if (lines.len > 0 && apply_lines(own->server.store, NULL, &entropy_system, NULL, lines, &result) != OK)
 		fail_msg("%s in %.*s", result.why, STR_ARG(lines));
 }
 
@@ -166,7 +141,7 @@ static inline void
 own_purge(struct own_remote *own, const struct store_feed *feed)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)4 << 20);
-	struct store_txn               *txn = store_begin(own->store, NULL, arena);
+	struct store_txn               *txn = store_begin(own->server.store, NULL, arena);
 	uint32_t                        purged;
 
 	store_purge(txn, feed, INT64_MAX, 10000, &purged);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/content_dir.h"
+
+#include "store/store.h"
+
+int
+content_dir_open(struct cmd_run *run, bool create, struct content **content_out)
+{
+	struct content_conf conf = { .create = create, .entropy = run->entropy };
+	const char         *path;
+	char                why[256] = "";
+	enum err            err;
+
+	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
+		return console_fail(EXIT_USAGE, "the store has no place for recordings");
+	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &conf.size_max));
+	(void)conf_size(conf_get(&run->conf, CONF_MIN_FREE), &conf.free_min);
+	if (path[0])
+		conf.path = arena_c(run->arena, arena_printf(run->arena, "%s.content", path));
+	err = content_open(&conf, content_out, why);
+	if (err == OK)
+		return EXIT_DONE;
+	return console_fail(exit_code_of(err), "the folder of recordings cannot be opened: %s", why);
+}

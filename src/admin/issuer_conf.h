@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* issuer_conf — the [issuer "name"] sections of the configuration, as the gate wants them, and how their keys come in. */
+#pragma once
+
+#include "auth/auth.h"
+#include "cli/conf.h"
+
+struct issuer_conf {
+	struct auth_external rows[AUTH_EXTERNAL_MAX];
+	size_t               count;
+	struct auth_source   source;
+};
+
+/*
+ * `own` is the store's own tenant; `log` (may be NULL) is told of fetches that fail.  EXIT_DONE, or EXIT_CONFIG with
+ * the sentence printed.  What is filled in points into `conf` and the arena.
+ */
+int issuer_conf_read(const struct conf *conf, const struct guid *own, const struct log *log, struct arena *arena,
+                     struct issuer_conf *external_out);

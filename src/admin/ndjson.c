@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/ndjson.h"
+
+#include "auth/policy.h"
+#include "base/bytes.h"
+#include "resource/values.h"
+#include "text/date.h"
+#include "text/json_read.h"
+#include "text/json_write.h"
+
+#define WORD_SHOWN 64
+
+bool
+line_is_blank(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] != ' ' && text.at[i] != '\t' && text.at[i] != '\r')
+			return false;
+	return true;
+}
+
+/* ---- parsing -------------------------------------------------------------------------------------- */
+
+struct parse {
+	struct arena *arena;
+	struct str    why;
+};
+
+static enum err
+bad(struct parse *parse, struct str why)
+{
+	parse->why = why;
+	return ERR_BAD_REQUEST;
+}
+
+/* Every member must be one of `known`, words divided by blanks. */
+static enum err
+check_members(struct parse *parse, const struct json *object, struct str known, const char *where)
+{
+	for (const struct json *member = json_first(object); member; member = member->next) {
+		struct str rest = known, word;
+		bool       found = false;
+
+		while (!found && str_take_until(&rest, ' ', &word))
+			found = str_eq(word, member->name);
+		if (!found)
+			return bad(parse, arena_printf(parse->arena, "unknown member \"%.*s\" in %s",
+			                               STR_ARG(str_cut(member->name, WORD_SHOWN)), where));
+	}
+	return OK;
+}
+
+static enum err
+need_text(struct parse *parse, const struct json *object, const char *name, struct str *text_out)
+{
+	const struct json *member = json_member(object, name);
+	struct str         text;
+
+	if (!member)
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is missing", name));
+	if (!json_text(member, &text))
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is %s, not a string", name,
+		                               json_kind_name(json_kind(member))));
+	if (text.len == 0)
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is empty", name));
+	*text_out = arena_copy(parse->arena, text);
+	return OK;
+}
+
+static enum err
+need_guid(struct parse *parse, const struct json *object, const char *name, struct guid *guid_out)
+{
+	struct str text;
+
+	TRY(need_text(parse, object, name, &text));
+	if (!guid_parse(text, guid_out) || guid_is_zero(guid_out))
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is not a GUID", name));
+	return OK;
+}
+
+/* A text of a user: absent and null mean empty, if that is allowed at all. */
+static enum err
+user_text(struct parse *parse, const struct json *value, const char *name, bool needed, struct str *text_out)
+{
+	const struct json *member = json_member(value, name);
+
+	if (!needed && (!member || json_kind(member) == JSON_NULL)) {
+		*text_out = STR_EMPTY;
+		return OK;
+	}
+	TRY(need_text(parse, value, name, text_out));
+	if (text_out->len > UPN_MAX)
+		return bad(parse, arena_printf(parse->arena, "\"%s\" is longer than %d bytes", name, UPN_MAX));
+	for (size_t i = 0; i < text_out->len; i++)
+		if ((unsigned char)text_out->at[i] < 0x20 || text_out->at[i] == 0x7f)
+			return bad(parse, arena_printf(parse->arena, "\"%s\" has a control character in it", name));
+	return OK;
+}
+
+static enum err
+parse_user(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	const struct json *tenant = json_member(value, "tenantId");
+
+	TRY(check_members(parse, root, STR("op value"), "a user line"));
+	if (json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	TRY(check_members(parse, value, STR("id userPrincipalName displayName mail tenantId"), "the user's value"));
+	TRY(need_guid(parse, value, "id", &op->user.id));
+	TRY(user_text(parse, value, "userPrincipalName", true, &op->user.upn));
+	TRY(user_text(parse, value, "displayName", false, &op->user.display_name));
+	TRY(user_text(parse, value, "mail", false, &op->user.mail));
+	if (tenant && json_kind(tenant) != JSON_NULL) {
+		TRY(need_guid(parse, value, "tenantId", &op->user.tenant));
+		op->has_tenant = true;
+	}
+	op->kind = LINE_USER;
+	return OK;
+}
+
+static enum err
+parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	struct str feed;
+
+	TRY(need_text(parse, root, "feed", &feed));
+	if (!feed_name_parse(feed, &op->owner, &op->resource))
+		return bad(parse, arena_printf(parse->arena,
+		                               "\"%.*s\" is not a feed: users/<guid>/calendars or "
+		                               "users/<guid>/recordings",
+		                               STR_ARG(str_cut(feed, WORD_SHOWN))));
+	return OK;
+}
+
+/* Both at once, or with another kind of item, make no sense. */
+static enum err
+parse_content(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *content = json_member(root, "content");
+	struct str         id, hash;
+	int64_t            size;
+
+	if (!content && !json_member(root, "contentFile"))
+		return OK;
+	if (!op->resource->content_of)
+		return bad(parse, STR("only a recording has content; \"contentFile\" does not belong here"));
+	if (!content)
+		return need_text(parse, root, "contentFile", &op->content_file);
+	TRY(check_members(parse, content, STR("id sha256 size"), "\"content\""));
+	if (json_member(root, "contentFile") || !json_text(json_member(content, "id"), &id) ||
+	    !json_text(json_member(content, "sha256"), &hash) || !json_int(json_member(content, "size"), &size) ||
+	    size < 0 || !hex_read(id, op->content.id, CONTENT_ID_BYTES) ||
+	    !hex_read(hash, op->content.sha256, CONTENT_HASH_BYTES))
+		return bad(parse,
+		           STR("\"content\" is not what tidemark import writes; name a \"contentFile\" instead"));
+	op->content.size = (uint64_t)size;
+	op->has_content = true;
+	return OK;
+}
+
+static enum err
+parse_put(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	const struct json *id = json_member(value, "id");
+	struct values      values;
+	struct str         text;
+
+	TRY(check_members(parse, root, STR("op feed value contentFile content"), "a put line"));
+	TRY(parse_feed(parse, root, op));
+	TRY(parse_content(parse, root, op));
+	if (json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	if (json_text(id, &text) && (text.len == 0 || text.len > STORE_ID_MAX))
+		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
+	op->value = value->raw;
+	op->kind = LINE_PUT;
+	return resource_read_import(op->resource, op->value, parse->arena, &values, &parse->why);
+}
+
+static enum err
+parse_remove(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	TRY(check_members(parse, root, STR("op feed id"), "a remove line"));
+	TRY(parse_feed(parse, root, op));
+	TRY(need_text(parse, root, "id", &op->id));
+	if (op->id.len > STORE_ID_MAX)
+		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
+	op->kind = LINE_REMOVE;
+	return OK;
+}
+
+static enum err
+parse_remove_user(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	TRY(check_members(parse, root, STR("op id"), "a remove-user line"));
+	TRY(need_guid(parse, root, "id", &op->user.id));
+	op->kind = LINE_REMOVE_USER;
+	return OK;
+}
+
+/* Roles as they are kept: joined by blanks, so none may hold one. */
+static enum err
+client_roles(struct parse *parse, const struct json *roles, struct str *roles_out)
+{
+	struct str joined = STR_EMPTY, role;
+
+	if (json_kind(roles) != JSON_ARRAY || json_count(roles) > CLIENT_ROLES_MAX / 2)
+		return bad(parse, STR("\"roles\" is not an array of names"));
+	for (const struct json *one = json_first(roles); one; one = one->next) {
+		if (!json_text(one, &role) || role.len == 0 || str_find(role, ' ') < role.len ||
+		    joined.len + role.len >= CLIENT_ROLES_MAX)
+			return bad(parse, STR("\"roles\" is not an array of names"));
+		joined = arena_printf(parse->arena, "%.*s%s%.*s", STR_ARG(joined), joined.len ? " " : "",
+		                      STR_ARG(role));
+	}
+	*roles_out = joined;
+	return OK;
+}
+
+static enum err
+client_since(struct parse *parse, const struct json *value, int64_t *since_s)
+{
+	struct str text;
+	int64_t    ns;
+
+	if (!json_member(value, "createdDateTime"))
+		return OK;
+	TRY(need_text(parse, value, "createdDateTime", &text));
+	if (!date_parse(text, &ns) || ns < 0)
+		return bad(parse, STR("\"createdDateTime\" is not a moment like 2026-11-21T10:00:00Z"));
+	*since_s = ns / 1000000000;
+	return OK;
+}
+
+static enum err
+parse_client(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	const char        *why;
+
+	TRY(check_members(parse, root, STR("op value"), "a client line"));
+	if (json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	TRY(check_members(parse, value, STR("id displayName roles secretHash certificate createdDateTime tenantId"),
+	                  "the client's value"));
+	TRY(need_guid(parse, value, "id", &op->client.id));
+	TRY(user_text(parse, value, "displayName", false, &op->client.name));
+	TRY(user_text(parse, value, "secretHash", false, &op->client.secret_hash));
+	if (json_member(value, "certificate"))
+		TRY(need_text(parse, value, "certificate", &op->client.certificate));
+	TRY(client_roles(parse, json_member(value, "roles"), &op->client.roles));
+	TRY(client_since(parse, value, &op->client.since_s));
+	op->has_tenant = json_member(value, "tenantId") != NULL;
+	op->client.tenant = op->client.id; /* stands in for the store's own, which is not known here */
+	if (op->has_tenant)
+		TRY(need_guid(parse, value, "tenantId", &op->client.tenant));
+	if (!client_valid(&op->client, &why))
+		return bad(parse, str_from_c(why));
+	op->kind = LINE_CLIENT;
+	return OK;
+}
+
+static enum err
+parse_remove_client(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	TRY(check_members(parse, root, STR("op id"), "a remove-client line"));
+	TRY(need_guid(parse, root, "id", &op->client.id));
+	op->kind = LINE_REMOVE_CLIENT;
+	return OK;
+}
+
+/* {"app":…,"user":…} or {"app":…,"global":true}, which may name a tenant. */
+static enum err
+parse_policy(struct parse *parse, const struct json *root, enum line_kind kind, struct line_op *op)
+{
+	const struct json *value = json_member(root, "value");
+	bool               global = false;
+
+	TRY(check_members(parse, root, STR("op value"), "a policy line"));
+	if (json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	TRY(check_members(parse, value, STR("app user global tenantId"), "the policy's value"));
+	TRY(need_text(parse, value, "app", &op->app));
+	if (!policy_app_valid(op->app))
+		return bad(parse, STR("\"app\" is not an application's id: up to 128 characters without blanks"));
+	if (json_member(value, "global") && (!json_bool(json_member(value, "global"), &global) || !global))
+		return bad(parse, STR("\"global\" can only be true"));
+	if (global == (json_member(value, "user") != NULL))
+		return bad(parse, STR("a policy is either for a \"user\" or \"global\""));
+	if (!global && json_member(value, "tenantId"))
+		return bad(parse, STR("\"tenantId\" belongs to a global policy; a user is known by id"));
+	if (json_member(value, "tenantId")) {
+		TRY(need_guid(parse, value, "tenantId", &op->user.tenant));
+		op->has_tenant = true;
+	}
+	if (!global)
+		TRY(need_guid(parse, value, "user", &op->owner));
+	op->kind = kind;
+	return OK;
+}
+
+static enum err
+parse_op(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	struct str word;
+
+	if (json_kind(root) != JSON_OBJECT)
+		return bad(parse, arena_printf(parse->arena, "the line is %s, not an object",
+		                               json_kind_name(json_kind(root))));
+	TRY(need_text(parse, root, "op", &word));
+	if (str_eq(word, STR("user")))
+		return parse_user(parse, root, op);
+	if (str_eq(word, STR("put")))
+		return parse_put(parse, root, op);
+	if (str_eq(word, STR("remove")))
+		return parse_remove(parse, root, op);
+	if (str_eq(word, STR("remove-user")))
+		return parse_remove_user(parse, root, op);
+	if (str_eq(word, STR("client")))
+		return parse_client(parse, root, op);
+	if (str_eq(word, STR("remove-client")))
+		return parse_remove_client(parse, root, op);
+	if (str_eq(word, STR("policy")))
+		return parse_policy(parse, root, LINE_POLICY, op);
+	if (str_eq(word, STR("remove-policy")))
+		return parse_policy(parse, root, LINE_REMOVE_POLICY, op);
+	return bad(parse,
+	           arena_printf(parse->arena,
+	                        "unknown op \"%.*s\"; user, put, remove, remove-user, client, remove-client, policy "
+	                        "and remove-policy are known",
+	                        STR_ARG(str_cut(word, WORD_SHOWN))));
+}
+
+enum err
+line_parse(struct str text, struct arena *arena, struct line_op *op_out, struct str *why_out)
+{
+	AUTO(json_drop) struct json *root = NULL;
+	struct parse                 parse = { .arena = arena, .why = STR("it cannot be understood") };
+	struct line_op               op = { 0 };
+	enum err                     err;
+
+	if (text.len > LINE_BYTES_MAX) {
+		*why_out = STR("the line is longer than 1 MiB");
+		return ERR_TOO_LARGE;
+	}
+	err = json_read(text, arena, &root, &parse.why);
+	if (err == OK)
+		err = parse_op(&parse, root, &op);
+	if (err == OK)
+		*op_out = op;
+	else
+		*why_out = parse.why;
+	return err;
+}
+
+/* ---- applying -------------------------------------------------------------------------------------- */
+
+static void
+refuse(struct store_txn *txn, enum err err, struct str why, struct str *why_out)
+{
+	*why_out = why;
+	store_fail(txn, err);
+}
+
+static struct str
+guid_text(const struct guid *guid, struct arena *arena)
+{
+	char text[GUID_TEXT_LEN];
+
+	guid_format(guid, text);
+	return arena_copy(arena, str_of(text, sizeof(text)));
+}
+
+static bool
+find_owner(struct store_txn *txn, struct line_target *target, const struct guid *id, struct str *why_out)
+{
+	if (target->has_owner && guid_eq(&target->owner.id, id))
+		return true;
+	target->has_owner = directory_txn_find_owner(txn, id, target->txn_arena, &target->owner);
+	if (!target->has_owner && store_txn_err(txn) == OK)
+		refuse(txn, ERR_NOT_FOUND,
+		       arena_printf(target->txn_arena, "there is no user %.*s",
+		                    STR_ARG(guid_text(id, target->line_arena))),
+		       why_out);
+	return target->has_owner;
+}
+
+static void
+apply_user(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
+           struct str *why_out)
+{
+	struct user user = op->user, known;
+	bool        exists = directory_txn_find_owner(txn, &user.id, target->line_arena, &known);
+
+	target->has_owner = false;
+	if (exists && op->has_tenant && !guid_eq(&known.tenant, &user.tenant)) {
+		refuse(txn, ERR_CONFLICT, STR("this user belongs to another tenant; a user cannot move"), why_out);
+		return;
+	}
+	if (!op->has_tenant)
+		user.tenant = exists ? known.tenant : target->tenant;
+	directory_put_user(txn, &user, target->line_arena);
+	if (store_txn_err(txn) == ERR_CONFLICT)
+		*why_out = arena_printf(target->txn_arena, "the userPrincipalName %.*s is another user's",
+		                        STR_ARG(user.upn));
+	counts->users++;
+}
+
+static void
+apply_put(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
+{
+	struct resource_ctx ctx = {
+		.resource = op->resource,
+		.feed = { target->owner.tenant, op->owner, op->resource->number },
+		.owner_name = user_name(&target->owner),
+		.owner_address = user_address(&target->owner),
+		.entropy = target->entropy,
+		.arena = target->line_arena,
+	};
+	struct str why = STR_EMPTY;
+
+	if (op->has_content && target->content && !content_has(target->content, &op->content))
+		refuse(txn, ERR_BAD_REQUEST,
+		       STR("its content is not in the folder of recordings; import the file again"), &why);
+	else
+		op->resource->put_import(op->resource, txn, &ctx, op->value, op->has_content ? &op->content : NULL,
+		                         &why);
+	if (why.len > 0)
+		*why_out = arena_copy(target->txn_arena, why);
+}
+
+static void
+apply_client(struct store_txn *txn, const struct line_target *target, const struct line_op *op,
+             struct line_counts *counts, struct str *why_out)
+{
+	struct client client = op->client;
+
+	if (!op->has_tenant)
+		client.tenant = target->tenant;
+	client_put(txn, &client);
+	if (store_txn_err(txn) == ERR_CONFLICT)
+		*why_out = STR(LINE_CLIENT_GONE);
+	counts->stored++;
+}
+
+static void
+apply_policy(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
+             struct str *why_out)
+{
+	struct guid tenant = op->has_tenant ? op->user.tenant : target->tenant;
+
+	if (!guid_is_zero(&op->owner)) {
+		if (!find_owner(txn, target, &op->owner, why_out))
+			return;
+		tenant = target->owner.tenant;
+	}
+	if (op->kind == LINE_REMOVE_POLICY) {
+		if (policy_remove(txn, &tenant, &op->owner, op->app, target->line_arena))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	}
+	policy_allow(txn, &tenant, &op->owner, op->app, target->line_arena);
+	if (store_txn_err(txn) == ERR_TOO_LARGE)
+		*why_out = STR("a policy may have 400 applications");
+	counts->stored++;
+}
+
+void
+line_apply(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
+           struct str *why_out)
+{
+	struct store_feed feed;
+
+	switch (op->kind) {
+	case LINE_USER:
+		apply_user(txn, target, op, counts, why_out);
+		return;
+	case LINE_PUT:
+		if (!find_owner(txn, target, &op->owner, why_out))
+			return;
+		apply_put(txn, target, op, why_out);
+		counts->stored++;
+		return;
+	case LINE_REMOVE:
+		if (!find_owner(txn, target, &op->owner, why_out))
+			return;
+		feed = (struct store_feed){ target->owner.tenant, op->owner, op->resource->number };
+		if (store_remove(txn, &feed, op->id))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	case LINE_POLICY:
+	case LINE_REMOVE_POLICY:
+		apply_policy(txn, target, op, counts, why_out);
+		return;
+	case LINE_REMOVE_USER:
+		target->has_owner = false;
+		if (directory_remove_user(txn, &op->user.id, target->line_arena))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	case LINE_CLIENT:
+		apply_client(txn, target, op, counts, why_out);
+		return;
+	case LINE_REMOVE_CLIENT:
+		if (client_remove(txn, &op->client.id))
+			counts->removed++;
+		else
+			counts->absent++;
+		return;
+	}
+}
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+static void
+put_guid(struct json_out *json, struct str name, const struct guid *guid)
+{
+	char text[GUID_TEXT_LEN];
+
+	guid_format(guid, text);
+	json_put_member(json, name, str_of(text, sizeof(text)));
+}
+
+void
+line_put_user(struct buf *buf, const struct user *user, const struct guid *tenant)
+{
+	struct json_out json = json_out_object(buf);
+
+	json_put_member(&json, STR("op"), STR("user"));
+	json_put_name(&json, STR("value"));
+	json_put_object(&json);
+	put_guid(&json, STR("id"), &user->id);
+	json_put_member(&json, STR("userPrincipalName"), user->upn);
+	if (user->display_name.len > 0)
+		json_put_member(&json, STR("displayName"), user->display_name);
+	if (user->mail.len > 0)
+		json_put_member(&json, STR("mail"), user->mail);
+	if (!guid_eq(&user->tenant, tenant))
+		put_guid(&json, STR("tenantId"), &user->tenant);
+	json_end_object(&json);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+/* In JSON a line end can only stand between values, where a blank does as well. */
+static struct str
+on_one_line(struct str json, struct arena *arena)
+{
+	char *copy;
+
+	if (!memchr(json.at, '\n', json.len) && !memchr(json.at, '\r', json.len))
+		return json;
+	copy = arena_take_raw(arena, json.len);
+	for (size_t i = 0; i < json.len; i++)
+		copy[i] = (char)(json.at[i] == '\n' || json.at[i] == '\r' ? ' ' : json.at[i]);
+	return str_of(copy, json.len);
+}
+
+void
+line_put_item(struct buf *buf, const struct store_feed *feed, const struct item *item, struct arena *arena)
+{
+	struct str      name = feed_name(feed, arena);
+	struct str      value = resource_json(resource_of_feed(feed), item->body, arena);
+	struct json_out json = json_out_object(buf);
+
+	json_put_member(&json, STR("op"), STR("put"));
+	json_put_member(&json, STR("feed"), name);
+	json_put_member_raw(&json, STR("value"), on_one_line(value, arena));
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+static void
+put_words(struct json_out *json, struct str words)
+{
+	struct str word;
+
+	json_put_array(json);
+	while (str_take_until(&words, ' ', &word))
+		if (word.len > 0)
+			json_put_text(json, word);
+	json_end_array(json);
+}
+
+void
+line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant)
+{
+	struct json_out json = json_out_object(buf);
+	char            created[DATE_TEXT_MAX];
+
+	json_put_member(&json, STR("op"), STR("client"));
+	json_put_name(&json, STR("value"));
+	json_put_object(&json);
+	put_guid(&json, STR("id"), &client->id);
+	if (client->name.len > 0)
+		json_put_member(&json, STR("displayName"), client->name);
+	json_put_name(&json, STR("roles"));
+	put_words(&json, client->roles);
+	if (client->secret_hash.len > 0)
+		json_put_member(&json, STR("secretHash"), client->secret_hash);
+	if (client->certificate.len > 0)
+		json_put_member(&json, STR("certificate"), client->certificate);
+	if (client->since_s > 0)
+		json_put_member(&json, STR("createdDateTime"),
+		                str_of(created, date_format(client->since_s * 1000000000, 0, created)));
+	if (!guid_eq(&client->tenant, tenant))
+		put_guid(&json, STR("tenantId"), &client->tenant);
+	json_end_object(&json);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+static void
+put_removal(struct buf *buf, struct str op, const struct guid *id)
+{
+	struct json_out json = json_out_object(buf);
+
+	json_put_member(&json, STR("op"), op);
+	put_guid(&json, STR("id"), id);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+void
+line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app)
+{
+	struct json_out json = json_out_object(buf);
+
+	json_put_member(&json, STR("op"), removes ? STR("remove-policy") : STR("policy"));
+	json_put_name(&json, STR("value"));
+	json_put_object(&json);
+	json_put_member(&json, STR("app"), app);
+	if (!guid_is_zero(user))
+		put_guid(&json, STR("user"), user);
+	else
+		json_put_member_bool(&json, STR("global"), true);
+	if (guid_is_zero(user) && tenant)
+		put_guid(&json, STR("tenantId"), tenant);
+	json_end_object(&json);
+	json_end_object(&json);
+	buf_put_char(buf, '\n');
+}
+
+void
+line_put_with_content(struct buf *buf, const struct line_op *op, const struct content_ref *content)
+{
+	char            id[2 * CONTENT_ID_BYTES], hash[2 * CONTENT_HASH_BYTES], owner[GUID_TEXT_LEN];
+	struct json_out json;
+
+	guid_format(&op->owner, owner);
+	hex_write(content->id, CONTENT_ID_BYTES, id);
+	hex_write(content->sha256, CONTENT_HASH_BYTES, hash);
+	buf_printf(buf, "{\"op\":\"put\",\"feed\":\"users/%.*s/%s\",\"value\":", GUID_TEXT_LEN, owner,
+	           op->resource->collection);
+	buf_put(buf, op->value);
+	buf_put(buf, STR(",\"content\":"));
+	json = json_out_object(buf);
+	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
+	json_put_member(&json, STR("sha256"), str_of(hash, sizeof(hash)));
+	json_put_member_int(&json, STR("size"), (int64_t)content->size);
+	json_end_object(&json);
+	buf_put(buf, STR("}\n"));
+}
+
+void
+line_put_remove_user(struct buf *buf, const struct guid *id)
+{
+	put_removal(buf, STR("remove-user"), id);
+}
+
+void
+line_put_remove_client(struct buf *buf, const struct guid *id)
+{
+	put_removal(buf, STR("remove-client"), id);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/permissions.h"
+
+#include "auth/auth.h"
+
+static void
+put_grants(struct out *out, const char *const *grants)
+{
+	if (!grants[0])
+		out_put(out, STR("not supported"));
+	for (size_t i = 0; grants[i]; i++)
+		out_printf(out, "%s`%s`", i ? ", " : "", grants[i]);
+}
+
+static struct str
+family_of(struct str name)
+{
+	return str_first(name, str_find(name, '.'));
+}
+
+static bool
+stands_in(struct str name, const char *const *grants, bool family_will_do)
+{
+	for (; *grants; grants++) {
+		struct str known = str_from_c(*grants);
+
+		if (family_will_do ? str_eq_nocase(family_of(name), family_of(known)) : str_eq_nocase(name, known))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_asked_for(struct str name, bool family_will_do)
+{
+	for (int right = 0; right < RIGHT_COUNT; right++) {
+		const struct right_row *row = right_row((enum right)right);
+
+		if (stands_in(name, row->delegated, family_will_do) ||
+		    stands_in(name, row->application, family_will_do))
+			return true;
+	}
+	return false;
+}
+
+/* Nothing is refused: a token may well name what some other service asks for, as long as it names something of ours. */
+void
+permissions_warn(struct str grants)
+{
+	struct str rest = grants, name;
+	bool       counts = false;
+
+	while (str_take_until(&rest, ' ', &name))
+		counts = counts || is_asked_for(name, false);
+	while (str_take_until(&grants, ' ', &name))
+		if (name.len > 0 && !is_asked_for(name, false) && (!counts || is_asked_for(name, true)))
+			console_say(
+				"warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the names that count",
+				STR_ARG(str_cut(name, 100)));
+}
+
+void
+permissions_page(struct out *out)
+{
+	out_put(out,
+	        STR("# Permissions\n\n"
+	            "Made by `tidemark help --permissions` from the table the server itself decides by "
+	            "(`rights` in `src/resource/`);\na test compares the two. One of the permissions named is enough; the "
+	            "least privileged stands first.\n\n"
+	            "| call | delegated (`scp`): the signed-in user's own data | application (`roles`): any user of "
+	            "the tenant |\n|---|---|---|\n"));
+	for (int right = 0; right < RIGHT_COUNT; right++) {
+		const struct right_row *row = right_row((enum right)right);
+
+		out_printf(out, "| %s | ", row->calls);
+		put_grants(out, row->delegated);
+		out_put(out, STR(" | "));
+		put_grants(out, row->application);
+		out_put(out, STR(" |\n"));
+	}
+	out_put(out,
+	        STR("\nA token is asked in this order: its form and header, its key and signature, `nbf` and `exp` (60 s "
+	            "of skew), `aud`, `iss`\nand `tid`, the user and client it names (tokens of the store's own issuer), "
+	            "the permission, whose data it asks for.\n`tidemark explain-access` prints each of these steps for a "
+	            "token and a URL.\n"));
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+
+#include <stdarg.h>
+
+/* ---- the table ---------------------------------------------------------------------------------------- */
+
+struct str
+cmd_page(const struct cmd *cmd)
+{
+	struct str name = str_from_c(cmd->name);
+
+	return str_first(name, str_find(name, ' '));
+}
+
+const struct cmd *
+cmd_named(const struct cmd_table *table, struct str name)
+{
+	for (size_t i = 0; table->rows[i]; i++)
+		if (str_eq(name, str_from_c(table->rows[i]->name)))
+			return table->rows[i];
+	return NULL;
+}
+
+const char *
+cmd_group_summary(const struct cmd_table *table, struct str word)
+{
+	for (const struct cmd_group *group = table->groups; group->word; group++)
+		if (str_eq(word, str_from_c(group->word)))
+			return group->summary;
+	return NULL;
+}
+
+bool
+cmd_begins_page(const struct cmd_table *table, size_t row)
+{
+	return row == 0 || !str_eq(cmd_page(table->rows[row]), cmd_page(table->rows[row - 1]));
+}
+
+/* ---- the options that were given ---------------------------------------------------------------------- */
+
+const char *
+cmd_value_at(const struct cmd_run *run, const char *option, size_t index)
+{
+	for (size_t i = 0; i < run->given_count; i++)
+		if (strcmp(run->given[i].option->name, option) == 0 && index-- == 0)
+			return run->given[i].value ? run->given[i].value : "";
+	return NULL;
+}
+
+const char *
+cmd_value(const struct cmd_run *run, const char *option)
+{
+	return cmd_value_at(run, option, 0);
+}
+
+bool
+cmd_has(const struct cmd_run *run, const char *option)
+{
+	return cmd_value_at(run, option, 0) != NULL;
+}
+
+int
+cmd_usage(const struct cmd_run *run, const char *fmt, ...)
+{
+	char    text[512];
+	va_list list;
+
+	va_start(list, fmt);
+	(void)str_vprintf(text, sizeof(text), fmt, list);
+	va_end(list);
+	return console_fail(EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
+}
+
+int
+cmd_value_guid(const struct cmd_run *run, const char *option, struct guid *guid_out)
+{
+	const char *text = cmd_value(run, option);
+
+	if (text && (!guid_parse(str_from_c(text), guid_out) || guid_is_zero(guid_out)))
+		return cmd_usage(run, "--%s: \"%s\" is not a GUID", option, text);
+	return EXIT_DONE;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf — the settings: each with a flag, an environment variable, a key of the configuration
+ * file and a default, asked in that order.
+ *
+ * The table in conf.c is the only list: help, manual pages, completion, `config show` and the
+ * reader of the file are all made from it.  A value is checked where it comes from, so a
+ * complaint can name the flag, the variable, or file and line.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "cli/console.h"
+#include "cli/setting.h"
+
+enum conf_origin { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_ENVIRONMENT, CONF_FROM_FLAG };
+
+const char *conf_origin_name(enum conf_origin origin); /* "default", "file", "environment", "flag" */
+
+struct conf_value {
+	struct str       text; /* empty for an optional setting that is not set */
+	enum conf_origin origin;
+	struct str       from; /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
+};
+
+#define CONF_ISSUERS_MAX 16
+
+struct conf_issuer { /* an outside issuer: [issuer "name"] */
+	struct str name, issuer;
+	struct str audience;        /* one or several, blank-separated */
+	struct str jwks, discovery; /* one of the two */
+	struct str jwks_ca;         /* may be empty */
+	struct str tenant;          /* claim:tid, own, or a GUID */
+	struct str not_before;      /* nbf, iat, or empty */
+	struct str from;            /* file:line of its heading's first key */
+};
+
+struct conf {
+	struct conf_value  values[CONF_COUNT];
+	struct str         file; /* the file that was read; empty if none */
+	struct conf_issuer issuers[CONF_ISSUERS_MAX];
+	size_t             issuer_count;
+	bool               recordings_delegated;  /* [recordings] delegated */
+	bool               policy_organizer_wide; /* [recordings] policy-organizer-wide */
+};
+
+struct conf_source {
+	const char *flags[CONF_COUNT]; /* NULL: not given */
+	const char *config;            /* --config, or NULL */
+	void       *env_ctx;
+	const char *(*env)(void *ctx, const char *name); /* as getenv(3) */
+};
+
+/* EXIT_DONE; EXIT_USAGE for a bad flag or variable, EXIT_CONFIG for the file; then the sentence is in *why_out. */
+enum exit_code conf_read(const struct conf_source *source, struct arena *arena, struct conf *conf_out,
+                         struct str *why_out);
+
+struct str conf_get(const struct conf *conf, enum conf_id id);

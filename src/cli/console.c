@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/console.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define MESSAGE_MAX ((size_t)4096)
+#define OUT_CHUNK   ((size_t)64 << 10)
+#define OUT_LIMIT   ((size_t)16 << 20)
+#define PROGRESS_MS 200
+
+const char *
+exit_code_text(enum exit_code code)
+{
+	switch (code) {
+	case EXIT_DONE:
+		return "Done.";
+	case EXIT_OTHER:
+		return "Something else failed, for instance writing to standard output (nothing is said if its reader has gone).";
+	case EXIT_USAGE:
+		return "The command line is wrong.";
+	case EXIT_CONFIG:
+		return "The configuration file is wrong.";
+	case EXIT_REFUSED:
+		return "Not authorised.";
+	case EXIT_AGAIN:
+		return "A temporary failure: try again.";
+	case EXIT_PERMANENT:
+		return "A permanent failure: the input or the store has to be changed first.";
+	case EXIT_DAMAGED:
+		return "The store is damaged.";
+	case EXIT_EXCEPTIONS:
+		return "Done, but with exceptions: some of the input was passed over.";
+	case EXIT_UNCHANGED:
+		return "Nothing has changed.";
+	case EXIT_DIFFERENT:
+		return "Differences were found.";
+	case EXIT_GUARDED:
+		return "Stopped by a guard.";
+	case EXIT_LOCKED:
+		return "Another run holds the store.";
+	case EXIT_INTERRUPTED:
+		return "Stopped by SIGINT; everything acknowledged is safe.";
+	case EXIT_TERMINATED:
+		return "Stopped by SIGTERM; everything acknowledged is safe.";
+	}
+	return "";
+}
+
+enum exit_code
+exit_code_of(enum err err)
+{
+	switch (err) {
+	case OK:
+		return EXIT_DONE;
+	case ERR_NO_IDENTITY:
+	case ERR_NOT_ALLOWED:
+		return EXIT_REFUSED;
+	case ERR_BUSY:
+	case ERR_FULL:
+	case ERR_UNSURE:
+		return EXIT_AGAIN;
+	case ERR_BAD_REQUEST:
+	case ERR_BAD_TOKEN:
+	case ERR_GONE:
+	case ERR_NOT_FOUND:
+	case ERR_CONFLICT:
+	case ERR_STALE:
+	case ERR_TOO_LARGE:
+	case ERR_FOREIGN:
+	case ERR_UP_REFUSED:
+	case ERR_UP_GARBLED:
+		return EXIT_PERMANENT;
+	case ERR_CORRUPT:
+		return EXIT_DAMAGED;
+	case ERR_LOCKED:
+		return EXIT_LOCKED;
+	case ERR_IO:
+		return EXIT_OTHER;
+	}
+	return EXIT_OTHER;
+}
+
+/* ---- messages ------------------------------------------------------------------------------------ */
+
+/* Nobody can be told that a message could not be written. */
+static void
+put_message(struct str text)
+{
+	bool is_written = file_write(STDERR_FILENO, text);
+
+	(void)is_written;
+}
+
+static void __attribute__((format(printf, 2, 0))) report(const char *front, const char *fmt, va_list list)
+{
+	char   text[MESSAGE_MAX] = "";
+	size_t at = str_printf(text, sizeof(text) - 1, "%s", front);
+
+	at += str_vprintf(text + at, sizeof(text) - at - 1, fmt, list);
+	for (size_t i = 0; i < at; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+	text[at] = '\n';
+	put_message(str_of(text, at + 1));
+}
+
+int
+console_fail(enum exit_code code, const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	report("tidemark: ", fmt, list);
+	va_end(list);
+	return (int)code;
+}
+
+void
+console_say(const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	report("tidemark: ", fmt, list);
+	va_end(list);
+}
+
+void
+console_plain(const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	report("", fmt, list);
+	va_end(list);
+}
+
+/* ---- standard output ------------------------------------------------------------------------------ */
+
+void
+out_open(struct out *out, int fd)
+{
+	*out = (struct out){ .fd = fd };
+	buf_open(&out->buf, OUT_LIMIT);
+}
+
+static void
+out_drain(struct out *out)
+{
+	if (!out->failed && !file_write(out->fd, buf_str(&out->buf)))
+		out->failed = errno;
+	buf_cut(&out->buf, 0);
+}
+
+/* A line that passes the limit is no line: it fails as a write to a full disk would. */
+void
+out_flush_some(struct out *out)
+{
+	if (buf_err(&out->buf) != OK) {
+		out->failed = EFBIG;
+		buf_cut(&out->buf, 0);
+	}
+	if (out->buf.len >= OUT_CHUNK)
+		out_drain(out);
+}
+
+void
+out_put(struct out *out, struct str text)
+{
+	buf_put(&out->buf, text);
+	out_flush_some(out);
+}
+
+void
+out_printf(struct out *out, const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	buf_vprintf(&out->buf, fmt, list);
+	va_end(list);
+	out_flush_some(out);
+}
+
+struct buf *
+out_buf(struct out *out)
+{
+	return &out->buf;
+}
+
+void
+out_end_object(struct out *out, struct json_out *json)
+{
+	json_end_object(json);
+	out_put(out, STR("\n"));
+}
+
+bool
+out_flush(struct out *out)
+{
+	out_drain(out);
+	return out->failed == 0;
+}
+
+int
+out_verdict(const struct out *out)
+{
+	if (out->failed == 0)
+		return EXIT_DONE;
+	if (out->failed == EPIPE)
+		return EXIT_OTHER;
+	return console_fail(EXIT_OTHER, "standard output: %s", strerrordesc_np(out->failed));
+}
+
+void
+out_close(struct out *out)
+{
+	buf_close(&out->buf);
+}
+
+/* ---- progress -------------------------------------------------------------------------------------- */
+
+void
+progress_open(struct progress *progress, const struct clock *clock)
+{
+	*progress = (struct progress){ .clock = clock, .started_ms = clock_mono_ms(clock) };
+	progress->shown_ms = progress->started_ms;
+	progress->on = isatty(STDERR_FILENO) == 1;
+}
+
+bool
+progress_due(struct progress *progress)
+{
+	return progress->on && clock_mono_ms(progress->clock) - progress->shown_ms >= PROGRESS_MS;
+}
+
+void
+progress_show(struct progress *progress, const char *fmt, ...)
+{
+	char    text[256] = "\r\033[K";
+	va_list list;
+
+	if (!progress->on)
+		return;
+	va_start(list, fmt);
+	if (vsnprintf(text + 4, sizeof(text) - 4, fmt, list) > 0)
+		put_message(str_from_c(text));
+	va_end(list);
+	progress->shown_ms = clock_mono_ms(progress->clock);
+	progress->shown = true;
+}
+
+int64_t
+progress_elapsed_ms(const struct progress *progress)
+{
+	return clock_mono_ms(progress->clock) - progress->started_ms;
+}
+
+void
+progress_close(struct progress *progress)
+{
+	if (progress->shown)
+		put_message(STR("\r\033[K"));
+	progress->shown = false;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/setting.h"
+
+#include "text/date.h"
+#include "text/uri.h"
+
+/* ---- what a value must look like --------------------------------------------------------------- */
+
+static const char *
+store_fault(struct str value)
+{
+	if (str_eq(value, STR("memory:")))
+		return NULL;
+	if (str_starts(value, STR("sqlite:")))
+		return value.len > 7 ? NULL : "a store URL: a path must follow sqlite:";
+	if (str_starts(value, STR("postgresql:")) || str_starts(value, STR("postgres:")))
+		return "known yet to this version; it knows sqlite:PATH and memory:";
+	return "a store URL; sqlite:PATH and memory: are known";
+}
+
+static const char *
+listen_fault(struct str value)
+{
+	size_t     colon = value.len;
+	struct str port;
+	uint64_t   number;
+
+	for (size_t i = 0; i < value.len; i++)
+		if (value.at[i] == ':')
+			colon = i;
+	port = str_skip(value, colon + 1);
+	if (colon == 0 || colon == value.len || port.len > 5 || !str_to_u64(port, &number) || number > 65535)
+		return "of the form HOST:PORT or [IPv6]:PORT";
+	return NULL;
+}
+
+static const char *
+tls_fault(struct str value)
+{
+	return str_eq(value, STR("auto")) || str_eq(value, STR("off")) ? NULL : "auto or off";
+}
+
+static const char *
+path_fault(struct str value)
+{
+	return value.len > 0 ? NULL : "a path";
+}
+
+static const char *
+url_fault(struct str value)
+{
+	struct uri_parts parts;
+
+	if (!uri_split(value, &parts) || parts.query.len > 0 || str_ends(value, STR("?")))
+		return "an absolute http or https URL without query or fragment";
+	if (parts.path.len > 1)
+		return "a URL without a path: links begin with /v1.0 or /beta right after the host";
+	return NULL;
+}
+
+static const char *
+switch_fault(struct str value)
+{
+	return str_eq(value, STR("on")) || str_eq(value, STR("off")) ? NULL : "on or off";
+}
+
+static const char *
+style_fault(struct str value)
+{
+	return str_eq(value, STR("graph")) || str_eq(value, STR("seed")) ? NULL : "graph or seed";
+}
+
+bool
+conf_size(struct str text, uint64_t *bytes_out)
+{
+	static const char units[] = "KMGT";
+	uint64_t          value;
+	unsigned          shift = 0;
+
+	if (text.len > 0)
+		for (unsigned i = 0; units[i]; i++)
+			if (text.at[text.len - 1] == units[i])
+				shift = 10 * (i + 1);
+	if (shift > 0)
+		text.len--;
+	if (!str_to_u64(text, &value) || value > (UINT64_MAX >> 1) >> shift)
+		return false;
+	*bytes_out = value << shift;
+	return true;
+}
+
+static const char *
+size_fault(struct str value)
+{
+	uint64_t bytes;
+
+	return conf_size(value, &bytes) && bytes > 0 ? NULL : "a size in bytes, like 500M or 8G";
+}
+
+static const char *
+duration_fault(struct str value)
+{
+	int64_t seconds;
+
+	return date_parse_duration(value, &seconds) ? NULL : "a length of time, like 90s, 15m, 12h or 30d";
+}
+
+static const char *
+level_fault(struct str value)
+{
+	if (str_eq(value, STR("error")) || str_eq(value, STR("warn")) || str_eq(value, STR("info")) ||
+	    str_eq(value, STR("debug")))
+		return NULL;
+	return "error, warn, info or debug";
+}
+
+static const struct conf_setting settings[CONF_COUNT] = {
+	[CONF_STORE] = { "store", "URL", "TIDEMARK_STORE", NULL, "sqlite:$XDG_DATA_HOME/tidemark/tidemark.db",
+	                 "the store: sqlite:PATH, or memory: for one that is gone with the process", store_fault },
+	[CONF_LISTEN] = { "listen", "HOST:PORT", "TIDEMARK_LISTEN", "127.0.0.1:8443", NULL,
+	                  "the address to listen on; port 0 takes a free one", listen_fault },
+	[CONF_TLS] = { "tls", "auto|off", "TIDEMARK_TLS", "auto", NULL,
+	               "auto makes a local authority and a certificate beside the store; off speaks plain HTTP",
+	               tls_fault },
+	[CONF_TLS_CERT] = { "tls-cert", "FILE", "TIDEMARK_TLS_CERT", NULL, NULL,
+	                    "your own certificate chain (PEM) instead of a made one; goes with tls-key", path_fault },
+	[CONF_TLS_KEY] = { "tls-key", "FILE", "TIDEMARK_TLS_KEY", NULL, NULL, "the private key (PEM) of tls-cert",
+	                   path_fault },
+	[CONF_PUBLIC_URL] = { "public-url", "URL", "TIDEMARK_PUBLIC_URL", NULL, "the host a request came to",
+	                      "scheme and host that links begin with, for a server behind a proxy", url_fault },
+	[CONF_ISSUER] = { "issuer", "on|off", "TIDEMARK_ISSUER", "on", NULL,
+	                  "whether the store's own access tokens are issued and accepted", switch_fault },
+	[CONF_LINK_STYLE] = { "link-style", "graph|seed", "TIDEMARK_LINK_STYLE", "graph", NULL,
+	                      "how links spell the state token: $skiptoken and $deltatoken, or skipToken alone",
+	                      style_fault },
+	[CONF_MAX_CONTENT] = { "max-content", "SIZE", "TIDEMARK_MAX_CONTENT", "8G", NULL,
+	                       "the largest recording that may be uploaded, imported or fetched", size_fault },
+	[CONF_MIN_FREE] = { "min-free", "SIZE", "TIDEMARK_MIN_FREE", NULL, "256M, or an eighth of a smaller disk",
+	                    "content of recordings leaves so much of the disk free, for the store", size_fault },
+	[CONF_RETENTION] = { "retention", "TIME", "TIDEMARK_RETENTION", "30d", NULL,
+	                     "how long removals are kept; a reader who stays away longer starts anew", duration_fault },
+	[CONF_LOG_LEVEL] = { "log-level", "LEVEL", "TIDEMARK_LOG_LEVEL", "warn", NULL,
+	                     "what is logged on standard error: error, warn, info or debug", level_fault },
+	[CONF_AUDIT] = { "audit", "on|off", "TIDEMARK_AUDIT", "on", NULL,
+	                 "one JSON line on standard error for each denied request and each write", switch_fault },
+};
+
+const struct conf_setting *
+conf_setting(enum conf_id id)
+{
+	MUST(id >= 0 && id < CONF_COUNT);
+	return &settings[id];
+}

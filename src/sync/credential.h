@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * credential — what a follower shows the far end, from the options and the environment: a file, a command, a
+ * variable, a client with its secret or its certificate, or a person who signs in by device code.
+ */
+#pragma once
+
+#include "cli/command.h"
+#include "cli/signals.h"
+#include "follow/follow_bearer.h"
+
+/* Rows for a command's table of options, beside --bearer-file and --bearer-command. */
+#define CREDENTIAL_CLIENT_OPTIONS \
+	{ "client-credentials", NULL, "get the token as a client, by its secret or its certificate", false }, \
+	{ \
+		"device-code", NULL, "get the token of a person, who signs in with a browser the first time", false \
+	}
+
+/* A paragraph for every page with them. */
+#define FOLLOWING_ABOUT_CREDENTIALS \
+	"The access token comes from --bearer-file, from --bearer-command, from the variable TIDEMARK_BEARER, or from " \
+	"a token endpoint: Entra ID's, or that of AZURE_AUTHORITY_HOST. With none of them requests go without. " \
+	"It is read again once when it is refused. Only the scheme, host and port of the URL ever get it, " \
+	"redirects are not followed, and http is only spoken on this machine.", \
+		"--client-credentials signs in as the application AZURE_CLIENT_ID of AZURE_TENANT_ID, with AZURE_CLIENT_SECRET, " \
+		"or without that with AZURE_CLIENT_CERTIFICATE_PATH: a PEM file that holds the certificate and its private " \
+		"key, RSA of 2048 to 4096 bits (AZURE_CLIENT_CERTIFICATE_PASSWORD opens an encrypted key).", \
+		"--device-code signs in a person: standard error says which page to open and which code to type there. It " \
+		"needs AZURE_CLIENT_ID, and takes AZURE_TENANT_ID (default: organizations). The refresh token is kept beside " \
+		"the store, in a file of its name with .sign-in behind it that only its owner may read; later runs use it. " \
+		"Remove that file to sign out."
+
+struct credential;
+
+/*
+ * What the options and the environment give; NULL inside for nothing.  An exit code; the message has been printed.
+ * It speaks to the token endpoint over a connection of its own, and must be outlived by `stops`.
+ */
+int                  credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out);
+void                 credential_close(struct credential **credential);
+struct follow_bearer credential_bearer(struct credential *credential);
+
+/* By device code, if that is asked for and nobody has signed in yet: tells the person, and waits for them.  An exit code. */
+int credential_sign_in(struct credential *credential);
+
+/* For those who only look. */
+const struct rsa_cert *credential_cert(const struct credential *credential); /* NULL: no certificate is used */
+/* By device code: ERR_NOT_FOUND when somebody must sign in first; ERR_NO_IDENTITY: the kept file is no good.  OK otherwise. */
+enum err credential_revocation(struct credential *credential, struct str *why_out) MUST_CHECK;

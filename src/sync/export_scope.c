@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sync/export_scope.h"
+
+#include "sync/following.h"
+#include "text/json_write.h"
+
+#define PREFIX    STR("scope/")
+#define ARENA_MAX ((size_t)256 << 10)
+
+bool
+names_a_scope(const char *feed)
+{
+	return str_starts(str_from_c(feed), PREFIX);
+}
+
+static void
+put_line(struct out *out, struct str feed, struct str value)
+{
+	struct json_out json = json_out_object(out_buf(out));
+
+	json_put_member(&json, STR("op"), STR("put"));
+	json_put_member(&json, STR("feed"), feed);
+	json_put_member_raw(&json, STR("value"), value);
+	out_end_object(out, &json);
+	out_flush_some(out);
+}
+
+/* In one snapshot, so it is the view of one moment. */
+static enum err
+put_items(struct cmd_run *run, struct replica *replica, int64_t sid, struct str feed)
+{
+	struct str id = STR_EMPTY, body;
+	enum err   err = replica_begin_read(replica);
+
+	while (err == OK && !run->out->failed && (err = replica_next_item(replica, sid, id, &id, &body)) == OK)
+		put_line(run->out, feed, body);
+	replica_end_read(replica);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+int
+export_scope(struct cmd_run *run, const char *feed)
+{
+	AUTO(arena_close) struct arena     *arena = arena_open(ARENA_MAX);
+	AUTO(replica_close) struct replica *replica = NULL;
+	struct replica_scope                scope;
+	struct str                          name = str_skip(str_from_c(feed), PREFIX.len);
+	enum err                            err;
+
+	TRY_CODE(following_look(run, &replica));
+	err = replica_find_scope(replica, name, arena, &scope);
+	if (err == OK)
+		err = put_items(run, replica, scope.sid, str_from_c(feed));
+	if (err == ERR_NOT_FOUND)
+		return console_fail(EXIT_PERMANENT, "there is no scope \"%.*s\"; `tidemark status` lists them",
+		                    STR_ARG(name));
+	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
+}

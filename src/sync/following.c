@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sync/following.h"
+
+#include "follow/follow_content.h"
+#include "resource/resource.h"
+#include "text/date.h"
+#include "text/uri.h"
+
+#define PAGE_SIZE_USUAL 200
+#define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
+#define EVERY_USUAL     ((int64_t)60 * 1000)
+#define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
+#define CONTENT_USUAL   ((int64_t)3600 * 1000)
+#define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day for second thoughts */
+#define GUARD_PERCENT   30
+#define GUARD_AT_LEAST  20
+#define PAGE_BYTES      16384 /* of a new store's file: rounds are written in long runs */
+#define REFUSED_SHOWN   20
+#define REFUSED_ID_MAX  300
+#define SCOPE_ARENA_MAX ((size_t)256 << 10)
+
+/* ---- messages ------------------------------------------------------------------------------------------ */
+
+int
+following_failed(struct cmd_run *run, struct replica *replica, enum err err)
+{
+	struct str why = replica_why(replica, run->arena);
+
+	return console_fail(exit_code_of(err), "%.*s: %.*s", STR_ARG(conf_get(&run->conf, CONF_STORE)),
+	                    STR_ARG(why.len ? why : str_from_c(err_text(err))));
+}
+
+static int
+report_open(struct cmd_run *run, enum err err, const char *why)
+{
+	struct str url = conf_get(&run->conf, CONF_STORE);
+	int        code = err == ERR_BAD_REQUEST ? EXIT_USAGE : (int)exit_code_of(err);
+
+	if (err == ERR_NOT_FOUND)
+		return console_fail(EXIT_PERMANENT, "there is no store at %.*s; `tidemark sync URL` makes one",
+		                    STR_ARG(url));
+	return console_fail((enum exit_code)code, "%s", why[0] ? why : err_text(err));
+}
+
+/* ---- options ------------------------------------------------------------------------------------------- */
+
+/* Milliseconds in *ms when the option is given. */
+static int
+read_time(const struct cmd_run *run, const char *option, int64_t *ms)
+{
+	const char *text = cmd_value(run, option);
+	int64_t     seconds;
+
+	if (!text)
+		return EXIT_DONE;
+	if (!date_parse_duration(str_from_c(text), &seconds))
+		return cmd_usage(run, "--%s: \"%s\" is not a time like 30s, 5m or 2h", option, text);
+	*ms = seconds * 1000;
+	return EXIT_DONE;
+}
+
+static int
+read_page_size(const struct cmd_run *run, uint32_t *size)
+{
+	const char *text = cmd_value(run, "page-size");
+	uint64_t    number;
+
+	*size = PAGE_SIZE_USUAL;
+	if (!text)
+		return EXIT_DONE;
+	if (!str_to_u64(str_from_c(text), &number) || number < 1 || number > 100000)
+		return cmd_usage(run, "--page-size: \"%s\" is not a number from 1 to 100000", text);
+	*size = (uint32_t)number;
+	return EXIT_DONE;
+}
+
+static int
+read_guard(const struct cmd_run *run, struct replica_guard *guard)
+{
+	const char *text = cmd_value(run, "max-delete");
+	struct str  number = str_from_c(text);
+	uint64_t    percent;
+
+	*guard = (struct replica_guard){ GUARD_PERCENT, GUARD_AT_LEAST };
+	if (!text)
+		return EXIT_DONE;
+	if (str_ends(number, STR("%")))
+		number.len--;
+	if (!str_to_u64(number, &percent) || percent > 100)
+		return cmd_usage(run, "--max-delete: \"%s\" is not a part like 30%%, at most 100%%", text);
+	guard->percent = (uint32_t)percent;
+	return EXIT_DONE;
+}
+
+static int
+read_options(struct following *following)
+{
+	struct cmd_run     *run = following->run;
+	struct follow_conf *conf = &following->conf;
+
+	conf->url = str_from_c(run->args[0]);
+	conf->name = str_from_c(cmd_value(run, "scope"));
+	conf->from_now = cmd_has(run, "from-now");
+	conf->replace = cmd_has(run, "replace");
+	conf->max_wait_ms = MAX_WAIT_USUAL;
+	following->every_ms = EVERY_USUAL;
+	following->keep_ms = KEEP_USUAL;
+	following->content_ms = CONTENT_USUAL;
+	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &following->content_size));
+	if (cmd_has(run, "scope") && conf->name.len == 0)
+		return cmd_usage(run, "--scope: a name is needed");
+	TRY_CODE(read_page_size(run, &conf->page_size));
+	TRY_CODE(read_guard(run, &conf->guard));
+	TRY_CODE(read_time(run, "max-wait", &conf->max_wait_ms));
+	TRY_CODE(read_time(run, "every", &following->every_ms));
+	TRY_CODE(read_time(run, "content-time", &following->content_ms));
+	return read_time(run, "keep-changes", &following->keep_ms);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+static bool
+is_unwanted(void *ctx)
+{
+	struct following *following = ctx;
+
+	return atomic_load(&following->unwanted) || (following->is_alone && signals_came(&following->signals));
+}
+
+static int
+open_source(struct following *following)
+{
+	struct cmd_run         *run = following->run;
+	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"),
+		                         .agent = "tidemark/" TIDEMARK_VERSION,
+		                         .stopped = signals_came,
+		                         .stopped_ctx = &following->signals };
+	struct follow_curl_conf pages = {
+		.ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted, .stopped_ctx = following
+	};
+
+	if (follow_curl_open(&curl, &following->curl) != OK || follow_curl_open(&pages, &following->pages) != OK)
+		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
+	TRY_CODE(credential_open(run, &following->signals, &following->credential));
+	if (!following->credential)
+		return EXIT_DONE;
+	following->bearer = credential_bearer(following->credential);
+	following->conf.bearer = &following->bearer;
+	return EXIT_DONE;
+}
+
+static int
+open_replica(struct following *following, const char *scratch_path)
+{
+	struct cmd_run   *run = following->run;
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                   .access = STORE_SERVE,
+		                   .create = true,
+		                   .views = resource_views(run->arena),
+		                   .page_bytes = PAGE_BYTES,
+		                   .clock = run->clock,
+		                   .entropy = run->entropy };
+	char              why[512];
+	enum err          err;
+
+	if (scratch_path) {
+		conf.url = arena_printf(run->arena, "sqlite:%s", scratch_path);
+		conf.scratch = following->is_scratch = true;
+	}
+	err = replica_open(&conf, &following->replica, why);
+	return err == OK ? EXIT_DONE : report_open(run, err, why);
+}
+
+/* Beside the store, whose lock we hold. */
+static void
+open_prefetch(struct following *following, const char *scratch_path)
+{
+	struct arena *arena = following->run->arena;
+	struct str    store = str_skip(conf_get(&following->run->conf, CONF_STORE), sizeof("sqlite:") - 1);
+	struct follow_prefetch_conf conf = { .url = following->conf.url,
+		                             .source = &following->page_source,
+		                             .unwanted = &following->unwanted,
+		                             .stopped = signals_came,
+		                             .stopped_ctx = &following->signals };
+
+	if (scratch_path)
+		store = str_from_c(scratch_path);
+	conf.is_passing = scratch_path != NULL;
+	conf.path = arena_c(arena, arena_printf(arena, "%.*s.ahead", STR_ARG(store)));
+	following->page_source = follow_curl_source(following->pages);
+	following->conf.source = &following->page_source;
+	/* Without it, a page after the other.  What may be wrong with the URL is said when it is opened. */
+	following->is_alone = follow_prefetch_open(&conf, &following->prefetch) != OK;
+	if (following->is_alone)
+		return;
+	following->source = follow_prefetch_source(following->prefetch);
+	following->conf.source = &following->source;
+}
+
+static int
+open_follow(struct following *following)
+{
+	char     why[512];
+	enum err err = follow_open(&following->conf, following->replica, &following->follow, why);
+
+	if (err == OK)
+		return EXIT_DONE;
+	if (err == ERR_BAD_REQUEST || err == ERR_CONFLICT)
+		return cmd_usage(following->run, "%s", why);
+	return following_failed(following->run, following->replica, err);
+}
+
+int
+following_open(struct cmd_run *run, struct following *following, const char *scratch_path)
+{
+	*following = (struct following){ .run = run };
+	following->conf.clock = run->clock;
+	following->conf.entropy = run->entropy;
+	signals_open(&following->signals);
+	progress_open(&following->progress, run->clock);
+	TRY_CODE(read_options(following));
+	TRY_CODE(open_source(following));
+	TRY_CODE(open_replica(following, scratch_path));
+	open_prefetch(following, scratch_path);
+	TRY_CODE(open_follow(following));
+	return following->credential ? credential_sign_in(following->credential) : EXIT_DONE;
+}
+
+/* Is there a round under way that pages could wait for?  When in doubt, yes. */
+static bool
+is_in_round(struct following *following)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
+	struct replica_scope            scope;
+
+	return !following->follow ||
+	       replica_get_scope(following->replica, follow_sid(following->follow), arena, &scope) != OK ||
+	       scope.phase == REPLICA_ROUND;
+}
+
+void
+following_close(struct following *following)
+{
+	progress_close(&following->progress);
+	if (following->prefetch && !is_in_round(following))
+		follow_prefetch_drop(following->prefetch);
+	follow_close(&following->follow);
+	credential_close(&following->credential);
+	follow_prefetch_close(&following->prefetch);
+	follow_curl_close(&following->pages);
+	follow_curl_close(&following->curl);
+	replica_close(&following->replica);
+	signals_close(&following->signals);
+}
+
+/* ---- a round ------------------------------------------------------------------------------------------- */
+
+static void
+show_progress(struct following *following, const struct follow_report *report)
+{
+	int64_t elapsed_ms = progress_elapsed_ms(&following->progress);
+
+	if (!progress_due(&following->progress))
+		return;
+	progress_show(&following->progress, "%llu items, %llu pages, %llu items/s, %.1f s throttled",
+	              (unsigned long long)report->items, (unsigned long long)report->pages,
+	              (unsigned long long)(report->items * 1000 / (uint64_t)(elapsed_ms > 0 ? elapsed_ms : 1)),
+	              (double)following->throttled_ms / 1000);
+}
+
+static void
+wait_out(struct following *following, const struct follow_report *report)
+{
+	progress_close(&following->progress);
+	console_say("%s; waiting %.1f s", report->why, (double)report->wait_ms / 1000);
+	if (report->throttled)
+		following->throttled_ms += (uint64_t)report->wait_ms;
+	signals_sleep(&following->signals, following->run->clock, report->wait_ms);
+}
+
+static int
+stopped(struct following *following)
+{
+	progress_close(&following->progress);
+	console_say("stopped by a signal; the next run goes on from here");
+	return signals_code(&following->signals);
+}
+
+/* An end that was a matter of the first page of a new scope leaves nothing; others are told by `status`. */
+static enum err
+note_end(struct following *following, const struct follow_report *report)
+{
+	bool is_final = report->next == FOLLOW_REFUSED || report->next == FOLLOW_BROKEN;
+
+	TRY(replica_note_fault(following->replica, follow_sid(following->follow), str_from_c(report->why),
+	                       clock_wall_ms(following->run->clock)));
+	return is_final && report->pages == 0 ? follow_give_up(following->follow) : OK;
+}
+
+static int
+ended(struct following *following, const struct follow_report *report)
+{
+	enum exit_code code = EXIT_PERMANENT;
+	enum err       err;
+
+	progress_close(&following->progress);
+	if (report->next == FOLLOW_REFUSED)
+		code = EXIT_REFUSED;
+	else if (report->next == FOLLOW_TROUBLED)
+		code = EXIT_AGAIN;
+	else if (report->next == FOLLOW_GUARDED)
+		code = EXIT_GUARDED;
+	err = note_end(following, report);
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	return console_fail(code, "%s", report->why);
+}
+
+int
+following_trim(struct following *following)
+{
+	int64_t             now_ms = clock_wall_ms(following->run->clock);
+	struct replica_keep keep = { now_ms - KEEP_ACKED, now_ms - following->keep_ms };
+	bool                done = false;
+	enum err            err = OK;
+
+	while (err == OK && !done && !signals_came(&following->signals))
+		err = replica_trim(following->replica, &keep, &done);
+	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
+}
+
+/* What the round has left behind goes now, unless somebody wants us gone. */
+static int
+caught_up(struct following *following)
+{
+	bool     done = false;
+	enum err err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
+
+	while (err == OK && !done && !signals_came(&following->signals))
+		err = replica_sweep(following->replica, &done);
+	progress_close(&following->progress);
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	return following->trims_later ? EXIT_DONE : following_trim(following);
+}
+
+int
+following_round(struct following *following)
+{
+	struct follow_report *report = &following->last;
+	enum err              err;
+
+	for (;;) {
+		if (signals_came(&following->signals))
+			return stopped(following);
+		err = follow_step(following->follow, report);
+		if (err != OK) {
+			progress_close(&following->progress);
+			return following_failed(following->run, following->replica, err);
+		}
+		if (signals_came(&following->signals))
+			return stopped(following);
+		switch (report->next) {
+		case FOLLOW_AGAIN:
+		case FOLLOW_STARTED_OVER:
+			if (report->why[0]) {
+				progress_close(&following->progress);
+				console_say("%s", report->why);
+			}
+			show_progress(following, report);
+			break;
+		case FOLLOW_WAIT:
+			wait_out(following, report);
+			break;
+		case FOLLOW_CAUGHT_UP:
+			return caught_up(following);
+		case FOLLOW_REFUSED:
+		case FOLLOW_TROUBLED:
+		case FOLLOW_BROKEN:
+		case FOLLOW_GUARDED:
+			return ended(following, report);
+		}
+	}
+}
+
+int
+following_rest(struct following *following)
+{
+	signals_sleep(&following->signals, following->run->clock, following->every_ms);
+	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
+}
+
+bool
+following_may_go_on(int code)
+{
+	return code == EXIT_DONE || code == EXIT_AGAIN;
+}
+
+/* The first that is refused stands in `status` until a later run does better. */
+static void
+report_refused(void *ctx, struct str id, bool is_partial, const char *why)
+{
+	struct following *following = ctx;
+	char              fault[2048];
+
+	if (!is_partial && following->content_refused++ == 0) {
+		struct str text = str_of(fault, str_printf(fault, sizeof(fault), "the content of %.*s is refused: %s",
+		                                           STR_ARG(id), why));
+
+		following->content_err = replica_note_fault(following->replica, follow_sid(following->follow), text,
+		                                            clock_wall_ms(following->run->clock));
+	}
+	if (++following->content_reported <= REFUSED_SHOWN)
+		console_say("the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
+		            is_partial ? "not whole yet" : "refused", why);
+}
+
+int
+following_content(struct following *following)
+{
+	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"),
+		                             .curl = following->curl,
+		                             .bearer = following->conf.bearer,
+		                             .clock = following->run->clock,
+		                             .size_max = (int64_t)following->content_size,
+		                             .time_max_ms = following->content_ms,
+		                             .stopped = signals_came,
+		                             .stopped_ctx = &following->signals,
+		                             .refused = report_refused,
+		                             .refused_ctx = following };
+	struct follow_content_tally tally;
+	char                        why[512];
+	enum err                    err;
+
+	if (!conf.dir)
+		return EXIT_DONE;
+	following->content_refused = following->content_reported = 0;
+	following->content_err = OK;
+	err = follow_content(&conf, following->replica, follow_sid(following->follow), &tally, why);
+	if (err == OK)
+		err = following->content_err;
+	if (err != OK && why[0])
+		return console_fail(exit_code_of(err), "%s", why);
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	console_say("content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
+	            (unsigned long long)tally.fetched, (unsigned long long)tally.bytes,
+	            (unsigned long long)tally.waiting, (unsigned long long)tally.payment,
+	            (unsigned long long)tally.refused, (unsigned long long)tally.partial,
+	            tally.partial > 0 ? " (the next run goes on with those)" : "");
+	if (following->content_reported > REFUSED_SHOWN)
+		console_say("the content of %llu more is refused or not whole yet",
+		            (unsigned long long)(following->content_reported - REFUSED_SHOWN));
+	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
+}
+
+int
+following_verdict(struct following *following)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
+	const struct replica_tally     *tally = &following->last.tally;
+	struct replica_scope            scope;
+	enum err                        err;
+
+	err = replica_get_scope(following->replica, follow_sid(following->follow), arena, &scope);
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	if (scope.letters > 0) {
+		console_say(
+			"%llu items could not be stored; `tidemark status` lists them, `tidemark retry` tries again",
+			(unsigned long long)scope.letters);
+		return EXIT_EXCEPTIONS;
+	}
+	if (following->content_refused > 0)
+		return EXIT_EXCEPTIONS;
+	if (cmd_has(following->run, "exit-code") &&
+	    tally->created + tally->updated + tally->removed + tally->returned == 0)
+		return EXIT_UNCHANGED;
+	return EXIT_DONE;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+static int
+open_existing(struct cmd_run *run, enum store_access access, struct replica **replica_out)
+{
+	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                   .access = access,
+		                   .views = resource_views(run->arena),
+		                   .clock = run->clock,
+		                   .entropy = run->entropy };
+	char              why[512];
+	enum err          err = replica_open(&conf, replica_out, why);
+
+	return err == OK ? EXIT_DONE : report_open(run, err, why);
+}
+
+int
+following_look(struct cmd_run *run, struct replica **replica_out)
+{
+	return open_existing(run, STORE_LOOK, replica_out);
+}
+
+int
+following_own(struct cmd_run *run, struct replica **replica_out)
+{
+	return open_existing(run, STORE_SERVE, replica_out);
+}
+
+int
+following_find_scope(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
+	struct replica_scope            scope;
+	const char                     *name = cmd_value(run, "scope");
+	enum err                        err;
+
+	*sid_out = 0;
+	if (!name)
+		return EXIT_DONE;
+	err = replica_find_scope(replica, str_from_c(name), arena, &scope);
+	if (err == ERR_NOT_FOUND)
+		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", name);
+	if (err != OK)
+		return following_failed(run, replica, err);
+	*sid_out = scope.sid;
+	return EXIT_DONE;
+}
