@@ -46,6 +46,8 @@ FAULTS = {
     "half a character printed": ("check-words", "src/text/x.c", "\t(void)snprintf(a, n, b);\n", "str_printf"),
     "an old word": ("check-words", "src/text/x.c", "int witness_path;\n", "rollback guard"),
     "a file with an old name": ("check-words", "src/text/pledge.c", "", "deferred response"),
+    "an old word in a document": ("check-words", "docs/x.md", "It asks the far\nend.\n", "far end: an old word; write remote"),
+    "an old word in a comment": ("check-words", "src/text/x.c", "/* Belongs to this room. */\n", "module"),
     "a note to oneself": ("check-words", "src/text/x.c", "/* TODO later */\n", "TODO"),
     "dead code": ("check-words", "src/text/x.c", "#if 0\n#endif\n", "#if 0"),
     # check-lengths
@@ -88,6 +90,14 @@ def test_what_only_looks_like_a_fault_passes(tree):
 def test_what_switches_the_format_off_passes(tree):
     tree.write("src/text/x.c", SPDX + "/* clang-format off */\nint x[] = { 1,  2 };\n/* clang-format on */\n")
     passed, said = tree.check("check-format")
+    assert passed, said
+
+
+def test_an_old_word_as_code_or_of_a_file_passes(tree):
+    tree.write("docs/x.md", "`test_horizon`, [guard](horizon.md) and `PATH.witness`\n\n```\nthe far end\n```\n")
+    tree.write("docs/horizon.md", "The file tidemark.db.witness stays.\n")
+    tree.write("src/text/x.c", SPDX + 'const char *s = "this room";\n')
+    passed, said = tree.check("check-words")
     assert passed, said
 
 
