@@ -23,6 +23,12 @@ def without_comments(text):
     return _COMMENTS.sub(lambda match: match.group(1) or _blank(match), text)
 
 
+def comments_only(text):
+    """The comments alone, line for line: code and literals replaced by blanks."""
+    kept = without_comments(text)
+    return "".join(old if new != old or old == "\n" else " " for old, new in zip(text, kept))
+
+
 def files(root, *globs):
     """Paths under root that match, sorted, as (path, name relative to root)."""
     root = pathlib.Path(root)

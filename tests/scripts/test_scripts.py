@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The doors in script/ do what the README says they do, from any folder."""
+"""The scripts in script/ do what the README says they do, from any folder."""
 
 import json
 import os
@@ -154,9 +154,9 @@ class Running:
     def port(self):
         return int(re.search(r"address +https://127\.0\.0\.1:(\d+)\n", self.said).group(1))
 
-    def walk(self):
+    def walk(self, resource="calendars"):
         """Runs the printed lines in a plain sh, as somebody would who copies them; the JSON objects they print."""
-        lines = self.said.split("# ---- begin ----\n")[1].split("# ---- end ----\n")[0]
+        lines = self.said.split(f"# ---- {resource}: begin ----\n")[1].split(f"# ---- {resource}: end ----\n")[0]
         run = subprocess.run(["sh", "-eu"], input=lines, capture_output=True, text=True, check=False, timeout=60, cwd="/")
         assert run.returncode == 0, run.stderr
         assert run.stderr == ""
@@ -186,22 +186,48 @@ def running(tmp_path):
 def test_run_prints_lines_that_walk_a_whole_round(running):
     run = running(PORT="0")
     assert run.process.poll() is None, run.process.stderr.read()
-    first, second, made, told, removed = run.walk()
+    first, second, made, reported, removed = run.walk()
 
     assert [item["name"] for item in first["value"]] == ["Calendar"]
     assert "@odata.nextLink" in first and "@odata.deltaLink" not in first
     assert [item["name"] for item in second["value"]] == ["Birthdays"]
     assert "@odata.deltaLink" in second and "@odata.nextLink" not in second
     assert made["name"] == "Volunteer"
-    assert [item["id"] for item in told["value"]] == [made["id"]]
+    assert [item["id"] for item in reported["value"]] == [made["id"]]
     assert [(item["id"], item["@removed"]) for item in removed["value"]] == [(made["id"], {"reason": "deleted"})]
+
+
+def of_the_seed(collection):
+    seed = [json.loads(line) for line in (ROOT / "samples/seed.jsonl").read_text().splitlines()]
+    return [line["value"] for line in seed if line.get("feed", "").endswith("/" + collection)]
 
 
 def test_run_serves_the_very_calendars_of_the_seed(running):
     first, second, *_ = running(PORT="0").walk()
-    seed = [json.loads(line) for line in (ROOT / "samples/seed.jsonl").read_text().splitlines()]
-    calendars = [line["value"] for line in seed if line.get("feed", "").endswith("/calendars")]
-    assert first["value"] + second["value"] == calendars
+    assert first["value"] + second["value"] == of_the_seed("calendars")
+
+
+def test_run_prints_lines_that_walk_a_round_of_recordings(running):
+    run = running(PORT="0")
+    first, made, after = run.walk("recordings")
+    assert [item["id"] for item in first["value"]] == [value["id"] for value in of_the_seed("recordings")]
+    assert first["@odata.count"] == 1 and "@odata.deltaLink" in first
+    assert made["meetingId"] == first["value"][0]["meetingId"]
+    assert [item["id"] for item in after["value"]] == [made["id"]]
+    assert "@odata.deltaLink" in after
+
+    # The lines can be pasted again: the round then begins with both recordings.
+    first, made, after = run.walk("recordings")
+    assert len(first["value"]) == 2
+    assert [item["id"] for item in after["value"]] == [made["id"]]
+
+
+def test_run_prints_two_tokens_and_neither_reaches_the_other_resource(running):
+    said = running(PORT="0").said
+    calendars, recordings = re.search(r"calendars token +(\S+)\n", said).group(1), re.search(r"recordings token +(\S+)\n", said).group(1)
+    assert f"token='{calendars}'" in said.split("calendars: begin")[1].split("calendars: end")[0]
+    assert f"token='{recordings}'" in said.split("recordings: begin")[1]
+    assert calendars != recordings
 
 
 def test_run_stops_cleanly_and_keeps_its_store(running):

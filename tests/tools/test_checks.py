@@ -13,7 +13,7 @@ SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 CHECKS = ("check-layers", "check-words", "check-lengths", "check-files", "check-docs")
 
 
-@pytest.mark.parametrize("tool", CHECKS)
+@pytest.mark.parametrize("tool", CHECKS + ("check-format",))
 def test_a_tree_without_faults_passes(tree, tool):
     passed, said = tree.check(tool)
     assert passed, said
@@ -46,6 +46,8 @@ FAULTS = {
     "half a character printed": ("check-words", "src/text/x.c", "\t(void)snprintf(a, n, b);\n", "str_printf"),
     "an old word": ("check-words", "src/text/x.c", "int witness_path;\n", "rollback guard"),
     "a file with an old name": ("check-words", "src/text/pledge.c", "", "deferred response"),
+    "an old word in a document": ("check-words", "docs/x.md", "It asks the far\nend.\n", "far end: an old word; write remote"),
+    "an old word in a comment": ("check-words", "src/text/x.c", "/* Belongs to this room. */\n", "module"),
     "a note to oneself": ("check-words", "src/text/x.c", "/* TODO later */\n", "TODO"),
     "dead code": ("check-words", "src/text/x.c", "#if 0\n#endif\n", "#if 0"),
     # check-lengths
@@ -54,6 +56,9 @@ FAULTS = {
     "a long function": ("check-lengths", "src/text/x.c", long_function(71), "long_one() has 71 lines"),
     "a wide line": ("check-lengths", "src/text/x.c", "\t" * 16 + "12345\n", "133 columns"),
     "blanks at an end": ("check-lengths", "src/text/x.c", "int x; \n", "blanks"),
+    # check-format
+    "blanks where clang-format has none": ("check-format", "src/text/x.c", "int   x;\n", "clang-format -i src/text/x.c"),
+    "a table by hand without a word": ("check-format", "tests/unit/text/x.c", "int x[] = { 1,  2 };\n", "clang-format -i tests/unit/text/x.c"),
     # check-files
     "a header read twice": ("check-files", "src/text/x.h", "", "#pragma once"),
     "somebody's machine": ("check-files", "docs/x.md", "see /ro" "ot/notes\n", "one machine"),
@@ -80,6 +85,20 @@ def test_what_only_looks_like_a_fault_passes(tree):
     for tool in CHECKS:
         passed, said = tree.check(tool)
         assert passed, said
+
+
+def test_what_switches_the_format_off_passes(tree):
+    tree.write("src/text/x.c", SPDX + "/* clang-format off */\nint x[] = { 1,  2 };\n/* clang-format on */\n")
+    passed, said = tree.check("check-format")
+    assert passed, said
+
+
+def test_an_old_word_as_code_or_of_a_file_passes(tree):
+    tree.write("docs/x.md", "`test_horizon`, [guard](horizon.md) and `PATH.witness`\n\n```\nthe far end\n```\n")
+    tree.write("docs/horizon.md", "The file tidemark.db.witness stays.\n")
+    tree.write("src/text/x.c", SPDX + 'const char *s = "this room";\n')
+    passed, said = tree.check("check-words")
+    assert passed, said
 
 
 def test_a_missing_licence_line_is_found(tree):
