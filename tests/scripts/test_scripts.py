@@ -154,10 +154,13 @@ class Running:
     def port(self):
         return int(re.search(r"address +https://127\.0\.0\.1:(\d+)\n", self.said).group(1))
 
+    def lines(self, resource):
+        """The printed lines of the round of a resource."""
+        return self.said.split(f"# ---- {resource}: begin ----\n")[1].split(f"# ---- {resource}: end ----\n")[0]
+
     def walk(self, resource="calendars"):
         """Runs the printed lines in a plain sh, as somebody would who copies them; the JSON objects they print."""
-        lines = self.said.split(f"# ---- {resource}: begin ----\n")[1].split(f"# ---- {resource}: end ----\n")[0]
-        run = subprocess.run(["sh", "-eu"], input=lines, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+        run = subprocess.run(["sh", "-eu"], input=self.lines(resource), capture_output=True, text=True, check=False, timeout=60, cwd="/")
         assert run.returncode == 0, run.stderr
         assert run.stderr == ""
         return [json.loads(line) for line in run.stdout.splitlines() if line]
@@ -222,11 +225,22 @@ def test_run_prints_lines_that_walk_a_round_of_recordings(running):
     assert [item["id"] for item in after["value"]] == [made["id"]]
 
 
-def test_run_prints_two_tokens_and_neither_reaches_the_other_resource(running):
-    said = running(PORT="0").said
-    calendars, recordings = re.search(r"calendars token +(\S+)\n", said).group(1), re.search(r"recordings token +(\S+)\n", said).group(1)
-    assert f"token='{calendars}'" in said.split("calendars: begin")[1].split("calendars: end")[0]
-    assert f"token='{recordings}'" in said.split("recordings: begin")[1]
+def test_the_readme_shows_the_lines_that_run_prints(running):
+    """Line for line, but for the address, the token and the CA file, which are each machine's own."""
+    run = running(PORT="0")
+    readme = (ROOT / "README.md").read_text()
+    for resource in ("calendars", "recordings"):
+        shown = re.findall(r"^\$ (.+)$", readme.split(f"## A round of {resource}\n")[1].split("\n## ")[0], re.M)
+        printed = [line for line in run.lines(resource).splitlines() if line]
+        own = ("graph=", "token=", "ask() ") + (("pick() ",) if resource == "recordings" else ())
+        assert [line for line in shown if not line.startswith(own)] == [line for line in printed if not line.startswith(own)]
+
+
+def test_run_prints_a_token_for_each_round(running):
+    run = running(PORT="0")
+    calendars, recordings = (re.search(rf"{resource} token +(\S+)\n", run.said).group(1) for resource in ("calendars", "recordings"))
+    assert f"token='{calendars}'" in run.lines("calendars")
+    assert f"token='{recordings}'" in run.lines("recordings")
     assert calendars != recordings
 
 

@@ -29,7 +29,7 @@ class Tree:
 @pytest.fixture
 def tree(tmp_path):
     tree = Tree(tmp_path)
-    tree.write("LAYERS", "# rooms\nbase:\ntext: base\nstore: base\ncmd: *\n\nsqlite3.h: src/store/store_sqlite*.c\nopenssl/: src/cmd/*.c\n")
+    tree.write("LAYERS", "# modules\nbase:\ntext: base\nstore: base\ncmd: *\n\nsqlite3.h: src/store/store_sqlite*.c\nopenssl/: src/cmd/*.c\n")
     for module in ("base", "text", "store", "cmd"):
         tree.write(f"src/{module}/README.md", f"# {module}\n")
     tree.write("src/base/err.h", SPDX + "/* err */\n#pragma once\n")
