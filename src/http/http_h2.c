@@ -266,6 +266,8 @@ options_make(void)
 	nghttp2_option_set_max_settings(option, SETTINGS_MAX);
 	nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_deflate_dynamic_table_size(option, TABLE_SIZE);
+	/* The parser strips blanks around a value, as over HTTP/1.1 (RFC 9110 section 5.5). */
+	nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
 	return option;
 }
 

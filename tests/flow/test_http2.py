@@ -228,6 +228,39 @@ def test_two_bearers_are_refused(tls):
     assert client.ask("GET", DELTA, headers=[("authorization", f"Bearer {client.token}")])[0] == 400
 
 
+IDS_AND_TIMES = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.Z]+")
+
+
+def test_blanks_around_a_value_and_empty_values_mean_what_they_mean_over_http1(plain):
+    """RFC 9110 section 5.5: blanks around a value are no part of it. RFC 9113 allows to refuse them; some clients send them."""
+    token = plain.token(ANN)
+    target, bearer = "/v1.0/me/calendars?$select=name", ("authorization", f"Bearer {token}")
+    values = {"authorization": ["Bearer", f"Bearer {token}", "Basic", "x"], "accept": ["application/json", "text/html", "*/*"],
+              "content-type": ["application/json", "text/plain"], "prefer": ["odata.maxpagesize=1", ","],
+              "client-request-id": [guid(7)], "if-match": ["*", '"x"'], "expect": ["x"], "accept-encoding": ["gzip"], "x-any": ["y"],
+              "access-control-request-method": ["GET"], "cookie": ["a=b"], "range": ["bytes=0-1"]}
+    client = Client(plain)
+    client.conn.config.normalize_outbound_headers = client.conn.config.validate_outbound_headers = False
+    for name, some in values.items():
+        for value in dict.fromkeys(["", *(text for one in some for text in (one, f"{one} ", f" {one}", f"\t{one} \t", " "))]):
+            field = [(name, value)] if name == "authorization" else [bearer, (name, value)]
+            one = plain.request("GET", target, headers=dict(field))
+            status, fields, body = client.ask("GET", target, headers=field)
+            assert (status, IDS_AND_TIMES.sub(b"", body)) == (one.status, IDS_AND_TIMES.sub(b"", one.body)), field
+            assert name != "client-request-id" or fields[name] == one.headers[name] == value.strip() or not value.strip()
+            assert fields.get("preference-applied") == one.headers["Preference-Applied"]
+            if name == "authorization":
+                assert status == (200 if value.strip() == f"Bearer {token}" else 401)
+            client.replies.clear()
+    assert not client.resets
+    # The library's own fields: it refuses them, and no other stream suffers.
+    for name, value in [("content-length", " 0"), ("te", "trailers "), ("host", f"{client.authority} ")]:
+        stream = client.send("GET", target, headers=[bearer, (name, value)])
+        client.wait(stream)
+        assert client.resets[stream] == PROTOCOL and client.ask("GET", target, headers=[bearer])[0] == 200
+    assert client.goaway is None
+
+
 def test_body_of_a_get_and_a_body_too_large(tls):
     client = Client(tls, tls.token(ANN))
     stream = client.send("GET", DELTA, b"x")
