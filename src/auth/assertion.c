@@ -10,11 +10,11 @@
 
 /* ---- the header ------------------------------------------------------------------------------- */
 
-/* A key that comes along (x5c, jwk) is none of ours. */
+/* A key that comes along (jwk) is none of ours.  Certificates may come along (x5c): nothing looks at them. */
 static bool
 header_member_known(struct str name)
 {
-	static const char *const known[] = { "alg", "typ", "kid", "x5t", "x5t#S256" };
+	static const char *const known[] = { "alg", "typ", "kid", "x5t", "x5t#S256", "x5c" };
 
 	for (size_t i = 0; i < COUNT_OF(known); i++)
 		if (str_eq(name, str_from_c(known[i])))
@@ -30,12 +30,22 @@ is_text(const struct json *value, struct str wanted)
 	return json_text(value, &text) && str_eq(text, wanted);
 }
 
+/* As base64url (RFC 7515), with padding (MSAL for Python), or as standard base64 (MSAL for Go and for Java). */
 static bool
-is_bytes(const struct json *value, const uint8_t *bytes, size_t len)
+is_thumbprint(const struct json *value, const uint8_t *bytes, size_t len)
 {
-	char text[B64_MAX(32)];
+	static const enum b64_form forms[] = { B64_URL, B64_URL_PADDED, B64_STANDARD };
+	uint8_t                    read[32];
+	size_t                     read_len;
+	struct str                 text;
 
-	return is_text(value, str_of(text, b64_encode_into(B64_URL, bytes, len, text)));
+	if (!json_text(value, &text))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(forms); i++)
+		if (b64_decode_into(forms[i], text, read, sizeof(read), &read_len) && read_len == len &&
+		    memcmp(read, bytes, len) == 0)
+			return true;
+	return false;
 }
 
 /*
@@ -50,8 +60,8 @@ names_certificate(const struct json *root, const struct rsa_cert *cert)
 
 	rsa_cert_thumbprint(cert, sha256);
 	rsa_cert_thumbprint_sha1(cert, sha1);
-	return (now || old) && (!now || is_bytes(now, sha256, sizeof(sha256))) &&
-	       (!old || is_bytes(old, sha1, sizeof(sha1)));
+	return (now || old) && (!now || is_thumbprint(now, sha256, sizeof(sha256))) &&
+	       (!old || is_thumbprint(old, sha1, sizeof(sha1)));
 }
 
 static bool
@@ -93,12 +103,31 @@ is_client(const struct json *value, const struct guid *id)
 	return json_text(value, &text) && guid_parse(text, &guid) && guid_eq(&guid, id);
 }
 
+/* A NumericDate (RFC 7519 section 2).  Its fraction counts for nothing: MSAL for Python sends what its clock says. */
+static bool
+read_moment(const struct json *value, int64_t *seconds_out)
+{
+	struct str whole;
+	uint64_t   seconds;
+
+	if (json_kind(value) != JSON_REAL)
+		return json_int(value, seconds_out);
+	whole = str_first(value->raw, str_find(value->raw, '.'));
+	if (str_find(value->raw, 'e') + str_find(value->raw, 'E') < 2 * value->raw.len ||
+	    !str_to_u64(whole, &seconds) || seconds > INT64_MAX)
+		return false;
+	*seconds_out = (int64_t)seconds;
+	return true;
+}
+
+/* From nbf on, or from iat where there is no nbf, as from MSAL for Python. */
 static enum err
 validate_times(const struct json *root, const struct rsa_cert *cert, int64_t now_s)
 {
-	int64_t nbf_s, exp_s;
+	const struct json *from = json_member(root, "nbf") ? json_member(root, "nbf") : json_member(root, "iat");
+	int64_t            nbf_s = now_s, exp_s;
 
-	if (!json_int(json_member(root, "nbf"), &nbf_s) || !json_int(json_member(root, "exp"), &exp_s))
+	if ((from && !read_moment(from, &nbf_s)) || !read_moment(json_member(root, "exp"), &exp_s))
 		return ERR_NO_IDENTITY;
 	if (nbf_s > now_s + VALIDATE_SKEW_S || exp_s <= now_s - VALIDATE_SKEW_S ||
 	    exp_s > now_s + ASSERTION_LIFE_S + VALIDATE_SKEW_S)
@@ -132,7 +161,7 @@ assertion_check(const struct assertion *assertion, const struct client *client, 
 	struct str                            header;
 	enum sign_alg                         alg;
 
-	if (client->certificate.len == 0 || assertion->text.len > JWT_BYTES_MAX)
+	if (client->certificate.len == 0 || assertion->text.len > ASSERTION_BYTES_MAX)
 		return ERR_NO_IDENTITY;
 	if (client_certificate(client, &cert) != OK)
 		return ERR_CORRUPT;

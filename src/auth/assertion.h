@@ -12,7 +12,8 @@
 #include "auth/client.h"
 #include "auth/jwt.h"
 
-#define ASSERTION_LIFE_S 600
+#define ASSERTION_LIFE_S    600
+#define ASSERTION_BYTES_MAX ((size_t)16 << 10) /* more than other JWTs: its header may hold a chain of certificates */
 
 struct assertion {
 	struct str text;

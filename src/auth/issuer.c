@@ -18,7 +18,8 @@
 #define KID_LEN     43 /* a SHA-256 in base64url */
 #define LIFE_MAX_S  (INT64_C(10) * 366 * 86400)
 #define APP_MAX     128
-#define LOGINS_MAX  4 /* secrets checked at one time: each takes 19 MiB and 20 ms */
+#define OWN_APP     "tidemark" /* whose tokens the command makes that name no application */
+#define LOGINS_MAX  4          /* secrets checked at one time: each takes 19 MiB and 20 ms */
 
 struct issuer {
 	const struct clock   *clock;
@@ -133,6 +134,9 @@ grant_valid(const struct issuer_grant *grant)
 		return false;
 	if (!is_plain(grant->app) || grant->app.len > APP_MAX || str_find(grant->app, ' ') < grant->app.len)
 		return false;
+	if (!is_printable(grant->name) || grant->name.len > UPN_MAX || !is_printable(grant->app_name) ||
+	    grant->app_name.len > CLIENT_NAME_MAX)
+		return false;
 	return is_plain(grant->grants) && is_printable(grant->upn) && grant->upn.len <= UPN_MAX;
 }
 
@@ -159,11 +163,24 @@ put_roles(struct json_out *out, struct str roles)
 	json_end_array(out);
 }
 
+/* Clients read these, although Graph tells them not to: so each token has them. */
+static void
+put_app(const struct issuer_grant *grant, struct json_out *out)
+{
+	struct guid own = issuer_principal(&grant->tenant, STR(OWN_APP));
+	char        text[GUID_TEXT_LEN], proof = grant->proof ? grant->proof : '0';
+	struct str  name = grant->app.len > 0 ? grant->app : STR(OWN_APP);
+
+	guid_format(&own, text);
+	json_put_member(out, STR("app_displayname"), grant->app_name.len > 0 ? grant->app_name : name);
+	json_put_member(out, STR("appid"), grant->app.len > 0 ? grant->app : str_of(text, sizeof(text)));
+	json_put_member(out, STR("appidacr"), str_of(&proof, 1));
+}
+
 static void
 put_caller(const struct issuer_grant *grant, struct json_out *out)
 {
-	if (grant->app.len > 0)
-		json_put_member(out, STR("appid"), grant->app);
+	put_app(grant, out);
 	put_guid(out, STR("tid"), &grant->tenant);
 	put_guid(out, STR("oid"), &grant->oid);
 	put_guid(out, STR("sub"), &grant->oid);
@@ -173,8 +190,11 @@ put_caller(const struct issuer_grant *grant, struct json_out *out)
 		return;
 	}
 	json_put_member(out, STR("scp"), grant->grants);
-	if (grant->upn.len > 0)
-		json_put_member(out, STR("upn"), grant->upn);
+	if (grant->upn.len == 0)
+		return;
+	json_put_member(out, STR("name"), grant->name.len > 0 ? grant->name : grant->upn);
+	json_put_member(out, STR("unique_name"), grant->upn);
+	json_put_member(out, STR("upn"), grant->upn);
 }
 
 static void
@@ -302,6 +322,8 @@ issuer_login(struct issuer *issuer, struct store *store, const struct issuer_log
 	guid_format(&id, app);
 	grant.app = str_of(app, GUID_TEXT_LEN);
 	grant.oid = issuer_principal(&grant.tenant, grant.app);
+	grant.app_name = client.name;
+	grant.proof = login->assertion.len > 0 ? '2' : '1';
 	grant.grants = client.roles;
 	return issuer_mint(issuer, &grant, arena, jwt_out);
 }

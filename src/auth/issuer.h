@@ -3,7 +3,8 @@
  * issuer — the store's own maker of access tokens (JWT, ES256).
  *
  * The key lives in the store's notes and never leaves it.  Tokens have the claims of Graph's
- * own (v1.0 shape): aud iss iat nbf exp ver appid scp|roles tid oid sub upn idtyp uti, and tidemark_generation.
+ * own (v1.0 shape): aud iss iat nbf exp ver app_displayname appid appidacr scp|roles tid oid sub name unique_name upn
+ * idtyp uti, and tidemark_generation.
  */
 #pragma once
 
@@ -20,10 +21,12 @@ void     issuer_close(struct issuer **issuer);
 
 struct issuer_grant {
 	struct guid tenant;
-	struct guid oid; /* the user, or the application's principal */
-	struct str  upn; /* delegated only */
-	struct str  app; /* client id, a GUID as text */
+	struct guid oid;       /* the user, or the application's principal */
+	struct str  upn, name; /* delegated only; may be empty */
+	struct str  app;       /* client id, a GUID as text; empty: the program itself */
+	struct str  app_name;  /* may be empty */
 	bool        is_app;
+	char        proof;      /* appidacr: '1' a secret, '2' a certificate; else none */
 	struct str  grants;     /* blank-separated scopes or roles */
 	int64_t     life_s;     /* 1 .. 10 years */
 	int64_t     generation; /* client_generation() of app */

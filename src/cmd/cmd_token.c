@@ -131,6 +131,7 @@ find_subject(struct cmd_run *run, struct store *store, bool has_tenant, struct i
 	grant->tenant = user.tenant;
 	grant->oid = user.id;
 	grant->upn = user.upn;
+	grant->name = user_name(&user);
 	return EXIT_DONE;
 }
 
@@ -156,6 +157,8 @@ static int
 mint(struct cmd_run *run, struct store *store, struct issuer_grant *grant)
 {
 	AUTO(issuer_close) struct issuer *issuer = NULL;
+	struct client                     client;
+	struct guid                       app;
 	struct str                        jwt;
 	enum err                          err = issuer_open(store, run->clock, run->entropy, &issuer);
 
@@ -164,6 +167,8 @@ mint(struct cmd_run *run, struct store *store, struct issuer_grant *grant)
 		                    "the store has no issuer's key yet; start `tidemark serve` on it once");
 	if (err == OK)
 		err = client_generation(store, grant->app, run->arena, &grant->generation);
+	if (guid_parse(grant->app, &app) && client_find(store, &app, run->arena, &client) == OK)
+		grant->app_name = client.name;
 	if (err == OK)
 		err = issuer_mint(issuer, grant, run->arena, &jwt);
 	if (err != OK)

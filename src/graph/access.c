@@ -63,7 +63,8 @@ refuse_recordings(struct call *call, enum right right)
 	const struct right_row *row = right_row(right);
 	bool                    user = !call->caller.is_app && row->delegated[0];
 	const char *const      *grants = user ? row->delegated : row->application;
-	struct str              list = STR_EMPTY, held = str_cut(call->caller.grants, 512);
+	bool                    misfit = !call->caller.is_app && !user;
+	struct str              list = STR_EMPTY, held = misfit ? STR_EMPTY : str_cut(call->caller.grants, 512);
 
 	if (user && caller_has(&call->caller, grants[0]))
 		return call_refuse(call, GRAPH_FORBIDDEN, STR("3003: User does not have access to lookup meeting."));
@@ -73,8 +74,9 @@ refuse_recordings(struct call *call, enum right right)
 		call, GRAPH_FORBIDDEN,
 		arena_printf(call->arena,
 	                     "Missing %s permissions on the request. API requires one of '%.*s'. %s on the request "
-	                     "'%.*s'.",
-	                     user ? "scope" : "role", STR_ARG(list), user ? "Scopes" : "Roles", STR_ARG(held)));
+	                     "'%.*s'.%s",
+	                     user ? "scope" : "role", STR_ARG(list), user ? "Scopes" : "Roles", STR_ARG(held),
+	                     misfit ? " These are application permissions: a person's token has none." : ""));
 }
 
 static enum err

@@ -3,9 +3,12 @@
  * The store's own issuer over HTTP, as Entra ID spells it, so that MSAL works by configuration alone:
  *
  *   POST /{tenant}/oauth2/v2.0/token                       client credentials (RFC 6749 4.4)
+ *   POST /{tenant}/oauth2/token                            the same as Entra's v1 endpoint has it: `resource`, no `scope`
+ *   GET  /{tenant}/oauth2/v2.0/authorize                   refuses: nobody but programs signs in here
  *   GET  /{tenant}/v2.0/.well-known/openid-configuration   for those who sign in
  *   GET  /{tenant}/.well-known/openid-configuration        for those who check tokens
  *   GET  /{tenant}/discovery/v2.0/keys
+ *   anything beside them                                   404, in OAuth's words too
  *
  * None of them needs a bearer.  Failures are OAuth's JSON with Entra's additions, whose numbers
  * clients look at; an unknown client and a wrong secret get one answer.
@@ -26,30 +29,48 @@
 
 /* ---- which ------------------------------------------------------------------------------------------- */
 
-enum login_kind { LOGIN_NONE, LOGIN_TOKEN, LOGIN_DISCOVERY, LOGIN_CHECKING, LOGIN_KEYS };
+enum login_kind {
+	LOGIN_NONE,
+	LOGIN_TOKEN,
+	LOGIN_TOKEN_V1,
+	LOGIN_AUTHORIZE,
+	LOGIN_DISCOVERY,
+	LOGIN_CHECKING,
+	LOGIN_KEYS,
+	LOGIN_UNKNOWN
+};
 
 /* The tenant is told as it stands in the path: what it must be is judged later. */
 static enum login_kind
 kind_of(struct str path, struct str *tenant_out)
 {
 	static const struct {
-		struct str      rest;
+		const char     *rest;
 		enum login_kind kind;
 	} known[] = {
-		{ { "oauth2/v2.0/token", 17 }, LOGIN_TOKEN },
-		{ { "v2.0/.well-known/openid-configuration", 37 }, LOGIN_DISCOVERY },
-		{ { ".well-known/openid-configuration", 32 }, LOGIN_CHECKING },
-		{ { "discovery/v2.0/keys", 19 }, LOGIN_KEYS },
+		{ "oauth2/v2.0/token", LOGIN_TOKEN },
+		{ "oauth2/token", LOGIN_TOKEN_V1 },
+		{ "oauth2/v2.0/authorize", LOGIN_AUTHORIZE },
+		{ "oauth2/authorize", LOGIN_AUTHORIZE },
+		{ "v2.0/.well-known/openid-configuration", LOGIN_DISCOVERY },
+		{ ".well-known/openid-configuration", LOGIN_CHECKING },
+		{ "discovery/v2.0/keys", LOGIN_KEYS },
+		{ "discovery/keys", LOGIN_KEYS },
 	};
+	static const char *const begins[] = { "oauth2/", "v2.0/.well-known/", ".well-known/", "discovery/", "openid/" };
+	struct str               rest = str_skip(path, 1);
 
-	if (!str_starts(path, STR("/")))
-		return LOGIN_NONE;
-	path = str_skip(path, 1);
-	if (!str_take_until(&path, '/', tenant_out))
+	/* A version is Graph's: most requests end here. */
+	if (!str_take_until(&rest, '/', tenant_out) || str_eq_nocase(*tenant_out, STR("v1.0")) ||
+	    str_eq_nocase(*tenant_out, STR("beta")))
 		return LOGIN_NONE;
 	for (size_t i = 0; i < COUNT_OF(known); i++)
-		if (str_eq(path, known[i].rest))
+		if (str_eq(rest, str_from_c(known[i].rest)))
 			return known[i].kind;
+	/* With a tenant, or where somebody forgot it. */
+	for (size_t i = 0; i < COUNT_OF(begins); i++)
+		if (str_starts(rest, str_from_c(begins[i])) || str_starts(str_skip(path, 1), str_from_c(begins[i])))
+			return LOGIN_UNKNOWN;
 	return LOGIN_NONE;
 }
 
@@ -71,6 +92,14 @@ struct login_fault {
 };
 
 static const struct login_fault closed = { 404, 90015, "invalid_request", "Nobody signs in here: the issuer is off." };
+static const struct login_fault unknown = {
+	404, 90010, "invalid_request",
+	"This endpoint is not served: programs get tokens at /{tenant}/oauth2/v2.0/token, people by `tidemark token`."
+};
+static const struct login_fault no_people = {
+	400, 70005, "unsupported_response_type",
+	"Nobody signs in by a browser here: programs get tokens at /{tenant}/oauth2/v2.0/token, people by `tidemark token`."
+};
 static const struct login_fault bad_method = { 405, 900561, "invalid_request", "This endpoint has another method." };
 static const struct login_fault bad_tenant = { 400, 90002, "invalid_request",
 	                                       "The tenant in the path must be its id, a GUID." };
@@ -108,16 +137,41 @@ static const struct login_fault bad_scope = {
 	400, 1002012, "invalid_scope",
 	"Client credential flows must have a scope value with /.default suffixed to the resource identifier."
 };
+static const struct login_fault mixed_scopes = {
+	400, 70011, "invalid_scope",
+	"The provided value for the input parameter 'scope' is not valid: one /.default stands alone, or beside OpenID scopes."
+};
+static const struct login_fault no_scope = { 400, 90014, "invalid_request",
+	                                     "The required field 'scope' is missing from the credential." };
+static const struct login_fault no_resource = { 400, 900144, "invalid_request",
+	                                        "The request body must contain the following parameter: 'resource'." };
+static const struct login_fault resource_in_v2 = {
+	400, 901002, "invalid_request",
+	"The 'resource' request parameter is not supported: send 'scope' here, or 'resource' to /{tenant}/oauth2/token."
+};
 static const struct login_fault busy = { 503, 90033, "temporarily_unavailable",
 	                                 "Too many sign-ins at one time. Try again." };
 static const struct login_fault broken = { 500, 90033, "server_error", "The server failed; its log says why." };
 
+static void
+begin_head(struct call *call)
+{
+	static const char for_browsers[] =
+		"Access-Control-Allow-Origin: *\r\n"
+		"Access-Control-Expose-Headers: x-ms-request-id, client-request-id, Retry-After\r\n";
+
+	http_resp_constant_fields(call->resp, str_of(for_browsers, sizeof(for_browsers) - 1));
+	http_resp_field(call->resp, "x-ms-request-id", str_of(call->request_id, GUID_TEXT_LEN));
+	if (call->client_request_id.len > 0)
+		http_resp_field(call->resp, "client-request-id", call->client_request_id);
+}
+
 static struct buf *
 begin_answer(struct call *call, unsigned status)
 {
+	begin_head(call);
 	http_resp_status(call->resp, status);
 	http_resp_field(call->resp, "Content-Type", STR("application/json; charset=utf-8"));
-	http_resp_field(call->resp, "x-ms-request-id", str_of(call->request_id, GUID_TEXT_LEN));
 	return http_resp_body(call->resp);
 }
 
@@ -173,7 +227,7 @@ graph_login_refuse(struct call *call, unsigned status, const char *reason)
 /* ---- the form -------------------------------------------------------------------------------------------- */
 
 struct login_form {
-	struct str grant_type, client_id, client_secret, scope, assertion, assertion_type;
+	struct str grant_type, client_id, client_secret, scope, resource, assertion, assertion_type;
 };
 
 /* In a form '+' is a blank (WHATWG URL 5.1), unlike in a URL's query. */
@@ -200,6 +254,8 @@ field_of(struct login_form *form, struct str name)
 		return &form->assertion;
 	if (str_eq(name, STR("client_assertion_type")))
 		return &form->assertion_type;
+	if (str_eq(name, STR("resource")))
+		return &form->resource;
 	return str_eq(name, STR("scope")) ? &form->scope : NULL;
 }
 
@@ -265,15 +321,36 @@ read_proof(const struct login_form *form)
 	return form->client_secret.len > SECRET_MAX ? &bad_client : NULL;
 }
 
+/* The OpenID scopes, which MSAL for Go and for Java add unasked: they give a program nothing. */
 static bool
-is_default_scope(struct str scope)
+is_openid_scope(struct str scope)
 {
-	return scope.len > sizeof("/.default") - 1 && str_ends(scope, STR("/.default")) &&
-	       str_find(scope, ' ') == scope.len;
+	return str_eq_nocase(scope, STR("openid")) || str_eq_nocase(scope, STR("profile")) ||
+	       str_eq_nocase(scope, STR("email")) || str_eq_nocase(scope, STR("offline_access"));
 }
 
 static const struct login_fault *
-read_request(const struct call *call, struct login_form *form)
+check_scopes(const struct login_form *form)
+{
+	struct str rest = form->scope, scope, wanted = STR_EMPTY;
+	bool       mixed = false;
+
+	while (str_take_until(&rest, ' ', &scope)) {
+		if (scope.len == 0 || is_openid_scope(scope))
+			continue;
+		mixed |= wanted.len > 0 && !str_eq(scope, wanted);
+		if (wanted.len == 0 || str_ends(scope, STR("/.default")))
+			wanted = scope;
+	}
+	if (form->scope.len == 0)
+		return form->resource.len > 0 ? &resource_in_v2 : &no_scope;
+	if (!str_ends(wanted, STR("/.default")) || wanted.len == sizeof("/.default") - 1)
+		return &bad_scope;
+	return mixed ? &mixed_scopes : NULL;
+}
+
+static const struct login_fault *
+read_request(const struct call *call, bool v1, struct login_form *form)
 {
 	const struct login_fault *fault;
 
@@ -291,24 +368,44 @@ read_request(const struct call *call, struct login_form *form)
 	fault = read_proof(form);
 	if (fault)
 		return fault;
-	return is_default_scope(form->scope) ? NULL : &bad_scope;
+	if (v1)
+		return form->resource.len > 0 ? NULL : &no_resource;
+	return check_scopes(form);
 }
 
-/* ---- the three answers -------------------------------------------------------------------------------------- */
+/* ---- the answers -------------------------------------------------------------------------------------- */
 
+/* The v1 endpoint writes numbers as texts. */
 static void
-put_token(struct call *call, struct str jwt)
+put_number(struct json_out *out, struct str name, int64_t number, struct arena *v1)
+{
+	if (v1)
+		json_put_member(out, name, arena_printf(v1, "%lld", (long long)number));
+	else
+		json_put_member_int(out, name, number);
+}
+
+/* `resource` is what a v1 request names; empty: it was a v2 request. */
+static void
+put_token(struct call *call, struct str resource, struct str jwt)
 {
 	struct json_out out;
 	struct buf     *buf = begin_answer(call, 200);
+	struct arena   *v1 = resource.len > 0 ? call->arena : NULL;
+	int64_t         now_s = clock_wall_s(call->graph->parts.clock);
 
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
 	http_resp_field(call->resp, "Pragma", STR("no-cache"));
 	json_out_open(&out, buf);
 	json_put_object(&out);
 	json_put_member(&out, STR("token_type"), STR("Bearer"));
-	json_put_member_int(&out, STR("expires_in"), LIFE_S);
-	json_put_member_int(&out, STR("ext_expires_in"), LIFE_S);
+	put_number(&out, STR("expires_in"), LIFE_S, v1);
+	put_number(&out, STR("ext_expires_in"), LIFE_S, v1);
+	if (v1) {
+		put_number(&out, STR("expires_on"), now_s + LIFE_S, v1);
+		put_number(&out, STR("not_before"), now_s, v1);
+		json_put_member(&out, STR("resource"), resource);
+	}
 	json_put_member(&out, STR("access_token"), jwt);
 	json_end_object(&out);
 }
@@ -324,11 +421,11 @@ fault_of(enum err err, const struct issuer_login *login)
 }
 
 static void
-answer_token(struct call *call, const struct guid *tenant)
+answer_token(struct call *call, const struct guid *tenant, bool v1)
 {
 	const struct graph_parts *parts = &call->graph->parts;
 	struct login_form         form = { .scope = { NULL, 0 } };
-	const struct login_fault *fault = read_request(call, &form);
+	const struct login_fault *fault = read_request(call, v1, &form);
 	struct str                base = call_base_url(call), path = call->req->path;
 	struct issuer_login       login = { .tenant = *tenant, .life_s = LIFE_S };
 	struct guid               client;
@@ -352,7 +449,7 @@ answer_token(struct call *call, const struct guid *tenant)
 		call->caller.app = form.client_id;
 	err = issuer_login(parts->issuer, parts->store, &login, call->arena, &jwt);
 	if (err == OK)
-		put_token(call, jwt);
+		put_token(call, v1 ? form.resource : STR_EMPTY, jwt);
 	else
 		answer_fault(call, fault_of(err, &login));
 }
@@ -378,7 +475,7 @@ put_list(struct json_out *out, struct str name, struct str words)
 	json_end_array(out);
 }
 
-/* The authorization endpoint must be named (OpenID Connect Discovery 3), although only programs sign in here. */
+/* The authorization endpoint must be named (OpenID Connect Discovery 3): it refuses, for only programs sign in here. */
 static void
 answer_discovery(struct call *call, const struct guid *tenant, bool for_checking)
 {
@@ -407,25 +504,51 @@ answer_discovery(struct call *call, const struct guid *tenant, bool for_checking
 	json_end_object(&out);
 }
 
+static struct str
+methods_of(enum login_kind kind)
+{
+	if (kind == LOGIN_TOKEN || kind == LOGIN_TOKEN_V1)
+		return STR("POST");
+	return kind == LOGIN_AUTHORIZE || kind == LOGIN_UNKNOWN ? STR("GET, HEAD, POST") : STR("GET, HEAD");
+}
+
+static const struct login_fault *
+check_call(struct call *call, enum login_kind kind, struct str text, struct guid *tenant_out)
+{
+	if (!call->graph->parts.issuer)
+		return &closed;
+	if (kind == LOGIN_UNKNOWN)
+		return &unknown;
+	if (kind == LOGIN_TOKEN || kind == LOGIN_TOKEN_V1 ? call->req->method != HTTP_POST
+	                                                  : kind != LOGIN_AUTHORIZE && !call_reads(call)) {
+		http_resp_field(call->resp, "Allow", methods_of(kind));
+		return &bad_method;
+	}
+	if (!guid_parse(text, tenant_out) || guid_is_zero(tenant_out))
+		return &bad_tenant;
+	return kind == LOGIN_AUTHORIZE ? &no_people : NULL;
+}
+
 void
 graph_login(struct call *call)
 {
-	struct str      text;
-	struct guid     tenant;
-	enum login_kind kind = kind_of(call->req->path, &text);
+	struct str                text;
+	struct guid               tenant;
+	enum login_kind           kind = kind_of(call->req->path, &text);
+	const struct login_fault *fault;
 
-	if (!call->graph->parts.issuer) {
-		answer_fault(call, &closed);
-	} else if (kind == LOGIN_TOKEN ? call->req->method != HTTP_POST : !call_reads(call)) {
-		http_resp_field(call->resp, "Allow", kind == LOGIN_TOKEN ? STR("POST") : STR("GET, HEAD"));
-		answer_fault(call, &bad_method);
-	} else if (!guid_parse(text, &tenant) || guid_is_zero(&tenant)) {
-		answer_fault(call, &bad_tenant);
-	} else if (kind == LOGIN_TOKEN) {
-		answer_token(call, &tenant);
-	} else if (kind == LOGIN_DISCOVERY || kind == LOGIN_CHECKING) {
-		answer_discovery(call, &tenant, kind == LOGIN_CHECKING);
-	} else {
-		issuer_put_keys(call->graph->parts.issuer, begin_answer(call, 200));
+	if (call->req->method == HTTP_OPTIONS) {
+		begin_head(call);
+		headers_answer_options(call, methods_of(kind));
+		return;
 	}
+	fault = check_call(call, kind, text, &tenant);
+	if (fault)
+		answer_fault(call, fault);
+	else if (kind == LOGIN_TOKEN || kind == LOGIN_TOKEN_V1)
+		answer_token(call, &tenant, kind == LOGIN_TOKEN_V1);
+	else if (kind == LOGIN_DISCOVERY || kind == LOGIN_CHECKING)
+		answer_discovery(call, &tenant, kind == LOGIN_CHECKING);
+	else
+		issuer_put_keys(call->graph->parts.issuer, begin_answer(call, 200));
 }

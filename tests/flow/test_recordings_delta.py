@@ -469,6 +469,12 @@ def test_permissions_are_judged_as_the_cloud_communications_services_do(server):
                 assert code_of(reply) == "Forbidden" and "API requires one of" in reply.json["error"]["message"]
     reply = one.get(all_path(), one.app_token("Calendars.Read", "Mail.Read"))
     assert f"'{READ}'" in reply.json["error"]["message"] and "Calendars.Read Mail.Read" in reply.json["error"]["message"]
+    # A person's scopes are no roles: the refusal says which kind of permission is missing, and does not contradict itself.
+    for path in (all_path(), f"/v1.0/users/{ANN}/onlineMeetings/M-0/recordings"):
+        refused = one.get(path, one.token(ANN, READ))
+        assert (refused.status, code_of(refused)) == (403, "Forbidden")
+        told = refused.json["error"]["message"]
+        assert f"one of '{READ}" in told and "Roles on the request ''. These are application permissions" in told
     # Nobody learns who exists.
     assert one.get(all_path(guid(77)), one.app_token("Calendars.Read")).status == 403
     unknown = one.get(all_path(guid(77)), one.app_token(READ))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store's own issuer over HTTP, its clients, and what becomes of tokens when somebody goes."""
 import base64
+import hashlib
+import itertools
 import json
 import pathlib
 import subprocess
@@ -10,7 +12,7 @@ import urllib.parse
 import pytest
 
 from conftest import guid, issued, put, user
-from cred_kit import make_cert
+from cred_kit import make_cert, sign
 
 ANN = "ann@contoso.com"
 ANN_ID = guid(1)
@@ -33,9 +35,9 @@ class Client:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def ask(server, tenant, fields, headers=None):
+def ask(server, tenant, fields, headers=None, path="oauth2/v2.0/token"):
     body = fields if isinstance(fields, str) else urllib.parse.urlencode(fields)
-    reply = server.request("POST", f"/{tenant}/oauth2/v2.0/token", body, headers={**FORM, **(headers or {})})
+    reply = server.request("POST", f"/{tenant}/{path}", body, headers={**FORM, **(headers or {})})
     if reply.status == 200:
         issued(reply.json["access_token"])
     return reply
@@ -83,10 +85,10 @@ def test_basic_authentication_is_the_other_way_to_say_the_secret(served):
     ({"client_secret": "x" * 2000}, 401, "invalid_client", 7000215),
     ({"client_id": guid(77)}, 401, "invalid_client", 7000215),
     ({"client_id": "' OR 1=1 --"}, 401, "invalid_client", 7000215),
-    ({"scope": None}, 400, "invalid_scope", 1002012),
+    ({"scope": None}, 400, "invalid_request", 90014),
     ({"scope": "https://graph.microsoft.com/Calendars.Read"}, 400, "invalid_scope", 1002012),
     ({"scope": "/.default"}, 400, "invalid_scope", 1002012),
-    ({"scope": "a/.default b/.default"}, 400, "invalid_scope", 1002012),
+    ({"scope": "a/.default b/.default"}, 400, "invalid_scope", 70011),
     ({"scope": "api://anything/.default"}, 200, None, None),
     ({"client_info": "1", "x-client-SKU": "msal.js.node"}, 200, None, None),
 ])
@@ -116,6 +118,182 @@ def test_a_form_has_16_kib_and_what_is_longer_is_refused_in_oauths_words(served)
     assert ask(served, served.app.tenant, {**form, "a": "b" * padding}).status == 200
     reply = ask(served, served.app.tenant, {**form, "a": "b" * (padding + 1)})
     assert (reply.status, reply.json["error"]) == (413, "invalid_request")
+
+
+def test_openid_scopes_beside_a_default_count_for_nothing_and_other_mixtures_are_refused(served):
+    """MSAL for Go and for Java add them to each request of a program."""
+    for scope, number in [(f"openid profile offline_access {SCOPE}", None), (f"{SCOPE} openid offline_access profile", None),
+                          (f"email  OpenID  {SCOPE}  ", None), (f"{SCOPE} {SCOPE}", None),
+                          (f"{SCOPE} Calendars.Read", 70011), (f"Calendars.Read {SCOPE} openid", 70011), (f"{SCOPE} address", 70011),
+                          (f"{SCOPE} openid api://other/.default", 70011), ("openid profile", 1002012), ("  ", 1002012), ("", 90014),
+                          ("openid profile offline_access User.Read", 1002012), ("Calendars.Read User.Read", 1002012)]:
+        reply = ask(served, served.app.tenant, served.app.form(scope=scope))
+        assert (reply.status, reply.json.get("error_codes")) == ((400, [number]) if number else (200, None)), scope
+    v1 = {"resource": "https://graph.microsoft.com"}
+    assert ask(served, served.app.tenant, served.app.form(**v1)).status == 200
+    reply = ask(served, served.app.tenant, served.app.form(scope=None, **v1))
+    assert reply.json["error_codes"] == [901002] and "/oauth2/token" in reply.json["error_description"]
+
+
+def claims_of(token):
+    return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
+def test_the_v1_endpoint_takes_a_resource_and_answers_as_entras_does(served):
+    app, before = served.app, int(time.time())
+    form = app.form(scope=None, resource="https://graph.microsoft.com")
+    reply = ask(served, app.tenant, form, path="oauth2/token")
+    assert reply.status == 200 and reply.headers["Cache-Control"] == "no-store"
+    body = reply.json
+    assert delta(served, body.pop("access_token")).status == 200
+    assert before <= int(body["not_before"]) == int(body.pop("expires_on")) - 3600 <= time.time() and isinstance(body.pop("not_before"), str)
+    assert body == {"token_type": "Bearer", "expires_in": "3600", "ext_expires_in": "3600", "resource": "https://graph.microsoft.com"}
+    for change, status, number in [({"resource": None}, 400, 900144), ({"resource": None, "scope": SCOPE}, 400, 900144),
+                                   ({"client_secret": "wrong"}, 401, 7000215), ({"grant_type": "password"}, 400, 70003)]:
+        reply = ask(served, app.tenant, {name: value for name, value in {**form, **change}.items() if value}, path="oauth2/token")
+        assert (reply.status, reply.json["error_codes"]) == (status, [number]), change
+
+
+def test_a_token_has_the_claims_of_graphs_v1_tokens(served, tm):
+    """Desktop clients read some of them, although they should not."""
+    app = Client(served, "Calendars.Read", name="Bob's report")
+    claims = claims_of(ask(served, app.tenant, app.form()).json["access_token"])
+    assert claims == {**claims, "aud": "https://graph.microsoft.com", "ver": "1.0", "idtyp": "app", "appid": app.id, "appidacr": "1",
+                      "app_displayname": "Bob's report", "roles": ["Calendars.Read"], "tid": app.tenant, "sub": claims["oid"]}
+    assert claims["iss"].endswith(app.tenant) and claims["nbf"] == claims["iat"] == claims["exp"] - 3600
+    assert not {"scp", "upn", "unique_name", "name"} & set(claims) and len(claims["uti"]) == 22
+    assert claims_of(served.app_token("Calendars.Read", app=app.id))["app_displayname"] == "Bob's report"
+    tm("user", "add", "--upn", "eve@contoso.com", "--name", "Eve Né", store=served.store)
+    claims = claims_of(served.token("eve@contoso.com", "Calendars.Read"))
+    assert claims == {**claims, "idtyp": "user", "scp": "Calendars.Read", "upn": "eve@contoso.com", "unique_name": "eve@contoso.com",
+                      "name": "Eve Né", "app_displayname": "tidemark", "appidacr": "0"}
+    assert len(claims["appid"]) == 36 and "roles" not in claims
+
+
+UNSERVED = ["{tid}/oauth2/v2.0/devicecode", "{tid}/oauth2/devicecode", "{tid}/oauth2/v2.0/logout", "{tid}/oauth2/nothing", "{tid}/openid/userinfo",
+            "common/discovery/instance?api-version=1.1", "{tid}/.well-known/nothing", "{tid}/v2.0/.well-known/nothing", "oauth2/v2.0/token",
+            ".well-known/openid-configuration", ".well-known/oauth-authorization-server/{tid}"]
+
+
+def test_endpoints_that_are_not_served_answer_in_oauths_form_to_browsers_too(served):
+    asked = {"client-request-id": guid(0x5e), "Origin": "https://app.example"}
+    refused = ["{tid}/oauth2/v2.0/authorize?response_type=code", "{tid}/oauth2/authorize", "common/oauth2/v2.0/authorize"]
+    for method, path in itertools.product(["GET", "POST"], [*UNSERVED, *refused]):
+        body = None if method == "GET" else "client_id=x"
+        reply = served.request(method, "/" + path.replace("{tid}", served.app.tenant), body, headers={**FORM, **asked})
+        told = reply.json
+        assert reply.status == (404 if path in UNSERVED else 400), path
+        assert told["error"] == ("unsupported_response_type" if reply.status == 400 and "common" not in path else "invalid_request")
+        assert told["error_description"].startswith(f"AADSTS{told['error_codes'][0]}: ") and told["correlation_id"] == guid(0x5e)
+        assert reply.headers["Access-Control-Allow-Origin"] == "*" and reply.headers["client-request-id"] == guid(0x5e)
+        assert "x-ms-request-id" in reply.headers["Access-Control-Expose-Headers"] and reply.headers["Content-Type"].startswith("application/json")
+    for method, path in itertools.product(["GET", "POST"], ["/v1.0/oauth2/v2.0/token", "/beta/.well-known/openid-configuration", f"/{served.app.tenant}/other", "/openid"]):
+        assert served.request(method, path, None if method == "GET" else "").json["error"]["code"] == "InvalidAuthenticationToken"
+
+
+def test_a_browser_may_ask_each_endpoint(served):
+    for path, methods in [("oauth2/v2.0/token", "POST, OPTIONS"), ("discovery/v2.0/keys", "GET, HEAD, OPTIONS"),
+                          ("v2.0/.well-known/openid-configuration", "GET, HEAD, OPTIONS"), ("oauth2/v2.0/devicecode", "GET, HEAD, POST, OPTIONS")]:
+        reply = served.request("OPTIONS", f"/{served.app.tenant}/{path}", headers={
+            "Origin": "https://app.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-client-sku"})
+        assert reply.status == 204 and reply.headers["Access-Control-Allow-Origin"] == "*"
+        assert reply.headers["Access-Control-Allow-Methods"] == reply.headers["Allow"] == methods
+        assert reply.headers["Access-Control-Allow-Headers"] == "x-client-sku"
+    for reply in [ask(served, served.app.tenant, served.app.form()), ask(served, served.app.tenant, {}),
+                  served.get(f"/{served.app.tenant}/discovery/v2.0/keys"), served.get(f"/{served.app.tenant}/discovery/keys")]:
+        assert reply.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_discovery_names_only_what_answers(served):
+    found = served.get(f"/{served.app.tenant}/v2.0/.well-known/openid-configuration").json
+    named = {name: value for name, value in found.items() if name.endswith(("_endpoint", "_uri"))}
+    assert set(named) == {"token_endpoint", "authorization_endpoint", "jwks_uri"}
+    for name, url in named.items():
+        reply = served.get(url)
+        assert reply.status == {"token_endpoint": 405, "authorization_endpoint": 400, "jwks_uri": 200}[name]
+    for grant in found["grant_types_supported"]:
+        assert ask(served, served.app.tenant, served.app.form(grant_type=grant)).status == 200
+    assert found["token_endpoint_auth_signing_alg_values_supported"] == ["PS256", "RS256"]
+
+
+# ---- a certificate instead of a secret: how each library writes its assertion ------------------------------------
+
+
+def der_of(pem):
+    text = pem.read_text().split("-----BEGIN CERTIFICATE-----")[1].split("-----END CERTIFICATE-----")[0]
+    return base64.b64decode(text)
+
+
+def thumbprint(der, how, form):
+    text = base64.b64encode(hashlib.new(how, der).digest()).decode()
+    return text if form == "standard" else text.translate(str.maketrans("+/", "-_")).rstrip("=" if form == "url" else "")
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    """One whose thumbprints differ in standard base64 and base64url."""
+    folder = tmp_path_factory.mktemp("cert")
+    while True:
+        made = make_cert(folder)
+        if all(set(thumbprint(der_of(made), how, "standard")) & set("+/") for how in ("sha1", "sha256")):
+            return made
+
+
+# What the libraries send: the header beside alg and typ, the claims beside aud, iss, sub, jti.
+LIBRARIES = {
+    "MSAL for Python": ("RS256", {"x5t": ("sha1", "padded")}, lambda now: {"exp": now + 600.25, "iat": now + 0.25}),
+    "MSAL for Python, with a chain": ("PS256", {"x5t#S256": ("sha256", "padded"), "x5c": 3}, lambda now: {"exp": now + 600, "iat": now}),
+    "azure-identity for Python": ("RS256", {"x5t": ("sha1", "url")}, lambda now: {"exp": now + 600.5}),
+    "MSAL for Go": ("PS256", {"x5t#S256": ("sha256", "standard"), "x5c": 1}, lambda now: {"exp": int(now) + 600, "nbf": int(now)}),
+    "MSAL for Go, older": ("RS256", {"x5t": ("sha1", "standard")}, lambda now: {"exp": int(now) + 600, "nbf": int(now)}),
+    "MSAL for Java": ("RS256", {"x5t": ("sha1", "standard"), "x5c": 1}, lambda now: {"exp": int(now) + 600, "nbf": int(now)}),
+    "MSAL for Java, newer": ("PS256", {"x5t#S256": ("sha256", "url"), "x5c": 2}, lambda now: {"exp": int(now) + 600, "nbf": int(now)}),
+    "MSAL for Node": ("PS256", {"x5t#S256": ("sha256", "url")}, lambda now: {"exp": int(now) + 600, "nbf": int(now), "iat": int(now)}),
+}
+
+
+@pytest.fixture
+def by_certificate(served, tm, pem):
+    """Signs in by an assertion: sign_in(alg, header, claims, form, path)."""
+    client = guid(0xce27)
+    tm("client", "add", "--id", client, "--role", "Calendars.Read", "--certificate", pem, store=served.store)
+
+    def sign_in(alg, header, claims, path="oauth2/v2.0/token", **changes):
+        usual = {"aud": f"{served.base}/{served.app.tenant}/{path}", "iss": client, "sub": client, "jti": guid(0xa)}
+        jwt = issued(sign(alg, {"alg": alg, "typ": "JWT", **header}, {**usual, **claims}, pem))
+        form = {"grant_type": "client_credentials", "client_id": client, "scope": SCOPE, "client_assertion": jwt,
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", **changes}
+        return ask(served, served.app.tenant, form, path=path)
+
+    return sign_in
+
+
+def header_of(pem, members):
+    der = der_of(pem)
+    return {name: [base64.b64encode(der).decode()] * value if name == "x5c" else thumbprint(der, *value) for name, value in members.items()}
+
+
+def test_the_assertion_of_each_library_is_taken(served, by_certificate, pem):
+    for library, (alg, members, times) in LIBRARIES.items():
+        reply = by_certificate(alg, header_of(pem, members), times(time.time()), scope=f"openid profile offline_access {SCOPE}")
+        assert reply.status == 200, (library, reply.body)
+        assert claims_of(reply.json["access_token"])["appidacr"] == "2" and delta(served, reply.json["access_token"]).status == 200
+    header, now = header_of(pem, {"x5t#S256": ("sha256", "url")}), time.time()
+    assert by_certificate("PS256", header, {"exp": now + 300}, path="oauth2/token", resource="https://graph.microsoft.com").status == 200
+
+
+def test_a_chain_of_real_certificates_fits_and_what_is_wrong_in_an_assertion_is_still_refused(by_certificate, pem):
+    header, now = header_of(pem, {"x5t#S256": ("sha256", "url")}), time.time()
+    chain = [base64.b64encode(b"c" * 1700).decode()] * 3
+    assert by_certificate("PS256", {**header, "x5c": chain}, {"exp": now + 300}).status == 200
+    for change, claims, number in [({"x5t#S256": thumbprint(b"other", "sha256", "padded")}, {"exp": now + 300}, 700027),
+                                   ({"x5t": thumbprint(b"other", "sha1", "standard")}, {"exp": now + 300}, 700027),
+                                   ({"x5t#S256": None, "x5c": chain}, {"exp": now + 300}, 700027), ({"jwk": {}}, {"exp": now + 300}, 700027),
+                                   ({}, {}, 700027), ({}, {"exp": str(int(now) + 300)}, 700027), ({}, {"exp": now + 300, "nbf": "x"}, 700027),
+                                   ({}, {"exp": now - 61.5}, 700024), ({}, {"exp": now + 3600.5}, 700024),
+                                   ({}, {"exp": now + 300, "iat": now + 120.5}, 700024)]:
+        reply = by_certificate("PS256", {**header, **change}, claims)
+        assert (reply.status, reply.json["error_codes"]) == (401, [number]), (change, claims)
 
 
 def test_a_client_of_one_tenant_is_nobody_in_another(served):

@@ -114,6 +114,11 @@ test_assertion__header_is_one_of_the_few_that_are_taken(void **state)
 		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"typ\":\"at+jwt\"}", ERR_NO_IDENTITY },
 		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"jwk\":{}}", ERR_NO_IDENTITY },
 		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"crit\":[]}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"x5c\":[\"MIIC\",\"MIID\"]}", OK },
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"x5c\":\"MIIC\"}", OK },
+		{ "{\"alg\":\"PS256\",\"x5c\":[\"" RSA_PEM_CERT_DER_BASE64 "\"]}", ERR_NO_IDENTITY },
+		{ "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"x5u\":\"https://evil.example\"}",
+		  ERR_NO_IDENTITY },
 		{ "[]", ERR_NO_IDENTITY },
 		{ "", ERR_NO_IDENTITY },
 	};
@@ -131,6 +136,64 @@ test_assertion__header_is_one_of_the_few_that_are_taken(void **state)
 	desk_close(&desk);
 }
 
+/* Several libraries write a thumbprint in several ways; its bytes are what counts. */
+static void
+test_assertion__a_thumbprint_may_be_written_in_each_form_of_base64(void **state)
+{
+	static const enum b64_form forms[] = { B64_URL, B64_URL_PADDED, B64_STANDARD };
+	static const char *const   wrong[][2] = { { "", "=" }, { "", "A" }, { " ", "" }, { "=", "" }, { "", "\\n" } };
+	struct desk                desk;
+	uint8_t                    sha256[32];
+	struct str                 text, header, claims;
+
+	(void)state;
+	desk_open(&desk);
+	claims = claims_at(&desk, NOW, NOW + 300);
+	rsa_cert_thumbprint(desk.cert, sha256);
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		text = b64_encode(forms[i], sha256, sizeof(sha256), desk.arena);
+		header = arena_printf(desk.arena, "{\"alg\":\"PS256\",\"x5t#S256\":\"%.*s\"}", STR_ARG(text));
+		assert_int_equal(check(&desk, signed_by(&desk, header, claims)), OK);
+		sha256[31] ^= 1;
+		text = b64_encode(forms[i], sha256, sizeof(sha256), desk.arena);
+		sha256[31] ^= 1;
+		header = arena_printf(desk.arena, "{\"alg\":\"PS256\",\"x5t#S256\":\"%.*s\"}", STR_ARG(text));
+		assert_int_equal(check(&desk, signed_by(&desk, header, claims)), ERR_NO_IDENTITY);
+	}
+	text = b64_encode(B64_URL_PADDED, sha256, sizeof(sha256), desk.arena);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		header = arena_printf(desk.arena, "{\"alg\":\"PS256\",\"x5t#S256\":\"%s%.*s%s\"}", wrong[i][0],
+		                      STR_ARG(text), wrong[i][1]);
+		assert_int_equal(check(&desk, signed_by(&desk, header, claims)), ERR_NO_IDENTITY);
+	}
+	desk_close(&desk);
+}
+
+static void
+test_assertion__holds_a_chain_of_certificates_up_to_its_limit(void **state)
+{
+	static char chain[ASSERTION_BYTES_MAX];
+	static const struct {
+		size_t   len;
+		enum err err;
+	} cases[] = { { 8000, OK }, { ASSERTION_BYTES_MAX, ERR_NO_IDENTITY } };
+	struct desk desk;
+
+	(void)state;
+	desk_open(&desk);
+	memset(chain, 'A', sizeof(chain));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str header = arena_printf(
+			desk.arena, "{\"alg\":\"PS256\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\",\"x5c\":[\"%.*s\"]}",
+			(int)cases[i].len, chain);
+		struct str jwt = signed_by(&desk, header, claims_at(&desk, NOW, NOW + 300));
+
+		assert_true(jwt.len > JWT_BYTES_MAX);
+		assert_int_equal(check(&desk, jwt), cases[i].err);
+	}
+	desk_close(&desk);
+}
+
 static void
 test_assertion__each_claim_must_be_there_and_right(void **state)
 {
@@ -144,10 +207,14 @@ test_assertion__each_claim_must_be_there_and_right(void **state)
 		"{" AUD "," SUB "," JTI "," WHEN "}",
 		"{" AUD "," ISS "," JTI "," WHEN "}",
 		"{" AUD "," ISS "," SUB "," WHEN "}",
-		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":null,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":\"1800000000\",\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1.8e9,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1800000000,\"exp\":1800000300.5E0}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":-1800000000.5,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":99999999999999999999.5}",
 		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1800000000}",
 		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":\"1800000000\",\"exp\":1800000300}",
-		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1800000000,\"exp\":1800000300.0}",
 		"{\"aud\":\"https://elsewhere.example/" TID "/oauth2/v2.0/token\"," ISS "," SUB "," JTI "," WHEN "}",
 		"{\"aud\":[\"" AUDIENCE "\"]," ISS "," SUB "," JTI "," WHEN "}",
 		"{" AUD ",\"iss\":\"" OID "\"," SUB "," JTI "," WHEN "}",
@@ -157,12 +224,28 @@ test_assertion__each_claim_must_be_there_and_right(void **state)
 		"{" AUD "," ISS "," ISS "," SUB "," JTI "," WHEN "}",
 		"[]",
 	};
+	static const char *const good[] = {
+		"{" AUD "," ISS "," SUB "," JTI "," WHEN "}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000000.123456,\"exp\":1800000600.654321}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":0.0,\"exp\":1800000660.99}",
+	};
+	static const char *const stale[] = {
+		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1799999940.9}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1800000661.0}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000061.0,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000000,\"nbf\":1800000061.5,\"exp\":1800000300}",
+	};
 	struct desk desk;
 
 	(void)state;
 	desk_open(&desk);
-	assert_int_equal(check(&desk, signed_by(&desk, STR(HEADER), STR("{" AUD "," ISS "," SUB "," JTI "," WHEN "}"))),
-	                 OK);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (check(&desk, signed_by(&desk, STR(HEADER), str_from_c(good[i]))) != OK)
+			fail_msg("%s is refused", good[i]);
+	for (size_t i = 0; i < sizeof(stale) / sizeof(stale[0]); i++)
+		if (check(&desk, signed_by(&desk, STR(HEADER), str_from_c(stale[i]))) != ERR_STALE)
+			fail_msg("%s is not stale", stale[i]);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (check(&desk, signed_by(&desk, STR(HEADER), str_from_c(bad[i]))) != ERR_NO_IDENTITY)
 			fail_msg("%s is taken", bad[i]);
@@ -253,6 +336,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_assertion__a_good_one_is_taken_as_often_as_it_comes),
 		cmocka_unit_test(test_assertion__header_is_one_of_the_few_that_are_taken),
+		cmocka_unit_test(test_assertion__a_thumbprint_may_be_written_in_each_form_of_base64),
+		cmocka_unit_test(test_assertion__holds_a_chain_of_certificates_up_to_its_limit),
 		cmocka_unit_test(test_assertion__each_claim_must_be_there_and_right),
 		cmocka_unit_test(test_assertion__its_time_is_ten_minutes_at_most),
 		cmocka_unit_test(test_assertion__a_certificate_out_of_its_dates_signs_nobody_in),

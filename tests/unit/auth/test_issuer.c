@@ -54,6 +54,10 @@ test_issuer__a_users_token_has_the_claims_of_graphs(void **state)
 	assert_text(root, "idtyp", STR("user"));
 	assert_text(root, "scp", STR("Calendars.Read User.Read"));
 	assert_text(root, "upn", STR("ann@contoso.com"));
+	assert_text(root, "unique_name", STR("ann@contoso.com"));
+	assert_text(root, "name", STR("ann@contoso.com"));
+	assert_text(root, "app_displayname", STR(APPID));
+	assert_text(root, "appidacr", STR("0"));
 	assert_null(json_member(root, "roles"));
 	assert_non_null(json_member(root, "uti"));
 	bench_close(bench);
@@ -77,6 +81,34 @@ test_issuer__an_applications_token_has_roles_and_no_user(void **state)
 	assert_text(root, "idtyp", STR("app"));
 	assert_null(json_member(root, "scp"));
 	assert_null(json_member(root, "upn"));
+	assert_null(json_member(root, "unique_name"));
+	assert_null(json_member(root, "name"));
+	bench_close(bench);
+}
+
+static void
+test_issuer__names_the_application_and_the_person_as_desktop_clients_read_them(void **state)
+{
+	struct bench       *bench = bench_open();
+	struct issuer_grant grant = user_grant();
+	struct guid         app;
+	struct str          text;
+
+	(void)state;
+	grant.name = STR("Ann \"A\" M\xc3\xbcller");
+	grant.app_name = STR("report");
+	grant.proof = '2';
+	AUTO(json_drop) struct json *named = payload_json(bench, mint(bench, grant));
+	assert_text(named, "name", grant.name);
+	assert_text(named, "app_displayname", STR("report"));
+	assert_text(named, "appidacr", STR("2"));
+	/* A token for no application names the program itself, the same in each token. */
+	grant.app = grant.app_name = STR_EMPTY;
+	AUTO(json_drop) struct json *one = payload_json(bench, mint(bench, grant));
+	AUTO(json_drop) struct json *two = payload_json(bench, mint(bench, grant));
+	assert_text(one, "app_displayname", STR("tidemark"));
+	assert_true(json_text(json_member(one, "appid"), &text) && guid_parse(text, &app));
+	assert_text(two, "appid", text);
 	bench_close(bench);
 }
 
@@ -177,6 +209,8 @@ test_issuer__refuses_what_the_gate_would(void **state)
 	grants[count++].upn = STR("\xff@contoso.com");
 	grants[count++].upn = STR("\0@contoso.com");
 	grants[count++].upn = str_of(wide, sizeof(wide));
+	grants[count++].name = str_of(wide, sizeof(wide));
+	grants[count++].app_name = STR("a\nb");
 	for (size_t i = 0; i <= count; i++) {
 		struct str token = STR("untouched");
 
@@ -223,6 +257,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_issuer__a_users_token_has_the_claims_of_graphs),
 		cmocka_unit_test(test_issuer__an_applications_token_has_roles_and_no_user),
+		cmocka_unit_test(test_issuer__names_the_application_and_the_person_as_desktop_clients_read_them),
 		cmocka_unit_test(test_issuer__two_tokens_are_never_the_same),
 		cmocka_unit_test(test_issuer__lasts_as_long_as_its_store),
 		cmocka_unit_test(test_issuer__needs_a_store_that_was_made_ready),
