@@ -53,7 +53,7 @@ graph_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 	/* The token endpoints are for those who are not known yet. */
 	plan_out->unknown = graph_is_login(req);
 	if (plan_out->unknown) {
-		plan_out->body_max = has_body ? SMALL_BODY_MAX : 0;
+		plan_out->body_max = SMALL_BODY_MAX;
 		return;
 	}
 	/* A bearer is judged before others wait for the answer.  Nobody else sends us a body, nor is told to go on. */

@@ -504,10 +504,16 @@ answer_discovery(struct call *call, const struct guid *tenant, bool for_checking
 	json_end_object(&out);
 }
 
+static bool
+takes_form(enum login_kind kind)
+{
+	return kind == LOGIN_TOKEN || kind == LOGIN_TOKEN_V1;
+}
+
 static struct str
 methods_of(enum login_kind kind)
 {
-	if (kind == LOGIN_TOKEN || kind == LOGIN_TOKEN_V1)
+	if (takes_form(kind))
 		return STR("POST");
 	return kind == LOGIN_AUTHORIZE || kind == LOGIN_UNKNOWN ? STR("GET, HEAD, POST") : STR("GET, HEAD");
 }
@@ -519,8 +525,8 @@ check_call(struct call *call, enum login_kind kind, struct str text, struct guid
 		return &closed;
 	if (kind == LOGIN_UNKNOWN)
 		return &unknown;
-	if (kind == LOGIN_TOKEN || kind == LOGIN_TOKEN_V1 ? call->req->method != HTTP_POST
-	                                                  : kind != LOGIN_AUTHORIZE && !call_reads(call)) {
+	if (call_reads(call) ? takes_form(kind)
+	                     : call->req->method != HTTP_POST || !(takes_form(kind) || kind == LOGIN_AUTHORIZE)) {
 		http_resp_field(call->resp, "Allow", methods_of(kind));
 		return &bad_method;
 	}
@@ -545,7 +551,7 @@ graph_login(struct call *call)
 	fault = check_call(call, kind, text, &tenant);
 	if (fault)
 		answer_fault(call, fault);
-	else if (kind == LOGIN_TOKEN || kind == LOGIN_TOKEN_V1)
+	else if (takes_form(kind))
 		answer_token(call, &tenant, kind == LOGIN_TOKEN_V1);
 	else if (kind == LOGIN_DISCOVERY || kind == LOGIN_CHECKING)
 		answer_discovery(call, &tenant, kind == LOGIN_CHECKING);

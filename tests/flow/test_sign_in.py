@@ -187,6 +187,9 @@ def test_endpoints_that_are_not_served_answer_in_oauths_form_to_browsers_too(ser
         assert told["error_description"].startswith(f"AADSTS{told['error_codes'][0]}: ") and told["correlation_id"] == guid(0x5e)
         assert reply.headers["Access-Control-Allow-Origin"] == "*" and reply.headers["client-request-id"] == guid(0x5e)
         assert "x-ms-request-id" in reply.headers["Access-Control-Expose-Headers"] and reply.headers["Content-Type"].startswith("application/json")
+    for method, path in itertools.product(["PUT", "DELETE", "PROPFIND"], ["oauth2/v2.0/token", "oauth2/v2.0/authorize", "discovery/v2.0/keys"]):
+        reply = served.request(method, f"/{served.app.tenant}/{path}", "client_id=x", headers=FORM)
+        assert (reply.status, reply.json["error_codes"]) == (405, [900561]) and reply.headers["Allow"], (method, path)
     for method, path in itertools.product(["GET", "POST"], ["/v1.0/oauth2/v2.0/token", "/beta/.well-known/openid-configuration", f"/{served.app.tenant}/other", "/openid"]):
         assert served.request(method, path, None if method == "GET" else "").json["error"]["code"] == "InvalidAuthenticationToken"
 

@@ -265,23 +265,24 @@ def content(rng, world):
 def sign_in(rng, world):
     tenant = rng.choice([world.tenant, world.tenant, TENANT, "common"]).encode()
     if rng.random() < 0.4:
-        rest = rng.choice([b"/v2.0/.well-known/openid-configuration", b"/.well-known/openid-configuration", b"/discovery/v2.0/keys"])
+        rest = rng.choice([b"/v2.0/.well-known/openid-configuration", b"/.well-known/openid-configuration", b"/discovery/v2.0/keys",
+                           b"/oauth2/v2.0/authorize", b"/oauth2/v2.0/devicecode", b"/discovery/instance"])
         return Request("GET", b"/" + tenant + rest)
     # A whole secret costs argon2id: most forms have another fault, so that many can be sent.
     form = {"grant_type": rng.choice(["client_credentials", "client_credentials", "password", ""]), "client_id": world.client_id,
-            "client_secret": world.secret, "scope": rng.choice([SCOPE, "x", ""])}
+            "client_secret": world.secret, "scope": rng.choice([SCOPE, f"openid  {SCOPE}", "x", ""]), "resource": "x"}
     if rng.random() < 0.5:
         del form["client_secret"]
         form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
         form["client_assertion"] = ".".join(
             base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (
-                json.dumps({"alg": rng.choice(["PS256", "RS256", "none"]), "x5t#S256": "A" * 43}).encode(),
-                json.dumps({"iss": world.client_id, "sub": world.client_id, "aud": "x", "exp": 4102444800, "jti": "j"}).encode(),
+                json.dumps({"alg": rng.choice(["PS256", "RS256", "none"]), "x5t#S256": "A" * 43, "x5c": ["A" * rng.choice([0, 9, 9000])]}).encode(),
+                json.dumps({"iss": world.client_id, "sub": world.client_id, "aud": "x", "exp": 4102444800.5, "jti": "j"}).encode(),
                 rng.randbytes(256)))
     for name in list(form):
         if rng.random() < 0.12:
             del form[name]
-    req = Request("POST", b"/" + tenant + b"/oauth2/v2.0/token")
+    req = Request("POST", b"/" + tenant + rng.choice([b"/oauth2/v2.0/token", b"/oauth2/token"]))
     req.body = urllib.parse.urlencode(form).encode()
     req.add("Content-Type", rng.choice(["application/x-www-form-urlencoded", "application/x-www-form-urlencoded", "application/json"]))
     if rng.random() < 0.2:
