@@ -46,10 +46,8 @@ code_for(const struct call *call, enum graph_error error)
 void
 answer_put_error(const struct call *call, enum graph_error error, struct str detail, struct buf *buf)
 {
-	struct json_out out;
+	struct json_out out = json_out_object(buf);
 
-	json_out_open(&out, buf);
-	json_put_object(&out);
 	json_put_name(&out, STR("error"));
 	json_put_object(&out);
 	json_put_member(&out, STR("code"), str_from_c(code_for(call, error)));

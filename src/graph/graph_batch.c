@@ -466,8 +466,7 @@ graph_batch(struct call *call)
 
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
 
-	json_out_open(&batch->out, http_resp_body(call->resp));
-	json_put_object(&batch->out);
+	batch->out = json_out_object(http_resp_body(call->resp));
 	json_put_name(&batch->out, STR("responses"));
 	json_put_array(&batch->out);
 	while ((part = next_ready(batch)) != NULL) {

@@ -108,8 +108,7 @@ open_answer(struct call *call, struct json_out *out, const char *tail)
 {
 	struct str version = call_version_url(call), context = entity_context(call, "calendarGroups", tail);
 
-	json_out_open(out, http_resp_body(call->resp));
-	json_put_object(out);
+	*out = json_out_object(http_resp_body(call->resp));
 	json_put_member(out, STR("@odata.context"),
 	                arena_printf(call->arena, "%.*s/$metadata#%.*s", STR_ARG(version), STR_ARG(context)));
 }

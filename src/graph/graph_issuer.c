@@ -155,8 +155,7 @@ answer_fault(struct call *call, const struct login_fault *fault)
 	if (fault->status == 503 && !call->by_server)
 		http_resp_field(call->resp, "Retry-After", STR("1"));
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	put_fault_text(&out, call, fault, moment);
 	json_end_object(&out);
 }
@@ -304,8 +303,7 @@ put_token(struct call *call, struct str jwt)
 
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
 	http_resp_field(call->resp, "Pragma", STR("no-cache"));
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_member(&out, STR("token_type"), STR("Bearer"));
 	json_put_member_int(&out, STR("expires_in"), LIFE_S);
 	json_put_member_int(&out, STR("ext_expires_in"), LIFE_S);
@@ -387,8 +385,7 @@ answer_discovery(struct call *call, const struct guid *tenant, bool for_checking
 	char            tid[GUID_TEXT_LEN];
 
 	guid_format(tenant, tid);
-	json_out_open(&out, begin_answer(call, 200));
-	json_put_object(&out);
+	out = json_out_object(begin_answer(call, 200));
 	put_url(&out, STR("token_endpoint"), call, tid, "oauth2/v2.0/token");
 	put_list(&out, STR("token_endpoint_auth_methods_supported"),
 	         STR("client_secret_post client_secret_basic private_key_jwt"));

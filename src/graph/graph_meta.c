@@ -4,7 +4,13 @@
 #include "resource/resource.h"
 #include "text/json_write.h"
 
-/* What the descriptors do not say: the frame, types of parts, and what leads to the resources. */
+#define COMPUTED                      ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
+#define COMPUTED_PROPERTY(name, type) "<Property Name=\"" name "\" Type=\"" type "\"" COMPUTED
+#define CAPABILITY(term, property, value) \
+	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
+	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"
+
+/* What the descriptors do not say: the frame, complex types, and the way to the resources. */
 static const char *const start[] = {
 	"<?xml version=\"1.0\" encoding=\"utf-8\"?>",
 	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">",
@@ -59,15 +65,9 @@ static const char *const types[] = {
 
 static const char *const rest[] = {
 	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
-	"<Property Name=\"name\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"classId\" Type=\"Edm.Guid\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"changeKey\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
+	COMPUTED_PROPERTY("name", "Edm.String"),
+	COMPUTED_PROPERTY("classId", "Edm.Guid"),
+	COMPUTED_PROPERTY("changeKey", "Edm.String"),
 	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
 	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
@@ -103,45 +103,25 @@ static const char *const rest[] = {
 	"<Singleton Name=\"me\" Type=\"graph.user\"/>",
 	"</EntityContainer>",
 	"<Annotations Target=\"microsoft.graph.user/calendars\">",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
-	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.SearchRestrictions\">",
-	"<Record><PropertyValue Property=\"Searchable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.ExpandRestrictions\">",
-	"<Record><PropertyValue Property=\"Expandable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
+	CAPABILITY("ChangeTracking", "Supported", "true"),
+	CAPABILITY("SearchRestrictions", "Searchable", "false"),
+	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.user/calendarGroups\">",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.InsertRestrictions\">",
-	"<Record><PropertyValue Property=\"Insertable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
-	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
-	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
+	CAPABILITY("InsertRestrictions", "Insertable", "false"),
+	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
+	CAPABILITY("DeleteRestrictions", "Deletable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
-	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
-	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
-	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
+	CAPABILITY("ChangeTracking", "Supported", "true"),
+	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
+	CAPABILITY("DeleteRestrictions", "Deletable", "false"),
 	"</Annotations>",
 	"</Schema>",
 	"</edmx:DataServices>",
 	"</edmx:Edmx>",
 	NULL
 };
-
-#define COMPUTED ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>\n"
 
 static void
 put_lines(struct buf *buf, const char *const *lines)
@@ -190,7 +170,7 @@ put_entity_type(struct buf *buf, const struct resource *resource, bool beta, str
 		if ((property->flags & PROPERTY_BETA) && !beta)
 			continue;
 		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
-		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED));
+		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED "\n"));
 	}
 	if (resource->content)
 		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
@@ -220,10 +200,8 @@ enum err
 graph_service(struct call *call)
 {
 	struct str      version = call_version_url(call);
-	struct json_out out;
+	struct json_out out = json_out_object(http_resp_body(call->resp));
 
-	json_out_open(&out, http_resp_body(call->resp));
-	json_put_object(&out);
 	json_put_member(&out, STR("@odata.context"), arena_printf(call->arena, "%.*s/$metadata", STR_ARG(version)));
 	json_put_name(&out, STR("value"));
 	json_put_array(&out);

@@ -208,17 +208,6 @@ page_size(const struct call *call, const struct view *view)
 	return size < wish ? size : wish;
 }
 
-static enum err
-open_feed(struct call *call, const struct walk *walk, uint32_t rows, struct feed_page *feed_out)
-{
-	const struct cursor *from = walk->reader.has_cursor ? &walk->reader.cursor : NULL;
-	struct store        *store = call->graph->parts.store;
-
-	if (walk->view.removals)
-		return feed_open(feed_out, store, &call->feed, from, rows, call->arena);
-	return feed_open_additions(feed_out, store, &call->feed, from, rows, call->arena);
-}
-
 static void
 take_items(struct call *call, const struct walk *walk, uint32_t size, struct feed_page *feed, struct page *page)
 {
@@ -237,15 +226,17 @@ take_items(struct call *call, const struct walk *walk, uint32_t size, struct fee
 static enum err
 take_page(struct call *call, const struct walk *walk, uint32_t size, struct page *page, struct cursor *rest_out)
 {
-	AUTO(feed_abort) struct feed_page feed = { 0 };
+	AUTO(feed_abort) struct feed_page feed = { .additions = !walk->view.removals };
+	const struct cursor              *from = walk->reader.has_cursor ? &walk->reader.cursor : NULL;
 
-	TRY(open_feed(call, walk, is_narrow(walk) ? SCAN_ROWS_MAX : size, &feed));
+	TRY(feed_open(&feed, call->graph->parts.store, &call->feed, from, is_narrow(walk) ? SCAN_ROWS_MAX : size,
+	              call->arena));
 	take_items(call, walk, size, &feed, page);
 	return feed_close(&feed, rest_out);
 }
 
 static enum err
-report(struct call *call, const struct walk *walk)
+put_page(struct call *call, const struct walk *walk)
 {
 	uint32_t      size = page_size(call, &walk->view);
 	struct str    name = STR_EMPTY, link = STR_EMPTY;
@@ -270,6 +261,15 @@ report(struct call *call, const struct walk *walk)
 	return OK;
 }
 
+/* `asked`: what the path and Prefer say. */
+static enum err
+answer_walk(struct call *call, struct walk *walk, const struct view *asked)
+{
+	call->may_restart = true;
+	TRY(read_view_of(call, walk->function, walk->delta, asked, &walk->reader, &walk->view));
+	return put_page(call, walk);
+}
+
 enum err
 graph_all_recordings_delta(struct call *call)
 {
@@ -278,9 +278,7 @@ graph_all_recordings_delta(struct call *call)
 
 	TRY(read_arguments(call, &asked));
 	asked.removals = call->query.removals;
-	call->may_restart = true;
-	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
-	return report(call, &walk);
+	return answer_walk(call, &walk, &asked);
 }
 
 enum err
@@ -290,9 +288,7 @@ graph_all_recordings(struct call *call)
 	struct view asked;
 
 	TRY(read_arguments(call, &asked));
-	call->may_restart = true;
-	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
-	return report(call, &walk);
+	return answer_walk(call, &walk, &asked);
 }
 
 enum err
@@ -302,9 +298,7 @@ graph_meeting_delta(struct call *call)
 	struct view asked = meeting_view(call);
 
 	asked.removals = call->query.removals;
-	call->may_restart = true;
-	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
-	return report(call, &walk);
+	return answer_walk(call, &walk, &asked);
 }
 
 /* ---- one meeting ------------------------------------------------------------------------------------------------ */

@@ -50,10 +50,8 @@ resource_plain_put_import(const struct resource *resource, struct store_txn *txn
 		resource_put_object(&body, resource, &values, NULL);
 		err = buf_err(&body);
 	}
-	if (err != OK) {
-		store_fail(txn, err);
+	if (values_fail(txn, err))
 		return;
-	}
 	item = (struct item){
 		.id = values_text(&values, 0, ctx->arena),
 		.key = values_folded(&values, resource->key, ctx->arena),

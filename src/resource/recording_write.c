@@ -112,13 +112,6 @@ mint_id(const struct resource_ctx *ctx)
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
-static void
-refuse(struct store_txn *txn, enum err err, struct str sentence, struct str *why_out)
-{
-	*why_out = sentence;
-	store_fail(txn, err);
-}
-
 /* The JSON text, and where the URL's value stands in it.  Empty if it is too large. */
 static void
 write_json(const struct resource_ctx *ctx, struct values *values, struct recording *recording)
@@ -156,7 +149,8 @@ make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *
 	if (recording->json.len > 0)
 		item.body = recording_body(recording, ctx->arena);
 	if (item.body.len == 0) {
-		refuse(txn, ERR_TOO_LARGE, STR("the recording is too large"), why_out);
+		*why_out = STR("the recording is too large");
+		store_fail(txn, ERR_TOO_LARGE);
 		return false;
 	}
 	*item_out = item;
@@ -173,10 +167,8 @@ recording_put_import(const struct resource *resource, struct store_txn *txn, con
 	enum err         err = resource_read_import(resource, value, ctx->arena, &values, why_out);
 	bool             exists;
 
-	if (err != OK) {
-		store_fail(txn, err);
+	if (values_fail(txn, err))
 		return;
-	}
 	if (values.raw[RECORDING_ID].len == 0)
 		values_set_text(&values, RECORDING_ID, mint_id(ctx), ctx->arena);
 	exists = store_txn_get(txn, &ctx->feed, values_text(&values, RECORDING_ID, ctx->arena), &old);
@@ -226,10 +218,8 @@ recording_create(struct store_txn *txn, const struct recording_new *made, struct
 
 	if (err == OK)
 		err = complete_new(made, &values, why_out);
-	if (err != OK) {
-		store_fail(txn, err);
+	if (values_fail(txn, err))
 		return;
-	}
 	if (!make_item(txn, &made->ctx, &values, &recording, &item, why_out))
 		return;
 	if (store_txn_get(txn, &made->ctx.feed, item.id, &old)) {
@@ -240,6 +230,21 @@ recording_create(struct store_txn *txn, const struct recording_new *made, struct
 	*item_out = item;
 }
 
+/* The recording, if its content is still what the caller saw. */
+static enum err
+find_linked(struct store_txn *txn, const struct recording_link *link, struct item *item_out,
+            struct recording *recording_out)
+{
+	if (!store_txn_get(txn, &link->feed, link->id, item_out) || !str_eq(item_out->key, link->meeting))
+		return ERR_NOT_FOUND;
+	if (!recording_read(item_out->body, recording_out))
+		return ERR_CORRUPT;
+	return link->seen && (link->seen->has_content != recording_out->has_content ||
+	                      memcmp(link->seen->content.id, recording_out->content.id, CONTENT_ID_BYTES) != 0)
+	               ? ERR_STALE
+	               : OK;
+}
+
 void
 recording_link_content(struct store_txn *txn, const struct recording_link *link, struct arena *arena,
                        struct content_ref *old_out, bool *had_old_out)
@@ -247,19 +252,8 @@ recording_link_content(struct store_txn *txn, const struct recording_link *link,
 	struct recording recording;
 	struct item      item;
 
-	if (!store_txn_get(txn, &link->feed, link->id, &item) || !str_eq(item.key, link->meeting)) {
-		store_fail(txn, ERR_NOT_FOUND);
+	if (values_fail(txn, find_linked(txn, link, &item, &recording)))
 		return;
-	}
-	if (!recording_read(item.body, &recording)) {
-		store_fail(txn, ERR_CORRUPT);
-		return;
-	}
-	if (link->seen && (link->seen->has_content != recording.has_content ||
-	                   memcmp(link->seen->content.id, recording.content.id, CONTENT_ID_BYTES) != 0)) {
-		store_fail(txn, ERR_STALE);
-		return;
-	}
 	*had_old_out = recording.has_content;
 	*old_out = recording.content;
 	recording.has_content = true;

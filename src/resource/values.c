@@ -250,6 +250,14 @@ resource_read_stored(const struct resource *resource, struct str json, size_t co
 	return true;
 }
 
+bool
+values_fail(struct store_txn *txn, enum err err)
+{
+	if (err != OK)
+		store_fail(txn, err);
+	return err != OK;
+}
+
 /* ---- single values -------------------------------------------------------------------------------------------- */
 
 bool

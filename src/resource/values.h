@@ -32,6 +32,9 @@ enum err resource_read_body(const struct resource *resource, struct str json, st
 bool resource_read_stored(const struct resource *resource, struct str json, size_t count, struct arena *arena,
                           struct values *values_out);
 
+/* Fails the transaction if `err` is not OK.  True: it failed. */
+bool values_fail(struct store_txn *txn, enum err err);
+
 bool values_flag(const struct values *values, size_t row);
 bool values_is_null(const struct values *values, size_t row); /* or not there */
 /* Empty when it is no string. */

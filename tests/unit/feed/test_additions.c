@@ -34,12 +34,11 @@ purge_all(struct store_bench *bench)
 static unsigned
 read_page(struct store_bench *bench, struct cursor *cursor, bool *has_cursor, uint32_t limit, unsigned *seen)
 {
-	struct feed_page page = { 0 };
+	struct feed_page page = { .additions = true };
 	struct item      item;
 	unsigned         count = 0;
 
-	assert_int_equal(
-		feed_open_additions(&page, bench->store, &feed, *has_cursor ? cursor : NULL, limit, bench->arena), OK);
+	assert_int_equal(feed_open(&page, bench->store, &feed, *has_cursor ? cursor : NULL, limit, bench->arena), OK);
 	while (feed_next(&page, &item)) {
 		assert_int_equal(item.life, ITEM_LIVE);
 		seen[strtoul(item.id.at + 1, NULL, 10)]++;
