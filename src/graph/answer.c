@@ -23,7 +23,7 @@ write_inner(struct json_out *out, const struct call *call)
 	json_end_object(out);
 }
 
-/* The cloud communications services have codes of their own for what Exchange calls otherwise. */
+/* The codes of Graph's cloud communications services, where they differ from Exchange's. */
 static const char *
 code_for(const struct call *call, enum graph_error error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph_groups — calendar groups, read only: they are what the calendars say (group.h). */
+/* graph_groups — calendar groups, read only, derived from the calendars (group.h). */
 #include "graph/calls.h"
 #include "graph/entity.h"
 #include "graph/group.h"
@@ -76,7 +76,7 @@ read_groups(struct call *call, struct groups *groups)
 	return collect(call, groups, &exists);
 }
 
-/* What is not known is null. */
+/* An unknown text is null. */
 static void
 put_text(struct json_out *out, struct str name, struct str text)
 {

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph_meta — what is served, said in OData's own terms: $metadata (CSDL 4.0) and the service document. */
+/* graph_meta — $metadata (CSDL 4.0) and the service document: what is served, in OData's terms. */
 #include "graph/calls.h"
 #include "resource/resource.h"
 #include "text/json_write.h"
 
+#define VOCABULARY(name) \
+	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData." name \
+	".V1.xml\">\n" \
+	"<edmx:Include Namespace=\"Org.OData." name ".V1\" Alias=\"" name "\"/>\n</edmx:Reference>"
 #define COMPUTED                      ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
 #define COMPUTED_PROPERTY(name, type) "<Property Name=\"" name "\" Type=\"" type "\"" COMPUTED
+#define NAVIGATION(name, type)        "<NavigationProperty Name=\"" name "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
 #define CAPABILITY(term, property, value) \
 	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
 	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"
@@ -14,12 +19,8 @@
 static const char *const start[] = {
 	"<?xml version=\"1.0\" encoding=\"utf-8\"?>",
 	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">",
-	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Core.V1.xml\">",
-	"<edmx:Include Namespace=\"Org.OData.Core.V1\" Alias=\"Core\"/>",
-	"</edmx:Reference>",
-	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Capabilities.V1.xml\">",
-	"<edmx:Include Namespace=\"Org.OData.Capabilities.V1\" Alias=\"Capabilities\"/>",
-	"</edmx:Reference>",
+	VOCABULARY("Core"),
+	VOCABULARY("Capabilities"),
 	"<edmx:DataServices>",
 	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
 	NULL
@@ -68,17 +69,17 @@ static const char *const rest[] = {
 	COMPUTED_PROPERTY("name", "Edm.String"),
 	COMPUTED_PROPERTY("classId", "Edm.Guid"),
 	COMPUTED_PROPERTY("changeKey", "Edm.String"),
-	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
+	NAVIGATION("calendars", "Collection(graph.calendar)"),
 	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
 	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
-	"<NavigationProperty Name=\"recordings\" Type=\"Collection(graph.callRecording)\" ContainsTarget=\"true\"/>",
+	NAVIGATION("recordings", "Collection(graph.callRecording)"),
 	"</EntityType>",
 	"<EntityType Name=\"user\" BaseType=\"graph.entity\">",
-	"<NavigationProperty Name=\"calendar\" Type=\"graph.calendar\" ContainsTarget=\"true\"/>",
-	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
-	"<NavigationProperty Name=\"calendarGroups\" Type=\"Collection(graph.calendarGroup)\" ContainsTarget=\"true\"/>",
-	"<NavigationProperty Name=\"onlineMeetings\" Type=\"Collection(graph.onlineMeeting)\" ContainsTarget=\"true\"/>",
+	NAVIGATION("calendar", "graph.calendar"),
+	NAVIGATION("calendars", "Collection(graph.calendar)"),
+	NAVIGATION("calendarGroups", "Collection(graph.calendarGroup)"),
+	NAVIGATION("onlineMeetings", "Collection(graph.onlineMeeting)"),
 	"</EntityType>",
 	"<Action Name=\"permanentDelete\" IsBound=\"true\">",
 	"<Parameter Name=\"bindingParameter\" Type=\"graph.calendar\"/>",
@@ -91,7 +92,8 @@ static const char *const rest[] = {
 	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.callRecording)\"/>",
 	"<ReturnType Type=\"Collection(graph.callRecording)\"/>",
 	"</Function>",
-	"<Function Name=\"getAllRecordings\" IsBound=\"true\" IsComposable=\"true\" EntitySetPath=\"bindingParameter/recordings\">",
+	"<Function Name=\"getAllRecordings\" IsBound=\"true\" IsComposable=\"true\" "
+	"EntitySetPath=\"bindingParameter/recordings\">",
 	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.onlineMeeting)\"/>",
 	"<Parameter Name=\"meetingOrganizerUserId\" Type=\"Edm.String\"/>",
 	"<Parameter Name=\"startDateTime\" Type=\"Edm.DateTimeOffset\"/>",
@@ -142,7 +144,7 @@ put_enumeration(struct buf *buf, const struct enumeration *enumeration)
 	buf_put(buf, STR("</EnumType>\n"));
 }
 
-/* Those of the resource's rows, each once. */
+/* The enumerations of the resource's rows, each once. */
 static void
 put_enumerations(struct buf *buf, const struct resource *resource)
 {
@@ -157,7 +159,7 @@ put_enumerations(struct buf *buf, const struct resource *resource)
 	}
 }
 
-/* The id is the abstract type's. */
+/* Without the id, which the abstract type has. */
 static void
 put_entity_type(struct buf *buf, const struct resource *resource, bool beta, struct arena *arena)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph_recordings — recordings told: of an organizer (with and without delta) and of one meeting. */
+/* graph_recordings — the recordings of an organizer (with and without delta) and of one meeting. */
 #include "base/bytes.h"
 #include "crypt/seal.h"
 #include "graph/parameters.h"
@@ -11,22 +11,22 @@
 #include "resource/recording.h"
 #include "text/uri.h"
 
-/* Rows a page looks at when only some of them are wanted; it may then be short, or empty, and not the last. */
+/* The most rows that a page reads to find the wanted ones.  So a page may be short or empty without being the last. */
 #define SCAN_ROWS_MAX 5000
 
-/* What a reader of recordings asked to see in its first request. */
+/* The options of a round's first request. */
 struct view {
-	uint32_t top;               /* items a page; 0: as the server likes */
-	bool     removals;          /* wants to be told them (an extension) */
+	uint32_t top;               /* items a page; 0: the server chooses */
+	bool     removals;          /* report them (an extension) */
 	int64_t  from_ns, until_ns; /* from <= createdDateTime < until; INT64_MIN and INT64_MAX: no bound */
-	uint8_t  meeting[16];       /* of one meeting: a hash of its id; else zero */
+	uint8_t  meeting[16];       /* one meeting: a hash of its id; else zero */
 };
 
 static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_MAX };
 
-/* ---- what is asked for ------------------------------------------------------------------------------------ */
+/* ---- the request ------------------------------------------------------------------------------------ */
 
-/* The path with its arguments spelled out, for links: an alias has no value where a link is used. */
+/* The path for links, with its parameters as literals: a link has no query that could hold the value of an alias. */
 static struct str
 spelled_path(const struct call *call, const struct parameters *parameters)
 {
@@ -44,7 +44,7 @@ spelled_path(const struct call *call, const struct parameters *parameters)
 }
 
 static enum err
-read_arguments(struct call *call, struct view *view_out)
+read_parameters(struct call *call, struct view *view_out)
 {
 	struct view       view = whole_view;
 	struct parameters parameters;
@@ -134,8 +134,8 @@ check_token_view(struct call *call, const struct view *asked, const struct view 
 }
 
 /*
- * `asked` is what the path (window, meeting) and Prefer say; $top is read here.  With a token its view counts; a path
- * that says something else than the token is refused.
+ * `asked` is what the path (window, meeting) and Prefer say; $top is read here.  A token's own view is used instead.
+ * If the path contradicts it, that is an error.
  */
 static enum err
 read_view_of(struct call *call, enum token_function function, bool delta, const struct view *asked,
@@ -183,7 +183,7 @@ is_narrow(const struct walk *walk)
 	return walk->one_meeting || walk->view.from_ns != INT64_MIN || walk->view.until_ns != INT64_MAX;
 }
 
-/* A removal says no more than an id, so it is told to everybody who asked for removals. */
+/* A removal is only an id, so every reader of removals gets all of them. */
 static bool
 is_wanted(const struct call *call, const struct walk *walk, const struct item *item)
 {
@@ -194,7 +194,7 @@ is_wanted(const struct call *call, const struct walk *walk, const struct item *i
 		return true;
 	if (walk->one_meeting && !str_eq(item->key, call->route.meeting))
 		return false;
-	/* One that cannot be read is wanted, so that the page says so. */
+	/* A damaged one is wanted, so that the page reports the damage. */
 	return !recording_read(item->body, &recording) ||
 	       (recording.created_ns >= view->from_ns && recording.created_ns < view->until_ns);
 }
@@ -276,7 +276,7 @@ graph_all_recordings_delta(struct call *call)
 	struct walk walk = { .function = TOKEN_ALL_RECORDINGS_DELTA, .delta = true };
 	struct view asked;
 
-	TRY(read_arguments(call, &asked));
+	TRY(read_parameters(call, &asked));
 	asked.removals = call->query.removals;
 	return answer_walk(call, &walk, &asked);
 }
@@ -287,7 +287,7 @@ graph_all_recordings(struct call *call)
 	struct walk walk = { .function = TOKEN_ALL_RECORDINGS };
 	struct view asked;
 
-	TRY(read_arguments(call, &asked));
+	TRY(read_parameters(call, &asked));
 	return answer_walk(call, &walk, &asked);
 }
 
@@ -314,7 +314,7 @@ meeting_context(const struct call *call, const char *tail)
 	                    STR_ARG(meeting), tail);
 }
 
-/* The list is found by its key, not by a scan: its token holds the seq of the last item told. */
+/* The list is found by its key, not by a scan.  Its token holds the seq of the last item on the page. */
 static struct cursor
 list_cursor(uint64_t last_seq)
 {

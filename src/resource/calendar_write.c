@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* calendar_write — making, changing and removing calendars: ids, the one default, names that are taken. */
+/* calendar_write — creates, changes and removes calendars: ids, the one default calendar, unique names. */
 #include "resource/calendar.h"
 #include "resource/values.h"
 
@@ -7,12 +7,11 @@
 #include "text/b64.h"
 #include "text/json_write.h"
 
-/* ---- names the server mints ---------------------------------------------------------------------- */
+/* ---- ids and changeKeys ---------------------------------------------------------------------- */
 
 /*
- * An id in Graph's shape, 112 bytes: header, the mailbox as text, then the folder's entry: a part that stands for
- * this history of the feed (generation and epoch) and a part that is the change's own (seq), so none is ever
- * given twice.
+ * An id has the format of Graph's: 112 bytes with a header, the mailbox as text, then the folder's entry.  The entry
+ * has a part for this history of the feed (generation and epoch) and a part for the change (seq), so no id comes twice.
  */
 #define ID_BYTES   112
 #define ENTRY_AT   42
@@ -35,7 +34,7 @@ hash_history(const struct feed_state *state, uint8_t *out, size_t out_len)
 	hash_blake2b(str_of(history, sizeof(history)), out, out_len);
 }
 
-/* The mark names are minted from. A feed that is only about to be made lends them a history of their own. */
+/* The feed state that ids are made from.  A feed that does not exist yet gets a random generation for them. */
 static bool
 take_state(struct store_txn *txn, const struct resource_ctx *ctx, struct feed_state *state_out)
 {
@@ -65,7 +64,7 @@ mint_id(const struct resource_ctx *ctx, const struct feed_state *state)
 	return b64_encode(B64_URL_PADDED, bytes, sizeof(bytes), ctx->arena);
 }
 
-/* 22 bytes: sixteen that stand for this history of this feed, six that count. */
+/* 22 bytes: sixteen for this history of this feed, six for the change. */
 static struct str
 mint_change_key(const struct feed_state *state, struct arena *arena)
 {
@@ -112,7 +111,7 @@ owner_json(const struct resource_ctx *ctx)
 	AUTO(buf_close) struct buf buf;
 	struct json_out            out;
 
-	/* Six bytes at most for one. */
+	/* JSON writes a byte as six at most. */
 	buf_open(&buf, 32 + (ctx->owner_name.len + ctx->owner_address.len) * 6);
 	out = json_out_object(&buf);
 	json_put_member(&out, STR("name"), ctx->owner_name);
@@ -121,7 +120,7 @@ owner_json(const struct resource_ctx *ctx)
 	return arena_copy(ctx->arena, buf_str(&buf));
 }
 
-/* What Graph shows for a calendar its owner made, wherever nothing else was said. */
+/* Fills what is missing with what Graph shows for a calendar that its owner created. */
 static void
 fill_defaults(struct values *calendar, const struct resource_ctx *ctx)
 {
@@ -162,7 +161,7 @@ renew_change_key(struct store_txn *txn, const struct resource_ctx *ctx, struct v
 		values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
 }
 
-/* The default of before, unless it is `id` itself, becomes an ordinary calendar and moves to the end. */
+/* The previous default, unless it is `id`, becomes an ordinary calendar.  That is a change, so it gets a new seq. */
 static void
 demote_default(struct store_txn *txn, const struct resource_ctx *ctx, struct str id)
 {
@@ -191,7 +190,7 @@ is_default_now(struct store_txn *txn, const struct resource_ctx *ctx, struct str
 	return store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
 }
 
-/* A file may be given again: what it says of a calendar is what is there, so nothing changes and nobody is told. */
+/* An import may be repeated.  If it changes nothing, nothing is written and no reader gets the calendar again. */
 static bool
 is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar)
 {
@@ -236,7 +235,7 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 		demote_default(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
 	if (values_is_null(&calendar, CALENDAR_CHANGE_KEY))
 		renew_change_key(txn, ctx, &calendar);
-	else /* as it is meant, not as it was escaped: ETags are compared byte by byte */
+	else /* without its JSON escapes: ETags are compared byte by byte */
 		values_set_text(&calendar, CALENDAR_CHANGE_KEY, values_text(&calendar, CALENDAR_CHANGE_KEY, ctx->arena),
 		                ctx->arena);
 	fill_defaults(&calendar, ctx);
@@ -301,7 +300,7 @@ calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 		write_new(txn, ctx, &calendar, item_out);
 }
 
-/* Weak or strong form, or the bare changeKey; a list is searched; '*' fits anything. */
+/* A list of weak or strong tags or bare changeKeys; '*' fits any. */
 static bool
 etag_fits(struct str if_match, struct str change_key)
 {
@@ -441,7 +440,7 @@ calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 		mint_default(txn, ctx);
 		return;
 	}
-	/* An import brought a calendar of that name without saying that it is the default: now it is. */
+	/* An import brought a calendar of that name that is not marked as the default; now it becomes the default. */
 	if (!calendar_read(ctx->resource, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;

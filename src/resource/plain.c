@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plain — the stored form of a resource that needs none of its own: 'P', the number of its rows, the JSON text. */
+/* plain — stored bodies of resources without a format of their own: 'P', the number of rows, the JSON text. */
 #include "resource/values.h"
 
 #define BODY_MARK  'P'

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recording_write — adding recordings and linking their content. */
+/* recording_write — creates recordings and links their content. */
 #include "resource/recording.h"
 #include "resource/values.h"
 
@@ -37,7 +37,7 @@ is_one_of(struct str name, const char *const *words)
 	return false;
 }
 
-/* Everything of the object but what is named in `without` and control information. */
+/* All members of the object except those in `without` and control information. */
 static void
 put_others(struct buf *buf, struct str object, const char *const *without)
 {
@@ -55,7 +55,7 @@ put_others(struct buf *buf, struct str object, const char *const *without)
 	}
 }
 
-/* As given, with the type the documentation's samples write (Graph itself leaks another one in places). */
+/* As given, with the @odata.type of the documentation's samples. */
 static void
 put_organizer(struct buf *buf, struct str raw, const struct store_feed *feed)
 {
@@ -89,9 +89,9 @@ put_organizer(struct buf *buf, struct str raw, const struct store_feed *feed)
 	buf_put_char(buf, '}');
 }
 
-/* ---- names the server makes ------------------------------------------------------------------------------ */
+/* ---- ids ------------------------------------------------------------------------------ */
 
-/* As Graph's decode: V2##{organizer}{tenant}{the meeting's global object id}##{guid}, in base64. */
+/* In the format of Graph's: base64 of V2##{organizer}{tenant}{the meeting's global object id}##{guid}. */
 static struct str
 mint_id(const struct resource_ctx *ctx)
 {
@@ -112,7 +112,7 @@ mint_id(const struct resource_ctx *ctx)
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
-/* The JSON text, and where the URL's value stands in it.  Empty if it is too large. */
+/* The JSON text (empty: it is too large) and where the URL's value is in it. */
 static void
 write_json(const struct resource_ctx *ctx, struct values *values, struct recording *recording)
 {
@@ -133,7 +133,7 @@ write_json(const struct resource_ctx *ctx, struct values *values, struct recordi
 	                                                                    : STR_EMPTY;
 }
 
-/* The item of these values; its content, if any, is set by then.  False: refused. */
+/* The item of these values.  recording->content is set before.  False: the transaction has failed. */
 static bool
 make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *values, struct recording *recording,
           struct item *item_out, struct str *why_out)
@@ -143,7 +143,7 @@ make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *
 		.key = values_text(values, RECORDING_MEETING, ctx->arena),
 	};
 
-	/* The descriptor has checked that it is a moment. */
+	/* The descriptor has checked the value. */
 	(void)date_parse(values_text(values, RECORDING_CREATED, ctx->arena), &recording->created_ns);
 	write_json(ctx, values, recording);
 	if (recording->json.len > 0)
@@ -187,7 +187,7 @@ recording_put_import(const struct resource *resource, struct store_txn *txn, con
 		store_put(txn, &ctx->feed, &item);
 }
 
-/* The meeting is the path's; a body that names another one means something else. */
+/* The path names the meeting; the body may not name another one. */
 static enum err
 complete_new(const struct recording_new *made, struct values *values, struct str *why_out)
 {

@@ -20,7 +20,7 @@ const struct resource resource_generic = {
 	.relations = none,
 	.lists = true,
 	.page_size = 200,
-	.content = "recordingContentUrl", /* also of a recording in a feed that nobody knows */
+	.content = "recordingContentUrl", /* also of a recording in an unknown feed */
 };
 
 static bool
@@ -105,7 +105,7 @@ property_edm_type(const struct property *property, struct arena *arena)
 
 /* ---- SQL views ------------------------------------------------------------------------------------------- */
 
-/* The columns of the rows that stand at `at`, behind what is there. */
+/* Appends the columns of the rows with that position. */
 static size_t
 add_columns(const struct resource *resource, unsigned at, struct store_column *columns, size_t count)
 {
