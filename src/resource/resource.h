@@ -173,8 +173,6 @@ const struct resource *resource_of_collection(struct str noun);
 const struct resource *resource_of_item(struct str collection, struct str json, struct arena *arena);
 /* By the number of a feed; the generic one if no resource has it. */
 const struct resource *resource_of_feed(const struct store_feed *feed);
-/* By an item's @odata.type.  Never NULL. */
-const struct resource *resource_of_type(struct str odata_type);
 
 /* "users/<guid>/calendars": how JSON Lines name a feed. */
 bool       feed_name_parse(struct str name, struct guid *owner_out, const struct resource **resource_out);

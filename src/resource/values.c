@@ -130,9 +130,9 @@ keep_unknown(char *end, const struct json_span *span)
 	return end + append(end, span->value);
 }
 
-enum err
-resource_read(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
-              struct str *why_out)
+static enum err
+read_object(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
+            struct str *why_out)
 {
 	struct values    values = { .unknown = STR_EMPTY };
 	char            *unknown = arena_take_raw(arena, json.len * 2 + 1), *end = unknown;
@@ -173,7 +173,7 @@ enum err
 resource_read_import(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
                      struct str *why_out)
 {
-	TRY(resource_read(resource, json, arena, values_out, why_out));
+	TRY(read_object(resource, json, arena, values_out, why_out));
 	for (size_t row = 0; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];
 
@@ -191,7 +191,7 @@ enum err
 resource_read_body(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
                    struct str *why_out)
 {
-	TRY(resource_read(resource, json, arena, values_out, why_out));
+	TRY(read_object(resource, json, arena, values_out, why_out));
 	if (values_out->first_unknown.len == 0)
 		return OK;
 	*why_out = arena_printf(arena, "The property '%.*s' does not exist on type '%s'.",

@@ -13,11 +13,8 @@ struct values {
 
 /*
  * Takes apart an object that json_read() has accepted, and checks the value of each row.  Drops control information
- * (names with '@').  ERR_BAD_REQUEST with a sentence in *why_out.
+ * (names with '@').  An import must bring all needed rows.  ERR_BAD_REQUEST with a sentence in *why_out.
  */
-enum err resource_read(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
-                       struct str *why_out) MUST_CHECK;
-/* The same for an import, which must bring all needed rows. */
 enum err resource_read_import(const struct resource *resource, struct str json, struct arena *arena,
                               struct values *values_out, struct str *why_out) MUST_CHECK;
 /* The same for POST and PATCH: no member may be unknown. */
