@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/following.h"
+#include "resource/scope_name.h"
 
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
 
@@ -109,8 +110,8 @@ run_rename(struct cmd_run *run)
 	struct replica_scope                scope;
 	struct str                          name = str_from_c(run->args[1]);
 
-	if (!follow_name_is_good(name))
-		return cmd_usage(run, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
+	if (!scope_name_is_good(name))
+		return cmd_usage(run, SCOPE_NAME_RULE, REPLICA_NAME_MAX);
 	TRY_CODE(following_own(run, &replica));
 	TRY_CODE(find(run, replica, &scope));
 	return rename_to(run, replica, &scope, name);

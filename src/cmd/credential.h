@@ -7,7 +7,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/signals.h"
-#include "follow/follow_bearer.h"
+#include "oauth/oauth_credential.h"
 
 /* Rows for a command's table of options, beside --bearer-file and --bearer-command. */
 #define CREDENTIAL_CLIENT_OPTIONS \
@@ -36,9 +36,9 @@ struct credential;
  * What the options and the environment give; NULL inside for nothing.  An exit code; the message has been printed.
  * It speaks to the token endpoint over a connection of its own, and must be outlived by `stops`.
  */
-int                  credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out);
-void                 credential_close(struct credential **credential);
-struct follow_bearer credential_bearer(struct credential *credential);
+int                 credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out);
+void                credential_close(struct credential **credential);
+struct fetch_bearer credential_bearer(struct credential *credential);
 
 /* By device code, if that is asked for and nobody has signed in yet: tells the person, and waits for them.  An exit code. */
 int credential_sign_in(struct credential *credential);

@@ -8,9 +8,10 @@
 #include "cmd/cmd.h"
 #include "cmd/credential.h"
 #include "cmd/signals.h"
+#include "fetch/fetch.h"
 #include "follow/follow.h"
+#include "follow/follow_http.h"
 #include "follow/follow_prefetch.h"
-#include "follow/follow_curl.h"
 
 /* Rows for a command's table of options. */
 #define FOLLOWING_SHARED_OPTIONS \
@@ -47,14 +48,14 @@ struct following {
 	struct cmd_run         *run;
 	struct replica         *replica;
 	struct follow          *follow;
-	struct follow_curl     *curl; /* for all but pages */
-	struct follow_curl     *pages;
+	struct fetch           *curl; /* for all but pages */
+	struct fetch           *pages;
 	struct follow_prefetch *prefetch;            /* asks for pages in a thread of its own */
 	atomic_bool             unwanted;            /* what it is asking for */
 	bool                    is_alone;            /* no page is fetched ahead: there is no other thread */
 	struct credential      *credential;          /* NULL for none */
 	struct follow_source    source, page_source; /* the second is within the first */
-	struct follow_bearer    bearer;
+	struct fetch_bearer     bearer;
 	struct follow_conf      conf;
 	struct signals          signals;
 	struct progress         progress;

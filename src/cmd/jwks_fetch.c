@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "cmd/fetch.h"
+#include "fetch/fetch.h"
 
-#define TIME_MS 5000L
+#define TIME_MS   5000L
+#define ARENA_MAX ((size_t)256 << 10) /* the URL, and the headers of a response */
 
 static enum err
 read_file(const char *path, struct buf *body, char why_out[256])
@@ -34,23 +35,32 @@ read_file(const char *path, struct buf *body, char why_out[256])
 enum err
 jwks_fetch(void *ctx, struct str url, struct str ca, struct buf *body, char why_out[256])
 {
-	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 10);
-	struct fetch_call               call = { .url = arena_c(arena, url),
-		                                 .ca_file = ca.len > 0 ? arena_c(arena, ca) : NULL,
+	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
+	AUTO(fetch_close) struct fetch *fetch = NULL;
+	struct fetch_conf               conf = { .ca_file = ca.len > 0 ? arena_c(arena, ca) : NULL,
+		                                 .is_https_only = true,
+		                                 .has_no_ca_option = true,
+		                                 .body_max = body->limit,
 		                                 .time_ms = TIME_MS };
-	unsigned                        status;
-	const char                     *why;
+	struct fetch_request            request = { .url = url };
+	struct fetch_response           response;
+	struct str                      why;
 	enum err                        err;
 
 	(void)ctx;
 	if (str_starts(url, STR("file:")))
-		return read_file(call.url + 5, body, why_out);
-	err = fetch(&call, body, &status, &why);
-	if (err == OK && status == 200)
-		return OK;
+		return read_file(arena_c(arena, str_skip(url, 5)), body, why_out);
+	str_printf(why_out, 256, "libcurl cannot be set up");
+	TRY(fetch_open(&conf, &fetch));
+	err = fetch_send(fetch, &request, arena, &response, &why);
+	if (err == OK && response.status == 200) {
+		buf_put(body, response.body);
+		return buf_err(body);
+	}
 	if (err == OK)
-		str_printf(why_out, 256, "%s: status %u instead of 200", call.url, status);
+		str_printf(why_out, 256, "%.*s: status %u instead of 200", STR_ARG(url), response.status);
 	else
-		str_printf(why_out, 256, "%s: %s", call.url, err == ERR_TOO_LARGE ? "the answer is too large" : why);
+		str_printf(why_out, 256, "%.*s: %.*s", STR_ARG(url),
+		           STR_ARG(err == ERR_TOO_LARGE ? STR("the answer is too large") : why));
 	return err == OK ? ERR_UP_REFUSED : err == ERR_TOO_LARGE ? err : ERR_IO;
 }

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "fetch/fetch_bearer.h"
 #include "follow/follow_source.h"
 #include "store/replica.h"
 
@@ -42,7 +43,7 @@ struct follow_conf {
 	const struct clock         *clock;
 	const struct entropy       *entropy;
 	const struct follow_source *source;
-	const struct follow_bearer *bearer; /* NULL: requests go without */
+	const struct fetch_bearer  *bearer; /* NULL: requests go without */
 	struct follow_pause        *pause;  /* NULL: one of its own */
 };
 
@@ -82,9 +83,6 @@ int64_t  follow_sid(const struct follow *follow);
  * may be mistyped.  Of the follower nothing but follow_close() may be called then.
  */
 enum err follow_give_up(struct follow *follow) MUST_CHECK;
-
-#define FOLLOW_NAME_RULE "a scope's name has 1 to %d bytes, no blank and no slash"
-bool follow_name_is_good(struct str name);
 
 /* For people who look into what goes wrong. */
 bool       follow_url_is_good(struct str url, const char **why_out); /* *why_out ends the sentence "the URL …" */

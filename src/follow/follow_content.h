@@ -16,15 +16,15 @@
 #pragma once
 
 #include "follow/follow.h"
-#include "follow/follow_curl.h"
+#include "fetch/fetch_save.h"
 
 struct follow_content_conf {
-	const char                 *dir; /* made if it is missing, mode 0700 */
-	struct follow_curl         *curl;
-	const struct follow_bearer *bearer; /* may be NULL */
-	const struct clock         *clock;
-	int64_t                     size_max;    /* bytes of one file */
-	int64_t                     time_max_ms; /* for one file in one run; the next goes on with it */
+	const char                *dir; /* made if it is missing, mode 0700 */
+	struct fetch              *fetch;
+	const struct fetch_bearer *bearer; /* may be NULL */
+	const struct clock        *clock;
+	int64_t                    size_max;    /* bytes of one file */
+	int64_t                    time_max_ms; /* for one file in one run; the next goes on with it */
 	bool (*stopped)(void *ctx);
 	void *stopped_ctx;
 	/* Called for each item that is refused or came in part only; `why` is a sentence.  May be NULL. */

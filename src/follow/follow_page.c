@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_page.h"
 
-#include "follow/follow_link.h"
-#include "follow/follow_secrets.h"
+#include "fetch/fetch_link.h"
+#include "fetch/fetch_secrets.h"
 #include "text/json_check.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
@@ -159,7 +159,7 @@ read_links(const struct gathering *gathering, struct follow_page *page, struct s
 	if (link.len == 0)
 		return garbled("it has neither a nextLink nor a deltaLink: this is no page of a delta query", why_out);
 	/* Longer than any link even if each of its characters is escaped: not worth the memory to find out. */
-	if (link.len > 6 * FOLLOW_LINK_MAX + 2)
+	if (link.len > 6 * FETCH_LINK_MAX + 2)
 		return garbled("its link is longer than 32 KiB", why_out);
 	page->is_last = gathering->delta.len > 0;
 	if (!json_span_text(link, gathering->arena, &page->link))
@@ -305,17 +305,17 @@ follow_page_next(struct follow_page *page, struct arena *arena, struct follow_it
 
 struct str
 follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
-                  const struct follow_secrets *secrets, struct arena *arena)
+                  const struct fetch_secrets *secrets, struct arena *arena)
 {
 	const struct follow_spot *spot = &page->spots[page->next - 1];
 	struct str                raw_id = str_of(page->body.at + spot->id_at, spot->id_len);
 	char                     *text;
 
-	if (item->fault || follow_secrets_stand_in(secrets, raw_id) || follow_secrets_stand_in(secrets, item->id))
+	if (item->fault || fetch_secrets_stand_in(secrets, raw_id) || fetch_secrets_stand_in(secrets, item->id))
 		return arena_printf(arena, "\"item %zu of page %llu\"", page->next, (unsigned long long)page_number);
 	text = arena_take_raw(arena, raw_id.len);
 	memcpy(text, raw_id.at, raw_id.len);
-	follow_secrets_mask(secrets, text, raw_id.len);
+	fetch_secrets_mask(secrets, text, raw_id.len);
 	return str_of(text, raw_id.len);
 }
 

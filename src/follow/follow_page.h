@@ -15,7 +15,7 @@
 #define FOLLOW_PAGE_MAX       ((size_t)16 << 20)
 #define FOLLOW_PAGE_ITEMS_MAX ((size_t)256 << 10)
 
-struct follow_secrets;
+struct fetch_secrets;
 
 struct follow_spot { /* an item, where the pass over the page has found it */
 	uint32_t    at, len, id_at, id_len, removed_at, removed_len; /* len 0: there is none; fits FOLLOW_PAGE_MAX */
@@ -52,7 +52,7 @@ bool follow_page_next(struct follow_page *page, struct arena *arena, struct foll
  * the item.  Two items do not look like one that came twice.  page_number: of the round, from 1.
  */
 struct str follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
-                             const struct follow_secrets *secrets, struct arena *arena);
+                             const struct fetch_secrets *secrets, struct arena *arena);
 /* One item by itself; for letters that are tried again.  The text must be JSON. */
 void follow_item_read(struct str body, struct arena *arena, struct follow_item *item_out);
 

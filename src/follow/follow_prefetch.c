@@ -24,9 +24,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "follow/follow_link.h"
+#include "fetch/fetch_link.h"
 #include "follow/follow_page.h"
-#include "follow/follow_secrets.h"
+#include "fetch/fetch_secrets.h"
 #include "follow/follow_spool.h"
 
 #define SLOTS      FOLLOW_PREFETCH_PAGES
@@ -56,9 +56,9 @@ struct slot { /* a page that was */
 struct follow_prefetch {
 	struct follow_prefetch_conf conf;
 	struct arena               *lasting;
-	struct follow_origin        origin;
+	struct fetch_origin         origin;
 	struct follow_spool        *spool;  /* the thread's */
-	struct follow_secrets      *shown;  /* the thread's: to the far end */
+	struct fetch_secrets       *shown;  /* the thread's: to the far end */
 	struct buf                  sent;   /* the thread's: the bearer it asks with */
 	struct follow_position      missed; /* the thread's: where it guessed wrong; no more of that in this round */
 	pthread_t                   thread;
@@ -147,9 +147,7 @@ get_page(struct follow_prefetch *prefetch, struct slot *slot, const struct follo
 	slot->why = STR_EMPTY;
 	slot->is_kept = false;
 	slot->err = OK;
-	slot->response = (struct follow_response){
-		.status = 200, .location = STR_EMPTY, .retry_after = STR_EMPTY, .date = STR_EMPTY
-	};
+	slot->response = (struct follow_response){ .status = 200, .location = STR_EMPTY, .retry_after = STR_EMPTY };
 	if (take_kept(prefetch, slot, request))
 		return;
 	slot->response.body = STR_EMPTY;
@@ -165,7 +163,7 @@ keep(struct follow_prefetch *prefetch, struct slot *slot)
 	struct str body = buf_str(&slot->body);
 
 	/* A page that repeats a bearer is for the follower to judge, and must not come to lie in a file. */
-	if (!slot->is_kept && !follow_secrets_stand_in(prefetch->shown, body))
+	if (!slot->is_kept && !fetch_secrets_stand_in(prefetch->shown, body))
 		slot->is_kept = follow_spool_put(prefetch->spool, &slot->job.position, buf_str(&slot->job.link),
 		                                 body) == OK;
 	return slot->is_kept;
@@ -177,9 +175,9 @@ may_lead_to(struct follow_prefetch *prefetch, struct slot *slot, struct str link
 {
 	const char *bad;
 
-	return slot->job.position.round_ms != 0 && link.len <= FOLLOW_LINK_MAX &&
-	       follow_link_is_good(&prefetch->origin, link, &bad) &&
-	       !follow_secrets_stand_in_link(prefetch->shown, link, slot->texts) && keep(prefetch, slot);
+	return slot->job.position.round_ms != 0 && link.len <= FETCH_LINK_MAX &&
+	       fetch_link_is_good(&prefetch->origin, link, &bad) &&
+	       !fetch_secrets_stand_in_link(prefetch->shown, link, slot->texts) && keep(prefetch, slot);
 }
 
 static bool
@@ -206,7 +204,7 @@ start_next(struct follow_prefetch *prefetch, struct slot *slot, struct follow_re
 	is_space = has_space(prefetch, 1, slot->body.len);
 	unlock(prefetch);
 	if (!source->start || !is_space || !is_answered(slot) || has_missed(prefetch, &request.position) ||
-	    !follow_page_guess_next(buf_str(&slot->body), &guess) || !follow_link_is_beside(guess, request.link) ||
+	    !follow_page_guess_next(buf_str(&slot->body), &guess) || !fetch_link_is_beside(guess, request.link) ||
 	    !may_lead_to(prefetch, slot, guess))
 		return STR_EMPTY;
 	request.link = guess;
@@ -251,7 +249,7 @@ do_next(struct follow_prefetch *prefetch)
 	arena_reset(slot->texts);
 	set_buf(&prefetch->sent, buf_str(&prefetch->bearer));
 	request.bearer = buf_str(&prefetch->sent);
-	follow_secrets_note(prefetch->shown, request.bearer);
+	fetch_secrets_note(prefetch->shown, request.bearer);
 	prefetch->has_next = false;
 	prefetch->is_busy = true;
 	unlock(prefetch);
@@ -354,7 +352,7 @@ fetch(void *ctx, const struct follow_request *request, struct arena *arena, stru
 	struct follow_prefetch *prefetch = ctx;
 	struct slot            *slot;
 
-	MUST(request->link.len <= FOLLOW_LINK_MAX);
+	MUST(request->link.len <= FETCH_LINK_MAX);
 	lock(prefetch);
 	if (prefetch->is_lent) {
 		struct slot *lent = &prefetch->slots[prefetch->first];
@@ -405,7 +403,7 @@ free_prefetch(struct follow_prefetch *prefetch)
 		buf_close(&prefetch->slots[i].body);
 		arena_close(&prefetch->slots[i].texts);
 	}
-	follow_secrets_close(&prefetch->shown);
+	fetch_secrets_close(&prefetch->shown);
 	buf_close(&prefetch->next.link);
 	buf_close(&prefetch->bearer);
 	buf_close(&prefetch->sent);
@@ -422,14 +420,14 @@ make_prefetch(const struct follow_prefetch_conf *conf)
 
 	MUST(prefetch != NULL);
 	prefetch->conf = *conf;
-	prefetch->lasting = arena_open(FOLLOW_LINK_MAX + 4096);
+	prefetch->lasting = arena_open(FETCH_LINK_MAX + 4096);
 	for (size_t i = 0; i < SLOTS; i++) {
-		buf_open(&prefetch->slots[i].job.link, FOLLOW_LINK_MAX);
+		buf_open(&prefetch->slots[i].job.link, FETCH_LINK_MAX);
 		buf_open(&prefetch->slots[i].body, FOLLOW_PAGE_MAX);
 		prefetch->slots[i].texts = arena_open(TEXTS_MAX);
 	}
-	prefetch->shown = follow_secrets_open();
-	buf_open(&prefetch->next.link, FOLLOW_LINK_MAX);
+	prefetch->shown = fetch_secrets_open();
+	buf_open(&prefetch->next.link, FETCH_LINK_MAX);
 	buf_open(&prefetch->bearer, BEARER_MAX);
 	buf_open(&prefetch->sent, BEARER_MAX);
 	MUST(pthread_mutex_init(&prefetch->lock, NULL) == 0 && pthread_cond_init(&prefetch->changed, NULL) == 0);
@@ -440,14 +438,14 @@ make_prefetch(const struct follow_prefetch_conf *conf)
 enum err
 follow_prefetch_open(const struct follow_prefetch_conf *conf, struct follow_prefetch **prefetch_out)
 {
-	struct follow_origin    origin;
+	struct fetch_origin     origin;
 	struct follow_prefetch *prefetch;
 	const char             *why;
 
-	if (conf->url.len > FOLLOW_LINK_MAX || !follow_origin_of(conf->url, &origin, &why))
+	if (conf->url.len > FETCH_LINK_MAX || !fetch_origin_of(conf->url, &origin, &why))
 		return ERR_BAD_REQUEST;
 	prefetch = make_prefetch(conf);
-	MUST(follow_origin_of(arena_copy(prefetch->lasting, conf->url), &prefetch->origin, &why));
+	MUST(fetch_origin_of(arena_copy(prefetch->lasting, conf->url), &prefetch->origin, &why));
 	if (prefetch->ready_fd < 0 || follow_spool_open(conf->path, &prefetch->spool) != OK ||
 	    !start_thread(prefetch)) {
 		free_prefetch(prefetch);

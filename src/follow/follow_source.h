@@ -28,7 +28,7 @@ struct follow_response {
 	unsigned                  status;
 	const struct follow_page *page; /* the body, read by follow_page_read(); NULL: it was not, or is none */
 	struct str                body; /* decoded; lives until the next fetch */
-	struct str                location, retry_after, date; /* raw; empty if not there */
+	struct str                location, retry_after, date; /* raw; empty if missing */
 };
 
 struct follow_source {
@@ -46,17 +46,4 @@ struct follow_source {
 	 */
 	void (*start)(void *ctx, const struct follow_request *request, struct arena *arena);
 	void (*let_go)(void *ctx);
-};
-
-struct follow_secrets;
-
-/* Where the bearer comes from.  `again`: the last one was refused, do not give a remembered one. */
-struct follow_bearer {
-	void *ctx;
-	/*
-	 * ERR_NO_IDENTITY: there is none to be had; why_out says why, never what.  ERR_BUSY: not now.
-	 * ERR_UP_REFUSED: the certificate or protocol of whoever gives it is not acceptable.
-	 */
-	enum err (*get)(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out);
-	const struct follow_secrets *secrets; /* what must not come back from the far end; NULL: nothing is known */
 };

@@ -167,10 +167,10 @@ static const char *const answers[] = {
 };
 
 static uint64_t
-fetch_content(struct kit *kit, struct follow_curl *curl)
+fetch_content(struct kit *kit, struct fetch *fetch)
 {
 	struct follow_content_conf  conf = { .dir = disk.dir,
-		                             .curl = curl,
+		                             .fetch = fetch,
 		                             .clock = &clock_system,
 		                             .size_max = 1000,
 		                             .time_max_ms = 60000,
@@ -192,12 +192,12 @@ fetch_content(struct kit *kit, struct follow_curl *curl)
 static void
 test_content__is_on_the_disk_before_the_store_says_so(void **state)
 {
-	struct follow_curl_conf conf = { .agent = "test", .stopped = never };
-	struct follow_source    source = { .fetch = one_page };
-	struct content_remote   remote = { 0 };
-	struct follow_curl     *curl;
-	struct kit              kit;
-	char                    url[64];
+	struct fetch_conf     conf = { .agent = "test", .stopped = never };
+	struct follow_source  source = { .fetch = one_page };
+	struct content_remote remote = { 0 };
+	struct fetch         *fetch;
+	struct kit            kit;
+	char                  url[64];
 
 	(void)state;
 	kit_open(&kit, 1);
@@ -210,12 +210,12 @@ test_content__is_on_the_disk_before_the_store_says_so(void **state)
 	kit.conf.url = str_from_c(url);
 	kit_open_replica(&kit);
 	assert_int_equal(kit_sync(&kit).next, FOLLOW_CAUGHT_UP);
-	assert_int_equal(follow_curl_open(&conf, &curl), OK);
+	assert_int_equal(fetch_open(&conf, &fetch), OK);
 	for (size_t i = 0; answers[i]; i++)
-		assert_int_equal(fetch_content(&kit, curl), answers[i + 1] ? 0 : 1);
+		assert_int_equal(fetch_content(&kit, fetch), answers[i + 1] ? 0 : 1);
 	assert_int_equal(pthread_join(remote.thread, NULL), 0);
 	close(remote.listener);
-	follow_curl_close(&curl);
+	fetch_close(&fetch);
 	kit_close(&kit);
 }
 

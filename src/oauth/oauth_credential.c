@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_bearer.h"
+#include "oauth/oauth_credential.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +12,9 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "follow/follow_client.h"
-#include "follow/follow_file.h"
-#include "follow/follow_secrets.h"
+#include "oauth/oauth_client.h"
+#include "oauth/oauth_file.h"
+#include "fetch/fetch_secrets.h"
 #include "text/json_read.h"
 
 #define COMMAND_MS 60000
@@ -23,12 +23,12 @@
 
 extern char **environ;
 
-struct follow_credential {
-	struct follow_credential_conf conf;
-	struct follow_client          client; /* conf.client, if there is one, is this copy */
-	struct follow_secrets        *secrets;
-	struct buf                    token;    /* remembered; empty for none */
-	int64_t                       until_ms; /* monotonic; when a client's token is to be had anew */
+struct oauth_credential {
+	struct oauth_credential_conf conf;
+	struct oauth_client          client; /* conf.client, if there is one, is this copy */
+	struct fetch_secrets        *secrets;
+	struct buf                   token;    /* remembered; empty for none */
+	int64_t                      until_ms; /* monotonic; when a client's token is to be had anew */
 };
 
 /* ---- what a token is ------------------------------------------------------------------------ */
@@ -66,7 +66,7 @@ no_identity(const char *why, struct str *why_out)
 }
 
 enum err
-follow_bearer_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
+oauth_token_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
 	struct str                   token = without_blanks(text);
@@ -106,16 +106,16 @@ not_given(const char *what, const char *path, int fault, struct arena *arena, st
 }
 
 static enum err
-read_file(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+read_file(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
-	struct follow_file   file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
-	AUTO(file_close) int fd = follow_file_open(&file);
-	char                *space = buf_reserve(text, FOLLOW_BEARER_MAX);
+	struct oauth_file    file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
+	AUTO(file_close) int fd = oauth_file_open(&file);
+	char                *space = buf_reserve(text, FETCH_BEARER_MAX);
 	size_t               len = 0;
 	int                  fault;
 
 	MUST(space != NULL);
-	fault = fd < 0 ? errno : follow_file_read(&file, fd, space, FOLLOW_BEARER_MAX, &len);
+	fault = fd < 0 ? errno : oauth_file_read(&file, fd, space, FETCH_BEARER_MAX, &len);
 	if (fault != 0)
 		return not_given("bearer file", conf->file, fault, arena, why_out);
 	buf_grew(text, len);
@@ -150,14 +150,14 @@ spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
 }
 
 static bool
-is_stopped(const struct follow_credential_conf *conf)
+is_stopped(const struct oauth_credential_conf *conf)
 {
 	return conf->stopped && conf->stopped(conf->stopped_ctx);
 }
 
 /* False when time is up, it says too much, or we are wanted gone. */
 static bool
-listen_to(int fd, const struct follow_credential_conf *conf, struct buf *text)
+listen_to(int fd, const struct oauth_credential_conf *conf, struct buf *text)
 {
 	int64_t end_ms = clock_mono_ms(conf->clock) + COMMAND_MS;
 
@@ -179,7 +179,7 @@ listen_to(int fd, const struct follow_credential_conf *conf, struct buf *text)
 }
 
 static enum err
-run_command(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+run_command(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	int   ends[2], status = 0;
 	pid_t pid;
@@ -231,7 +231,7 @@ lifetime_ms(struct str answer, struct arena *arena)
 }
 
 static enum err
-gather(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+gather(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	if (conf->file)
 		return read_file(conf, text, arena, why_out);
@@ -240,7 +240,7 @@ gather(const struct follow_credential_conf *conf, struct buf *text, struct arena
 	if (conf->client) {
 		struct str answer;
 
-		TRY(follow_client_request(conf->client, conf->curl, arena, &answer, why_out));
+		TRY(oauth_client_request(conf->client, conf->fetch, arena, &answer, why_out));
 		buf_put(text, answer);
 		return OK;
 	}
@@ -249,7 +249,7 @@ gather(const struct follow_credential_conf *conf, struct buf *text, struct arena
 }
 
 static const char *
-origin_of(const struct follow_credential_conf *conf)
+origin_of(const struct oauth_credential_conf *conf)
 {
 	if (conf->file)
 		return "the bearer file";
@@ -260,25 +260,25 @@ origin_of(const struct follow_credential_conf *conf)
 
 /* What has just been given: the token, and the refresh token that came along. */
 static void
-note_secrets(struct follow_credential *credential, struct str token, struct str answer, struct arena *arena)
+note_secrets(struct oauth_credential *credential, struct str token, struct str answer, struct arena *arena)
 {
 	AUTO(json_drop) struct json *root = NULL;
 	struct str                   refresh;
 
-	follow_secrets_note(credential->secrets, token);
+	fetch_secrets_note(credential->secrets, token);
 	if (credential->conf.client && json_read(answer, arena, &root, NULL) == OK &&
 	    json_text(json_member(root, "refresh_token"), &refresh))
-		follow_secrets_note(credential->secrets, refresh);
+		fetch_secrets_note(credential->secrets, refresh);
 }
 
 enum err
-follow_credential_remember(struct follow_credential *credential, struct str answer, struct arena *arena,
-                           struct str *why_out)
+oauth_credential_remember(struct oauth_credential *credential, struct str answer, struct arena *arena,
+                          struct str *why_out)
 {
-	const struct follow_credential_conf *conf = &credential->conf;
-	struct str                           token;
+	const struct oauth_credential_conf *conf = &credential->conf;
+	struct str                          token;
 
-	if (follow_bearer_read(answer, arena, &token, why_out) != OK) {
+	if (oauth_token_read(answer, arena, &token, why_out) != OK) {
 		*why_out = arena_printf(arena, "%s: %.*s", origin_of(conf), STR_ARG(*why_out));
 		return ERR_NO_IDENTITY;
 	}
@@ -293,51 +293,51 @@ follow_credential_remember(struct follow_credential *credential, struct str answ
 static enum err
 get(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out)
 {
-	struct follow_credential  *credential = ctx;
+	struct oauth_credential   *credential = ctx;
 	AUTO(buf_close) struct buf text = { 0 };
 
 	if (credential->until_ms != 0 && clock_mono_ms(credential->conf.clock) >= credential->until_ms)
 		again = true;
 	if (again || credential->token.len == 0) {
-		buf_open(&text, FOLLOW_BEARER_MAX);
+		buf_open(&text, FETCH_BEARER_MAX);
 		TRY(gather(&credential->conf, &text, arena, why_out));
-		TRY(follow_credential_remember(credential, buf_str(&text), arena, why_out));
+		TRY(oauth_credential_remember(credential, buf_str(&text), arena, why_out));
 	}
 	*bearer_out = buf_str(&credential->token);
 	return OK;
 }
 
-struct follow_credential *
-follow_credential_open(const struct follow_credential_conf *conf)
+struct oauth_credential *
+oauth_credential_open(const struct oauth_credential_conf *conf)
 {
-	struct follow_credential *credential = calloc(1, sizeof(*credential));
+	struct oauth_credential *credential = calloc(1, sizeof(*credential));
 
 	MUST(credential != NULL && conf->clock &&
-	     (conf->file || conf->command || conf->value || (conf->client && conf->curl)));
+	     (conf->file || conf->command || conf->value || (conf->client && conf->fetch)));
 	credential->conf = *conf;
-	credential->secrets = follow_secrets_open();
+	credential->secrets = fetch_secrets_open();
 	if (conf->client) {
 		credential->client = *conf->client;
 		credential->client.secrets = credential->secrets;
 		credential->conf.client = &credential->client;
 	}
-	buf_open(&credential->token, FOLLOW_BEARER_MAX);
+	buf_open(&credential->token, FETCH_BEARER_MAX);
 	return credential;
 }
 
 void
-follow_credential_close(struct follow_credential **credential)
+oauth_credential_close(struct oauth_credential **credential)
 {
 	if (!*credential)
 		return;
 	buf_close(&(*credential)->token);
-	follow_secrets_close(&(*credential)->secrets);
+	fetch_secrets_close(&(*credential)->secrets);
 	free(*credential);
 	*credential = NULL;
 }
 
-struct follow_bearer
-follow_credential_bearer(struct follow_credential *credential)
+struct fetch_bearer
+oauth_credential_bearer(struct oauth_credential *credential)
 {
-	return (struct follow_bearer){ credential, get, credential->secrets };
+	return (struct fetch_bearer){ credential, get, credential->secrets };
 }

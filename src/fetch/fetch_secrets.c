@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_secrets.h"
+#include "fetch/fetch_secrets.h"
 
 #include <stdlib.h>
 
@@ -11,12 +11,12 @@
 /* ---- one ------------------------------------------------------------------------------------ */
 
 bool
-follow_secret_stands_in(struct str secret, struct str text)
+fetch_secret_stands_in(struct str secret, struct str text)
 {
 	struct str  start = str_first(secret, LOOKED_FOR);
 	const char *found;
 
-	if (secret.len < FOLLOW_SECRET_MIN)
+	if (secret.len < FETCH_SECRET_MIN)
 		return false;
 	found = memmem(text.at, text.len, start.at, start.len);
 	return found && memmem(found, text.len - (size_t)(found - text.at), secret.at, secret.len) != NULL;
@@ -40,10 +40,10 @@ unescaped(struct str link, struct arena *arena)
 }
 
 bool
-follow_secret_stands_in_link(struct str secret, struct str link, struct arena *arena)
+fetch_secret_stands_in_link(struct str secret, struct str link, struct arena *arena)
 {
-	return follow_secret_stands_in(secret, link) ||
-	       (memchr(link.at, '%', link.len) && follow_secret_stands_in(secret, unescaped(link, arena)));
+	return fetch_secret_stands_in(secret, link) ||
+	       (memchr(link.at, '%', link.len) && fetch_secret_stands_in(secret, unescaped(link, arena)));
 }
 
 /* How many bytes the text begins with stand somewhere in the secret, one after the other. */
@@ -60,11 +60,11 @@ common_len(struct str secret, struct str text, size_t least)
 }
 
 void
-follow_secret_mask(struct str secret, char *text, size_t len)
+fetch_secret_mask(struct str secret, char *text, size_t len)
 {
-	size_t least = secret.len < FOLLOW_SECRET_PART ? secret.len : FOLLOW_SECRET_PART;
+	size_t least = secret.len < FETCH_SECRET_PART ? secret.len : FETCH_SECRET_PART;
 
-	if (secret.len < FOLLOW_SECRET_MIN)
+	if (secret.len < FETCH_SECRET_MIN)
 		return;
 	for (size_t at = 0; at + least <= len;) {
 		size_t common = common_len(secret, str_of(text + at, len - at), least);
@@ -76,65 +76,65 @@ follow_secret_mask(struct str secret, char *text, size_t len)
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-struct follow_secrets *
-follow_secrets_open(void)
+struct fetch_secrets *
+fetch_secrets_open(void)
 {
-	struct follow_secrets *secrets = calloc(1, sizeof(*secrets));
+	struct fetch_secrets *secrets = calloc(1, sizeof(*secrets));
 
 	MUST(secrets != NULL);
-	for (size_t i = 0; i < FOLLOW_SECRETS_KEPT; i++)
+	for (size_t i = 0; i < FETCH_SECRETS_KEPT; i++)
 		buf_open(&secrets->known[i], SECRET_MAX);
 	return secrets;
 }
 
 void
-follow_secrets_close(struct follow_secrets **secrets)
+fetch_secrets_close(struct fetch_secrets **secrets)
 {
 	if (!*secrets)
 		return;
-	for (size_t i = 0; i < FOLLOW_SECRETS_KEPT; i++)
+	for (size_t i = 0; i < FETCH_SECRETS_KEPT; i++)
 		buf_close(&(*secrets)->known[i]);
 	free(*secrets);
 	*secrets = NULL;
 }
 
 void
-follow_secrets_note(struct follow_secrets *secrets, struct str secret)
+fetch_secrets_note(struct fetch_secrets *secrets, struct str secret)
 {
 	struct buf *oldest = &secrets->known[secrets->next];
 
-	if (secret.len < FOLLOW_SECRET_MIN)
+	if (secret.len < FETCH_SECRET_MIN)
 		return;
-	for (size_t i = 0; i < FOLLOW_SECRETS_KEPT; i++)
+	for (size_t i = 0; i < FETCH_SECRETS_KEPT; i++)
 		if (str_eq(buf_str(&secrets->known[i]), secret))
 			return;
 	buf_cut(oldest, 0);
 	buf_put(oldest, str_first(secret, SECRET_MAX));
 	MUST(buf_err(oldest) == OK);
-	secrets->next = (secrets->next + 1) % FOLLOW_SECRETS_KEPT;
+	secrets->next = (secrets->next + 1) % FETCH_SECRETS_KEPT;
 }
 
 bool
-follow_secrets_stand_in(const struct follow_secrets *secrets, struct str text)
+fetch_secrets_stand_in(const struct fetch_secrets *secrets, struct str text)
 {
-	for (size_t i = 0; secrets && i < FOLLOW_SECRETS_KEPT; i++)
-		if (follow_secret_stands_in(buf_str(&secrets->known[i]), text))
+	for (size_t i = 0; secrets && i < FETCH_SECRETS_KEPT; i++)
+		if (fetch_secret_stands_in(buf_str(&secrets->known[i]), text))
 			return true;
 	return false;
 }
 
 bool
-follow_secrets_stand_in_link(const struct follow_secrets *secrets, struct str link, struct arena *arena)
+fetch_secrets_stand_in_link(const struct fetch_secrets *secrets, struct str link, struct arena *arena)
 {
-	for (size_t i = 0; secrets && i < FOLLOW_SECRETS_KEPT; i++)
-		if (follow_secret_stands_in_link(buf_str(&secrets->known[i]), link, arena))
+	for (size_t i = 0; secrets && i < FETCH_SECRETS_KEPT; i++)
+		if (fetch_secret_stands_in_link(buf_str(&secrets->known[i]), link, arena))
 			return true;
 	return false;
 }
 
 void
-follow_secrets_mask(const struct follow_secrets *secrets, char *text, size_t len)
+fetch_secrets_mask(const struct fetch_secrets *secrets, char *text, size_t len)
 {
-	for (size_t i = 0; secrets && i < FOLLOW_SECRETS_KEPT; i++)
-		follow_secret_mask(buf_str(&secrets->known[i]), text, len);
+	for (size_t i = 0; secrets && i < FETCH_SECRETS_KEPT; i++)
+		fetch_secret_mask(buf_str(&secrets->known[i]), text, len);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_file.h"
+#include "oauth/oauth_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #define POLL_MS 100
 
 int
-follow_file_open(const struct follow_file *file)
+oauth_file_open(const struct oauth_file *file)
 {
 	return open(file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
@@ -24,9 +24,9 @@ is_ready(int fd)
 }
 
 int
-follow_file_read(const struct follow_file *file, int fd, char *bytes, size_t size, size_t *len_out)
+oauth_file_read(const struct oauth_file *file, int fd, char *bytes, size_t size, size_t *len_out)
 {
-	int64_t end_ms = clock_mono_ms(file->clock) + FOLLOW_FILE_MS;
+	int64_t end_ms = clock_mono_ms(file->clock) + OAUTH_FILE_MS;
 	size_t  len = 0;
 
 	while (len < size) {

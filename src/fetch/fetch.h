@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch — the HTTP client, by libcurl.  One request at a time, over a connection that is kept.
+ *
+ * No redirects, no cookies, no .netrc.  TLS 1.2 at least; the peer's certificate is always verified.  An https URL goes
+ * through the proxy of the environment.  An http URL, and a request over a Unix socket, goes through no proxy.
+ * fetch_save.h writes a response's body to a file.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#define FETCH_HEADERS_MAX 4
+#define FETCH_BODY_MAX    ((size_t)16 << 20)
+
+struct fetch;
+
+struct fetch_conf {                   /* zero means the default */
+	const char *ca_file;          /* certificate authorities (PEM); NULL: the system's */
+	const char *agent;            /* User-Agent; NULL: none is sent */
+	const char *sock_path;        /* the Unix socket to connect to; NULL: the network */
+	bool        is_https_only;    /* http URLs are refused */
+	bool        has_no_ca_option; /* an error about a certificate does not explain --ca */
+	size_t      body_max;         /* decoded bytes of a response: FETCH_BODY_MAX */
+	long        idle_s;           /* so long without a byte ends a request: 30 */
+	long        time_ms;          /* for a whole request: 300,000; -1: no limit */
+	bool (*stopped)(void *ctx);   /* called ten times a second; true cancels the request; may be NULL */
+	void *stopped_ctx;
+};
+
+struct fetch_request {
+	struct str  url;
+	const char *headers[FETCH_HEADERS_MAX]; /* "Name: value"; NULL ones are skipped */
+	bool        is_post;                    /* otherwise GET */
+	struct str  body;
+};
+
+struct fetch_response {
+	unsigned   status;                      /* 0: no response */
+	struct str body;                        /* decoded; valid until the next request */
+	struct str location, retry_after, date; /* raw; empty if missing */
+};
+
+enum err fetch_open(const struct fetch_conf *conf, struct fetch **fetch_out) MUST_CHECK;
+void     fetch_close(struct fetch **fetch);
+
+/*
+ * OK: a whole response of any status.  ERR_NOT_FOUND: no connection, nothing was sent.  ERR_UNSURE: no whole response; the
+ * request may have been seen.  ERR_UP_GARBLED: not HTTP.  ERR_TOO_LARGE: more than body_max.  ERR_UP_REFUSED: the
+ * certificate or the protocol is not acceptable.  *why_out is a sentence.  *response_out holds what did come.
+ */
+enum err fetch_send(struct fetch *fetch, const struct fetch_request *request, struct arena *arena,
+                    struct fetch_response *response_out, struct str *why_out) MUST_CHECK;
+/* Sends a GET and does not wait.  fetch_send() of the same request then waits for its response; any other cancels it. */
+void fetch_start(struct fetch *fetch, const struct fetch_request *request, struct arena *arena);
+void fetch_cancel(struct fetch *fetch);
+
+/*
+ * The result for a caller who can only try again later.  OK: there is a response; an error status counts even if its body was cut.
+ * ERR_BUSY: no whole response.  ERR_TOO_LARGE and ERR_UP_REFUSED as above.
+ */
+enum err fetch_result(enum err err, const struct fetch_response *response);
+
+/* "Authorization: Bearer …"; NULL without a bearer. */
+const char *fetch_bearer_header(struct str bearer, struct arena *arena);
