@@ -211,10 +211,10 @@ validate_response(struct doctor *doctor, const struct follow_response *response)
 		       "401: the token is missing or not accepted; see its audience and age above");
 	else if (response->status == 403)
 		report(doctor, "answer", false, "403: the token is known but lacks a permission: %.*s",
-		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
+		       STR_ARG(str_cut(follow_error_text(response->body, doctor->arena), 400)));
 	else
 		report(doctor, "answer", response->status == 429, "%u: %.*s", response->status,
-		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
+		       STR_ARG(str_cut(follow_error_text(response->body, doctor->arena), 400)));
 }
 
 static void

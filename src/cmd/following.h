@@ -10,7 +10,6 @@
 #include "cmd/signals.h"
 #include "fetch/fetch.h"
 #include "follow/follow.h"
-#include "follow/follow_http.h"
 #include "follow/follow_prefetch.h"
 
 /* Rows for a command's table of options. */

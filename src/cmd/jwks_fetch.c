@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "fetch/fetch.h"
 
 #define TIME_MS   5000L
@@ -14,22 +14,16 @@
 static enum err
 read_file(const char *path, struct buf *body, char why_out[256])
 {
-	/* What is no file must not keep us: a pipe nobody writes to. */
-	int     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = 1;
+	/* O_NONBLOCK: a pipe without a writer must not stop the program. */
+	AUTO(file_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t               len = 0, room = body->limit;
 
-	while (fd >= 0 && n > 0) {
-		char piece[4096];
-
-		n = read(fd, piece, sizeof(piece));
-		if (n > 0)
-			buf_put(body, str_of(piece, (size_t)n));
-	}
-	if (fd < 0 || n < 0)
+	if (fd < 0 || !file_read(fd, buf_reserve(body, room), room, &len)) {
 		str_printf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 || n < 0 ? ERR_IO : buf_err(body);
+		return ERR_IO;
+	}
+	buf_grew(body, len);
+	return len < room ? OK : ERR_TOO_LARGE;
 }
 
 enum err

@@ -14,6 +14,7 @@
 
 #define FETCH_HEADERS_MAX 4
 #define FETCH_BODY_MAX    ((size_t)16 << 20)
+#define FETCH_BEARER_MAX  ((size_t)64 << 10)
 
 struct fetch;
 
@@ -65,3 +66,16 @@ enum err fetch_result(enum err err, const struct fetch_response *response);
 
 /* "Authorization: Bearer …"; NULL without a bearer. */
 const char *fetch_bearer_header(struct str bearer, struct arena *arena);
+
+struct fetch_secrets;
+
+/* The seam where the bearer token of a request comes from: src/oauth in the program, a function in the tests. */
+struct fetch_bearer {
+	void *ctx;
+	/*
+	 * `again`: the last token was refused; get a new one.  ERR_NO_IDENTITY: there is none; *why_out never contains a
+	 * secret.  ERR_BUSY: try later.  ERR_UP_REFUSED: the token endpoint's certificate or protocol is not acceptable.
+	 */
+	enum err (*get)(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out);
+	const struct fetch_secrets *secrets; /* must not come back from the remote; NULL: none are known */
+};

@@ -546,12 +546,6 @@ follow_page_is_good(struct str body, struct arena *arena, struct str *why_out)
 	return follow_page_read(body, arena, &page, why_out) == OK;
 }
 
-struct str
-follow_error_said(struct str body, struct arena *arena)
-{
-	return follow_error_text(body, arena);
-}
-
 int64_t
 follow_sid(const struct follow *follow)
 {

@@ -14,7 +14,7 @@
  */
 #pragma once
 
-#include "fetch/fetch_bearer.h"
+#include "fetch/fetch.h"
 #include "follow/follow_source.h"
 #include "store/replica.h"
 
@@ -87,8 +87,7 @@ enum err follow_give_up(struct follow *follow) MUST_CHECK;
 /* For people who look into what goes wrong. */
 bool       follow_url_is_good(struct str url, const char **why_out); /* *why_out ends the sentence "the URL …" */
 bool       follow_page_is_good(struct str body, struct arena *arena, struct str *why_out);
-struct str follow_error_said(struct str    body,
-                             struct arena *arena); /* "code: message" of Graph's error object, or empty */
+struct str follow_error_text(struct str body, struct arena *arena); /* "code: message" of Graph's error, or empty */
 
 /* False if two items say the same, annotations (@odata.…) apart; else the names that differ, as a JSON array. */
 bool follow_items_differ(struct str a, struct str b, struct buf *fields_out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_http.h"
+#include "follow/follow_source.h"
 
+#include "fetch/fetch.h"
 #include "fetch/fetch_secrets.h"
 
 #define SHOWN_MAX ((size_t)64 << 10) /* of the body of an error; nobody reads more */

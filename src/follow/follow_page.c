@@ -3,6 +3,7 @@
 
 #include "fetch/fetch_link.h"
 #include "fetch/fetch_secrets.h"
+#include "follow/follow.h"
 #include "text/json_check.h"
 #include "text/json_read.h"
 #include "text/json_span.h"

@@ -58,5 +58,3 @@ void follow_item_read(struct str body, struct arena *arena, struct follow_item *
 
 /* Does this answer say that the state in the link is no longer known, in any of the spellings in use? */
 bool follow_says_gone(unsigned status, struct str body, bool link_has_state, struct arena *arena);
-/* What Graph's error object says, for people: "code: message", or empty. */
-struct str follow_error_text(struct str body, struct arena *arena);

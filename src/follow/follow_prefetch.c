@@ -307,9 +307,7 @@ wait_for_thread(struct follow_prefetch *prefetch)
 static bool
 is_under_way(const struct follow_prefetch *prefetch, const struct follow_request *request)
 {
-	if (prefetch->count > 0)
-		return is_job(&prefetch->slots[prefetch->first].job, request);
-	if (prefetch->is_busy)
+	if (prefetch->count > 0 || prefetch->is_busy)
 		return is_job(&prefetch->slots[prefetch->first].job, request);
 	return prefetch->has_next && is_job(&prefetch->next, request);
 }

@@ -47,3 +47,7 @@ struct follow_source {
 	void (*start)(void *ctx, const struct follow_request *request, struct arena *arena);
 	void (*let_go)(void *ctx);
 };
+
+struct fetch;
+
+struct follow_source follow_http_source(struct fetch *fetch);

@@ -19,7 +19,8 @@
 
 #define COMMAND_MS 60000
 #define POLL_MS    100
-#define AHEAD_S    300 /* a client's token is had anew so long before it expires */
+#define AHEAD_S    300 /* a client's token is renewed so long before it expires */
+#define USE_MAX_S  ((int64_t)86400)
 
 extern char **environ;
 
@@ -28,12 +29,12 @@ struct oauth_credential {
 	struct oauth_client          client; /* conf.client, if there is one, is this copy */
 	struct fetch_secrets        *secrets;
 	struct buf                   token;    /* remembered; empty for none */
-	int64_t                      until_ms; /* monotonic; when a client's token is to be had anew */
+	int64_t                      until_ms; /* monotonic; a client's token is renewed then */
 };
 
 /* ---- what a token is ------------------------------------------------------------------------ */
 
-/* RFC 6750's b68token: what may stand in a header without any further thought. */
+/* RFC 6750's b64token: safe in a header as it is. */
 static bool
 is_token(struct str text)
 {
@@ -136,7 +137,7 @@ spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
 	char                      *argv[] = { sh, dash_c, arena_take_raw(arena, len), NULL };
 
 	memcpy(argv[2], command, len);
-	/* We may hold signals back; the command must not inherit that. */
+	/* This thread may block signals; the command must not inherit that. */
 	MUST(sigemptyset(&none) == 0 && posix_spawnattr_init(&attributes) == 0);
 	MUST(posix_spawnattr_setsigmask(&attributes, &none) == 0);
 	MUST(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) == 0);
@@ -155,9 +156,9 @@ is_stopped(const struct oauth_credential_conf *conf)
 	return conf->stopped && conf->stopped(conf->stopped_ctx);
 }
 
-/* False when time is up, it says too much, or we are wanted gone. */
+/* False: the time is over, the output is too long, or the program is stopped. */
 static bool
-listen_to(int fd, const struct oauth_credential_conf *conf, struct buf *text)
+read_output(int fd, const struct oauth_credential_conf *conf, struct buf *text)
 {
 	int64_t end_ms = clock_mono_ms(conf->clock) + COMMAND_MS;
 
@@ -183,9 +184,9 @@ run_command(const struct oauth_credential_conf *conf, struct buf *text, struct a
 {
 	int   ends[2], status = 0;
 	pid_t pid;
-	bool  heard;
+	bool  is_read;
 
-	/* Whoever started us may have had children reaped unseen; then nobody would know how this one ends. */
+	/* With SIGCHLD ignored, inherited from the parent, waitpid() would get no exit status. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return no_identity("no pipe for the bearer command", why_out);
@@ -195,17 +196,17 @@ run_command(const struct oauth_credential_conf *conf, struct buf *text, struct a
 		return no_identity("the bearer command cannot be started", why_out);
 	}
 	file_close(&ends[1]);
-	heard = listen_to(ends[0], conf, text);
+	is_read = read_output(ends[0], conf, text);
 	file_close(&ends[0]);
-	if (!heard)
+	if (!is_read)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!heard && is_stopped(conf)) {
+	if (!is_read && is_stopped(conf)) {
 		*why_out = STR("stopped");
 		return ERR_BUSY;
 	}
-	if (!heard)
+	if (!is_read)
 		return no_identity("the bearer command took longer than a minute or said too much", why_out);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
@@ -216,19 +217,6 @@ run_command(const struct oauth_credential_conf *conf, struct buf *text, struct a
 }
 
 /* ---- the credential ------------------------------------------------------------------------- */
-
-/* When the answer says how long its token lives, it is not used to the last. */
-static int64_t
-lifetime_ms(struct str answer, struct arena *arena)
-{
-	AUTO(json_drop) struct json *root = NULL;
-	int64_t                      seconds = 0;
-
-	if (json_read(answer, arena, &root, NULL) != OK || !json_int(json_member(root, "expires_in"), &seconds))
-		return INT64_MAX / 2;
-	seconds = seconds > 2 * AHEAD_S ? seconds - AHEAD_S : seconds / 2;
-	return seconds < 0 || seconds > 86400 ? (int64_t)86400000 : seconds * 1000;
-}
 
 static enum err
 gather(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
@@ -258,16 +246,28 @@ origin_of(const struct oauth_credential_conf *conf)
 	return conf->command ? "the bearer command" : "the variable TIDEMARK_BEARER";
 }
 
-/* What has just been given: the token, and the refresh token that came along. */
+/* How long a token is used, if it lives for so many seconds: not to the very end. */
+static int64_t
+use_ms(int64_t seconds)
+{
+	seconds = seconds > 2 * AHEAD_S ? seconds - AHEAD_S : seconds / 2;
+	return seconds < 0 || seconds > USE_MAX_S ? USE_MAX_S * 1000 : seconds * 1000;
+}
+
+/* A token endpoint also reports the token's life, and may add a refresh token. */
 static void
-note_secrets(struct oauth_credential *credential, struct str token, struct str answer, struct arena *arena)
+read_answer(struct oauth_credential *credential, struct str answer, struct arena *arena)
 {
 	AUTO(json_drop) struct json *root = NULL;
 	struct str                   refresh;
+	int64_t                      seconds, wait_ms = INT64_MAX / 2;
 
-	fetch_secrets_note(credential->secrets, token);
-	if (credential->conf.client && json_read(answer, arena, &root, NULL) == OK &&
-	    json_text(json_member(root, "refresh_token"), &refresh))
+	if (json_read(answer, arena, &root, NULL) != OK)
+		return;
+	if (json_int(json_member(root, "expires_in"), &seconds))
+		wait_ms = use_ms(seconds);
+	credential->until_ms = clock_mono_ms(credential->conf.clock) + wait_ms;
+	if (json_text(json_member(root, "refresh_token"), &refresh))
 		fetch_secrets_note(credential->secrets, refresh);
 }
 
@@ -282,9 +282,10 @@ oauth_credential_remember(struct oauth_credential *credential, struct str answer
 		*why_out = arena_printf(arena, "%s: %.*s", origin_of(conf), STR_ARG(*why_out));
 		return ERR_NO_IDENTITY;
 	}
-	note_secrets(credential, token, answer, arena);
+	fetch_secrets_note(credential->secrets, token);
+	credential->until_ms = INT64_MAX;
 	if (conf->client)
-		credential->until_ms = clock_mono_ms(conf->clock) + lifetime_ms(answer, arena);
+		read_answer(credential, answer, arena);
 	buf_cut(&credential->token, 0);
 	buf_put(&credential->token, token);
 	return OK;
@@ -296,9 +297,7 @@ get(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct s
 	struct oauth_credential   *credential = ctx;
 	AUTO(buf_close) struct buf text = { 0 };
 
-	if (credential->until_ms != 0 && clock_mono_ms(credential->conf.clock) >= credential->until_ms)
-		again = true;
-	if (again || credential->token.len == 0) {
+	if (again || credential->token.len == 0 || clock_mono_ms(credential->conf.clock) >= credential->until_ms) {
 		buf_open(&text, FETCH_BEARER_MAX);
 		TRY(gather(&credential->conf, &text, arena, why_out));
 		TRY(oauth_credential_remember(credential, buf_str(&text), arena, why_out));

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "fetch/fetch_bearer.h"
+#include "fetch/fetch.h"
 #include "oauth/oauth_client.h"
 
 struct oauth_credential;

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "fetch/fetch.h"
-#include "fetch/fetch_bearer.h"
 #include "oauth/oauth_client.h"
 
 struct oauth_field { /* of a form; the last one of an array has no name */

@@ -24,7 +24,6 @@
 
 #include "follow/follow.h"
 #include "fetch/fetch.h"
-#include "follow/follow_http.h"
 #include "resource/resource.h"
 #include "support/own_remote.h"
 #include "support/rng.h"
@@ -65,9 +64,9 @@ struct batch {
 	struct own_remote    own;
 	struct own_client    client;
 	struct replica      *replica;
-	struct fetch  *curl;
+	struct fetch        *curl;
 	struct follow_source source;
-	struct fetch_bearer bearer;
+	struct fetch_bearer  bearer;
 	struct follow_pause  pause;
 	struct arena        *arena;
 	struct buf           lines;
@@ -478,12 +477,12 @@ open_history(struct batch *batch, struct history *history, uint64_t seed)
 static void
 open_batch(struct batch *batch, const char *dir, uint64_t seed, unsigned count, bool durable)
 {
-	char                    url[96], why[512];
-	struct store_conf       conf = { .access = STORE_SERVE,
-		                         .create = true,
-		                         .scratch = !durable,
-		                         .clock = &clock_system,
-		                         .entropy = &entropy_system };
+	char              url[96], why[512];
+	struct store_conf conf = { .access = STORE_SERVE,
+		                   .create = true,
+		                   .scratch = !durable,
+		                   .clock = &clock_system,
+		                   .entropy = &entropy_system };
 	struct fetch_conf curl = { .agent = "tidemark-test" };
 
 	*batch = (struct batch){
