@@ -2,12 +2,9 @@
 #include "cmd/credential.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
 #include "fetch/fetch.h"
@@ -29,7 +26,7 @@ struct credential {
 	struct fetch            *fetch; /* to the token endpoint */
 	struct oauth_client      client;
 	struct rsa_cert         *cert;
-	struct oauth_credential *follow;
+	struct oauth_credential *oauth;
 };
 
 /* ---- a certificate --------------------------------------------------------------------------------------- */
@@ -41,32 +38,21 @@ stopped(struct signals *signals, const char *what)
 	return signals_code(signals);
 }
 
-/* A file that others may read is not refused, for a secret mounted into a container is often one. */
-static void
-warn_of_others(int fd, const char *path)
-{
-	struct stat about;
-
-	if (fstat(fd, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)))
-		console_say("%s holds a private key, and others than its owner may open it; `chmod 600` ends that",
-		            path);
-}
-
-/* The text is wiped wherever it was: it holds a private key. */
+/* A private key that others may read is a warning, no error: a secret mounted into a container is often one. */
 static int
 read_cert(struct credential *credential, const char *path)
 {
-	struct rsa_cert    **cert_out = &credential->cert;
-	struct oauth_file    file = { path, credential->run->clock, signals_came, credential->signals };
-	AUTO(file_close) int fd = oauth_file_open(&file);
-	char                *pem = secret_take(RSA_CERT_PEM_MAX + 1);
-	size_t               len = 0;
-	int                  fault = fd < 0 ? errno : oauth_file_read(&file, fd, pem, RSA_CERT_PEM_MAX + 1, &len);
-	const char          *why = NULL;
+	struct oauth_file file = { path, credential->run->clock, signals_came, credential->signals };
+	const char       *password = getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"), *why = NULL;
+	char             *pem = secret_take(RSA_CERT_PEM_MAX + 1);
+	size_t            len = 0;
+	mode_t            mode = 0;
+	int               fault = oauth_file_read(&file, pem, RSA_CERT_PEM_MAX + 1, &len, &mode);
 
-	if (fault == 0 &&
-	    rsa_cert_read(str_of(pem, len), getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"), cert_out, &why) == OK)
-		warn_of_others(fd, path);
+	if (fault == 0 && rsa_cert_read(str_of(pem, len), password, &credential->cert, &why) == OK &&
+	    (mode & (S_IRWXG | S_IRWXO)))
+		console_say("%s holds a private key, and others than its owner may open it; `chmod 600` ends that",
+		            path);
 	secret_drop(pem);
 	if (fault == ECANCELED)
 		return stopped(credential->signals, "the client certificate had not come yet");
@@ -98,7 +84,7 @@ is_plain(struct str text)
 	return text.len <= NAME_MAX_BYTES;
 }
 
-/* The names are those of Microsoft's own libraries; the scope is all that may be done at this origin. */
+/* Microsoft's own libraries read the same variables.  The scope is every permission at the URL's origin. */
 static int
 read_client(struct credential *credential)
 {
@@ -168,7 +154,7 @@ open_fetch(struct credential *credential)
 }
 
 static int
-read_what_is_given(struct credential *credential, struct oauth_credential_conf *conf)
+read_options(struct credential *credential, struct oauth_credential_conf *conf)
 {
 	struct cmd_run *run = credential->run;
 	bool            application = cmd_has(run, "client-credentials"), person = cmd_has(run, "device-code");
@@ -205,10 +191,10 @@ credential_open(struct cmd_run *run, struct signals *signals, struct credential 
 	credential->signals = signals;
 	if (crypt_init() != OK)
 		return console_fail(EXIT_OTHER, "the random source does not answer");
-	TRY_CODE(read_what_is_given(credential, &conf));
+	TRY_CODE(read_options(credential, &conf));
 	if (!conf.file && !conf.command && !conf.value && !conf.client)
 		return EXIT_DONE;
-	credential->follow = oauth_credential_open(&conf);
+	credential->oauth = oauth_credential_open(&conf);
 	*credential_out = credential;
 	credential = NULL;
 	return EXIT_DONE;
@@ -219,7 +205,7 @@ credential_close(struct credential **credential)
 {
 	if (!*credential)
 		return;
-	oauth_credential_close(&(*credential)->follow);
+	oauth_credential_close(&(*credential)->oauth);
 	fetch_close(&(*credential)->fetch);
 	rsa_cert_close(&(*credential)->cert);
 	free(*credential);
@@ -229,7 +215,7 @@ credential_close(struct credential **credential)
 struct fetch_bearer
 credential_bearer(struct credential *credential)
 {
-	return oauth_credential_bearer(credential->follow);
+	return oauth_credential_bearer(credential->oauth);
 }
 
 const struct rsa_cert *
@@ -256,7 +242,7 @@ signed_in(struct credential *credential, struct str answer, struct arena *arena)
 	bool       kept = false;
 	struct str why;
 
-	if (oauth_credential_remember(credential->follow, answer, arena, &why) != OK ||
+	if (oauth_credential_remember(credential->oauth, answer, arena, &why) != OK ||
 	    oauth_refresh_store(&credential->client, answer, arena, &kept, &why) != OK)
 		return console_fail(EXIT_REFUSED, "%.*s", STR_ARG(why));
 	if (kept)

@@ -16,14 +16,14 @@ read_file(const char *path, struct buf *body, char why_out[256])
 {
 	/* O_NONBLOCK: a pipe without a writer must not stop the program. */
 	AUTO(file_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	size_t               len = 0, room = body->limit;
+	size_t               len = 0, space_len = body->limit;
 
-	if (fd < 0 || !file_read(fd, buf_reserve(body, room), room, &len)) {
+	if (fd < 0 || !file_read(fd, buf_reserve(body, space_len), space_len, &len)) {
 		str_printf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
 		return ERR_IO;
 	}
 	buf_grew(body, len);
-	return len < room ? OK : ERR_TOO_LARGE;
+	return len < space_len ? OK : ERR_TOO_LARGE;
 }
 
 enum err

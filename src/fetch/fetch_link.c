@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Only what a URL may consist of: no blank, no control byte, nothing beyond ASCII, none of the ambiguous ones. */
+/* Visible ASCII only, without the characters that programs read in different ways. */
 static bool
 has_only_url_bytes(struct str link)
 {
@@ -108,11 +108,9 @@ fetch_origin_text(struct str url)
 	return str_first(url, parts.scheme.len + 3 + parts.authority.len);
 }
 
-/* ---- addresses ------------------------------------------------------------------------------ */
+#define V4 [10] = 0xff, 0xff /* a.b.c.d is compared as ::ffff:a.b.c.d */
 
-#define V4 [10] = 0xff, 0xff /* a.b.c.d is looked for as ::ffff:a.b.c.d */
-
-/* The first row that fits counts; what fits none is public. */
+/* The first row that matches counts; an address without a row is public. */
 static const struct {
 	uint8_t        prefix[16], bits;
 	enum fetch_net net;

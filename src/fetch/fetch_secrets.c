@@ -6,9 +6,7 @@
 #include "base/bytes.h"
 
 #define SECRET_MAX ((size_t)64 << 10)
-#define LOOKED_FOR ((size_t)256) /* bytes of a secret: memmem() leaps through a page for no more */
-
-/* ---- one ------------------------------------------------------------------------------------ */
+#define LOOKED_FOR ((size_t)256) /* bytes of a secret; memmem() is fast only for so many */
 
 bool
 fetch_secret_stands_in(struct str secret, struct str text)
@@ -22,7 +20,7 @@ fetch_secret_stands_in(struct str secret, struct str text)
 	return found && memmem(found, text.len - (size_t)(found - text.at), secret.at, secret.len) != NULL;
 }
 
-/* What is no escape stands for itself: this looks for a secret, and judges no link. */
+/* A faulty escape stands for itself: this only searches, it does not check the link. */
 static struct str
 unescaped(struct str link, struct arena *arena)
 {
@@ -46,7 +44,7 @@ fetch_secret_stands_in_link(struct str secret, struct str link, struct arena *ar
 	       (memchr(link.at, '%', link.len) && fetch_secret_stands_in(secret, unescaped(link, arena)));
 }
 
-/* How many bytes the text begins with stand somewhere in the secret, one after the other. */
+/* The length of the text's longest prefix that is a part of the secret; 0 if below `least`. */
 static size_t
 common_len(struct str secret, struct str text, size_t least)
 {
@@ -73,8 +71,6 @@ fetch_secret_mask(struct str secret, char *text, size_t len)
 		at += common > 0 ? common : 1;
 	}
 }
-
-/* ---- all ------------------------------------------------------------------------------------ */
 
 struct fetch_secrets *
 fetch_secrets_open(void)

@@ -15,7 +15,7 @@ bounded(int64_t ms)
 	return ms < FETCH_ASKED_MAX_MS ? ms : FETCH_ASKED_MAX_MS;
 }
 
-/* The digits behind the point, cut to milliseconds. */
+/* The digits after the point, in milliseconds. */
 static bool
 read_fraction(struct str digits, int64_t *ms_out)
 {
@@ -32,7 +32,7 @@ read_fraction(struct str digits, int64_t *ms_out)
 	return true;
 }
 
-/* A number all the same, and the longest wish there is. */
+/* A number of any length still counts as a number. */
 static bool
 is_more_than_fits(struct str digits)
 {

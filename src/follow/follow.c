@@ -7,12 +7,11 @@
  *       ^                    |  ^                                        |
  *       |   a bad round:     |  | 200: a page and its link, staged       | one commit: the view, the numbers,
  *       |   dropped          |  +-- 429, 5xx, cut: wait, try again       | the link for the next round
- *       +--------------------+  +-- 401: the credential once more        |
- *       |                       +-- 410: the round anew, then a RESYNC   |
+ *       +--------------------+  +-- 401: get a new credential            |
+ *       |                       +-- 410: the round again, then a RESYNC  |
  *       +----------------------------------------------------------------+
  *
- * The phase is the replica's; what is kept here (tries, waits, what the round's links looked like) may
- * be forgotten at any moment.
+ * The replica stores the phase.  This file's own state (tries, waits, the cycle check) may be lost at any moment.
  */
 #include "follow/follow.h"
 
@@ -30,9 +29,9 @@
 
 #define STEP_ARENA_MAX ((size_t)128 << 20)
 #define CONF_ARENA_MAX ((size_t)128 << 10)
-#define SHRINK_FROM    200 /* the page size we begin to shrink at if none was asked for */
+#define SHRINK_FROM    200 /* the first page size to halve if none was requested */
 #define SECRET_INSIDE  "it holds the credential it was asked for with; its text is not kept"
-#define RAW_KEPT_MAX   4096 /* of an item too large to be a dead letter */
+#define RAW_KEPT_MAX   4096 /* bytes of an item that is too large for a dead letter */
 
 struct follow {
 	struct follow_conf  conf;
@@ -43,15 +42,15 @@ struct follow {
 	int64_t             sid;
 
 	unsigned            tries;          /* failures of this page in a row */
-	int64_t             since_ms;       /* monotonic, when tries > 0: when the first of them began */
+	int64_t             since_ms;       /* monotonic; start of the first try, if tries > 0 */
 	uint32_t            page_size;      /* may have shrunk */
 	bool                bearer_refused; /* the last answer was 401 */
-	bool                round_again;    /* in this run a round was begun anew from its own link … */
-	bool                started_over;   /* … and everything was asked for anew */
-	struct follow_cycle loop;
+	bool                round_again;    /* this run has repeated a round from its own link … */
+	bool                started_over;   /* … and has requested everything again */
+	struct follow_cycle cycle;
 };
 
-/* What a step passes down: the scope as it stands, and where it reports to. */
+/* What the functions of one step share. */
 struct step {
 	struct follow        *follow;
 	struct replica_scope  scope;
@@ -64,7 +63,7 @@ secrets_of(const struct follow *follow)
 	return follow->conf.bearer ? follow->conf.bearer->secrets : NULL;
 }
 
-/* All that people, logs and the store get to read of a step passes here. */
+/* Every text that a step reports passes here, and secrets in it are masked. */
 static enum err PRINTF_LIKE(3, 4) end_step(struct step *step, enum follow_next next, const char *fmt, ...)
 {
 	va_list list;
@@ -77,7 +76,7 @@ static enum err PRINTF_LIKE(3, 4) end_step(struct step *step, enum follow_next n
 	return OK;
 }
 
-/* The round is none: it is given up, so that the next run asks anew instead of stumbling again. */
+/* Drops the round, so that the next run does not meet the same fault again. */
 static enum err
 drop(struct step *step, const char *what)
 {
@@ -85,7 +84,7 @@ drop(struct step *step, const char *what)
 	return end_step(step, FOLLOW_BROKEN, "the round is dropped: %s; the view stays as it was", what);
 }
 
-/* What the clock says has passed since the first failure began counts, whether we waited or the far end kept us. */
+/* Counts from the start of the first failed try, so slow requests count as waiting too. */
 static int64_t
 left_ms(const struct follow *follow)
 {
@@ -108,7 +107,7 @@ wait_for(struct step *step, int64_t ms, bool throttled, const char *why)
 	return end_step(step, FOLLOW_WAIT, "%s", why);
 }
 
-/* Pages that come too slowly for somebody's deadline may come as smaller ones. */
+/* A page that misses a deadline may arrive in time if it is smaller. */
 static void
 shrink_page(struct follow *follow)
 {
@@ -145,7 +144,7 @@ try_later(struct step *step, const struct follow_response *response, const char 
 		return end_step(step, FOLLOW_TROUBLED,
 		                "%s; it asks to stay away for %.1f s, which would be too long (see --max-wait)", why,
 		                (double)asked_ms / 1000);
-	/* Whoever says "at once", and says it again and again, is left alone for longer and longer all the same. */
+	/* A remote that answers "Retry-After: 0" every time still gets longer and longer pauses. */
 	own_ms = fetch_wait_own(follow->tries);
 	return wait_for(step, fetch_wait_jitter(asked_ms > own_ms ? asked_ms : own_ms, follow->conf.entropy), throttled,
 	                why);
@@ -156,13 +155,13 @@ begin(struct step *step, enum replica_kind kind, struct str link)
 {
 	struct follow *follow = step->follow;
 
-	follow->loop = (struct follow_cycle){ 0 };
+	follow->cycle = (struct follow_cycle){ 0 };
 	return replica_begin_round(follow->replica, step->scope.sid, kind, link, clock_wall_ms(follow->conf.clock));
 }
 
-/* A lasting run may try all of it again in its next round. */
+/* A run that goes on may start over again in its next round. */
 static enum err
-stop_starting_over(struct step *step, const struct follow_response *response)
+end_start_over(struct step *step, const struct follow_response *response)
 {
 	step->follow->round_again = step->follow->started_over = false;
 	TRY(replica_drop_round(step->follow->replica, step->scope.sid));
@@ -170,16 +169,16 @@ stop_starting_over(struct step *step, const struct follow_response *response)
 	                response->status);
 }
 
-/* The link of a later page is no longer known; that of the round's first may still be. */
+/* The remote no longer knows the link of a later page; it may still know that of the first page. */
 static bool
-may_begin_again(const struct step *step, const struct follow_response *response)
+may_repeat_round(const struct step *step, const struct follow_response *response)
 {
 	return step->scope.kind == REPLICA_NEXT && step->scope.round_pages > 0 && response->location.len == 0 &&
 	       !step->follow->round_again;
 }
 
 static enum err
-begin_again(struct step *step, const struct follow_response *response)
+repeat_round(struct step *step, const struct follow_response *response)
 {
 	step->follow->round_again = true;
 	step->follow->tries = 0;
@@ -197,10 +196,10 @@ start_over(struct step *step, const struct follow_response *response)
 	struct str        link = follow->conf.url;
 	const char       *why;
 
-	if (may_begin_again(step, response))
-		return begin_again(step, response);
+	if (may_repeat_round(step, response))
+		return repeat_round(step, response);
 	if (follow->started_over)
-		return stop_starting_over(step, response);
+		return end_start_over(step, response);
 	if (response->location.len > 0) {
 		link = response->location;
 		if (link.len > 1 && link.at[0] == '/' && link.at[1] != '/')
@@ -253,9 +252,9 @@ stage(struct step *step, struct follow_page *page)
 	return end_step(step, FOLLOW_AGAIN, "%s", "");
 }
 
-/* What makes a page part of an endless round; NULL for nothing. */
+/* Why the round would never end; NULL for no reason. */
 static const char *
-loop_in(struct step *step, const struct follow_page *page)
+cycle_in(struct step *step, const struct follow_page *page)
 {
 	struct follow              *follow = step->follow;
 	const struct follow_limits *limits = &follow->conf.limits;
@@ -268,7 +267,7 @@ loop_in(struct step *step, const struct follow_page *page)
 		return "it has more pages than a round may have";
 	if (clock_wall_ms(follow->conf.clock) - step->scope.round_started_ms > limits->round_max_ms)
 		return "it has not ended for too long";
-	return follow_cycle_note(&follow->loop, page->link, page->hash, limits->empty_pages_max);
+	return follow_cycle_note(&follow->cycle, page->link, page->hash, limits->empty_pages_max);
 }
 
 static enum err
@@ -290,7 +289,7 @@ take_page(struct step *step, const struct follow_response *response)
 		return end_step(step, FOLLOW_BROKEN,
 		                "the %s of the page holds the credential; it is neither kept nor followed",
 		                page.is_last ? "deltaLink" : "nextLink");
-	bad = loop_in(step, &page);
+	bad = cycle_in(step, &page);
 	if (bad)
 		return drop(step, bad);
 	return stage(step, &page);
@@ -341,7 +340,7 @@ take_response(struct step *step, const struct follow_response *response)
 	if (response->status >= 300 && response->status < 400 && response->status != 304)
 		return end_step(step, FOLLOW_BROKEN,
 		                "%s, a redirect; those are not followed, since the credential would go along", why);
-	/* A page's link that is refused is refused for ever; the next run must not come back to it. */
+	/* The remote will always refuse this link, so the next run must not use it. */
 	if (response->status == 400 && step->scope.round_pages > 0)
 		return drop(step, why);
 	return end_step(step, FOLLOW_BROKEN, "%s", why);
@@ -361,7 +360,7 @@ send_request(struct step *step)
 	const char            *bad;
 	enum err               err = OK;
 
-	/* What the replica holds was checked when it came; a file may have been changed since. */
+	/* The link was checked when it arrived, but the store's file may have been changed since. */
 	if (!fetch_link_is_good(&follow->origin, request.link, &bad))
 		return end_step(step, FOLLOW_BROKEN, "the saved link %s", bad);
 	if (follow->tries == 0)

@@ -21,7 +21,7 @@
 #define PIECE_BYTES    ((size_t)64 << 10)
 #define NAME_MAX_BYTES 180
 #define HOPS_MAX       3
-#define OVER_MS        10 /* so that after a timeout of libcurl's clock ours is past it, too */
+#define OVER_MS        10 /* more than two clocks differ: after libcurl's timeout ours has passed too */
 
 struct content {
 	const struct follow_content_conf *conf;
@@ -45,8 +45,7 @@ folder_fault(struct content *content)
 	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
-/* Never hidden, never empty, no slash: "r-" and the id with all but letters, digits and "-_~=" as %XX. */
-/* The hash tells ids apart whose beginnings are the same. */
+/* "r-" and the id, escaped so that it holds no slash.  The hash separates long ids with the same beginning. */
 static const char *
 file_name(struct content *content, struct str id, const char *end)
 {
@@ -90,7 +89,7 @@ refuse(struct content *content, const char *why)
 	return REPLICA_CONTENT_REFUSED;
 }
 
-/* The rest goes on: it is this file that is wrong, or this one that does not fit. */
+/* Only this file fails; the next item goes on. */
 static enum replica_content_state
 refuse_file(struct content *content)
 {
@@ -101,8 +100,8 @@ refuse_file(struct content *content)
 /* ---- what a part file holds ----------------------------------------------------------------- */
 
 /*
- * "HAVE TOTAL DIGEST ETAG", the digest of these bytes and of where they came from; empty if the file has fewer.  What the query
- * of a redirect says, a signature or a date, may differ.
+ * "HAVE TOTAL DIGEST ETAG"; empty if the file has fewer bytes.  The digest covers the bytes, the item's URL, and the link they came
+ * from without its query: a redirect's query may hold a date or a signature that changes.
  */
 static struct str
 record_of(struct content *content, int fd, const struct fetch_part *part, struct str link)
@@ -126,7 +125,7 @@ record_of(struct content *content, int fd, const struct fetch_part *part, struct
 	                    STR_ARG(b64_encode(B64_URL, bytes, sizeof(bytes), content->arena)), STR_ARG(part->etag));
 }
 
-/* What can be continued with the answer of this link: nothing in doubt. */
+/* The part that a request for this link may continue; have is 0 unless the record and the file agree. */
 static struct fetch_part
 part_of(struct content *content, int fd, struct str record, struct str link)
 {
@@ -145,7 +144,7 @@ part_of(struct content *content, int fd, struct str record, struct str link)
 
 /* ---- one file ------------------------------------------------------------------------------- */
 
-/* Where the redirect leads is the link to ask next; false: content->refusal says why it is not followed. */
+/* The redirect becomes the next request.  False: it is not followed; see content->error. */
 static bool
 follow_redirect(struct content *content, struct fetch_save *request, const struct fetch_saved *saved, int hop)
 {
@@ -170,7 +169,7 @@ follow_redirect(struct content *content, struct fetch_save *request, const struc
 	return true;
 }
 
-/* Follows at most three redirects; only the first request carries the bearer. */
+/* Follows up to HOPS_MAX redirects.  Only the first request carries the bearer token. */
 static enum err
 save(struct content *content, struct fetch_save *request, struct str record, struct fetch_saved *saved_out)
 {
@@ -190,7 +189,7 @@ save(struct content *content, struct fetch_save *request, struct str record, str
 	}
 }
 
-/* Nobody else writes to it.  Whoever did may have made it whole meanwhile: then it has another name. */
+/* Locks the file.  A process that had it before may have renamed it: then this is another file. */
 static int
 open_part(struct content *content)
 {
@@ -214,7 +213,7 @@ publish(struct content *content, int fd)
 	return REPLICA_CONTENT_DONE;
 }
 
-/* How an item stands that is not whole. */
+/* The state of an item whose content is not complete. */
 static enum replica_content_state
 end_of(struct content *content, const struct fetch_saved *saved, enum err err)
 {
@@ -232,7 +231,7 @@ end_of(struct content *content, const struct fetch_saved *saved, enum err err)
 	                       : REPLICA_CONTENT_REFUSED;
 }
 
-/* The record of a part whose bytes and name are on the disk; empty if it cannot be continued. */
+/* Syncs a part and makes its record; empty if it cannot be continued. */
 static struct str
 keep_part(struct content *content, const struct fetch_save *request, const struct fetch_part *part)
 {
@@ -256,7 +255,7 @@ fetch(struct content *content, struct fetch_save *request, struct replica_conten
 	known->state = err == OK && saved.has_begun ? publish(content, fd) : end_of(content, &saved, err);
 	if (saved.has_begun)
 		known->part = err == ERR_BUSY ? keep_part(content, request, &saved.part) : STR_EMPTY;
-	/* What cannot be continued takes no room. */
+	/* A part without a record is useless. */
 	if (fd >= 0 && known->part.len == 0 && known->state != REPLICA_CONTENT_DONE && ftruncate(fd, 0) != 0)
 		known->state = refuse_file(content);
 }
@@ -361,7 +360,7 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 		str_printf(why_out, 512, "the store's URL of this scope %s", why_not);
 		return ERR_CORRUPT;
 	}
-	/* The folder's name must be durable, also when a killed run has made it: else a power cut takes all that is in it. */
+	/* Sync the folder's name even if it exists: a killed run may have made it, and a power cut would remove it. */
 	if ((mkdir(conf->dir, 0700) != 0 && errno != EEXIST) || !file_sync_folder_of(AT_FDCWD, conf->dir))
 		return folder_fault(&content);
 	dir_fd = open(conf->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

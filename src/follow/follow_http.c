@@ -27,7 +27,7 @@ start(void *ctx, const struct follow_request *request, struct arena *arena)
 }
 
 static void
-let_go(void *ctx)
+cancel(void *ctx)
 {
 	fetch_cancel(ctx);
 }
@@ -62,5 +62,5 @@ fetch_page(void *ctx, const struct follow_request *request, struct arena *arena,
 struct follow_source
 follow_http_source(struct fetch *fetch)
 {
-	return (struct follow_source){ .ctx = fetch, .fetch = fetch_page, .start = start, .let_go = let_go };
+	return (struct follow_source){ .ctx = fetch, .fetch = fetch_page, .start = start, .cancel = cancel };
 }

@@ -44,19 +44,7 @@ make_up_name(const struct follow_scope *wanted, struct str resource, struct str 
 }
 
 static enum err
-take_name(const struct follow_scope *wanted, const struct replica_scope *scope, int64_t *sid_out)
-{
-	struct replica_scope other;
-
-	TRY(replica_find_scope(wanted->replica, scope->name, wanted->arena, &other));
-	if (!follow_scope_is_new(&other))
-		return ERR_CONFLICT;
-	TRY(follow_scope_forget(wanted->replica, other.sid));
-	return replica_add_scope(wanted->replica, scope, sid_out);
-}
-
-static void
-report_taken(const struct follow_scope *wanted, struct str name, char why_out[512])
+conflict(const struct follow_scope *wanted, struct str name, char why_out[512])
 {
 	struct replica_scope other;
 	struct str           url = STR_EMPTY;
@@ -67,6 +55,7 @@ report_taken(const struct follow_scope *wanted, struct str name, char why_out[51
 	           "the scope \"%.*s\" follows another URL, %.*s; give this one another name, or see `tidemark "
 	           "scope rename` and `tidemark scope forget`",
 	           STR_ARG(str_cut(name, 100)), STR_ARG(url));
+	return ERR_CONFLICT;
 }
 
 static enum err
@@ -76,16 +65,19 @@ make(const struct follow_scope *wanted, struct str name, int64_t *sid_out, char 
 		                       .url = wanted->url,
 		                       .resource = scope_name_of_url(wanted->url),
 		                       .from_now = wanted->from_now };
+	struct replica_scope other;
 	enum err             err;
 
 	if (name.len == 0)
 		TRY(make_up_name(wanted, scope.resource, &scope.name));
-	err = replica_add_scope(wanted->replica, &scope, sid_out);
-	if (err == ERR_CONFLICT)
-		err = take_name(wanted, &scope, sid_out);
-	if (err == ERR_CONFLICT)
-		report_taken(wanted, scope.name, why_out);
-	return err;
+	err = replica_find_scope(wanted->replica, scope.name, wanted->arena, &other);
+	if (err == OK && follow_scope_is_new(&other))
+		TRY(follow_scope_forget(wanted->replica, other.sid));
+	else if (err == OK)
+		return conflict(wanted, name, why_out);
+	else if (err != ERR_NOT_FOUND)
+		return err;
+	return replica_add_scope(wanted->replica, &scope, sid_out);
 }
 
 /* The scope is new: this run's name and from_now count, not those of the run that made it. */
@@ -93,7 +85,7 @@ static enum err
 change(const struct follow_scope *wanted, const struct replica_scope *scope, int64_t *sid_out, char why_out[512])
 {
 	struct replica_scope changed = { .url = scope->url, .resource = scope->resource, .from_now = wanted->from_now };
-	enum err             err = OK;
+	enum err             err;
 
 	/* Without a round it may be the rest of a scope whose forgetting was interrupted. */
 	if (scope->phase == REPLICA_IDLE) {
@@ -102,11 +94,8 @@ change(const struct follow_scope *wanted, const struct replica_scope *scope, int
 	}
 	if (changed.from_now != scope->from_now)
 		TRY(replica_point_scope(wanted->replica, scope->sid, &changed));
-	if (wanted->name.len > 0)
-		err = replica_rename_scope(wanted->replica, scope->sid, wanted->name);
-	if (err == ERR_CONFLICT)
-		report_taken(wanted, wanted->name, why_out);
-	return err;
+	err = wanted->name.len > 0 ? replica_rename_scope(wanted->replica, scope->sid, wanted->name) : OK;
+	return err == ERR_CONFLICT ? conflict(wanted, wanted->name, why_out) : err;
 }
 
 enum err

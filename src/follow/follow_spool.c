@@ -10,7 +10,7 @@
 
 #define MAGIC      0x31646165684d5444u /* names this layout */
 #define LINK_SPACE ((size_t)64 << 10)
-#define STRETCH    ((off_t)FOLLOW_PAGE_MAX + (off_t)LINK_SPACE)
+#define PAGE_SPACE ((off_t)FOLLOW_PAGE_MAX + (off_t)LINK_SPACE)
 
 struct head {
 	uint64_t magic, sid, round_ms, page, link_len, body_len, hash;
@@ -34,9 +34,9 @@ hash_of(const struct head *head, struct str link, struct str body)
 }
 
 static off_t
-stretch_of(uint64_t page)
+offset_of(uint64_t page)
 {
-	return (off_t)(page % FOLLOW_SPOOL_PAGES) * STRETCH;
+	return (off_t)(page % FOLLOW_SPOOL_PAGES) * PAGE_SPACE;
 }
 
 static bool
@@ -67,7 +67,7 @@ follow_spool_open(const char *path, struct follow_spool **spool_out)
 		return ERR_IO;
 	}
 	for (uint64_t i = 0; i < FOLLOW_SPOOL_PAGES; i++)
-		if (!read_at(spool->fd, &spool->left[i], sizeof(spool->left[i]), stretch_of(i)))
+		if (!read_at(spool->fd, &spool->left[i], sizeof(spool->left[i]), offset_of(i)))
 			spool->left[i] = (struct head){ 0 };
 	*spool_out = spool;
 	return OK;
@@ -92,7 +92,7 @@ follow_spool_close(struct follow_spool **spool, bool is_needed)
 enum err
 follow_spool_put(struct follow_spool *spool, const struct follow_position *position, struct str link, struct str body)
 {
-	off_t       at = stretch_of(position->page);
+	off_t       at = offset_of(position->page);
 	struct head head = { .magic = MAGIC,
 		             .sid = (uint64_t)position->sid,
 		             .round_ms = (uint64_t)position->round_ms,
@@ -123,7 +123,7 @@ enum err
 follow_spool_take(struct follow_spool *spool, const struct follow_position *position, struct str link,
                   struct buf *body_out)
 {
-	off_t       at = stretch_of(position->page) + (off_t)(sizeof(struct head) + link.len);
+	off_t       at = offset_of(position->page) + (off_t)(sizeof(struct head) + link.len);
 	struct head head = spool->left[position->page % FOLLOW_SPOOL_PAGES];
 	char       *space;
 

@@ -109,14 +109,14 @@ not_given(const char *what, const char *path, int fault, struct arena *arena, st
 static enum err
 read_file(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
-	struct oauth_file    file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
-	AUTO(file_close) int fd = oauth_file_open(&file);
-	char                *space = buf_reserve(text, FETCH_BEARER_MAX);
-	size_t               len = 0;
-	int                  fault;
+	struct oauth_file file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
+	char             *space = buf_reserve(text, FETCH_BEARER_MAX);
+	size_t            len = 0;
+	mode_t            mode;
+	int               fault;
 
 	MUST(space != NULL);
-	fault = fd < 0 ? errno : oauth_file_read(&file, fd, space, FETCH_BEARER_MAX, &len);
+	fault = oauth_file_read(&file, space, FETCH_BEARER_MAX, &len, &mode);
 	if (fault != 0)
 		return not_given("bearer file", conf->file, fault, arena, why_out);
 	buf_grew(text, len);

@@ -21,8 +21,6 @@ not_understood(struct str *why_out)
 	return ERR_NO_IDENTITY;
 }
 
-/* ---- the code ------------------------------------------------------------------------------- */
-
 static bool
 text_of(const struct json *root, const char *name, size_t max, struct str *text_out)
 {
@@ -35,7 +33,7 @@ holds(struct str text, struct str part)
 	return memmem(text.at, text.len, part.at, part.len) != NULL;
 }
 
-/* Entra's own sentence is in the person's language; others send none. */
+/* Entra sends a sentence in the person's language; other authorities send none. */
 static bool
 make_message(const struct json *root, struct arena *arena, struct oauth_code *code)
 {
@@ -89,8 +87,6 @@ oauth_device_begin(const struct oauth_client *client, struct fetch *fetch, struc
 	TRY(oauth_post(client, "devicecode", fields, fetch, arena, &response, why_out));
 	return oauth_device_read_code(&response, arena, code_out, why_out);
 }
-
-/* ---- waiting for the person ----------------------------------------------------------------- */
 
 static enum oauth_device_state
 refused(struct str why, struct str *why_out)

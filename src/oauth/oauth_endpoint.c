@@ -7,8 +7,6 @@
 #define SHOWN_MAX 300
 #define WORD_MAX  64 /* longer than any word of a message, shorter than any token */
 
-/* ---- requests ------------------------------------------------------------------------------- */
-
 struct str
 oauth_endpoint_url(const struct oauth_client *client, const char *endpoint, struct arena *arena)
 {
@@ -60,8 +58,6 @@ oauth_post(const struct oauth_client *client, const char *endpoint, const struct
 	*why_out = arena_printf(arena, "the %s endpoint: %.*s", name_of(endpoint), STR_ARG(*why_out));
 	return err == ERR_BUSY || err == ERR_UP_REFUSED ? err : ERR_NO_IDENTITY;
 }
-
-/* ---- answers -------------------------------------------------------------------------------- */
 
 enum err
 oauth_answer(const struct fetch_response *response, struct arena *arena, struct str *answer_out)

@@ -25,8 +25,6 @@ no_identity(const struct oauth_client *client, const char *what, struct arena *a
 	return ERR_NO_IDENTITY;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
-
 static bool
 is_member(const struct json *root, const char *name, struct str wanted)
 {
@@ -85,16 +83,14 @@ oauth_token_store_read(const struct oauth_client *client, struct arena *arena, s
 	return take_token(client, buf_str(&text), arena, token_out, why_out);
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
-
-/* A regular file of ours that nobody else may open. */
+/* A regular file of this user that nobody else may open. */
 static bool
 is_private(const struct stat *about)
 {
 	return S_ISREG(about->st_mode) && about->st_uid == geteuid() && !(about->st_mode & (S_IRWXG | S_IRWXO));
 }
 
-/* Is it open, ours, locked, and still what its name names? */
+/* True if the file is this user's, is locked now, and still has its name. */
 static bool
 holds_lock(int fd, const char *path)
 {
@@ -105,8 +101,8 @@ holds_lock(int fd, const char *path)
 }
 
 /*
- * The turn to change the file: whoever holds the lock on the new one that is to replace it.  The others wait a moment;
- * what is not ours is put out of the way.  -1: errno.
+ * Opens and locks the new file that will replace the old one.  The lock says which process may do that; the others wait.
+ * A file of another user in its place is removed.  -1: errno.
  */
 static int
 take_lock(const char *path)
@@ -133,7 +129,7 @@ take_lock(const char *path)
 }
 
 static const char *
-renewed_path(const struct oauth_client *client, struct arena *arena)
+new_path(const struct oauth_client *client, struct arena *arena)
 {
 	return arena_c(arena, arena_printf(arena, "%s.new", client->token_store));
 }
@@ -141,11 +137,11 @@ renewed_path(const struct oauth_client *client, struct arena *arena)
 static bool
 replace(const struct oauth_client *client, struct str text, struct arena *arena)
 {
-	const char          *renewed = renewed_path(client, arena);
-	AUTO(file_close) int fd = take_lock(renewed);
+	const char          *new_name = new_path(client, arena);
+	AUTO(file_close) int fd = take_lock(new_name);
 
 	return fd >= 0 && ftruncate(fd, 0) == 0 && file_write(fd, text) &&
-	       file_publish(fd, AT_FDCWD, renewed, client->token_store);
+	       file_publish(fd, AT_FDCWD, new_name, client->token_store);
 }
 
 enum err
@@ -170,14 +166,14 @@ oauth_token_store_write(const struct oauth_client *client, struct str token, str
 bool
 oauth_token_store_forget(const struct oauth_client *client, struct str token, struct arena *arena)
 {
-	const char          *renewed = renewed_path(client, arena);
-	AUTO(file_close) int fd = take_lock(renewed);
+	const char          *new_name = new_path(client, arena);
+	AUTO(file_close) int fd = take_lock(new_name);
 	struct str           kept, why;
 
 	if (oauth_token_store_read(client, arena, &kept, &why) == OK && !str_eq(kept, token))
 		return false;
 	(void)unlink(client->token_store);
 	if (fd >= 0)
-		(void)unlink(renewed);
+		(void)unlink(new_name);
 	return true;
 }

@@ -219,11 +219,32 @@ test_content__is_on_the_disk_before_the_store_says_so(void **state)
 	kit_close(&kit);
 }
 
+/* Somebody has changed the store by hand. */
+static void
+test_content__a_stored_url_that_cannot_be_followed_is_damage(void **state)
+{
+	struct replica_scope        scope = { .name = STR("x"), .url = STR("nonsense"), .resource = STR("recordings") };
+	struct follow_content_conf  conf = { .dir = "/nowhere", .clock = &clock_system, .stopped = never };
+	struct follow_content_tally tally;
+	struct kit                  kit;
+	char                        why[512];
+	int64_t                     sid;
+
+	(void)state;
+	kit_open(&kit, 2);
+	kit_open_replica(&kit);
+	assert_int_equal(replica_add_scope(kit.replica, &scope, &sid), OK);
+	assert_int_equal(follow_content(&conf, kit.replica, sid, &tally, why), ERR_CORRUPT);
+	assert_true(strncmp(why, "the store's URL of this scope is not an absolute URL", 52) == 0);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_content__is_on_the_disk_before_the_store_says_so),
+		cmocka_unit_test(test_content__a_stored_url_that_cannot_be_followed_is_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
