@@ -213,17 +213,17 @@ validate_response(struct doctor *doctor, const struct follow_response *response)
 		       "401: the token is missing or not accepted; see its audience and age above");
 	else if (response->status == 403)
 		report(doctor, "answer", false, "403: the token is known but lacks a permission: %.*s",
-		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
+		       STR_ARG(str_cut(follow_error_text(response->body, doctor->arena), 400)));
 	else
 		report(doctor, "answer", response->status == 429, "%u: %.*s", response->status,
-		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
+		       STR_ARG(str_cut(follow_error_text(response->body, doctor->arena), 400)));
 }
 
 static void
-check_far_end(struct doctor *doctor, struct follow_curl *curl, struct str url, struct str token)
+check_far_end(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
 {
 	struct follow_request  ask = { .link = url, .bearer = token, .page_size = 1 };
-	struct follow_source   source = follow_curl_source(curl);
+	struct follow_source   source = follow_http_source(curl);
 	struct follow_response response;
 	struct str             why = STR_EMPTY;
 
@@ -263,8 +263,8 @@ check_cert(struct doctor *doctor, const struct rsa_cert *cert)
 static struct str
 get_token(struct doctor *doctor, struct credential *credential)
 {
-	struct follow_bearer bearer = credential_bearer(credential);
-	struct str           token = STR_EMPTY, why = STR_EMPTY;
+	struct fetch_bearer bearer = credential_bearer(credential);
+	struct str          token = STR_EMPTY, why = STR_EMPTY;
 
 	if (credential_cert(credential))
 		check_cert(doctor, credential_cert(credential));
@@ -276,7 +276,7 @@ get_token(struct doctor *doctor, struct credential *credential)
 }
 
 static int
-check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
+check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 {
 	struct credential *credential;
 	struct str         token = STR_EMPTY;
@@ -301,20 +301,20 @@ check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
 static int
 check_all(struct doctor *doctor)
 {
-	struct follow_curl_conf conf = { .ca_file = cmd_value(doctor->run, "ca"),
-		                         .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = signals_came,
-		                         .stopped_ctx = &doctor->signals };
-	struct follow_curl     *curl;
-	int                     code;
+	struct fetch_conf conf = { .ca_file = cmd_value(doctor->run, "ca"),
+		                   .agent = "tidemark/" TIDEMARK_VERSION,
+		                   .stopped = signals_came,
+		                   .stopped_ctx = &doctor->signals };
+	struct fetch     *curl;
+	int               code;
 
 	check_store(doctor);
 	if (doctor->run->arg_count == 0)
 		return EXIT_DONE;
-	if (follow_curl_open(&conf, &curl) != OK)
+	if (fetch_open(&conf, &curl) != OK)
 		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
 	code = check_url(doctor, curl, str_from_c(doctor->run->args[0]));
-	follow_curl_close(&curl);
+	fetch_close(&curl);
 	return code;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
+#include "resource/scope_name.h"
 #include "sync/following.h"
 
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
@@ -111,8 +112,8 @@ run_rename(struct cmd_run *run)
 	struct replica_scope                scope;
 	struct str                          name = str_from_c(run->args[1]);
 
-	if (!follow_name_is_good(name))
-		return cmd_usage(run, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
+	if (!scope_name_is_good(name))
+		return cmd_usage(run, SCOPE_NAME_RULE, REPLICA_NAME_MAX);
 	TRY_CODE(following_own(run, &replica));
 	TRY_CODE(find(run, replica, &scope));
 	return rename_to(run, replica, &scope, name);

@@ -130,16 +130,16 @@ is_unwanted(void *ctx)
 static int
 open_source(struct following *following)
 {
-	struct cmd_run         *run = following->run;
-	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"),
-		                         .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = signals_came,
-		                         .stopped_ctx = &following->signals };
-	struct follow_curl_conf pages = {
+	struct cmd_run   *run = following->run;
+	struct fetch_conf curl = { .ca_file = cmd_value(run, "ca"),
+		                   .agent = "tidemark/" TIDEMARK_VERSION,
+		                   .stopped = signals_came,
+		                   .stopped_ctx = &following->signals };
+	struct fetch_conf pages = {
 		.ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted, .stopped_ctx = following
 	};
 
-	if (follow_curl_open(&curl, &following->curl) != OK || follow_curl_open(&pages, &following->pages) != OK)
+	if (fetch_open(&curl, &following->curl) != OK || fetch_open(&pages, &following->pages) != OK)
 		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
 	TRY_CODE(credential_open(run, &following->signals, &following->credential));
 	if (!following->credential)
@@ -187,7 +187,7 @@ open_prefetch(struct following *following, const char *scratch_path)
 		store = str_from_c(scratch_path);
 	conf.is_passing = scratch_path != NULL;
 	conf.path = arena_c(arena, arena_printf(arena, "%.*s.ahead", STR_ARG(store)));
-	following->page_source = follow_curl_source(following->pages);
+	following->page_source = follow_http_source(following->pages);
 	following->conf.source = &following->page_source;
 	/* Without it, a page after the other.  What may be wrong with the URL is said when it is opened. */
 	following->is_alone = follow_prefetch_open(&conf, &following->prefetch) != OK;
@@ -247,8 +247,8 @@ following_close(struct following *following)
 	follow_close(&following->follow);
 	credential_close(&following->credential);
 	follow_prefetch_close(&following->prefetch);
-	follow_curl_close(&following->pages);
-	follow_curl_close(&following->curl);
+	fetch_close(&following->pages);
+	fetch_close(&following->curl);
 	replica_close(&following->replica);
 	signals_close(&following->signals);
 }
@@ -419,7 +419,7 @@ int
 following_content(struct following *following)
 {
 	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"),
-		                             .curl = following->curl,
+		                             .fetch = following->curl,
 		                             .bearer = following->conf.bearer,
 		                             .clock = following->run->clock,
 		                             .size_max = (int64_t)following->content_size,

@@ -7,8 +7,8 @@
 
 #include "cli/command.h"
 #include "cli/signals.h"
+#include "fetch/fetch.h"
 #include "follow/follow.h"
-#include "follow/follow_curl.h"
 #include "follow/follow_prefetch.h"
 #include "sync/credential.h"
 
@@ -47,14 +47,14 @@ struct following {
 	struct cmd_run         *run;
 	struct replica         *replica;
 	struct follow          *follow;
-	struct follow_curl     *curl; /* for all but pages */
-	struct follow_curl     *pages;
+	struct fetch           *curl; /* for all but pages */
+	struct fetch           *pages;
 	struct follow_prefetch *prefetch;            /* asks for pages in a thread of its own */
 	atomic_bool             unwanted;            /* what it is asking for */
 	bool                    is_alone;            /* no page is fetched ahead: there is no other thread */
 	struct credential      *credential;          /* NULL for none */
 	struct follow_source    source, page_source; /* the second is within the first */
-	struct follow_bearer    bearer;
+	struct fetch_bearer     bearer;
 	struct follow_conf      conf;
 	struct signals          signals;
 	struct progress         progress;
