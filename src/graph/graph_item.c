@@ -187,23 +187,32 @@ refuse_write(struct call *call, enum err err, struct str why)
 	}
 }
 
-enum err
-graph_create_item(struct call *call)
+/* Creates (201) or updates (200) the item from the body. */
+static enum err
+write_item(struct call *call, unsigned status)
 {
-	struct resource_ctx ctx = resource_ctx_of(call);
-	struct str          why = STR_EMPTY;
-	struct item         item = { .body = STR_EMPTY };
-
-	TRY(call_read_body(call));
-
+	const struct resource              *resource = call->route.resource;
+	struct resource_ctx                 ctx = resource_ctx_of(call);
+	struct str                          if_match = http_req_field(call->req, "If-Match"), why = STR_EMPTY;
+	struct item                         item = { .body = STR_EMPTY };
 	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
 	ensure_in(call, txn, &ctx);
-	call->route.resource->create(txn, &ctx, call->req->body, &item, &why);
+	if (status == 201)
+		resource->create(txn, &ctx, call->req->body, &item, &why);
+	else
+		resource->update(txn, &ctx, call->route.id, if_match, call->req->body, &item, &why);
 	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
-	answer_write(call, 201, &item);
+	answer_write(call, status, &item);
 	return OK;
+}
+
+enum err
+graph_create_item(struct call *call)
+{
+	TRY(call_read_body(call));
+	return write_item(call, 201);
 }
 
 /* The id a write is for: the path's, or the default calendar's. */
@@ -223,22 +232,9 @@ target_id(struct call *call)
 enum err
 graph_update_item(struct call *call)
 {
-	struct resource_ctx ctx = resource_ctx_of(call);
-	struct str          why = STR_EMPTY;
-	struct item         item = { .body = STR_EMPTY };
-
 	TRY(call_read_body(call));
 	TRY(target_id(call));
-
-	AUTO(store_abort) struct store_txn *txn = call_begin(call);
-
-	ensure_in(call, txn, &ctx);
-	call->route.resource->update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body,
-	                             &item, &why);
-	TRY(call_hold(call, item.body.len));
-	TRY(refuse_write(call, store_commit(&txn), why));
-	answer_write(call, 200, &item);
-	return OK;
+	return write_item(call, 200);
 }
 
 enum err

@@ -80,8 +80,7 @@ meeting_view(const struct call *call)
 /* ---- the view in a state token --------------------------------------------------------------------------- */
 
 /*
- * A view in a state token: the version, flags (1: removals), then little-endian top:4 from:8 until:8 and the
- * meeting's hash.
+ * The version, flags (1: removals), top:4 from:8 until:8, the meeting's hash.  Numbers are little-endian.
  */
 #define VIEW_VERSION  2
 #define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)

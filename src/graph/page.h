@@ -37,7 +37,7 @@ void page_close(struct page *page, struct str link_name, struct str link);
 
 /*
  * The same in the order that Graph has for recordings: context, link, count, value.  The items are written first, and
- * page_close_counted() puts the link and the count before them.
+ * page_close_counted() puts the rest before them.
  */
 void     page_open_counted(struct page *page, const struct call *call, const struct resource *resource);
 enum err page_close_counted(struct page *page, struct str context, struct str link_name, struct str link) MUST_CHECK;

@@ -26,7 +26,7 @@ takes_arguments(struct str name)
 	       str_eq_nocase(name, STR("microsoft.graph.getAllRecordings"));
 }
 
-/* Brackets are looked for after decoding, so they may be encoded.  An id in a segment of its own has none. */
+/* Brackets are looked for after decoding, so they may be encoded. */
 static bool
 read_piece(struct str text, struct arena *arena, struct piece *piece_out)
 {
