@@ -26,7 +26,7 @@ struct pages {
 	const char     *token;          /* asked with; NULL: BEARER */
 	char            body[512], bearer[64];
 	unsigned        starts;            /* how often a page was sent for before it was fetched */
-	unsigned        hasty, cancelled;     /* of these: before the last one was kept; and never fetched */
+	unsigned        hasty, cancelled;  /* of these: before the last one was kept; and never fetched */
 	char            started[LINK_MAX]; /* the last of them, until it is fetched or let go */
 	const char     *path;              /* of the file that keeps pages */
 };
