@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store's own issuer over HTTP, as Entra ID spells it, so that MSAL works by configuration alone:
+ * graph_issuer — the store's own issuer over HTTP, at Entra ID's paths, so that MSAL works by configuration alone:
  *
  *   POST /{tenant}/oauth2/v2.0/token                       client credentials (RFC 6749 4.4)
  *   POST /{tenant}/oauth2/token                            the same as Entra's v1 endpoint has it: `resource`, no `scope`
- *   GET  /{tenant}/oauth2/v2.0/authorize                   refuses: nobody but programs signs in here
- *   GET  /{tenant}/v2.0/.well-known/openid-configuration   for those who sign in
- *   GET  /{tenant}/.well-known/openid-configuration        for those who check tokens
+ *   GET  /{tenant}/oauth2/v2.0/authorize                   refuses: only programs sign in here
+ *   GET  /{tenant}/v2.0/.well-known/openid-configuration   for clients that sign in
+ *   GET  /{tenant}/.well-known/openid-configuration        for servers that check tokens
  *   GET  /{tenant}/discovery/v2.0/keys
  *   anything beside them                                   404, in OAuth's words too
  *
- * None of them needs a bearer.  Failures are OAuth's JSON with Entra's additions, whose numbers
- * clients look at; an unknown client and a wrong secret get one answer.
+ * None of them needs a bearer token.  Errors are OAuth's JSON with Entra's additions; clients look at Entra's numbers.
+ * An unknown client and a wrong secret get the same answer.
  *
- * The two documents differ in `issuer`, as Entra's do.  MSAL wants an address on the authority's host there;
- * what our tokens name as their issuer is no address, since a store may be reached under many.
+ * The two documents differ in `issuer`, as Entra's do.  MSAL expects a URL on the authority's host there.  The issuer
+ * named in our tokens is no URL, because a store may be reached under many.
  */
 #include "graph/calls.h"
 #include "graph/headers.h"
@@ -27,7 +27,7 @@
 #define SECRET_MAX 1024
 #define LIFE_S     3600
 
-/* ---- which ------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------- */
 
 enum login_kind {
 	LOGIN_NONE,
@@ -40,7 +40,7 @@ enum login_kind {
 	LOGIN_UNKNOWN
 };
 
-/* The tenant is told as it stands in the path: what it must be is judged later. */
+/* *tenant_out is the path's text; graph_login() checks it. */
 static enum login_kind
 kind_of(struct str path, struct str *tenant_out)
 {
@@ -105,7 +105,7 @@ static const struct login_fault bad_tenant = { 400, 90002, "invalid_request",
 	                                       "The tenant in the path must be its id, a GUID." };
 static const struct login_fault bad_form = { 400, 9002313, "invalid_request",
 	                                     "Invalid request. Request is malformed or invalid." };
-/* An assertion is meant for an address, and the Host field of a request is whatever its sender likes. */
+/* An assertion names the server's URL, and the sender of a request chooses its Host header freely. */
 static const struct login_fault no_address = {
 	400, 700027, "invalid_client",
 	"Client assertions are taken where the server knows its own address: start it with --public-url."
@@ -209,8 +209,7 @@ answer_fault(struct call *call, const struct login_fault *fault)
 	if (fault->status == 503 && !call->by_server)
 		http_resp_field(call->resp, "Retry-After", STR("1"));
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	put_fault_text(&out, call, fault, moment);
 	json_end_object(&out);
 }
@@ -230,7 +229,7 @@ struct login_form {
 	struct str grant_type, client_id, client_secret, scope, resource, assertion, assertion_type;
 };
 
-/* In a form '+' is a blank (WHATWG URL 5.1), unlike in a URL's query. */
+/* In a form '+' is a blank (WHATWG URL 5.1). */
 static bool
 decode_form(struct str text, struct arena *arena, struct str *text_out)
 {
@@ -259,7 +258,7 @@ field_of(struct login_form *form, struct str name)
 	return str_eq(name, STR("scope")) ? &form->scope : NULL;
 }
 
-/* A field of ours may come once; others are passed over, as the RFC asks. */
+/* A parameter we know may come once; others are ignored, as the RFC demands. */
 static bool
 read_form(const struct call *call, struct login_form *form)
 {
@@ -283,7 +282,7 @@ read_form(const struct call *call, struct login_form *form)
 	return true;
 }
 
-/* Authorization: Basic, its two halves form-encoded (RFC 6749 2.3.1).  One way or the other, never both. */
+/* Authorization: Basic, both halves form-encoded (RFC 6749 2.3.1).  The body may not have a secret too. */
 static const struct login_fault *
 read_basic(const struct call *call, struct login_form *form)
 {
@@ -305,7 +304,7 @@ read_basic(const struct call *call, struct login_form *form)
 	return NULL;
 }
 
-/* A secret or an assertion, never both. */
+/* A secret or an assertion, not both. */
 static const struct login_fault *
 read_proof(const struct login_form *form)
 {
@@ -373,7 +372,7 @@ read_request(const struct call *call, bool v1, struct login_form *form)
 	return check_scopes(form);
 }
 
-/* ---- the answers -------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------------- */
 
 /* The v1 endpoint writes numbers as texts. */
 static void
@@ -396,8 +395,7 @@ put_token(struct call *call, struct str resource, struct str jwt)
 
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
 	http_resp_field(call->resp, "Pragma", STR("no-cache"));
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_member(&out, STR("token_type"), STR("Bearer"));
 	put_number(&out, STR("expires_in"), LIFE_S, v1);
 	put_number(&out, STR("ext_expires_in"), LIFE_S, v1);
@@ -475,7 +473,7 @@ put_list(struct json_out *out, struct str name, struct str words)
 	json_end_array(out);
 }
 
-/* The authorization endpoint must be named (OpenID Connect Discovery 3): it refuses, for only programs sign in here. */
+/* The document must name an authorization endpoint (OpenID Connect Discovery 3), although only programs sign in. */
 static void
 answer_discovery(struct call *call, const struct guid *tenant, bool for_checking)
 {
@@ -484,8 +482,7 @@ answer_discovery(struct call *call, const struct guid *tenant, bool for_checking
 	char            tid[GUID_TEXT_LEN];
 
 	guid_format(tenant, tid);
-	json_out_open(&out, begin_answer(call, 200));
-	json_put_object(&out);
+	out = json_out_object(begin_answer(call, 200));
 	put_url(&out, STR("token_endpoint"), call, tid, "oauth2/v2.0/token");
 	put_list(&out, STR("token_endpoint_auth_methods_supported"),
 	         STR("client_secret_post client_secret_basic private_key_jwt"));
