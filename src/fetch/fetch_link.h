@@ -20,6 +20,7 @@ struct fetch_origin { /* views into the URL */
 	uint16_t   port;
 };
 
+bool fetch_is_visible(struct str text); /* it holds visible ASCII only, no blank */
 /* True for https, and for http on a loopback host.  False: *why_out ends the sentence "the URL …". */
 bool fetch_origin_of(struct str url, struct fetch_origin *origin_out, const char **why_out);
 /* False: *why_out ends the sentence "the link …". */
