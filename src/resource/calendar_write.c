@@ -170,7 +170,7 @@ demote_default(struct store_txn *txn, const struct resource_ctx *ctx, struct str
 	struct values calendar;
 	struct item   item;
 
-	if (!store_txn_get_pinned(txn, &ctx->feed, &item) || str_eq(item.id, id))
+	if (!store_txn_get_default(txn, &ctx->feed, &item) || str_eq(item.id, id))
 		return;
 	if (!calendar_read(ctx->resource, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
@@ -189,7 +189,7 @@ is_default_now(struct store_txn *txn, const struct resource_ctx *ctx, struct str
 {
 	struct item pinned;
 
-	return store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
+	return store_txn_get_default(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
 }
 
 /* A file may be given again: what it says of a calendar is what is there, so nothing changes and nobody is told. */
@@ -399,7 +399,7 @@ calendar_remove(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 
 	if (!find_editable(txn, ctx, id, if_match, &item, &calendar))
 		return;
-	if (store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id)) {
+	if (store_txn_get_default(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id)) {
 		refuse(txn, ERR_CONFLICT, STR("The default calendar cannot be deleted."), why_out);
 		return;
 	}
@@ -439,7 +439,7 @@ calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 	struct values calendar;
 	struct item   item;
 
-	if (store_txn_get_pinned(txn, &ctx->feed, &item) || store_txn_err(txn) != OK)
+	if (store_txn_get_default(txn, &ctx->feed, &item) || store_txn_err(txn) != OK)
 		return;
 	if (!store_txn_find(txn, &ctx->feed, STR("calendar"), &item)) {
 		mint_default(txn, ctx);

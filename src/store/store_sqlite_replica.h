@@ -27,7 +27,7 @@ struct replica_sorting {  /* a full round being settled */
 
 struct replica {
 	struct engine         *engine;
-	struct conn           *conn;                         /* the writer, or a reader kept until the replica is closed */
+	struct conn           *conn; /* the writer, or a reader kept until the replica is closed */
 	bool                   is_writer, is_reading, syncs; /* syncs: the next commit will */
 	int64_t                page_bytes;
 	const char            *log_path; /* the write-ahead log: SQLite holds no lock on this file */
