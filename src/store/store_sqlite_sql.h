@@ -55,7 +55,7 @@
 	X(SQL_BODIES, "SELECT place, body FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place")                 \
 	X(SQL_TOMBS, "SELECT place, id, NULL, changed_ms, NULL FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place") \
 	X(SQL_GET, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = ?4 WHERE " THIS_FEED) \
-	X(SQL_GET_PINNED, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = f.pinned" \
+	X(SQL_GET_DEFAULT, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = f.pinned" \
 	                  " WHERE " THIS_FEED)                                                                        \
 	X(SQL_FIND, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.key = ?4"            \
 	            " AND i.place > (f.fid << 40) + ?5 WHERE " THIS_FEED " ORDER BY i.place LIMIT ?6")                \
