@@ -3,8 +3,6 @@
 
 #include "sync/following.h"
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 /* ---- forgetting ---------------------------------------------------------------------------------------- */
 
 static int
@@ -63,7 +61,7 @@ const struct cmd cmd_scope_forget = {
 	.args = "NAME",
 	.args_min = 1,
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = forget_about,
 	.examples = forget_examples,
 	.is_for_files = true,
@@ -122,7 +120,7 @@ const struct cmd cmd_scope_rename = {
 	.args = "NAME NEW-NAME",
 	.args_min = 2,
 	.args_max = 2,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = rename_about,
 	.examples = rename_examples,
 	.is_for_files = true,
