@@ -141,7 +141,7 @@ put_auth_metrics(struct buf *buf, struct auth_stats stats)
 	metric(buf, "tidemark_known_tokens_total", "counter", "Access tokens that were known, so not checked again.",
 	       stats.cache_hits);
 	metric(buf, "tidemark_tokens_cached", "gauge", "Checked access tokens held now.", stats.cached);
-	metric(buf, "tidemark_key_fetches_total", "counter", "Times the keys of an outside issuer were fetched.",
+	metric(buf, "tidemark_key_fetches_total", "counter", "Times the keys of an external issuer were fetched.",
 	       stats.key_fetches);
 }
 
