@@ -33,8 +33,7 @@ import (
 type (
 	calendarsQuery   = users.ItemCalendarsRequestBuilderGetQueryParameters
 	calendarsOptions = users.ItemCalendarsRequestBuilderGetRequestConfiguration
-	everyQuery       = users.ItemOnlineMeetingsGetAllRecordingsmeetingOrganizerUserIdMeetingOrganizerUserIdWithStartDateTimeWithEndDateTimeRequestBuilderGetQueryParameters
-	everyOptions     = users.ItemOnlineMeetingsGetAllRecordingsmeetingOrganizerUserIdMeetingOrganizerUserIdWithStartDateTimeWithEndDateTimeRequestBuilderGetRequestConfiguration
+	everyPage        = users.ItemOnlineMeetingsGetAllRecordingsmeetingOrganizerUserIdMeetingOrganizerUserIdWithStartDateTimeWithEndDateTimeGetResponseable
 	deltaQuery       = users.ItemOnlineMeetingsItemRecordingsDeltaRequestBuilderGetQueryParameters
 	deltaOptions     = users.ItemOnlineMeetingsItemRecordingsDeltaRequestBuilderGetRequestConfiguration
 )
@@ -258,14 +257,16 @@ func recordingSteps(meetings *users.ItemOnlineMeetingsRequestBuilder) {
 		}
 		same(told, recordings)
 	})
-	step("recordings by builder", func() {
+	step("all recordings by URL", func() {
+		// Its query parameters end in a panic of kiota-abstractions-go 1.9.3, whether they have a date or not.
 		every := meetings.GetAllRecordingsmeetingOrganizerUserIdMeetingOrganizerUserIdWithStartDateTimeWithEndDateTime()
-		first := must(every.GetAsGetAllRecordingsmeetingOrganizerUserIdMeetingOrganizerUserIdWithStartDateTimeWithEndDateTimeGetResponse(ctx,
-			&everyOptions{QueryParameters: &everyQuery{MeetingOrganizerUserId: &user, Top: p(int32(2)),
-				StartDateTime: p(time.Date(2024, 1, 15, 1, 0, 0, 0, time.UTC))}}))
+		get := func(url string) everyPage {
+			return must(every.WithUrl(url).GetAsGetAllRecordingsmeetingOrganizerUserIdMeetingOrganizerUserIdWithStartDateTimeWithEndDateTimeGetResponse(ctx, nil))
+		}
+		first := get(base + "/v1.0/users/" + user + "/onlineMeetings/getAllRecordings(meetingOrganizerUserId='" + user +
+			"',startDateTime=2024-01-15T01:00:00Z)?$top=2")
 		same(ids(first.GetValue()), recordings[1:3])
-		next := must(every.WithUrl(*first.GetOdataNextLink()).GetAsGetAllRecordingsmeetingOrganizerUserIdMeetingOrganizerUserIdWithStartDateTimeWithEndDateTimeGetResponse(ctx, nil))
-		same(ids(next.GetValue()), recordings[3:])
+		same(ids(get(*first.GetOdataNextLink()).GetValue()), recordings[3:])
 	})
 	step("recordings of a meeting by builder", func() {
 		first := must(meeting.Delta().GetAsDeltaGetResponse(ctx, &deltaOptions{QueryParameters: &deltaQuery{Top: p(int32(3))}}))
