@@ -77,6 +77,7 @@ before(async () => {
 	const { clientId, clientSecret, tenantId } = JSON.parse(server.run(["client", "add", "--json", ...ROLES]));
 	const signing = JSON.parse(server.run(["client", "add", "--json", ...ROLES, "--certificate", certificate]));
 	const token = server.run(["token", "--app", clientId, ...ROLES]).trim();
+	const delegated = server.run(["token", "--user", ANN, "--scope", "Calendars.ReadWrite"]).trim();
 
 	secret = clientSecret;
 	server.run(["policy", "allow", clientId, "--global"]);
@@ -86,7 +87,8 @@ before(async () => {
 		CLIENT_ID: clientId, CLIENT_SECRET: clientSecret,
 		CERTIFICATE_CLIENT_ID: signing.clientId, CERTIFICATE: certificate,
 		THUMBPRINT: new X509Certificate(readFileSync(certificate)).fingerprint.replaceAll(":", ""),
-		USER: ANN, UPN: "ann@contoso.com", MEETING, NAMES: JSON.stringify(NAMES), TOKEN: token, LATE: await makeLateLink(token),
+		USER: ANN, UPN: "ann@contoso.com", MEETING, NAMES: JSON.stringify(NAMES), TOKEN: token,
+		ME_TOKEN: delegated, LATE: await makeLateLink(token),
 		LC_ALL: "C.UTF-8", CA: server.ca, NODE_EXTRA_CA_CERTS: server.ca, SSL_CERT_FILE: server.ca, REQUESTS_CA_BUNDLE: server.ca,
 	};
 });

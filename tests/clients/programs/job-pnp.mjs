@@ -49,13 +49,16 @@ await step("sign in with a secret", async () => {
 	assert.equal((await bySecret(CLIENT_SECRET).users.getById(USER).calendars()).length, NAMES.length);
 });
 
-await step("sign in with a certificate", async () => {
-	const privateKey = readFileSync(CERTIFICATE, "utf8").match(/-----BEGIN PRIVATE KEY-----[^]*/)[0];
-	const graph = connect(MSAL({ auth: { clientId: CERTIFICATE_CLIENT_ID, clientCertificate: { thumbprint: THUMBPRINT, privateKey },
-		authority: AUTHORITY, knownAuthorities: [HOST] } }, scopes));
+const [, x5c, privateKey] = readFileSync(CERTIFICATE, "utf8").match(/([^]*)(-----BEGIN PRIVATE KEY-----[^]*)/);
+const certificates = { "a certificate": { thumbprint: THUMBPRINT }, "a certificate that is sent along": { thumbprint: THUMBPRINT, x5c } };
 
-	assert.equal((await graph.users.getById(USER).calendars()).length, NAMES.length);
-});
+for (const [name, certificate] of Object.entries(certificates))
+	await step(`sign in with ${name}`, async () => {
+		const graph = connect(MSAL({ auth: { clientId: CERTIFICATE_CLIENT_ID, clientCertificate: { ...certificate, privateKey },
+			authority: AUTHORITY, knownAuthorities: [HOST] } }, scopes));
+
+		assert.equal((await graph.users.getById(USER).calendars()).length, NAMES.length);
+	});
 
 await step("a wrong secret is refused", () =>
 	assert.rejects(() => bySecret("not-the-secret-at-all").users.getById(USER).calendars(), /AADSTS7000215/));

@@ -8,7 +8,7 @@ import re
 BASE, HOST, TENANT, AUTHORITY = (os.environ[name] for name in ("BASE", "HOST", "TENANT", "AUTHORITY"))
 CLIENT_ID, CLIENT_SECRET = os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"]
 CERTIFICATE_CLIENT_ID, CERTIFICATE, THUMBPRINT = (os.environ[name] for name in ("CERTIFICATE_CLIENT_ID", "CERTIFICATE", "THUMBPRINT"))
-USER, MEETING, TOKEN, LATE = (os.environ[name] for name in ("USER", "MEETING", "TOKEN", "LATE"))
+USER, MEETING, TOKEN, ME_TOKEN, LATE = (os.environ[name] for name in ("USER", "MEETING", "TOKEN", "ME_TOKEN", "LATE"))
 NAMES = json.loads(os.environ["NAMES"])
 SPECIAL = ("Summer plans", "C++ club", "O'Brien & Söhne")
 CALENDARS = f"{BASE}/v1.0/users/{USER}/calendars"
@@ -17,9 +17,10 @@ ALL_RECORDINGS = f"{MEETINGS}/getAllRecordings(meetingOrganizerUserId='{USER}')"
 RECORDINGS = ["rec-0", "rec-1", "rec-2", "rec-3", "rec-4"]
 
 
-def private_key():
+def certificate():
+    """The certificate and its private key, both as PEM."""
     with open(CERTIFICATE, encoding="ascii") as file:
-        return re.search("-----BEGIN PRIVATE KEY-----.*", file.read(), re.S).group()
+        return re.match("(.*)(-----BEGIN PRIVATE KEY-----.*)", file.read(), re.S).groups()
 
 
 def named(name):

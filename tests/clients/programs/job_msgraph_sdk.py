@@ -19,8 +19,8 @@ from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
 from msgraph_core.requests.batch_request_content import BatchRequestContent
 from msgraph_core.requests.batch_request_item import BatchRequestItem
 
-from job import (ALL_RECORDINGS, BASE, CALENDARS, CERTIFICATE, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, HOST, LATE, MEETING,
-                 NAMES, RECORDINGS, SPECIAL, TENANT, TOKEN, USER, named, refused, same, step)
+from job import (ALL_RECORDINGS, BASE, CALENDARS, CERTIFICATE, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, HOST, LATE, ME_TOKEN,
+                 MEETING, NAMES, RECORDINGS, SPECIAL, TENANT, TOKEN, USER, named, refused, same, step)
 
 logging.disable(logging.CRITICAL)
 SCOPES = ["https://graph.microsoft.com/.default"]
@@ -42,9 +42,17 @@ def connect(credential):
     return adapter, GraphServiceClient(request_adapter=adapter).users.by_user_id(USER)
 
 
-def sign_in(kind, *args, **options):
-    user = connect(kind(TENANT, *args, authority=BASE, disable_instance_discovery=True, retry_total=0, **options))[1]
+def sign_in(kind, *args, **more):
+    user = connect(kind(TENANT, *args, authority=BASE, disable_instance_discovery=True, retry_total=0, **more))[1]
     same(len(run(user.calendars.get()).value), len(NAMES))
+
+
+def sign_in_by_chain():
+    sign_in(CertificateCredential, CERTIFICATE_CLIENT_ID, CERTIFICATE, send_certificate_chain=True)
+
+
+def as_me():
+    same(len(run(GraphServiceClient(request_adapter=connect(Fixed(ME_TOKEN))[0]).me.calendars.get()).value), len(NAMES))
 
 
 def options(builder, **parameters):
@@ -169,7 +177,9 @@ def wrong_secret():
 job = Job()
 step("sign in with a secret", sign_in, ClientSecretCredential, CLIENT_ID, CLIENT_SECRET)
 step("sign in with a certificate", sign_in, CertificateCredential, CERTIFICATE_CLIENT_ID, CERTIFICATE)
+step("sign in with a certificate that is sent along", sign_in_by_chain)
 step("a wrong secret is refused", wrong_secret)
+step("list as /me", as_me)
 step("list by pages with a count", job.pages)
 for special in SPECIAL:
     step(f"filter for {special}", job.filter, special)

@@ -9,7 +9,7 @@ from O365.utils.token import MemoryTokenBackend
 from requests.exceptions import HTTPError
 
 from job import (ALL_RECORDINGS, AUTHORITY, BASE, CALENDARS, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, LATE, MEETING, MEETINGS,
-                 NAMES, RECORDINGS, SPECIAL, TENANT, THUMBPRINT, TOKEN, USER, private_key, refused, same, step)
+                 NAMES, RECORDINGS, SPECIAL, TENANT, THUMBPRINT, TOKEN, USER, certificate, refused, same, step)
 
 logging.disable(logging.CRITICAL)
 
@@ -134,7 +134,9 @@ def wrong_secret():
 
 job = Job()
 step("sign in with a secret", sign_in, CLIENT_ID, CLIENT_SECRET)
-step("sign in with a certificate", sign_in, CERTIFICATE_CLIENT_ID, {"thumbprint": THUMBPRINT, "private_key": private_key()})
+public, key = certificate()
+step("sign in with a certificate", sign_in, CERTIFICATE_CLIENT_ID, {"thumbprint": THUMBPRINT, "private_key": key})
+step("sign in with a certificate that is sent along", sign_in, CERTIFICATE_CLIENT_ID, {"public_certificate": public, "private_key": key})
 step("a wrong secret is refused", wrong_secret)
 step("list by pages", job.pages)
 step("count", job.count)

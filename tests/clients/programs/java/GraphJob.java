@@ -101,6 +101,7 @@ class GraphJob extends Job {
     }
 
     static void listSteps() {
+        step("list as /me", () -> same(names(connect(fixed(env("ME_TOKEN"))).me().calendars().get()), sorted(NAMES.stream())));
         step("list by pages with a count", () -> {
             var first = calendars.get(options -> {
                 options.queryParameters.select = new String[] {"name"};
