@@ -14,7 +14,7 @@ import { Server } from "./server.mjs";
 const here = path.join(path.dirname(fileURLToPath(import.meta.url)), "programs");
 const { CLIENTS_PYTHON: python, CLIENTS_GO: go, CLIENTS_JAVA: java } = process.env;
 const clients = {
-	"PnPjs": [process.execPath, `${here}/job-pnp.mjs`],
+	PnPjs: [process.execPath, `${here}/job-pnp.mjs`],
 	"Python: msgraph-sdk": [python, `${here}/job_msgraph_sdk.py`],
 	"Python: O365": [python, `${here}/job_o365.py`],
 	"Python: Office365-REST-Python-Client": [python, `${here}/job_office365_rest.py`],
@@ -22,18 +22,23 @@ const clients = {
 	"Java: microsoft-graph": [java && "java", "-cp", java, "GraphJob"],
 	"Java: Olingo": [java && "java", "-cp", java, "OlingoJob"],
 };
-const ANN = "33333333-0000-4000-8000-000000000001";
 const MEETING = "MSoxYzkxNjVmZi1hZTky";
 const ROLES = ["--role", "Calendars.ReadWrite", "--role", "OnlineMeetingRecording.Read.All"];
 const NAMES = ["Calendar", "Cinema", "Summer plans", "C++ club", "O'Brien & Söhne", "Work"];
-const feed = `users/${ANN}/calendars`;
-const lines = [
-	{ op: "user", value: { id: ANN, userPrincipalName: "ann@contoso.com", mail: "ann@contoso.com" } },
-	...NAMES.map((name) => ({ op: "put", feed, value: { name, isDefaultCalendar: name === "Calendar" } })),
-	...[0, 1, 2, 3, 4].map((n) => ({ op: "put", feed: `users/${ANN}/recordings`,
-		value: { id: `rec-${n}`, meetingId: MEETING, createdDateTime: `2024-01-15T0${n}:00:00.0000000Z` } })),
-];
-let server, env, secret;
+const users = Object.keys(clients).map((_, n) => `33333333-0000-4000-8000-00000000000${n}`);
+
+// Each client has a user of its own, so that what one leaves behind is not in the way of the next.
+const worlds = users.map((id, n) => [
+	{ op: "user", value: { id, userPrincipalName: `user${n}@contoso.com`, mail: `user${n}@contoso.com` } },
+	...NAMES.map((name) => ({ op: "put", feed: `users/${id}/calendars`, value: { name, isDefaultCalendar: name === "Calendar" } })),
+	...[0, 1, 2, 3, 4].map((hour) => recording(id, hour)),
+]);
+let server, env, secret, lateLinks;
+
+function recording(id, hour, more = {}) {
+	return { op: "put", feed: `users/${id}/recordings`, ...more,
+		value: { id: `rec-${hour}`, meetingId: MEETING, createdDateTime: `2024-01-15T0${hour}:00:00.0000000Z` } };
+}
 
 function toJsonLines(list) {
 	return list.map((line) => JSON.stringify(line) + "\n").join("");
@@ -56,30 +61,33 @@ function makeCertificate() {
 	return pem;
 }
 
-// A deltaLink whose removals the store has forgotten: it is answered with 410.
-async function makeLateLink(token) {
-	const { "@odata.deltaLink": link } = await get(`${server.base}/v1.0/users/${ANN}/calendars/delta`, token);
-	const made = { op: "put", feed, value: { id: "gone", name: "Gone" } };
+// For each user a deltaLink whose removals the store has forgotten: it is answered with 410.
+async function makeLateLinks(token) {
+	const links = await Promise.all(users.map((id) => get(`${server.base}/v1.0/users/${id}/calendars/delta`, token)));
+	const gone = users.flatMap((id) => [
+		{ op: "put", feed: `users/${id}/calendars`, value: { id: "gone", name: "Gone" } },
+		{ op: "remove", feed: `users/${id}/calendars`, id: "gone" },
+	]);
 
-	server.run(["import", "-"], toJsonLines([made, { op: "remove", feed, id: "gone" }]));
+	server.run(["import", "-"], toJsonLines(gone));
 	await new Promise((done) => setTimeout(done, 1100));
 	server.run(["store", "gc", "--retention", "0s"]);
-	return link;
+	return links.map((page) => page["@odata.deltaLink"]);
 }
 
 before(async () => {
-	server = await Server.start(lines);
+	server = await Server.start(worlds.flat());
 	writeFileSync(`${server.folder}/clip.mp4`, "the bytes of a video");
 	server.run(["import", "-", "--content-root", server.folder],
-		toJsonLines([{ ...lines.at(-5), contentFile: `${server.folder}/clip.mp4` }]));
+		toJsonLines(users.map((id) => recording(id, 0, { contentFile: `${server.folder}/clip.mp4` }))));
 
 	const certificate = makeCertificate();
 	const { clientId, clientSecret, tenantId } = JSON.parse(server.run(["client", "add", "--json", ...ROLES]));
 	const signing = JSON.parse(server.run(["client", "add", "--json", ...ROLES, "--certificate", certificate]));
 	const token = server.run(["token", "--app", clientId, ...ROLES]).trim();
-	const delegated = server.run(["token", "--user", ANN, "--scope", "Calendars.ReadWrite"]).trim();
 
 	secret = clientSecret;
+	lateLinks = await makeLateLinks(token);
 	server.run(["policy", "allow", clientId, "--global"]);
 	server.run(["policy", "allow", signing.clientId, "--global"]);
 	env = {
@@ -87,8 +95,7 @@ before(async () => {
 		CLIENT_ID: clientId, CLIENT_SECRET: clientSecret,
 		CERTIFICATE_CLIENT_ID: signing.clientId, CERTIFICATE: certificate,
 		THUMBPRINT: new X509Certificate(readFileSync(certificate)).fingerprint.replaceAll(":", ""),
-		USER: ANN, UPN: "ann@contoso.com", MEETING, NAMES: JSON.stringify(NAMES), TOKEN: token,
-		ME_TOKEN: delegated, LATE: await makeLateLink(token),
+		MEETING, NAMES: JSON.stringify(NAMES), TOKEN: token,
 		LC_ALL: "C.UTF-8", CA: server.ca, NODE_EXTRA_CA_CERTS: server.ca, SSL_CERT_FILE: server.ca, REQUESTS_CA_BUNDLE: server.ca,
 	};
 });
@@ -109,11 +116,13 @@ function javaOptions() {
 	return [`-Djavax.net.ssl.trustStore=${store}`, "-Djavax.net.ssl.trustStorePassword=changeit"];
 }
 
-for (const [name, [program, ...args]] of Object.entries(clients))
+for (const [n, [name, [program, ...args]]] of Object.entries(clients).entries())
 	test(`the whole job with ${name}`, { skip: !program && "only with script/test --clients" }, async (t) => {
+		const mine = { USER: users[n], LATE: lateLinks[n],
+			ME_TOKEN: server.run(["token", "--user", users[n], "--scope", "Calendars.ReadWrite"]).trim() };
 		const options = program === "java" ? javaOptions() : [];
 		const { stdout, stderr, status, signal } = spawnSync(program, [...options, ...args],
-			{ encoding: "utf8", env: server.env(env), timeout: 180_000 });
+			{ encoding: "utf8", env: server.env({ ...env, ...mine }), timeout: 180_000 });
 		const steps = [...stdout.matchAll(/^(ok|FAIL) ([^:\n]+)(?:: (.*))?$/gm)];
 
 		for (const [, result, step, why] of steps)
