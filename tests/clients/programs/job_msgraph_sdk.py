@@ -82,6 +82,9 @@ class Job:
         run(PageIterator(first, self.adapter).iterate(lambda one: told.append(one.name) or True))
         same(sorted(told), sorted(NAMES))
 
+    def count(self):
+        same(run(self.calendars.count.get()), len(NAMES))
+
     def filter(self, name):
         same(names(run(self.calendars.get(options(self.calendars, filter=named(name))))), [name])
 
@@ -181,6 +184,7 @@ step("sign in with a certificate that is sent along", sign_in_by_chain)
 step("a wrong secret is refused", wrong_secret)
 step("list as /me", as_me)
 step("list by pages with a count", job.pages)
+step("count by builder", job.count)
 for special in SPECIAL:
     step(f"filter for {special}", job.filter, special)
 step("delta by pages", job.delta)

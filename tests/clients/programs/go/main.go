@@ -196,6 +196,7 @@ func listSteps(adapter abstractions.RequestAdapter, calendars *users.ItemCalenda
 		}))
 		same(sorted(told), sorted(names))
 	})
+	step("count by builder", func() { same(int(*must(calendars.Count().Get(ctx, nil))), len(names)) })
 	for _, name := range []string{"Summer plans", "C++ club", "O'Brien & Söhne"} {
 		step("filter for "+name, func() {
 			same(namesOf(must(calendars.Get(ctx, &calendarsOptions{QueryParameters: &calendarsQuery{Filter: named(name)}}))), []string{name})

@@ -116,6 +116,7 @@ class GraphJob extends Job {
                 .processPageItemCallback(one -> told.add(one.getName())).build().iterate();
             same(sorted(told.stream()), sorted(NAMES.stream()));
         });
+        step("count by builder", () -> same(calendars.count().get(), NAMES.size()));
         for (var name : SPECIAL)
             step("filter for " + name, () -> same(names(calendars.get(options -> options.queryParameters.filter = named(name))), List.of(name)));
     }
