@@ -6,8 +6,8 @@
  * Order of the checks: form, header allow-list, key, signature, nbf/exp (60 s of skew), aud,
  * iss and tid, then the kind of caller (scp: a user is present; roles: an application).
  * Every fault is ERR_NO_IDENTITY with the same answer; only a correctly signed token that has
- * expired gets a different sentence.  The last check is for revocation: a token of a removed user or client of our own is
- * refused, and so is one made before its client changed.  It is repeated whenever the directory
+ * expired gets a different sentence.  The last check is for revocation: a token of a removed user or client of our
+ * own is refused, and so is one made before its client changed.  It is repeated whenever the directory
  * has changed.
  *
  * The gate is shared between threads.

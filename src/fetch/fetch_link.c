@@ -39,8 +39,8 @@ read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 		return false;
 	}
 	if (!uri_split(link, parts_out)) {
-		*why_out =
-			"is not an absolute URL (http:// or https://, in small letters) without user information and fragment";
+		*why_out = "is not an absolute URL (http:// or https://, in small letters) without user information "
+			   "and fragment";
 		return false;
 	}
 	return true;

@@ -394,12 +394,12 @@ settle(struct step *step)
 	err = replica_settle(follow->replica, step->scope.sid, &merger, &follow->conf.guard,
 	                     clock_wall_ms(follow->conf.clock), &step->report->tally, &done);
 	if (err == ERR_NOT_ALLOWED)
-		return end_step(
-			step, FOLLOW_GUARDED,
-			"the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the view stays as it "
-			"was. If they are really gone, run again with --max-delete 100%%",
-			(unsigned long long)step->report->tally.swept, (unsigned long long)step->report->tally.items,
-			follow->conf.guard.percent);
+		return end_step(step, FOLLOW_GUARDED,
+		                "the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the "
+		                "view stays as it "
+		                "was. If they are really gone, run again with --max-delete 100%%",
+		                (unsigned long long)step->report->tally.swept,
+		                (unsigned long long)step->report->tally.items, follow->conf.guard.percent);
 	TRY(err);
 	if (!done)
 		return end_step(step, FOLLOW_AGAIN, "%s", "");

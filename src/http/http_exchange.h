@@ -49,8 +49,8 @@ struct http_peer {
 };
 
 enum http_presence {
-	HTTP_WAITS, /* for its answer */
-	HTTP_DOUBTFUL, /* it sends no more, and the server drains: an answer that was begun is finished, no other is begun */
+	HTTP_WAITS,    /* for its answer */
+	HTTP_DOUBTFUL, /* it sends no more, and the server drains: no further answer is begun */
 	HTTP_LEFT      /* nobody will read an answer: none is begun */
 };
 

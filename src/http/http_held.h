@@ -3,7 +3,8 @@
  * http_held — counts the memory that requests hold, before it is taken.  Private to the http module.
  *
  * An exchange reports what it holds: its body as it arrives, its answer until it is taken.  A connection adds this up
- * without a lock.  What is more than HTTP_HELD_FREE it borrows from the account of all peers (http_peers.h), in steps, so
+ * without a lock.  What is more than HTTP_HELD_FREE it borrows from the account of all peers (http_peers.h), in
+ * steps, so
  * a small request with a small answer costs an addition.  What an answer takes while it is made (http_req_hold()) is
  * borrowed directly, by the thread that makes it.
  */

@@ -2,9 +2,10 @@
 /*
  * http_worker — the threads that make answers which may block.
  *
- * A worker makes one answer after the other.  The thread of the groups (http_app) takes waiting exchanges until none waits
- * or the group is full.  Then it commits the group, and all of its answers are sent together.  So a group is as large as
- * the number of requests that came during the one before.
+ * A worker makes one answer after the other.  The thread of the groups (http_app) takes waiting exchanges until none
+ * waits
+ * or the group is full.  Then it commits the group, and all of its answers are sent together.  So a group is as large
+ * as the number of requests that came during the one before.
  */
 #pragma once
 

@@ -246,8 +246,8 @@ signed_in(struct credential *credential, struct str answer, struct arena *arena)
 	if (kept)
 		console_say("signed in; %s keeps it so", credential->client.token_store);
 	else
-		console_say(
-			"signed in, but no refresh token came: is offline_access allowed? The next run asks you to sign in again");
+		console_say("signed in, but no refresh token came: is offline_access allowed? The next run asks you to "
+		            "sign in again");
 	return EXIT_DONE;
 }
 

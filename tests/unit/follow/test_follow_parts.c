@@ -8,7 +8,7 @@
 
 /* ---- memory ---- */
 
-/* The largest page of the smallest items, and a link that must be unescaped: all of it fits where pages are read ahead. */
+/* The largest page of the smallest items, and a link that must be unescaped: all of it fits into a prefetched page. */
 static void
 test_page__no_page_takes_more_memory_than_a_page_may(void **state)
 {
@@ -153,7 +153,8 @@ test_page__an_item_is_returned_with_its_own_bytes(void **state)
 	struct follow_page page;
 	struct follow_item item;
 	struct str         why;
-	struct str body = STR("{\"@odata.deltaLink\":\"https:\\/\\/h\\/x\",\"value\":[ {\"n\": 1.50, \"id\":\"a\\u0062\"} ,"
+	struct str body = STR("{\"@odata.deltaLink\":\"https:\\/\\/h\\/x\","
+	                      "\"value\":[ {\"n\": 1.50, \"id\":\"a\\u0062\"} ,"
 	                      "{\"id\":\"c\",\"@removed\":{\"reason\":\"changed\"}},{\"id\":\"d\",\"@removed\":{}},"
 	                      "{\"id\":\"e\",\"@removed\":null},7]}");
 

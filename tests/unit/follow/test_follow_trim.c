@@ -101,7 +101,8 @@ write_and_sync(struct kit *kit)
 	kit->at.ns += (int64_t)rng_below(&kit->rng, 3) * DAY_MS * 1000000;
 }
 
-/* One reader reads on and, if it acknowledges, does so now and then; others take its place later, from where it once was. */
+/* One reader reads on and, if it acknowledges, does so now and then; others take its place later, from where it once
+ * was. */
 static unsigned
 one_history(uint64_t seed)
 {
