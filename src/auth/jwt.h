@@ -27,8 +27,8 @@ struct jwt {
 /* text: JWT_BYTES_MAX at most.  Alg, kid and payload are in the arena, message is a view of text. */
 enum err jwt_split(struct str text, struct arena *arena, struct jwt *jwt_out) MUST_CHECK;
 /*
- * The first half of that, for a JWT of any length whose header has other rules: alg and kid stay empty, the header is
- * not looked at.
+ * The first half of that, for a JWT of any length with other header rules: alg and kid stay empty, the header is not
+ * read.
  */
 enum err jwt_cut(struct str text, struct arena *arena, struct str *header_out, struct jwt *jwt_out) MUST_CHECK;
 
