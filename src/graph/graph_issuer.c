@@ -3,7 +3,7 @@
  * graph_issuer — the store's own issuer over HTTP, at Entra ID's paths, so that MSAL works by configuration alone:
  *
  *   POST /{tenant}/oauth2/v2.0/token                       client credentials (RFC 6749 4.4)
- *   POST /{tenant}/oauth2/token                            the same as Entra's v1 endpoint has it: `resource`, no `scope`
+ *   POST /{tenant}/oauth2/token                            the same with `resource`, as Entra's v1 endpoint
  *   GET  /{tenant}/oauth2/v2.0/authorize                   refuses: only programs sign in here
  *   GET  /{tenant}/v2.0/.well-known/openid-configuration   for clients that sign in
  *   GET  /{tenant}/.well-known/openid-configuration        for servers that check tokens
@@ -98,7 +98,7 @@ static const struct login_fault unknown = {
 };
 static const struct login_fault no_people = {
 	400, 70005, "unsupported_response_type",
-	"Nobody signs in by a browser here: programs get tokens at /{tenant}/oauth2/v2.0/token, people by `tidemark token`."
+	"Only programs sign in here, at /{tenant}/oauth2/v2.0/token; people get a token by `tidemark token`."
 };
 static const struct login_fault bad_method = { 405, 900561, "invalid_request", "This endpoint has another method." };
 static const struct login_fault bad_tenant = { 400, 90002, "invalid_request",
@@ -139,7 +139,7 @@ static const struct login_fault bad_scope = {
 };
 static const struct login_fault mixed_scopes = {
 	400, 70011, "invalid_scope",
-	"The provided value for the input parameter 'scope' is not valid: one /.default stands alone, or beside OpenID scopes."
+	"The provided value for the input parameter 'scope' is not valid: only OpenID scopes go with a /.default."
 };
 static const struct login_fault no_scope = { 400, 90014, "invalid_request",
 	                                     "The required field 'scope' is missing from the credential." };
