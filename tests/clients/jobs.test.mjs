@@ -96,7 +96,8 @@ before(async () => {
 		CERTIFICATE_CLIENT_ID: signing.clientId, CERTIFICATE: certificate,
 		THUMBPRINT: new X509Certificate(readFileSync(certificate)).fingerprint.replaceAll(":", ""),
 		MEETING, NAMES: JSON.stringify(NAMES), TOKEN: token,
-		LC_ALL: "C.UTF-8", CA: server.ca, NODE_EXTRA_CA_CERTS: server.ca, SSL_CERT_FILE: server.ca, REQUESTS_CA_BUNDLE: server.ca,
+		CA: server.ca, NODE_EXTRA_CA_CERTS: server.ca, SSL_CERT_FILE: server.ca, REQUESTS_CA_BUNDLE: server.ca,
+		LC_ALL: "C.UTF-8", PYTHONDONTWRITEBYTECODE: "1",
 	};
 });
 
