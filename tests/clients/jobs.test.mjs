@@ -70,7 +70,6 @@ async function makeLateLinks(token) {
 	]);
 
 	server.run(["import", "-"], toJsonLines(gone));
-	await new Promise((done) => setTimeout(done, 1100));
 	server.run(["store", "gc", "--retention", "0s"]);
 	return links.map((page) => page["@odata.deltaLink"]);
 }
@@ -96,7 +95,8 @@ before(async () => {
 		CERTIFICATE_CLIENT_ID: signing.clientId, CERTIFICATE: certificate,
 		THUMBPRINT: new X509Certificate(readFileSync(certificate)).fingerprint.replaceAll(":", ""),
 		MEETING, NAMES: JSON.stringify(NAMES), TOKEN: token,
-		LC_ALL: "C.UTF-8", CA: server.ca, NODE_EXTRA_CA_CERTS: server.ca, SSL_CERT_FILE: server.ca, REQUESTS_CA_BUNDLE: server.ca,
+		CA: server.ca, NODE_EXTRA_CA_CERTS: server.ca, SSL_CERT_FILE: server.ca, REQUESTS_CA_BUNDLE: server.ca,
+		LC_ALL: "C.UTF-8", PYTHONDONTWRITEBYTECODE: "1",
 	};
 });
 

@@ -50,7 +50,8 @@ await step("sign in with a secret", async () => {
 });
 
 const [, x5c, privateKey] = readFileSync(CERTIFICATE, "utf8").match(/([^]*)(-----BEGIN PRIVATE KEY-----[^]*)/);
-const certificates = { "a certificate": { thumbprint: THUMBPRINT }, "a certificate that is sent along": { thumbprint: THUMBPRINT, x5c } };
+const thumbprint = THUMBPRINT;
+const certificates = { "a certificate": { thumbprint }, "a certificate that is sent along": { thumbprint, x5c } };
 
 for (const [name, certificate] of Object.entries(certificates))
 	await step(`sign in with ${name}`, async () => {

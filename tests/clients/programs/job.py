@@ -7,7 +7,8 @@ import re
 
 BASE, HOST, TENANT, AUTHORITY = (os.environ[name] for name in ("BASE", "HOST", "TENANT", "AUTHORITY"))
 CLIENT_ID, CLIENT_SECRET = os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"]
-CERTIFICATE_CLIENT_ID, CERTIFICATE, THUMBPRINT = (os.environ[name] for name in ("CERTIFICATE_CLIENT_ID", "CERTIFICATE", "THUMBPRINT"))
+CERTIFICATE_CLIENT_ID, CERTIFICATE = os.environ["CERTIFICATE_CLIENT_ID"], os.environ["CERTIFICATE"]
+THUMBPRINT = os.environ["THUMBPRINT"]
 USER, MEETING, TOKEN, ME_TOKEN, LATE = (os.environ[name] for name in ("USER", "MEETING", "TOKEN", "ME_TOKEN", "LATE"))
 NAMES = json.loads(os.environ["NAMES"])
 SPECIAL = ("Summer plans", "C++ club", "O'Brien & Söhne")

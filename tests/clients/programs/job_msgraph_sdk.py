@@ -19,8 +19,8 @@ from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
 from msgraph_core.requests.batch_request_content import BatchRequestContent
 from msgraph_core.requests.batch_request_item import BatchRequestItem
 
-from job import (ALL_RECORDINGS, BASE, CALENDARS, CERTIFICATE, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, HOST, LATE, ME_TOKEN,
-                 MEETING, NAMES, RECORDINGS, SPECIAL, TENANT, TOKEN, USER, named, refused, same, step)
+from job import (ALL_RECORDINGS, BASE, CALENDARS, CERTIFICATE, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, HOST,
+                 LATE, MEETING, ME_TOKEN, NAMES, RECORDINGS, SPECIAL, TENANT, TOKEN, USER, named, refused, same, step)
 
 logging.disable(logging.CRITICAL)
 SCOPES = ["https://graph.microsoft.com/.default"]

@@ -8,8 +8,9 @@ from O365 import Account, MSGraphProtocol
 from O365.utils.token import MemoryTokenBackend
 from requests.exceptions import HTTPError
 
-from job import (ALL_RECORDINGS, AUTHORITY, BASE, CALENDARS, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, LATE, MEETING, MEETINGS,
-                 NAMES, RECORDINGS, SPECIAL, TENANT, THUMBPRINT, TOKEN, USER, certificate, refused, same, step)
+from job import (ALL_RECORDINGS, AUTHORITY, BASE, CALENDARS, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, LATE,
+                 MEETING, MEETINGS, NAMES, RECORDINGS, SPECIAL, TENANT, THUMBPRINT, TOKEN, USER, certificate, refused,
+                 same, step)
 
 logging.disable(logging.CRITICAL)
 
@@ -102,7 +103,8 @@ class Job:
         same(refusal(lambda: self.schedule.get_calendar(calendar_id=self.gone)), (404, "ErrorItemNotFound"))
 
     def removal(self):
-        same([(one["id"], one["@removed"]) for one in self.con.get(self.link).json()["value"]], [(self.gone, {"reason": "deleted"})])
+        told = self.con.get(self.link).json()["value"]
+        same([(one["id"], one["@removed"]) for one in told], [(self.gone, {"reason": "deleted"})])
 
     def late(self):
         same(refusal(lambda: self.con.get(LATE)), (410, "SyncStateNotFound"))
@@ -136,7 +138,8 @@ job = Job()
 step("sign in with a secret", sign_in, CLIENT_ID, CLIENT_SECRET)
 public, key = certificate()
 step("sign in with a certificate", sign_in, CERTIFICATE_CLIENT_ID, {"thumbprint": THUMBPRINT, "private_key": key})
-step("sign in with a certificate that is sent along", sign_in, CERTIFICATE_CLIENT_ID, {"public_certificate": public, "private_key": key})
+step("sign in with a certificate that is sent along", sign_in, CERTIFICATE_CLIENT_ID,
+     {"public_certificate": public, "private_key": key})
 step("a wrong secret is refused", wrong_secret)
 step("list by pages", job.pages)
 step("count", job.count)

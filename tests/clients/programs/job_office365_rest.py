@@ -13,8 +13,9 @@ from office365.outlook.calendar.calendar import Calendar
 from office365.runtime.client_request_exception import ClientRequestException
 from office365.runtime.http.request_options import RequestOptions
 
-from job import (ALL_RECORDINGS, AUTHORITY, BASE, CALENDARS, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, LATE, MEETING, MEETINGS,
-                 NAMES, RECORDINGS, THUMBPRINT, TOKEN, USER, certificate, named, refused, same, step)
+from job import (ALL_RECORDINGS, AUTHORITY, BASE, CALENDARS, CERTIFICATE_CLIENT_ID, CLIENT_ID, CLIENT_SECRET, LATE,
+                 MEETING, MEETINGS, NAMES, RECORDINGS, THUMBPRINT, TOKEN, USER, certificate, named, refused, same,
+                 step)
 
 logging.disable(logging.CRITICAL)
 azure_env._ENDPOINTS[azure_env.AzureEnvironment.Global]["graph"] = BASE
@@ -134,7 +135,8 @@ job = Job()
 step("sign in with a secret", sign_in, CLIENT_ID, CLIENT_SECRET)
 public, key = certificate()
 step("sign in with a certificate", sign_in, CERTIFICATE_CLIENT_ID, {"thumbprint": THUMBPRINT, "private_key": key})
-step("sign in with a certificate that is sent along", sign_in, CERTIFICATE_CLIENT_ID, {"public_certificate": public, "private_key": key})
+step("sign in with a certificate that is sent along", sign_in, CERTIFICATE_CLIENT_ID,
+     {"public_certificate": public, "private_key": key})
 step("a wrong secret is refused", wrong_secret)
 step("list by pages", job.pages)
 step("filter for Summer plans", job.filter, "Summer plans")

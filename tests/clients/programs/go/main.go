@@ -42,6 +42,7 @@ var (
 	ctx        = context.Background()
 	base, user = os.Getenv("BASE"), os.Getenv("USER")
 	recordings = []string{"rec-0", "rec-1", "rec-2", "rec-3", "rec-4"}
+	scopes     = []string{"https://graph.microsoft.com/.default"}
 	names      []string
 )
 
@@ -131,7 +132,7 @@ func (token fixed) GetToken(context.Context, policy.TokenRequestOptions) (azcore
 
 func connect(credential azcore.TokenCredential) (*core.GraphRequestAdapterBase, *users.UserItemRequestBuilder) {
 	provider := must(kiotaidentity.NewAzureIdentityAuthenticationProviderWithScopesAndValidHosts(credential,
-		[]string{"https://graph.microsoft.com/.default"}, []string{strings.Split(os.Getenv("HOST"), ":")[0]}))
+		scopes, []string{strings.Split(os.Getenv("HOST"), ":")[0]}))
 	adapter := must(core.NewGraphRequestAdapterBase(provider, core.GraphClientOptions{GraphServiceLibraryVersion: "1.89.0"}))
 
 	adapter.SetBaseUrl(base + "/v1.0")
@@ -139,7 +140,10 @@ func connect(credential azcore.TokenCredential) (*core.GraphRequestAdapterBase, 
 }
 
 func options() azcore.ClientOptions {
-	return azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: base}, Retry: policy.RetryOptions{MaxRetries: -1}}
+	return azcore.ClientOptions{
+		Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: base},
+		Retry: policy.RetryOptions{MaxRetries: -1},
+	}
 }
 
 func bySecret(secret string) azcore.TokenCredential {
@@ -152,7 +156,8 @@ func byCertificate(chain bool) azcore.TokenCredential {
 
 	check(err)
 	return must(azidentity.NewClientCertificateCredential(os.Getenv("TENANT"), os.Getenv("CERTIFICATE_CLIENT_ID"), certificates, key,
-		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options(), DisableInstanceDiscovery: true, SendCertificateChain: chain}))
+		&azidentity.ClientCertificateCredentialOptions{
+			ClientOptions: options(), DisableInstanceDiscovery: true, SendCertificateChain: chain}))
 }
 
 func signIn(credential azcore.TokenCredential) {
@@ -166,7 +171,7 @@ func signInSteps() {
 	step("sign in with a certificate", func() { signIn(byCertificate(false)) })
 	step("sign in with a certificate that is sent along", func() { signIn(byCertificate(true)) })
 	step("a wrong secret is refused", func() {
-		_, err := bySecret("not-the-secret-at-all").GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://graph.microsoft.com/.default"}})
+		_, err := bySecret("not-the-secret-at-all").GetToken(ctx, policy.TokenRequestOptions{Scopes: scopes})
 		if err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
 			panic(err)
 		}
@@ -176,7 +181,8 @@ func signInSteps() {
 func asMe() {
 	adapter, _ := connect(fixed(os.Getenv("ME_TOKEN")))
 	// What the root package's Me() gives; its middleware makes /me of it.
-	me := users.NewUserItemRequestBuilderInternal(map[string]string{"baseurl": base + "/v1.0", "user%2Did": "me-token-to-replace"}, adapter)
+	me := users.NewUserItemRequestBuilderInternal(
+		map[string]string{"baseurl": base + "/v1.0", "user%2Did": "me-token-to-replace"}, adapter)
 
 	same(namesOf(must(me.Calendars().Get(ctx, nil))), sorted(names))
 }
@@ -188,7 +194,8 @@ func listSteps(adapter abstractions.RequestAdapter, calendars *users.ItemCalenda
 		first := must(calendars.Get(ctx, &calendarsOptions{QueryParameters: &calendarsQuery{
 			Select: []string{"name"}, Orderby: []string{"name asc"}, Top: p(int32(4)), Count: p(true)}}))
 		same([]int{len(first.GetValue()), int(*first.GetOdataCount())}, []int{4, len(names)})
-		iterator := must(core.NewPageIterator[models.Calendarable](first, adapter, models.CreateCalendarCollectionResponseFromDiscriminatorValue))
+		iterator := must(core.NewPageIterator[models.Calendarable](first, adapter,
+			models.CreateCalendarCollectionResponseFromDiscriminatorValue))
 		var told []string
 		check(iterator.Iterate(ctx, func(one models.Calendarable) bool {
 			told = append(told, *one.GetName())

@@ -22,7 +22,8 @@ import java.util.List;
 import java.util.Map;
 import reactor.core.publisher.Mono;
 
-/** The whole job with microsoft-graph and azure-identity. Of delta it can build the one of a meeting's recordings; the others by URL. */
+/** The whole job with microsoft-graph and azure-identity. Of delta it can build the one of a meeting's recordings; the others
+    by URL. */
 class GraphJob extends Job {
     static final String[] SCOPES = {"https://graph.microsoft.com/.default"};
 
@@ -47,7 +48,8 @@ class GraphJob extends Job {
 
     static TokenCredential byCertificate(boolean chain) {
         return new ClientCertificateCredentialBuilder().authorityHost(BASE).disableInstanceDiscovery().maxRetry(0)
-            .tenantId(env("TENANT")).clientId(env("CERTIFICATE_CLIENT_ID")).pemCertificate(env("CERTIFICATE")).sendCertificateChain(chain).build();
+            .tenantId(env("TENANT")).clientId(env("CERTIFICATE_CLIENT_ID")).pemCertificate(env("CERTIFICATE"))
+            .sendCertificateChain(chain).build();
     }
 
     static void signIn(TokenCredential credential) {
@@ -118,7 +120,8 @@ class GraphJob extends Job {
         });
         step("count by builder", () -> same(calendars.count().get(), NAMES.size()));
         for (var name : SPECIAL)
-            step("filter for " + name, () -> same(names(calendars.get(options -> options.queryParameters.filter = named(name))), List.of(name)));
+            step("filter for " + name, () ->
+                same(names(calendars.get(options -> options.queryParameters.filter = named(name))), List.of(name)));
     }
 
     static void calendarSteps() {
@@ -148,7 +151,8 @@ class GraphJob extends Job {
         });
         step("delta with a removal", () -> {
             var told = delta().getValue();
-            same(List.of(told.size(), told.get(0).getId(), told.get(0).getAdditionalData().containsKey("@removed")), List.of(1, made.getId(), true));
+            same(told.stream().map(Calendar::getId).toList(), List.of(made.getId()));
+            same(told.get(0).getAdditionalData().containsKey("@removed"), true);
         });
         step("delta too late", () -> refused(410, "SyncStateNotFound", () -> calendars.withUrl(LATE).get()));
     }
@@ -196,7 +200,8 @@ class GraphJob extends Job {
             batch.getBatchRequestSteps().get(find).addDependsOnId(make);
             var answers = graph.getBatchRequestBuilder().post(batch, Map.of());
             same(answers.getResponsesStatusCode(), Map.of(make, 201, find, 200));
-            same(names(answers.getResponseById(find, CalendarCollectionResponse::createFromDiscriminatorValue)), List.of("Summer plans"));
+            same(names(answers.getResponseById(find, CalendarCollectionResponse::createFromDiscriminatorValue)),
+                List.of("Summer plans"));
             calendars.byCalendarId(answers.getResponseById(make, Calendar::createFromDiscriminatorValue).getId()).delete();
         });
         step("errors", () -> {

@@ -10,7 +10,8 @@ class Job {
     static final List<String> SPECIAL = List.of("Summer plans", "C++ club", "O'Brien & Söhne");
     static final List<String> RECORDINGS = List.of("rec-0", "rec-1", "rec-2", "rec-3", "rec-4");
     static final String CALENDARS = BASE + "/v1.0/users/" + USER + "/calendars";
-    static final String ALL_RECORDINGS = BASE + "/v1.0/users/" + USER + "/onlineMeetings/getAllRecordings(meetingOrganizerUserId='" + USER + "')";
+    static final String ALL_RECORDINGS =
+        BASE + "/v1.0/users/" + USER + "/onlineMeetings/getAllRecordings(meetingOrganizerUserId='" + USER + "')";
 
     interface Work {
         void run() throws Exception;

@@ -33,7 +33,8 @@ class OlingoJob extends Job {
             @Override
             public DefaultHttpClient create(HttpMethod method, URI uri) {
                 var client = super.create(method, uri);
-                client.getParams().setParameter("http.default-headers", List.of(new BasicHeader("Authorization", "Bearer " + token)));
+                client.getParams().setParameter("http.default-headers",
+                    List.of(new BasicHeader("Authorization", "Bearer " + token)));
                 return client;
             }
         });
@@ -45,6 +46,10 @@ class OlingoJob extends Job {
 
     static URIBuilder calendars() {
         return user().appendNavigationSegment("calendars");
+    }
+
+    static URIBuilder meeting() {
+        return user().appendNavigationSegment("onlineMeetings").appendKeySegment(MEETING).appendNavigationSegment("recordings");
     }
 
     static URI calendar(String id) {
@@ -184,12 +189,10 @@ class OlingoJob extends Job {
             same(all(page, "id"), RECORDINGS);
         });
         step("recordings of a meeting by builder", () -> {
-            var recordings = user().appendNavigationSegment("onlineMeetings").appendKeySegment(MEETING).appendNavigationSegment("recordings");
-            same(text(getOne(recordings.appendKeySegment("rec-1").build()), "meetingId"), MEETING);
+            same(text(getOne(meeting().appendKeySegment("rec-1").build()), "meetingId"), MEETING);
         });
         step("content", () -> {
-            var content = user().appendNavigationSegment("onlineMeetings").appendKeySegment(MEETING).appendNavigationSegment("recordings")
-                .appendKeySegment("rec-0").appendPropertySegment("content").build();
+            var content = meeting().appendKeySegment("rec-0").appendPropertySegment("content").build();
             var request = odata.getRetrieveRequestFactory().getRawRequest(content);
             same(new String(request.execute().getRawResponse().readAllBytes()), "the bytes of a video");
         });
