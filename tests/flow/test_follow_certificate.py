@@ -192,7 +192,7 @@ def test_a_redirect_is_not_followed_with_the_assertion(tm, far, store, issuer, p
 
 def test_doctor_looks_at_the_certificate(tm, far, store, issuer, pem, home):
     done, _ = sync(tm, far, store, env_of(issuer, pem), command="doctor")
-    assert re.search("good  client .* good for (29|30) days more", done.stdout)
+    assert re.search("good  client .* valid for (29|30) days more", done.stdout)
     soon = make_cert(home, "soon", days=5)
     done, _ = sync(tm, far, store, env_of(issuer, soon), command="doctor")
     assert "warn  client" in done.stdout and "its certificate ends in" in done.stdout
@@ -367,7 +367,7 @@ def test_the_list_of_clients_tells_what_each_signs_in_with(tm, store, home, pem)
 def test_a_certificate_that_is_not_good_now_is_registered_with_a_warning(tm, store, home, pem):
     add = ("client", "add", "--role", "Calendars.Read", "--certificate")
     assert "certificate" not in tm(*add, pem, store=store).stderr
-    tm(*add, expired_cert(home), store=store, error="has expired at")
+    tm(*add, expired_cert(home), store=store, error="expired at")
     tm(*add, expired_cert(home, 30), store=store, error="is not good before")
 
 
