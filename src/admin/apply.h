@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* apply — a batch of lines into the store: all of them in one transaction, or none. */
+/* apply — stores a batch of lines in one transaction: all of them, or none. */
 #pragma once
 
 #include "admin/ndjson.h"
@@ -10,14 +10,14 @@
 struct apply_result {
 	struct line_counts counts;
 	uint64_t           lines;
-	bool               again;    /* done before: nothing was changed, the counts are what it asks for */
-	uint64_t           bad_line; /* from 1 within the batch; 0 if no line is to blame */
+	bool               again;    /* a repeat: nothing was changed; the counts are of what the lines ask for */
+	uint64_t           bad_line; /* from 1 within the batch; 0: the failure is of no line */
 	char               why[APPLY_WHY_MAX];
 };
 
 /*
- * At most APPLY_LINES_MAX lines; `op` may be NULL.  ERR_BAD_REQUEST: a line is refused (bad_line and why say
- * which), nothing is stored.  Anything else is the store's, with why.
+ * At most APPLY_LINES_MAX lines; `op` may be NULL. ERR_BAD_REQUEST: a line is refused, see bad_line and why; nothing is
+ * stored. Other errors are of the store, with why.
  */
 enum err apply_lines(struct store *store, struct content *content, const struct entropy *entropy,
                      const struct store_op *op, struct str lines, struct apply_result *result_out) MUST_CHECK;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In the scratch store two spaces of notes:
- *   ids   user id                      → "+" tenant upn, or "-" when a line removed the user
+ * The temporary store has two namespaces of kv entries:
+ *   ids   user id                      → "+" tenant upn, or "-" if a line removes the user
  *   upns  tenant and folded upn        → user id
- * An id that is not there is as the real store has it.
+ * An id without an entry is as the real store has it.
  */
 #include "admin/check.h"
 
@@ -13,15 +13,15 @@
 
 #define IDS         "ids"
 #define UPNS        "upns"
-#define KNOWN_SLOTS 1024 /* owners seen lately; a power of two */
-#define PUTS_MAX    2000 /* notes a scratch transaction holds */
+#define KNOWN_SLOTS 1024 /* cache of owners; a power of two */
+#define PUTS_MAX    2000 /* kv entries per transaction */
 #define TXN_ARENA   ((size_t)256 << 20)
 
 struct check {
 	struct store         *store;
-	struct scratch_dir    dir; /* the scratch store's */
+	struct scratch_dir    dir; /* of the temporary store */
 	struct store         *scratch;
-	struct store_txn     *txn; /* on the scratch store; open while there is something to commit */
+	struct store_txn     *txn; /* on the temporary store; open if there is something to commit */
 	struct arena         *txn_arena;
 	struct arena         *arena; /* reset for each line */
 	const struct clock   *clock;
@@ -70,7 +70,7 @@ check_close(struct check **check)
 	*check = NULL;
 }
 
-/* ---- the scratch store ------------------------------------------------------------------------------ */
+/* ---- the temporary store ------------------------------------------------------------------------------ */
 
 static enum err
 open_scratch(struct check *check)
@@ -126,7 +126,7 @@ upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
 }
 
 struct seen {
-	bool        seen; /* a line before spoke of this user */
+	bool        seen; /* an earlier line is about this user */
 	bool        removed;
 	struct guid tenant;
 	struct str  upn;
@@ -200,7 +200,6 @@ check_owner(struct check *check, const struct guid *id, struct str *why_out)
 	struct seen  seen;
 	struct user  user;
 	enum err     err = OK;
-	char         text[GUID_TEXT_LEN];
 
 	if (guid_eq(slot, id) && !guid_is_zero(id))
 		return OK;
@@ -213,13 +212,11 @@ check_owner(struct check *check, const struct guid *id, struct str *why_out)
 		*slot = *id;
 	if (err != ERR_NOT_FOUND)
 		return err;
-	guid_format(id, text);
-	*why_out = arena_printf(check->arena, "there is no user %.*s in the store or before this line", GUID_TEXT_LEN,
-	                        text);
+	*why_out = arena_printf(check->arena, "there is no user %s in the store or before this line", guid_str(id).c);
 	return ERR_BAD_REQUEST;
 }
 
-/* Does somebody else answer to this name already? */
+/* Refuses a name that another user has. */
 static enum err
 check_upn(struct check *check, const struct user *user, struct str *why_out)
 {

@@ -2,8 +2,8 @@
 /*
  * check — would this line be accepted, after all the lines before it?
  *
- * Looks into the store without changing it.  The users that the lines themselves bring are kept
- * in a throw-away store on disk, so memory does not grow with the input.
+ * Reads the store without changing it. Users from earlier lines are in a temporary store on disk, so memory does not
+ * grow with the input.
  */
 #pragma once
 
@@ -17,7 +17,6 @@ enum err check_open(struct store *store, const struct clock *clock, const struct
 void     check_close(struct check **check);
 
 /*
- * ERR_BAD_REQUEST: the line is bad, *why_out says why (it lives until the next call).  Anything else is a
- * failure of a store.
+ * ERR_BAD_REQUEST: the line is bad; *why_out has the reason until the next call. Anything else is a failure of a store.
  */
 enum err check_line(struct check *check, struct str text, struct str *why_out) MUST_CHECK;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_bodies — are the stored bodies what the face would write?  The store room knows only bytes;
- * this is the half of `store check` that knows calendars and recordings.
+ * check_bodies — checks that the stored bodies are valid for their resource. It is the part of `store check` that the
+ * store cannot do, because the store knows only bytes.
  */
 #pragma once
 
 #include "store/store.h"
 
-/* found() once per damaged body, naming feed and item. In pages, so no snapshot is held long. */
+/* Calls found() for each damaged body, with feed and item. Reads page by page, so no snapshot is held long. */
 enum err check_bodies(struct store *store, store_fault_fn *found, void *ctx) MUST_CHECK;

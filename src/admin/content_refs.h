@@ -10,10 +10,10 @@ struct content_refs {
 	size_t count, size;
 };
 
-/* Called for each recording that has content, while it is collected.  `feed` and `id` name the recording. */
+/* Called for each recording with content. `feed` and `id` name the recording. */
 typedef void content_ref_fn(void *ctx, const struct store_feed *feed, struct str id, const struct content_ref *ref);
 
-/* `each` may be NULL.  Close it whatever happened. */
+/* `each` may be NULL. Close it also after a failure. */
 enum err content_refs_open(struct store *store, content_ref_fn *each, void *ctx, struct content_refs *refs_out)
 	MUST_CHECK;
 void content_refs_close(struct content_refs *refs);

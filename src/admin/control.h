@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control — what a serving process answers on PATH.sock (HTTP on a Unix socket, mode 0600).
+ * control — the control socket of a serving process, PATH.sock (HTTP on a Unix socket, mode 0600).
  *
  *   GET  /-/health    200 while the process lives
- *   GET  /-/ready     200 when the store answers and requests are taken, else 503
+ *   GET  /-/ready     200 while the store answers and the server accepts requests, else 503
  *   GET  /-/metrics   Prometheus text
- *   POST /-/apply     JSON Lines, stored in one transaction; Idempotency-Key: a GUID makes a repeat harmless
+ *   POST /-/apply     JSON Lines, stored in one transaction; with Idempotency-Key (a GUID) a repeat changes nothing
  *   POST /-/gc        ?retention=SECONDS[&dry-run=1][&after=…]: one step of `store gc`
  *
- * Answers are JSON objects; a refusal is {"error":{"code":…,"message":…,"line":n}}.
+ * Answers are JSON objects; an error is {"error":{"code":…,"message":…,"line":n}}.
  */
 #pragma once
 
@@ -23,8 +23,8 @@
 
 struct control {
 	struct store             *store;
-	struct auth_gate         *gate;   /* whose figures are told */
-	const struct http_server *server; /* whose figures are told; set before the control socket runs */
+	struct auth_gate         *gate;   /* for its metrics */
+	const struct http_server *server; /* for its metrics; set before the control socket runs */
 	struct content           *content;
 	const struct clock       *clock;
 	const struct entropy     *entropy;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gc — tombstones older than the retention go, in small transactions, and so do old idempotency keys.
+ * gc — purges tombstones older than the retention, and deletes old idempotency keys, in small transactions.
  *
- * A job is done in steps, so that one step is short enough for a request to the control socket.
+ * It works in steps, each short enough for a request to the control socket.
  */
 #pragma once
 
@@ -13,13 +13,13 @@
 struct gc {
 	struct store       *store;
 	const struct clock *clock;
-	int64_t             until_ms; /* tombstones changed at or before that go */
+	int64_t             until_ms; /* tombstones changed at or before this are purged */
 	bool                dry_run;  /* count only */
-	struct store_feed   after;    /* feeds up to this one are done; zeroed at first */
+	struct store_feed   after;    /* the last feed that is done; zeroed at the start */
 	bool                done;
-	uint64_t            feeds;  /* looked at */
+	uint64_t            feeds;  /* done so far */
 	uint64_t            purged; /* or, in a dry run, would be */
 };
 
-/* Goes on until about `max` tombstones are purged (rows looked at, in a dry run), or all is done. */
+/* Stops after about `max` purged tombstones (in a dry run: rows read), or when all is done. */
 enum err gc_step(struct gc *gc, uint64_t max) MUST_CHECK;

@@ -52,7 +52,7 @@ import_content_release(struct import_content *files)
 	}
 }
 
-/* A name may be written with escapes. */
+/* A backslash may be an escape in the member's name. */
 bool
 import_content_names(struct str line)
 {
@@ -77,7 +77,7 @@ open_file(struct import_content *files, struct str name, int *fd_out, struct str
 
 	if (memchr(name.at, 0, name.len))
 		return refuse(files, name, "there is a NUL in the name", why_out);
-	/* A whole path is good as well when it leads there. */
+	/* An absolute path into the folder is allowed, too. */
 	if (str_starts(name, root) && str_starts(str_skip(name, root.len), STR("/")))
 		path = str_skip(name, root.len);
 	while (path.len < name.len && str_starts(path, STR("/")))
@@ -117,7 +117,7 @@ import_content_check(struct import_content *files, struct str line, struct str *
 	return OK;
 }
 
-/* What the recording has now; false if there is no such recording, or no content. */
+/* The content that the recording has now; false if there is none. */
 static bool
 known_content(struct import_content *files, const struct line_op *op, struct content_ref *ref_out)
 {
@@ -134,7 +134,7 @@ known_content(struct import_content *files, const struct line_op *op, struct con
 	       op->resource->content_of(item.body, ref_out) == OK;
 }
 
-/* The same file, given again: the recording keeps what it has. */
+/* Does the recording already have exactly this file? */
 static bool
 is_there_already(struct import_content *files, const struct line_op *op, int fd, struct content_ref *ref_out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* issuer_conf — the [issuer "name"] sections of the configuration, as the gate wants them, and how their keys come in. */
+/* issuer_conf — the [issuer "name"] sections of the configuration as rows of the gate, and the source of their keys. */
 #pragma once
 
 #include "auth/auth.h"
@@ -12,8 +12,8 @@ struct issuer_conf {
 };
 
 /*
- * `own` is the store's own tenant; `log` (may be NULL) is told of fetches that fail.  EXIT_DONE, or EXIT_CONFIG with
- * the sentence printed.  What is filled in points into `conf` and the arena.
+ * `own` is the store's own tenant. `log` gets failed fetches and may be NULL. Returns EXIT_DONE, or EXIT_CONFIG; the
+ * message has been printed. The rows point into `conf` and the arena.
  */
 int issuer_conf_read(const struct conf *conf, const struct guid *own, const struct log *log, struct arena *arena,
                      struct issuer_conf *external_out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* line_reader — a descriptor in lines, in fixed memory, with a limit on the length of one. */
+/* line_reader — reads lines of limited length from a descriptor, in fixed memory. */
 #pragma once
 
 #include <stdint.h>
@@ -10,10 +10,10 @@
 struct line_reader {
 	int      fd;
 	char    *at;
-	size_t   from, to; /* what has been read and not yet given out */
+	size_t   from, to; /* read, but not yet returned */
 	size_t   size;
-	uint64_t line;  /* number of the line given last, from 1 */
-	uint64_t bytes; /* given out so far */
+	uint64_t line;  /* number of the last returned line, from 1 */
+	uint64_t bytes; /* returned so far */
 	bool     ended;
 	int      failed; /* errno of a failed read */
 };
@@ -22,8 +22,8 @@ void line_reader_open(struct line_reader *reader, int fd, size_t line_max);
 void line_reader_close(struct line_reader *reader); /* leaves the descriptor open */
 
 /*
- * The next line without its line end; the view lives until the next call.  A line over the limit is passed over
- * and given as an empty view with *too_long_out set.  False at the end, or when a read failed (reader->failed).
+ * Returns the next line without its line end; the view lives until the next call. A line over the limit is an empty
+ * view with *too_long_out set. False at the end, or when a read failed (reader->failed).
  */
 bool line_reader_next(struct line_reader *reader, struct str *text_out, bool *too_long_out);
 /* Back to the first line. False if the descriptor cannot. */

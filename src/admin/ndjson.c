@@ -33,7 +33,7 @@ bad(struct parse *parse, struct str why)
 	return ERR_BAD_REQUEST;
 }
 
-/* Every member must be one of `known`, words divided by blanks. */
+/* Refuses a member that is not one of `known`, words separated by blanks. */
 static enum err
 check_members(struct parse *parse, const struct json *object, struct str known, const char *where)
 {
@@ -78,7 +78,20 @@ need_guid(struct parse *parse, const struct json *object, const char *name, stru
 	return OK;
 }
 
-/* A text of a user: absent and null mean empty, if that is allowed at all. */
+/* The object in "value", with no members but the known ones. */
+static enum err
+need_value(struct parse *parse, const struct json *root, struct str known, const char *where,
+           const struct json **value_out)
+{
+	const struct json *value = json_member(root, "value");
+
+	if (json_kind(value) != JSON_OBJECT)
+		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
+	*value_out = value;
+	return known.len > 0 ? check_members(parse, value, known, where) : OK;
+}
+
+/* A text of a user or a client. Without `needed`, absent and null mean empty. */
 static enum err
 user_text(struct parse *parse, const struct json *value, const char *name, bool needed, struct str *text_out)
 {
@@ -100,13 +113,10 @@ user_text(struct parse *parse, const struct json *value, const char *name, bool 
 static enum err
 parse_user(struct parse *parse, const struct json *root, struct line_op *op)
 {
-	const struct json *value = json_member(root, "value");
-	const struct json *tenant = json_member(value, "tenantId");
+	const struct json *value, *tenant;
 
-	TRY(check_members(parse, root, STR("op value"), "a user line"));
-	if (json_kind(value) != JSON_OBJECT)
-		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
-	TRY(check_members(parse, value, STR("id userPrincipalName displayName mail tenantId"), "the user's value"));
+	TRY(need_value(parse, root, STR("id userPrincipalName displayName mail tenantId"), "the user's value", &value));
+	tenant = json_member(value, "tenantId");
 	TRY(need_guid(parse, value, "id", &op->user.id));
 	TRY(user_text(parse, value, "userPrincipalName", true, &op->user.upn));
 	TRY(user_text(parse, value, "displayName", false, &op->user.display_name));
@@ -115,7 +125,6 @@ parse_user(struct parse *parse, const struct json *root, struct line_op *op)
 		TRY(need_guid(parse, value, "tenantId", &op->user.tenant));
 		op->has_tenant = true;
 	}
-	op->kind = LINE_USER;
 	return OK;
 }
 
@@ -133,7 +142,7 @@ parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
 	return OK;
 }
 
-/* Both at once, or with another kind of item, make no sense. */
+/* "contentFile" or "content", and only of a resource that has content. */
 static enum err
 parse_content(struct parse *parse, const struct json *root, struct line_op *op)
 {
@@ -162,45 +171,36 @@ parse_content(struct parse *parse, const struct json *root, struct line_op *op)
 static enum err
 parse_put(struct parse *parse, const struct json *root, struct line_op *op)
 {
-	const struct json *value = json_member(root, "value");
-	const struct json *id = json_member(value, "id");
+	const struct json *value;
 	struct values      values;
 	struct str         text;
 
-	TRY(check_members(parse, root, STR("op feed value contentFile content"), "a put line"));
 	TRY(parse_feed(parse, root, op));
 	TRY(parse_content(parse, root, op));
-	if (json_kind(value) != JSON_OBJECT)
-		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
-	if (json_text(id, &text) && (text.len == 0 || text.len > STORE_ID_MAX))
+	TRY(need_value(parse, root, STR_EMPTY, "", &value));
+	if (json_text(json_member(value, "id"), &text) && (text.len == 0 || text.len > STORE_ID_MAX))
 		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
 	op->value = value->raw;
-	op->kind = LINE_PUT;
 	return resource_read_import(op->resource, op->value, parse->arena, &values, &parse->why);
 }
 
 static enum err
 parse_remove(struct parse *parse, const struct json *root, struct line_op *op)
 {
-	TRY(check_members(parse, root, STR("op feed id"), "a remove line"));
 	TRY(parse_feed(parse, root, op));
 	TRY(need_text(parse, root, "id", &op->id));
 	if (op->id.len > STORE_ID_MAX)
 		return bad(parse, arena_printf(parse->arena, "\"id\" must have 1 to %d bytes", STORE_ID_MAX));
-	op->kind = LINE_REMOVE;
 	return OK;
 }
 
 static enum err
 parse_remove_user(struct parse *parse, const struct json *root, struct line_op *op)
 {
-	TRY(check_members(parse, root, STR("op id"), "a remove-user line"));
-	TRY(need_guid(parse, root, "id", &op->user.id));
-	op->kind = LINE_REMOVE_USER;
-	return OK;
+	return need_guid(parse, root, "id", &op->user.id);
 }
 
-/* Roles as they are kept: joined by blanks, so none may hold one. */
+/* Joins the roles with blanks, as they are stored. A role has no blank in it. */
 static enum err
 client_roles(struct parse *parse, const struct json *roles, struct str *roles_out)
 {
@@ -237,14 +237,11 @@ client_since(struct parse *parse, const struct json *value, int64_t *since_s)
 static enum err
 parse_client(struct parse *parse, const struct json *root, struct line_op *op)
 {
-	const struct json *value = json_member(root, "value");
+	const struct json *value;
 	const char        *why;
 
-	TRY(check_members(parse, root, STR("op value"), "a client line"));
-	if (json_kind(value) != JSON_OBJECT)
-		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
-	TRY(check_members(parse, value, STR("id displayName roles secretHash certificate createdDateTime tenantId"),
-	                  "the client's value"));
+	TRY(need_value(parse, root, STR("id displayName roles secretHash certificate createdDateTime tenantId"),
+	               "the client's value", &value));
 	TRY(need_guid(parse, value, "id", &op->client.id));
 	TRY(user_text(parse, value, "displayName", false, &op->client.name));
 	TRY(user_text(parse, value, "secretHash", false, &op->client.secret_hash));
@@ -253,35 +250,28 @@ parse_client(struct parse *parse, const struct json *root, struct line_op *op)
 	TRY(client_roles(parse, json_member(value, "roles"), &op->client.roles));
 	TRY(client_since(parse, value, &op->client.since_s));
 	op->has_tenant = json_member(value, "tenantId") != NULL;
-	op->client.tenant = op->client.id; /* stands in for the store's own, which is not known here */
+	op->client.tenant = op->client.id; /* for the check: the store's own tenant is not known here */
 	if (op->has_tenant)
 		TRY(need_guid(parse, value, "tenantId", &op->client.tenant));
 	if (!client_valid(&op->client, &why))
 		return bad(parse, str_from_c(why));
-	op->kind = LINE_CLIENT;
 	return OK;
 }
 
 static enum err
 parse_remove_client(struct parse *parse, const struct json *root, struct line_op *op)
 {
-	TRY(check_members(parse, root, STR("op id"), "a remove-client line"));
-	TRY(need_guid(parse, root, "id", &op->client.id));
-	op->kind = LINE_REMOVE_CLIENT;
-	return OK;
+	return need_guid(parse, root, "id", &op->client.id);
 }
 
-/* {"app":…,"user":…} or {"app":…,"global":true}, which may name a tenant. */
+/* {"app":…,"user":…} or {"app":…,"global":true}; the second may name a tenant. */
 static enum err
-parse_policy(struct parse *parse, const struct json *root, enum line_kind kind, struct line_op *op)
+parse_policy(struct parse *parse, const struct json *root, struct line_op *op)
 {
-	const struct json *value = json_member(root, "value");
+	const struct json *value;
 	bool               global = false;
 
-	TRY(check_members(parse, root, STR("op value"), "a policy line"));
-	if (json_kind(value) != JSON_OBJECT)
-		return bad(parse, value ? STR("\"value\" is not an object") : STR("\"value\" is missing"));
-	TRY(check_members(parse, value, STR("app user global tenantId"), "the policy's value"));
+	TRY(need_value(parse, root, STR("app user global tenantId"), "the policy's value", &value));
 	TRY(need_text(parse, value, "app", &op->app));
 	if (!policy_app_valid(op->app))
 		return bad(parse, STR("\"app\" is not an application's id: up to 128 characters without blanks"));
@@ -297,9 +287,24 @@ parse_policy(struct parse *parse, const struct json *root, enum line_kind kind, 
 	}
 	if (!global)
 		TRY(need_guid(parse, value, "user", &op->owner));
-	op->kind = kind;
 	return OK;
 }
+
+static const struct {
+	const char    *op;
+	enum line_kind kind;
+	const char    *members;
+	enum err (*parse)(struct parse *parse, const struct json *root, struct line_op *op);
+} ops[] = {
+	{ "user", LINE_USER, "op value", parse_user },
+	{ "put", LINE_PUT, "op feed value contentFile content", parse_put },
+	{ "remove", LINE_REMOVE, "op feed id", parse_remove },
+	{ "remove-user", LINE_REMOVE_USER, "op id", parse_remove_user },
+	{ "client", LINE_CLIENT, "op value", parse_client },
+	{ "remove-client", LINE_REMOVE_CLIENT, "op id", parse_remove_client },
+	{ "policy", LINE_POLICY, "op value", parse_policy },
+	{ "remove-policy", LINE_REMOVE_POLICY, "op value", parse_policy },
+};
 
 static enum err
 parse_op(struct parse *parse, const struct json *root, struct line_op *op)
@@ -310,22 +315,14 @@ parse_op(struct parse *parse, const struct json *root, struct line_op *op)
 		return bad(parse, arena_printf(parse->arena, "the line is %s, not an object",
 		                               json_kind_name(json_kind(root))));
 	TRY(need_text(parse, root, "op", &word));
-	if (str_eq(word, STR("user")))
-		return parse_user(parse, root, op);
-	if (str_eq(word, STR("put")))
-		return parse_put(parse, root, op);
-	if (str_eq(word, STR("remove")))
-		return parse_remove(parse, root, op);
-	if (str_eq(word, STR("remove-user")))
-		return parse_remove_user(parse, root, op);
-	if (str_eq(word, STR("client")))
-		return parse_client(parse, root, op);
-	if (str_eq(word, STR("remove-client")))
-		return parse_remove_client(parse, root, op);
-	if (str_eq(word, STR("policy")))
-		return parse_policy(parse, root, LINE_POLICY, op);
-	if (str_eq(word, STR("remove-policy")))
-		return parse_policy(parse, root, LINE_REMOVE_POLICY, op);
+	for (size_t i = 0; i < COUNT_OF(ops); i++) {
+		if (!str_eq(word, str_from_c(ops[i].op)))
+			continue;
+		op->kind = ops[i].kind;
+		TRY(check_members(parse, root, str_from_c(ops[i].members),
+		                  arena_c(parse->arena, arena_printf(parse->arena, "a %s line", ops[i].op))));
+		return ops[i].parse(parse, root, op);
+	}
 	return bad(parse,
 	           arena_printf(parse->arena,
 	                        "unknown op \"%.*s\"; user, put, remove, remove-user, client, remove-client, policy "
@@ -355,201 +352,52 @@ line_parse(struct str text, struct arena *arena, struct line_op *op_out, struct 
 	return err;
 }
 
-/* ---- applying -------------------------------------------------------------------------------------- */
-
-static void
-refuse(struct store_txn *txn, enum err err, struct str why, struct str *why_out)
-{
-	*why_out = why;
-	store_fail(txn, err);
-}
-
-static struct str
-guid_text(const struct guid *guid, struct arena *arena)
-{
-	char text[GUID_TEXT_LEN];
-
-	guid_format(guid, text);
-	return arena_copy(arena, str_of(text, sizeof(text)));
-}
-
-static bool
-find_owner(struct store_txn *txn, struct line_target *target, const struct guid *id, struct str *why_out)
-{
-	if (target->has_owner && guid_eq(&target->owner.id, id))
-		return true;
-	target->has_owner = directory_txn_find_owner(txn, id, target->txn_arena, &target->owner);
-	if (!target->has_owner && store_txn_err(txn) == OK)
-		refuse(txn, ERR_NOT_FOUND,
-		       arena_printf(target->txn_arena, "there is no user %.*s",
-		                    STR_ARG(guid_text(id, target->line_arena))),
-		       why_out);
-	return target->has_owner;
-}
-
-static void
-apply_user(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
-           struct str *why_out)
-{
-	struct user user = op->user, known;
-	bool        exists = directory_txn_find_owner(txn, &user.id, target->line_arena, &known);
-
-	target->has_owner = false;
-	if (exists && op->has_tenant && !guid_eq(&known.tenant, &user.tenant)) {
-		refuse(txn, ERR_CONFLICT, STR("this user belongs to another tenant; a user cannot move"), why_out);
-		return;
-	}
-	if (!op->has_tenant)
-		user.tenant = exists ? known.tenant : target->tenant;
-	directory_put_user(txn, &user, target->line_arena);
-	if (store_txn_err(txn) == ERR_CONFLICT)
-		*why_out = arena_printf(target->txn_arena, "the userPrincipalName %.*s is another user's",
-		                        STR_ARG(user.upn));
-	counts->users++;
-}
-
-static void
-apply_put(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
-{
-	struct resource_ctx ctx = {
-		.resource = op->resource,
-		.feed = { target->owner.tenant, op->owner, op->resource->number },
-		.owner_name = user_name(&target->owner),
-		.owner_address = user_address(&target->owner),
-		.entropy = target->entropy,
-		.arena = target->line_arena,
-	};
-	struct str why = STR_EMPTY;
-
-	if (op->has_content && target->content && !content_has(target->content, &op->content))
-		refuse(txn, ERR_BAD_REQUEST,
-		       STR("its content is not in the folder of recordings; import the file again"), &why);
-	else
-		op->resource->put_import(op->resource, txn, &ctx, op->value, op->has_content ? &op->content : NULL,
-		                         &why);
-	if (why.len > 0)
-		*why_out = arena_copy(target->txn_arena, why);
-}
-
-static void
-apply_client(struct store_txn *txn, const struct line_target *target, const struct line_op *op,
-             struct line_counts *counts, struct str *why_out)
-{
-	struct client client = op->client;
-
-	if (!op->has_tenant)
-		client.tenant = target->tenant;
-	client_put(txn, &client);
-	if (store_txn_err(txn) == ERR_CONFLICT)
-		*why_out = STR(LINE_CLIENT_GONE);
-	counts->stored++;
-}
-
-static void
-apply_policy(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
-             struct str *why_out)
-{
-	struct guid tenant = op->has_tenant ? op->user.tenant : target->tenant;
-
-	if (!guid_is_zero(&op->owner)) {
-		if (!find_owner(txn, target, &op->owner, why_out))
-			return;
-		tenant = target->owner.tenant;
-	}
-	if (op->kind == LINE_REMOVE_POLICY) {
-		if (policy_remove(txn, &tenant, &op->owner, op->app, target->line_arena))
-			counts->removed++;
-		else
-			counts->absent++;
-		return;
-	}
-	policy_allow(txn, &tenant, &op->owner, op->app, target->line_arena);
-	if (store_txn_err(txn) == ERR_TOO_LARGE)
-		*why_out = STR("a policy may have 400 applications");
-	counts->stored++;
-}
-
-void
-line_apply(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
-           struct str *why_out)
-{
-	struct store_feed feed;
-
-	switch (op->kind) {
-	case LINE_USER:
-		apply_user(txn, target, op, counts, why_out);
-		return;
-	case LINE_PUT:
-		if (!find_owner(txn, target, &op->owner, why_out))
-			return;
-		apply_put(txn, target, op, why_out);
-		counts->stored++;
-		return;
-	case LINE_REMOVE:
-		if (!find_owner(txn, target, &op->owner, why_out))
-			return;
-		feed = (struct store_feed){ target->owner.tenant, op->owner, op->resource->number };
-		if (store_remove(txn, &feed, op->id))
-			counts->removed++;
-		else
-			counts->absent++;
-		return;
-	case LINE_POLICY:
-	case LINE_REMOVE_POLICY:
-		apply_policy(txn, target, op, counts, why_out);
-		return;
-	case LINE_REMOVE_USER:
-		target->has_owner = false;
-		if (directory_remove_user(txn, &op->user.id, target->line_arena))
-			counts->removed++;
-		else
-			counts->absent++;
-		return;
-	case LINE_CLIENT:
-		apply_client(txn, target, op, counts, why_out);
-		return;
-	case LINE_REMOVE_CLIENT:
-		if (client_remove(txn, &op->client.id))
-			counts->removed++;
-		else
-			counts->absent++;
-		return;
-	}
-}
-
 /* ---- writing --------------------------------------------------------------------------------------- */
 
-static void
-put_guid(struct json_out *json, struct str name, const struct guid *guid)
+static struct json_out
+begin_line(struct buf *buf, const char *op)
 {
-	char text[GUID_TEXT_LEN];
+	struct json_out json = json_out_object(buf);
 
-	guid_format(guid, text);
-	json_put_member(json, name, str_of(text, sizeof(text)));
+	json_put_member(&json, STR("op"), str_from_c(op));
+	return json;
+}
+
+static struct json_out
+begin_value_line(struct buf *buf, const char *op)
+{
+	struct json_out json = begin_line(buf, op);
+
+	json_put_name(&json, STR("value"));
+	json_put_object(&json);
+	return json;
+}
+
+static void
+end_line(struct buf *buf, struct json_out *json)
+{
+	json_end_object(json);
+	buf_put_char(buf, '\n');
 }
 
 void
 line_put_user(struct buf *buf, const struct user *user, const struct guid *tenant)
 {
-	struct json_out json = json_out_object(buf);
+	struct json_out json = begin_value_line(buf, "user");
 
-	json_put_member(&json, STR("op"), STR("user"));
-	json_put_name(&json, STR("value"));
-	json_put_object(&json);
-	put_guid(&json, STR("id"), &user->id);
+	json_put_member_guid(&json, STR("id"), &user->id);
 	json_put_member(&json, STR("userPrincipalName"), user->upn);
 	if (user->display_name.len > 0)
 		json_put_member(&json, STR("displayName"), user->display_name);
 	if (user->mail.len > 0)
 		json_put_member(&json, STR("mail"), user->mail);
 	if (!guid_eq(&user->tenant, tenant))
-		put_guid(&json, STR("tenantId"), &user->tenant);
+		json_put_member_guid(&json, STR("tenantId"), &user->tenant);
 	json_end_object(&json);
-	json_end_object(&json);
-	buf_put_char(buf, '\n');
+	end_line(buf, &json);
 }
 
-/* In JSON a line end can only stand between values, where a blank does as well. */
+/* Replaces line ends by blanks: in JSON both can only stand between values. */
 static struct str
 on_one_line(struct str json, struct arena *arena)
 {
@@ -568,13 +416,11 @@ line_put_item(struct buf *buf, const struct store_feed *feed, const struct item 
 {
 	struct str      name = feed_name(feed, arena);
 	struct str      value = resource_json(resource_of_feed(feed), item->body, arena);
-	struct json_out json = json_out_object(buf);
+	struct json_out json = begin_line(buf, "put");
 
-	json_put_member(&json, STR("op"), STR("put"));
 	json_put_member(&json, STR("feed"), name);
 	json_put_member_raw(&json, STR("value"), on_one_line(value, arena));
-	json_end_object(&json);
-	buf_put_char(buf, '\n');
+	end_line(buf, &json);
 }
 
 static void
@@ -592,13 +438,10 @@ put_words(struct json_out *json, struct str words)
 void
 line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant)
 {
-	struct json_out json = json_out_object(buf);
+	struct json_out json = begin_value_line(buf, "client");
 	char            created[DATE_TEXT_MAX];
 
-	json_put_member(&json, STR("op"), STR("client"));
-	json_put_name(&json, STR("value"));
-	json_put_object(&json);
-	put_guid(&json, STR("id"), &client->id);
+	json_put_member_guid(&json, STR("id"), &client->id);
 	if (client->name.len > 0)
 		json_put_member(&json, STR("displayName"), client->name);
 	json_put_name(&json, STR("roles"));
@@ -611,53 +454,45 @@ line_put_client(struct buf *buf, const struct client *client, const struct guid 
 		json_put_member(&json, STR("createdDateTime"),
 		                str_of(created, date_format(client->since_s * 1000000000, 0, created)));
 	if (!guid_eq(&client->tenant, tenant))
-		put_guid(&json, STR("tenantId"), &client->tenant);
+		json_put_member_guid(&json, STR("tenantId"), &client->tenant);
 	json_end_object(&json);
-	json_end_object(&json);
-	buf_put_char(buf, '\n');
+	end_line(buf, &json);
 }
 
 static void
-put_removal(struct buf *buf, struct str op, const struct guid *id)
+put_removal(struct buf *buf, const char *op, const struct guid *id)
 {
-	struct json_out json = json_out_object(buf);
+	struct json_out json = begin_line(buf, op);
 
-	json_put_member(&json, STR("op"), op);
-	put_guid(&json, STR("id"), id);
-	json_end_object(&json);
-	buf_put_char(buf, '\n');
+	json_put_member_guid(&json, STR("id"), id);
+	end_line(buf, &json);
 }
 
 void
 line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app)
 {
-	struct json_out json = json_out_object(buf);
+	struct json_out json = begin_value_line(buf, removes ? "remove-policy" : "policy");
 
-	json_put_member(&json, STR("op"), removes ? STR("remove-policy") : STR("policy"));
-	json_put_name(&json, STR("value"));
-	json_put_object(&json);
 	json_put_member(&json, STR("app"), app);
 	if (!guid_is_zero(user))
-		put_guid(&json, STR("user"), user);
+		json_put_member_guid(&json, STR("user"), user);
 	else
 		json_put_member_bool(&json, STR("global"), true);
 	if (guid_is_zero(user) && tenant)
-		put_guid(&json, STR("tenantId"), tenant);
+		json_put_member_guid(&json, STR("tenantId"), tenant);
 	json_end_object(&json);
-	json_end_object(&json);
-	buf_put_char(buf, '\n');
+	end_line(buf, &json);
 }
 
 void
 line_put_with_content(struct buf *buf, const struct line_op *op, const struct content_ref *content)
 {
-	char            id[2 * CONTENT_ID_BYTES], hash[2 * CONTENT_HASH_BYTES], owner[GUID_TEXT_LEN];
+	char            id[2 * CONTENT_ID_BYTES], hash[2 * CONTENT_HASH_BYTES];
 	struct json_out json;
 
-	guid_format(&op->owner, owner);
 	hex_write(content->id, CONTENT_ID_BYTES, id);
 	hex_write(content->sha256, CONTENT_HASH_BYTES, hash);
-	buf_printf(buf, "{\"op\":\"put\",\"feed\":\"users/%.*s/%s\",\"value\":", GUID_TEXT_LEN, owner,
+	buf_printf(buf, "{\"op\":\"put\",\"feed\":\"users/%s/%s\",\"value\":", guid_str(&op->owner).c,
 	           op->resource->collection);
 	buf_put(buf, op->value);
 	buf_put(buf, STR(",\"content\":"));
@@ -672,11 +507,11 @@ line_put_with_content(struct buf *buf, const struct line_op *op, const struct co
 void
 line_put_remove_user(struct buf *buf, const struct guid *id)
 {
-	put_removal(buf, STR("remove-user"), id);
+	put_removal(buf, "remove-user", id);
 }
 
 void
 line_put_remove_client(struct buf *buf, const struct guid *id)
 {
-	put_removal(buf, STR("remove-client"), id);
+	put_removal(buf, "remove-client", id);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lines — the JSON Lines of import, export and the control socket: one object a line, each an op.
+ * ndjson — the JSON Lines of import, export and the control socket: one object a line, each an operation.
  *
  *   {"op":"user","value":{"id":…,"userPrincipalName":…,"displayName":…,"mail":…,"tenantId":…}}
  *   {"op":"put","feed":"users/<guid>/calendars","value":{…}}
@@ -11,10 +11,10 @@
  *   {"op":"client","value":{"id":…,"displayName":…,"roles":[…],"secretHash":…,"createdDateTime":…,"tenantId":…}}
  *   {"op":"remove-client","id":…}
  *
- * A recording's put may name a "contentFile".  Whoever reads the lines copies that file to where content is
- * kept, and hands on the line with "content":{"id":…,"sha256":…,"size":…} in its place.
+ * The put of a recording may name a "contentFile". The program that reads the lines copies the file to the folder of
+ * content and replaces the member by "content":{"id":…,"sha256":…,"size":…}.
  *
- * A line is parsed strictly: a member that has no meaning here is refused, not passed over.
+ * Parsing is strict: an unknown member is an error.
  */
 #pragma once
 
@@ -48,48 +48,29 @@ struct line_op {
 	bool                   has_tenant;
 	struct guid            owner; /* LINE_PUT, LINE_REMOVE: whose feed */
 	const struct resource *resource;
-	struct str             value;        /* LINE_PUT: the very bytes */
+	struct str             value;        /* LINE_PUT: the bytes as given */
 	struct str             id;           /* LINE_REMOVE */
 	struct str             content_file; /* LINE_PUT of a recording; empty if none */
-	bool                   has_content;  /* LINE_PUT of a recording: it is there already */
+	bool                   has_content;  /* LINE_PUT of a recording: the content is stored */
 	struct content_ref     content;
-	struct str             app; /* LINE_POLICY and its removal; a zeroed owner is the global policy */
+	struct str             app; /* LINE_POLICY, LINE_REMOVE_POLICY; a zeroed owner: the global policy */
 };
 
-/* Blank: nothing but blanks; such lines are passed over. */
+/* Only blanks; such lines are skipped. */
 bool line_is_blank(struct str text);
 
 /* ERR_BAD_REQUEST, ERR_TOO_LARGE; the reason is in *why_out. Views are in `text` and the arena. */
 enum err line_parse(struct str text, struct arena *arena, struct line_op *op_out, struct str *why_out) MUST_CHECK;
 
 struct line_counts {
-	uint64_t users, stored, removed, absent; /* absent: was not there to be removed */
+	uint64_t users, stored, removed, absent; /* absent: to be removed, but not there */
 };
 
-/* Where lines go.  The owner found last is kept for the next line, so `txn_arena` must live as long as the transaction.
- */
-struct line_target {
-	struct guid           tenant;  /* of users who name none */
-	struct content       *content; /* where the lines' content must be; NULL: not looked for */
-	const struct entropy *entropy;
-	struct arena         *txn_arena;
-	struct arena         *line_arena;
-	struct user           owner;
-	bool                  has_owner;
-};
-
-/*
- * Applies one op.  A refusal is set by store_fail() and *why_out has the reason; when the store itself failed
- * *why_out is left alone.
- */
-void line_apply(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
-                struct str *why_out);
-
-/* The other way round: a line, line end included. `tenant` is the store's own, which is not written. */
+/* The other direction: each writes one line with its line end. `tenant` is the store's own, which is left out. */
 void line_put_user(struct buf *buf, const struct user *user, const struct guid *tenant);
 void line_put_item(struct buf *buf, const struct store_feed *feed, const struct item *item, struct arena *arena);
 void line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app);
-/* The put `op` again, with content where a contentFile stood. */
+/* The put `op`, with content in place of contentFile. */
 void line_put_with_content(struct buf *buf, const struct line_op *op, const struct content_ref *content);
 void line_put_remove_user(struct buf *buf, const struct guid *id);
 void line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant);

@@ -43,7 +43,7 @@ is_asked_for(struct str name, bool family_will_do)
 	return false;
 }
 
-/* Nothing is refused: a token may well name what some other service asks for, as long as it names something of ours. */
+/* Only warnings: a token may also name permissions of other services, if it names one of ours. */
 void
 permissions_warn(struct str grants)
 {
@@ -54,9 +54,9 @@ permissions_warn(struct str grants)
 		counts = counts || is_asked_for(name, false);
 	while (str_take_until(&grants, ' ', &name))
 		if (name.len > 0 && !is_asked_for(name, false) && (!counts || is_asked_for(name, true)))
-			console_say(
-				"warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the names that count",
-				STR_ARG(str_cut(name, 100)));
+			console_say("warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the "
+			            "names that count",
+			            STR_ARG(str_cut(name, 100)));
 }
 
 void
@@ -65,8 +65,8 @@ permissions_page(struct out *out)
 	out_put(out,
 	        STR("# Permissions\n\n"
 	            "Made by `tidemark help --permissions` from the table the server itself decides by "
-	            "(`rights` in `src/resource/`);\na test compares the two. One of the permissions named is enough; the "
-	            "least privileged stands first.\n\n"
+	            "(`rights` in `src/resource/`);\na test compares the two. One of the permissions named is enough; "
+	            "the least privileged stands first.\n\n"
 	            "| call | delegated (`scp`): the signed-in user's own data | application (`roles`): any user of "
 	            "the tenant |\n|---|---|---|\n"));
 	for (int right = 0; right < RIGHT_COUNT; right++) {
@@ -79,8 +79,8 @@ permissions_page(struct out *out)
 		out_put(out, STR(" |\n"));
 	}
 	out_put(out,
-	        STR("\nA token is asked in this order: its form and header, its key and signature, `nbf` and `exp` (60 s "
-	            "of skew), `aud`, `iss`\nand `tid`, the user and client it names (tokens of the store's own issuer), "
-	            "the permission, whose data it asks for.\n`tidemark explain-access` prints each of these steps for a "
-	            "token and a URL.\n"));
+	        STR("\nA token is asked in this order: its form and header, its key and signature, `nbf` and `exp` (60 "
+	            "s of skew), `aud`, `iss`\nand `tid`, the user and client it names (tokens of the store's own "
+	            "issuer), the permission, whose data it asks for.\n`tidemark explain-access` prints each of these "
+	            "steps for a token and a URL.\n"));
 }

@@ -32,7 +32,8 @@ struct server {
 
 /*
  * Opens all parts except the public port. Without `opening` the store is only read: no keys of state tokens, no
- * content, no audit. `run` must outlive the server. Returns an exit code; the message has been printed. Close it even then.
+ * content, no audit. `run` must outlive the server. Returns an exit code; the message has been printed. Close it even
+ * then.
  */
 int  server_open(struct server *server, struct cmd_run *run, const struct store_opening *opening);
 void server_close(struct server *server);

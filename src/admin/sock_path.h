@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sock_path — the name of a store's control socket, in a form that fits a Unix address.
+ * sock_path — the path of a store's control socket, in a form that fits a Unix address.
  *
- * An address holds 107 bytes; a longer path is reached through /proc/self/fd of its folder.
+ * An address holds 107 bytes; for a longer path it goes through /proc/self/fd of the folder.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 struct sock_path {
 	const char *path;   /* to bind or to connect to */
-	int         folder; /* descriptor that `path` leans on, or -1 */
+	int         folder; /* descriptor that `path` uses, or -1 */
 };
 
 /* ERR_NOT_FOUND: the store has no file, so no socket.  ERR_IO. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/user_lookup.h"
 
+#include "admin/writer.h"
+
 static enum err
 search_all(struct store *store, struct str upn, struct arena *arena, struct user *user_out)
 {
@@ -26,9 +28,8 @@ search_all(struct store *store, struct str upn, struct arena *arena, struct user
 	return err == ERR_NOT_FOUND && found ? OK : err;
 }
 
-enum err
-user_lookup(struct store *store, const struct guid *tenant, struct str id_or_upn, struct arena *arena,
-            struct user *user_out)
+static enum err
+find(struct store *store, const struct guid *tenant, struct str id_or_upn, struct arena *arena, struct user *user_out)
 {
 	struct guid own, id;
 	enum err    err;
@@ -40,4 +41,28 @@ user_lookup(struct store *store, const struct guid *tenant, struct str id_or_upn
 	TRY(directory_tenant(store, arena, &own));
 	err = directory_find_user(store, &own, id_or_upn, arena, user_out);
 	return err == ERR_NOT_FOUND ? search_all(store, id_or_upn, arena, user_out) : err;
+}
+
+static bool
+has_tenant_option(const struct cmd *cmd)
+{
+	for (const struct cmd_option *option = cmd->options; option && option->name; option++)
+		if (strcmp(option->name, "tenant") == 0)
+			return true;
+	return false;
+}
+
+int
+user_lookup(struct cmd_run *run, struct store *store, const struct guid *tenant, const char *id_or_upn,
+            struct user *user_out)
+{
+	enum err err = find(store, tenant, str_from_c(id_or_upn), run->arena, user_out);
+
+	if (err == ERR_CONFLICT)
+		return console_fail(EXIT_PERMANENT, "several tenants have a user \"%s\"; give %s", id_or_upn,
+		                    has_tenant_option(run->cmd) ? "--tenant" : "the id");
+	if (err == ERR_NOT_FOUND)
+		return console_fail(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there",
+		                    id_or_upn);
+	return store_read_code(err);
 }

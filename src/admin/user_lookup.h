@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* who — the user somebody means on the command line: an id, or a userPrincipalName in this or that tenant. */
+/* user_lookup — finds the user that an id or a userPrincipalName on the command line names. */
 #pragma once
 
 #include "auth/directory.h"
+#include "cli/command.h"
 
 /*
- * Without a tenant the store's own is asked first, then all: ERR_NOT_FOUND nobody, ERR_CONFLICT a name that several
- * tenants have.
+ * Without a tenant, a name is looked up in the store's own tenant first, then in all. Returns an exit code; the message
+ * has been printed.
  */
-enum err user_lookup(struct store *store, const struct guid *tenant, struct str id_or_upn, struct arena *arena,
-                     struct user *user_out) MUST_CHECK;
+int user_lookup(struct cmd_run *run, struct store *store, const struct guid *tenant, const char *id_or_upn,
+                struct user *user_out);

@@ -30,10 +30,18 @@ report_open(struct cmd_run *run, enum err err, const char *why)
 		                    why);
 	if (err == ERR_CORRUPT)
 		return console_fail(EXIT_DAMAGED,
-		                    "%s; `tidemark store check` tells more, `store restore` puts a backup back", why);
+		                    "%s; `tidemark store check` shows details, `store restore` restores a backup", why);
 	if (err == ERR_BAD_REQUEST)
 		return cmd_usage(run, "%s", why);
 	return console_fail(exit_code_of(err), "%s", why[0] ? why : err_text(err));
+}
+
+int
+store_read_code(enum err err)
+{
+	if (err == OK || err == ERR_NOT_FOUND)
+		return EXIT_DONE;
+	return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 }
 
 int
@@ -78,9 +86,9 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 	return console_fail(exit_code_of(err), "%.*s: %s", STR_ARG(conf.url), err_text(err));
 }
 
-/* Does the process that holds the store listen to us? */
+/* Does the process that holds the store answer on its control socket? */
 static bool
-somebody_answers(const char *path)
+holder_answers(const char *path)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(CALL_ARENA_MAX);
 	struct control_call             call = { .target = STR("/-/ready") };
@@ -101,7 +109,7 @@ writer_open(struct cmd_run *run, bool create, struct writer *writer_out)
 	code = open_for_writing(run, &opening, &writer_out->store);
 	if (code != EXIT_LOCKED)
 		return code;
-	if (sock_path_open(url, run->arena, &writer_out->sock) != OK || !somebody_answers(writer_out->sock.path))
+	if (sock_path_open(url, run->arena, &writer_out->sock) != OK || !holder_answers(writer_out->sock.path))
 		return console_fail(
 			EXIT_LOCKED,
 			"%.*s: another process writes this store and does not answer on its control socket; "
@@ -119,7 +127,7 @@ writer_close(struct writer *writer)
 	sock_path_close(&writer->sock);
 }
 
-/* ---- the far way ---------------------------------------------------------------------------------------- */
+/* ---- over the control socket -------------------------------------------------------------------------- */
 
 static uint64_t
 number(const struct json *object, const char *name)
@@ -151,7 +159,7 @@ read_answer(const struct control_response *response, struct arena *arena, struct
 {
 	AUTO(json_drop) struct json *root = NULL;
 	const struct json           *error;
-	struct str                   why = STR("the serving process answered what cannot be understood");
+	struct str                   why = STR("the answer of the serving process cannot be understood");
 	enum err                     err = json_read(response->body, arena, &root, NULL);
 
 	if (err == OK && response->status == 200) {
@@ -211,4 +219,15 @@ writer_apply(struct writer *writer, struct str lines, struct apply_result *resul
 	if (writer->remote)
 		return apply_remote(writer, lines, result_out);
 	return apply_lines(writer->store, NULL, writer->entropy, NULL, lines, result_out);
+}
+
+int
+writer_send(struct writer *writer, const struct buf *lines, const char *absent)
+{
+	struct apply_result result;
+	enum err            err = writer_apply(writer, buf_str(lines), &result);
+
+	if (err != OK)
+		return console_fail(exit_code_of(err), "%s", result.why);
+	return absent && result.counts.absent > 0 ? console_fail(EXIT_PERMANENT, "%s", absent) : EXIT_DONE;
 }

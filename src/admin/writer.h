@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * writer — changes to a store, whoever holds it.
+ * writer — changes to a store, also while another process holds it.
  *
- * If no other process writes the store, this one does.  If a serving process holds it, lines are
- * handed to that process over its control socket, and `store` is only looked into.
+ * If no other process writes the store, this one does. If a serving process holds it, the lines are sent to that
+ * process over its control socket, and `store` is only read.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct writer {
 	struct store         *store;
 	bool                  remote;
 	struct sock_path      sock;
-	size_t                batch_bytes_max; /* lines of a batch, all together */
+	size_t                batch_bytes_max; /* of all lines of a batch together */
 	const struct entropy *entropy;
 };
 
@@ -23,18 +23,27 @@ struct writer {
 int  writer_open(struct cmd_run *run, bool create, struct writer *writer_out);
 void writer_close(struct writer *writer);
 
-/* As apply_lines(); a call that was cut is repeated under the same key, so nothing is done twice. */
+/* As apply_lines(). A call that is cut off is repeated under the same key, so nothing is done twice. */
 enum err writer_apply(struct writer *writer, struct str lines, struct apply_result *result_out) MUST_CHECK;
+
+/*
+ * The same for lines of one command. `absent` is the message if what a line removes is not there; NULL: that is fine.
+ * Returns an exit code; the message has been printed.
+ */
+int writer_send(struct writer *writer, const struct buf *lines, const char *absent);
+
+/* EXIT_DONE, also for ERR_NOT_FOUND, the end of a list. For another error the message has been printed. */
+int store_read_code(enum err err);
 
 /* A store for reading, beside any writer.  An exit code; the message has been printed. */
 int open_for_reading(struct cmd_run *run, struct store **store_out);
 
 struct store_opening {
-	bool              create;          /* make it if it is missing */
+	bool              create;          /* if it is missing */
 	bool              scratch;         /* of tests: nothing is synced, and the file is removed at close */
-	bool              quiet_if_locked; /* EXIT_LOCKED is given back without a message */
+	bool              quiet_if_locked; /* returns EXIT_LOCKED without a message */
 	const struct log *log;             /* may be NULL */
 };
 
-/* A store for this process alone to write, with all that every store needs in it. */
+/* A store that only this process writes. Adds what every store must have, such as its tenant. */
 int open_for_writing(struct cmd_run *run, const struct store_opening *opening, struct store **store_out);

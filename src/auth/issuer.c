@@ -137,15 +137,6 @@ grant_valid(const struct issuer_grant *grant)
 }
 
 static void
-put_guid(struct json_out *out, struct str name, const struct guid *guid)
-{
-	char text[GUID_TEXT_LEN];
-
-	guid_format(guid, text);
-	json_put_member(out, name, str_of(text, sizeof(text)));
-}
-
-static void
 put_roles(struct json_out *out, struct str roles)
 {
 	struct str role;
@@ -164,9 +155,9 @@ put_caller(const struct issuer_grant *grant, struct json_out *out)
 {
 	if (grant->app.len > 0)
 		json_put_member(out, STR("appid"), grant->app);
-	put_guid(out, STR("tid"), &grant->tenant);
-	put_guid(out, STR("oid"), &grant->oid);
-	put_guid(out, STR("sub"), &grant->oid);
+	json_put_member_guid(out, STR("tid"), &grant->tenant);
+	json_put_member_guid(out, STR("oid"), &grant->oid);
+	json_put_member_guid(out, STR("sub"), &grant->oid);
 	json_put_member(out, STR("idtyp"), grant->is_app ? STR("app") : STR("user"));
 	if (grant->is_app) {
 		put_roles(out, grant->grants);

@@ -52,6 +52,15 @@ guid_format(const struct guid *guid, char text_out[GUID_TEXT_LEN])
 	}
 }
 
+struct guid_str
+guid_str(const struct guid *guid)
+{
+	struct guid_str text = { 0 };
+
+	guid_format(guid, text.c);
+	return text;
+}
+
 struct guid
 guid_random(const struct entropy *entropy)
 {

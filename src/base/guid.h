@@ -14,8 +14,14 @@ struct guid {
 	uint8_t b[16];
 };
 
-bool        guid_parse(struct str text, struct guid *guid_out); /* any letter case; nothing else */
-void        guid_format(const struct guid *guid, char text_out[GUID_TEXT_LEN]);
-struct guid guid_random(const struct entropy *entropy); /* version 4 */
-bool        guid_eq(const struct guid *a, const struct guid *b);
-bool        guid_is_zero(const struct guid *guid);
+struct guid_str {
+	char c[GUID_TEXT_LEN + 1]; /* ends with NUL */
+};
+
+bool guid_parse(struct str text, struct guid *guid_out); /* any letter case; nothing else */
+void guid_format(const struct guid *guid, char text_out[GUID_TEXT_LEN]);
+/* For one expression: printf("%s", guid_str(&id).c). */
+struct guid_str guid_str(const struct guid *guid);
+struct guid     guid_random(const struct entropy *entropy); /* version 4 */
+bool            guid_eq(const struct guid *a, const struct guid *b);
+bool            guid_is_zero(const struct guid *guid);

@@ -2,8 +2,8 @@
 /*
  * command — a command as one row: its name, its options, its help text, and the function that runs it.
  *
- * The parser of the command line, `help`, the manual pages and the completion all read the same row, so they always
- * agree. A name of two words ("store check") belongs to a group. The table of all rows is in cmd/main.c and is passed in.
+ * The parser of the command line, `help`, the manual pages and the completion all read the same row, so they agree. A
+ * name of two words ("store check") belongs to a group. The table of all rows is in cmd/main.c and is passed in.
  *
  * A command gets everything it uses in its `struct cmd_run` and returns an exit code (console.h).
  */

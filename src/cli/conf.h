@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf — the settings: each with a flag, an environment variable, a key of the configuration
- * file and a default, asked in that order.
+ * conf — the value of each setting: from a flag, an environment variable, a key of the configuration file or its
+ * default, in that order.
  *
- * The table in conf.c is the only list: help, manual pages, completion, `config show` and the
- * reader of the file are all made from it.  A value is checked where it comes from, so a
- * complaint can name the flag, the variable, or file and line.
+ * Each value is checked where it comes from, so that a message can name the flag, the variable, or file and line.
  */
 #pragma once
 
@@ -26,14 +24,14 @@ struct conf_value {
 
 #define CONF_ISSUERS_MAX 16
 
-struct conf_issuer { /* an outside issuer: [issuer "name"] */
+struct conf_issuer { /* an external issuer: [issuer "name"] */
 	struct str name, issuer;
-	struct str audience;        /* one or several, blank-separated */
+	struct str audience;        /* one or more, separated by blanks */
 	struct str jwks, discovery; /* one of the two */
 	struct str jwks_ca;         /* may be empty */
 	struct str tenant;          /* claim:tid, own, or a GUID */
 	struct str not_before;      /* nbf, iat, or empty */
-	struct str from;            /* file:line of its heading's first key */
+	struct str from;            /* file:line of its first key */
 };
 
 struct conf {

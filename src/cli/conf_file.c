@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration file.  libinih parses; its reader is ours, so that we know the line a complaint
- * belongs to, bound the size of the file, and take comments off ends of lines.
+ * libinih parses the file. Our own reader passes it the lines: it counts them for messages, limits the size of the file
+ * and removes comments at the ends of lines.
  */
 #include "cli/conf_file.h"
 
@@ -23,7 +23,7 @@ struct reading {
 	const char   *path;
 	struct str    rest;
 	unsigned      line;
-	struct str    why; /* of the first fault; empty while all is well */
+	struct str    why; /* the first error; empty if there is none */
 };
 
 static void __attribute__((format(printf, 2, 3))) complain(struct reading *reading, const char *fmt, ...)
@@ -39,7 +39,7 @@ static void __attribute__((format(printf, 2, 3))) complain(struct reading *readi
 	reading->why = arena_printf(reading->arena, "%s:%u: %s", reading->path, reading->line, text);
 }
 
-/* Blanks at the ends go, and so does a comment that a blank divides from the rest. */
+/* Removes blanks at both ends, and a comment after a blank. */
 static struct str
 tidy(struct str line)
 {
@@ -255,7 +255,7 @@ conf_read_file(struct conf *conf, const char *path, struct arena *arena, struct 
 	struct reading reading = { .conf = conf, .arena = arena, .path = path };
 	int            bad_line = 0;
 
-	/* The library's own switches: no continuation lines, no comment rules but ours, whole lines. */
+	/* The library's settings: no continuation lines, only our rules for comments, whole lines. */
 	ini_allow_multiline = false;
 	ini_allow_inline_comments = false;
 	ini_stop_on_first_error = true;

@@ -21,7 +21,7 @@ exit_code_text(enum exit_code code)
 	case EXIT_DONE:
 		return "Done.";
 	case EXIT_OTHER:
-		return "Something else failed, for instance writing to standard output (nothing is said if its reader has gone).";
+		return "Another failure. If the reader of standard output has ended, there is no message.";
 	case EXIT_USAGE:
 		return "The command line is wrong.";
 	case EXIT_CONFIG:
@@ -31,11 +31,11 @@ exit_code_text(enum exit_code code)
 	case EXIT_AGAIN:
 		return "A temporary failure: try again.";
 	case EXIT_PERMANENT:
-		return "A permanent failure: the input or the store has to be changed first.";
+		return "A permanent failure: change the input or the store first.";
 	case EXIT_DAMAGED:
 		return "The store is damaged.";
 	case EXIT_EXCEPTIONS:
-		return "Done, but with exceptions: some of the input was passed over.";
+		return "Done, but with exceptions: some of the input was skipped.";
 	case EXIT_UNCHANGED:
 		return "Nothing has changed.";
 	case EXIT_DIFFERENT:
@@ -88,7 +88,7 @@ exit_code_of(enum err err)
 
 /* ---- messages ------------------------------------------------------------------------------------ */
 
-/* Nobody can be told that a message could not be written. */
+/* A message that cannot be written is lost: there is no other place for it. */
 static void
 put_message(struct str text)
 {
@@ -158,7 +158,7 @@ out_drain(struct out *out)
 	buf_cut(&out->buf, 0);
 }
 
-/* A line that passes the limit is no line: it fails as a write to a full disk would. */
+/* A line over the limit is a failed write, as on a full disk. */
 void
 out_flush_some(struct out *out)
 {

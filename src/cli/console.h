@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * say — what the program tells people and shells: exit codes, messages, data, progress.
+ * console — what the program prints: exit codes, messages, data, progress.
  *
- * Data goes to standard output and nowhere else; everything else to standard error.  A message
- * is one line: `tidemark: what went wrong; what to do next`.  Control bytes in it are made
- * harmless, since file contents and arguments may be quoted.
+ * Data goes to standard output, everything else to standard error. A message is one line: `tidemark: what went wrong;
+ * what to do next`. Control bytes in it are replaced, because a message may quote files and arguments.
  */
 #pragma once
 
@@ -14,7 +13,7 @@
 #include "base/str.h"
 #include "text/json_write.h"
 
-/* What a shell sees; the numbers are part of the outside contract and never change. */
+/* Scripts rely on these numbers: they never change. */
 enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_OTHER = 1,
@@ -35,10 +34,10 @@ enum exit_code {
 
 /* One sentence for the manual. */
 const char *exit_code_text(enum exit_code code);
-/* The one place where an error becomes an exit code. */
+/* The exit code of an error; nothing else decides this. */
 enum exit_code exit_code_of(enum err err);
 
-/* Prints the message and gives the code back, so a command can say `return console_fail(EXIT_USAGE, …)`. */
+/* Prints the message and returns the code, as in `return console_fail(EXIT_USAGE, …)`. */
 int  console_fail(enum exit_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void console_say(const char *fmt, ...) PRINTF_LIKE(1, 2);   /* "tidemark: " and a line, on standard error */
 void console_plain(const char *fmt, ...) PRINTF_LIKE(1, 2); /* a line without the name in front */
@@ -54,16 +53,16 @@ struct out {
 void out_open(struct out *out, int fd);
 void out_put(struct out *out, struct str text);
 void out_printf(struct out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Where JSON is written straight in; call out_flush_some() after each line. */
+/* For writing JSON directly; call out_flush_some() after each line. */
 struct buf *out_buf(struct out *out);
-void        out_flush_some(struct out *out);                        /* writes when enough has gathered */
+void        out_flush_some(struct out *out);                        /* writes when the buffer is large enough */
 void        out_end_object(struct out *out, struct json_out *json); /* ends a line that is one JSON object */
-bool        out_flush(struct out *out);                             /* false once a write has failed */
-/* The code to end with when a write has failed, and the message; a reader that has gone (`| head`) knows why. */
+bool        out_flush(struct out *out);                             /* false after a failed write */
+/* The exit code after a failed write, and its message. No message if the reader has ended (`| head`). */
 int  out_verdict(const struct out *out);
 void out_close(struct out *out);
 
-/* ---- progress: one line that is written over, only on a terminal ---------------------------------- */
+/* ---- progress: one line that is overwritten, only on a terminal ---------------------------------- */
 
 struct progress {
 	const struct clock *clock;
@@ -75,4 +74,4 @@ void    progress_open(struct progress *progress, const struct clock *clock);
 bool    progress_due(struct progress *progress); /* at most five times a second */
 void    progress_show(struct progress *progress, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int64_t progress_elapsed_ms(const struct progress *progress);
-void    progress_close(struct progress *progress); /* wipes the line */
+void    progress_close(struct progress *progress); /* clears the line */

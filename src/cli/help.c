@@ -7,7 +7,7 @@
 
 #define WIDTH 80
 
-/* Words flow from column `indent`; the first line already stands at column `at`. */
+/* Wraps the words at column WIDTH. Lines begin at column `indent`; the first one is already at column `at`. */
 static void
 put_wrapped(struct out *out, struct str text, size_t indent, size_t at)
 {
@@ -46,11 +46,13 @@ put_row(struct out *out, const char *name, size_t column, struct str text)
 void
 help_overview(struct out *out, const struct cmd_table *table)
 {
-	out_put(out, STR("usage: tidemark COMMAND [OPTION]... [ARGUMENT]...\n\n"
-	                 "Tidemark serves Microsoft Graph delta queries from a store of your own.\n\ncommands:\n"));
+	out_put(out,
+	        STR("usage: tidemark COMMAND [OPTION]... [ARGUMENT]...\n\n"
+	            "Tidemark serves and follows Microsoft Graph delta queries with your own store.\n\ncommands:\n"));
 	for (size_t i = 0; table->rows[i]; i++)
 		put_row(out, table->rows[i]->name, 18, str_from_c(table->rows[i]->summary));
-	out_put(out, STR("\n`tidemark help COMMAND` tells more; `tidemark help tidemark.conf` lists the settings.\n"));
+	out_put(out,
+	        STR("\n`tidemark help COMMAND` explains a command; `tidemark help tidemark.conf` the settings.\n"));
 }
 
 const char *
@@ -131,16 +133,17 @@ put_group(struct out *out, const struct cmd_table *table, struct str word, const
 	for (size_t i = 0; table->rows[i]; i++)
 		if (str_eq(cmd_page(table->rows[i]), word))
 			put_row(out, table->rows[i]->name, 18, str_from_c(table->rows[i]->summary));
-	out_printf(out, "\n`tidemark help %.*s COMMAND` tells more.\n", STR_ARG(word));
+	out_printf(out, "\n`tidemark help %.*s COMMAND` explains a command.\n", STR_ARG(word));
 }
 
 static void
 put_conf(struct out *out)
 {
-	out_put(out, STR("The configuration file has lines of the form `key = value` under a heading.  It is the one\n"
-	                 "named by --config or TIDEMARK_CONFIG, else $XDG_CONFIG_HOME/tidemark/tidemark.conf, else\n"
-	                 "/etc/tidemark/tidemark.conf.  A flag wins over the environment, that over the file.\n\n"
-	                 "[server]\n"));
+	out_put(out,
+	        STR("The configuration file has lines of the form `key = value` under a heading. --config or\n"
+	            "TIDEMARK_CONFIG names it. The default is $XDG_CONFIG_HOME/tidemark/tidemark.conf, else\n"
+	            "/etc/tidemark/tidemark.conf. A flag wins over the environment, the environment over the file.\n\n"
+	            "[server]\n"));
 	for (int id = 0; id < CONF_COUNT; id++) {
 		const struct conf_setting *setting = conf_setting((enum conf_id)id);
 

@@ -8,7 +8,7 @@
 #define PAGE_DATE "November 21, 2026"
 #define WIDTH     78
 
-/* One word of running text: what roff would take for its own is made plain. */
+/* Prints one word, with the characters that roff interprets escaped. */
 static void
 put_word(struct out *out, struct str word, bool line_start)
 {
@@ -22,7 +22,7 @@ put_word(struct out *out, struct str word, bool line_start)
 	}
 }
 
-/* A sentence begins on a new line, as mdoc wants it; lines are short enough to edit. */
+/* Starts every sentence on a new line, as mdoc requires, and wraps lines. */
 static void
 put_text(struct out *out, struct str text)
 {
@@ -49,7 +49,7 @@ put_text(struct out *out, struct str text)
 		out_put(out, STR("\n"));
 }
 
-/* The same, with a capital in front and a full stop behind. */
+/* The same, with a capital first letter and a full stop. */
 static void
 put_sentence(struct out *out, const char *text, struct arena *arena)
 {
@@ -139,7 +139,8 @@ put_options(struct out *out, const struct cmd *cmd, struct arena *arena)
 static void
 put_exit(struct out *out, enum exit_code code)
 {
-	out_printf(out, ".It %d\n%s\n", (int)code, exit_code_text(code));
+	out_printf(out, ".It %d\n", (int)code);
+	put_text(out, str_from_c(exit_code_text(code)));
 }
 
 static void

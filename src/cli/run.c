@@ -134,7 +134,7 @@ run_command(struct cmd_run *run, int argc, char **argv)
 
 /* ---- which command -------------------------------------------------------------------------------------- */
 
-/* The row for the words at the front of the line, and how many words name it. */
+/* The row of the command, and how many words its name has. */
 static const struct cmd *
 find_command(const struct cmd_table *table, int argc, char **argv, struct arena *arena, int *words_out)
 {
@@ -172,7 +172,7 @@ no_command(const struct cmd_table *table, struct out *out, int argc, char **argv
 	if (argc > 2)
 		return console_fail(EXIT_USAGE, "unknown command \"%s %s\"; see `tidemark help %s`", argv[1], argv[2],
 		                    argv[1]);
-	return console_fail(EXIT_USAGE, "%s needs to be told what to do; see `tidemark help %s`", argv[1], argv[1]);
+	return console_fail(EXIT_USAGE, "%s needs a command; see `tidemark help %s`", argv[1], argv[1]);
 }
 
 static int
@@ -200,7 +200,7 @@ run_command_line(const struct cmd_table *table, int argc, char **argv)
 	struct out    out;
 	int           code;
 
-	/* A closed pipe is no reason to vanish: what is under way is brought to its end first. */
+	/* A closed pipe must not end the process: the command first completes its work. */
 	signal(SIGPIPE, SIG_IGN);
 	out_open(&out, STDOUT_FILENO);
 	code = dispatch(table, argc, argv, arena, &out);

@@ -26,12 +26,12 @@ enum conf_id {
 
 struct conf_setting {
 	const char *name; /* flag --name and key name */
-	const char *arg;  /* what stands for its value in help */
+	const char *arg;  /* the name of its value in help */
 	const char *env;
-	const char *fallback; /* default; NULL: worked out, `fallback_text` says how */
+	const char *fallback; /* default; NULL: computed, as `fallback_text` says */
 	const char *fallback_text;
 	const char *help;
-	/* NULL for fine, else why not: ends the sentence "… is not …" */
+	/* NULL: the value is good. Else the end of the sentence "… is not …" */
 	const char *(*fault)(struct str value);
 };
 

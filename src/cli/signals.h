@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stops — SIGTERM and SIGINT as something to be asked for, so a command ends where it is safe to end.
+ * signals — SIGTERM and SIGINT to be asked for, so that a command ends where it is safe.
  *
- * From signals_open() to signals_close() the signals are held; whoever works in small steps asks between them.
+ * From signals_open() to signals_close() the signals are blocked. A command works in small steps and asks between them.
  */
 #pragma once
 
@@ -12,12 +12,12 @@
 
 struct signals {
 	int fd;
-	int signal; /* that came; 0 for none */
+	int signal; /* the first one; 0: none yet */
 };
 
 void signals_open(struct signals *signals);
 void signals_close(struct signals *signals);
-bool signals_came(void *signals); /* for callbacks, too */
-/* Sleeps, but not through a signal. */
+bool signals_came(void *signals); /* also as a callback */
+/* Sleeps until the time is over or a signal comes. */
 void signals_sleep(struct signals *signals, const struct clock *clock, int64_t ms);
 int  signals_code(const struct signals *signals); /* 130 or 143 */

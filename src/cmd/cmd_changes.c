@@ -17,35 +17,33 @@ static const struct cmd_option options[] = {
 	FOLLOWING_SHARED_OPTIONS,
 	FOLLOWING_SYNC_OPTIONS,
 	{ "since", "N", "print the changes after number N", false },
-	{ "ack", "N", "first note that the changes up to number N are done with", false },
-	{ "follow", NULL, "go on for ever; with a URL the same as --watch", false },
-	{ "json", NULL, "as always: every line is JSON", false },
+	{ "ack", "N", "first record that the changes up to number N are processed", false },
+	{ "follow", NULL, "run until stopped; with a URL the same as --watch", false },
+	{ "json", NULL, "no effect: every line is JSON", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Prints what has changed as JSON Lines: {\"n\", \"change\", \"scope\", \"id\", \"fields\", \"value\"}. `change` is "
-	"created, updated, removed or returned (there again after a removal); `fields` names the properties that are "
-	"new or different; `value` is the item as it is now, null if it is gone.",
-	"With a URL it first brings the store in step, as `tidemark sync` does, then prints what has not been printed for "
-	"that URL before. Without one it prints what the store holds: everything after the number given by --ack, "
-	"beside a running follower if there is one; options that say how to follow are then refused.",
-	"A line is printed at least once, also when this program is killed. `n` rises and is never given again: who "
-	"keeps the last n dealt with and starts with --since N, or gives it back with --ack N, is told everything "
-	"exactly once.",
-	"Changes that were acknowledged are dropped a day later, after a round; without any --ack they are dropped when they "
-	"are older than --keep-changes; what this command finds with a URL it prints first, even with 0s. "
-	"Who asks for what is no longer kept is told so (code 6): read the view `items` anew "
-	"and go on from the number the message names.",
+	"Prints changes as JSON Lines: {\"n\", \"change\", \"scope\", \"id\", \"fields\", \"value\"}. `change` is "
+	"created, updated, removed or returned (back after a removal). `fields` names the properties that are new or "
+	"different. `value` is the item as it is now, or null if it was removed.",
+	"With a URL the command first does what `tidemark sync` does, then prints the changes that it has not printed "
+	"for that URL before. Without a URL it prints what the store holds: all changes after the number given to "
+	"--ack. It also works beside a running follower. Options about following then need a URL.",
+	"Every change is printed at least once, even if the program is killed. `n` rises and is never used twice. To "
+	"process every change exactly once, keep the last n and start with --since N, or acknowledge it with --ack N.",
+	"Acknowledged changes are deleted a day later, after a round. Changes that nobody acknowledges are deleted "
+	"when they are older than --keep-changes. With a URL the command prints new changes before it deletes any, "
+	"even with 0s. If the changes you ask for were deleted, the command exits with 6. Then read the view `items` "
+	"again and continue with the number in the message.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
 	{ "tidemark changes URL --bearer-file token | jq -r 'select(.change == \"removed\").id'",
-	  "What has been removed since the last time" },
-	{ "tidemark changes --since 1200 --follow",
-	  "What a running `tidemark sync --watch` finds, from number 1201 on" },
+	  "What was removed since the last run" },
+	{ "tidemark changes --since 1200 --follow", "What a running `tidemark sync --watch` finds, from number 1201" },
 	{ 0 },
 };
 
@@ -55,8 +53,8 @@ struct printing {
 	struct cmd_run *run;
 	struct replica *replica;
 	int64_t         sid;         /* 0: all scopes */
-	bool            heeds_marks; /* changes up to a scope's mark are left out */
-	bool            printed_too; /* and up to what was printed last */
+	bool            heeds_marks; /* changes up to a scope's mark are skipped */
+	bool            printed_too; /* the mark includes what was printed */
 	uint64_t        n, count;
 	struct str      scope; /* whose mark it is */
 	uint64_t        mark;
@@ -73,7 +71,7 @@ marks_of(const struct printing *printing)
 
 /* ---- a line -------------------------------------------------------------------------------------------- */
 
-/* A created or returned item is new with all its properties. */
+/* All properties of a created or returned item are new. */
 static void
 put_all_names(struct json_out *json, struct str body)
 {
@@ -135,7 +133,7 @@ find_state(struct printing *printing, struct str scope)
 	return OK;
 }
 
-/* Better to stop than to go on as if nothing had happened in between. */
+/* Deleted changes end the command: the reader would not notice the gap. */
 static int
 report_lost(struct printing *printing)
 {
@@ -151,12 +149,12 @@ report_lost(struct printing *printing)
 		return following_failed(printing->run, printing->replica, err);
 	return console_fail(
 		EXIT_PERMANENT,
-		"changes up to number %llu of the scope \"%s\" are no longer kept: they were acknowledged, or are older "
-		"than --keep-changes. Read the view `items` anew, then go on with --since %llu, or --ack %llu",
+		"changes up to number %llu of the scope \"%s\" are no longer kept: they were acknowledged, or are "
+		"older than --keep-changes. Read the view `items` again, then go on with --since %llu, or --ack %llu",
 		(unsigned long long)lost.n, lost.scope, (unsigned long long)head, (unsigned long long)head);
 }
 
-/* Everything there is after printing->n. */
+/* Prints all changes after printing->n. */
 static int
 print_all(struct printing *printing)
 {
@@ -232,7 +230,7 @@ begin(struct printing *printing)
 
 /* ---- with a URL ---------------------------------------------------------------------------------------- */
 
-/* What was printed and has left this process need not be printed by the next run. */
+/* Records what was printed, so that the next run does not print it again. */
 static int
 print_round(struct following *following, struct printing *printing)
 {
@@ -251,7 +249,7 @@ changes_round(struct following *following, struct printing *printing)
 	uint64_t before = printing->count;
 	int      code = following_round(following), verdict, printed;
 
-	/* A round that did not end well has changed nothing; what is there from before can still be told. */
+	/* A failed round changes nothing. Earlier changes can still be printed. */
 	printed = print_round(following, printing);
 	if (printed != EXIT_DONE && following_may_go_on(code))
 		return printed;
@@ -278,8 +276,7 @@ changes_of_url(struct printing *printing)
 	TRY_CODE(ack(printing));
 	TRY_CODE(begin(printing));
 	code = changes_round(&following, printing);
-	while ((cmd_has(printing->run, "follow") || cmd_has(printing->run, "watch")) &&
-	       (following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED)) {
+	while ((cmd_has(printing->run, "follow") || cmd_has(printing->run, "watch")) && following_goes_on(code)) {
 		code = following_rest(&following);
 		if (code == EXIT_DONE)
 			code = changes_round(&following, printing);
@@ -306,7 +303,7 @@ follow_store(struct printing *printing)
 	return code;
 }
 
-/* What says how to follow says nothing where nothing is followed. */
+/* Refuses the options about following when there is no URL. */
 static int
 refuse_without_url(struct cmd_run *run)
 {
@@ -357,7 +354,7 @@ run_changes(struct cmd_run *run)
 
 const struct cmd cmd_changes = {
 	.name = "changes",
-	.summary = "print what has changed as JSON Lines",
+	.summary = "print changes as JSON Lines",
 	.args = "[URL]",
 	.args_max = 1,
 	.settings = settings,

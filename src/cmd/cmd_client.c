@@ -24,24 +24,25 @@ static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 /* ---- add ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option add_options[] = {
-	{ "role", "ROLES", "what the client may do, e.g. Calendars.Read; several are divided by blanks; needed", true },
+	{ "role", "ROLES", "what the client may do, e.g. Calendars.Read; blanks separate several; required", true },
 	{ "name", "TEXT", "the display name", false },
-	{ "id", "GUID", "the client id; without it one is made", false },
-	{ "tenant", "GUID", "the tenant; without it the store's own", false },
-	{ "secret-file", "FILE", "take the secret from the first line of that file instead of making one", false },
-	{ "certificate", "FILE", "let it sign in with that certificate (PEM) instead of a secret", false },
+	{ "id", "GUID", "the client id (default: a new one)", false },
+	{ "tenant", "GUID", "the tenant (default: the store's own)", false },
+	{ "secret-file", "FILE", "take the secret from the first line of this file instead of making one", false },
+	{ "certificate", "FILE", "let the client sign in with this certificate (PEM) instead of a secret", false },
 	{ "json", NULL, "one JSON object: clientId, clientSecret or certificateThumbprint, tenantId", false },
 	{ 0 },
 };
 
 static const char *const add_about[] = {
-	"Registers a program with the store's own issuer and prints its client id, its secret and its tenant. The "
-	"secret is shown this once: only a hash of it is kept.",
-	"With --certificate there is no secret, unless --secret-file gives one: the client signs what it sends with its "
-	"certificate's key, as MSAL and azure-identity do for Entra ID. The file needs only the certificate; a private key "
-	"in it is not read. Printed is the certificate's SHA-256 thumbprint. Dates that are not good now are warned of.",
-	"With an id that is there already the client is put anew: its roles and its secret change, and tokens it got "
-	"before are refused. If a server holds the store it knows of the client at once.",
+	"Registers a program with the store's own issuer. It prints the client id, the secret and the tenant. The "
+	"secret is printed only this once, because the store keeps only a hash of it.",
+	"With --certificate the client signs in with the key of its certificate, as MSAL and azure-identity do for "
+	"Entra ID. It then has no secret, unless --secret-file gives one. The file needs only the certificate; a "
+	"private key in it is not read. The command prints the SHA-256 thumbprint of the certificate. It warns if the "
+	"certificate is not valid today.",
+	"If a client has that id already, the command replaces it: its roles and its secret change, and its earlier "
+	"tokens are refused. A server that holds the store knows the client at once.",
 	NULL,
 };
 
@@ -52,7 +53,7 @@ static const struct cmd_example add_examples[] = {
 	{ 0 },
 };
 
-/* Each once, one blank between them. */
+/* Joins the roles of all --role options with single blanks. */
 static int
 read_roles(struct cmd_run *run, struct str *roles_out)
 {
@@ -77,7 +78,7 @@ read_roles(struct cmd_run *run, struct str *roles_out)
 	return EXIT_DONE;
 }
 
-/* At most size bytes of a file. */
+/* Reads at most `size` bytes of a file. */
 static int
 read_file(const char *path, char *text, size_t size, struct str *text_out)
 {
@@ -90,7 +91,7 @@ read_file(const char *path, char *text, size_t size, struct str *text_out)
 	return EXIT_DONE;
 }
 
-/* The first line of the file, without its end. */
+/* The first line of the file, without its line end. */
 static int
 read_secret(struct cmd_run *run, const char *path, struct str *secret_out)
 {
@@ -125,7 +126,7 @@ make_secret(struct cmd_run *run, struct str *secret_out)
 	return EXIT_DONE;
 }
 
-/* It is taken all the same: tomorrow's may be registered today. */
+/* Only a warning: a certificate may be registered before it is valid. */
 static void
 warn_of_dates(struct cmd_run *run, const struct rsa_cert *cert, const char *path)
 {
@@ -133,10 +134,10 @@ warn_of_dates(struct cmd_run *run, const struct rsa_cert *cert, const char *path
 	char    day[DATE_TEXT_MAX];
 
 	if (now_s < from_s)
-		console_say("the certificate %s is not good before %.*s", path,
+		console_say("the certificate %s is not valid before %.*s", path,
 		            (int)date_format(from_s * 1000000000, 0, day), day);
 	else if (now_s >= until_s)
-		console_say("the certificate %s has expired at %.*s: nobody can sign in with it", path,
+		console_say("the certificate %s expired at %.*s: nobody can sign in with it", path,
 		            (int)date_format(until_s * 1000000000, 0, day), day);
 }
 
@@ -151,80 +152,54 @@ read_certificate(struct cmd_run *run, struct client *client)
 
 	if (!path)
 		return EXIT_DONE;
-	space = secret_take(RSA_CERT_PEM_MAX + 1); /* a private key may stand beside it */
+	space = secret_take(RSA_CERT_PEM_MAX + 1); /* the file may also hold a private key */
 	code = read_file(path, space, RSA_CERT_PEM_MAX + 1, &pem);
 	if (code == EXIT_DONE && rsa_cert_read_public(pem, &cert, &why) != OK)
 		code = console_fail(EXIT_PERMANENT, "the certificate: %s %s", path, why);
 	secret_drop(space);
-	if (code == EXIT_DONE)
-		warn_of_dates(run, cert, path);
-	if (code == EXIT_DONE)
-		client->certificate = b64_encode(B64_STANDARD, rsa_cert_der(cert).at, rsa_cert_der(cert).len,
-		                                 run->arena);
-	return code;
+	TRY_CODE(code);
+	warn_of_dates(run, cert, path);
+	client->certificate = b64_encode(B64_STANDARD, rsa_cert_der(cert).at, rsa_cert_der(cert).len, run->arena);
+	return EXIT_DONE;
 }
 
-/* Both halves: a secret that is made or given, a certificate, or the two. */
+/* A secret, a certificate, or both. */
 static int
 read_proofs(struct cmd_run *run, struct client *client, struct str *secret_out)
 {
 	char *hash = arena_take(run->arena, CLIENT_HASH_MAX);
-	int   code;
 
 	*secret_out = STR_EMPTY;
 	if (crypt_init() != OK)
 		return console_fail(EXIT_OTHER, "the random source does not answer");
-	code = make_secret(run, secret_out);
-	if (code == EXIT_DONE)
-		code = read_certificate(run, client);
-	if (code == EXIT_DONE && secret_out->len > 0 && secret_hash(*secret_out, hash) != OK)
+	TRY_CODE(make_secret(run, secret_out));
+	TRY_CODE(read_certificate(run, client));
+	if (secret_out->len > 0 && secret_hash(*secret_out, hash) != OK)
 		return console_fail(EXIT_AGAIN, "there is not enough memory to hash the secret now");
 	client->secret_hash = str_from_c(hash);
-	return code;
+	return EXIT_DONE;
 }
 
 static int
 read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 {
-	const char *why;
-	int         code = read_roles(run, &client->roles);
+	struct client whole;
+	const char   *why;
 
+	TRY_CODE(read_roles(run, &client->roles));
 	client->name = str_from_c(cmd_value(run, "name"));
 	client->since_s = clock_wall_s(run->clock);
-	if (code == EXIT_DONE)
-		code = cmd_value_guid(run, "id", &client->id);
-	if (code == EXIT_DONE)
-		code = cmd_value_guid(run, "tenant", &client->tenant);
-	if (code == EXIT_DONE && !cmd_has(run, "id"))
-		client->id = guid_random(run->entropy);
-	if (code == EXIT_DONE)
-		code = read_proofs(run, client, secret_out);
-	if (code != EXIT_DONE)
-		return code;
-	if (guid_is_zero(&client->tenant)) {
-		struct client whole = *client;
-
-		whole.tenant = client->id; /* the store's own, once it is open */
-		return client_valid(&whole, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
-	}
-	return client_valid(client, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
+	client->id = guid_random(run->entropy);
+	TRY_CODE(cmd_value_guid(run, "id", &client->id));
+	TRY_CODE(cmd_value_guid(run, "tenant", &client->tenant));
+	TRY_CODE(read_proofs(run, client, secret_out));
+	whole = *client;
+	if (guid_is_zero(&whole.tenant))
+		whole.tenant = whole.id; /* replaced by the store's own, once it is open */
+	return client_valid(&whole, &why) ? EXIT_DONE : cmd_usage(run, "%s", why);
 }
 
-static int
-send_lines(struct writer *writer, struct buf *lines, bool may_be_absent)
-{
-	struct apply_result result;
-	enum err            err = writer_apply(writer, buf_str(lines), &result);
-
-	if (err == OK && (may_be_absent || result.counts.absent == 0))
-		return EXIT_DONE;
-	if (err == OK)
-		return console_fail(EXIT_PERMANENT,
-		                    "there is no such client; `tidemark client list` shows who is there");
-	return console_fail(exit_code_of(err), "%s", result.why);
-}
-
-/* The SHA-256 of its certificate, as base64url: x5t#S256, and when it ends.  Empty without one. */
+/* The SHA-256 of the certificate as base64url (x5t#S256), and when the certificate expires. Empty without one. */
 static struct str
 thumbprint_of(const struct client *client, struct arena *arena, int64_t *until_s_out)
 {
@@ -244,69 +219,59 @@ put_new_client(struct cmd_run *run, const struct client *client, struct str secr
 	int64_t         until_s = 0;
 	struct str      thumbprint = thumbprint_of(client, run->arena, &until_s);
 	struct json_out json;
-	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN];
 
-	guid_format(&client->id, id);
-	guid_format(&client->tenant, tenant);
 	if (!cmd_has(run, "json")) {
-		out_printf(run->out, "client id      %.*s\n", GUID_TEXT_LEN, id);
+		out_printf(run->out, "client id      %s\n", guid_str(&client->id).c);
 		if (secret.len > 0)
 			out_printf(run->out, "client secret  %.*s\n", STR_ARG(secret));
 		if (thumbprint.len > 0)
 			out_printf(run->out, "certificate    %.*s\n", STR_ARG(thumbprint));
-		out_printf(run->out, "tenant id      %.*s\n", GUID_TEXT_LEN, tenant);
+		out_printf(run->out, "tenant id      %s\n", guid_str(&client->tenant).c);
 		return;
 	}
 	json = json_out_object(out_buf(run->out));
-	json_put_member(&json, STR("clientId"), str_of(id, sizeof(id)));
+	json_put_member_guid(&json, STR("clientId"), &client->id);
 	if (secret.len > 0)
 		json_put_member(&json, STR("clientSecret"), secret);
 	if (thumbprint.len > 0)
 		json_put_member(&json, STR("certificateThumbprint"), thumbprint);
-	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_put_member_guid(&json, STR("tenantId"), &client->tenant);
 	out_end_object(run->out, &json);
 }
 
 static int
-add_client(struct cmd_run *run, struct writer *writer, struct client *client, struct str secret)
+add_client(struct cmd_run *run, struct client *client)
 {
-	struct guid   none = { { 0 } };
-	struct client known;
-	struct buf    line;
-	enum err      err = guid_is_zero(&client->tenant) ? directory_tenant(writer->store, run->arena, &client->tenant)
-	                                                  : OK;
-	int           code;
+	AUTO(writer_close) struct writer writer;
+	AUTO(buf_close) struct buf       lines;
+	struct guid                      none = { { 0 } };
+	struct client                    known;
+	enum err                         err = OK;
 
+	buf_open(&lines, (size_t)64 << 10);
+	TRY_CODE(writer_open(run, true, &writer));
+	if (guid_is_zero(&client->tenant))
+		err = directory_tenant(writer.store, run->arena, &client->tenant);
 	if (err != OK)
 		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
-	buf_open(&line, (size_t)64 << 10);
-	/* In one transaction: even what is put again as it was is then another generation. */
-	if (client_find(writer->store, &client->id, run->arena, &known) == OK)
-		line_put_remove_client(&line, &client->id);
-	line_put_client(&line, client, &none);
-	code = send_lines(writer, &line, true);
-	buf_close(&line);
-	if (code == EXIT_DONE)
-		put_new_client(run, client, secret);
-	return code;
+	/* In one transaction with the removal, so that an unchanged client gets a new generation, too. */
+	if (client_find(writer.store, &client->id, run->arena, &known) == OK)
+		line_put_remove_client(&lines, &client->id);
+	line_put_client(&lines, client, &none);
+	return writer_send(&writer, &lines, NULL);
 }
 
 static int
 run_client_add(struct cmd_run *run)
 {
-	struct writer writer;
 	struct client client = { 0 };
 	struct str    secret;
-	int           code = read_client(run, &client, &secret);
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(read_client(run, &client, &secret));
 	permissions_warn(client.roles);
-	code = writer_open(run, true, &writer);
-	if (code == EXIT_DONE)
-		code = add_client(run, &writer, &client, secret);
-	writer_close(&writer);
-	return code;
+	TRY_CODE(add_client(run, &client));
+	put_new_client(run, &client, secret);
+	return EXIT_DONE;
 }
 
 const struct cmd cmd_client_add = {
@@ -331,14 +296,14 @@ static const struct cmd_option list_options[] = {
 };
 
 static const char *const list_about[] = {
-	"Prints the clients, one a line: id, display name, what it signs in with, roles. That is `secret`, or `cert` with the day "
-	"its certificate ends, or both. Secrets are not known to anybody but their holders.",
+	"Prints the clients, one a line: id, display name, how it signs in, roles. A client signs in with `secret`, "
+	"with `cert` and the day the certificate expires, or with both. Secrets are not printed: the store does not "
+	"have them.",
 	NULL,
 };
 
 #define DAY_LEN 10 /* of 2026-11-22T… */
 
-/* What it signs in with. */
 static void
 put_proofs(struct out *out, const struct client *client, const char *end)
 {
@@ -352,25 +317,23 @@ put_listed(struct cmd_run *run, const struct client *client, struct arena *arena
 	struct json_out json;
 	int64_t         until_s = 0;
 	struct str      thumbprint = thumbprint_of(client, arena, &until_s);
-	char            id[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN], created[DATE_TEXT_MAX], end[DATE_TEXT_MAX + 1] = "";
+	char            created[DATE_TEXT_MAX], end[DATE_TEXT_MAX + 1] = "";
 
-	guid_format(&client->id, id);
-	guid_format(&client->tenant, tenant);
 	if (thumbprint.len > 0)
 		end[date_format(until_s * 1000000000, 0, end)] = '\0';
 	if (!cmd_has(run, "json")) {
-		out_printf(run->out, "%.*s  %-24.*s  ", GUID_TEXT_LEN, id, STR_ARG(client->name));
+		out_printf(run->out, "%s  %-24.*s  ", guid_str(&client->id).c, STR_ARG(client->name));
 		put_proofs(run->out, client, end);
 		out_printf(run->out, "  %.*s\n", STR_ARG(client->roles));
 		return;
 	}
 	json = json_out_object(out_buf(run->out));
-	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
+	json_put_member_guid(&json, STR("id"), &client->id);
 	json_put_member(&json, STR("displayName"), client->name);
 	json_put_member(&json, STR("roles"), client->roles);
 	json_put_member(&json, STR("createdDateTime"),
 	                str_of(created, date_format(client->since_s * 1000000000, 0, created)));
-	json_put_member(&json, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_put_member_guid(&json, STR("tenantId"), &client->tenant);
 	json_put_member_bool(&json, STR("hasSecret"), client->secret_hash.len > 0);
 	if (thumbprint.len > 0) {
 		json_put_member(&json, STR("certificateThumbprint"), thumbprint);
@@ -387,20 +350,14 @@ run_client_list(struct cmd_run *run)
 	struct client                   client;
 	struct guid                     after = { { 0 } };
 	enum err                        err;
-	int                             code = open_for_reading(run, &store);
 
-	if (code != EXIT_DONE)
-		return code;
-	err = client_next(store, &after, arena, &client);
-	while (err == OK && run->out->failed == 0) {
+	TRY_CODE(open_for_reading(run, &store));
+	while ((err = client_next(store, &after, arena, &client)) == OK && run->out->failed == 0) {
 		put_listed(run, &client, arena);
 		after = client.id;
 		arena_reset(arena);
-		err = client_next(store, &after, arena, &client);
 	}
-	if (err == OK || err == ERR_NOT_FOUND)
-		return EXIT_DONE;
-	return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+	return store_read_code(err);
 }
 
 const struct cmd cmd_client_list = {
@@ -416,29 +373,30 @@ const struct cmd cmd_client_list = {
 /* ---- remove ---------------------------------------------------------------------------------------------- */
 
 static const char *const remove_about[] = {
-	"Removes a client. Tokens that name it are refused from then on, also by a server that holds the store.",
+	"Removes a client. From then on its tokens are refused, also by a server that holds the store.",
 	NULL,
 };
 
 static int
+remove_client(struct cmd_run *run, const struct guid *id)
+{
+	AUTO(writer_close) struct writer writer;
+	AUTO(buf_close) struct buf       line;
+
+	buf_open(&line, 1024);
+	line_put_remove_client(&line, id);
+	TRY_CODE(writer_open(run, false, &writer));
+	return writer_send(&writer, &line, "there is no such client; `tidemark client list` shows who is there");
+}
+
+static int
 run_client_remove(struct cmd_run *run)
 {
-	struct writer writer;
-	struct guid   id;
-	struct buf    line;
-	int           code;
+	struct guid id;
 
 	if (!guid_parse(str_from_c(run->args[0]), &id) || guid_is_zero(&id))
 		return cmd_usage(run, "\"%s\" is not a client id", run->args[0]);
-	code = writer_open(run, false, &writer);
-	if (code == EXIT_DONE) {
-		buf_open(&line, 1024);
-		line_put_remove_client(&line, &id);
-		code = send_lines(&writer, &line, false);
-		buf_close(&line);
-	}
-	writer_close(&writer);
-	return code;
+	return remove_client(run, &id);
 }
 
 const struct cmd cmd_client_remove = {

@@ -15,9 +15,9 @@ static const enum conf_id all_settings[] = {
 };
 
 static const char *const about[] = {
-	"Prints each setting, its value, and where the value comes from: a flag, a variable of the environment, "
-	"a line of the configuration file, or the default.",
-	"It takes the flags of the other commands, so it tells what a command with them would use.",
+	"Prints each setting, its value, and where the value comes from: a flag, an environment variable, a line of "
+	"the configuration file, or the default.",
+	"It accepts the setting flags of the other commands and shows what a command with those flags would use.",
 	NULL,
 };
 

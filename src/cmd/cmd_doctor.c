@@ -31,12 +31,13 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const about[] = {
-	"Looks at everything a follower needs and says what to mend: the store, and with a URL the URL itself, the access "
-	"token (what it is for, how long it is good; its signature is the far end's business), whether the far end is "
-	"reached and its certificate trusted, what it answers, and whether its clock and ours agree.",
-	"It asks for the first page of the URL and changes nothing. With --client-credentials it asks for a token, too, and "
-	"says how long the client's certificate is good; with --device-code it uses the sign-in of the last `tidemark sync`, "
-	"and asks nobody to sign in. It ends with 10 when something is to be mended; a warning is not.",
+	"Checks what a follower needs and prints what to repair. Without a URL it checks the store. With a URL it "
+	"also checks the URL, the access token (what it is for and how long it is valid, but not its signature), the "
+	"connection to the remote and its certificate, the answer, and whether both clocks agree.",
+	"The command asks for the first page of the URL and changes nothing. With --client-credentials it also asks "
+	"for a token, and prints how long the client's certificate is valid. With --device-code it uses the sign-in "
+	"of the last `tidemark sync`; nobody has to sign in. If something must be repaired, it exits with 10. A "
+	"warning is no reason.",
 	NULL,
 };
 
@@ -85,7 +86,7 @@ static void PRINTF_LIKE(4, 5) report(struct doctor *doctor, const char *check, b
 
 /* ---- the store ----------------------------------------------------------------------------------------- */
 
-/* Its file, and the folder: the log and its index stand beside it. */
+/* The file and its folder, in which SQLite keeps its log. */
 static bool
 can_be_written(struct doctor *doctor, struct str url)
 {
@@ -160,8 +161,9 @@ check_claims(struct doctor *doctor, const struct json *claims)
 	if (json_int(json_member(claims, "exp"), &expires) && expires <= now)
 		report(doctor, "token", false, "it has expired %lld s ago: get a new one", (long long)(now - expires));
 	else
-		report(doctor, "token", true, "for %.*s, allows %.*s, good for %lld s more", STR_ARG(str_cut(aud, 100)),
-		       STR_ARG(str_cut(rights_of(doctor, claims), RIGHTS_SHOWN)), (long long)(expires - now));
+		report(doctor, "token", true, "for %.*s, allows %.*s, valid for %lld s more",
+		       STR_ARG(str_cut(aud, 100)), STR_ARG(str_cut(rights_of(doctor, claims), RIGHTS_SHOWN)),
+		       (long long)(expires - now));
 }
 
 static void
@@ -173,13 +175,13 @@ check_token(struct doctor *doctor, struct str token)
 	if (!str_take_until(&rest, '.', &head) || !str_take_until(&rest, '.', &payload) ||
 	    !b64_decode(B64_URL, payload, doctor->arena, &text) ||
 	    json_read(text, doctor->arena, &claims, NULL) != OK) {
-		report(doctor, "token", true, "it is opaque: only the far end can read it");
+		report(doctor, "token", true, "it is opaque: only the remote can read it");
 		return;
 	}
 	check_claims(doctor, claims);
 }
 
-/* ---- the far end --------------------------------------------------------------------------------------- */
+/* ---- the remote ---------------------------------------------------------------------------------------- */
 
 static void
 check_clock(struct doctor *doctor, struct str date)
@@ -190,10 +192,11 @@ check_clock(struct doctor *doctor, struct str date)
 		return;
 	off_s = clock_wall_s(doctor->run->clock) - there_ns / 1000000000;
 	if (off_s > CLOCK_OFF_S || off_s < -CLOCK_OFF_S)
-		report(doctor, "clock", false, "it is %lld s off the far end's: tokens may be refused; set the clock",
+		report(doctor, "clock", false,
+		       "it differs by %lld s from the remote's: tokens may be refused; set the clock",
 		       (long long)off_s);
 	else
-		report(doctor, "clock", true, "it agrees with the far end's within %lld s",
+		report(doctor, "clock", true, "it agrees with the remote's within %lld s",
 		       (long long)(off_s < 0 ? -off_s : off_s));
 }
 
@@ -202,7 +205,7 @@ validate_response(struct doctor *doctor, const struct follow_response *response)
 {
 	struct str text;
 
-	report(doctor, "reach", true, "the far end is reached, and its certificate is good");
+	report(doctor, "reach", true, "the remote answers, and its certificate is good");
 	check_clock(doctor, response->date);
 	if (response->status == 200 && follow_page_is_good(response->body, doctor->arena, &text))
 		report(doctor, "answer", true, "a page of a delta round");
@@ -213,24 +216,24 @@ validate_response(struct doctor *doctor, const struct follow_response *response)
 		       "401: the token is missing or not accepted; see its audience and age above");
 	else if (response->status == 403)
 		report(doctor, "answer", false, "403: the token is known but lacks a permission: %.*s",
-		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
+		       STR_ARG(str_cut(follow_error_text(response->body, doctor->arena), 400)));
 	else
 		report(doctor, "answer", response->status == 429, "%u: %.*s", response->status,
-		       STR_ARG(str_cut(follow_error_said(response->body, doctor->arena), 400)));
+		       STR_ARG(str_cut(follow_error_text(response->body, doctor->arena), 400)));
 }
 
 static void
-check_far_end(struct doctor *doctor, struct follow_curl *curl, struct str url, struct str token)
+check_remote(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
 {
 	struct follow_request  ask = { .link = url, .bearer = token, .page_size = 1 };
-	struct follow_source   source = follow_curl_source(curl);
+	struct follow_source   source = follow_http_source(curl);
 	struct follow_response response;
 	struct str             why = STR_EMPTY;
 
 	if (source.fetch(source.ctx, &ask, doctor->arena, &response, &why) == OK)
 		validate_response(doctor, &response);
 	else
-		report(doctor, "reach", false, "%.*s; look at the name, the network, a proxy, and --ca",
+		report(doctor, "reach", false, "%.*s; check the name, the network, a proxy, and --ca",
 		       STR_ARG(str_cut(why, 400)));
 }
 
@@ -246,16 +249,16 @@ check_cert(struct doctor *doctor, const struct rsa_cert *cert)
 
 	rsa_cert_thumbprint(cert, thumbprint);
 	if (now_s < rsa_cert_from_s(cert)) {
-		report(doctor, "client", false, "its certificate is not good yet; look at the clock");
+		report(doctor, "client", false, "its certificate is not valid yet; check the clock");
 	} else if (now_s >= rsa_cert_until_s(cert)) {
 		report(doctor, "client", false, "its certificate has expired: make a new one, and register it");
 	} else if (days < CERT_SOON_DAYS) {
 		str_printf(warning, sizeof(warning),
-		           "its certificate ends in %lld days: make a new one, and register it", (long long)days);
+		           "its certificate expires in %lld days: make a new one, and register it", (long long)days);
 		put_check(doctor, "client", "warn", warning);
 	} else {
 		(void)b64_encode_into(B64_URL, thumbprint, sizeof(thumbprint), text);
-		report(doctor, "client", true, "its certificate (x5t#S256 %.43s) is good for %lld days more", text,
+		report(doctor, "client", true, "its certificate (x5t#S256 %.43s) is valid for %lld days more", text,
 		       (long long)days);
 	}
 }
@@ -263,8 +266,8 @@ check_cert(struct doctor *doctor, const struct rsa_cert *cert)
 static struct str
 get_token(struct doctor *doctor, struct credential *credential)
 {
-	struct follow_bearer bearer = credential_bearer(credential);
-	struct str           token = STR_EMPTY, why = STR_EMPTY;
+	struct fetch_bearer bearer = credential_bearer(credential);
+	struct str          token = STR_EMPTY, why = STR_EMPTY;
 
 	if (credential_cert(credential))
 		check_cert(doctor, credential_cert(credential));
@@ -276,7 +279,7 @@ get_token(struct doctor *doctor, struct credential *credential)
 }
 
 static int
-check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
+check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 {
 	struct credential *credential;
 	struct str         token = STR_EMPTY;
@@ -293,7 +296,7 @@ check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
 	else
 		report(doctor, "token", true,
 		       "none is given; see --bearer-file, --bearer-command, --client-credentials, --device-code");
-	check_far_end(doctor, curl, url, token);
+	check_remote(doctor, curl, url, token);
 	credential_close(&credential);
 	return EXIT_DONE;
 }
@@ -301,20 +304,20 @@ check_url(struct doctor *doctor, struct follow_curl *curl, struct str url)
 static int
 check_all(struct doctor *doctor)
 {
-	struct follow_curl_conf conf = { .ca_file = cmd_value(doctor->run, "ca"),
-		                         .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = signals_came,
-		                         .stopped_ctx = &doctor->signals };
-	struct follow_curl     *curl;
-	int                     code;
+	struct fetch_conf conf = { .ca_file = cmd_value(doctor->run, "ca"),
+		                   .agent = "tidemark/" TIDEMARK_VERSION,
+		                   .stopped = signals_came,
+		                   .stopped_ctx = &doctor->signals };
+	struct fetch     *curl;
+	int               code;
 
 	check_store(doctor);
 	if (doctor->run->arg_count == 0)
 		return EXIT_DONE;
-	if (follow_curl_open(&conf, &curl) != OK)
+	if (fetch_open(&conf, &curl) != OK)
 		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
 	code = check_url(doctor, curl, str_from_c(doctor->run->args[0]));
-	follow_curl_close(&curl);
+	fetch_close(&curl);
 	return code;
 }
 
@@ -336,7 +339,7 @@ run_doctor(struct cmd_run *run)
 
 const struct cmd cmd_doctor = {
 	.name = "doctor",
-	.summary = "say what keeps a URL from being followed",
+	.summary = "find out why a URL cannot be followed",
 	.args = "[URL]",
 	.args_max = 1,
 	.settings = settings,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the server would say to this token at this URL, step by step, by the server's own code. */
+/* What the server would answer to this token at this URL, step by step, by the server's own code. */
 #include "cmd/cmd.h"
 
 #include <errno.h>
@@ -14,22 +14,23 @@
 static const enum conf_id settings[] = { CONF_STORE, CONF_ISSUER, CONF_COUNT };
 
 static const struct cmd_option options[] = {
-	{ "as", "TOKEN", "the access token; - reads it from standard input, where no list of processes shows it",
+	{ "as", "TOKEN", "the access token; - reads it from standard input, which keeps it out of process lists",
 	  false },
 	{ "json", NULL, "one JSON object: `allowed`, `checks` (check, ok, what)", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Prints each check that a request must pass and what it found, up to the first that fails. The store is only "
-	"read, with the server's own code, so this works beside a serving process; keys of outside issuers are fetched.",
-	"URL is a whole URL or a path like /v1.0/me/calendars/delta. The exit code is 0 if the request may pass and 4 if "
-	"not. The token is not printed.",
+	"Prints each check of a request and its result, up to the first that fails. The checks are the server's own "
+	"code. The command only reads the store, so it works beside a serving process. It fetches the keys of "
+	"external issuers.",
+	"URL is a whole URL or a path like /v1.0/me/calendars/delta. The exit code is 0 if the request is allowed and "
+	"4 if not. The token is not printed.",
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
-	{ "tidemark explain-access --as \"$TOKEN\" GET /v1.0/me/calendars/delta", "Why is it refused" },
+	{ "tidemark explain-access --as \"$TOKEN\" GET /v1.0/me/calendars/delta", "Why is a request refused" },
 	{ 0 },
 };
 
@@ -160,7 +161,7 @@ run_explain(struct cmd_run *run)
 
 const struct cmd cmd_explain_access = {
 	.name = "explain-access",
-	.summary = "tell what a token may do at a URL, and why not",
+	.summary = "show whether a token may access a URL, and why",
 	.args = "METHOD URL",
 	.args_min = 2,
 	.args_max = 2,

@@ -12,17 +12,16 @@ static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	{ "feed", "FEED",
-	  "only that feed: users/GUID/calendars or users/GUID/recordings and its owner, or a followed "
-	  "scope/NAME",
+	  "only this feed and its owner: users/GUID/calendars, users/GUID/recordings, or a followed scope/NAME",
 	  false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Prints every user and client, then every live item of every feed, as the JSON Lines that `tidemark import` takes. "
-	"Imported into an empty store they make the same users and items.",
-	"It works beside a serving process. What is written while the export runs may be in it or not; for one "
-	"moment of the whole store export a copy made by `tidemark store backup`.",
+	"Prints every user and client, then every live item of every feed, as JSON Lines for `tidemark import`. "
+	"Import them into an empty store to get the same users and items.",
+	"The command works beside a serving process. The export may or may not contain changes that are made while it "
+	"runs. To export the store as it is at one moment, export a copy made by `tidemark store backup`.",
 	NULL,
 };
 
@@ -49,11 +48,11 @@ failed(struct export *export, enum err err)
 	progress_close(&export->progress);
 	arena_reset(export->arena);
 	why = store_why(export->store, export->arena);
-	return console_fail(exit_code_of(err), "the store cannot be read: %.*s; the export is not whole",
+	return console_fail(exit_code_of(err), "the store cannot be read: %.*s; the export is not complete",
 	                    STR_ARG(why.len ? why : str_from_c(err_text(err))));
 }
 
-/* True once standard output has failed: there is no point in going on. */
+/* True if writing to standard output failed: the export ends. */
 static bool
 write_some(struct export *export)
 {
@@ -133,7 +132,7 @@ put_item(void *ctx, const struct store_feed *feed, const struct item *item)
 	return write_some(export) ? ERR_IO : OK;
 }
 
-/* Of all feeds without one.  What standard output has refused is told elsewhere. */
+/* Of all feeds if `feed` is NULL. A failed standard output is reported by the caller. */
 static enum err
 put_items(struct export *export, const struct store_feed *feed)
 {

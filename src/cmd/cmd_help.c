@@ -5,8 +5,8 @@
 #include "cli/help.h"
 
 static const struct cmd_option options[] = {
-	{ "man", "PAGE", "print that manual page (mdoc): a command, or tidemark.conf", false },
-	{ "pages", NULL, "list the manual pages there are", false },
+	{ "man", "PAGE", "print the manual page (mdoc) of a command, or tidemark.conf", false },
+	{ "pages", NULL, "list the manual pages", false },
 	{ "permissions", NULL, "print which permission each call needs, as Markdown", false },
 	{ "properties", NULL, "print the properties of each resource, as Markdown", false },
 	{ "completion", NULL, "print a completion for bash", false },
@@ -14,15 +14,14 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const about[] = {
-	"Tells what the program can do: without a name the commands there are, with one what that command does, "
-	"the options it knows, and how it ends.",
-	"The name tidemark.conf tells about the configuration file.",
+	"Without a name it lists the commands. With the name of a command it prints what the command does, its "
+	"options, and its exit codes. With tidemark.conf it explains the configuration file.",
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
 	{ "tidemark help store gc", "What does gc do" },
-	{ "tidemark help --man serve | man -l -", "Read a page that is not installed" },
+	{ "tidemark help --man serve | man -l -", "Read a manual page that is not installed" },
 	{ 0 },
 };
 
@@ -65,7 +64,7 @@ run_help(struct cmd_run *run)
 
 const struct cmd cmd_help = {
 	.name = "help",
-	.summary = "tell what a command does",
+	.summary = "explain a command",
 	.args = "[COMMAND]",
 	.args_max = 2,
 	.options = options,

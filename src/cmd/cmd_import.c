@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file is read twice: first every line is checked, then, if all are good (or --skip-bad was given), they are
- * stored, a batch a transaction.  What cannot be read twice is checked and stored batch by batch.
+ * A file is read twice. The first pass checks every line. If all are good, or with --skip-bad, the second pass stores
+ * them, one transaction per batch. Input that cannot be read twice is checked and stored batch by batch.
  */
 #include "cmd/cmd.h"
 
@@ -23,43 +23,43 @@
 static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
-	{ "content-root", "DIR", "the folder that a contentFile lies in (default: that of FILE, or the current one)",
-	  false },
-	{ "skip-bad", NULL, "pass over bad lines, store the rest, and exit with 8", false },
+	{ "content-root", "DIR", "the folder of the content files (default: that of FILE, or the current one)", false },
+	{ "skip-bad", NULL, "skip bad lines, store the rest, and exit with 8", false },
 	{ "json", NULL, "one JSON object at the end: lines, users, stored, removed, absent, bad", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Reads JSON Lines, one change a line: {\"op\":\"user\",\"value\":{...}} brings a user, "
-	"{\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} an item, "
-	"{\"op\":\"remove\",\"feed\":...,\"id\":...} takes an item away, {\"op\":\"remove-user\",\"id\":...} a "
-	"user and everything of theirs. Without FILE, or with -, standard input is read.",
-	"A file is checked whole before anything of it is stored. If a line is bad, file, line and reason are "
-	"told, and nothing is stored. Standard input is checked and stored in batches of 10,000 lines at most; "
-	"if one is bad the message names the last line that was stored.",
-	"A recording's put may name a \"contentFile\": that file is copied into the store's folder of recordings, "
-	"PATH.content, and becomes the recording's content. It must lie in the folder of FILE (of standard input: the "
-	"current folder) or below it, or in --content-root; links that lead out of there are not followed. "
-	"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application reach a user's meetings (\"global\":true "
-	"instead of a user: everybody's), {\"op\":\"remove-policy\",...} with the same value takes that back.",
-	"{\"op\":\"client\",\"value\":{...}} brings a client of the store's own issuer as `tidemark export` writes it, with the "
-	"hash of its secret; {\"op\":\"remove-client\",\"id\":...} takes one away.",
-	"A line may have 1 MiB. Giving a file again does no harm: an item that has an id is put in its own "
-	"place. If a server holds the store, the lines are handed to it over its control socket.",
+	"Reads JSON Lines, one operation per line, of at most 1 MiB: {\"op\":\"user\",\"value\":{...}} stores a user, "
+	"{\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} stores an item, "
+	"{\"op\":\"remove\",\"feed\":...,\"id\":...} removes an item, {\"op\":\"remove-user\",\"id\":...} removes a "
+	"user and all items of the user. Without FILE, or with -, the command reads standard input.",
+	"A file is checked as a whole before any line is stored. If a line is bad, the command prints file, line and "
+	"reason, and stores nothing. Standard input is checked and stored in batches of at most 10,000 lines. If a "
+	"line is bad, the message names the last line that was stored.",
+	"The put of a recording may name a \"contentFile\". The command copies that file to PATH.content, the folder "
+	"of content; it becomes the content of the recording. The file must be in the folder of FILE, in the current "
+	"folder for standard input, or in --content-root. Links that lead out of that folder are not followed.",
+	"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application access a user's meetings; "
+	"\"global\":true instead of a user means all users. {\"op\":\"remove-policy\",...} with the same value undoes "
+	"it.",
+	"{\"op\":\"client\",\"value\":{...}} stores a client of the store's own issuer with the hash of its secret, "
+	"as `tidemark export` writes it. {\"op\":\"remove-client\",\"id\":...} removes one.",
+	"You may import a file again: an item with an id replaces itself. If a server holds the store, the command "
+	"sends the lines to it over its control socket.",
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
-	{ "tidemark import users.jsonl", "Take a file in" },
+	{ "tidemark import users.jsonl", "Import a file" },
 	{ "tidemark export --store sqlite:old.db | tidemark import --store sqlite:new.db", "Copy a store" },
 	{ 0 },
 };
 
 struct batch {
 	struct buf text;
-	uint32_t   ends[APPLY_LINES_MAX];    /* where each line ends in text */
-	uint64_t   numbers[APPLY_LINES_MAX]; /* and its number in the input */
+	uint32_t   ends[APPLY_LINES_MAX];    /* the end of each line in text */
+	uint64_t   numbers[APPLY_LINES_MAX]; /* the number of each line in the input */
 	size_t     count;
 };
 
@@ -67,16 +67,16 @@ struct import {
 	struct cmd_run       *run;
 	struct writer         writer;
 	struct check         *check;
-	struct import_content files; /* that lines name */
-	struct buf            line;  /* of a line that names one: what is stored in its place */
+	struct import_content files; /* the files that lines name */
+	struct buf            line;  /* replaces a line that names a file */
 	struct line_reader    reader;
 	struct batch         *batch;
 	const char           *name;
 	bool                  skip_bad;
 	FILE                 *bad_list; /* numbers of the bad lines of a file, ascending */
-	uint64_t              next_bad; /* the next of them while storing; 0: none is left */
+	uint64_t              next_bad; /* the next of them while storing; 0: no more */
 	uint64_t              bad, lines;
-	uint64_t              stored_to; /* every line up to this one is stored (or was passed over) */
+	uint64_t              stored_to; /* every line up to this one is stored or skipped */
 	struct line_counts    counts;
 	struct progress       progress;
 };
@@ -103,7 +103,7 @@ report_how_many_bad(const struct import *import)
 static int
 report_stopped(const struct import *import, enum exit_code code, const char *what)
 {
-	bool unsure = code == EXIT_AGAIN; /* the other side is gone: what it was doing it may have done */
+	bool unsure = code == EXIT_AGAIN; /* the server does not answer, but it may have stored the batch */
 
 	report_how_many_bad(import);
 	if (import->stored_to == 0)
@@ -125,8 +125,8 @@ static int
 report_bad_input(const struct import *import)
 {
 	return report_stopped(import, EXIT_PERMANENT,
-	                      import->bad == 1 ? "mend the line, or give --skip-bad"
-	                                       : "mend the lines, or give --skip-bad");
+	                      import->bad == 1 ? "correct the line, or give --skip-bad"
+	                                       : "correct the lines, or give --skip-bad");
 }
 
 static void
@@ -142,7 +142,7 @@ show(struct import *import, const char *doing)
 
 /* ---- checking ------------------------------------------------------------------------------------------- */
 
-/* EXIT_DONE whether the line is good or not; *good_out tells. */
+/* Sets *good_out. EXIT_DONE also for a bad line. */
 static int
 check_one(struct import *import, struct str text, bool too_long, bool *good_out)
 {
@@ -206,7 +206,7 @@ batch_add(struct batch *batch, struct str text, uint64_t number)
 	batch->ends[batch->count++] = (uint32_t)batch->text.len;
 }
 
-/* The file that a line names is brought first, so that a line that is stored has its content. */
+/* Copies the file that the line names first, so that every stored line has its content. */
 static int
 add_line(struct import *import, struct str text)
 {
@@ -278,7 +278,7 @@ store_batch(struct import *import)
 	return EXIT_DONE;
 }
 
-/* `twice`: the file has been checked already. */
+/* `twice`: this is the second pass. */
 static int
 store_all(struct import *import, bool twice)
 {

@@ -10,15 +10,15 @@ static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	{ "scope", "NAME", "only that scope", false },
-	{ "forget", NULL, "drop the dead letters instead", false },
+	{ "forget", NULL, "delete the dead letters instead", false },
 	{ "json", NULL, "one JSON object: `mended`, `left`, `forgotten`", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Tries once more to store the items that could not be stored when they came (the dead letters, which `tidemark "
-	"status` lists). The feed will not tell them again by itself. What can be stored now becomes part of the "
-	"view, with a change of its own; what cannot stays in the ledger, and the command ends with 8.",
+	"Tries again to store the dead letters: items that could not be stored when they arrived. `tidemark status` "
+	"lists them. The remote does not send them again until they change. An item that can be stored now becomes "
+	"part of the view, with a change of its own. If some dead letters remain, the command exits with 8.",
 	NULL,
 };
 
@@ -89,7 +89,7 @@ run_retry(struct cmd_run *run)
 
 const struct cmd cmd_retry = {
 	.name = "retry",
-	.summary = "try again to store what could not be stored",
+	.summary = "try again to store dead letters",
 	.settings = settings,
 	.options = options,
 	.about = about,

@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
+#include "resource/scope_name.h"
 #include "sync/following.h"
 
-#define SCOPE_ARENA_MAX ((size_t)256 << 10)
-
 static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
-/* The scope the first argument names. */
-static int
-find(struct cmd_run *run, struct replica *replica, struct replica_scope *scope_out)
-{
-	enum err err = replica_find_scope(replica, str_from_c(run->args[0]), run->arena, scope_out);
-
-	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them",
-		                    run->args[0]);
-	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
-}
 
 /* ---- forgetting ---------------------------------------------------------------------------------------- */
 
@@ -51,22 +38,23 @@ run_forget(struct cmd_run *run)
 	struct replica_scope                scope;
 
 	TRY_CODE(following_own(run, &replica));
-	TRY_CODE(find(run, replica, &scope));
+	TRY_CODE(following_scope_named(run, replica, run->args[0], run->arena, &scope));
 	return forget_all(run, replica, &scope);
 }
 
 static const char *const forget_about[] = {
-	"Forgets a followed URL: its items, its changes, what was staged of a round, its dead letters and its saved link. "
-	"The far end is not asked, and files in a folder given by --content stay. A later `tidemark sync` of the URL "
-	"begins anew. Changes of other scopes keep their numbers, and no number is given again.",
-	"It may be stopped or killed at any moment: the scope is then still listed, without items, and changes that were "
-	"not cut away yet are still told; the same command, or a sync of the URL, brings it to its end. The file does not "
-	"become smaller; what follows uses the room.",
+	"Deletes a followed URL from the store: its items, its changes, the staged part of a round, its dead letters "
+	"and its saved link. It makes no network calls and reports no removals. Files in a folder given by --content "
+	"stay. A later `tidemark sync` of the URL starts from the beginning. Changes of other scopes keep their "
+	"numbers, and no number is used again.",
+	"You may stop or kill it at any moment. The scope is then still listed, without items, and `tidemark changes` "
+	"may still print some of its changes. Run the same command again, or sync the URL, to complete it. The file "
+	"does not get smaller; later data uses the space.",
 	NULL,
 };
 
 static const struct cmd_example forget_examples[] = {
-	{ "tidemark scope forget calendars-2", "Follow that URL no longer" },
+	{ "tidemark scope forget calendars-2", "Stop following that URL" },
 	{ 0 },
 };
 
@@ -111,21 +99,21 @@ run_rename(struct cmd_run *run)
 	struct replica_scope                scope;
 	struct str                          name = str_from_c(run->args[1]);
 
-	if (!follow_name_is_good(name))
-		return cmd_usage(run, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
+	if (!scope_name_is_good(name))
+		return cmd_usage(run, SCOPE_NAME_RULE, REPLICA_NAME_MAX);
 	TRY_CODE(following_own(run, &replica));
-	TRY_CODE(find(run, replica, &scope));
+	TRY_CODE(following_scope_named(run, replica, run->args[0], run->arena, &scope));
 	return rename_to(run, replica, &scope, name);
 }
 
 static const char *const rename_about[] = {
-	"Gives a scope another name, as `status`, `changes`, `export` and the SQL views show it from then on, also for "
-	"changes it had before. Nothing else of it changes.",
+	"Changes the name of a scope. `status`, `changes`, `export` and the SQL views then show the new name, also "
+	"for earlier changes. Nothing else changes.",
 	NULL,
 };
 
 static const struct cmd_example rename_examples[] = {
-	{ "tidemark scope rename calendars ann", "Call it by its owner" },
+	{ "tidemark scope rename calendars ann", "Name a scope after its owner" },
 	{ 0 },
 };
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server, from the first part opened to the last one closed:
+ * A server (admin/server.h) with its control socket, from start to end.
  *
- *   store → ring → issuer → gate → face → http (the public port) and control (PATH.sock)
- *
- * Signals are blocked everywhere and waited for by one thread until all is closed; the first asks for a drain, a second
- * ends the process at once, and so does the end of the time that everything may take (the store is always whole on disk).
+ * All threads block the signals; one thread waits for them until everything is closed. The first signal starts a drain.
+ * A second signal ends the process at once, and so does the time limit. The store on disk is consistent at any moment.
  */
 #include "cmd/cmd.h"
 
@@ -18,9 +16,9 @@
 #include "admin/notify.h"
 #include "admin/server.h"
 
-/* Whoever hands lines to a server that ends has this long, after the clients of the public port had theirs. */
+/* How long a command may still send lines, after the drain of the public port. */
 #define CONTROL_DRAIN_MS 3000
-/* What still runs so long after the first signal is given up. */
+/* The process ends so long after the first signal, whatever still runs. */
 #define END_WITHIN_S 20
 
 static const enum conf_id settings[] = {
@@ -29,24 +27,24 @@ static const enum conf_id settings[] = {
 };
 
 static const char *const about[] = {
-	"Serves the store: calendars with their delta queries as Microsoft Graph does, under /v1.0 and /beta. "
-	"When it is ready it prints one line on standard error: listening on https://127.0.0.1:8443, with the "
-	"address really taken.",
-	"With --tls auto it makes a local authority and a certificate once, in a folder beside the store "
-	"(PATH.tls/); ca.pem in there is the file for clients to trust. A memory: store has a folder made for "
-	"the run, which is printed.",
-	"While it runs it holds the store, and answers on the control socket PATH.sock (HTTP on a Unix socket): "
-	"/-/health, /-/ready, /-/metrics, and the lines that import, user and store gc hand to it.",
-	"SIGTERM and SIGINT let requests under way finish, for 10 seconds at most; then it ends. After SIGTERM the exit "
-	"code is 0. A second signal ends it at once, with 143 or 130. Nothing that was answered is lost.",
+	"Serves the calendars and recordings of the store, with their delta queries, as Microsoft Graph does, under "
+	"/v1.0 and /beta. When the server is ready it prints one line on standard error: listening on "
+	"https://127.0.0.1:8443, with its real address.",
+	"With --tls auto the first run makes a local certificate authority and a certificate, in a folder beside the "
+	"store (PATH.tls/). Clients must trust the file ca.pem in it. For a memory: store the folder is temporary; "
+	"the server prints its name.",
+	"The server holds the store while it runs. It answers on the control socket PATH.sock (HTTP on a Unix "
+	"socket): /-/health, /-/ready, /-/metrics, and the work that import, user and store gc send to it.",
+	"After SIGTERM or SIGINT the server finishes the requests it has, for at most 10 seconds, then ends. After "
+	"SIGTERM the exit code is 0. A second signal ends it at once, with 143 or 130. No answered write is lost.",
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
-	{ "tidemark serve --store sqlite:demo.db", "Serve a store of your own" },
+	{ "tidemark serve --store sqlite:demo.db", "Serve your own store" },
 	{ "tidemark serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url "
 	  "https://graph.example.org",
-	  "Serve a network, with a certificate of your own" },
+	  "Serve a network, with your own certificate" },
 	{ 0 },
 };
 
@@ -56,8 +54,8 @@ struct serving {
 	struct control      control;
 	struct sock_path    sock;
 	sigset_t            signals;
-	pthread_t           waiter;    /* while it runs, and from the first signal on until all is closed */
-	int                 signal;    /* that ended it; 0 while it runs */
+	pthread_t           waiter;    /* runs until all is closed */
+	int                 signal;    /* the first one; 0: none yet */
 	int64_t             end_by_ms; /* set by the first signal */
 };
 
@@ -99,7 +97,7 @@ end_code(const struct serving *serving)
 	return serving->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
-/* The first signal has come: the end, in order or not.  SIGUSR2 is ours: there is nothing to watch any more. */
+/* After the first signal: ends the process at the next signal or at the time limit. SIGUSR2 ends this thread. */
 static void *
 watch_the_end(void *ctx)
 {
@@ -116,7 +114,7 @@ watch_the_end(void *ctx)
 			_exit(signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
 		if (left_ms > 0)
 			continue;
-		console_say("gave up what was still running after %d s; the store is whole", END_WITHIN_S);
+		console_say("stopped work that still ran after %d s; the store is whole", END_WITHIN_S);
 		_exit(end_code(serving));
 	}
 }
@@ -170,7 +168,7 @@ run_until_stopped(struct serving *serving)
 	notify("READY=1");
 	err = http_run(serving->server.http);
 
-	/* Nobody may be about to stop what is closed next; the end is watched on. */
+	/* The waiter may not stop a server that is closed next. After a signal, the time limit goes on. */
 	end_waiter(serving);
 	if (serving->signal != 0)
 		MUST(pthread_create(&serving->waiter, NULL, watch_the_end, serving) == 0);

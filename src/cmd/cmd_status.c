@@ -19,10 +19,10 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const about[] = {
-	"Tells how what is followed stands: for each scope its items, when its last whole round ended, how old its "
-	"place is by now, how long the far end has made it wait, the dead letters (items that could not be stored), "
-	"what a running or interrupted round has come to, and the fault the last run ended with.",
-	"It only reads, so a running follower is not disturbed.",
+	"Prints the state of each scope: its items, the end of its last whole round, the age of its cursor, how long "
+	"the remote made it wait, its dead letters (items that could not be stored), how far a running or interrupted "
+	"round is, and the failure of the last run.",
+	"The command only reads the store, so it works beside a running follower.",
 	NULL,
 };
 
@@ -230,7 +230,7 @@ run_status(struct cmd_run *run)
 
 const struct cmd cmd_status = {
 	.name = "status",
-	.summary = "tell how what is followed stands",
+	.summary = "print the state of what is followed",
 	.settings = settings,
 	.options = options,
 	.about = about,

@@ -18,18 +18,18 @@ static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 /* ---- check ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option check_options[] = {
-	{ "content", NULL, "also read every recording's content and compare its hash; takes its time", false },
+	{ "content", NULL, "also read the content of every recording and compare its hash; this is slow", false },
 	{ "json", NULL, "one JSON object: ok, faults (a list of sentences), orphans (a number of files)", false },
 	{ 0 },
 };
 
 static const char *const check_about[] = {
-	"Walks the whole store: the engine's own integrity check, then what Tidemark relies on (the order of "
-	"changes, counts, indexes). Prints one line a fault, or ok.",
-	"Then the recordings: each that has content must have its file in PATH.content, of the right length (with "
-	"--content, of the right bytes). Files nobody refers to do no harm; they are counted, and `tidemark store gc` "
-	"removes them.",
-	"The store is only read. It may be in use, and it may have been killed a moment ago.",
+	"Checks the whole store. First it runs the integrity check of the engine, then it checks what Tidemark relies "
+	"on: the order of changes, counts, indexes. It prints one line per fault, or ok.",
+	"Then it checks the recordings. Each recording with content must have its file in PATH.content, with the "
+	"right length (with --content, with the right bytes). Files that no recording refers to do no harm. They are "
+	"counted, and `tidemark store gc` removes them.",
+	"The command only reads the store. The store may be in use, or may have just been killed.",
 	NULL,
 };
 
@@ -66,7 +66,7 @@ static void
 check_one_content(void *ctx, const struct store_feed *feed, struct str id, const struct content_ref *ref)
 {
 	struct content_check *check = ctx;
-	char                  owner[GUID_TEXT_LEN], name[CONTENT_NAME_LEN], sentence[512];
+	char                  name[CONTENT_NAME_LEN], sentence[512];
 	enum err              err;
 	int                   fd = -1, len;
 
@@ -76,10 +76,9 @@ check_one_content(void *ctx, const struct store_feed *feed, struct str id, const
 		check->err = err == OK ? check->err : err;
 		return;
 	}
-	guid_format(&feed->owner, owner);
 	hex_write(ref->id, CONTENT_ID_BYTES, name);
-	len = snprintf(sentence, sizeof(sentence), "recording %.*s of user %.*s: its content, the file %.*s, is %s",
-	               STR_ARG(str_cut(id, 200)), GUID_TEXT_LEN, owner, CONTENT_NAME_LEN, name,
+	len = snprintf(sentence, sizeof(sentence), "recording %.*s of user %s: its content, the file %.*s, is %s",
+	               STR_ARG(str_cut(id, 200)), guid_str(&feed->owner).c, CONTENT_NAME_LEN, name,
 	               err == ERR_NOT_FOUND ? "missing" : "damaged");
 	on_fault(check->faults, str_of(sentence, (size_t)len));
 }
@@ -90,8 +89,8 @@ check_content(struct faults *faults, struct store *store, struct content *conten
 	struct content_check check = { faults, content, cmd_has(faults->run, "content"), OK };
 	struct content_refs  refs;
 	struct content_sweep sweep = { .keep = true, .needed = content_refs_has, .ctx = &refs };
-	int                  held = content_keep_all(content); /* else what is replaced meanwhile would be missed */
-	enum err             err = content_refs_open(store, check_one_content, &check, &refs);
+	int held = content_keep_all(content); /* otherwise content that is replaced meanwhile would count as missing */
+	enum err err = content_refs_open(store, check_one_content, &check, &refs);
 
 	if (err == OK)
 		err = check.err;
@@ -146,9 +145,8 @@ run_store_check(struct cmd_run *run)
 		out_end_object(run->out, &faults.json);
 	}
 	if (swept.orphans > 0)
-		console_plain(
-			"%llu files of recordings that nobody refers to, %llu bytes; `tidemark store gc` removes them",
-			(unsigned long long)swept.orphans, (unsigned long long)swept.orphan_bytes);
+		console_plain("%llu files that no recording refers to, %llu bytes; `tidemark store gc` removes them",
+		              (unsigned long long)swept.orphans, (unsigned long long)swept.orphan_bytes);
 	return end_check(run, &faults, store, err);
 }
 
@@ -170,16 +168,14 @@ static const struct cmd_option info_options[] = {
 };
 
 static const char *const info_about[] = {
-	"Prints figures of a store: engine, id, schema, epoch, feeds, items, tombstones, notes, sizes of its "
-	"files. It works beside a serving process.",
+	"Prints figures of a store: engine, id, schema, epoch, feeds, items, tombstones, kv entries (as `notes`), and "
+	"the sizes of its files. It works beside a serving process.",
 	NULL,
 };
 
 static void
 put_info(struct cmd_run *run, const struct store_info *info)
 {
-	char id[GUID_TEXT_LEN];
-
 	const struct {
 		const char *name;
 		uint64_t    value;
@@ -190,17 +186,16 @@ put_info(struct cmd_run *run, const struct store_info *info)
 	};
 	struct json_out json;
 
-	guid_format(&info->id, id);
 	if (!cmd_has(run, "json")) {
-		out_printf(run->out, "%-12s  %.*s\n%-12s  %.*s\n", "engine", STR_ARG(info->engine), "id", GUID_TEXT_LEN,
-		           id);
+		out_printf(run->out, "%-12s  %.*s\n%-12s  %s\n", "engine", STR_ARG(info->engine), "id",
+		           guid_str(&info->id).c);
 		for (size_t i = 0; i < COUNT_OF(rows); i++)
 			out_printf(run->out, "%-12s  %llu\n", rows[i].name, (unsigned long long)rows[i].value);
 		return;
 	}
 	json = json_out_object(out_buf(run->out));
 	json_put_member(&json, STR("engine"), info->engine);
-	json_put_member(&json, STR("id"), str_of(id, sizeof(id)));
+	json_put_member_guid(&json, STR("id"), &info->id);
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		json_put_member_int(&json, str_from_c(rows[i].name), (int64_t)rows[i].value);
 	out_end_object(run->out, &json);
@@ -235,8 +230,8 @@ const struct cmd cmd_store_info = {
 /* ---- backup -------------------------------------------------------------------------------------------------- */
 
 static const char *const backup_about[] = {
-	"Writes a whole copy of the store, as it is at one moment, to FILE, while writers go on. FILE appears "
-	"when it is complete and durable.",
+	"Copies the store, as it is at one moment, to FILE. Writers need not stop. FILE appears when it is complete "
+	"and durable.",
 	NULL,
 };
 
@@ -275,9 +270,8 @@ const struct cmd cmd_store_backup = {
 /* ---- restore ------------------------------------------------------------------------------------------------- */
 
 static const char *const restore_about[] = {
-	"Puts the copy FILE in the place of the store, which no process may have open, and raises the store's "
-	"epoch: readers who have seen changes that the copy does not know are sent back to start anew, the "
-	"others go on.",
+	"Replaces the store by the copy FILE. No process may have the store open. The command also raises the store's "
+	"epoch: readers that have seen changes which the copy does not have must start again; the others go on.",
 	NULL,
 };
 

@@ -14,34 +14,35 @@
 
 #define STEP           20000
 #define CALL_ARENA_MAX ((size_t)8 << 20)
-/* Beside a serving process a file may have been linked after the references were read; then it is young. */
+/* Beside a serving process a file may be linked after the references are read. Such a file is young. */
 #define YOUNG_S 3600
 
 static const enum conf_id settings[] = { CONF_STORE, CONF_RETENTION, CONF_COUNT };
 
 static const struct cmd_option options[] = {
-	{ "dry-run", NULL, "count what would go, change nothing", false },
+	{ "dry-run", NULL, "count what would be removed; change nothing", false },
 	{ "json", NULL, "one JSON object: feeds, purged, orphans, orphanBytes, dryRun", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Forgets removals that are older than the retention. A reader who was away for longer than that is told "
-	"to start anew, so give readers time. Works in small steps; a serving process that holds the store does "
-	"the work itself.",
-	"Idempotency keys older than a day are forgotten too.",
-	"Then files of recordings that nobody refers to are removed: what uploads that were cut, removed recordings and "
-	"replaced imports have left. Beside a serving process those younger than an hour stay. What an upload or an import is "
-	"at work with stays; while somebody holds a lock on the folder (flock, to copy it) the command ends with 12.",
+	"Purges tombstones that are older than the retention. A reader that was away longer must start again, so "
+	"choose the retention long enough. The command works in small steps. If a serving process holds the store, "
+	"that process does the work.",
+	"It also deletes idempotency keys that are older than a day.",
+	"Then it removes content files that no recording refers to. They come from broken uploads, removed recordings "
+	"and replaced imports. Beside a serving process, files younger than an hour stay. Files of running uploads "
+	"and imports stay, too. While another program holds a lock on the folder (flock, to copy it), the command "
+	"exits with 12.",
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
-	{ "tidemark store gc --retention 60d --dry-run", "How much would go" },
+	{ "tidemark store gc --retention 60d --dry-run", "How much would be removed" },
 	{ 0 },
 };
 
-/* One step by the process that holds the store. */
+/* Asks the process that holds the store for one step. */
 static int
 step_remote(struct writer *writer, int64_t retention_s, struct gc *gc, struct str *after, struct arena *arena)
 {
@@ -95,7 +96,7 @@ collect(struct cmd_run *run, struct writer *writer, struct gc *gc)
 	progress_open(&progress, run->clock);
 	while (code == EXIT_DONE && !gc->done) {
 		code = writer->remote ? step_remote(writer, retention_s, gc, &after, arena) : step_local(gc);
-		/* The cursor is the only thing that lives from step to step. */
+		/* Only the cursor lives longer than a step. */
 		if (after.len < sizeof(kept)) {
 			memcpy(kept, after.at, after.len);
 			after = str_of(kept, after.len);
@@ -171,7 +172,7 @@ run_store_gc(struct cmd_run *run)
 
 const struct cmd cmd_store_gc = {
 	.name = "store gc",
-	.summary = "forget removals older than the retention",
+	.summary = "purge tombstones older than the retention",
 	.settings = settings,
 	.options = options,
 	.about = about,

@@ -14,26 +14,26 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const about[] = {
-	"Follows one delta URL of Microsoft Graph, or of any server that answers like it, up to its deltaLink: the "
-	"store then holds the items as they are there. Run again, it asks only for what has changed. What is kept "
-	"can be read with `tidemark changes`, with `tidemark export`, and by SQL (the views items, calendars, "
-	"recordings, scopes, changes).",
-	"It may be stopped or killed at any moment: the next run goes on where it was, and readers of the store "
-	"see the view of a whole round or the one before, never half of one. If the far end no longer knows our "
-	"place, everything is asked for anew beside the old view; what the new listing does not name is then "
-	"removed, unless that is more than --max-delete allows.",
-	"Items that cannot be stored, and content that is refused, are named; the rest goes on, and the exit code is 8. "
-	"--max-wait counts by the clock what the far end asks to wait and the time it keeps silent; eight failures in a row "
-	"without such a wish end the run, too.",
+	"Follows one delta URL of Microsoft Graph, or of any server that answers like it, up to its deltaLink. The "
+	"store then holds the same items as the remote. The next run asks only for the changes. Read the items with "
+	"`tidemark changes`, with `tidemark export`, or with SQL (the views items, calendars, recordings, scopes, "
+	"changes).",
+	"You may stop or kill it at any moment. The next run continues, and readers of the store see the result of a "
+	"whole round, never half of one. If the remote no longer knows the cursor, the command lists everything again "
+	"beside the old view. It then removes the items that are no longer listed, unless they are more than "
+	"--max-delete allows.",
+	"If an item cannot be stored, or content is refused, the command names it, does the rest, and exits with 8. "
+	"--max-wait limits the time without a page: both the waits that the remote asks for and the time it does not "
+	"answer. Eight failures in a row for which the remote asks no wait also end the run.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
-	{ "tidemark sync https://graph.microsoft.com/beta/me/calendars/delta --bearer-command 'az account get-access-token "
-	  "--resource https://graph.microsoft.com'",
-	  "Bring a store in step with a mailbox's calendars" },
-	{ "tidemark sync URL --bearer-file token --watch --every 5m", "Stay in step" },
+	{ "tidemark sync https://graph.microsoft.com/beta/me/calendars/delta --bearer-command "
+	  "'az account get-access-token --resource https://graph.microsoft.com'",
+	  "Copy a user's calendars to a store" },
+	{ "tidemark sync URL --bearer-file token --watch --every 5m", "Keep the store up to date" },
 	{ 0 },
 };
 
@@ -68,14 +68,8 @@ report(struct following *following)
 	            (unsigned long long)tally->created, (unsigned long long)tally->updated,
 	            (unsigned long long)tally->removed, (unsigned long long)tally->returned);
 	if (tally->swept > 0)
-		console_say("%llu of the removed were no longer listed after the far end had forgotten our place",
+		console_say("%llu of the removed were no longer listed: the remote no longer knew the cursor",
 		            (unsigned long long)tally->swept);
-}
-
-static bool
-goes_on(int code)
-{
-	return following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED;
 }
 
 static int
@@ -91,7 +85,7 @@ one_round(struct following *following)
 	}
 	if (cmd_has(following->run, "json"))
 		put_json(following, code);
-	return following->run->out->failed && goes_on(code) ? out_verdict(following->run->out) : code;
+	return following->run->out->failed && following_goes_on(code) ? out_verdict(following->run->out) : code;
 }
 
 static int
@@ -99,7 +93,7 @@ sync_all(struct following *following)
 {
 	int code = one_round(following);
 
-	while (cmd_has(following->run, "watch") && goes_on(code)) {
+	while (cmd_has(following->run, "watch") && following_goes_on(code)) {
 		code = following_rest(following);
 		if (code == EXIT_DONE)
 			code = one_round(following);
@@ -118,7 +112,7 @@ run_sync(struct cmd_run *run)
 
 const struct cmd cmd_sync = {
 	.name = "sync",
-	.summary = "keep a store in step with a delta URL",
+	.summary = "keep a store up to date with a delta URL",
 	.args = "URL",
 	.args_min = 1,
 	.args_max = 1,

@@ -19,20 +19,20 @@ static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
 
 static const struct cmd_option options[] = {
 	{ "user", "ID|UPN", "a token for that user (delegated); goes with --scope", false },
-	{ "scope", "SCOPES", "what the user allows, e.g. Calendars.Read; several are divided by blanks", true },
+	{ "scope", "SCOPES", "what the user allows, e.g. Calendars.Read; blanks separate several", true },
 	{ "app", "ID", "a token for that application (client id); goes with --role", false },
-	{ "role", "ROLES", "what the application may do, e.g. Calendars.Read; several are divided by blanks", true },
-	{ "tenant", "ID", "the tenant; without it the user's, or the store's own", false },
-	{ "expires", "TIME", "how long the token is good for, e.g. 90s, 15m, 12h, 30d (default: 1h)", false },
+	{ "role", "ROLES", "what the application may do, e.g. Calendars.Read; blanks separate several", true },
+	{ "tenant", "ID", "the tenant (default: the user's, or the store's own)", false },
+	{ "expires", "TIME", "how long the token is valid, e.g. 90s, 15m, 12h, 30d (default: 1h)", false },
 	{ "json", NULL, "one JSON object: access_token, token_type, expires_in, scope", false },
 	{ 0 },
 };
 
 static const char *const about[] = {
-	"Prints an access token of the store's own issuer, alone on standard output. The server on the same "
-	"store accepts it as Authorization: Bearer, unless it runs with --issuer off.",
-	"The store is only read, so this works beside a serving process. Whoever may read the store's file can "
-	"make any token: guard the file.",
+	"Prints an access token of the store's own issuer, and nothing else, on standard output. The server on the "
+	"same store accepts it as Authorization: Bearer, unless it runs with --issuer off.",
+	"The command only reads the store, so it works beside a serving process. Anybody who can read the store's "
+	"file can make any token: protect the file.",
 	NULL,
 };
 
@@ -43,7 +43,7 @@ static const struct cmd_example examples[] = {
 	{ 0 },
 };
 
-/* Words of RFC 6749's scope-token, each once, one blank between them. */
+/* Joins the values with single blanks. Each word must be a scope-token of RFC 6749. */
 static int
 join_grants(struct cmd_run *run, const char *option, struct str *grants_out)
 {
@@ -106,7 +106,6 @@ read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 static int
 find_subject(struct cmd_run *run, struct store *store, bool has_tenant, struct issuer_grant *grant)
 {
-	const char *name = cmd_value(run, "user");
 	struct user user;
 	enum err    err;
 
@@ -118,16 +117,7 @@ find_subject(struct cmd_run *run, struct store *store, bool has_tenant, struct i
 		grant->oid = issuer_principal(&grant->tenant, grant->app);
 		return EXIT_DONE;
 	}
-	err = user_lookup(store, has_tenant ? &grant->tenant : NULL, str_from_c(name), run->arena, &user);
-	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT,
-		                    "there is no user \"%s\"; `tidemark user list` shows who is there, `tidemark user "
-		                    "add` adds one",
-		                    name);
-	if (err == ERR_CONFLICT)
-		return console_fail(EXIT_PERMANENT, "several tenants have a user \"%s\"; give --tenant", name);
-	if (err != OK)
-		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
+	TRY_CODE(user_lookup(run, store, has_tenant ? &grant->tenant : NULL, cmd_value(run, "user"), &user));
 	grant->tenant = user.tenant;
 	grant->oid = user.id;
 	grant->upn = user.upn;

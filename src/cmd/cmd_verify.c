@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A fresh listing is followed into a throw-away replica beside the store, by the same code that follows
- * everything; then the two views are walked side by side, in order of id.  The store is only read.
+ * Follows the URL from the start into a temporary replica beside the store, then compares the two views in order of
+ * id. The store is only read.
  */
 
 #include "cmd/cmd.h"
@@ -22,19 +22,19 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const about[] = {
-	"Asks for a fresh listing of a URL that is followed and compares it with what the store holds. Each difference is "
-	"a line: `missing` for an item the store lacks, `extra` for one that is no longer listed, `different` with "
-	"the properties that differ. Annotations (@odata...) are not compared.",
-	"The store is only read, so this works beside a running follower. What has changed since the last round is a "
-	"difference too: run `tidemark sync` first.",
-	"The listing is kept in a file beside the store while this runs, STORE.verify-PID, or in the folder TMPDIR names "
-	"(/tmp without it) where nothing can be written beside the store. It needs as much room as the scope does.",
+	"Lists a followed URL from the start and compares the listing with the store. It prints one line per "
+	"difference: `missing` for an item that the store does not have, `extra` for one that is no longer listed, "
+	"`different` with the properties that differ. It does not compare annotations (@odata...).",
+	"The command only reads the store, so it works beside a running follower. A change since the last round is "
+	"also a difference: run `tidemark sync` first.",
+	"While it runs, the listing is in a file beside the store, STORE.verify-PID. If the folder of the store "
+	"cannot be written, the file is in the folder TMPDIR (default: /tmp). It needs as much space as the scope.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
-	{ "tidemark verify URL --bearer-file token || echo differs", "Is the store what the far end lists?" },
+	{ "tidemark verify URL --bearer-file token || echo differs", "Does the store hold what the remote lists?" },
 	{ 0 },
 };
 
@@ -197,7 +197,7 @@ run_verify(struct cmd_run *run)
 
 const struct cmd cmd_verify = {
 	.name = "verify",
-	.summary = "compare what is held with a fresh listing",
+	.summary = "compare a scope with a new listing",
 	.args = "URL",
 	.args_min = 1,
 	.args_max = 1,

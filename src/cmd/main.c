@@ -14,12 +14,12 @@ static const struct cmd *const commands[] = {
 };
 
 static const struct cmd_group groups[] = {
-	{ "user", "look after the directory of users" },
-	{ "client", "look after the clients of the store's own issuer" },
-	{ "policy", "say which applications may reach whose meetings" },
-	{ "store", "look after a store" },
-	{ "scope", "rename or forget what is followed" },
-	{ "config", "look at the configuration" },
+	{ "user", "manage users" },
+	{ "client", "manage the clients of the store's own issuer" },
+	{ "policy", "manage which applications may access whose meetings" },
+	{ "store", "check, copy and clean a store" },
+	{ "scope", "rename or forget a followed URL" },
+	{ "config", "show the configuration" },
 	{ 0 },
 };
 

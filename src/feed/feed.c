@@ -7,13 +7,13 @@ cursor_is_complete(const struct cursor *cursor)
 	return !cursor->span.initial && cursor->span.after == cursor->span.until;
 }
 
-/* `additions`: what was purged would not have been told. */
+/* `additions`: the reader gets no removals, so it missed none that were purged. */
 static enum err
 validate(const struct cursor *cursor, const struct feed_state *state, bool additions)
 {
 	const struct span *span = &cursor->span;
 
-	/* A reader that was there before the feed holds nothing, so nothing can be missing. */
+	/* The feed did not exist when this reader began, so it holds nothing that could be out of date. */
 	if (guid_is_zero(&cursor->generation))
 		return cursor->seen == 0 ? OK : ERR_GONE;
 	if (!state->exists || !guid_eq(&cursor->generation, &state->generation))
@@ -22,7 +22,7 @@ validate(const struct cursor *cursor, const struct feed_state *state, bool addit
 		return ERR_GONE;
 	if (cursor->epoch > state->epoch)
 		return ERR_GONE;
-	/* Pages of an initial round left out tombstones on the strength of its `until`, which is history no more. */
+	/* An initial round left tombstones out because of its `until`, which is not in this epoch's history. */
 	if (cursor->epoch < state->epoch && (span->initial || cursor->seen > state->base))
 		return ERR_GONE;
 	return cursor->seen > state->head ? ERR_GONE : OK;
@@ -53,26 +53,23 @@ range_from(const struct store *store, const struct cursor *from, uint32_t limit,
 	};
 }
 
-/* In the middle of an incremental round `until` means nothing in a later epoch: the head takes its place. */
+/* In the middle of a later round, `until` means nothing after a new epoch: the head takes its place. */
 static bool
 until_is_void(const struct cursor *from, const struct store_range *range, const struct feed_state *state)
 {
 	return from && !from->span.initial && range->until != STORE_TO_HEAD && from->epoch != state->epoch;
 }
 
-/* page->additions and page->bodies_only are set. */
-static enum err
-open_page(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct cursor *from,
+enum err
+feed_open(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct cursor *from,
           uint32_t limit, struct arena *arena)
 {
-	bool                                      additions = page->additions;
-	bool                                      bodies_only = page->bodies_only;
-	struct store_range                        range = range_from(store, from, limit, additions);
+	struct store_range                        range = range_from(store, from, limit, page->additions);
 	AUTO(store_scan_abort) struct store_scan *scan = NULL;
 	const struct feed_state                  *state;
 
 	MUST(limit > 0);
-	range.bodies_only = bodies_only;
+	range.bodies_only = page->bodies_only;
 	scan = store_scan_open(store, feed, &range, arena);
 	state = store_scan_state(scan);
 	if (until_is_void(from, &range, state)) {
@@ -84,45 +81,15 @@ open_page(struct feed_page *page, struct store *store, const struct store_feed *
 	if (!state->exists && store_scan_failed(scan))
 		return store_scan_close(&scan);
 	if (from)
-		TRY(validate(from, state, additions));
+		TRY(validate(from, state, page->additions));
 
-	*page = (struct feed_page){
-		.scan = scan,
-		.span = { range.after, range.until == STORE_TO_HEAD ? state->head : range.until,
-		          !from || from->span.initial },
-		.seen = from && from->seen > state->head ? from->seen : state->head,
-		.left = limit,
-		.additions = additions,
-		.bodies_only = bodies_only,
-	};
+	page->scan = scan;
+	page->span = (struct span){ range.after, range.until == STORE_TO_HEAD ? state->head : range.until,
+		                    !from || from->span.initial };
+	page->seen = from && from->seen > state->head ? from->seen : state->head;
+	page->left = limit;
 	scan = NULL;
 	return OK;
-}
-
-enum err
-feed_open(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct cursor *from,
-          uint32_t limit, struct arena *arena)
-{
-	page->additions = page->bodies_only = false;
-	return open_page(page, store, feed, from, limit, arena);
-}
-
-enum err
-feed_open_bodies(struct feed_page *page, struct store *store, const struct store_feed *feed, const struct cursor *from,
-                 uint32_t limit, struct arena *arena)
-{
-	page->additions = false;
-	page->bodies_only = true;
-	return open_page(page, store, feed, from, limit, arena);
-}
-
-enum err
-feed_open_additions(struct feed_page *page, struct store *store, const struct store_feed *feed,
-                    const struct cursor *from, uint32_t limit, struct arena *arena)
-{
-	page->additions = true;
-	page->bodies_only = false;
-	return open_page(page, store, feed, from, limit, arena);
 }
 
 enum err

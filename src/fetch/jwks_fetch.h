@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jwks_fetch — the gate's source of keys: one GET of an https URL, or one file.
+ * jwks_fetch — reads the keys of an external issuer, from an https URL or a file.
  *
- * TLS is checked against the system's authorities or the file given; no redirect is followed, no
- * other scheme spoken; five seconds for all of it; the answer must be 200 and fit the buffer.
- * https_proxy and no_proxy are honoured.
+ * One GET within five seconds; the response must be 200 and fit the buffer.  `ca` replaces the system's authorities.
+ * https_proxy and no_proxy apply.
  */
 #pragma once
 

@@ -7,62 +7,63 @@
  *       ^                    |  ^                                        |
  *       |   a bad round:     |  | 200: a page and its link, staged       | one commit: the view, the numbers,
  *       |   dropped          |  +-- 429, 5xx, cut: wait, try again       | the link for the next round
- *       +--------------------+  +-- 401: the credential once more        |
- *       |                       +-- 410: the round anew, then a RESYNC   |
+ *       +--------------------+  +-- 401: get a new credential            |
+ *       |                       +-- 410: the round again, then a RESYNC  |
  *       +----------------------------------------------------------------+
  *
- * The phase is the replica's; what is kept here (tries, waits, what the round's links looked like) may
- * be forgotten at any moment.
+ * The replica stores the phase.  This file's own state (tries, waits, the cycle check) may be lost at any moment.
  */
 #include "follow/follow.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "follow/follow_link.h"
+#include "fetch/fetch_link.h"
+#include "fetch/fetch_secrets.h"
+#include "fetch/fetch_wait.h"
 #include "follow/follow_cycle.h"
 #include "follow/follow_merge.h"
 #include "follow/follow_page.h"
-#include "follow/follow_secrets.h"
-#include "follow/follow_wait.h"
+#include "follow/follow_scope.h"
+#include "resource/scope_name.h"
 
 #define STEP_ARENA_MAX ((size_t)128 << 20)
 #define CONF_ARENA_MAX ((size_t)128 << 10)
-#define SHRINK_FROM    200 /* the page size we begin to shrink at if none was asked for */
+#define SHRINK_FROM    200 /* the first page size to halve if none was requested */
 #define SECRET_INSIDE  "it holds the credential it was asked for with; its text is not kept"
-#define RAW_KEPT_MAX   4096 /* of an item too large to be a dead letter */
+#define RAW_KEPT_MAX   4096 /* bytes of an item that is too large for a dead letter */
 
 struct follow {
-	struct follow_conf   conf;
-	struct replica      *replica;
-	struct arena        *lasting, *page;
-	struct follow_origin origin;
-	struct follow_pause  own_pause;
-	int64_t              sid;
+	struct follow_conf  conf;
+	struct replica     *replica;
+	struct arena       *lasting, *page;
+	struct fetch_origin origin;
+	struct follow_pause own_pause;
+	int64_t             sid;
 
 	unsigned            tries;          /* failures of this page in a row */
-	int64_t             since_ms;       /* monotonic, when tries > 0: when the first of them began */
+	int64_t             since_ms;       /* monotonic; start of the first try, if tries > 0 */
 	uint32_t            page_size;      /* may have shrunk */
 	bool                bearer_refused; /* the last answer was 401 */
-	bool                round_again;    /* in this run a round was begun anew from its own link … */
-	bool                started_over;   /* … and everything was asked for anew */
-	struct follow_cycle loop;
+	bool                round_again;    /* this run has repeated a round from its own link … */
+	bool                started_over;   /* … and has requested everything again */
+	struct follow_cycle cycle;
 };
 
-/* What a step passes down: the scope as it stands, and where it reports to. */
+/* What the functions of one step share. */
 struct step {
 	struct follow        *follow;
 	struct replica_scope  scope;
 	struct follow_report *report;
 };
 
-static const struct follow_secrets *
+static const struct fetch_secrets *
 secrets_of(const struct follow *follow)
 {
 	return follow->conf.bearer ? follow->conf.bearer->secrets : NULL;
 }
 
-/* All that people, logs and the store get to read of a step passes here. */
+/* Every text that a step reports passes here, and secrets in it are masked. */
 static enum err PRINTF_LIKE(3, 4) end_step(struct step *step, enum follow_next next, const char *fmt, ...)
 {
 	va_list list;
@@ -71,11 +72,11 @@ static enum err PRINTF_LIKE(3, 4) end_step(struct step *step, enum follow_next n
 	va_start(list, fmt);
 	(void)str_vprintf(step->report->why, sizeof(step->report->why), fmt, list);
 	va_end(list);
-	follow_secrets_mask(secrets_of(step->follow), step->report->why, strlen(step->report->why));
+	fetch_secrets_mask(secrets_of(step->follow), step->report->why, strlen(step->report->why));
 	return OK;
 }
 
-/* The round is none: it is given up, so that the next run asks anew instead of stumbling again. */
+/* Drops the round, so that the next run does not meet the same fault again. */
 static enum err
 drop(struct step *step, const char *what)
 {
@@ -83,7 +84,7 @@ drop(struct step *step, const char *what)
 	return end_step(step, FOLLOW_BROKEN, "the round is dropped: %s; the view stays as it was", what);
 }
 
-/* What the clock says has passed since the first failure began counts, whether we waited or the far end kept us. */
+/* Counts from the start of the first failed try, so slow requests count as waiting too. */
 static int64_t
 left_ms(const struct follow *follow)
 {
@@ -106,7 +107,7 @@ wait_for(struct step *step, int64_t ms, bool throttled, const char *why)
 	return end_step(step, FOLLOW_WAIT, "%s", why);
 }
 
-/* Pages that come too slowly for somebody's deadline may come as smaller ones. */
+/* A page that misses a deadline may arrive in time if it is smaller. */
 static void
 shrink_page(struct follow *follow)
 {
@@ -126,8 +127,8 @@ try_later(struct step *step, const struct follow_response *response, const char 
 	bool           throttled;
 
 	if (response)
-		asked_ms = follow_wait_asked(response->retry_after,
-		                             follow->conf.clock->wall_ns(follow->conf.clock->ctx));
+		asked_ms = fetch_wait_asked(response->retry_after,
+		                            follow->conf.clock->wall_ns(follow->conf.clock->ctx));
 	throttled = asked_ms >= 0 || (response && response->status == 429);
 	follow->tries++;
 	if (!throttled) {
@@ -135,18 +136,18 @@ try_later(struct step *step, const struct follow_response *response, const char 
 			return end_step(step, FOLLOW_TROUBLED, "%s; tried %u times", why, follow->tries);
 		shrink_page(follow);
 	}
-	if (asked_ms >= FOLLOW_ASKED_MAX_MS)
+	if (asked_ms >= FETCH_ASKED_MAX_MS)
 		return end_step(step, FOLLOW_TROUBLED,
 		                "%s; it asks to stay away for longer than %lld s (see --max-wait)", why,
-		                (long long)FOLLOW_ASKED_MAX_MS / 1000);
+		                (long long)FETCH_ASKED_MAX_MS / 1000);
 	if (asked_ms >= 0 && asked_ms > left_ms(follow))
 		return end_step(step, FOLLOW_TROUBLED,
 		                "%s; it asks to stay away for %.1f s, which would be too long (see --max-wait)", why,
 		                (double)asked_ms / 1000);
-	/* Whoever says "at once", and says it again and again, is left alone for longer and longer all the same. */
-	own_ms = follow_wait_own(follow->tries);
-	return wait_for(step, follow_wait_jitter(asked_ms > own_ms ? asked_ms : own_ms, follow->conf.entropy),
-	                throttled, why);
+	/* A remote that answers "Retry-After: 0" every time still gets longer and longer pauses. */
+	own_ms = fetch_wait_own(follow->tries);
+	return wait_for(step, fetch_wait_jitter(asked_ms > own_ms ? asked_ms : own_ms, follow->conf.entropy), throttled,
+	                why);
 }
 
 static enum err
@@ -154,13 +155,13 @@ begin(struct step *step, enum replica_kind kind, struct str link)
 {
 	struct follow *follow = step->follow;
 
-	follow->loop = (struct follow_cycle){ 0 };
+	follow->cycle = (struct follow_cycle){ 0 };
 	return replica_begin_round(follow->replica, step->scope.sid, kind, link, clock_wall_ms(follow->conf.clock));
 }
 
-/* A lasting run may try all of it again in its next round. */
+/* A run that goes on may start over again in its next round. */
 static enum err
-stop_starting_over(struct step *step, const struct follow_response *response)
+end_start_over(struct step *step, const struct follow_response *response)
 {
 	step->follow->round_again = step->follow->started_over = false;
 	TRY(replica_drop_round(step->follow->replica, step->scope.sid));
@@ -168,16 +169,16 @@ stop_starting_over(struct step *step, const struct follow_response *response)
 	                response->status);
 }
 
-/* The link of a later page is no longer known; that of the round's first may still be. */
+/* The remote no longer knows the link of a later page; it may still know that of the first page. */
 static bool
-may_begin_again(const struct step *step, const struct follow_response *response)
+may_repeat_round(const struct step *step, const struct follow_response *response)
 {
 	return step->scope.kind == REPLICA_NEXT && step->scope.round_pages > 0 && response->location.len == 0 &&
 	       !step->follow->round_again;
 }
 
 static enum err
-begin_again(struct step *step, const struct follow_response *response)
+repeat_round(struct step *step, const struct follow_response *response)
 {
 	step->follow->round_again = true;
 	step->follow->tries = 0;
@@ -195,18 +196,18 @@ start_over(struct step *step, const struct follow_response *response)
 	struct str        link = follow->conf.url;
 	const char       *why;
 
-	if (may_begin_again(step, response))
-		return begin_again(step, response);
+	if (may_repeat_round(step, response))
+		return repeat_round(step, response);
 	if (follow->started_over)
-		return stop_starting_over(step, response);
+		return end_start_over(step, response);
 	if (response->location.len > 0) {
 		link = response->location;
 		if (link.len > 1 && link.at[0] == '/' && link.at[1] != '/')
-			link = arena_printf(follow->page, "%.*s%.*s", STR_ARG(follow_origin_text(follow->conf.url)),
+			link = arena_printf(follow->page, "%.*s%.*s", STR_ARG(fetch_origin_text(follow->conf.url)),
 			                    STR_ARG(link));
 		why = "holds the credential; it is neither kept nor followed";
-		if (follow_secrets_stand_in_link(secrets_of(follow), link, follow->page) ||
-		    !follow_link_is_good(&follow->origin, link, &why)) {
+		if (fetch_secrets_stand_in_link(secrets_of(follow), link, follow->page) ||
+		    !fetch_link_is_good(&follow->origin, link, &why)) {
 			TRY(replica_drop_round(follow->replica, step->scope.sid));
 			return end_step(step, FOLLOW_BROKEN, "the Location of the answer %u %s", response->status, why);
 		}
@@ -225,11 +226,11 @@ stage(struct step *step, struct follow_page *page)
 	struct replica    *replica = follow->replica;
 	struct follow_item item;
 	enum err           err;
-	bool               holds_secret = follow_secrets_stand_in(secrets_of(follow), page->body);
+	bool               holds_secret = fetch_secrets_stand_in(secrets_of(follow), page->body);
 
 	replica_begin_page(replica, step->scope.sid);
 	while (follow_page_next(page, follow->page, &item)) {
-		if (holds_secret && follow_secrets_stand_in(secrets_of(follow), item.body))
+		if (holds_secret && fetch_secrets_stand_in(secrets_of(follow), item.body))
 			replica_put_dead_letter(replica, STR(SECRET_INSIDE),
 			                        follow_page_trace(page, &item, step->scope.round_pages + 1,
 			                                          secrets_of(follow), follow->page));
@@ -251,9 +252,9 @@ stage(struct step *step, struct follow_page *page)
 	return end_step(step, FOLLOW_AGAIN, "%s", "");
 }
 
-/* What makes a page part of an endless round; NULL for nothing. */
+/* Why the round would never end; NULL for no reason. */
 static const char *
-loop_in(struct step *step, const struct follow_page *page)
+cycle_in(struct step *step, const struct follow_page *page)
 {
 	struct follow              *follow = step->follow;
 	const struct follow_limits *limits = &follow->conf.limits;
@@ -266,7 +267,7 @@ loop_in(struct step *step, const struct follow_page *page)
 		return "it has more pages than a round may have";
 	if (clock_wall_ms(follow->conf.clock) - step->scope.round_started_ms > limits->round_max_ms)
 		return "it has not ended for too long";
-	return follow_cycle_note(&follow->loop, page->link, page->hash, limits->empty_pages_max);
+	return follow_cycle_note(&follow->cycle, page->link, page->hash, limits->empty_pages_max);
 }
 
 static enum err
@@ -281,14 +282,14 @@ take_page(struct step *step, const struct follow_response *response)
 		page = *response->page;
 	else if (follow_page_read(response->body, follow->page, &page, &why) != OK)
 		return end_step(step, FOLLOW_BROKEN, "the answer is no page of a delta round: %.*s", STR_ARG(why));
-	if (!follow_link_is_good(&follow->origin, page.link, &bad))
+	if (!fetch_link_is_good(&follow->origin, page.link, &bad))
 		return end_step(step, FOLLOW_BROKEN, "the %s of the page %s; it is not followed",
 		                page.is_last ? "deltaLink" : "nextLink", bad);
-	if (follow_secrets_stand_in_link(secrets_of(follow), page.link, follow->page))
+	if (fetch_secrets_stand_in_link(secrets_of(follow), page.link, follow->page))
 		return end_step(step, FOLLOW_BROKEN,
 		                "the %s of the page holds the credential; it is neither kept nor followed",
 		                page.is_last ? "deltaLink" : "nextLink");
-	bad = loop_in(step, &page);
+	bad = cycle_in(step, &page);
 	if (bad)
 		return drop(step, bad);
 	return stage(step, &page);
@@ -339,7 +340,7 @@ take_response(struct step *step, const struct follow_response *response)
 	if (response->status >= 300 && response->status < 400 && response->status != 304)
 		return end_step(step, FOLLOW_BROKEN,
 		                "%s, a redirect; those are not followed, since the credential would go along", why);
-	/* A page's link that is refused is refused for ever; the next run must not come back to it. */
+	/* The remote will always refuse this link, so the next run must not use it. */
 	if (response->status == 400 && step->scope.round_pages > 0)
 		return drop(step, why);
 	return end_step(step, FOLLOW_BROKEN, "%s", why);
@@ -359,8 +360,8 @@ send_request(struct step *step)
 	const char            *bad;
 	enum err               err = OK;
 
-	/* What the replica holds was checked when it came; a file may have been changed since. */
-	if (!follow_link_is_good(&follow->origin, request.link, &bad))
+	/* The link was checked when it arrived, but the store's file may have been changed since. */
+	if (!fetch_link_is_good(&follow->origin, request.link, &bad))
 		return end_step(step, FOLLOW_BROKEN, "the saved link %s", bad);
 	if (follow->tries == 0)
 		follow->since_ms = clock_mono_ms(follow->conf.clock);
@@ -446,138 +447,6 @@ follow_step(struct follow *follow, struct follow_report *report_out)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* Never told anything, so no more than a name and a URL that may have been mistyped: whoever asks for either gets it. */
-static bool
-is_unheard(const struct replica_scope *scope)
-{
-	return scope->rounds == 0 && scope->round_pages == 0;
-}
-
-/* "calendars", or if that is another URL's, "calendars-2", and so on. */
-static enum err
-make_up_name(struct follow *follow, struct str resource, struct str *name_out)
-{
-	struct replica_scope other;
-	struct str           name;
-	enum err             err;
-
-	for (unsigned i = 1; i < 100000; i++) {
-		arena_reset(follow->page);
-		name = i == 1 ? resource : arena_printf(follow->page, "%.*s-%u", STR_ARG(resource), i);
-		err = replica_find_scope(follow->replica, name, follow->page, &other);
-		if (err != OK && err != ERR_NOT_FOUND)
-			return err;
-		if (err == ERR_NOT_FOUND || is_unheard(&other)) {
-			*name_out = arena_copy(follow->lasting, name);
-			return OK;
-		}
-	}
-	return ERR_CONFLICT;
-}
-
-/* It may be one whose forgetting was cut short: what it held must not become another's. */
-static enum err
-forget(struct follow *follow, int64_t sid)
-{
-	bool done = false;
-
-	while (!done)
-		TRY(replica_forget_scope(follow->replica, sid, &done));
-	return OK;
-}
-
-static enum err
-take_name(struct follow *follow, const struct replica_scope *scope)
-{
-	struct replica_scope other;
-
-	TRY(replica_find_scope(follow->replica, scope->name, follow->page, &other));
-	if (!is_unheard(&other))
-		return ERR_CONFLICT;
-	TRY(forget(follow, other.sid));
-	return replica_add_scope(follow->replica, scope, &follow->sid);
-}
-
-static void
-report_taken(struct follow *follow, struct str name, char why_out[512])
-{
-	struct replica_scope other;
-	struct str           url = STR_EMPTY;
-
-	if (replica_find_scope(follow->replica, name, follow->page, &other) == OK)
-		url = str_cut(other.url, 200);
-	str_printf(why_out, 512,
-	           "the scope \"%.*s\" follows another URL, %.*s; give this one another name, or see `tidemark "
-	           "scope rename` and `tidemark scope forget`",
-	           STR_ARG(str_cut(name, 100)), STR_ARG(url));
-}
-
-static enum err
-make_scope(struct follow *follow, char why_out[512])
-{
-	struct replica_scope scope = { .name = follow->conf.name,
-		                       .url = follow->conf.url,
-		                       .resource = follow_resource_of(follow->conf.url),
-		                       .from_now = follow->conf.from_now };
-	enum err             err;
-
-	if (scope.name.len == 0)
-		TRY(make_up_name(follow, scope.resource, &scope.name));
-	err = replica_add_scope(follow->replica, &scope, &follow->sid);
-	if (err == ERR_CONFLICT)
-		err = take_name(follow, &scope);
-	if (err == ERR_CONFLICT)
-		report_taken(follow, scope.name, why_out);
-	return err;
-}
-
-/* What was asked for before anything was told need not stand. */
-static enum err
-ask_otherwise(struct follow *follow, const struct replica_scope *scope, char why_out[512])
-{
-	struct replica_scope wanted = { .url = scope->url,
-		                        .resource = scope->resource,
-		                        .from_now = follow->conf.from_now };
-	enum err             err = OK;
-
-	/* No round under way: it may be one whose forgetting was cut short. */
-	if (scope->phase == REPLICA_IDLE) {
-		if (follow->conf.name.len == 0)
-			follow->conf.name = arena_copy(follow->lasting, scope->name);
-		TRY(forget(follow, scope->sid));
-		return make_scope(follow, why_out);
-	}
-	if (wanted.from_now != scope->from_now)
-		TRY(replica_point_scope(follow->replica, scope->sid, &wanted));
-	if (follow->conf.name.len > 0)
-		err = replica_rename_scope(follow->replica, scope->sid, follow->conf.name);
-	if (err == ERR_CONFLICT)
-		report_taken(follow, follow->conf.name, why_out);
-	return err;
-}
-
-static enum err
-find_scope(struct follow *follow, char why_out[512])
-{
-	struct replica_scope scope;
-	enum err             err = replica_find_url(follow->replica, follow->conf.url, follow->page, &scope);
-
-	if (err == ERR_NOT_FOUND)
-		return make_scope(follow, why_out);
-	TRY(err);
-	follow->sid = scope.sid;
-	if (is_unheard(&scope))
-		return ask_otherwise(follow, &scope, why_out);
-	if (follow->conf.name.len > 0 && !str_eq(follow->conf.name, scope.name)) {
-		str_printf(why_out, 512,
-		           "this URL is already followed as the scope \"%.*s\"; `tidemark scope rename` gives "
-		           "it another name",
-		           STR_ARG(scope.name));
-		return ERR_CONFLICT;
-	}
-	return OK;
-}
-
 static void
 fill_limits(struct follow_limits *limits)
 {
@@ -594,17 +463,20 @@ fill_limits(struct follow_limits *limits)
 static enum err
 set_up(struct follow *follow, char why_out[512])
 {
-	const char *why;
+	struct follow_scope scope;
+	const char         *why;
 
-	if (!follow_origin_of(follow->conf.url, &follow->origin, &why)) {
+	if (!fetch_origin_of(follow->conf.url, &follow->origin, &why)) {
 		str_printf(why_out, 512, "the URL %s", why);
 		return ERR_BAD_REQUEST;
 	}
-	if (follow->conf.name.len > 0 && !follow_name_is_good(follow->conf.name)) {
-		str_printf(why_out, 512, FOLLOW_NAME_RULE, REPLICA_NAME_MAX);
+	if (follow->conf.name.len > 0 && !scope_name_is_good(follow->conf.name)) {
+		str_printf(why_out, 512, SCOPE_NAME_RULE, REPLICA_NAME_MAX);
 		return ERR_BAD_REQUEST;
 	}
-	return find_scope(follow, why_out);
+	scope = (struct follow_scope){ follow->replica, follow->conf.url, follow->conf.name, follow->conf.from_now,
+		                       follow->page };
+	return follow_scope_find(&scope, &follow->sid, why_out);
 }
 
 enum err
@@ -618,7 +490,7 @@ follow_open(const struct follow_conf *conf, struct replica *replica, struct foll
 	follow->replica = replica;
 	follow->lasting = arena_open(CONF_ARENA_MAX);
 	follow->page = arena_open(STEP_ARENA_MAX);
-	follow->conf.url = conf->url.len <= FOLLOW_LINK_MAX ? arena_copy(follow->lasting, conf->url) : STR_EMPTY;
+	follow->conf.url = conf->url.len <= FETCH_LINK_MAX ? arena_copy(follow->lasting, conf->url) : STR_EMPTY;
 	follow->conf.name = arena_copy(follow->lasting, str_first(conf->name, REPLICA_NAME_MAX + 1));
 	follow->page_size = conf->page_size;
 	if (!conf->pause)
@@ -647,34 +519,22 @@ follow_close(struct follow **follow)
 	*follow = NULL;
 }
 
-bool
-follow_name_is_good(struct str name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if ((unsigned char)name.at[i] <= ' ' || name.at[i] == 0x7f || name.at[i] == '/')
-			return false;
-	return name.len > 0 && name.len <= REPLICA_NAME_MAX && utf8_valid(name);
-}
-
 enum err
 follow_give_up(struct follow *follow)
 {
 	struct replica_scope scope;
-	bool                 done = false;
 
 	arena_reset(follow->page);
 	TRY(replica_get_scope(follow->replica, follow->sid, follow->page, &scope));
-	while (!done && is_unheard(&scope))
-		TRY(replica_forget_scope(follow->replica, follow->sid, &done));
-	return OK;
+	return follow_scope_is_new(&scope) ? follow_scope_forget(follow->replica, follow->sid) : OK;
 }
 
 bool
 follow_url_is_good(struct str url, const char **why_out)
 {
-	struct follow_origin origin;
+	struct fetch_origin origin;
 
-	return follow_origin_of(url, &origin, why_out);
+	return fetch_origin_of(url, &origin, why_out);
 }
 
 bool
@@ -683,12 +543,6 @@ follow_page_is_good(struct str body, struct arena *arena, struct str *why_out)
 	struct follow_page page;
 
 	return follow_page_read(body, arena, &page, why_out) == OK;
-}
-
-struct str
-follow_error_said(struct str body, struct arena *arena)
-{
-	return follow_error_text(body, arena);
 }
 
 int64_t

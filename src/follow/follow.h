@@ -1,66 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow — keep a scope of a replica in step with a delta URL.
+ * follow — keeps a scope of a replica equal to what a delta URL reports.
  *
- * One step does one thing: it fetches a page and stages it with the link to the next in one commit, or
- * does a piece of settling a whole round, or finds that it must wait.  It neither sleeps nor loops nor
- * logs; whoever calls it does.  Killed anywhere, the next follower goes on where the replica says it was.
+ * One step does one thing.  It requests a page and stages it with the next link in one commit, or settles a part of a whole
+ * round, or reports a wait.  It does not sleep, loop or log.  After a kill the next follower continues from the replica.
  *
- *   - Only links of the first URL's origin are fetched, as they were told.
- *   - A round that is not a round (a loop, both links or none, another origin) is dropped; the view stays.
- *   - "Your state is no longer known", told of a page's link, begins the round anew from the saved one; told of that,
- *     or again, a resync beside the view: each once in a run.  Nothing that was staged before is used.
- *   - A scope that has never been told anything stands in nobody's way: its name goes to the next who asks for it.
+ *   - Only links of the first URL's origin are requested, unchanged.
+ *   - A round with a fault (a cycle, both links or none, another origin) is dropped, and the view stays.
+ *   - If the remote no longer knows the state of a page's link, the round starts again from its saved link.  If that
+ *     link is unknown too, a resync starts beside the view.  Each happens once in a run; staged pages are thrown away.
+ *   - A scope without a single page reserves neither its name nor its URL.
  */
 #pragma once
 
+#include "fetch/fetch.h"
 #include "follow/follow_source.h"
 #include "store/replica.h"
 
 struct follow;
 
-struct follow_pause { /* one for all scopes of a host: no request before that moment */
+struct follow_pause { /* shared by the scopes of a host: no request before that moment */
 	int64_t until_mono_ms;
 };
 
-struct follow_limits {            /* of one round; zero means the usual */
+struct follow_limits {            /* of one round; zero means the default */
 	uint64_t pages_max;       /* 1,000,000 */
 	uint64_t empty_pages_max; /* in a row: 10,000 */
-	int64_t  round_max_ms;    /* 24 h, of a round that goes on without a deltaLink */
+	int64_t  round_max_ms;    /* until the deltaLink: 24 h */
 	unsigned tries_max;       /* failures of one page in a row: 8 */
 };
 
 struct follow_conf {
 	struct str                  url;
-	struct str                  name;        /* of the scope; empty: found by its URL, or made up from it */
+	struct str                  name;        /* of the scope; empty: found by the URL or made from it */
 	bool                        from_now;    /* for a new scope */
 	bool                        replace;     /* an update is the whole item */
-	uint32_t                    page_size;   /* 0: not asked for */
-	int64_t                     max_wait_ms; /* in all, without a page in between */
+	uint32_t                    page_size;   /* 0: none is requested */
+	int64_t                     max_wait_ms; /* between two pages, in total */
 	struct replica_guard        guard;
 	struct follow_limits        limits;
 	const struct clock         *clock;
 	const struct entropy       *entropy;
 	const struct follow_source *source;
-	const struct follow_bearer *bearer; /* NULL: requests go without */
+	const struct fetch_bearer  *bearer; /* NULL: no bearer token is sent */
 	struct follow_pause        *pause;  /* NULL: one of its own */
 };
 
 enum follow_next {
-	FOLLOW_AGAIN,        /* there is more to do at once */
+	FOLLOW_AGAIN,        /* call again at once */
 	FOLLOW_WAIT,         /* call again after wait_ms */
-	FOLLOW_STARTED_OVER, /* the far end has forgotten us: a new round has begun */
+	FOLLOW_STARTED_OVER, /* the remote no longer knows the state: a new round has begun */
 	FOLLOW_CAUGHT_UP,    /* a whole round is in the view; the next step begins another */
-	FOLLOW_REFUSED,      /* credentials: ends the run, as the next three do */
-	FOLLOW_TROUBLED,     /* may go better another time */
-	FOLLOW_BROKEN,       /* will not go better by itself */
-	FOLLOW_GUARDED       /* a resync would have swept too much */
+	FOLLOW_REFUSED,      /* credentials; this and the next three end the run */
+	FOLLOW_TROUBLED,     /* may succeed later */
+	FOLLOW_BROKEN,       /* will fail again */
+	FOLLOW_GUARDED       /* a resync would remove too many items */
 };
 
 struct follow_report {
 	enum follow_next     next;
 	int64_t              wait_ms;
-	bool                 throttled;    /* the far end asked for the wait */
+	bool                 throttled;    /* the remote requested the wait */
 	uint64_t             pages, items; /* of the round under way, or just ended */
 	struct replica_tally tally;        /* when caught up or guarded */
 	char                 why[512];     /* a sentence about a wait, a new start or an end */
@@ -74,30 +74,26 @@ enum err follow_open(const struct follow_conf *conf, struct replica *replica, st
                      char why_out[512]) MUST_CHECK;
 void     follow_close(struct follow **follow);
 
-/* An error is the replica's: nothing of the step is stored. */
+/* An error is the replica's; the step has stored nothing. */
 enum err follow_step(struct follow *follow, struct follow_report *report_out) MUST_CHECK;
 int64_t  follow_sid(const struct follow *follow);
 /*
- * After an end that will not go better by itself: a scope of which not one page has come is not kept, since its URL
- * may be mistyped.  Of the follower nothing but follow_close() may be called then.
+ * After FOLLOW_BROKEN: removes the scope if not one page of it has come, since its URL may be mistyped.  Only
+ * follow_close() may be called afterwards.
  */
 enum err follow_give_up(struct follow *follow) MUST_CHECK;
 
-#define FOLLOW_NAME_RULE "a scope's name has 1 to %d bytes, no blank and no slash"
-bool follow_name_is_good(struct str name);
-
-/* For people who look into what goes wrong. */
+/* For `doctor`. */
 bool       follow_url_is_good(struct str url, const char **why_out); /* *why_out ends the sentence "the URL …" */
 bool       follow_page_is_good(struct str body, struct arena *arena, struct str *why_out);
-struct str follow_error_said(struct str    body,
-                             struct arena *arena); /* "code: message" of Graph's error object, or empty */
+struct str follow_error_text(struct str body, struct arena *arena); /* "code: message" of Graph's error, or empty */
 
-/* False if two items say the same, annotations (@odata.…) apart; else the names that differ, as a JSON array. */
+/* False if two items are equal except for annotations (@odata.…).  Else the members that differ, as a JSON array. */
 bool follow_items_differ(struct str a, struct str b, struct buf *fields_out);
 
 /*
- * Tries the dead letters of a scope (0: all) once more: what can be stored now becomes part of the view.
- * A scope in the middle of a round keeps its letters.
+ * Tries the dead letters of a scope (0: of all) again and puts the good ones into the view.  A scope in the middle of a round
+ * keeps its dead letters.
  */
 struct follow_retried {
 	uint64_t mended, left;

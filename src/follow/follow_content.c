@@ -11,8 +11,8 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "crypt/digest.h"
-#include "follow/follow_link.h"
-#include "follow/follow_secrets.h"
+#include "fetch/fetch_link.h"
+#include "fetch/fetch_secrets.h"
 #include "resource/resource.h"
 #include "text/b64.h"
 #include "text/json_span.h"
@@ -21,13 +21,13 @@
 #define PIECE_BYTES    ((size_t)64 << 10)
 #define NAME_MAX_BYTES 180
 #define HOPS_MAX       3
-#define OVER_MS        10 /* so that after a timeout of libcurl's clock ours is past it, too */
+#define OVER_MS        10 /* more than two clocks differ: after libcurl's timeout ours has passed too */
 
 struct content {
 	const struct follow_content_conf *conf;
 	struct replica                   *replica;
 	struct replica_scope              scope;
-	struct follow_origin              origin;
+	struct fetch_origin               origin;
 	struct follow_content_tally      *tally;
 	struct arena                     *arena;        /* for one item */
 	struct str                        id, url;      /* of this item */
@@ -45,8 +45,7 @@ folder_fault(struct content *content)
 	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
-/* Never hidden, never empty, no slash: "r-" and the id with all but letters, digits and "-_~=" as %XX. */
-/* The hash tells ids apart whose beginnings are the same. */
+/* "r-" and the id, escaped so that it holds no slash.  The hash separates long ids with the same beginning. */
 static const char *
 file_name(struct content *content, struct str id, const char *end)
 {
@@ -80,7 +79,7 @@ static bool
 holds_secret(const struct content *content, struct str link)
 {
 	return content->conf->bearer &&
-	       follow_secrets_stand_in_link(content->conf->bearer->secrets, link, content->arena);
+	       fetch_secrets_stand_in_link(content->conf->bearer->secrets, link, content->arena);
 }
 
 static enum replica_content_state
@@ -90,7 +89,7 @@ refuse(struct content *content, const char *why)
 	return REPLICA_CONTENT_REFUSED;
 }
 
-/* The rest goes on: it is this file that is wrong, or this one that does not fit. */
+/* Only this file fails; the next item goes on. */
 static enum replica_content_state
 refuse_file(struct content *content)
 {
@@ -101,11 +100,11 @@ refuse_file(struct content *content)
 /* ---- what a part file holds ----------------------------------------------------------------- */
 
 /*
- * "HAVE TOTAL DIGEST ETAG", the digest of these bytes and of where they came from; empty if the file has fewer.  What the query
- * of a redirect says, a signature or a date, may differ.
+ * "HAVE TOTAL DIGEST ETAG"; empty if the file has fewer bytes.  The digest covers the bytes, the item's URL, and the link they came
+ * from without its query: a redirect's query may hold a date or a signature that changes.
  */
 static struct str
-record_of(struct content *content, int fd, const struct follow_part *part, struct str link)
+record_of(struct content *content, int fd, const struct fetch_part *part, struct str link)
 {
 	AUTO(digest_close) struct digest *digest = digest_open();
 	char                             *piece = arena_take_raw(content->arena, PIECE_BYTES);
@@ -126,53 +125,53 @@ record_of(struct content *content, int fd, const struct follow_part *part, struc
 	                    STR_ARG(b64_encode(B64_URL, bytes, sizeof(bytes), content->arena)), STR_ARG(part->etag));
 }
 
-/* What can be continued with the answer of this link: nothing in doubt. */
-static struct follow_part
+/* The part that a request for this link may continue; have is 0 unless the record and the file agree. */
+static struct fetch_part
 part_of(struct content *content, int fd, struct str record, struct str link)
 {
-	struct follow_part part = { .etag = record };
-	struct str         have, total, digest;
-	uint64_t           numbers[2];
+	struct fetch_part part = { .etag = record };
+	struct str        have, total, digest;
+	uint64_t          numbers[2];
 
 	if (!str_take_until(&part.etag, ' ', &have) || !str_take_until(&part.etag, ' ', &total) ||
 	    !str_take_until(&part.etag, ' ', &digest) || !str_to_u64(have, &numbers[0]) ||
 	    !str_to_u64(total, &numbers[1]))
-		return (struct follow_part){ .total = -1 };
+		return (struct fetch_part){ .total = -1 };
 	part.have = (int64_t)numbers[0];
 	part.total = (int64_t)numbers[1];
-	return str_eq(record, record_of(content, fd, &part, link)) ? part : (struct follow_part){ .total = -1 };
+	return str_eq(record, record_of(content, fd, &part, link)) ? part : (struct fetch_part){ .total = -1 };
 }
 
 /* ---- one file ------------------------------------------------------------------------------- */
 
-/* Where the redirect leads is the link to ask next; false: content->refusal says why it is not followed. */
+/* The redirect becomes the next request.  False: it is not followed; see content->error. */
 static bool
-follow_redirect(struct content *content, struct follow_save *request, const struct follow_saved *saved, int hop)
+follow_redirect(struct content *content, struct fetch_save *request, const struct fetch_saved *saved, int hop)
 {
-	struct follow_origin there;
-	const char          *why_not = NULL;
+	struct fetch_origin there;
+	const char         *why_not = NULL;
 
 	if (hop > HOPS_MAX)
 		why_not = "is one redirect too many";
 	else if (holds_secret(content, saved->location))
 		why_not = "holds the credential";
-	else if (follow_origin_of(saved->location, &there, &why_not) && str_starts(request->link, STR("https:")) &&
+	else if (fetch_origin_of(saved->location, &there, &why_not) && str_starts(request->link, STR("https:")) &&
 	         !str_eq(there.scheme, STR("https")))
 		why_not = "leads from https to http";
 	if (why_not) {
 		content->error = arena_c(content->arena, arena_printf(content->arena, "the redirect %s", why_not));
 		return false;
 	}
-	request->from = request->is_complete ? request->from : saved->net;
-	request->is_complete = true;
+	request->from = request->is_redirected ? request->from : saved->net;
+	request->is_redirected = true;
 	request->link = saved->location;
 	request->bearer = STR_EMPTY;
 	return true;
 }
 
-/* Follows at most three redirects; only the first request carries the bearer. */
+/* Follows up to HOPS_MAX redirects.  Only the first request carries the bearer token. */
 static enum err
-save(struct content *content, struct follow_save *request, struct str record, struct follow_saved *saved_out)
+save(struct content *content, struct fetch_save *request, struct str record, struct fetch_saved *saved_out)
 {
 	int64_t  left_ms;
 	enum err err;
@@ -181,7 +180,7 @@ save(struct content *content, struct follow_save *request, struct str record, st
 		request->part = part_of(content, request->fd, record, request->link);
 		left_ms = content->until_ms - clock_mono_ms(content->conf->clock);
 		request->time_max_ms = left_ms > 0 ? left_ms + OVER_MS : 1;
-		err = follow_curl_save(content->conf->curl, request, content->arena, saved_out);
+		err = fetch_save(content->conf->fetch, request, content->arena, saved_out);
 		if (err == ERR_STALE)
 			record = STR_EMPTY;
 		else if (err != OK || !is_redirect(saved_out->status) ||
@@ -190,7 +189,7 @@ save(struct content *content, struct follow_save *request, struct str record, st
 	}
 }
 
-/* Nobody else writes to it.  Whoever did may have made it whole meanwhile: then it has another name. */
+/* Locks the file.  A process that had it before may have renamed it: then this is another file. */
 static int
 open_part(struct content *content)
 {
@@ -214,9 +213,9 @@ publish(struct content *content, int fd)
 	return REPLICA_CONTENT_DONE;
 }
 
-/* How an item stands that is not whole. */
+/* The state of an item whose content is not complete. */
 static enum replica_content_state
-end_of(struct content *content, const struct follow_saved *saved, enum err err)
+end_of(struct content *content, const struct fetch_saved *saved, enum err err)
 {
 	if (err == ERR_IO || err == ERR_FULL)
 		return refuse_file(content);
@@ -232,9 +231,9 @@ end_of(struct content *content, const struct follow_saved *saved, enum err err)
 	                       : REPLICA_CONTENT_REFUSED;
 }
 
-/* The record of a part whose bytes and name are on the disk; empty if it cannot be continued. */
+/* Syncs a part and makes its record; empty if it cannot be continued. */
 static struct str
-keep_part(struct content *content, const struct follow_save *request, const struct follow_part *part)
+keep_part(struct content *content, const struct fetch_save *request, const struct fetch_part *part)
 {
 	if (part->have == 0 || part->total < 0 || part->etag.len == 0 || holds_secret(content, part->etag) ||
 	    fdatasync(request->fd) != 0 || fsync(content->dir_fd) != 0)
@@ -243,10 +242,10 @@ keep_part(struct content *content, const struct follow_save *request, const stru
 }
 
 static void
-fetch(struct content *content, struct follow_save *request, struct replica_content *known)
+fetch(struct content *content, struct fetch_save *request, struct replica_content *known)
 {
 	AUTO(file_close) int fd = open_part(content);
-	struct follow_saved  saved = { 0 };
+	struct fetch_saved   saved = { 0 };
 	enum err             err;
 
 	request->fd = fd;
@@ -256,7 +255,7 @@ fetch(struct content *content, struct follow_save *request, struct replica_conte
 	known->state = err == OK && saved.has_begun ? publish(content, fd) : end_of(content, &saved, err);
 	if (saved.has_begun)
 		known->part = err == ERR_BUSY ? keep_part(content, request, &saved.part) : STR_EMPTY;
-	/* What cannot be continued takes no room. */
+	/* A part without a record is useless. */
 	if (fd >= 0 && known->part.len == 0 && known->state != REPLICA_CONTENT_DONE && ftruncate(fd, 0) != 0)
 		known->state = refuse_file(content);
 }
@@ -276,7 +275,7 @@ static enum err
 fetch_url(struct content *content)
 {
 	struct replica_content known = { .state = REPLICA_CONTENT_WAITING };
-	struct follow_save     request = { .link = content->url };
+	struct fetch_save      request = { .link = content->url };
 	const char            *why_not;
 	struct str             why;
 	enum err               err;
@@ -286,7 +285,7 @@ fetch_url(struct content *content)
 		return err;
 	if (err == OK && known.state == REPLICA_CONTENT_DONE)
 		return OK;
-	if (!follow_link_is_good(&content->origin, content->url, &why_not))
+	if (!fetch_link_is_good(&content->origin, content->url, &why_not))
 		known.state = refuse(content,
 		                     arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not)));
 	else if (content->conf->bearer && content->conf->bearer->get(content->conf->bearer->ctx, false, content->arena,
@@ -357,11 +356,11 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 	*tally_out = (struct follow_content_tally){ 0 };
 	why_out[0] = '\0';
 	TRY(replica_get_scope(replica, sid, lasting, &content.scope));
-	if (!follow_origin_of(content.scope.url, &content.origin, &why_not)) {
+	if (!fetch_origin_of(content.scope.url, &content.origin, &why_not)) {
 		str_printf(why_out, 512, "the store's URL of this scope %s", why_not);
 		return ERR_CORRUPT;
 	}
-	/* The folder's name must be durable, also when a killed run has made it: else a power cut takes all that is in it. */
+	/* Sync the folder's name even if it exists: a killed run may have made it, and a power cut would remove it. */
 	if ((mkdir(conf->dir, 0700) != 0 && errno != EEXIST) || !file_sync_folder_of(AT_FDCWD, conf->dir))
 		return folder_fault(&content);
 	dir_fd = open(conf->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

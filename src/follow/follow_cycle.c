@@ -4,26 +4,26 @@
 #include "follow/follow_page.h"
 
 const char *
-follow_cycle_note(struct follow_cycle *loop, struct str link, uint64_t content, uint64_t empty_max)
+follow_cycle_note(struct follow_cycle *cycle, struct str link, uint64_t content, uint64_t empty_max)
 {
 	uint64_t hash = follow_page_hash(link);
 
-	loop->empty = content == 0 ? loop->empty + 1 : 0;
-	if (loop->empty > empty_max)
+	cycle->empty = content == 0 ? cycle->empty + 1 : 0;
+	if (cycle->empty > empty_max)
 		return "it has too many empty pages in a row";
-	if (hash == loop->link)
+	if (hash == cycle->link)
 		return "its links lead in a circle";
-	if (content != 0 && content == loop->content && ++loop->content_again >= FOLLOW_SAME_CONTENT_MAX)
+	if (content != 0 && content == cycle->content && ++cycle->content_again >= FOLLOW_SAME_CONTENT_MAX)
 		return "the same page comes again and again under new links";
-	if (loop->steps >= loop->power) {
-		loop->link = hash;
+	if (cycle->steps >= cycle->power) {
+		cycle->link = hash;
 		if (content != 0) {
-			loop->content_again = content == loop->content ? loop->content_again : 0;
-			loop->content = content;
+			cycle->content_again = content == cycle->content ? cycle->content_again : 0;
+			cycle->content = content;
 		}
-		loop->power = loop->power ? loop->power * 2 : 1;
-		loop->steps = 0;
+		cycle->power = cycle->power ? cycle->power * 2 : 1;
+		cycle->steps = 0;
 	}
-	loop->steps++;
+	cycle->steps++;
 	return NULL;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow_cycle — does a round go round in circles?  Private to the follow module.
+ * follow_cycle — finds a round that never ends.  Private to the follow module.
  *
- * Brent's way: one link and one page's content are remembered, and replaced after 1, 2, 4, 8 … pages.  A
- * circle of any length is noticed within three times around it, in constant memory.  A link that comes
- * again is a circle at once; content may come again honestly (a far end that began a listing anew), so
- * it is a circle only when the remembered page has come back several times.
+ * Brent's algorithm: one link and the hash of one page are remembered, and replaced after 1, 2, 4, 8 … pages.  It finds a cycle
+ * of any length within three times its length, in constant memory.  A repeated link is a cycle at once.  Repeated content
+ * may be correct (a remote may begin its listing again), so it is a cycle only after FOLLOW_SAME_CONTENT_MAX repeats.
  */
 #pragma once
 
@@ -14,10 +13,10 @@
 #define FOLLOW_SAME_CONTENT_MAX 5
 
 struct follow_cycle {
-	uint64_t link, content; /* hashes of what is remembered */
-	uint64_t steps, power;  /* since it was remembered; until the next is */
+	uint64_t link, content; /* the remembered hashes */
+	uint64_t steps, power;  /* pages since then; pages until the next replacement */
 	uint64_t content_again, empty;
 };
 
-/* Why the round must be given up, as the end of a sentence; NULL for no reason. */
-const char *follow_cycle_note(struct follow_cycle *loop, struct str link, uint64_t content, uint64_t empty_max);
+/* Why the round never ends, as the end of a sentence; NULL if it may end. */
+const char *follow_cycle_note(struct follow_cycle *cycle, struct str link, uint64_t content, uint64_t empty_max);

@@ -4,10 +4,10 @@
 #include "follow/follow.h"
 #include "text/json_span.h"
 
-/* An object in which one member after the other is looked for: what is told again is nearly always in the same order. */
+/* Finds one member after the other; it is fast if they come in the object's own order, as they nearly always do. */
 struct finder {
 	struct str       object;
-	struct json_walk walk; /* behind the member found last */
+	struct json_walk walk; /* after the member found last */
 };
 
 static struct finder
@@ -19,7 +19,7 @@ finder_of(struct str object)
 	return finder;
 }
 
-/* Names are compared as written, so one with escapes finds only its like. */
+/* Names are compared byte for byte, escapes included. */
 static bool
 find_raw(struct finder *finder, struct str name, struct str *value_out)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow_merge — what an item is after news of it.  Private to the follow module.
+ * follow_merge — what an item is after an update.  Private to the follow module.
  *
- * News may carry all of an item or only what changed.  The rule, for every resource: a member that is told
- * replaces the member of that name whole, null included; one that is not told stays.  With `replace` the
- * news is the item.  Members are compared as they are written, byte for byte.
+ * An update holds a whole item or only its changed members.  A member of the update, even null, replaces the member of that
+ * name; other members stay.  With `replace` the update is the new item.  Members are compared byte for byte.
  */
 #pragma once
 

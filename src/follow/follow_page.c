@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_page.h"
 
-#include "follow/follow_link.h"
-#include "follow/follow_secrets.h"
+#include "fetch/fetch_link.h"
+#include "fetch/fetch_secrets.h"
+#include "follow/follow.h"
 #include "text/json_check.h"
 #include "text/json_read.h"
 #include "text/json_span.h"
@@ -20,7 +21,7 @@ stir(uint64_t hash, uint64_t word)
 	return hash ^ hash >> 29;
 }
 
-/* Four sums side by side, each over eight bytes at a time: nobody waits for a product. */
+/* Four independent sums of eight bytes each, so that the CPU can multiply in parallel. */
 uint64_t
 follow_page_hash(struct str text)
 {
@@ -41,15 +42,15 @@ follow_page_hash(struct str text)
 
 /* ---- one pass -------------------------------------------------------------------------------- */
 
-/* What the pass over a page has met: of the outermost object, of the things in its members, of their members. */
+/* What one pass over a page has found. */
 struct gathering {
 	struct arena       *arena;
 	const char         *text;
 	struct str          page;               /* the outermost value */
 	struct str          value, next, delta; /* raw; len 0: not there */
 	struct follow_spot *spots;
-	size_t              count, space, kept; /* kept: the items of `value`, when it has been met */
-	struct follow_spot  open;               /* the thing being read: its id, its @removed */
+	size_t              count, space, kept; /* kept: how many spots belong to `value`, once it was found */
+	struct follow_spot  open;               /* the item being read */
 	bool                is_too_many;
 };
 
@@ -97,7 +98,7 @@ keep_member(struct gathering *gathering, struct str name, struct str value)
 		gathering->delta = value;
 }
 
-/* A null is a member that is not there, but an id that is null is no string. */
+/* A null @removed counts as missing.  A null id is a fault. */
 static void
 note_part(struct gathering *gathering, struct str name, struct str value)
 {
@@ -158,8 +159,8 @@ read_links(const struct gathering *gathering, struct follow_page *page, struct s
 		return garbled("it has both a nextLink and a deltaLink", why_out);
 	if (link.len == 0)
 		return garbled("it has neither a nextLink nor a deltaLink: this is no page of a delta query", why_out);
-	/* Longer than any link even if each of its characters is escaped: not worth the memory to find out. */
-	if (link.len > 6 * FOLLOW_LINK_MAX + 2)
+	/* Too long even if each of its characters is escaped as \uXXXX. */
+	if (link.len > 6 * FETCH_LINK_MAX + 2)
 		return garbled("its link is longer than 32 KiB", why_out);
 	page->is_last = gathering->delta.len > 0;
 	if (!json_span_text(link, gathering->arena, &page->link))
@@ -194,7 +195,7 @@ follow_page_read(struct str body, struct arena *arena, struct follow_page *page_
 
 /* ---- a guess -------------------------------------------------------------------------------- */
 
-/* The string a member begins with, if nothing in it is escaped. */
+/* The string after a member's name, if nothing in it is escaped. */
 static bool
 plain_string(struct str rest, struct str *text_out)
 {
@@ -210,7 +211,7 @@ plain_string(struct str rest, struct str *text_out)
 	return len > 0 && len < rest.len && rest.at[len] == '"';
 }
 
-/* What follows the next such name; empty without one. */
+/* The text behind the next "@odata.nextLink"; empty without one. */
 static struct str
 after_name(struct str part)
 {
@@ -220,7 +221,7 @@ after_name(struct str part)
 	return found ? str_skip(part, (size_t)(found - part.at) + name.len) : STR_EMPTY;
 }
 
-/* Before the items it is the first, after them the last. */
+/* In front of the items the first name is the page's own; behind them the last one is. */
 static struct str
 after_last_name(struct str part)
 {
@@ -252,7 +253,7 @@ life_of(struct str removed)
 	               : REPLICA_DELETED;
 }
 
-/* raw_id, removed: empty if there is none. */
+/* raw_id, removed: empty if missing. */
 static struct follow_item
 validate_item(struct str body, struct str raw_id, struct str removed, struct arena *arena)
 {
@@ -305,17 +306,17 @@ follow_page_next(struct follow_page *page, struct arena *arena, struct follow_it
 
 struct str
 follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
-                  const struct follow_secrets *secrets, struct arena *arena)
+                  const struct fetch_secrets *secrets, struct arena *arena)
 {
 	const struct follow_spot *spot = &page->spots[page->next - 1];
 	struct str                raw_id = str_of(page->body.at + spot->id_at, spot->id_len);
 	char                     *text;
 
-	if (item->fault || follow_secrets_stand_in(secrets, raw_id) || follow_secrets_stand_in(secrets, item->id))
+	if (item->fault || fetch_secrets_stand_in(secrets, raw_id) || fetch_secrets_stand_in(secrets, item->id))
 		return arena_printf(arena, "\"item %zu of page %llu\"", page->next, (unsigned long long)page_number);
 	text = arena_take_raw(arena, raw_id.len);
 	memcpy(text, raw_id.at, raw_id.len);
-	follow_secrets_mask(secrets, text, raw_id.len);
+	fetch_secrets_mask(secrets, text, raw_id.len);
 	return str_of(text, raw_id.len);
 }
 
@@ -390,7 +391,7 @@ follow_error_text(struct str body, struct arena *arena)
 	message = text_of(json_member(root, "error"), "message");
 	if (code.len == 0)
 		return STR_EMPTY;
-	/* Some say the code once more in the message. */
+	/* Some remotes repeat the code in the message. */
 	if (str_starts_nocase(message, code))
 		return arena_copy(arena, str_cut(message, 300));
 	return arena_printf(arena, "%.*s: %.*s", STR_ARG(str_cut(code, 100)), STR_ARG(str_cut(message, 200)));

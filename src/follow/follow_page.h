@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow_page — one page of a delta round, taken apart without a tree.  Private to the follow module.
+ * follow_page — one page of a delta round, read without building a tree.  Private to the follow module.
  *
- * A page is judged whole before its first item is given out: it is JSON by our rules, `value` is an
- * array of at most FOLLOW_PAGE_ITEMS_MAX, and exactly one of the two links is there.  What is wrong with a single item does not
- * concern the page, if it keeps JSON's grammar: such an item comes out as a dead letter.
+ * The whole page is checked before its first item is returned: it is JSON, `value` is an array of at most
+ * FOLLOW_PAGE_ITEMS_MAX, and there is exactly one of the two links.  A bad item in good JSON does not make the page bad; it
+ * becomes a dead letter.
  */
 #pragma once
 
@@ -15,11 +15,11 @@
 #define FOLLOW_PAGE_MAX       ((size_t)16 << 20)
 #define FOLLOW_PAGE_ITEMS_MAX ((size_t)256 << 10)
 
-struct follow_secrets;
+struct fetch_secrets;
 
-struct follow_spot { /* an item, where the pass over the page has found it */
-	uint32_t    at, len, id_at, id_len, removed_at, removed_len; /* len 0: there is none; fits FOLLOW_PAGE_MAX */
-	const char *fault; /* NULL, or why it can be no item, though the page can be divided into items */
+struct follow_spot {                                                 /* where an item stands in the page */
+	uint32_t    at, len, id_at, id_len, removed_at, removed_len; /* len 0: missing */
+	const char *fault;                                           /* NULL, or why it is no item */
 };
 
 struct follow_page {
@@ -34,29 +34,27 @@ struct follow_page {
 struct follow_item {
 	struct str        id, body;
 	enum replica_life life;
-	const char       *fault; /* not NULL: a dead letter, this is why; id and life mean nothing */
+	const char       *fault; /* not NULL: the reason for a dead letter; id and life are not set */
 };
 
-uint64_t follow_page_hash(struct str bytes); /* never 0; no match for who wants two to be equal */
+uint64_t follow_page_hash(struct str bytes); /* never 0; not safe against attackers */
 /* ERR_UP_GARBLED: why_out has a sentence. */
 enum err follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 	MUST_CHECK;
 /*
- * What seems to be the nextLink of a page that is not read yet: found near either end of it, and plain.  A guess: what
- * the page says is only what follow_page_read() says.
+ * Guesses the nextLink of a page that is not read yet: looks near both ends for one without escapes.  Only
+ * follow_page_read() knows the real link.
  */
 bool follow_page_guess_next(struct str body, struct str *link_out);
 bool follow_page_next(struct follow_page *page, struct arena *arena, struct follow_item *item_out);
 /*
- * Of the item given out last, which holds a secret: its id, or where it stood; a JSON string, which no later try can take for
- * the item.  Two items do not look like one that came twice.  page_number: of the round, from 1.
+ * The text of a dead letter for the item returned last, which contains a secret: a JSON string with its id or its position, so
+ * that a retry cannot take it for the item.  Different items get different texts.  page_number: of the round, from 1.
  */
 struct str follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
-                             const struct follow_secrets *secrets, struct arena *arena);
-/* One item by itself; for letters that are tried again.  The text must be JSON. */
+                             const struct fetch_secrets *secrets, struct arena *arena);
+/* A single item, from a dead letter.  The text must be JSON. */
 void follow_item_read(struct str body, struct arena *arena, struct follow_item *item_out);
 
-/* Does this answer say that the state in the link is no longer known, in any of the spellings in use? */
+/* True if the response says, in any known spelling, that the state in the link is no longer known. */
 bool follow_says_gone(unsigned status, struct str body, bool link_has_state, struct arena *arena);
-/* What Graph's error object says, for people: "code: message", or empty. */
-struct str follow_error_text(struct str body, struct arena *arena);

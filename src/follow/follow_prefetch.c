@@ -3,15 +3,14 @@
  * A ring of pages between two threads.
  *
  *      follower                               ring                                  thread
- *      fetch(link) -- the oldest is it? --->  [lent][whole][whole][being fetched] <--- next link, from the page before
- *                  -- it is not: all of it is thrown away, the thread begins at `link`
+ *      fetch(link) -- is it the oldest? --->  [lent][whole][whole][being fetched] <--- next link, from the page before
+ *                  -- it is not: all pages are thrown away, the thread begins at `link`
  *
- * The oldest page stays lent until the next call, since the follower still reads it; by then it has stored it.  Before
- * the thread asks for another page, the last one is in the spool; with the page that the follower asks for next, all
- * before it are stored.  So of a page's stretch in the spool nothing is needed any more when the ring comes round.
+ * The oldest page is lent to the follower until its next call; by then the follower has stored it.  The thread puts a page
+ * into the spool before it requests the next one.  When the ring comes round, the follower has stored the page whose
+ * place in the spool is used again.
  *
- * The far end need not wait until a page has been read: the next one is sent for by a guess, which the reading then
- * bears out or not.
+ * The thread may send the next request before it has parsed a page, by a guessed link.  Parsing shows if the guess is right.
  */
 #include "follow/follow_prefetch.h"
 
@@ -24,54 +23,54 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "follow/follow_link.h"
+#include "fetch/fetch_link.h"
 #include "follow/follow_page.h"
-#include "follow/follow_secrets.h"
+#include "fetch/fetch_secrets.h"
 #include "follow/follow_spool.h"
 
 #define SLOTS      FOLLOW_PREFETCH_PAGES
 #define POLL_MS    100
-#define TEXTS_MAX  ((size_t)24 << 20) /* of one answer but its body: a page is read once, and takes 16 MiB at most */
+#define TEXTS_MAX  ((size_t)24 << 20) /* of one response without its body; parsing a page takes at most 16 MiB */
 #define BEARER_MAX ((size_t)64 << 10)
 
 _Static_assert(FOLLOW_PREFETCH_PAGES <= FOLLOW_SPOOL_PAGES,
-               "a page's stretch is taken again only when the page is stored");
+               "a page's place in the spool is used again only when the page is stored");
 
-struct job { /* a page to be fetched */
+struct job { /* a page to request */
 	struct follow_position position;
 	struct buf             link;
 };
 
-struct slot { /* a page that was */
+struct slot { /* a page that was requested */
 	struct job             job;
 	struct buf             body;
 	struct arena          *texts;
 	enum err               err;
 	struct follow_response response;
-	struct follow_page     page;    /* reply.page is this, or NULL */
-	bool                   is_kept; /* it lies in the spool */
+	struct follow_page     page;    /* response.page points here, or is NULL */
+	bool                   is_kept; /* it is in the spool */
 	struct str             why;
 };
 
 struct follow_prefetch {
 	struct follow_prefetch_conf conf;
 	struct arena               *lasting;
-	struct follow_origin        origin;
+	struct fetch_origin         origin;
 	struct follow_spool        *spool;  /* the thread's */
-	struct follow_secrets      *shown;  /* the thread's: to the far end */
-	struct buf                  sent;   /* the thread's: the bearer it asks with */
-	struct follow_position      missed; /* the thread's: where it guessed wrong; no more of that in this round */
+	struct fetch_secrets       *shown;  /* the thread's: sent to the remote */
+	struct buf                  sent;   /* the thread's: the bearer token it sends */
+	struct follow_position      missed; /* the thread's: its wrong guess; it guesses no more in this round */
 	pthread_t                   thread;
-	int                         ready_fd; /* rises when a page is whole */
+	int                         ready_fd; /* readable when a page is whole */
 
-	pthread_mutex_t lock;    /* over all below */
+	pthread_mutex_t lock;    /* protects everything below */
 	pthread_cond_t  changed; /* for the thread; the follower waits on ready_fd */
 	struct slot     slots[SLOTS];
 	size_t          first, count;
 	bool            is_lent; /* the first is the follower's */
-	struct job      next;    /* what the thread does next */
+	struct job      next;    /* the thread's next page */
 	bool            has_next, is_busy, quits;
-	unsigned        thrown; /* how often all was thrown away */
+	unsigned        thrown; /* how often all pages were thrown away */
 	struct buf      bearer; /* of the last call */
 	uint32_t        page_size;
 };
@@ -111,7 +110,7 @@ is_job(const struct job *job, const struct follow_request *request)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-/* `waiting`: pages that are whole but not in the ring yet, and their bytes. */
+/* `waiting`: pages that are whole but not in the ring yet; `bytes`: theirs. */
 static bool
 has_space(const struct follow_prefetch *prefetch, size_t waiting, size_t bytes)
 {
@@ -130,7 +129,7 @@ is_read(struct slot *slot)
 	return slot->response.page != NULL;
 }
 
-/* What was kept before it was read may be no page: then it is fetched anew. */
+/* A page from the spool was perhaps never parsed.  If it is none, it is requested again. */
 static bool
 take_kept(struct follow_prefetch *prefetch, struct slot *slot, const struct follow_request *request)
 {
@@ -147,9 +146,7 @@ get_page(struct follow_prefetch *prefetch, struct slot *slot, const struct follo
 	slot->why = STR_EMPTY;
 	slot->is_kept = false;
 	slot->err = OK;
-	slot->response = (struct follow_response){
-		.status = 200, .location = STR_EMPTY, .retry_after = STR_EMPTY, .date = STR_EMPTY
-	};
+	slot->response = (struct follow_response){ .status = 200, .location = STR_EMPTY, .retry_after = STR_EMPTY };
 	if (take_kept(prefetch, slot, request))
 		return;
 	slot->response.body = STR_EMPTY;
@@ -164,22 +161,22 @@ keep(struct follow_prefetch *prefetch, struct slot *slot)
 {
 	struct str body = buf_str(&slot->body);
 
-	/* A page that repeats a bearer is for the follower to judge, and must not come to lie in a file. */
-	if (!slot->is_kept && !follow_secrets_stand_in(prefetch->shown, body))
+	/* A page that contains a bearer token must not get into a file; the follower will refuse it. */
+	if (!slot->is_kept && !fetch_secrets_stand_in(prefetch->shown, body))
 		slot->is_kept = follow_spool_put(prefetch->spool, &slot->job.position, buf_str(&slot->job.link),
 		                                 body) == OK;
 	return slot->is_kept;
 }
 
-/* May the page the link names be asked for before this one is stored?  Then this one is safe. */
+/* May the link be requested before this page is stored?  True: this page is in the spool. */
 static bool
 may_lead_to(struct follow_prefetch *prefetch, struct slot *slot, struct str link)
 {
 	const char *bad;
 
-	return slot->job.position.round_ms != 0 && link.len <= FOLLOW_LINK_MAX &&
-	       follow_link_is_good(&prefetch->origin, link, &bad) &&
-	       !follow_secrets_stand_in_link(prefetch->shown, link, slot->texts) && keep(prefetch, slot);
+	return slot->job.position.round_ms != 0 && link.len <= FETCH_LINK_MAX &&
+	       fetch_link_is_good(&prefetch->origin, link, &bad) &&
+	       !fetch_secrets_stand_in_link(prefetch->shown, link, slot->texts) && keep(prefetch, slot);
 }
 
 static bool
@@ -194,7 +191,7 @@ has_missed(const struct follow_prefetch *prefetch, const struct follow_position 
 	return prefetch->missed.sid == position->sid && prefetch->missed.round_ms == position->round_ms;
 }
 
-/* The guess, sent for; empty if nothing was. */
+/* Requests a guessed link and returns it; empty without a guess. */
 static struct str
 start_next(struct follow_prefetch *prefetch, struct slot *slot, struct follow_request request)
 {
@@ -206,7 +203,7 @@ start_next(struct follow_prefetch *prefetch, struct slot *slot, struct follow_re
 	is_space = has_space(prefetch, 1, slot->body.len);
 	unlock(prefetch);
 	if (!source->start || !is_space || !is_answered(slot) || has_missed(prefetch, &request.position) ||
-	    !follow_page_guess_next(buf_str(&slot->body), &guess) || !follow_link_is_beside(guess, request.link) ||
+	    !follow_page_guess_next(buf_str(&slot->body), &guess) || !fetch_link_is_beside(guess, request.link) ||
 	    !may_lead_to(prefetch, slot, guess))
 		return STR_EMPTY;
 	request.link = guess;
@@ -224,7 +221,7 @@ leads_on(struct follow_prefetch *prefetch, struct slot *slot, struct str *link_o
 	return !slot->page.is_last && may_lead_to(prefetch, slot, *link_out);
 }
 
-/* Was it worth it? */
+/* A wrong guess is cancelled, and is the last of its round. */
 static void
 validate_guess(struct follow_prefetch *prefetch, const struct slot *slot, struct str guess, bool goes_on,
                struct str link)
@@ -232,10 +229,10 @@ validate_guess(struct follow_prefetch *prefetch, const struct slot *slot, struct
 	if (guess.len == 0 || (goes_on && str_eq(guess, link)))
 		return;
 	prefetch->missed = slot->job.position;
-	prefetch->conf.source->let_go(prefetch->conf.source->ctx);
+	prefetch->conf.source->cancel(prefetch->conf.source->ctx);
 }
 
-/* With the lock held, and let go of while it fetches. */
+/* Called with the lock held; unlocks it during the request. */
 static void
 do_next(struct follow_prefetch *prefetch)
 {
@@ -251,7 +248,7 @@ do_next(struct follow_prefetch *prefetch)
 	arena_reset(slot->texts);
 	set_buf(&prefetch->sent, buf_str(&prefetch->bearer));
 	request.bearer = buf_str(&prefetch->sent);
-	follow_secrets_note(prefetch->shown, request.bearer);
+	fetch_secrets_note(prefetch->shown, request.bearer);
 	prefetch->has_next = false;
 	prefetch->is_busy = true;
 	unlock(prefetch);
@@ -291,7 +288,7 @@ run(void *ctx)
 
 /* ---- the follower ---------------------------------------------------------------------------- */
 
-/* With the lock held, and let go of while it waits for the thread to have done something. */
+/* Called with the lock held; unlocks it while it waits for the thread. */
 static void
 wait_for_thread(struct follow_prefetch *prefetch)
 {
@@ -309,9 +306,7 @@ wait_for_thread(struct follow_prefetch *prefetch)
 static bool
 is_under_way(const struct follow_prefetch *prefetch, const struct follow_request *request)
 {
-	if (prefetch->count > 0)
-		return is_job(&prefetch->slots[prefetch->first].job, request);
-	if (prefetch->is_busy)
+	if (prefetch->count > 0 || prefetch->is_busy)
 		return is_job(&prefetch->slots[prefetch->first].job, request);
 	return prefetch->has_next && is_job(&prefetch->next, request);
 }
@@ -354,12 +349,12 @@ fetch(void *ctx, const struct follow_request *request, struct arena *arena, stru
 	struct follow_prefetch *prefetch = ctx;
 	struct slot            *slot;
 
-	MUST(request->link.len <= FOLLOW_LINK_MAX);
+	MUST(request->link.len <= FETCH_LINK_MAX);
 	lock(prefetch);
 	if (prefetch->is_lent) {
 		struct slot *lent = &prefetch->slots[prefetch->first];
 
-		/* Each slot is used in its turn: what one keeps is kept for all of them. */
+		/* All slots are used in turn, so unused memory counts SLOTS times. */
 		arena_reset(lent->texts);
 		if (lent->body.size > FOLLOW_PREFETCH_BYTES / SLOTS)
 			buf_close(&lent->body);
@@ -382,7 +377,7 @@ fetch(void *ctx, const struct follow_request *request, struct arena *arena, stru
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Signals are the follower's. */
+/* The thread blocks all signals: they are for the follower's thread. */
 static bool
 start_thread(struct follow_prefetch *prefetch)
 {
@@ -395,7 +390,7 @@ start_thread(struct follow_prefetch *prefetch)
 	return started;
 }
 
-/* Pages the follower has not come to are kept for the next one. */
+/* Pages that the follower has not read yet stay in the spool for the next run. */
 static void
 free_prefetch(struct follow_prefetch *prefetch)
 {
@@ -405,7 +400,7 @@ free_prefetch(struct follow_prefetch *prefetch)
 		buf_close(&prefetch->slots[i].body);
 		arena_close(&prefetch->slots[i].texts);
 	}
-	follow_secrets_close(&prefetch->shown);
+	fetch_secrets_close(&prefetch->shown);
 	buf_close(&prefetch->next.link);
 	buf_close(&prefetch->bearer);
 	buf_close(&prefetch->sent);
@@ -422,14 +417,14 @@ make_prefetch(const struct follow_prefetch_conf *conf)
 
 	MUST(prefetch != NULL);
 	prefetch->conf = *conf;
-	prefetch->lasting = arena_open(FOLLOW_LINK_MAX + 4096);
+	prefetch->lasting = arena_open(FETCH_LINK_MAX + 4096);
 	for (size_t i = 0; i < SLOTS; i++) {
-		buf_open(&prefetch->slots[i].job.link, FOLLOW_LINK_MAX);
+		buf_open(&prefetch->slots[i].job.link, FETCH_LINK_MAX);
 		buf_open(&prefetch->slots[i].body, FOLLOW_PAGE_MAX);
 		prefetch->slots[i].texts = arena_open(TEXTS_MAX);
 	}
-	prefetch->shown = follow_secrets_open();
-	buf_open(&prefetch->next.link, FOLLOW_LINK_MAX);
+	prefetch->shown = fetch_secrets_open();
+	buf_open(&prefetch->next.link, FETCH_LINK_MAX);
 	buf_open(&prefetch->bearer, BEARER_MAX);
 	buf_open(&prefetch->sent, BEARER_MAX);
 	MUST(pthread_mutex_init(&prefetch->lock, NULL) == 0 && pthread_cond_init(&prefetch->changed, NULL) == 0);
@@ -440,14 +435,14 @@ make_prefetch(const struct follow_prefetch_conf *conf)
 enum err
 follow_prefetch_open(const struct follow_prefetch_conf *conf, struct follow_prefetch **prefetch_out)
 {
-	struct follow_origin    origin;
+	struct fetch_origin     origin;
 	struct follow_prefetch *prefetch;
 	const char             *why;
 
-	if (conf->url.len > FOLLOW_LINK_MAX || !follow_origin_of(conf->url, &origin, &why))
+	if (conf->url.len > FETCH_LINK_MAX || !fetch_origin_of(conf->url, &origin, &why))
 		return ERR_BAD_REQUEST;
 	prefetch = make_prefetch(conf);
-	MUST(follow_origin_of(arena_copy(prefetch->lasting, conf->url), &prefetch->origin, &why));
+	MUST(fetch_origin_of(arena_copy(prefetch->lasting, conf->url), &prefetch->origin, &why));
 	if (prefetch->ready_fd < 0 || follow_spool_open(conf->path, &prefetch->spool) != OK ||
 	    !start_thread(prefetch)) {
 		free_prefetch(prefetch);
@@ -460,7 +455,7 @@ follow_prefetch_open(const struct follow_prefetch_conf *conf, struct follow_pref
 void
 follow_prefetch_drop(struct follow_prefetch *prefetch)
 {
-	prefetch->conf.is_passing = true; /* which only the follower's thread looks at */
+	prefetch->conf.is_passing = true; /* read by the follower's thread only */
 }
 
 void

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow_prefetch — a source that fetches the next pages of a round while the last one is being stored.
+ * follow_prefetch — a source that requests the next pages of a round while the last one is being stored.
  *
- *   Law  No page is asked for before the one that names it is safe: stored by the follower, or kept whole in a file
- *        beside the store.  So whoever is killed has at most one page to fetch again, as without this.
+ *   Law  A page is requested only after the page that names it is safe: stored by the follower, or whole in a file
+ *        beside the store.  So a kill costs at most one page, as without prefetch.
  *
- * A thread of its own asks the source within, one page at a time, at most FOLLOW_PREFETCH_PAGES before the follower and only
- * along links it would follow, too.  It stops at anything that is not a good page: the follower is handed that answer
- * when it gets there, and asks on itself.  If the source can, a page is sent for before the one that names it has been
- * read, by a guess that differs from the last link in the query alone; a wrong one is let go, and is the round's last.
- * A page that was kept is given out again only as the very page it was: same round, same place in it, same link.
+ * Its thread calls the inner source for one page at a time, at most FOLLOW_PREFETCH_PAGES ahead of the follower, and only for
+ * links that the follower would accept.  It stops at a response that is not a good page; the follower gets that response in
+ * its turn.  If the inner source can, the next page may be requested before the current one is parsed, by a guessed link that
+ * differs from the last one in its query only.  A wrong guess is cancelled, and guessing stops for this round.
+ * A page from the file is used only for the same round, the same page number and the same link.
  *
  * The calls belong to one thread.
  */
@@ -19,25 +19,25 @@
 
 #include "follow/follow_source.h"
 
-#define FOLLOW_PREFETCH_PAGES 32                /* as many as the file has room for: follow_spool.h */
-#define FOLLOW_PREFETCH_BYTES ((size_t)8 << 20) /* of pages waiting; the next is asked for below that */
+#define FOLLOW_PREFETCH_PAGES 32                /* as many as the file has places: follow_spool.h */
+#define FOLLOW_PREFETCH_BYTES ((size_t)8 << 20) /* of waiting pages; no request above that */
 
 struct follow_prefetch;
 
 struct follow_prefetch_conf {
-	struct str                  url;  /* its origin is the only one asked */
-	const char                 *path; /* of the file that keeps pages; only of whoever holds the store's lock */
-	bool                        is_passing; /* nobody will go on with this store: nothing is kept at the end */
-	const struct follow_source *source;     /* is called by the thread */
-	atomic_bool                *unwanted;   /* set while the source should give up what it is doing */
-	bool (*stopped)(void *ctx);             /* asked while a page is waited for, ten times a second */
+	struct str                  url;        /* pages come from its origin only */
+	const char                 *path;       /* of the file of pages; the caller holds the store's lock */
+	bool                        is_passing; /* no later run uses this store: the file is removed at the end */
+	const struct follow_source *source;     /* called by the thread */
+	atomic_bool                *unwanted;   /* true while the source should cancel its request */
+	bool (*stopped)(void *ctx);             /* called ten times a second while a page is waited for */
 	void *stopped_ctx;
 };
 
 /* ERR_BAD_REQUEST: the URL; ERR_IO. */
 enum err follow_prefetch_open(const struct follow_prefetch_conf *conf, struct follow_prefetch **prefetch_out)
 	MUST_CHECK;
-void follow_prefetch_drop(struct follow_prefetch *prefetch);   /* nobody will go on with this round: nothing is kept */
-void follow_prefetch_close(struct follow_prefetch **prefetch); /* the file goes, too, unless pages wait in it */
+void follow_prefetch_drop(struct follow_prefetch *prefetch);   /* no later run continues this round: remove the file */
+void follow_prefetch_close(struct follow_prefetch **prefetch); /* removes the file unless pages wait in it */
 
 struct follow_source follow_prefetch_source(struct follow_prefetch *prefetch);

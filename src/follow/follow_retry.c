@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dead letters, tried once more.  A letter that can be stored now is folded into the view as a round
- * of one page with one item, so it changes the view by the same way as everything else.
+ * Tries dead letters again.  A good one becomes a round of one page with one item, so it changes the view like any other
+ * item.
  */
 #include "follow/follow.h"
 
@@ -9,10 +9,10 @@
 #include "follow/follow_page.h"
 #include "text/json_check.h"
 
-#define LETTER_ARENA_MAX ((size_t)16 << 20)
+#define ARENA_MAX ((size_t)16 << 20)
 
 static enum err
-fold_in(struct replica *replica, const struct replica_scope *scope, const struct follow_item *item, int64_t now_ms)
+apply(struct replica *replica, const struct replica_scope *scope, const struct follow_item *item, int64_t now_ms)
 {
 	struct replica_merger merger = follow_merger(false);
 	struct replica_guard  guard = { 100, 1 };
@@ -47,7 +47,7 @@ retry_dead_letter(struct replica *replica, const struct replica_dead_letter *let
 		retried->left++;
 		return replica_retried_dead_letter(replica, letter->lid, str_from_c(item.fault));
 	}
-	TRY(fold_in(replica, &scope, &item, now_ms));
+	TRY(apply(replica, &scope, &item, now_ms));
 	retried->mended++;
 	return replica_drop_dead_letter(replica, letter->lid);
 }
@@ -55,7 +55,7 @@ retry_dead_letter(struct replica *replica, const struct replica_dead_letter *let
 enum err
 follow_retry(struct replica *replica, int64_t sid, const struct clock *clock, struct follow_retried *retried_out)
 {
-	AUTO(arena_close) struct arena *arena = arena_open(LETTER_ARENA_MAX);
+	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
 	struct follow_retried           retried = { 0 };
 	struct replica_dead_letter      letter = { 0 };
 	enum err                        err;

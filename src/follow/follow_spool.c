@@ -3,14 +3,14 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "follow/follow_page.h"
 
-#define MAGIC      0x31646165684d5444u /* of this layout */
+#define MAGIC      0x31646165684d5444u /* names this layout */
 #define LINK_SPACE ((size_t)64 << 10)
-#define STRETCH    ((off_t)FOLLOW_PAGE_MAX + (off_t)LINK_SPACE)
+#define PAGE_SPACE ((off_t)FOLLOW_PAGE_MAX + (off_t)LINK_SPACE)
 
 struct head {
 	uint64_t magic, sid, round_ms, page, link_len, body_len, hash;
@@ -20,7 +20,7 @@ struct follow_spool {
 	int           fd;
 	const char   *path;
 	struct arena *arena;
-	struct head   left[FOLLOW_SPOOL_PAGES]; /* by an earlier process; magic 0: nothing */
+	struct head   left[FOLLOW_SPOOL_PAGES]; /* by an earlier process; magic 0: none */
 };
 
 static uint64_t
@@ -34,38 +34,23 @@ hash_of(const struct head *head, struct str link, struct str body)
 }
 
 static off_t
-stretch_of(uint64_t page)
+offset_of(uint64_t page)
 {
-	return (off_t)(page % FOLLOW_SPOOL_PAGES) * STRETCH;
+	return (off_t)(page % FOLLOW_SPOOL_PAGES) * PAGE_SPACE;
 }
 
 static bool
-read_all(int fd, void *bytes, size_t len, off_t at)
+read_at(int fd, void *bytes, size_t len, off_t at)
 {
-	size_t done = 0;
+	size_t got;
 
-	while (done < len) {
-		ssize_t n = pread(fd, (char *)bytes + done, len - done, at + (off_t)done);
-
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
+	return lseek(fd, at, SEEK_SET) == at && file_read(fd, bytes, len, &got) && got == len;
 }
 
 static bool
-write_all(int fd, struct str bytes, off_t at)
+write_at(int fd, struct str bytes, off_t at)
 {
-	while (bytes.len > 0) {
-		ssize_t n = pwrite(fd, bytes.at, bytes.len, at);
-
-		if (n <= 0)
-			return false;
-		bytes = str_skip(bytes, (size_t)n);
-		at += n;
-	}
-	return true;
+	return lseek(fd, at, SEEK_SET) == at && file_write(fd, bytes);
 }
 
 enum err
@@ -82,7 +67,7 @@ follow_spool_open(const char *path, struct follow_spool **spool_out)
 		return ERR_IO;
 	}
 	for (uint64_t i = 0; i < FOLLOW_SPOOL_PAGES; i++)
-		if (!read_all(spool->fd, &spool->left[i], sizeof(spool->left[i]), stretch_of(i)))
+		if (!read_at(spool->fd, &spool->left[i], sizeof(spool->left[i]), offset_of(i)))
 			spool->left[i] = (struct head){ 0 };
 	*spool_out = spool;
 	return OK;
@@ -103,11 +88,11 @@ follow_spool_close(struct follow_spool **spool, bool is_needed)
 	*spool = NULL;
 }
 
-/* The head is written last: a process that is killed in between leaves none that fits. */
+/* The head is written last: a process killed before that leaves no head that matches. */
 enum err
 follow_spool_put(struct follow_spool *spool, const struct follow_position *position, struct str link, struct str body)
 {
-	off_t       at = stretch_of(position->page);
+	off_t       at = offset_of(position->page);
 	struct head head = { .magic = MAGIC,
 		             .sid = (uint64_t)position->sid,
 		             .round_ms = (uint64_t)position->round_ms,
@@ -119,9 +104,9 @@ follow_spool_put(struct follow_spool *spool, const struct follow_position *posit
 		return ERR_TOO_LARGE;
 	spool->left[position->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
 	head.hash = hash_of(&head, link, body);
-	if (!write_all(spool->fd, link, at + (off_t)sizeof(head)) ||
-	    !write_all(spool->fd, body, at + (off_t)(sizeof(head) + link.len)) ||
-	    !write_all(spool->fd, str_of(&head, sizeof(head)), at))
+	if (!write_at(spool->fd, link, at + (off_t)sizeof(head)) ||
+	    !write_at(spool->fd, body, at + (off_t)(sizeof(head) + link.len)) ||
+	    !write_at(spool->fd, str_of(&head, sizeof(head)), at))
 		return ERR_IO;
 	return OK;
 }
@@ -138,7 +123,7 @@ enum err
 follow_spool_take(struct follow_spool *spool, const struct follow_position *position, struct str link,
                   struct buf *body_out)
 {
-	off_t       at = stretch_of(position->page) + (off_t)(sizeof(struct head) + link.len);
+	off_t       at = offset_of(position->page) + (off_t)(sizeof(struct head) + link.len);
 	struct head head = spool->left[position->page % FOLLOW_SPOOL_PAGES];
 	char       *space;
 
@@ -147,10 +132,10 @@ follow_spool_take(struct follow_spool *spool, const struct follow_position *posi
 	spool->left[position->page % FOLLOW_SPOOL_PAGES] = (struct head){ 0 };
 	buf_cut(body_out, 0);
 	space = buf_reserve(body_out, head.body_len);
-	if (!space || !read_all(spool->fd, space, head.body_len, at))
+	if (!space || !read_at(spool->fd, space, head.body_len, at))
 		return ERR_NOT_FOUND;
 	buf_grew(body_out, head.body_len);
-	/* The link is what it must be, or the sum is not. */
+	/* The hash also covers the link. */
 	if (hash_of(&head, link, buf_str(body_out)) != head.hash) {
 		buf_cut(body_out, 0);
 		return ERR_NOT_FOUND;

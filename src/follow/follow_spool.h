@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follow_spool — pages that were fetched but may not be stored yet, in a file.  Private to the follow module.
+ * follow_spool — a file of pages that are perhaps not stored yet.  Private to the follow module.
  *
- * It outlives the process, not the machine: nothing is synced, and what is not whole is not there.  Each page has its
- * stretch of the file by its number in the round; a page takes the stretch of the one FOLLOW_SPOOL_PAGES before it.
+ * The file survives a kill, not a power cut: nothing is synced, and a page that is not whole does not count.  A page's number in
+ * the round decides its place in the file, so it overwrites the page FOLLOW_SPOOL_PAGES before it.
  */
 #pragma once
 
@@ -14,12 +14,12 @@
 
 struct follow_spool;
 
-/* Pages an earlier process left are found until their stretch is taken.  ERR_IO. */
+/* Pages of an earlier process are found until they are overwritten.  ERR_IO. */
 enum err follow_spool_open(const char *path, struct follow_spool **spool_out) MUST_CHECK;
-void     follow_spool_close(struct follow_spool **spool, bool is_needed); /* the file goes, too, unless it is */
+void     follow_spool_close(struct follow_spool **spool, bool is_needed); /* removes the file unless it is needed */
 
 enum err follow_spool_put(struct follow_spool *spool, const struct follow_position *position, struct str link,
                           struct str body) MUST_CHECK;
-/* ERR_NOT_FOUND.  Once it was taken it is no longer there. */
+/* Takes a page out of the file.  ERR_NOT_FOUND. */
 enum err follow_spool_take(struct follow_spool *spool, const struct follow_position *position, struct str link,
                            struct buf *body_out) MUST_CHECK;

@@ -3,14 +3,14 @@
 
 #include "graph/call.h"
 
-/* One element of an Accept list: how well it fits, 0 if not at all. */
+/* One element of an Accept list, and how well it fits. */
 struct range {
 	struct accept accept;
 	unsigned      weight;    /* q in thousandths */
-	unsigned      exactness; /* 3: the very type, 2: its family, 1: anything, 0: does not fit */
+	unsigned      exactness; /* 3: the exact type, 2: its family, 1: any type, 0: does not fit */
 };
 
-/* "0.5" as 500, and ".5", as Java writes it; at most three digits behind the point. False if it is no such number. */
+/* "0.5" as 500, and ".5", as Java writes it; at most three digits behind the point.  False: it is no such number. */
 static bool
 parse_weight(struct str text, unsigned *weight_out)
 {
@@ -58,7 +58,7 @@ parse_bool(struct str text, bool *value_out)
 	return true;
 }
 
-/* False: a parameter asks for what there is not. Unknown ones ask for nothing. */
+/* False: the parameter asks for something that is not offered.  Unknown parameters are ignored. */
 static bool
 take_parameter(struct str text, struct range *range)
 {
@@ -118,7 +118,7 @@ is_better(const struct range *a, const struct range *b)
 	return a->weight != b->weight ? a->weight > b->weight : a->exactness > b->exactness;
 }
 
-/* The very type with q=0 rules it out, whatever wider ranges say. */
+/* The exact type with q=0 excludes it, even if a wider range allows it. */
 bool
 accept_parse(struct str list, enum media_type media, struct accept *accept_out)
 {

@@ -17,7 +17,7 @@ access_identify(struct call *call)
 	return err == ERR_NO_IDENTITY ? call_refuse(call, GRAPH_BAD_BEARER, str_from_c(why)) : err;
 }
 
-/* users('{oid}@{tid}'), as our own @odata.id writes it: the tenant must be the caller's. */
+/* A GUID, or users('{oid}@{tid}') as our own @odata.id writes it.  The tenant must be the caller's. */
 bool
 access_parse_user(struct str text, const struct guid *tenant, struct guid *owner_out)
 {

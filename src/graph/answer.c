@@ -23,7 +23,7 @@ write_inner(struct json_out *out, const struct call *call)
 	json_end_object(out);
 }
 
-/* The cloud communications services have codes of their own for what Exchange calls otherwise. */
+/* The codes of Graph's cloud communications services, where they differ from Exchange's. */
 static const char *
 code_for(const struct call *call, enum graph_error error)
 {
@@ -46,10 +46,8 @@ code_for(const struct call *call, enum graph_error error)
 void
 answer_put_error(const struct call *call, enum graph_error error, struct str detail, struct buf *buf)
 {
-	struct json_out out;
+	struct json_out out = json_out_object(buf);
 
-	json_out_open(&out, buf);
-	json_put_object(&out);
 	json_put_name(&out, STR("error"));
 	json_put_object(&out);
 	json_put_member(&out, STR("code"), str_from_c(code_for(call, error)));

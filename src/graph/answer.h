@@ -6,9 +6,9 @@
 
 /* The JSON alone.  An empty detail takes the row's message. */
 void answer_put_error(const struct call *call, enum graph_error error, struct str detail, struct buf *buf);
-/* Replaces what stands in the response by this error, with call->detail as its message. */
+/* Replaces the response's body by this error, with call->detail as its message. */
 void answer_error(struct call *call, enum graph_error error);
-/* Logs that the call failed and answers the error it stored, else the one that `err` stands for. */
+/* Logs the failure and answers with the error that the call stored, else with the one for `err`. */
 void answer_failure(struct call *call, enum err err);
 /* After a shared commit failed: replaces the whole response, headers too. */
 void answer_replace(struct call *call, enum err err);

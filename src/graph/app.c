@@ -49,13 +49,13 @@ graph_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 	*plan_out = (struct http_plan){ .body_max = writes ? GRAPH_BODY_MAX : 0, .blocks = writes };
 	if (!writes)
 		return;
-	/* The token endpoints are for those who are not known yet. */
+	/* A client of the token endpoints has no bearer token yet. */
 	plan_out->unknown = graph_is_login(req);
 	if (plan_out->unknown) {
 		plan_out->body_max = SMALL_BODY_MAX;
 		return;
 	}
-	/* A bearer is judged before others wait for the answer.  Nobody else sends us a body, nor is told to go on. */
+	/* Unauthenticated clients may not send a body and get no `100 Continue`. */
 	plan_out->early = !is_known(graph, req) || route_parse(req->path, req->arena, &route) != OK ||
 	                  !table_has(&route, req->method) || (route.kind == ROUTE_CONTENT && unpack_is_asked(req));
 	if (plan_out->early)
@@ -69,7 +69,7 @@ graph_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 		plan_out->body_max = graph->parts.content_max;
 }
 
-/* Refusals the server decides on before there is a request one could answer. */
+/* Answers an error that the server chose before there was a whole request. */
 static void
 graph_refuse(void *ctx, const struct http_req *req, unsigned status, const char *reason, struct http_resp *resp)
 {

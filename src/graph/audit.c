@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit: one line for each request that was denied, and for each that writes, whatever became of it.
+ * audit — one line for each request that was denied and for each write, with its status.
  *
- * It says who (tenant, oid, app, peer), what (method, path), and how it ended.  Never a query, where state tokens
- * are, nor any field of the request.
+ * A line says who called (tenant, oid, app, peer), what (method, path) and the status.  It never holds the query,
+ * which may have a state token, nor a header of the request.
  */
 #include "graph/call.h"
 

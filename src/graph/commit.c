@@ -16,7 +16,7 @@ commit_takes(const struct route *route, enum http_method method)
 	switch (route->kind) {
 	case ROUTE_COLLECTION:
 		return method == HTTP_POST;
-	/* Without an id it is for the default calendar, which may have to be made and then read. */
+	/* Without an id the call is for the default calendar, which may have to be created and then read. */
 	case ROUTE_ITEM:
 		return (method == HTTP_PATCH || method == HTTP_DELETE) && route->id.len > 0;
 	case ROUTE_PERMANENT_DELETE:

@@ -21,7 +21,7 @@ open_token(struct call *call, enum token_function function, struct reader *reade
 
 /* ---- where a first request begins ------------------------------------------------------------------------ */
 
-/* Everything changed at the moment or later is still to be told; too late is judged where the feed is read. */
+/* Before every change at that moment or later.  feed_open() finds out whether that is too late. */
 static enum err
 start_at(struct call *call, int64_t moment_ns, struct cursor *cursor_out)
 {

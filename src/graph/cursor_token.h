@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * place — from a token to where its reader stands, and from there to the next link.
- * Private to the face module.
+ * cursor_token — from a token to its reader's cursor, and from a cursor to the next link.
+ * Private to the graph module.
  */
 #pragma once
 
 #include "graph/call.h"
 
 struct reader {
-	bool          has_cursor; /* false: a first request from the beginning */
-	bool          has_token;  /* it came with a link of ours */
-	bool          from_now;   /* a first request that wants no more than its deltaLink: the place is told */
+	bool          has_cursor; /* false: an initial round begins */
+	bool          has_token;  /* the request has a token of ours */
+	bool          from_now;   /* a first request that wants only its deltaLink: the cursor is complete */
 	struct cursor cursor;
-	struct str    options; /* has_token: what cursor_link() was given with the round's first page */
+	struct str    options; /* has_token: the options that cursor_link() sealed into it */
 };
 
 /*
- * The token if there is one (then no other option may stand beside it).  In its place a first request of a delta
- * function may say where it begins: `latest`, or a moment as RFC 3339 writes it (extensions).  Options of a first
- * request are the caller's to read, and bytes without a meaning to these functions.
+ * Reads the token, if there is one; then no other option is allowed.  Instead of a token, the first request of a delta
+ * function may say where to begin: `latest`, or an RFC 3339 time (extensions).  The caller reads the options of a first
+ * request.  To these functions they are opaque bytes.
  */
 enum err cursor_read(struct call *call, enum token_function function, bool delta, struct reader *reader_out) MUST_CHECK;
 
-/* The link for what is left, and its member name: @odata.nextLink or @odata.deltaLink. */
+/* The link that continues at `rest`, and its member name: @odata.nextLink or @odata.deltaLink. */
 struct str cursor_link(const struct call *call, enum token_function function, const struct cursor *rest,
                        struct str options);
 struct str cursor_link_name(const struct cursor *rest);
 
-/* Where a 410 sends its reader: the same path with an empty token, and call->restart_options. */
+/* The URL in the Location of a 410: the same path with an empty token and call->restart_options. */
 struct str cursor_restart_url(const struct call *call);

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "text/uri.h"
 
-/* A key as it stands between quotes in a URL: quotes doubled, then percent-encoded. */
+/* A key between quotes in a URL: its quotes doubled, then percent-encoded. */
 static struct str
 key_literal(const struct call *call, struct str key)
 {
@@ -36,7 +36,7 @@ field_of(const struct call *call, struct str name, const struct item *item, bool
 	if (str_eq(name, STR("tenant")))
 		return guid_text(call, &call->owner.tenant);
 	name = str_eq(name, STR("key")) ? item->key : item->id;
-	/* As in Graph's samples: a segment is escaped only where a path needs it. */
+	/* As in Graph's samples: only what a path cannot hold is escaped. */
 	return quoted ? key_literal(call, name) : uri_encode(name, "-_.~=*", call->arena);
 }
 

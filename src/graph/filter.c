@@ -8,8 +8,8 @@ enum node { NODE_TEXT_IS, NODE_TEXT_STARTS, NODE_FLAG, NODE_NOT, NODE_AND, NODE_
 
 struct filter {
 	enum node            node;
-	size_t               row;  /* of the kinds that look at a value */
-	struct str           text; /* folded, of the NODE_TEXT_ kinds */
+	size_t               row;  /* of the nodes that look at a value */
+	struct str           text; /* folded; of the NODE_TEXT_ nodes */
 	const struct filter *left, *right;
 };
 
@@ -293,7 +293,7 @@ filter_read(const struct resource *resource, struct str text, bool beta, struct 
 	return err;
 }
 
-/* A chain of 'and' leans to the left, so its depth is its length, which the length of a URL bounds. */
+/* A chain of 'and' is as deep as it is long.  The length of a URL bounds it. */
 bool
 filter_holds(const struct filter *filter, const struct values *values, struct arena *arena)
 {

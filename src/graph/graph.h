@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * face — the Graph dialect: paths, options, bodies, links, errors.
+ * graph — the Graph API: paths, options, bodies, links, errors.
  *
  * A request walks one way:
  *
- *   request → parse → route → authorise → query → place (token → span) → feed scan → page → link → response
+ *   request → parse → route → access → query → cursor (from its token) → feed scan → page → link → response
  *
- * No step calls back to an earlier one.  graph_delta.c is that sentence in code; read it first.
- * Whatever goes wrong becomes Graph's JSON error in fail.c.  The face keeps nothing between
- * requests; it is shared by all threads of the server.
+ * No step calls back to an earlier one.  run.c and graph_delta.c are this walk in code; read them first.  Every failure
+ * becomes Graph's JSON error in answer.c.  The module keeps nothing between requests.  All threads of the server
+ * share one struct graph.
  */
 #pragma once
 
@@ -20,21 +20,21 @@
 
 enum link_style { LINK_GRAPH, LINK_SEED }; /* $skiptoken/$deltatoken, or the seed's literal skipToken */
 
-struct graph_parts { /* all borrowed; they must outlive the face */
+struct graph_parts { /* all borrowed; they must outlive the struct graph */
 	struct store         *store;
 	struct token_ring    *ring; /* may be NULL for graph_explain() alone */
 	struct auth_gate     *gate;
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	const struct log     *log;    /* may be NULL */
-	const struct log     *audit;  /* where denied requests and writes are told; NULL: nowhere */
+	const struct log     *audit;  /* gets denied requests and writes; may be NULL */
 	struct issuer        *issuer; /* whose endpoints are served; NULL: none */
 	struct str      public_url;   /* "https://graph.example.org", no trailing slash; empty: the request's Host */
 	enum link_style link_style;
 	struct content *content;               /* of recordings */
 	uint64_t        content_max;           /* bytes of one recording's content */
 	bool            recordings_delegated;  /* users reach their own recordings */
-	bool            policy_organizer_wide; /* getAllRecordings asks the access policy too */
+	bool            policy_organizer_wide; /* getAllRecordings checks the access policy too */
 };
 
 struct graph;
@@ -44,8 +44,8 @@ void            graph_close(struct graph **graph);
 struct http_app graph_app(struct graph *graph);
 
 /*
- * What the checks of a request find, in their order, up to the first that fails: the very steps that an answer
- * takes before it begins, with the bearer judged anew.  True if all pass.
+ * Reports what each check of a request finds, in their order, up to the first that fails.  These are the checks that an
+ * answer makes, but the bearer token is always validated anew.  True: all pass.
  */
 typedef void graph_finding_fn(void *ctx, const char *check, bool ok, struct str what);
 bool         graph_explain(struct graph *graph, const struct http_req *req, graph_finding_fn *finding, void *ctx);

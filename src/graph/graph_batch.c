@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * graph_batch — POST …/$batch: several requests in one body, each of which walks the whole way by itself.
+ * graph_batch — POST …/$batch: several requests in one body, each of them a call of its own.
  *
- * The batch is judged whole first: when its list, its ids, an order or the type of a body is wrong, 400, and nothing
- * has been done.  What is wrong with one request alone is that request's 400.  Then the requests run one after the other, one that depends on others after those.  What one of them is
- * answered, 401 and 429 and all, stands in its own response; the batch is 200.  When nobody waits for the batch any more,
- * no further request of it is begun.
+ * The whole batch is checked first.  If its list, an id, an order or the type of a body is wrong, the answer is 400 and
+ * nothing has been done.  A fault of one request is that request's 400.  Then the requests run one after the other, each
+ * after those it depends on.  Each response has its own status, even 401 or 429; the batch itself is 200.  When the
+ * client has left, no further request is begun.
  */
 #include <errno.h>
 
@@ -24,13 +24,13 @@
 #define METHOD_MAX       32
 #define URL_MAX          ((size_t)8 << 10)
 #define FIELDS_BYTES_MAX ((size_t)16 << 10)
-/* What one of the requests may take while it runs. */
+/* The memory that one of the requests may use. */
 #define ARENA_MAX ((size_t)256 << 20)
-/* What a batch answers with; what does not fit is to be asked for by itself. */
+/* The most bytes of a batch's answer; a request whose answer does not fit gets an error. */
 #define ANSWER_MAX ((size_t)24 << 20)
-/* What an answer takes beside its body: its id, its fields, what is said in its place. */
+/* What an answer takes beside its body: its id and headers, or the error in its place. */
 #define PART_BYTES ((size_t)4 << 10)
-/* Kept free behind an answer: for its fields, and for saying of the rest that they did not fit. */
+/* Kept free behind an answer, for its headers and for the errors of those that do not fit. */
 #define SPARE_BYTES ((size_t)1 << 20)
 
 struct part {
@@ -113,7 +113,7 @@ method_of(struct str text)
 	return HTTP_OTHER;
 }
 
-/* The connection's own business, or the batch's. */
+/* Headers of the connection or of the batch. */
 static bool
 is_passed_over(struct str name)
 {
@@ -190,7 +190,7 @@ read_fields(const struct batch *batch, struct part *part, const struct json *hea
 	}
 }
 
-/* JSON stands there as it is, anything else as base64.  As with Graph, a body without its type spoils the whole batch. */
+/* JSON is given as it is, everything else in base64.  As with Graph, a body without its type spoils the whole batch. */
 static enum err
 read_body(const struct batch *batch, struct part *part, const struct json *body)
 {
@@ -306,7 +306,7 @@ is_ready(const struct batch *batch, const struct part *part)
 	return !part->done;
 }
 
-/* The next that can run; NULL when none is left, or those left wait for each other. */
+/* The next that can run; NULL: none is left, or those left wait for each other. */
 static struct part *
 next_ready(struct batch *batch)
 {
@@ -373,7 +373,7 @@ read_batch(struct batch *batch)
 
 /* ---- running ------------------------------------------------------------------------------------------- */
 
-/* A URL counts from the batch's own version; one that names a version is taken at its word. */
+/* A URL is relative to the batch's own version unless it names a version itself. */
 static struct http_req
 request_of(const struct batch *batch, const struct part *part, struct arena *arena)
 {
@@ -399,7 +399,7 @@ request_of(const struct batch *batch, const struct part *part, struct arena *are
 	return req;
 }
 
-/* Fields that speak of the connection or of the browser's page, which the batch itself has. */
+/* Headers about the connection or for a browser, which the batch itself has. */
 static bool
 is_outer_field(struct str name)
 {
@@ -435,7 +435,7 @@ put_body(struct json_out *out, struct http_resp *resp, struct arena *arena)
 		json_put_text(out, b64_encode(B64_STANDARD, body.at, body.len, arena));
 }
 
-/* An answer the batch itself gives in a request's place. */
+/* The batch itself answers for this request. */
 static void
 put_error(struct batch *batch, struct part *part, enum graph_error error, struct str detail)
 {
@@ -452,7 +452,7 @@ put_error(struct batch *batch, struct part *part, enum graph_error error, struct
 		json_put_member(out, STR("Retry-After"), STR("1"));
 	json_end_object(out);
 	json_put_name(out, STR("body"));
-	/* The raw writer knows where commas go; the text itself comes from answer.c. */
+	/* An empty raw value, so that `out` counts the value that answer.c writes. */
 	json_put_raw(out, STR_EMPTY);
 	answer_put_error(batch->call, error, detail, out->buf);
 	json_end_object(out);
@@ -469,7 +469,7 @@ put_answer(struct batch *batch, struct part *part, struct http_resp *resp, struc
 		put_error(batch, part, GRAPH_BROKEN, STR_EMPTY);
 		return;
 	}
-	/* What is done is told: room for that was taken before. */
+	/* The answer of a write is never replaced: memory for it was held before the write. */
 	if (part->method == HTTP_GET && !http_req_hold(batch->call->req, space)) {
 		put_error(batch, part, GRAPH_BUSY, STR_EMPTY);
 		return;
@@ -497,7 +497,7 @@ needs_failed(const struct batch *batch, const struct part *part)
 	return false;
 }
 
-/* Reads take their turn, a few at a time: a page is in memory twice while it is put into its batch. */
+/* Few reads run at one time, because a page is in memory twice while it is copied into its batch. */
 static void
 run_part(struct batch *batch, struct part *part, struct arena *arena)
 {
@@ -546,7 +546,7 @@ graph_batch(struct call *call)
 	if (!call->req->may_block)
 		return call_must_block(call);
 	batch->call = call;
-	/* The level is each request's own. */
+	/* Each request has its own metadata level. */
 	call->accept.level = METADATA_MINIMAL;
 	TRY(query_allow(call, none, "on a batch", "Give them to the requests in it."));
 	if (!call_body_is(call, STR("application/json")))
@@ -556,8 +556,7 @@ graph_batch(struct call *call)
 
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
 
-	json_out_open(&batch->out, http_resp_body(call->resp));
-	json_put_object(&batch->out);
+	batch->out = json_out_object(http_resp_body(call->resp));
 	json_put_name(&batch->out, STR("responses"));
 	json_put_array(&batch->out);
 	while ((part = next_ready(batch)) != NULL) {

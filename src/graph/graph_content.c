@@ -8,7 +8,7 @@
 #include "resource/recording.h"
 
 #define PIECE_BYTES ((size_t)64 << 10)
-/* A file may be replaced between the look at the item and the opening of the file: then look again. */
+/* The file may be replaced after the item is read and before it is opened; then the item is read again. */
 #define TRIES_MAX 4
 
 #define ETAG_LEN (2 + 2 * CONTENT_HASH_BYTES)
@@ -47,11 +47,11 @@ open_content(struct call *call, struct content_ref *ref_out, int *fd_out)
 		err = content_read(call->graph->parts.content, &recording.content, fd_out);
 	}
 	*ref_out = recording.content;
-	/* The item says there is content: that its file is gone is damage. */
+	/* The item says there is content, so a missing file is damage. */
 	return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
-/* If-Range holds a tag or a date; there is no date here for one to be equal to. */
+/* If-Range holds a tag or a date.  Content has no date, so a date never matches. */
 static struct str
 wanted_range(const struct call *call, struct str etag)
 {
@@ -142,7 +142,7 @@ refuse_body(struct call *call, enum err err)
 		return call_refuse(call, GRAPH_TOO_LARGE,
 		                   arena_printf(call->arena, "The content of a recording may have %llu bytes here.",
 		                                (unsigned long long)call->graph->parts.content_max));
-	/* A connection that broke is the peer's doing as well. */
+	/* The connection broke. */
 	case ERR_BAD_REQUEST:
 	case ERR_IO:
 		return call_refuse(call, GRAPH_CUT, STR_EMPTY);
@@ -153,9 +153,9 @@ refuse_body(struct call *call, enum err err)
 	}
 }
 
-/* A part of a content, or a packed one, would be stored as if it were the whole (RFC 9110, 14.5 and 8.4). */
+/* A part of the content, or compressed content, must not be stored as the whole (RFC 9110, 14.5 and 8.4). */
 static enum err
-check_form(struct call *call)
+check_headers(struct call *call)
 {
 	struct str encoding = http_req_field(call->req, "Content-Encoding");
 
@@ -194,7 +194,7 @@ receive(struct call *call, struct content_write *write)
 	return OK;
 }
 
-/* From here the content is durable but nobody's; the commit makes it the recording's. */
+/* The content is durable now, and the commit makes it the recording's. */
 static enum err
 link_content(struct call *call, struct content_write *write, const struct content_ref *ref,
              const struct recording *seen)
@@ -209,7 +209,7 @@ link_content(struct call *call, struct content_write *write, const struct conten
 	err = store_commit(&txn);
 	if (err == OK && had_old)
 		content_remove(call->graph->parts.content, old.id);
-	/* Of an unsure commit both files stay; what is not needed then is an orphan for `store gc`. */
+	/* If the commit is unsure both files stay; `store gc` later removes the one that is not needed. */
 	if (err == OK || err == ERR_UNSURE)
 		content_keep(write);
 	if (err == ERR_NOT_FOUND)
@@ -233,7 +233,7 @@ graph_put_content(struct call *call)
 	struct content_ref       ref;
 
 	TRY(query_allow(call, none, "on content", "Leave them out."));
-	TRY(check_form(call));
+	TRY(check_headers(call));
 	TRY(find_recording(call, &recording));
 	TRY(check_conditions(call, &recording));
 

@@ -1,32 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph_delta — GET …/delta of a resource: the sentence this program exists to say. */
+/* graph_delta — GET …/delta of a resource.  This is the walk of a request in code: read it first. */
 #include "graph/calls.h"
 #include "graph/entity.h"
 #include "graph/headers.h"
 #include "graph/page.h"
 #include "graph/cursor_token.h"
 
-/* An owner nobody has touched yet gets what every owner has before it is read. */
+/* An owner who never had anything first gets what every owner has. */
 static enum err
-open_feed(struct call *call, const struct reader *reader, uint32_t limit, struct feed_page *feed_out)
+open_feed(struct call *call, const struct reader *reader, uint32_t limit, struct feed_page *feed)
 {
 	const struct cursor *from = reader->has_cursor ? &reader->cursor : NULL;
 	struct store        *store = call->graph->parts.store;
-	/* Full metadata shows links, which are made from ids. */
-	enum err (*open_page)(struct feed_page *, struct store *, const struct store_feed *, const struct cursor *,
-	                      uint32_t, struct arena *) = call->accept.level == METADATA_FULL ? feed_open
-	                                                                                      : feed_open_bodies;
 
-	TRY(open_page(feed_out, store, &call->feed, from, limit, call->arena));
-	if (store_scan_state(feed_out->scan)->exists)
+	/* Full metadata shows links, which are made from ids. */
+	feed->bodies_only = call->accept.level != METADATA_FULL;
+	TRY(feed_open(feed, store, &call->feed, from, limit, call->arena));
+	if (store_scan_state(feed->scan)->exists)
 		return OK;
-	feed_abort(feed_out);
+	feed_abort(feed);
 	TRY(call_ensure(call));
-	return open_page(feed_out, store, &call->feed, from, limit, call->arena);
+	return feed_open(feed, store, &call->feed, from, limit, call->arena);
 }
 
 static enum err
-report(struct call *call, const struct reader *reader, uint32_t limit, struct page *page, struct cursor *rest_out)
+put_changes(struct call *call, const struct reader *reader, uint32_t limit, struct page *page, struct cursor *rest_out)
 {
 	AUTO(feed_abort) struct feed_page feed = { 0 };
 	struct item                       item;
@@ -92,7 +90,7 @@ graph_delta(struct call *call)
 	if (reader.from_now)
 		rest = reader.cursor;
 	else
-		TRY(report(call, &reader, limit, &page, &rest));
+		TRY(put_changes(call, &reader, limit, &page, &rest));
 	page_close(&page, cursor_link_name(&rest), link_of(call, &rest, select));
 
 	if (call->query.page_size)

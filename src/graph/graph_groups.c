@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph_groups — calendar groups, read only: they are what the calendars say (group.h). */
+/* graph_groups — calendar groups, read only, derived from the calendars (group.h). */
 #include "graph/calls.h"
 #include "graph/entity.h"
 #include "graph/group.h"
@@ -76,7 +76,7 @@ read_groups(struct call *call, struct groups *groups)
 	return collect(call, groups, &exists);
 }
 
-/* What is not known is null. */
+/* An unknown text is null. */
 static void
 put_text(struct json_out *out, struct str name, struct str text)
 {
@@ -108,8 +108,7 @@ open_answer(struct call *call, struct json_out *out, const char *tail)
 {
 	struct str version = call_version_url(call), context = entity_context(call, "calendarGroups", tail);
 
-	json_out_open(out, http_resp_body(call->resp));
-	json_put_object(out);
+	*out = json_out_object(http_resp_body(call->resp));
 	json_put_member(out, STR("@odata.context"),
 	                arena_printf(call->arena, "%.*s/$metadata#%.*s", STR_ARG(version), STR_ARG(context)));
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store's own issuer over HTTP, as Entra ID spells it, so that MSAL works by configuration alone:
+ * graph_issuer — the store's own issuer over HTTP, at Entra ID's paths, so that MSAL works by configuration alone:
  *
  *   POST /{tenant}/oauth2/v2.0/token                       client credentials (RFC 6749 4.4)
- *   GET  /{tenant}/v2.0/.well-known/openid-configuration   for those who sign in
- *   GET  /{tenant}/.well-known/openid-configuration        for those who check tokens
+ *   GET  /{tenant}/v2.0/.well-known/openid-configuration   for clients that sign in
+ *   GET  /{tenant}/.well-known/openid-configuration        for servers that check tokens
  *   GET  /{tenant}/discovery/v2.0/keys
  *
- * None of them needs a bearer.  Failures are OAuth's JSON with Entra's additions, whose numbers
- * clients look at; an unknown client and a wrong secret get one answer.
+ * None of them needs a bearer token.  Errors are OAuth's JSON with Entra's additions; clients look at Entra's numbers.
+ * An unknown client and a wrong secret get the same answer.
  *
- * The two documents differ in `issuer`, as Entra's do.  MSAL wants an address on the authority's host there;
- * what our tokens name as their issuer is no address, since a store may be reached under many.
+ * The two documents differ in `issuer`, as Entra's do.  MSAL expects a URL on the authority's host there.  The issuer
+ * named in our tokens is no URL, because a store may be reached under many.
  */
 #include "graph/calls.h"
 #include "graph/headers.h"
@@ -24,11 +24,11 @@
 #define SECRET_MAX 1024
 #define LIFE_S     3600
 
-/* ---- which ------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------- */
 
 enum login_kind { LOGIN_NONE, LOGIN_TOKEN, LOGIN_DISCOVERY, LOGIN_CHECKING, LOGIN_KEYS };
 
-/* The tenant is told as it stands in the path: what it must be is judged later. */
+/* *tenant_out is the path's text; graph_login() checks it. */
 static enum login_kind
 kind_of(struct str path, struct str *tenant_out)
 {
@@ -76,7 +76,7 @@ static const struct login_fault bad_tenant = { 400, 90002, "invalid_request",
 	                                       "The tenant in the path must be its id, a GUID." };
 static const struct login_fault bad_form = { 400, 9002313, "invalid_request",
 	                                     "Invalid request. Request is malformed or invalid." };
-/* An assertion is meant for an address, and the Host field of a request is whatever its sender likes. */
+/* An assertion names the server's URL, and the sender of a request chooses its Host header freely. */
 static const struct login_fault no_address = {
 	400, 700027, "invalid_client",
 	"Client assertions are taken where the server knows its own address: start it with --public-url."
@@ -155,8 +155,7 @@ answer_fault(struct call *call, const struct login_fault *fault)
 	if (fault->status == 503 && !call->by_server)
 		http_resp_field(call->resp, "Retry-After", STR("1"));
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	put_fault_text(&out, call, fault, moment);
 	json_end_object(&out);
 }
@@ -176,7 +175,7 @@ struct login_form {
 	struct str grant_type, client_id, client_secret, scope, assertion, assertion_type;
 };
 
-/* In a form '+' is a blank (WHATWG URL 5.1), unlike in a URL's query. */
+/* In a form '+' is a blank (WHATWG URL 5.1). */
 static bool
 decode_form(struct str text, struct arena *arena, struct str *text_out)
 {
@@ -203,7 +202,7 @@ field_of(struct login_form *form, struct str name)
 	return str_eq(name, STR("scope")) ? &form->scope : NULL;
 }
 
-/* A field of ours may come once; others are passed over, as the RFC asks. */
+/* A parameter we know may come once; others are ignored, as the RFC demands. */
 static bool
 read_form(const struct call *call, struct login_form *form)
 {
@@ -227,7 +226,7 @@ read_form(const struct call *call, struct login_form *form)
 	return true;
 }
 
-/* Authorization: Basic, its two halves form-encoded (RFC 6749 2.3.1).  One way or the other, never both. */
+/* Authorization: Basic, both halves form-encoded (RFC 6749 2.3.1).  The body may not have a secret too. */
 static const struct login_fault *
 read_basic(const struct call *call, struct login_form *form)
 {
@@ -249,7 +248,7 @@ read_basic(const struct call *call, struct login_form *form)
 	return NULL;
 }
 
-/* A secret or an assertion, never both. */
+/* A secret or an assertion, not both. */
 static const struct login_fault *
 read_proof(const struct login_form *form)
 {
@@ -294,7 +293,7 @@ read_request(const struct call *call, struct login_form *form)
 	return is_default_scope(form->scope) ? NULL : &bad_scope;
 }
 
-/* ---- the three answers -------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------------- */
 
 static void
 put_token(struct call *call, struct str jwt)
@@ -304,8 +303,7 @@ put_token(struct call *call, struct str jwt)
 
 	http_resp_field(call->resp, "Cache-Control", STR("no-store"));
 	http_resp_field(call->resp, "Pragma", STR("no-cache"));
-	json_out_open(&out, buf);
-	json_put_object(&out);
+	out = json_out_object(buf);
 	json_put_member(&out, STR("token_type"), STR("Bearer"));
 	json_put_member_int(&out, STR("expires_in"), LIFE_S);
 	json_put_member_int(&out, STR("ext_expires_in"), LIFE_S);
@@ -378,7 +376,7 @@ put_list(struct json_out *out, struct str name, struct str words)
 	json_end_array(out);
 }
 
-/* The authorization endpoint must be named (OpenID Connect Discovery 3), although only programs sign in here. */
+/* The document must name an authorization endpoint (OpenID Connect Discovery 3), although only programs sign in. */
 static void
 answer_discovery(struct call *call, const struct guid *tenant, bool for_checking)
 {
@@ -387,8 +385,7 @@ answer_discovery(struct call *call, const struct guid *tenant, bool for_checking
 	char            tid[GUID_TEXT_LEN];
 
 	guid_format(tenant, tid);
-	json_out_open(&out, begin_answer(call, 200));
-	json_put_object(&out);
+	out = json_out_object(begin_answer(call, 200));
 	put_url(&out, STR("token_endpoint"), call, tid, "oauth2/v2.0/token");
 	put_list(&out, STR("token_endpoint_auth_methods_supported"),
 	         STR("client_secret_post client_secret_basic private_key_jwt"));

@@ -22,7 +22,7 @@ resource_ctx_of(struct call *call)
 	};
 }
 
-/* In a transaction of its own, which waits for its sync. */
+/* In its own transaction, which waits for a sync. */
 static enum err
 do_alone(struct call *call, void (*act)(struct store_txn *txn, const struct resource_ctx *ctx))
 {
@@ -59,7 +59,7 @@ answer_entity(struct call *call, unsigned status, const struct item *item, uint3
 	page_single(call, resource, entity_context(call, resource->collection, "/$entity"), item, select);
 }
 
-/* A write may be answered by its bare success: Prefer: return=minimal. */
+/* Prefer: return=minimal asks for an answer without a body. */
 static void
 answer_write(struct call *call, unsigned status, const struct item *item)
 {
@@ -85,18 +85,18 @@ call_refuse_item(struct call *call, struct str id)
 }
 
 static enum err
-get_one(struct call *call, bool pinned, struct item *item_out)
+get_one(struct call *call, bool is_default, struct item *item_out)
 {
 	struct store *store = call->graph->parts.store;
-	enum err      err = pinned ? store_get_pinned(store, &call->feed, call->arena, item_out)
-	                           : store_get(store, &call->feed, call->route.id, call->arena, item_out);
+	enum err      err = is_default ? store_get_pinned(store, &call->feed, call->arena, item_out)
+	                               : store_get(store, &call->feed, call->route.id, call->arena, item_out);
 
-	if (err == ERR_NOT_FOUND && !pinned)
+	if (err == ERR_NOT_FOUND && !is_default)
 		return call_refuse_item(call, call->route.id);
 	return err;
 }
 
-/* If-None-Match names the calendar as it is. */
+/* If-None-Match names the item's current version. */
 static bool
 is_known_already(const struct call *call, const struct item *item)
 {
@@ -107,7 +107,7 @@ is_known_already(const struct call *call, const struct item *item)
 }
 
 static enum err
-answer_one(struct call *call, bool pinned)
+answer_one(struct call *call, bool is_default)
 {
 	static const enum option known[] = { OPTION_SELECT, OPTION_FORMAT, OPTION_KINDS };
 	struct item              item;
@@ -115,7 +115,7 @@ answer_one(struct call *call, bool pinned)
 
 	TRY(query_allow(call, known, "on a single item", "Use $select."));
 	TRY(entity_select(call, call->route.resource, &select));
-	TRY(get_one(call, pinned, &item));
+	TRY(get_one(call, is_default, &item));
 	answer_entity(call, 200, &item, select);
 	if (is_known_already(call, &item)) {
 		http_resp_status(call->resp, 304);
@@ -171,7 +171,7 @@ ensure_in(const struct call *call, struct store_txn *txn, const struct resource_
 		call->route.resource->ensure(txn, ctx);
 }
 
-/* The refusal a resource's function chose, with its sentence. */
+/* The error that a resource's function chose, with its sentence. */
 static enum err
 refuse_write(struct call *call, enum err err, struct str why)
 {
@@ -187,23 +187,32 @@ refuse_write(struct call *call, enum err err, struct str why)
 	}
 }
 
-enum err
-graph_create_item(struct call *call)
+/* Creates (201) or updates (200) the item from the body. */
+static enum err
+write_item(struct call *call, unsigned status)
 {
-	struct resource_ctx ctx = resource_ctx_of(call);
-	struct str          why = STR_EMPTY;
-	struct item         item = { .body = STR_EMPTY };
-
-	TRY(call_read_body(call));
-
+	const struct resource              *resource = call->route.resource;
+	struct resource_ctx                 ctx = resource_ctx_of(call);
+	struct str                          if_match = http_req_field(call->req, "If-Match"), why = STR_EMPTY;
+	struct item                         item = { .body = STR_EMPTY };
 	AUTO(store_abort) struct store_txn *txn = call_begin(call);
 
 	ensure_in(call, txn, &ctx);
-	call->route.resource->create(txn, &ctx, call->req->body, &item, &why);
+	if (status == 201)
+		resource->create(txn, &ctx, call->req->body, &item, &why);
+	else
+		resource->update(txn, &ctx, call->route.id, if_match, call->req->body, &item, &why);
 	TRY(call_hold(call, item.body.len));
 	TRY(refuse_write(call, store_commit(&txn), why));
-	answer_write(call, 201, &item);
+	answer_write(call, status, &item);
 	return OK;
+}
+
+enum err
+graph_create_item(struct call *call)
+{
+	TRY(call_read_body(call));
+	return write_item(call, 201);
 }
 
 /* The id a write is for: the path's, or the default calendar's. */
@@ -223,22 +232,9 @@ target_id(struct call *call)
 enum err
 graph_update_item(struct call *call)
 {
-	struct resource_ctx ctx = resource_ctx_of(call);
-	struct str          why = STR_EMPTY;
-	struct item         item = { .body = STR_EMPTY };
-
 	TRY(call_read_body(call));
 	TRY(target_id(call));
-
-	AUTO(store_abort) struct store_txn *txn = call_begin(call);
-
-	ensure_in(call, txn, &ctx);
-	call->route.resource->update(txn, &ctx, call->route.id, http_req_field(call->req, "If-Match"), call->req->body,
-	                             &item, &why);
-	TRY(call_hold(call, item.body.len));
-	TRY(refuse_write(call, store_commit(&txn), why));
-	answer_write(call, 200, &item);
-	return OK;
+	return write_item(call, 200);
 }
 
 enum err

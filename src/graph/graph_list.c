@@ -2,8 +2,8 @@
 /*
  * graph_list — GET of a collection, or of the calendars of one group: filtered, ordered, counted, in pages.
  *
- * The plain list costs what its page costs.  A filter, a count or a group looks at every item of the
- * feed, one at a time; an order keeps what it has found until all have been seen, up to a bound.
+ * A plain list reads only the items up to the end of its page.  With a filter, a count or a group it reads every item
+ * of the feed.  An ordered list also keeps all items that it finds, up to a bound.
  */
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@
 #include "text/uri.h"
 #include "resource/values.h"
 
-#define PAGE_DEFAULT      10 /* what Graph's own lists are seen to give */
+#define PAGE_DEFAULT      10 /* as Graph's own lists */
 #define SKIP_MAX          1000000
 #define SCRATCH_MAX       ((size_t)64 << 20)
 #define ORDERED_MAX       ((size_t)20000)
@@ -29,14 +29,14 @@ struct list {
 	const struct filter *filter; /* NULL: all */
 	bool                 ordered, descending, counted;
 	size_t               order;   /* the row it is ordered by */
-	struct arena        *scratch; /* for one calendar at a time */
-	struct item         *items;   /* ordered: what was found */
+	struct arena        *scratch; /* for one item at a time */
+	struct item         *items;   /* ordered: all that were found */
 	size_t               count, bytes;
-	uint64_t             found; /* that belong to the list */
+	uint64_t             found; /* items of the list, whatever page they are on */
 	bool                 more, exists;
 };
 
-/* ---- what was asked ------------------------------------------------------------------------------------ */
+/* ---- options ------------------------------------------------------------------------------------ */
 
 static enum err
 read_flag(struct call *call, enum option option, bool *flag_out)
@@ -88,7 +88,7 @@ with_option(const struct call *call, struct str query, enum option option)
 	                    STR_ARG(uri_encode(call->query.value[option], ",()'", call->arena)));
 }
 
-/* The same list from `skip` on, with the other options as they came. */
+/* The same list from `skip` on, with the other options of the request. */
 static struct str
 next_link(const struct call *call, uint64_t skip)
 {
@@ -102,7 +102,7 @@ next_link(const struct call *call, uint64_t skip)
 	                    STR_ARG(query), (unsigned long long)skip);
 }
 
-/* ---- what belongs to it ---------------------------------------------------------------------------------- */
+/* ---- items ---------------------------------------------------------------------------------- */
 
 static bool
 belongs(const struct call *call, const struct list *list, const struct item *item)
@@ -127,7 +127,7 @@ page_is_full(const struct list *list, const struct page *page)
 	return page->count == list->top || (page->count > 0 && page->buf->len > PAGE_BYTES_MAX);
 }
 
-/* In the order they are found: what comes behind the page is only counted, if at all. */
+/* In the order of the scan.  Items behind the page are only counted, if a count is wanted. */
 static void
 take_as_found(const struct call *call, struct list *list, struct store_scan *scan, struct page *page)
 {
@@ -145,7 +145,7 @@ take_as_found(const struct call *call, struct list *list, struct store_scan *sca
 	}
 }
 
-/* What an item is ordered by, as bytes to compare. */
+/* What the item is ordered by, as bytes to compare. */
 static struct str
 order_of(const struct call *call, const struct list *list, const struct item *item)
 {
@@ -235,7 +235,7 @@ list_page(struct call *call, struct list *list)
 	return OK;
 }
 
-/* A group is there if it is everybody's or some calendar is in it. */
+/* A group exists if it is the default one or holds a calendar. */
 static enum err
 check_group(struct call *call)
 {

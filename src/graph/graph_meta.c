@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph_meta — what is served, said in OData's own terms: $metadata (CSDL 4.0) and the service document. */
+/* graph_meta — $metadata (CSDL 4.0) and the service document: what is served, in OData's terms. */
 #include "graph/calls.h"
 #include "resource/resource.h"
 #include "text/json_write.h"
 
-/* What the descriptors do not say: the frame, types of parts, and what leads to the resources. */
+#define VOCABULARY(name) \
+	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData." name \
+	".V1.xml\">\n" \
+	"<edmx:Include Namespace=\"Org.OData." name ".V1\" Alias=\"" name "\"/>\n</edmx:Reference>"
+#define COMPUTED                      ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
+#define COMPUTED_PROPERTY(name, type) "<Property Name=\"" name "\" Type=\"" type "\"" COMPUTED
+#define NAVIGATION(name, type)        "<NavigationProperty Name=\"" name "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
+#define CAPABILITY(term, property, value) \
+	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
+	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"
+
+/* What the descriptors do not say: the frame, complex types, and the way to the resources. */
 static const char *const start[] = {
 	"<?xml version=\"1.0\" encoding=\"utf-8\"?>",
 	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">",
-	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Core.V1.xml\">",
-	"<edmx:Include Namespace=\"Org.OData.Core.V1\" Alias=\"Core\"/>",
-	"</edmx:Reference>",
-	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Capabilities.V1.xml\">",
-	"<edmx:Include Namespace=\"Org.OData.Capabilities.V1\" Alias=\"Capabilities\"/>",
-	"</edmx:Reference>",
+	VOCABULARY("Core"),
+	VOCABULARY("Capabilities"),
 	"<edmx:DataServices>",
 	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
 	NULL
@@ -59,26 +66,20 @@ static const char *const types[] = {
 
 static const char *const rest[] = {
 	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
-	"<Property Name=\"name\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"classId\" Type=\"Edm.Guid\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<Property Name=\"changeKey\" Type=\"Edm.String\">",
-	"<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>",
-	"</Property>",
-	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
+	COMPUTED_PROPERTY("name", "Edm.String"),
+	COMPUTED_PROPERTY("classId", "Edm.Guid"),
+	COMPUTED_PROPERTY("changeKey", "Edm.String"),
+	NAVIGATION("calendars", "Collection(graph.calendar)"),
 	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
 	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
-	"<NavigationProperty Name=\"recordings\" Type=\"Collection(graph.callRecording)\" ContainsTarget=\"true\"/>",
+	NAVIGATION("recordings", "Collection(graph.callRecording)"),
 	"</EntityType>",
 	"<EntityType Name=\"user\" BaseType=\"graph.entity\">",
-	"<NavigationProperty Name=\"calendar\" Type=\"graph.calendar\" ContainsTarget=\"true\"/>",
-	"<NavigationProperty Name=\"calendars\" Type=\"Collection(graph.calendar)\" ContainsTarget=\"true\"/>",
-	"<NavigationProperty Name=\"calendarGroups\" Type=\"Collection(graph.calendarGroup)\" ContainsTarget=\"true\"/>",
-	"<NavigationProperty Name=\"onlineMeetings\" Type=\"Collection(graph.onlineMeeting)\" ContainsTarget=\"true\"/>",
+	NAVIGATION("calendar", "graph.calendar"),
+	NAVIGATION("calendars", "Collection(graph.calendar)"),
+	NAVIGATION("calendarGroups", "Collection(graph.calendarGroup)"),
+	NAVIGATION("onlineMeetings", "Collection(graph.onlineMeeting)"),
 	"</EntityType>",
 	"<Action Name=\"permanentDelete\" IsBound=\"true\">",
 	"<Parameter Name=\"bindingParameter\" Type=\"graph.calendar\"/>",
@@ -91,7 +92,8 @@ static const char *const rest[] = {
 	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.callRecording)\"/>",
 	"<ReturnType Type=\"Collection(graph.callRecording)\"/>",
 	"</Function>",
-	"<Function Name=\"getAllRecordings\" IsBound=\"true\" IsComposable=\"true\" EntitySetPath=\"bindingParameter/recordings\">",
+	"<Function Name=\"getAllRecordings\" IsBound=\"true\" IsComposable=\"true\" "
+	"EntitySetPath=\"bindingParameter/recordings\">",
 	"<Parameter Name=\"bindingParameter\" Type=\"Collection(graph.onlineMeeting)\"/>",
 	"<Parameter Name=\"meetingOrganizerUserId\" Type=\"Edm.String\"/>",
 	"<Parameter Name=\"startDateTime\" Type=\"Edm.DateTimeOffset\"/>",
@@ -103,45 +105,25 @@ static const char *const rest[] = {
 	"<Singleton Name=\"me\" Type=\"graph.user\"/>",
 	"</EntityContainer>",
 	"<Annotations Target=\"microsoft.graph.user/calendars\">",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
-	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.SearchRestrictions\">",
-	"<Record><PropertyValue Property=\"Searchable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.ExpandRestrictions\">",
-	"<Record><PropertyValue Property=\"Expandable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
+	CAPABILITY("ChangeTracking", "Supported", "true"),
+	CAPABILITY("SearchRestrictions", "Searchable", "false"),
+	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.user/calendarGroups\">",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.InsertRestrictions\">",
-	"<Record><PropertyValue Property=\"Insertable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
-	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
-	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
+	CAPABILITY("InsertRestrictions", "Insertable", "false"),
+	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
+	CAPABILITY("DeleteRestrictions", "Deletable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.ChangeTracking\">",
-	"<Record><PropertyValue Property=\"Supported\" Bool=\"true\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.UpdateRestrictions\">",
-	"<Record><PropertyValue Property=\"Updatable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
-	"<Annotation Term=\"Org.OData.Capabilities.V1.DeleteRestrictions\">",
-	"<Record><PropertyValue Property=\"Deletable\" Bool=\"false\"/></Record>",
-	"</Annotation>",
+	CAPABILITY("ChangeTracking", "Supported", "true"),
+	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
+	CAPABILITY("DeleteRestrictions", "Deletable", "false"),
 	"</Annotations>",
 	"</Schema>",
 	"</edmx:DataServices>",
 	"</edmx:Edmx>",
 	NULL
 };
-
-#define COMPUTED ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>\n"
 
 static void
 put_lines(struct buf *buf, const char *const *lines)
@@ -162,7 +144,7 @@ put_enumeration(struct buf *buf, const struct enumeration *enumeration)
 	buf_put(buf, STR("</EnumType>\n"));
 }
 
-/* Those of the resource's rows, each once. */
+/* The enumerations of the resource's rows, each once. */
 static void
 put_enumerations(struct buf *buf, const struct resource *resource)
 {
@@ -177,7 +159,7 @@ put_enumerations(struct buf *buf, const struct resource *resource)
 	}
 }
 
-/* The id is the abstract type's. */
+/* Without the id, which the abstract type has. */
 static void
 put_entity_type(struct buf *buf, const struct resource *resource, bool beta, struct arena *arena)
 {
@@ -190,7 +172,7 @@ put_entity_type(struct buf *buf, const struct resource *resource, bool beta, str
 		if ((property->flags & PROPERTY_BETA) && !beta)
 			continue;
 		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
-		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED));
+		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED "\n"));
 	}
 	if (resource->content)
 		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
@@ -220,10 +202,8 @@ enum err
 graph_service(struct call *call)
 {
 	struct str      version = call_version_url(call);
-	struct json_out out;
+	struct json_out out = json_out_object(http_resp_body(call->resp));
 
-	json_out_open(&out, http_resp_body(call->resp));
-	json_put_object(&out);
 	json_put_member(&out, STR("@odata.context"), arena_printf(call->arena, "%.*s/$metadata", STR_ARG(version)));
 	json_put_name(&out, STR("value"));
 	json_put_array(&out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph_recordings — recordings told: of an organizer (with and without delta) and of one meeting. */
+/* graph_recordings — the recordings of an organizer (with and without delta) and of one meeting. */
 #include "base/bytes.h"
 #include "crypt/seal.h"
 #include "graph/access.h"
@@ -14,24 +14,24 @@
 #include "resource/values.h"
 #include "text/uri.h"
 
-/* Rows a page looks at when only some of them are wanted; it may then be short, or empty, and not the last. */
+/* The most rows that a page reads to find the wanted ones.  So a page may be short or empty without being the last. */
 #define SCAN_ROWS_MAX 5000
 
-/* What a reader of recordings asked to see in its first request. */
+/* The options of a round's first request. */
 struct view {
-	uint32_t top;               /* items a page; 0: as the server likes */
-	bool     removals;          /* wants to be told them (an extension) */
+	uint32_t top;               /* items a page; 0: the server chooses */
+	bool     removals;          /* report them (an extension) */
 	int64_t  from_ns, until_ns; /* from <= createdDateTime < until; INT64_MIN and INT64_MAX: no bound */
-	uint8_t  meeting[16];       /* of one meeting: a hash of its id; else zero */
+	uint8_t  meeting[16];       /* one meeting: a hash of its id; else zero */
 	/* The $filter of a list, as it was written; empty: none. */
 	struct str filter;
 };
 
 static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_MAX };
 
-/* ---- what is asked for ------------------------------------------------------------------------------------ */
+/* ---- the request ------------------------------------------------------------------------------------ */
 
-/* The path with its arguments spelled out, for links: an alias has no value where a link is used. */
+/* The path for links, with its parameters as literals: a link has no query that could hold the value of an alias. */
 static struct str
 spelled_path(const struct call *call, const struct parameters *parameters)
 {
@@ -60,7 +60,7 @@ is_owner(const struct call *call, struct str organizer)
 }
 
 static enum err
-read_arguments(struct call *call, struct view *view_out)
+read_parameters(struct call *call, struct view *view_out)
 {
 	struct view       view = whole_view;
 	struct parameters parameters;
@@ -95,8 +95,7 @@ meeting_view(const struct call *call)
 /* ---- the view in a state token --------------------------------------------------------------------------- */
 
 /*
- * A view in a state token: the version, flags (1: removals), then little-endian top:4 from:8 until:8, the meeting's
- * hash, and the filter.
+ * The version, flags (1: removals), top:4 from:8 until:8, the meeting's hash, the filter.  Numbers are little-endian.
  */
 #define VIEW_VERSION  2
 #define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)
@@ -154,8 +153,8 @@ check_token_view(struct call *call, const struct view *asked, const struct view 
 }
 
 /*
- * `asked` is what the path (window, meeting) and Prefer say; $top is read here.  With a token its view counts; a path
- * that says something else than the token is refused.
+ * `asked` is what the path (window, meeting) and Prefer say; $top is read here.  A token's own view is used instead.
+ * If the path contradicts it, that is an error.
  */
 static enum err
 read_view_of(struct call *call, enum token_function function, bool delta, const struct view *asked,
@@ -208,7 +207,7 @@ is_narrow(const struct walk *walk)
 	return walk->one_meeting || walk->view.from_ns != INT64_MIN || walk->view.until_ns != INT64_MAX;
 }
 
-/* A removal says no more than an id, so it is told to everybody who asked for removals. */
+/* A removal is only an id, so every reader of removals gets all of them. */
 static bool
 is_wanted(const struct call *call, const struct walk *walk, const struct item *item)
 {
@@ -219,7 +218,7 @@ is_wanted(const struct call *call, const struct walk *walk, const struct item *i
 		return true;
 	if (walk->one_meeting && !str_eq(item->key, call->route.meeting))
 		return false;
-	/* One that cannot be read is wanted, so that the page says so. */
+	/* A damaged one is wanted, so that the page reports the damage. */
 	return !recording_read(item->body, &recording) ||
 	       (recording.created_ns >= view->from_ns && recording.created_ns < view->until_ns);
 }
@@ -231,17 +230,6 @@ page_size(const struct call *call, const struct view *view)
 	uint32_t wish = call->query.page_size ? call->query.page_size : view->top ? PAGE_SIZE_MAX : PAGE_SIZE_DEFAULT;
 
 	return size < wish ? size : wish;
-}
-
-static enum err
-open_feed(struct call *call, const struct walk *walk, uint32_t rows, struct feed_page *feed_out)
-{
-	const struct cursor *from = walk->reader.has_cursor ? &walk->reader.cursor : NULL;
-	struct store        *store = call->graph->parts.store;
-
-	if (walk->view.removals)
-		return feed_open(feed_out, store, &call->feed, from, rows, call->arena);
-	return feed_open_additions(feed_out, store, &call->feed, from, rows, call->arena);
 }
 
 static void
@@ -262,15 +250,17 @@ take_items(struct call *call, const struct walk *walk, uint32_t size, struct fee
 static enum err
 take_page(struct call *call, const struct walk *walk, uint32_t size, struct page *page, struct cursor *rest_out)
 {
-	AUTO(feed_abort) struct feed_page feed = { 0 };
+	AUTO(feed_abort) struct feed_page feed = { .additions = !walk->view.removals };
+	const struct cursor              *from = walk->reader.has_cursor ? &walk->reader.cursor : NULL;
 
-	TRY(open_feed(call, walk, is_narrow(walk) ? SCAN_ROWS_MAX : size, &feed));
+	TRY(feed_open(&feed, call->graph->parts.store, &call->feed, from, is_narrow(walk) ? SCAN_ROWS_MAX : size,
+	              call->arena));
 	take_items(call, walk, size, &feed, page);
 	return feed_close(&feed, rest_out);
 }
 
 static enum err
-report(struct call *call, const struct walk *walk)
+put_page(struct call *call, const struct walk *walk)
 {
 	uint32_t      size = page_size(call, &walk->view);
 	struct str    name = STR_EMPTY, link = STR_EMPTY;
@@ -295,17 +285,24 @@ report(struct call *call, const struct walk *walk)
 	return OK;
 }
 
+/* `asked`: what the path and Prefer say. */
+static enum err
+answer_walk(struct call *call, struct walk *walk, const struct view *asked)
+{
+	call->may_restart = true;
+	TRY(read_view_of(call, walk->function, walk->delta, asked, &walk->reader, &walk->view));
+	return put_page(call, walk);
+}
+
 enum err
 graph_all_recordings_delta(struct call *call)
 {
 	struct walk walk = { .function = TOKEN_ALL_RECORDINGS_DELTA, .delta = true };
 	struct view asked;
 
-	TRY(read_arguments(call, &asked));
+	TRY(read_parameters(call, &asked));
 	asked.removals = call->query.removals;
-	call->may_restart = true;
-	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
-	return report(call, &walk);
+	return answer_walk(call, &walk, &asked);
 }
 
 enum err
@@ -314,10 +311,8 @@ graph_all_recordings(struct call *call)
 	struct walk walk = { .function = TOKEN_ALL_RECORDINGS };
 	struct view asked;
 
-	TRY(read_arguments(call, &asked));
-	call->may_restart = true;
-	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
-	return report(call, &walk);
+	TRY(read_parameters(call, &asked));
+	return answer_walk(call, &walk, &asked);
 }
 
 enum err
@@ -327,9 +322,7 @@ graph_meeting_delta(struct call *call)
 	struct view asked = meeting_view(call);
 
 	asked.removals = call->query.removals;
-	call->may_restart = true;
-	TRY(read_view_of(call, walk.function, walk.delta, &asked, &walk.reader, &walk.view));
-	return report(call, &walk);
+	return answer_walk(call, &walk, &asked);
 }
 
 /* ---- one meeting ------------------------------------------------------------------------------------------------ */
@@ -354,7 +347,7 @@ passes(struct call *call, const struct filter *filter, const struct item *item)
 	                   filter_holds(filter, &values, call->arena));
 }
 
-/* The list is found by its key, not by a scan: its token holds the seq of the last item looked at. */
+/* The list is found by its key, not by a scan.  Its token holds the seq of the last item that the page looked at. */
 static struct cursor
 list_cursor(uint64_t last_seq)
 {

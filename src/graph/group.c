@@ -28,7 +28,7 @@ group_default(const struct call *call, struct arena *arena)
 	return group_of_class(call, 0, arena);
 }
 
-/* A class nobody knows counts as the first. */
+/* An unknown class counts as the first. */
 struct group
 group_of(const struct call *call, const struct values *calendar, struct arena *arena)
 {

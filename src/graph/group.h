@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * group — the calendar groups of a mailbox, as far as its calendars tell.  Private to the face module.
+ * group — the calendar groups of a mailbox, derived from its calendars.  Private to the graph module.
  *
- * Nothing stores a group.  A calendar that names none belongs to the group of its class, of which there
- * are three, the first always there; a calendarGroupId that a calendar was given is a group, too, of which
- * no more is known than its id.
+ * Groups are not stored.  A calendar without a calendarGroupId belongs to the group of its class.  There are three
+ * classes, and the group of the first always exists.  A calendarGroupId is a group too, of which only the id is known.
  */
 #pragma once
 

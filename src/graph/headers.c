@@ -5,7 +5,7 @@
 #include "text/gzip.h"
 #include "text/uri.h"
 
-/* Under this a packed body saves no packet. */
+/* Compressing a smaller body saves no packet. */
 #define PACK_MIN         ((size_t)1024)
 #define ASKED_FIELDS_MAX 1024
 
@@ -17,8 +17,8 @@ static const char constant_fields[] =
 	"OData-Version: 4.0\r\n"
 	"Vary: Accept-Encoding\r\n"
 	"Access-Control-Allow-Origin: *\r\n"
-	"Access-Control-Expose-Headers: ETag, Location, Preference-Applied, Content-Range, request-id, client-request-id, "
-	"Retry-After\r\n";
+	"Access-Control-Expose-Headers: ETag, Location, Preference-Applied, Content-Range, request-id, "
+	"client-request-id, Retry-After\r\n";
 
 bool
 headers_is_loopback(struct str authority)
@@ -108,7 +108,7 @@ headers_pack(struct call *call)
 	http_resp_field(call->resp, "Content-Encoding", STR("gzip"));
 }
 
-/* The fields a browser asks about are given back as they came: none of them can do harm. */
+/* All headers that a browser asks about are allowed: none of them can do harm. */
 void
 headers_answer_options(struct call *call, struct str methods)
 {

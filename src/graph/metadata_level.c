@@ -43,7 +43,7 @@ strip(struct str json, unsigned depth, struct buf *buf)
 			buf_put(buf, span.name);
 			buf_put(buf, STR("\":"));
 		}
-		/* Nothing stored is deeper than its reader allowed; the page around it adds two. */
+		/* The JSON reader has bounded the depth of stored bodies; the page around them adds two. */
 		if (is_nested(span.value) && depth < JSON_DEPTH_MAX + 4)
 			strip(span.value, depth + 1, buf);
 		else

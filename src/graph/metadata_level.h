@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * level — an answer without OData's control information (odata.metadata=none).  Private to the face module.
+ * metadata_level — an answer without OData's control information (odata.metadata=none).  Private to the graph module.
  *
- * Bodies are stored and joined as the minimal level wants them; this takes a finished one apart again,
- * which only the few clients pay for that ask.  What a reader cannot do without stays: nextLink,
- * deltaLink, count and @removed.
+ * Bodies are stored and joined at the minimal level.  This takes a finished one apart again, which costs only the few
+ * clients that ask for it.  nextLink, deltaLink, count and @removed stay, because readers need them.
  */
 #pragma once
 

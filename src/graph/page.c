@@ -54,7 +54,7 @@ sending_of(const struct page *page, const struct item *item)
 	return sending;
 }
 
-/* The pieces joined, without the braces; `first` tells whether a comma must go before. */
+/* The pieces joined, without the braces; a comma before them unless they are `first`. */
 static void
 put_pieces(struct buf *buf, struct str *pieces, size_t count, bool first)
 {
@@ -77,7 +77,7 @@ put_pieces(struct buf *buf, struct str *pieces, size_t count, bool first)
 	buf_grew(buf, (size_t)(out - space));
 }
 
-/* What JSON does not say of a value's type by itself (odata.metadata=full). */
+/* The types that JSON does not show (odata.metadata=full). */
 static void
 put_type_of(struct buf *buf, const struct property *property)
 {
@@ -115,7 +115,7 @@ put_property(const struct page *page, const struct property *property, struct st
 	buf_put(page->buf, value);
 }
 
-/* Property by property: a selection of them, or all with their types. */
+/* Property by property: the selected ones, or all with their types. */
 static void
 put_one_by_one(const struct page *page, struct str body, const struct resource_sending *sending, bool first)
 {
@@ -156,7 +156,7 @@ put_members(const struct page *page, const struct item *item, bool first)
 
 /* ---- items -------------------------------------------------------------------------------------------------- */
 
-/* What every change begins with; once for each item, so in one look at the buffer. */
+/* Every change begins with it, so it looks at the buffer only once. */
 static void
 put_type(struct buf *buf, struct str type, bool first)
 {
@@ -177,7 +177,7 @@ page_put_change(struct page *page, const struct item *item)
 {
 	struct buf *buf = page->buf;
 
-	/* What is read counts, not what a selection leaves of it. */
+	/* The bytes that are read count, not those that a selection leaves. */
 	if (page->count > 0 && page->taken + item->body.len > PAGE_BYTES_MAX)
 		return false;
 	page->taken += item->body.len;
@@ -198,7 +198,7 @@ page_put_change(struct page *page, const struct item *item)
 	return true;
 }
 
-/* Names of an item that stands outside a change: where it is, and in full metadata what it is. */
+/* The URL of an item outside a change, and in full metadata its type. */
 static void
 put_names(const struct page *page, const struct item *item)
 {
@@ -249,7 +249,7 @@ page_open_counted(struct page *page, const struct call *call, const struct resou
 	*page = new_page(call, resource, 0);
 }
 
-/* What was written last comes first: one move of the rest. */
+/* Moves what was written from head_from on to the front. */
 static void
 put_in_front(struct buf *buf, size_t head_from, struct arena *arena)
 {

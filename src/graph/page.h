@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * page — the JSON of a collection or of one item: context, values, link.  Private to the face module.
+ * page — the JSON of a collection or of one item: context, values, link.  Private to the graph module.
  *
- * Bodies are joined, not parsed: an item's stored text goes into the page in the pieces its resource names.  Only a
- * selection, full metadata and bodies from before the newest property take an item apart.  A damaged body makes the
- * answer's buffer fail with ERR_CORRUPT.
+ * Bodies are not parsed: the pieces of an item's stored text are copied into the page.  An item is taken apart only for
+ * a selection, for full metadata, and if its body is older than the newest property.  A damaged body makes the buffer
+ * of the answer fail with ERR_CORRUPT.
  */
 #pragma once
 
@@ -16,14 +16,14 @@ struct page {
 	const struct resource *resource;
 	struct buf            *buf;
 	uint32_t               select; /* bit per row of the resource; 0: all */
-	bool                   full;   /* odata.metadata=full was asked for */
+	bool                   full;   /* odata.metadata=full */
 	uint32_t               count;
 	size_t                 taken;   /* bytes of the bodies so far */
-	bool                   counted; /* @odata.count is wanted: */
+	bool                   counted; /* write @odata.count: */
 	uint64_t               total;
 };
 
-/* Bytes after which a page takes no further item (it always takes its first). */
+/* A page with this many bytes of bodies takes no further item.  It always takes its first. */
 #define PAGE_BYTES_MAX ((size_t)1 << 20)
 
 /* {"@odata.context":"<version url>/$metadata#<context>","value":[ */
@@ -36,8 +36,8 @@ void page_put_entity(struct page *page, const struct item *item); /* with @odata
 void page_close(struct page *page, struct str link_name, struct str link);
 
 /*
- * The same with the head in the order Graph has for recordings (context, link, count, value), which needs to know what
- * the items will be.  So the items are written first, and page_close_counted() puts the head before them.
+ * The same in the order that Graph has for recordings: context, link, count, value.  The items are written first, and
+ * page_close_counted() puts the rest before them.
  */
 void     page_open_counted(struct page *page, const struct call *call, const struct resource *resource);
 enum err page_close_counted(struct page *page, struct str context, struct str link_name, struct str link) MUST_CHECK;

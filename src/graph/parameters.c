@@ -7,21 +7,21 @@
 
 #define VALUE_SHOWN 64
 
-enum arg { ARG_ORGANIZER, ARG_START, ARG_END, ARG_COUNT };
+enum parameter { PARAMETER_ORGANIZER, PARAMETER_START, PARAMETER_END, PARAMETER_COUNT };
 
-static const char *const names[ARG_COUNT] = {
-	[ARG_ORGANIZER] = "meetingOrganizerUserId",
-	[ARG_START] = "startDateTime",
-	[ARG_END] = "endDateTime",
+static const char *const names[PARAMETER_COUNT] = {
+	[PARAMETER_ORGANIZER] = "meetingOrganizerUserId",
+	[PARAMETER_START] = "startDateTime",
+	[PARAMETER_END] = "endDateTime",
 };
 
 struct parse {
 	struct str    rest, query;
 	struct arena *arena;
 	struct str    why;
-	bool          given[ARG_COUNT];
-	bool          has_value[ARG_COUNT];
-	struct str    value[ARG_COUNT];
+	bool          given[PARAMETER_COUNT];
+	bool          has_value[PARAMETER_COUNT];
+	struct str    value[PARAMETER_COUNT];
 	bool          aliased;
 };
 
@@ -47,7 +47,7 @@ skip_blanks(struct parse *parse)
 
 /* ---- values ------------------------------------------------------------------------------------------ */
 
-/* The value under that name in the query; twice is once too many.  An alias compares exactly, an option's name does not. */
+/* The value of that name in the query; an error if it is given twice.  An alias compares exactly, an option's name does not. */
 static enum err
 find_in_query(struct parse *parse, struct str name, bool *found_out, struct str *value_out)
 {
@@ -73,9 +73,9 @@ find_in_query(struct parse *parse, struct str name, bool *found_out, struct str 
 	return OK;
 }
 
-/* `alias` begins with '@'. Microsoft's own clients leave it out in the query. */
+/* `alias` begins with '@'.  Microsoft's own clients leave the '@' out in the query. */
 static enum err
-resolve(struct parse *parse, struct str alias, enum arg arg)
+resolve(struct parse *parse, struct str alias, enum parameter parameter)
 {
 	struct str value;
 	bool       found;
@@ -86,58 +86,61 @@ resolve(struct parse *parse, struct str alias, enum arg arg)
 		TRY(find_in_query(parse, str_skip(alias, 1), &found, &value));
 	if (!found || str_trim(value).len == 0 || str_eq(str_trim(value), STR("null")))
 		return OK;
-	if (!literal_read(str_trim(value), parse->arena, &parse->value[arg]))
+	if (!literal_read(str_trim(value), parse->arena, &parse->value[parameter]))
 		return bad(parse, arena_printf(parse->arena, "The value of the parameter alias '%.*s' is malformed.",
 		                               STR_ARG(str_cut(alias, VALUE_SHOWN))));
-	parse->has_value[arg] = true;
+	parse->has_value[parameter] = true;
 	return OK;
 }
 
 static enum err
-take_value(struct parse *parse, enum arg arg)
+take_value(struct parse *parse, enum parameter parameter)
 {
 	struct str value;
 
 	if (str_starts(parse->rest, STR("'"))) {
 		parse->rest = str_skip(parse->rest, 1);
 		if (!literal_take(&parse->rest, parse->arena, &value))
-			return bad(parse,
-			           arena_printf(parse->arena, "The value of '%s' has no closing quote.", names[arg]));
+			return bad(parse, arena_printf(parse->arena, "The value of '%s' has no closing quote.",
+			                               names[parameter]));
 	} else {
 		value = str_first(parse->rest, str_find(parse->rest, ','));
 		parse->rest = str_skip(parse->rest, value.len);
 		value = str_trim(value);
-		if (str_find(value, '\'') < value.len || (arg == ARG_ORGANIZER && str_find(value, ' ') < value.len))
-			return bad(parse, arena_printf(parse->arena, "The value of '%s' is malformed.", names[arg]));
+		if (str_find(value, '\'') < value.len ||
+		    (parameter == PARAMETER_ORGANIZER && str_find(value, ' ') < value.len))
+			return bad(parse,
+			           arena_printf(parse->arena, "The value of '%s' is malformed.", names[parameter]));
 	}
 	if (value.len == 0)
-		return bad(parse, arena_printf(parse->arena, "The value of '%s' is empty.", names[arg]));
+		return bad(parse, arena_printf(parse->arena, "The value of '%s' is empty.", names[parameter]));
 	if (value.at[0] == '@')
-		return resolve(parse, value, arg);
-	parse->value[arg] = value;
-	parse->has_value[arg] = true;
+		return resolve(parse, value, parameter);
+	parse->value[parameter] = value;
+	parse->has_value[parameter] = true;
 	return OK;
 }
 
 /* ---- the list -------------------------------------------------------------------------------------------- */
 
 static enum err
-take_name(struct parse *parse, enum arg *arg_out)
+take_name(struct parse *parse, enum parameter *parameter_out)
 {
 	size_t     at = str_find(parse->rest, '=');
 	struct str name = str_trim(str_first(parse->rest, at));
 
-	for (int arg = 0; arg < ARG_COUNT; arg++) {
-		if (!str_eq_nocase(name, str_from_c(names[arg])))
+	for (int parameter = 0; parameter < PARAMETER_COUNT; parameter++) {
+		if (!str_eq_nocase(name, str_from_c(names[parameter])))
 			continue;
 		if (at == parse->rest.len)
-			return bad(parse, arena_printf(parse->arena, "The parameter '%s' has no value.", names[arg]));
-		if (parse->given[arg])
+			return bad(parse,
+			           arena_printf(parse->arena, "The parameter '%s' has no value.", names[parameter]));
+		if (parse->given[parameter])
 			return bad(parse, arena_printf(parse->arena, "The parameter '%s' is given more than once.",
-			                               names[arg]));
-		parse->given[arg] = true;
+			                               names[parameter]));
+		parse->given[parameter] = true;
 		parse->rest = str_skip(parse->rest, at + 1);
-		*arg_out = (enum arg)arg;
+		*parameter_out = (enum parameter)parameter;
 		return OK;
 	}
 	return bad(parse, arena_printf(parse->arena, "The function getAllRecordings has no parameter '%.*s'.",
@@ -145,13 +148,13 @@ take_name(struct parse *parse, enum arg *arg_out)
 }
 
 static enum err
-take_arg(struct parse *parse)
+take_parameter(struct parse *parse)
 {
-	enum arg arg;
+	enum parameter parameter;
 
-	TRY(take_name(parse, &arg));
+	TRY(take_name(parse, &parameter));
 	skip_blanks(parse);
-	TRY(take_value(parse, arg));
+	TRY(take_value(parse, parameter));
 	skip_blanks(parse);
 	return OK;
 }
@@ -163,7 +166,7 @@ take_list(struct parse *parse)
 	if (parse->rest.len == 0)
 		return OK;
 	for (;;) {
-		TRY(take_arg(parse));
+		TRY(take_parameter(parse));
 		if (parse->rest.len == 0)
 			return OK;
 		if (parse->rest.at[0] != ',')
@@ -175,11 +178,11 @@ take_list(struct parse *parse)
 
 /* The text is for links: a blank of the query becomes the '+' that it stands for. */
 static enum err
-read_date(struct parse *parse, enum arg arg, bool *has_out, struct str *text_out, int64_t *ns_out)
+read_date(struct parse *parse, enum parameter parameter, bool *has_out, struct str *text_out, int64_t *ns_out)
 {
-	struct str text = parse->value[arg], date;
+	struct str text = parse->value[parameter], date;
 
-	*has_out = parse->has_value[arg];
+	*has_out = parse->has_value[parameter];
 	if (!*has_out)
 		return OK;
 	if (date_parse_url(text, ns_out)) {
@@ -189,7 +192,7 @@ read_date(struct parse *parse, enum arg arg, bool *has_out, struct str *text_out
 		return OK;
 	}
 	return bad(parse,
-	           arena_printf(parse->arena, "'%s' must be a moment such as 2024-01-15T00:00:00Z.", names[arg]));
+	           arena_printf(parse->arena, "'%s' must be a moment such as 2024-01-15T00:00:00Z.", names[parameter]));
 }
 
 enum err
@@ -201,15 +204,16 @@ parameters_read(struct str text, struct str query, struct arena *arena, struct p
 	enum err          err = take_list(&parse);
 
 	if (err == OK)
-		err = read_date(&parse, ARG_START, &parameters.has_start, &parameters.start, &parameters.start_ns);
+		err = read_date(&parse, PARAMETER_START, &parameters.has_start, &parameters.start,
+		                &parameters.start_ns);
 	if (err == OK)
-		err = read_date(&parse, ARG_END, &parameters.has_end, &parameters.end, &parameters.end_ns);
+		err = read_date(&parse, PARAMETER_END, &parameters.has_end, &parameters.end, &parameters.end_ns);
 	if (err != OK) {
 		*why_out = parse.why;
 		return err;
 	}
-	parameters.has_organizer = parse.has_value[ARG_ORGANIZER];
-	parameters.organizer = parse.value[ARG_ORGANIZER];
+	parameters.has_organizer = parse.has_value[PARAMETER_ORGANIZER];
+	parameters.organizer = parse.value[PARAMETER_ORGANIZER];
 	parameters.aliased = parse.aliased;
 	*parameters_out = parameters;
 	return OK;

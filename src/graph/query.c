@@ -59,7 +59,7 @@ take_option(struct call *call, const struct uri_pair *pair)
 	return OK;
 }
 
-/* Preferences are wishes (RFC 7240): what is not understood is passed over. */
+/* Unknown preferences are ignored (RFC 7240). */
 static void
 take_preference(struct query *query, struct str wish)
 {
@@ -109,7 +109,7 @@ query_read(struct call *call)
 			break;
 		TRY(take_option(call, &pair));
 	}
-	/* An empty token asks for a new round, which is what no token asks for. */
+	/* An empty token begins a new round, as does no token. */
 	if (call->query.value[OPTION_TOKEN].len == 0)
 		call->query.given[OPTION_TOKEN] = false;
 	read_preferences(call);

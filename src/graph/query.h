@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query — the options of a request: the part after the '?', and Prefer.  Private to the face module.
+ * query — the options of a request: the part after the '?', and Prefer.  Private to the graph module.
  *
- * A name is decoded, loses one leading '$', and is compared in any letter case.  An option given
- * twice, in whatever spelling, is refused; an unknown one is refused with '$' and ignored without.
- * deltatoken and skiptoken are one option: the token tells its kind itself.
+ * A name is decoded and compared without its leading '$' and in any letter case.  An option that is given twice is an
+ * error.  An unknown option is an error if it begins with '$', else it is ignored.  deltatoken and skiptoken are one
+ * option, because the token itself says its kind.
  */
 #pragma once
 
@@ -35,7 +35,7 @@ const char *option_name(enum option option); /* "$select"; "$deltatoken" for the
 struct query {
 	bool       given[OPTION_KINDS];
 	struct str value[OPTION_KINDS]; /* decoded */
-	uint32_t   page_size;           /* Prefer: odata.maxpagesize, 1..1000; 0 if not asked */
+	uint32_t   page_size;           /* Prefer: odata.maxpagesize, 1..1000; 0: not given */
 	bool       track_changes;       /* Prefer: odata.track-changes */
 	bool       minimal, whole;      /* Prefer: return=minimal, return=representation */
 	bool       immutable_ids;       /* Prefer: IdType="ImmutableId" */
@@ -44,10 +44,10 @@ struct query {
 
 struct call;
 
-/* Reads options and preferences into call->query; refuses doubled and unknown ones. */
+/* Reads options and preferences into call->query. */
 enum err query_read(struct call *call) MUST_CHECK;
-/* Refuses every option given that is not among `allowed` (ended by OPTION_KINDS). */
+/* An error if an option is given that is not among `allowed` (ended by OPTION_KINDS). */
 enum err query_allow(struct call *call, const enum option *allowed, const char *where, const char *advice) MUST_CHECK;
-/* A whole number option within min..max, or `otherwise` if it was not given. */
+/* An option that is a whole number from min to max; `otherwise` if it is not given. */
 enum err query_number(struct call *call, enum option option, uint64_t min, uint64_t max, uint64_t otherwise,
                       uint64_t *value_out) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/range.h"
 
-/* Digits only; a number too large for anything is as large as can be. False if it is no number. */
+/* Digits only.  A number that is too large becomes UINT64_MAX. */
 static bool
 read_number(struct str text, uint64_t *number_out)
 {
@@ -17,7 +17,7 @@ read_number(struct str text, uint64_t *number_out)
 	return true;
 }
 
-/* -500: the last so many. */
+/* -500: the last 500 bytes. */
 static enum range_kind
 read_suffix(struct str digits, uint64_t size, uint64_t *from_out, uint64_t *len_out)
 {

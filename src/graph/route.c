@@ -10,12 +10,12 @@
 struct piece {
 	struct str name;
 	struct str key;
-	bool       has_key; /* brackets stood there, perhaps empty */
-	struct str text;    /* the whole of it */
+	bool       has_key; /* there were brackets, perhaps empty */
+	struct str text;    /* the whole segment */
 };
 
 struct pieces {
-	struct piece at[SEGMENTS_MAX + 2]; /* behind the last stand two empty ones: to look ahead is to find nothing */
+	struct piece at[SEGMENTS_MAX + 2]; /* two empty ones follow the last, so that looking ahead finds nothing */
 	size_t       count;
 };
 
@@ -26,7 +26,7 @@ takes_arguments(struct str name)
 	       str_eq_nocase(name, STR("microsoft.graph.getAllRecordings"));
 }
 
-/* The bracket must be written as such or encoded; it is looked for after decoding, ids in segments hold none. */
+/* Brackets are looked for after decoding, so they may be encoded. */
 static bool
 read_piece(struct str text, struct arena *arena, struct piece *piece_out)
 {
@@ -68,7 +68,7 @@ is(const struct piece *piece, struct str name)
 	return !piece->has_key && str_eq_nocase(piece->name, name);
 }
 
-/* A collection with its key, which is not empty: name('key'), or name and the next segment.  Then it moves *at past it. */
+/* A collection with a key that is not empty: name('key'), or name and the next segment.  Moves *at past it. */
 static bool
 take_keyed(const struct pieces *pieces, size_t *at, struct str name, struct str *key_out)
 {
@@ -81,7 +81,7 @@ take_keyed(const struct pieces *pieces, size_t *at, struct str name, struct str 
 		*at += piece->key.len > 0 ? 1 : 0;
 		return piece->key.len > 0;
 	}
-	/* A key that holds brackets of its own came apart: take it whole. */
+	/* A key with brackets in it was divided: take the whole segment. */
 	piece++;
 	if (piece->text.len == 0)
 		return false;
@@ -110,7 +110,7 @@ field_of(struct route *route, struct str name)
 	return str_eq(name, STR("{meeting}")) ? &route->meeting : &route->id;
 }
 
-/* One word of a pattern, and the key that belongs to it; moves *at and *rest past what was understood. */
+/* One word of a pattern with its key.  Moves *at and *rest past it. */
 static bool
 match_word(const struct pieces *pieces, struct str word, struct str *rest, size_t *at, struct route *route)
 {
@@ -135,7 +135,7 @@ match_word(const struct pieces *pieces, struct str word, struct str *rest, size_
 	return true;
 }
 
-/* *reached_out is how far the path could be understood. */
+/* *reached_out is how far the path matched. */
 static bool
 match(const struct pieces *pieces, size_t at, const struct resource_path *path, struct route *route,
       size_t *reached_out)
@@ -158,7 +158,7 @@ match(const struct pieces *pieces, size_t at, const struct resource_path *path, 
 	return true;
 }
 
-/* What stands behind the user: a path of some resource. */
+/* The path behind the user: it belongs to a resource. */
 static void
 parse_owned(const struct pieces *pieces, size_t at, struct route *route)
 {

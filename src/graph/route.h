@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * route — which thing a path names.  Private to the face module.
+ * route — what a path names.  Private to the graph module.
  *
- * Segments are divided first and decoded after, so an id may hold an encoded slash.  Names
- * compare in any letter case, ids exactly.  A key is a segment of its own or stands in brackets:
- * users/ID, users('ID'), users(ID).
+ * The path is divided before its segments are decoded, so an id may hold an encoded slash.  Names compare in any letter
+ * case, ids exactly.  A key is a segment of its own or in brackets: users/ID, users('ID'), users(ID).
  */
 #pragma once
 
@@ -18,12 +17,12 @@ struct route {
 	bool                   beta;
 	bool                   me;
 	struct str             user;       /* GUID, UPN or GUID@GUID; empty for /me */
-	struct str             id;         /* of the item, where there is one; empty: the default calendar */
+	struct str             id;         /* of the item; empty: none, or the default calendar */
 	struct str             group;      /* of calendars in a group */
 	struct str             meeting;    /* of recordings of one meeting */
-	struct str             parameters; /* of a function: what stands between the brackets, decoded */
-	struct str             unknown;    /* the segment that could not be understood */
-	const struct resource *resource;   /* whose path it is; NULL: of none, and everybody may */
+	struct str             parameters; /* of a function: the decoded text between the brackets */
+	struct str             unknown;    /* the segment that matched nothing */
+	const struct resource *resource;   /* whose path it is; NULL: no resource's, and no right is needed */
 	enum right             read, write;
 };
 

@@ -7,5 +7,5 @@
 bool table_has(const struct route *route, enum http_method method);
 /* "GET, HEAD, POST": the methods that the path takes. */
 struct str table_methods(const struct route *route, struct arena *arena);
-/* The function for the call's path and method, NULL for a batch; refuses an unknown path and a method it does not take. */
+/* The function for the call's path and method; NULL: it is a batch.  An unknown path or method is an error. */
 enum err table_find(struct call *call, call_fn **act_out) MUST_CHECK;

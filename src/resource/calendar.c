@@ -169,7 +169,7 @@ static const struct property rows[] = {
 
 /* ---- paths and rights ---------------------------------------------------------------------------------------- */
 
-/* The path that is asked for most stands first. */
+/* The most frequent path comes first. */
 static const struct resource_path paths[] = {
 	{ "calendars/delta()", ROUTE_DELTA, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendar", ROUTE_DEFAULT_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calendar — the calendar resource: how one is made, changed and stored.
+ * calendar — the calendar resource: how one is created, changed and stored.
  *
- * Stored ready to send: the whole beta object as JSON text in the order of Graph's own sample, behind a few bytes that
- * say which stretches /v1.0 leaves out.  Unknown members of an import are kept, byte for byte, after the known ones.
+ * A calendar is stored ready to send: the whole beta object as JSON text in the order of Graph's own sample, behind a
+ * few bytes that say which parts /v1.0 leaves out.  Unknown members of an import are kept unchanged, after the known
+ * ones.
  *
- * The functions that take a store_txn check, then write; a refusal is set by store_fail() and the sentence stands in
- * *why_out (from the arena).  ERR_BAD_REQUEST bad value · ERR_CONFLICT name taken · ERR_NOT_FOUND · ERR_NOT_ALLOWED the
+ * The functions that take a store_txn check, then write.  An error fails the transaction, with a sentence in *why_out
+ * (from the arena).  ERR_BAD_REQUEST bad value · ERR_CONFLICT the name is taken · ERR_NOT_FOUND · ERR_NOT_ALLOWED the
  * calendar may not be edited · ERR_STALE.
  */
 #pragma once
@@ -36,9 +37,9 @@ enum calendar_row {
 	CALENDAR_OWNER
 };
 
-/* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------------- */
+/* ---- writes: `value` is the JSON text of an object that json_read() has accepted ------------------------- */
 
-/* Puts it: id, changeKey and unknown members kept as given, missing ones filled; at most one default.  content: NULL. */
+/* Keeps id, changeKey and unknown members as given and fills the missing ones.  content: NULL. */
 void calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
                          struct str value, const struct content_ref *content, struct str *why_out);
 /* POST. */
@@ -50,9 +51,9 @@ void calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, stru
 /* ERR_CONFLICT: it is the default calendar. */
 void calendar_remove(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
                      struct str *why_out);
-/* The default `Calendar` of a mailbox that has never had one. Does nothing if the feed exists. */
+/* Creates the default `Calendar` of a new mailbox.  Does nothing if the feed exists. */
 void calendar_ensure_default(struct store_txn *txn, const struct resource_ctx *ctx);
-/* The same for a mailbox that has calendars but, by what was imported or removed, no default one. */
+/* The same for a mailbox that has calendars but no default one, after an import. */
 void calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx);
 
 /* ---- the stored body --------------------------------------------------------------------------------------- */
@@ -66,7 +67,7 @@ bool       calendar_read(const struct resource *resource, struct str body, const
 
 /* ---- names --------------------------------------------------------------------------------------------------- */
 
-/* The names of an owner's calendar group of that class (a GUID's text): the same for ever. */
+/* The names of an owner's calendar group of that class (a GUID's text); they never change. */
 void calendar_group_names(const struct guid *owner, struct str group_class, struct arena *arena, struct str *id_out,
                           struct str *change_key_out);
 /* Could this be an Exchange id at all? */

@@ -2,8 +2,8 @@
 /*
  * calendar_body — a stored calendar: 'C', a byte, the cuts, the JSON text.
  *
- * A cut is what /v1.0 leaves out: offset and length, 4 bytes each, little-endian, counted from the '{'.  The byte's low
- * three bits say how many there are, the others how many rows the resource had beyond its first 18.
+ * A cut is a part that /v1.0 leaves out: its offset from the '{' and its length, 4 bytes each, little-endian.  The low
+ * three bits of the byte say how many cuts there are, the others how many rows the resource had beyond its first 18.
  */
 #include "base/bytes.h"
 #include "resource/calendar.h"
@@ -44,7 +44,7 @@ calendar_read(const struct resource *resource, struct str body, const struct res
 	return json.len > 0 && resource_read_stored(resource, json, row_count(body), arena, calendar_out);
 }
 
-/* A cut takes the comma behind it along; neighbours make one.  What does not fit any more stays visible. */
+/* A cut includes the comma behind it.  Neighbours are joined.  If there are too many cuts, the rest is not cut. */
 static size_t
 find_cuts(const struct resource *resource, const size_t *starts, struct cut cuts_out[CUTS_MAX])
 {

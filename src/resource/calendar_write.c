@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* calendar_write — making, changing and removing calendars: ids, the one default, names that are taken. */
+/* calendar_write — creates, changes and removes calendars: ids, the one default calendar, unique names. */
 #include "resource/calendar.h"
 #include "resource/values.h"
 
@@ -7,12 +7,11 @@
 #include "text/b64.h"
 #include "text/json_write.h"
 
-/* ---- names the server mints ---------------------------------------------------------------------- */
+/* ---- ids and changeKeys ---------------------------------------------------------------------- */
 
 /*
- * An id in Graph's shape, 112 bytes: header, the mailbox as text, then the folder's entry: a part that stands for
- * this history of the feed (generation and epoch) and a part that is the change's own (seq), so none is ever
- * given twice.
+ * An id has the format of Graph's: 112 bytes with a header, the mailbox as text, then the folder's entry.  The entry
+ * has a part for this history of the feed (generation and epoch) and a part for the change (seq), so no id comes twice.
  */
 #define ID_BYTES   112
 #define ENTRY_AT   42
@@ -35,7 +34,7 @@ hash_history(const struct feed_state *state, uint8_t *out, size_t out_len)
 	hash_blake2b(str_of(history, sizeof(history)), out, out_len);
 }
 
-/* The mark names are minted from. A feed that is only about to be made lends them a history of their own. */
+/* The feed state that ids are made from.  A feed that does not exist yet gets a random generation for them. */
 static bool
 take_state(struct store_txn *txn, const struct resource_ctx *ctx, struct feed_state *state_out)
 {
@@ -65,7 +64,7 @@ mint_id(const struct resource_ctx *ctx, const struct feed_state *state)
 	return b64_encode(B64_URL_PADDED, bytes, sizeof(bytes), ctx->arena);
 }
 
-/* 22 bytes: sixteen that stand for this history of this feed, six that count. */
+/* 22 bytes: sixteen for this history of this feed, six for the change. */
 static struct str
 mint_change_key(const struct feed_state *state, struct arena *arena)
 {
@@ -112,17 +111,16 @@ owner_json(const struct resource_ctx *ctx)
 	AUTO(buf_close) struct buf buf;
 	struct json_out            out;
 
-	/* Six bytes at most for one. */
+	/* JSON writes a byte as six at most. */
 	buf_open(&buf, 32 + (ctx->owner_name.len + ctx->owner_address.len) * 6);
-	json_out_open(&out, &buf);
-	json_put_object(&out);
+	out = json_out_object(&buf);
 	json_put_member(&out, STR("name"), ctx->owner_name);
 	json_put_member(&out, STR("address"), ctx->owner_address);
 	json_end_object(&out);
 	return arena_copy(ctx->arena, buf_str(&buf));
 }
 
-/* What Graph shows for a calendar its owner made, wherever nothing else was said. */
+/* Fills what is missing with what Graph shows for a calendar that its owner created. */
 static void
 fill_defaults(struct values *calendar, const struct resource_ctx *ctx)
 {
@@ -163,7 +161,7 @@ renew_change_key(struct store_txn *txn, const struct resource_ctx *ctx, struct v
 		values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
 }
 
-/* The default of before, unless it is `id` itself, becomes an ordinary calendar and moves to the end. */
+/* The previous default, unless it is `id`, becomes an ordinary calendar.  That is a change, so it gets a new seq. */
 static void
 demote_default(struct store_txn *txn, const struct resource_ctx *ctx, struct str id)
 {
@@ -192,7 +190,7 @@ is_default_now(struct store_txn *txn, const struct resource_ctx *ctx, struct str
 	return store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
 }
 
-/* A file may be given again: what it says of a calendar is what is there, so nothing changes and nobody is told. */
+/* An import may be repeated.  If it changes nothing, nothing is written and no reader gets the calendar again. */
 static bool
 is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar)
 {
@@ -222,10 +220,8 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 
 	(void)resource;
 	(void)content;
-	if (err != OK) {
-		store_fail(txn, err);
+	if (values_fail(txn, err))
 		return;
-	}
 	if (!take_state(txn, ctx, &state))
 		return;
 	if (calendar.raw[CALENDAR_ID].len == 0)
@@ -239,7 +235,7 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 		demote_default(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
 	if (values_is_null(&calendar, CALENDAR_CHANGE_KEY))
 		renew_change_key(txn, ctx, &calendar);
-	else /* as it is meant, not as it was escaped: ETags are compared byte by byte */
+	else /* without its JSON escapes: ETags are compared byte by byte */
 		values_set_text(&calendar, CALENDAR_CHANGE_KEY, values_text(&calendar, CALENDAR_CHANGE_KEY, ctx->arena),
 		                ctx->arena);
 	fill_defaults(&calendar, ctx);
@@ -252,13 +248,6 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 
 /* ---- create, update, remove ------------------------------------------------------------------------ */
 
-static void
-refuse(struct store_txn *txn, enum err err, struct str sentence, struct str *why_out)
-{
-	*why_out = sentence;
-	store_fail(txn, err);
-}
-
 static bool
 name_is_free(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar, struct str id)
 {
@@ -268,38 +257,50 @@ name_is_free(struct store_txn *txn, const struct resource_ctx *ctx, const struct
 	       str_eq(other.id, id);
 }
 
-void
-calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct item *item_out,
-                struct str *why_out)
+/* The values of a POST: a name that is free, and what else may be set. */
+static enum err
+read_new(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct values *calendar_out,
+         struct str *why_out)
 {
-	struct values     sent, calendar = { 0 };
-	struct feed_state state;
-	enum err          err = resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out);
+	struct values sent, calendar = { 0 };
 
-	if (err != OK) {
-		store_fail(txn, err);
-		return;
-	}
+	TRY(resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out));
 	if (sent.raw[CALENDAR_NAME].len == 0) {
-		refuse(txn, ERR_BAD_REQUEST, STR("A calendar needs a 'name'."), why_out);
-		return;
+		*why_out = STR("A calendar needs a 'name'.");
+		return ERR_BAD_REQUEST;
 	}
 	for (size_t row = 0; row < ctx->resource->property_count; row++)
 		if (ctx->resource->properties[row].flags & PROPERTY_CREATE)
 			calendar.raw[row] = sent.raw[row];
-	if (!name_is_free(txn, ctx, &calendar, STR_EMPTY)) {
-		store_fail(txn, ERR_CONFLICT);
-		return;
-	}
-	if (!take_state(txn, ctx, &state))
-		return;
-	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
-	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
-	fill_defaults(&calendar, ctx);
-	write_calendar(txn, ctx, &calendar, item_out);
+	*calendar_out = calendar;
+	return name_is_free(txn, ctx, &calendar, STR_EMPTY) ? OK : ERR_CONFLICT;
 }
 
-/* Weak or strong form, or the bare changeKey; a list is searched; '*' fits anything. */
+/* Gives the calendar its id and changeKey and writes it. */
+static void
+write_new(struct store_txn *txn, const struct resource_ctx *ctx, struct values *calendar, struct item *item_out)
+{
+	struct feed_state state;
+
+	if (!take_state(txn, ctx, &state))
+		return;
+	values_set_text(calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
+	values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
+	fill_defaults(calendar, ctx);
+	write_calendar(txn, ctx, calendar, item_out);
+}
+
+void
+calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct item *item_out,
+                struct str *why_out)
+{
+	struct values calendar;
+
+	if (!values_fail(txn, read_new(txn, ctx, value, &calendar, why_out)))
+		write_new(txn, ctx, &calendar, item_out);
+}
+
+/* A list of weak or strong tags or bare changeKeys; '*' fits any. */
 static bool
 etag_fits(struct str if_match, struct str change_key)
 {
@@ -317,31 +318,21 @@ etag_fits(struct str if_match, struct str change_key)
 	return false;
 }
 
-/* The item, if it is there, unchanged since the caller saw it, and may be edited. */
-static bool
+/* The item, if it is unchanged since the caller saw it and may be edited. */
+static enum err
 find_editable(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
               struct item *item_out, struct values *calendar_out)
 {
-	if (!store_txn_get(txn, &ctx->feed, id, item_out)) {
-		store_fail(txn, ERR_NOT_FOUND);
-		return false;
-	}
-	if (!calendar_read(ctx->resource, item_out->body, NULL, ctx->arena, calendar_out)) {
-		store_fail(txn, ERR_CORRUPT);
-		return false;
-	}
-	if (if_match.len && !etag_fits(if_match, values_text(calendar_out, CALENDAR_CHANGE_KEY, ctx->arena))) {
-		store_fail(txn, ERR_STALE);
-		return false;
-	}
-	if (!values_flag(calendar_out, CALENDAR_CAN_EDIT)) {
-		store_fail(txn, ERR_NOT_ALLOWED);
-		return false;
-	}
-	return true;
+	if (!store_txn_get(txn, &ctx->feed, id, item_out))
+		return ERR_NOT_FOUND;
+	if (!calendar_read(ctx->resource, item_out->body, NULL, ctx->arena, calendar_out))
+		return ERR_CORRUPT;
+	if (if_match.len && !etag_fits(if_match, values_text(calendar_out, CALENDAR_CHANGE_KEY, ctx->arena)))
+		return ERR_STALE;
+	return values_flag(calendar_out, CALENDAR_CAN_EDIT) ? OK : ERR_NOT_ALLOWED;
 }
 
-/* What is sent replaces what is there, for the properties that can be written; read-only ones are passed over. */
+/* Replaces the properties that a PATCH may set; others that were sent are ignored. */
 static enum err
 apply_patch(const struct resource_ctx *ctx, const struct values *sent, struct values *calendar, struct str *why_out)
 {
@@ -359,35 +350,43 @@ apply_patch(const struct resource_ctx *ctx, const struct values *sent, struct va
 	return OK;
 }
 
+/* The calendar as the PATCH makes it. */
+static enum err
+read_update(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *sent, struct str id,
+            struct str if_match, struct values *calendar_out, struct str *why_out)
+{
+	struct item item;
+
+	TRY(find_editable(txn, ctx, id, if_match, &item, calendar_out));
+	TRY(apply_patch(ctx, sent, calendar_out, why_out));
+	return !sent->raw[CALENDAR_NAME].len || name_is_free(txn, ctx, calendar_out, id) ? OK : ERR_CONFLICT;
+}
+
+/* Writes a changed calendar; it becomes the default one if it says so. */
+static void
+write_change(struct store_txn *txn, const struct resource_ctx *ctx, struct values *calendar, struct item *item_out)
+{
+	bool is_default = values_flag(calendar, CALENDAR_IS_DEFAULT);
+
+	if (is_default) {
+		demote_default(txn, ctx, values_text(calendar, CALENDAR_ID, ctx->arena));
+		values_set_flag(calendar, CALENDAR_REMOVABLE, false);
+	}
+	renew_change_key(txn, ctx, calendar);
+	write_calendar(txn, ctx, calendar, item_out);
+	if (is_default)
+		store_set_default(txn, &ctx->feed, item_out->id);
+}
+
 void
 calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
                 struct str value, struct item *item_out, struct str *why_out)
 {
 	struct values sent, calendar;
-	struct item   item;
-	enum err      err = resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out);
 
-	if (err != OK) {
-		store_fail(txn, err);
-		return;
-	}
-	if (!find_editable(txn, ctx, id, if_match, &item, &calendar))
-		return;
-	err = apply_patch(ctx, &sent, &calendar, why_out);
-	if (err == OK && sent.raw[CALENDAR_NAME].len && !name_is_free(txn, ctx, &calendar, item.id))
-		err = ERR_CONFLICT;
-	if (err != OK) {
-		store_fail(txn, err);
-		return;
-	}
-	if (values_flag(&calendar, CALENDAR_IS_DEFAULT)) {
-		demote_default(txn, ctx, item.id);
-		values_set_flag(&calendar, CALENDAR_REMOVABLE, false);
-	}
-	renew_change_key(txn, ctx, &calendar);
-	write_calendar(txn, ctx, &calendar, item_out);
-	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
-		store_set_default(txn, &ctx->feed, item_out->id);
+	if (!values_fail(txn, resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out)) &&
+	    !values_fail(txn, read_update(txn, ctx, &sent, id, if_match, &calendar, why_out)))
+		write_change(txn, ctx, &calendar, item_out);
 }
 
 void
@@ -395,12 +394,13 @@ calendar_remove(struct store_txn *txn, const struct resource_ctx *ctx, struct st
                 struct str *why_out)
 {
 	struct values calendar;
-	struct item   item, pinned;
+	struct item   item;
 
-	if (!find_editable(txn, ctx, id, if_match, &item, &calendar))
+	if (values_fail(txn, find_editable(txn, ctx, id, if_match, &item, &calendar)))
 		return;
-	if (store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id)) {
-		refuse(txn, ERR_CONFLICT, STR("The default calendar cannot be deleted."), why_out);
+	if (is_default_now(txn, ctx, id)) {
+		*why_out = STR("The default calendar cannot be deleted.");
+		store_fail(txn, ERR_CONFLICT);
 		return;
 	}
 	store_remove(txn, &ctx->feed, id);
@@ -409,19 +409,14 @@ calendar_remove(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 static void
 mint_default(struct store_txn *txn, const struct resource_ctx *ctx)
 {
-	struct values     calendar = { 0 };
-	struct feed_state state;
-	struct item       item;
+	struct values calendar = { 0 };
+	struct item   item = { .id = STR_EMPTY };
 
-	if (!take_state(txn, ctx, &state))
-		return;
 	calendar.raw[CALENDAR_NAME] = STR("\"Calendar\"");
 	calendar.raw[CALENDAR_IS_DEFAULT] = STR("true");
-	values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
-	values_set_text(&calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
-	fill_defaults(&calendar, ctx);
-	write_calendar(txn, ctx, &calendar, &item);
-	store_set_default(txn, &ctx->feed, item.id);
+	write_new(txn, ctx, &calendar, &item);
+	if (store_txn_err(txn) == OK)
+		store_set_default(txn, &ctx->feed, item.id);
 }
 
 void
@@ -445,14 +440,11 @@ calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 		mint_default(txn, ctx);
 		return;
 	}
-	/* An import brought a calendar of that name without saying that it is the default: now it is. */
+	/* An import brought a calendar of that name that is not marked as the default; now it becomes the default. */
 	if (!calendar_read(ctx->resource, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
 		return;
 	}
 	values_set_flag(&calendar, CALENDAR_IS_DEFAULT, true);
-	values_set_flag(&calendar, CALENDAR_REMOVABLE, false);
-	renew_change_key(txn, ctx, &calendar);
-	write_calendar(txn, ctx, &calendar, &item);
-	store_set_default(txn, &ctx->feed, item.id);
+	write_change(txn, ctx, &calendar, &item);
 }

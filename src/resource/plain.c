@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plain — the stored form of a resource that needs none of its own: 'P', the number of its rows, the JSON text. */
+/* plain — stored bodies of resources without a format of their own: 'P', the number of rows, the JSON text. */
 #include "resource/values.h"
 
 #define BODY_MARK  'P'
@@ -50,10 +50,8 @@ resource_plain_put_import(const struct resource *resource, struct store_txn *txn
 		resource_put_object(&body, resource, &values, NULL);
 		err = buf_err(&body);
 	}
-	if (err != OK) {
-		store_fail(txn, err);
+	if (values_fail(txn, err))
 		return;
-	}
 	item = (struct item){
 		.id = values_text(&values, 0, ctx->arena),
 		.key = values_folded(&values, resource->key, ctx->arena),

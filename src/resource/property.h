@@ -2,8 +2,8 @@
 /*
  * property — a property of a resource, as a row of its descriptor.
  *
- * A property's number is its row.  Numbers are part of stored bodies and of sealed state tokens ($select), so rows are
- * only ever added at the end.  A body that was stored before a row existed gets the row's initial value.
+ * A property's number is its row.  Numbers are part of stored bodies and of state tokens ($select), so new rows are
+ * only added at the end.  A body that was stored before a row existed gets the row's initial value.
  */
 #pragma once
 
@@ -35,16 +35,16 @@ enum property_flag {
 	PROPERTY_UPDATE = 1 << 4, /* PATCH may set it */
 	PROPERTY_FILTER = 1 << 5, /* $filter may name it */
 	PROPERTY_SORT = 1 << 6,   /* $orderby may name it */
-	PROPERTY_ADD = 1 << 7     /* a POST that only this server has may set it */
+	PROPERTY_ADD = 1 << 7     /* a POST that Graph does not have may set it */
 };
 
 struct enumeration {
 	const char        *name;    /* "calendarColor", in the namespace microsoft.graph */
-	int                first;   /* the value of the first member; the others follow by one */
+	int                first;   /* the value of the first member; each next is one more */
 	const char *const *members; /* ended by NULL */
 };
 
-/* NULL: the value is right.  Else what is wrong with it, to be read behind the property's name. */
+/* NULL: the value is good.  Else the end of a sentence that begins with the property's name. */
 typedef const char *property_check_fn(struct str raw, struct str text, struct arena *arena);
 
 struct property {
@@ -52,17 +52,17 @@ struct property {
 	enum property_type        type;
 	unsigned                  flags;     /* of enum property_flag */
 	size_t                    bytes_max; /* of a string; 0: RESOURCE_TEXT_MAX */
-	const char               *initial;   /* JSON when nothing else is said; NULL: null, or made when created */
+	const char               *initial;   /* JSON of a missing value; NULL: null, or made at creation */
 	const struct enumeration *enumeration;
 	const char               *complex; /* "emailAddress" */
-	property_check_fn        *check;   /* beyond type and length; `text` is empty but for strings */
-	const char               *example; /* a right value, where a message shows one; may be NULL */
+	property_check_fn        *check;   /* beyond type and length; `text` is empty unless it is a string */
+	const char               *example; /* a good value for messages; may be NULL */
 	/* Its columns in the SQL view: name and JSON path; ended by a NULL name.  NULL: it has none. */
 	const struct store_column *columns;
-	unsigned                   column_at; /* where the view has the first of them, from 1; 0: behind the others */
+	unsigned                   column_at; /* position of the first of them in the view, from 1; 0: last */
 };
 
-/* A column that is named as its property. */
+/* A column with the name of its property. */
 #define COLUMN(name) ((const struct store_column[]){ { name, name }, { NULL, NULL } })
 
 /* "Edm.String", "graph.calendarColor", "Collection(graph.x)": the type as $metadata writes it. */

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recording — the callRecording resource: what an import or a POST may bring, how it is stored and shown.
+ * recording — the callRecording resource: what an import or a POST may bring, how it is stored and sent.
  *
- * Stored ready to send: the object as JSON text behind a few bytes that say what a page must know
- * without parsing: when it was created, where the value of recordingContentUrl stands (the server's
- * own URL goes there at send time), and which file holds the content.  The item's second key is the
- * meetingId.  Unknown properties of an import are kept, byte for byte, after the known ones.
+ * A recording is stored ready to send: the object as JSON text, behind a few bytes that a page needs without parsing.
+ * They say when it was created, where the value of recordingContentUrl is (the server's own URL replaces it), and which
+ * file holds the content.  The item's second key is the meetingId.  Unknown properties of an import are kept unchanged,
+ * after the known ones.
  *
- * Only creation and removal give a recording a seq: a repeated import and new content rewrite it
- * where it stands, so no reader gets it twice.
+ * Only creation and removal give a recording a new seq.  A repeated import and new content rewrite it under its old
+ * seq, so no reader gets it twice.
  *
- * The functions that take a store_txn check, then write; a refusal is set by store_fail() and the
- * sentence stands in *why_out (from the arena).
+ * The functions that take a store_txn check, then write.  An error fails the transaction, with a sentence in *why_out
+ * (from the arena).
  */
 #pragma once
 
@@ -35,16 +35,16 @@ enum recording_row {
 struct recording {
 	int64_t            created_ns;
 	bool               has_content;
-	bool               has_url; /* it came with a recordingContentUrl of its own */
+	bool               has_url; /* it was imported with a recordingContentUrl */
 	struct content_ref content;
 	struct str         json;
-	size_t             url_at, url_len; /* of that property's value in json */
+	size_t             url_at, url_len; /* of recordingContentUrl's value in json */
 	size_t             row_count;       /* of the resource when it was stored */
 };
 
 bool recording_read(struct str body, struct recording *recording_out); /* false: damaged */
 
-/* The stored body; empty if it is too large. */
+/* The stored body; empty: it is too large. */
 struct str recording_body(const struct recording *recording, struct arena *arena);
 
 size_t   recording_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
@@ -53,9 +53,9 @@ enum err recording_content_of(struct str body, struct content_ref *ref_out);
 bool     recording_read_values(const struct resource *resource, struct str body, const struct resource_sending *sending,
                                struct arena *arena, struct values *values_out);
 
-/* ---- from outside: JSON text that json_read() has accepted and that is an object ------------------ */
+/* ---- writes: `value` is the JSON text of an object that json_read() has accepted ------------------ */
 
-/* `content` NULL: content that is there stays. */
+/* `content` NULL: the recording keeps its content. */
 void recording_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
                           struct str value, const struct content_ref *content, struct str *why_out);
 
@@ -70,14 +70,14 @@ void recording_create(struct store_txn *txn, const struct recording_new *made, s
                       struct str *why_out);
 
 /*
- * Links content to a recording of that meeting.  *old_out is what was linked before (had_old_out says whether
- * anything was); its file can go once the commit is done.  ERR_NOT_FOUND · ERR_STALE.
+ * Links content to a recording of that meeting.  *old_out is the content before, if *had_old_out; its file can be
+ * removed after the commit.  ERR_NOT_FOUND · ERR_STALE.
  */
 struct recording_link {
 	struct store_feed       feed;
 	struct str              meeting, id;
 	struct content_ref      content;
-	const struct recording *seen; /* the content must still be what it was then; NULL: whatever it is */
+	const struct recording *seen; /* the content must still be the same; NULL: any */
 };
 void recording_link_content(struct store_txn *txn, const struct recording_link *link, struct arena *arena,
                             struct content_ref *old_out, bool *had_old_out);

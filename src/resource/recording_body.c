@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * recording_body — a stored recording: 'R', version, flags, rows; then little-endian: created_ns:8 url_at:4 url_len:4;
- * with content also
- * id:16 sha256:32 size:8; then the JSON text.  `rows` says how many rows the resource had beyond its first 8.
+ * recording_body — a stored recording: 'R', version, flags, rows, created_ns:8 url_at:4 url_len:4, with content also
+ * id:16 sha256:32 size:8, then the JSON text.  Numbers are little-endian.  `rows` counts the rows that the resource had
+ * beyond its first 8.
  */
 #include "base/bytes.h"
 #include "resource/recording.h"
@@ -74,7 +74,7 @@ recording_body(const struct recording *recording, struct arena *arena)
 	return copy;
 }
 
-/* A recording without content here keeps the URL it came with. */
+/* A recording without content on this server keeps the URL of its import. */
 static bool
 has_url_of_its_own(const struct recording *recording)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recording_write — adding recordings and linking their content. */
+/* recording_write — creates recordings and links their content. */
 #include "resource/recording.h"
 #include "resource/values.h"
 
@@ -37,7 +37,7 @@ is_one_of(struct str name, const char *const *words)
 	return false;
 }
 
-/* Everything of the object but what is named in `without` and control information. */
+/* All members of the object except those in `without` and control information. */
 static void
 put_others(struct buf *buf, struct str object, const char *const *without)
 {
@@ -55,7 +55,7 @@ put_others(struct buf *buf, struct str object, const char *const *without)
 	}
 }
 
-/* As given, with the type the documentation's samples write (Graph itself leaks another one in places). */
+/* As given, with the @odata.type of the documentation's samples. */
 static void
 put_organizer(struct buf *buf, struct str raw, const struct store_feed *feed)
 {
@@ -89,9 +89,9 @@ put_organizer(struct buf *buf, struct str raw, const struct store_feed *feed)
 	buf_put_char(buf, '}');
 }
 
-/* ---- names the server makes ------------------------------------------------------------------------------ */
+/* ---- ids ------------------------------------------------------------------------------ */
 
-/* As Graph's decode: V2##{organizer}{tenant}{the meeting's global object id}##{guid}, in base64. */
+/* In the format of Graph's: base64 of V2##{organizer}{tenant}{the meeting's global object id}##{guid}. */
 static struct str
 mint_id(const struct resource_ctx *ctx)
 {
@@ -112,14 +112,7 @@ mint_id(const struct resource_ctx *ctx)
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
-static void
-refuse(struct store_txn *txn, enum err err, struct str sentence, struct str *why_out)
-{
-	*why_out = sentence;
-	store_fail(txn, err);
-}
-
-/* The JSON text, and where the URL's value stands in it.  Empty if it is too large. */
+/* The JSON text (empty: it is too large) and where the URL's value is in it. */
 static void
 write_json(const struct resource_ctx *ctx, struct values *values, struct recording *recording)
 {
@@ -140,7 +133,7 @@ write_json(const struct resource_ctx *ctx, struct values *values, struct recordi
 	                                                                    : STR_EMPTY;
 }
 
-/* The item of these values; its content, if any, is set by then.  False: refused. */
+/* The item of these values.  recording->content is set before.  False: the transaction has failed. */
 static bool
 make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *values, struct recording *recording,
           struct item *item_out, struct str *why_out)
@@ -150,13 +143,14 @@ make_item(struct store_txn *txn, const struct resource_ctx *ctx, struct values *
 		.key = values_text(values, RECORDING_MEETING, ctx->arena),
 	};
 
-	/* The descriptor has checked that it is a moment. */
+	/* The descriptor has checked the value. */
 	(void)date_parse(values_text(values, RECORDING_CREATED, ctx->arena), &recording->created_ns);
 	write_json(ctx, values, recording);
 	if (recording->json.len > 0)
 		item.body = recording_body(recording, ctx->arena);
 	if (item.body.len == 0) {
-		refuse(txn, ERR_TOO_LARGE, STR("the recording is too large"), why_out);
+		*why_out = STR("the recording is too large");
+		store_fail(txn, ERR_TOO_LARGE);
 		return false;
 	}
 	*item_out = item;
@@ -173,10 +167,8 @@ recording_put_import(const struct resource *resource, struct store_txn *txn, con
 	enum err         err = resource_read_import(resource, value, ctx->arena, &values, why_out);
 	bool             exists;
 
-	if (err != OK) {
-		store_fail(txn, err);
+	if (values_fail(txn, err))
 		return;
-	}
 	if (values.raw[RECORDING_ID].len == 0)
 		values_set_text(&values, RECORDING_ID, mint_id(ctx), ctx->arena);
 	exists = store_txn_get(txn, &ctx->feed, values_text(&values, RECORDING_ID, ctx->arena), &old);
@@ -195,7 +187,7 @@ recording_put_import(const struct resource *resource, struct store_txn *txn, con
 		store_put(txn, &ctx->feed, &item);
 }
 
-/* The meeting is the path's; a body that names another one means something else. */
+/* The path names the meeting; the body may not name another one. */
 static enum err
 complete_new(const struct recording_new *made, struct values *values, struct str *why_out)
 {
@@ -226,10 +218,8 @@ recording_create(struct store_txn *txn, const struct recording_new *made, struct
 
 	if (err == OK)
 		err = complete_new(made, &values, why_out);
-	if (err != OK) {
-		store_fail(txn, err);
+	if (values_fail(txn, err))
 		return;
-	}
 	if (!make_item(txn, &made->ctx, &values, &recording, &item, why_out))
 		return;
 	if (store_txn_get(txn, &made->ctx.feed, item.id, &old)) {
@@ -240,6 +230,21 @@ recording_create(struct store_txn *txn, const struct recording_new *made, struct
 	*item_out = item;
 }
 
+/* The recording, if its content is still what the caller saw. */
+static enum err
+find_linked(struct store_txn *txn, const struct recording_link *link, struct item *item_out,
+            struct recording *recording_out)
+{
+	if (!store_txn_get(txn, &link->feed, link->id, item_out) || !str_eq(item_out->key, link->meeting))
+		return ERR_NOT_FOUND;
+	if (!recording_read(item_out->body, recording_out))
+		return ERR_CORRUPT;
+	return link->seen && (link->seen->has_content != recording_out->has_content ||
+	                      memcmp(link->seen->content.id, recording_out->content.id, CONTENT_ID_BYTES) != 0)
+	               ? ERR_STALE
+	               : OK;
+}
+
 void
 recording_link_content(struct store_txn *txn, const struct recording_link *link, struct arena *arena,
                        struct content_ref *old_out, bool *had_old_out)
@@ -247,19 +252,8 @@ recording_link_content(struct store_txn *txn, const struct recording_link *link,
 	struct recording recording;
 	struct item      item;
 
-	if (!store_txn_get(txn, &link->feed, link->id, &item) || !str_eq(item.key, link->meeting)) {
-		store_fail(txn, ERR_NOT_FOUND);
+	if (values_fail(txn, find_linked(txn, link, &item, &recording)))
 		return;
-	}
-	if (!recording_read(item.body, &recording)) {
-		store_fail(txn, ERR_CORRUPT);
-		return;
-	}
-	if (link->seen && (link->seen->has_content != recording.has_content ||
-	                   memcmp(link->seen->content.id, recording.content.id, CONTENT_ID_BYTES) != 0)) {
-		store_fail(txn, ERR_STALE);
-		return;
-	}
 	*had_old_out = recording.has_content;
 	*old_out = recording.content;
 	recording.has_content = true;

@@ -20,7 +20,7 @@ const struct resource resource_generic = {
 	.relations = none,
 	.lists = true,
 	.page_size = 200,
-	.content = "recordingContentUrl", /* also of a recording in a feed that nobody knows */
+	.content = "recordingContentUrl", /* also of a recording in an unknown feed */
 };
 
 static bool
@@ -41,6 +41,15 @@ resource_of_collection(struct str noun)
 	return &resource_generic;
 }
 
+static const struct resource *
+of_type(struct str odata_type)
+{
+	for (const struct resource *const *at = resources; *at; at++)
+		if (str_eq(odata_type, str_from_c((*at)->odata_type)))
+			return *at;
+	return &resource_generic;
+}
+
 const struct resource *
 resource_of_item(struct str collection, struct str json, struct arena *arena)
 {
@@ -49,7 +58,7 @@ resource_of_item(struct str collection, struct str json, struct arena *arena)
 
 	if (resource == &resource_generic && json_span_member(json, STR("@odata.type"), &raw) &&
 	    json_span_text(raw, arena, &type))
-		resource = resource_of_type(type);
+		resource = of_type(type);
 	return resource;
 }
 
@@ -58,15 +67,6 @@ resource_of_feed(const struct store_feed *feed)
 {
 	for (const struct resource *const *at = resources; *at; at++)
 		if (feed->collection > 0 && (*at)->number == feed->collection)
-			return *at;
-	return &resource_generic;
-}
-
-const struct resource *
-resource_of_type(struct str odata_type)
-{
-	for (const struct resource *const *at = resources; *at; at++)
-		if (str_eq(odata_type, str_from_c((*at)->odata_type)))
 			return *at;
 	return &resource_generic;
 }
@@ -105,7 +105,7 @@ property_edm_type(const struct property *property, struct arena *arena)
 
 /* ---- SQL views ------------------------------------------------------------------------------------------- */
 
-/* The columns of the rows that stand at `at`, behind what is there. */
+/* Appends the columns of the rows with that position. */
 static size_t
 add_columns(const struct resource *resource, unsigned at, struct store_column *columns, size_t count)
 {

@@ -2,9 +2,9 @@
 /*
  * resource — what the program knows of a kind of thing: one descriptor per resource, data first.
  *
- * Both ends ask it.  The server derives $metadata, property look-up, checks of bodies, import, responses and the
- * tables in docs/ from it.  The follower derives identity, removal and update rules; the store its SQL views.  Code
- * that handles pages, cursors and feeds knows no resource by name.
+ * The server derives $metadata, property look-up, checks of bodies, import, responses and the tables in docs/ from it.
+ * The follower derives identity, removal and update rules, and the store its SQL views.  Code that handles pages,
+ * cursors and feeds knows no resource by name.
  *
  * Descriptors are constant and shared by all threads.  docs/adding-a-resource.md says how to add one.
  */
@@ -32,20 +32,20 @@ enum right {
 /* Microsoft's own names, so that tokens and consent pages look alike. */
 struct right_row {
 	enum right         right;
-	const char        *calls;     /* what it opens, for documents */
-	const char *const *delegated; /* permission names, any one of which is enough; ended by NULL */
+	const char        *calls;     /* what it allows, for documents */
+	const char *const *delegated; /* permission names, each of them suffices; ended by NULL */
 	const char *const *application;
 };
 
 /* ---- paths --------------------------------------------------------------------------------------------- */
 
-/* Which thing a path names. */
+/* What a path names. */
 enum route_kind {
 	ROUTE_UNKNOWN,
 	ROUTE_SERVICE,  /* / , /v1.0, /beta */
 	ROUTE_METADATA, /* /v1.0/$metadata */
 	ROUTE_BATCH,    /* /v1.0/$batch */
-	/* Of any resource that has the functions for it. */
+	/* Of any resource with the functions for it. */
 	ROUTE_COLLECTION,
 	ROUTE_DELTA,
 	ROUTE_ITEM,
@@ -64,85 +64,85 @@ enum route_kind {
 };
 
 /*
- * A path behind the user.  A {word} is the key of the noun before it, as a segment of its own or in brackets; name() is
- * a function without, name(*) one with parameters.  The first row that fits counts.
+ * A path behind the user.  A {word} is the key of the noun before it, as a segment of its own or in brackets.  name()
+ * is a function without parameters, name(*) one with parameters.  The first row that matches counts.
  */
 struct resource_path {
 	const char     *pattern;
 	enum route_kind kind;
-	enum right      read, write; /* that GET needs, that the other methods need */
+	enum right      read, write; /* for GET, for the other methods */
 };
 
 /* ---- the descriptor -------------------------------------------------------------------------------------- */
 
 enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };  /* "@removed" · removals are not reported */
-enum updates { UPDATES_PARTIAL, UPDATES_COMPLETE }; /* members that are left out stay · the item is replaced */
+enum updates { UPDATES_PARTIAL, UPDATES_COMPLETE }; /* missing members stay · the item is replaced */
 
-struct refused_member { /* a member that must not stand in a body, and why */
+struct refused_member { /* a member that a body must not have, and why */
 	const char *name, *why;
 };
 
 /* How a stored body is sent. */
 struct resource_sending {
 	bool       beta;        /* else /v1.0 */
-	struct str content_url; /* as JSON: where this server has the item's content, if it can have any */
+	struct str content_url; /* as JSON: the URL of the item's content on this server, if it can have any */
 };
 
 #define RESOURCE_PIECES_MAX 8
 
 struct values;
 
-/* In whose feed a write is made, and from what. */
+/* What a write needs. */
 struct resource_ctx {
 	const struct resource *resource;
 	struct store_feed      feed;
-	struct str             owner_name, owner_address; /* what a new item says of its owner */
+	struct str             owner_name, owner_address; /* of the owner, for a new item */
 	const struct entropy  *entropy;
 	struct arena          *arena;
 };
 
 struct resource {
-	uint8_t     number;     /* of its feeds in the store; never changes. 0: it is not served */
+	uint8_t     number;     /* of its feeds in the store; never changes.  0: it is not served */
 	const char *name;       /* "calendar" */
 	const char *article;    /* "a" or "an": for messages */
 	const char *odata_type; /* "#microsoft.graph.calendar"; NULL: the generic descriptor */
 
 	/* How it is followed. */
 	const char        *collection; /* the last noun of its URLs, its scopes, feeds and SQL view: "calendars" */
-	const char *const *functions;  /* functions whose URLs list it, too; ended by NULL */
+	const char *const *functions;  /* functions that list it too; ended by NULL */
 	const char *const *identity;   /* the members that identify an item; ended by NULL */
 	enum removal       removal;
 	enum updates       updates;
 	const char *const *relations; /* members that come in parts as X@delta; ended by NULL */
-	bool               lists;     /* an initial round lists everything there is */
+	bool               lists;     /* an initial round lists all items */
 	unsigned           page_size; /* to ask for */
 	const char        *content;   /* the member that points to content; NULL */
 
-	/* How it is served; all empty if it is not. */
+	/* How it is served; empty if it is not. */
 	const struct resource_path  *paths;  /* ended by a NULL pattern */
 	const struct right_row      *rights; /* ended by a NULL in `calls` */
 	const struct property       *properties;
 	size_t                       property_count;
 	const struct refused_member *refused; /* in an import, a POST and a PATCH; NULL name ends */
 	size_t                       key; /* the row whose text, folded, is the item's second key, by which it sorts */
-	/* Of its URL behind the version, with {owner}, {tenant}, {key} and {id}; what stands between ' is a key in brackets. */
+	/* Its URL behind the version, with {owner}, {tenant}, {key} and {id}; between ' it is a key in brackets. */
 	const char *item_path;
 	/*
-	 * A stored body in the pieces to send, which begin with '{' and end with '}'.  0: take it apart by read(), because
-	 * it is damaged or was stored before the newest row existed.
+	 * A stored body in the pieces to send, which begin with '{' and end with '}'.  0: read() must take it apart,
+	 * because it is damaged or older than the newest row.
 	 */
 	size_t (*pieces)(const struct resource *resource, struct str body, const struct resource_sending *sending,
 	                 struct str pieces_out[RESOURCE_PIECES_MAX]);
-	/* A stored body's values, as views into it and the arena; `sending` NULL: as they are stored.  False: it is damaged. */
+	/* A stored body's values, as views into it and the arena.  `sending` NULL: as stored.  False: it is damaged. */
 	bool (*read)(const struct resource *resource, struct str body, const struct resource_sending *sending,
 	             struct arena *arena, struct values *values_out);
-	/* Named in its deltas' state tokens; never changes. 0: it has no delta function of its own. */
+	/* Bound into its state tokens; never changes.  0: it has no delta function of its own. */
 	uint8_t delta_function;
 	size_t  version_row;                 /* whose text is the ETag; 0: it has none */
-	bool (*id_is_shaped)(struct str id); /* could it be an id at all?  NULL: any could */
+	bool (*id_is_shaped)(struct str id); /* can the text be an id?  NULL: any can */
 	/*
-	 * What a call does in a transaction; NULL: there is no such call.  ensure(): what an owner has who never had
-	 * anything.  require_default(): there is a default item from here on.  create() and the others: as in calendar.h.
+	 * What a call does in a transaction; NULL: there is no such call.  ensure(): creates what every owner has.
+	 * require_default(): creates the default item if there is none.  create() and the others: as in calendar.h.
 	 */
 	void (*ensure)(struct store_txn *txn, const struct resource_ctx *ctx);
 	void (*require_default)(struct store_txn *txn, const struct resource_ctx *ctx);
@@ -152,9 +152,9 @@ struct resource {
 	               struct str value, struct item *item_out, struct str *why_out);
 	void (*remove)(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
 	               struct str *why_out);
-	/* What a stored body's content is.  ERR_NOT_FOUND it has none · ERR_CORRUPT.  NULL: no item has any. */
+	/* The content of a stored body.  ERR_NOT_FOUND it has none · ERR_CORRUPT.  NULL: no item has content. */
 	enum err (*content_of)(struct str body, struct content_ref *ref_out);
-	/* Puts what an import brings, and links content to it (NULL: what is linked stays); a refusal as in calendar.h. */
+	/* Puts an imported item and links content to it (NULL: keeps what is linked); errors as in calendar.h. */
 	void (*put_import)(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
 	                   struct str value, const struct content_ref *content, struct str *why_out);
 };
@@ -173,8 +173,6 @@ const struct resource *resource_of_collection(struct str noun);
 const struct resource *resource_of_item(struct str collection, struct str json, struct arena *arena);
 /* By the number of a feed; the generic one if no resource has it. */
 const struct resource *resource_of_feed(const struct store_feed *feed);
-/* By an item's @odata.type.  Never NULL. */
-const struct resource *resource_of_type(struct str odata_type);
 
 /* "users/<guid>/calendars": how JSON Lines name a feed. */
 bool       feed_name_parse(struct str name, struct guid *owner_out, const struct resource **resource_out);
@@ -183,14 +181,14 @@ struct str feed_name(const struct store_feed *feed, struct arena *arena);
 /* The ETag's text, as a view into the body; empty if there is none. */
 struct str resource_version(const struct resource *resource, struct str body, struct arena *arena);
 
-/* A stored body as JSON, of /beta, as it came; "{}" if it is damaged. */
+/* A stored body as JSON, with the properties of /beta; "{}": it is damaged. */
 struct str resource_json(const struct resource *resource, struct str body, struct arena *arena);
-/* Is a stored body whole, and that id's?  For `store check`. */
+/* Is the stored body undamaged and that of `id`?  For `store check`. */
 bool resource_body_is_sound(const struct resource *resource, struct str body, struct str id, struct arena *arena);
 
 /*
- * For a resource whose stored body needs no form of its own: the JSON behind a mark and the number of its rows.  The id
- * is row 0; it must be there.
+ * For a resource whose stored body needs no format of its own: a byte, the number of rows, the JSON.  Row 0 is the id,
+ * which every item must have.
  */
 size_t resource_plain_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
                              struct str pieces_out[RESOURCE_PIECES_MAX]);
@@ -199,5 +197,5 @@ bool   resource_plain_read(const struct resource *resource, struct str body, con
 void   resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
                                  struct str value, const struct content_ref *content, struct str *why_out);
 
-/* The property's row, letter case ignored; property_count if there is none, or none in that version. */
+/* The property's row, letter case ignored; property_count: there is none in that version. */
 size_t resource_find_property(const struct resource *resource, struct str name, bool beta);

@@ -58,7 +58,7 @@ check_text(const struct property *property, struct str text, struct arena *arena
 	return text.len > max ? arena_printf(arena, "must not be longer than %zu bytes", max) : STR_EMPTY;
 }
 
-/* Empty when the value is right for the property, else what is wrong with it. */
+/* Empty: the value is good for the property.  Else what is wrong with it. */
 static struct str
 check_value(const struct property *property, struct str raw, struct arena *arena)
 {
@@ -87,7 +87,7 @@ check_value(const struct property *property, struct str raw, struct arena *arena
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
-/* The row of exactly that name: in bodies the letter case counts. */
+/* In bodies the letter case of a name counts. */
 static size_t
 find_exactly(const struct resource *resource, struct str name)
 {
@@ -97,7 +97,7 @@ find_exactly(const struct resource *resource, struct str name)
 	return resource->property_count;
 }
 
-/* A member of no row: empty if it may stand there. */
+/* A member without a row.  Empty: it is allowed. */
 static struct str
 check_unknown(const struct resource *resource, struct str name, struct arena *arena)
 {
@@ -120,7 +120,7 @@ append(char *at, struct str text)
 	return text.len;
 }
 
-/* ,"name":value behind `end`, where there is room for it. */
+/* Appends ,"name":value. */
 static char *
 keep_unknown(char *end, const struct json_span *span)
 {
@@ -130,9 +130,9 @@ keep_unknown(char *end, const struct json_span *span)
 	return end + append(end, span->value);
 }
 
-enum err
-resource_read(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
-              struct str *why_out)
+static enum err
+read_object(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
+            struct str *why_out)
 {
 	struct values    values = { .unknown = STR_EMPTY };
 	char            *unknown = arena_take_raw(arena, json.len * 2 + 1), *end = unknown;
@@ -152,7 +152,7 @@ resource_read(const struct resource *resource, struct str json, struct arena *ar
 			values.raw[row] = span.value;
 		} else {
 			fault = check_unknown(resource, span.name, arena);
-			/* Names with '@' are control information, which the server writes itself. */
+			/* Names with '@' are control information.  The server writes its own. */
 			if (fault.len == 0 && str_find(span.name, '@') == span.name.len) {
 				if (end == unknown)
 					values.first_unknown = span.name;
@@ -173,7 +173,7 @@ enum err
 resource_read_import(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
                      struct str *why_out)
 {
-	TRY(resource_read(resource, json, arena, values_out, why_out));
+	TRY(read_object(resource, json, arena, values_out, why_out));
 	for (size_t row = 0; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];
 
@@ -191,7 +191,7 @@ enum err
 resource_read_body(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
                    struct str *why_out)
 {
-	TRY(resource_read(resource, json, arena, values_out, why_out));
+	TRY(read_object(resource, json, arena, values_out, why_out));
 	if (values_out->first_unknown.len == 0)
 		return OK;
 	*why_out = arena_printf(arena, "The property '%.*s' does not exist on type '%s'.",
@@ -199,7 +199,7 @@ resource_read_body(const struct resource *resource, struct str json, struct aren
 	return ERR_BAD_REQUEST;
 }
 
-/* Rows newer than the body: an import may have brought such a member before the program knew it. */
+/* Rows newer than the body: an import may have brought such a member before the row existed. */
 static void
 add_newer_rows(const struct resource *resource, struct str json, size_t count, struct arena *arena,
                struct values *values)
@@ -228,7 +228,7 @@ resource_read_stored(const struct resource *resource, struct str json, size_t co
 	struct values    values = { .unknown = STR_EMPTY };
 	struct json_walk walk;
 	struct json_span span;
-	const char      *end = NULL; /* of the last row's value: what is unknown follows it */
+	const char      *end = NULL; /* of the last row's value; unknown members follow it */
 	size_t           row = 0;
 
 	*values_out = (struct values){ .unknown = STR_EMPTY };
@@ -248,6 +248,14 @@ resource_read_stored(const struct resource *resource, struct str json, size_t co
 		add_newer_rows(resource, json, count, arena, &values);
 	*values_out = values;
 	return true;
+}
+
+bool
+values_fail(struct store_txn *txn, enum err err)
+{
+	if (err != OK)
+		store_fail(txn, err);
+	return err != OK;
 }
 
 /* ---- single values -------------------------------------------------------------------------------------------- */
@@ -296,7 +304,7 @@ values_set_text(struct values *values, size_t row, struct str text, struct arena
 {
 	struct buf buf;
 
-	/* Six bytes at most for one, and two quotes. */
+	/* JSON writes a byte as six at most, and two quotes. */
 	buf_open(&buf, text.len * 6 + 2);
 	json_quote(&buf, text);
 	values->raw[row] = arena_copy(arena, buf_str(&buf));
@@ -319,7 +327,7 @@ values_fill(struct values *values, const struct resource *resource)
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
 
-/* "name": in one look at the buffer: it is done for every property of every write. */
+/* "name": with one look at the buffer, because every property of every write needs it. */
 static void
 put_name(struct buf *buf, const char *name)
 {

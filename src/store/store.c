@@ -55,7 +55,7 @@ store_open_on(const struct store_backend *backend, const struct store_conf *conf
 	return OK;
 }
 
-/* A throw-away file in a folder of its own.  It begins empty, so whoever may only look finds an empty store. */
+/* A throw-away file in a folder of its own. It begins empty, so a reader finds an empty store. */
 static enum err
 open_in_memory(const struct store_conf *conf, struct store **store_out, char why_out[512])
 {

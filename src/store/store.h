@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store — items, the order in which they last changed, and a few named facts.
+ * store — items, the order in which they last changed, and kv entries.
  *
- * A feed is one change-tracked collection of one owner in one tenant.  The store keeps each
- * of its items once, at the item's latest change: writing an item moves it to the end of the
- * feed's order, and scanning the order shows each item once, as it is now.  That is all of delta.
+ * A feed is one collection of one owner in one tenant, whose changes are tracked.  The store keeps each item
+ * of it once, at the item's latest change.  Writing an item moves it to the end of the feed's order, and a scan of
+ * the order returns each item once, as it is now.  Delta query needs nothing more.
  *
- *   Law 1  seq is commit order, per feed, dense from 1.  Once a reader can see seq N of a feed,
+ *   Law 1  seq is commit order, per feed, without gaps from 1.  Once a reader can see seq N of a feed,
  *          no later commit adds a seq at or below N.
- *   Law 2  A removed item keeps its line (a tombstone) until a purge raises the feed's horizon
- *          past it, in the same transaction.  Nothing else ever removes a line but dropping the
- *          whole feed, which gives the feed's successor a new generation.
- *   Law 3  The epoch rises when history may have been cut (restore, time travel); for each feed
- *          the base, its head at that moment, is kept.
- *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  Of a group
- *          (store_group_open()) only the group's own commit says so, for all of it.
+ *   Law 2  A removed item keeps its row (a tombstone) until a purge raises purged_through of the feed
+ *          past it, in the same transaction.  Nothing else deletes a row, except dropping the
+ *          whole feed.  The next feed of that name gets a new generation.
+ *   Law 3  The epoch rises when history may have been cut (a restore, an older copy of the file).  For each feed
+ *          the store keeps the base: its head at that moment.
+ *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  In a group
+ *          (store_group_open()) only the group's own commit makes its transactions durable, all at once.
  *   Law 5  A feed's change times never go back, whatever the clock does.
  *
- * A body is bytes to the store.  Besides its id an item may have a `key`, a second name that is
- * indexed but need not be unique (a calendar's folded name, a recording's meeting); a feed may
- * have one pinned item (the default calendar).  Notes are small facts in a space: users, keys,
- * settings.
+ * To the store a body is bytes.  Besides its id an item may have a `key`, a second name that is
+ * indexed and need not be unique (a calendar's name in lower case, a recording's meeting).  A feed may
+ * have one default item (the default calendar).  A kv entry is a small value with a name in a namespace: users,
+ * keys, settings.
  *
- * Threads: a store may be shared; a scan or a transaction may not.  Writers wait their turn in
- * store_begin(); readers never wait for writers.  Transactions and scans are sticky: after the
- * first failure every call does nothing and says false, and the closing call tells what happened;
+ * Threads: a store may be shared; a scan or a transaction may not.  Writers wait for the write lock in
+ * store_begin(); readers never wait for writers.  Transactions and scans are sticky: after the first
+ * failure every call does nothing and returns false, and the closing call returns the error.
  * store_why() has the sentence.
  */
 #pragma once
@@ -40,7 +40,7 @@
 #define STORE_ID_MAX     1024 /* bytes of an item id */
 #define STORE_KEY_MAX    1024 /* bytes of an item's second key */
 #define STORE_BODY_MAX   ((size_t)2 << 20)
-#define STORE_FIND_BYTES ((size_t)2 << 20) /* bodies after which store_find() takes no further item */
+#define STORE_FIND_BYTES ((size_t)2 << 20) /* bytes of bodies after which store_find() takes no further item */
 #define STORE_KV_MAX     ((size_t)64 << 10)
 #define STORE_TO_HEAD    UINT64_MAX /* for store_range.until */
 
@@ -65,7 +65,7 @@ struct item {
 	enum item_life life;
 };
 
-struct feed_state {         /* what is true of a feed in one snapshot */
+struct feed_state {         /* the state of a feed in one snapshot */
 	bool        exists; /* all else is zero if not */
 	struct guid generation;
 	uint32_t    epoch;             /* the store's */
@@ -79,7 +79,7 @@ struct feed_state {         /* what is true of a feed in one snapshot */
 /* ---- opening -------------------------------------------------------------------------------- */
 
 enum store_access {
-	STORE_SERVE, /* read and write: takes the lock, checks the witness */
+	STORE_SERVE, /* read and write: takes the lock, checks the rollback guard */
 	STORE_LOOK   /* read only, beside any writer; begin gives ERR_NOT_ALLOWED */
 };
 
@@ -88,7 +88,7 @@ struct store_conf {
 	enum store_access        access;
 	bool                     create;     /* make it if it is missing (STORE_SERVE only) */
 	uint32_t                 page_bytes; /* of a new file's pages; 0: 4096, good for single reads and writes */
-	bool                     scratch;    /* a throw-away file: no sync, no lock, no witness; removed at close */
+	bool                     scratch; /* a throw-away file: no sync, no lock, no rollback guard; removed at close */
 	const struct store_view *views; /* ended by one without a name; NULL: the file's own stay (STORE_SERVE only) */
 	const struct clock      *clock;
 	const struct entropy    *entropy;
@@ -102,28 +102,28 @@ struct store_conf {
  */
 enum err store_open(const struct store_conf *conf, struct store **store_out, char why_out[512]) MUST_CHECK;
 void     store_close(struct store **store);
-/* The path of a sqlite: URL ("" for memory:): what stands beside the store is named from it. */
+/* The path of a sqlite: URL ("" for memory:). The files beside the store get their names from it. */
 enum err store_url_path(struct str url, struct arena *arena, const char **path_out) MUST_CHECK;
 
 struct guid store_id(const struct store *store);
 uint32_t    store_epoch(const struct store *store);
-/* Rises with every committed note change by this process: a cheap "has anything changed?" for caches. */
+/* Rises with every kv change that this process commits, so a cache can see cheaply whether anything changed. */
 uint64_t store_kv_generation(const struct store *store);
 
 /* ---- reading: each call is one snapshot ------------------------------------------------------ */
 
 struct store_range {
 	uint64_t after, until; /* (after, until]; until may be STORE_TO_HEAD */
-	uint32_t epoch;        /* the epoch the reader knows; for mark.base */
+	uint32_t epoch;        /* the epoch the reader knows; for feed_state.base */
 	uint32_t limit;        /* rows at most, look-ahead row included */
-	bool     live_only;    /* a fresh round: tombstones are not even looked at */
-	bool     bodies_only;  /* of a live item seq and body will do: it is cheaper */
+	bool     live_only;    /* an initial round: tombstones are not read */
+	bool     bodies_only;  /* of a live item only seq and body are wanted: it is cheaper */
 };
 
 /*
- * One snapshot: the feed's mark, then rows in order of seq.  Never NULL.  An item's views live
- * until the next call on the scan.  A scan of a feed that does not exist is empty, mark.exists false.
- * End it before any byte goes to a network.
+ * One snapshot: the state of the feed, then its rows in order of seq. Never NULL. An item's views live until the next
+ * call on the scan. A scan of a feed that does not exist is empty, and its state has exists false. Close it before
+ * any byte goes to a network.
  */
 struct store_scan *store_scan_open(struct store *store, const struct store_feed *feed, const struct store_range *range,
                                    struct arena *arena);
@@ -139,18 +139,20 @@ enum err store_get(struct store *store, const struct store_feed *feed, struct st
 enum err store_get_pinned(struct store *store, const struct store_feed *feed, struct arena *arena,
                           struct item *item_out) MUST_CHECK;
 /*
- * Live items with that second key, in order of seq, after `after_seq`: at most `max` into items_out, and none after the
- * second with which their bodies are longer than STORE_FIND_BYTES together.
+ * Live items with that second key, in order of seq, after `after_seq`: at most `max`, and no further one once two or
+ * more have bodies of more than STORE_FIND_BYTES together.
  */
 enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
                     struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
-/* Newest seq changed at or before that moment: (exact because of Law 5); 0 if none. state_out is of the same snapshot. */
+/*
+ * Newest seq changed at or before that moment (exact because of Law 5); 0 if none. state_out is of the same snapshot.
+ */
 enum err store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms,
                       struct feed_state *state_out, uint64_t *seq_out) MUST_CHECK;
 
 enum err store_get_kv(struct store *store, const char *ns, struct str name, struct arena *arena, struct str *value_out)
 	MUST_CHECK;
-/* The first note of the space whose name is bytewise above `after`; ERR_NOT_FOUND at the end. */
+/* The first entry of the namespace whose name is bytewise above `after`; ERR_NOT_FOUND at the end. */
 enum err store_next_kv(struct store *store, const char *ns, struct str after, struct arena *arena, struct str *name_out,
                        struct str *value_out) MUST_CHECK;
 /* Feeds in a fixed order; *after starts zeroed. ERR_NOT_FOUND at the end. */
@@ -159,14 +161,14 @@ enum err store_next_feed(struct store *store, const struct store_feed *after, st
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
-struct store_op { /* idempotency key: a repeated op changes nothing and says so */
+struct store_op { /* idempotency key: a repeated op changes nothing, and store_was_done() is true */
 	struct guid id;
 };
 
 /*
- * Never NULL.  Waits for its turn.  `op` may be NULL.  Reads inside see the transaction's own writes; their
- * views are in `arena`, which may be reset in between, for the transaction itself does not live there.
- * Inside one, wait for nothing that a thread in store_begin() or store_commit() may hold.
+ * Never NULL. Waits for the write lock. `op` may be NULL. Reads inside see the transaction's own writes. Their views
+ * are in `arena`, which may be reset in between: the transaction keeps nothing there. Inside a transaction, do not
+ * wait for anything that a thread in store_begin() or store_commit() may hold.
  */
 struct store_txn *store_begin(struct store *store, const struct store_op *op, struct arena *arena);
 bool              store_was_done(const struct store_txn *txn); /* this op was committed before: just commit */
@@ -177,52 +179,55 @@ bool store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, 
 bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out);
 bool store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out);
 
-/* Makes the feed if it is missing (mark.exists tells before). The next put or remove takes mark.head + 1. */
+/* Makes the feed if it is missing. The next put or remove gets feed_state.head + 1. */
 void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item); /* id, key, body */
-/* Changes a live item where it stands: no new seq, readers are not told. */
+/* Changes a live item in place: no new seq, and readers get no change. */
 void store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct item *item);
-/* A live item becomes a tombstone at the end. Says false (and nothing fails) if there is no such live item. */
-bool store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id);
-void store_set_default(struct store_txn *txn, const struct store_feed *feed, struct str id); /* empty unpins */
 /*
- * Purges at most `max` tombstones changed at or before `until_ms`, oldest first, and raises the horizon.
- * *purged_out says how many; fewer than max means none is left.
+ * A live item becomes a tombstone at the end of the order. False if there is no such live item; that is no failure.
+ */
+bool store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id);
+void store_set_default(struct store_txn *txn, const struct store_feed *feed,
+                       struct str id); /* empty: no default item */
+/*
+ * Purges at most `max` tombstones changed at or before `until_ms`, oldest first, and raises purged_through.
+ * *purged_out is their number; fewer than max means that none is left.
  */
 void store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_ms, uint32_t max,
                  uint32_t *purged_out);
 void store_drop_feed(struct store_txn *txn, const struct store_feed *feed);
 void store_put_kv(struct store_txn *txn, const char *ns, struct str name, struct str value);
 void store_remove_kv(struct store_txn *txn, const char *ns, struct str name);
-/* Forgets ops older than that. */
+/* Deletes ops older than that. */
 void store_forget_ops(struct store_txn *txn, int64_t before_ms);
 
 /*
- * Ends it.  OK: durable.  ERR_FULL, ERR_IO: nothing of it is stored.  ERR_UNSURE: not known, a sync failed; the
- * store then takes no more writes (ERR_IO) until it is opened anew.
- * Whatever store_fail() said comes back unchanged, with everything rolled back.
+ * Ends it. OK: durable. ERR_FULL, ERR_IO: nothing of it is stored. ERR_UNSURE: a sync failed, so it may or may not be
+ * stored; the store then takes no writes (ERR_IO) until it is opened again. An error set with store_fail() is
+ * returned unchanged, and everything is rolled back.
  */
 enum err store_commit(struct store_txn **txn) MUST_CHECK;
 void     store_abort(struct store_txn **txn); /* rolls back; for AUTO(); NULL is fine */
-/* The caller's own refusal (a failed precondition): the transaction can now only end. */
+/* The caller's own error (a failed precondition): the transaction can now only end. */
 void     store_fail(struct store_txn *txn, enum err err);
 enum err store_txn_err(const struct store_txn *txn);
 
 /*
- * A group: transactions of one thread, one after the other, made durable by one commit.  A transaction that
- * fails or is aborted is undone alone.  store_commit() of one only says that it stands; whoever
- * is waiting for it may be told nothing before store_group_commit() has said OK, and what it wrote is
- * seen by the group's later transactions and by no reader until then.
+ * A group: transactions of one thread, one after the other, which one commit makes durable.  A transaction that
+ * fails or is aborted is undone alone.  In a group store_commit() does not make anything durable: do not answer
+ * the client before store_group_commit() returns OK.  Until then only later transactions of the group see
+ * what a transaction wrote.
  *
- * The first store_group_begin() waits for the turn, which the group keeps: up to store_group_close()
- * the thread must not call store_begin().  A group belongs to one thread.
+ * The first store_group_begin() waits for the write lock, and the group keeps it until store_group_close().
+ * Until then the thread must not call store_begin().  A group belongs to one thread.
  */
 struct store_group;
 
 struct store_group *store_group_open(struct store *store); /* never NULL */
 struct store_txn   *store_group_begin(struct store_group *group, const struct store_op *op, struct arena *arena);
-/* As store_commit(), for all transactions that said OK; no more can begin.  Once a group. */
+/* As store_commit(), for all transactions that returned OK. No more can begin. Call it once. */
 enum err store_group_commit(struct store_group *group) MUST_CHECK;
-/* The store's chores, and the turn to the next.  A group that was not committed is rolled back. */
+/* Does the store's maintenance and passes the write lock on. A group that was not committed is rolled back. */
 void store_group_close(struct store_group **group);
 
 /* ---- the store as a whole --------------------------------------------------------------------- */
@@ -237,14 +242,16 @@ struct store_info {
 };
 enum err store_get_info(struct store *store, struct store_info *info_out) MUST_CHECK;
 
-/* Walks everything: the engine's own check, then the laws (dense order, counts, indexes). found() once per fault. */
+/*
+ * Checks everything: the engine's own check, then the laws (no gaps, counts, indexes). Calls found() once per fault.
+ */
 typedef void store_fault_fn(void *ctx, struct str sentence);
 enum err     store_check(struct store *store, store_fault_fn *found, void *ctx) MUST_CHECK;
 
-/* A whole copy at one moment, while writers go on; the file appears when it is complete and durable. */
+/* A copy of one snapshot, while writers go on. The file appears when it is complete and durable. */
 enum err store_backup(struct store *store, const char *path, char why_out[512]) MUST_CHECK;
-/* Puts a copy in the place of the store at url (which nobody may have open) and raises the epoch. */
+/* Replaces the store at url (which nobody may have open) by a copy, and raises the epoch. */
 enum err store_restore(const struct store_conf *conf, const char *path, char why_out[512]) MUST_CHECK;
 
-/* Why the last call on this store that failed with ERR_IO, ERR_FULL or ERR_CORRUPT failed; for the log. */
+/* Why the last call that failed with ERR_IO, ERR_FULL or ERR_CORRUPT failed; for the log. */
 struct str store_why(struct store *store, struct arena *arena);

@@ -2,10 +2,9 @@
 /*
  * store_backend — what an engine must do.  Private to the store module.
  *
- * store.c has already checked arguments (sizes, known life, a live transaction) and
- * keeps the stickiness: an engine is never called on a failed transaction except to end it,
- * so no engine repeats either.  Every function answers enum err; ERR_NOT_FOUND is an
- * ordinary answer, anything else fails the transaction.
+ * store.c and store_txn.c check the arguments (sizes, a live item, a live transaction) and remember the first
+ * failure of a transaction: after it they call the engine only to end the transaction.  So an engine checks
+ * neither.  ERR_NOT_FOUND is an ordinary result; any other error fails the transaction.
  */
 #pragma once
 
@@ -101,6 +100,6 @@ store_names_kv(const char *ns, struct str name)
 
 extern const struct store_backend store_sqlite;
 
-/* As store_open(), with an engine that is given: for an engine that only tests have.  It gets conf and the path. */
+/* As store_open(), with a given engine: the tests have one of their own. It gets conf and the path. */
 enum err store_open_on(const struct store_backend *backend, const struct store_conf *conf, struct str path,
                        struct store **store_out, char why_out[512]) MUST_CHECK;

@@ -50,8 +50,8 @@ store_file_sync_dir_of(const char *path, char why_out[512])
 }
 
 /*
- * Makes what is missing of a directory's path, from the top; each new name is made durable in its parent.  So is, if
- * it can be, one that is there: a run that was killed may just have made it.
+ * Makes the missing directories of a path, from the top, and makes each new name durable in its parent. A directory
+ * that exists is made durable too, if possible: a process that was killed may just have made it.
  */
 static enum err
 make_dirs(const char *dir, char why_out[512])
@@ -152,7 +152,10 @@ store_file_publish(const char *from, const char *to, char why_out[512])
 {
 	int done = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 
-	/* Some file systems know no such rename; a second name for the file refuses just as well. */
+	/*
+	 * Some file systems have no such rename. A second name (a hard link) fails in the same way when the name
+	 * exists.
+	 */
 	if (done != 0 && (errno == EINVAL || errno == ENOSYS)) {
 		done = link(from, to);
 		if (done == 0)
@@ -208,7 +211,7 @@ sign_lock(int fd, const struct clock *clock)
 	if (!gmtime_r(&now, &parts) || strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
 		when[0] = '\0';
 	len = snprintf(text, sizeof(text), "pid %ld, started %s, %s\n", (long)getpid(), when, command);
-	/* The text only helps people: a lock without it holds as well. */
+	/* The text only helps people: the lock holds without it. */
 	is_signed = ftruncate(fd, 0) == 0 && len > 0 && pwrite(fd, text, (size_t)len, 0) == len;
 	(void)is_signed;
 }
@@ -223,7 +226,7 @@ open_lock(const char *lock_path, bool *is_new_out)
 	return fd < 0 && errno == EEXIST ? open(lock_path, flags, 0600) : fd;
 }
 
-/* Is what was locked still what that name leads to? */
+/* Does the name still lead to the file that is locked? */
 static bool
 is_at(int fd, const char *path)
 {
@@ -263,7 +266,7 @@ store_file_lock(const char *lock_path, const struct clock *clock, struct file_lo
 void
 store_file_unlock(struct file_lock *lock)
 {
-	/* The file stays: nobody has to look twice, and its name is never free for a moment. */
+	/* The file stays, so the next process need not check the name again. */
 	if (lock->fd >= 0 && ftruncate(lock->fd, 0) != 0)
 		errno = 0;
 	file_close(&lock->fd);
@@ -277,9 +280,9 @@ store_file_unlock_and_remove(struct file_lock *lock, const char *lock_path)
 	file_close(&lock->fd);
 }
 
-/* ---- witness -------------------------------------------------------------------------------- */
+/* ---- rollback guard --------------------------------------------------------------------------- */
 
-/* FNV-1a: it has to notice a torn write, no more. */
+/* FNV-1a: it only has to detect a torn write. */
 static uint32_t
 sum(struct str text)
 {
@@ -352,7 +355,7 @@ store_guard_write(const char *path, const struct rollback_guard *guard)
 	len += snprintf(text + len, sizeof(text) - (size_t)len, "sum %010lu\n",
 	                (unsigned long)sum(str_of(text, (size_t)len)));
 	MUST(len > 0 && (size_t)len < sizeof(text));
-	/* Always as long, within one sector: it needs neither a second file nor a rename. */
+	/* The length never changes and fits into one sector, so neither a second file nor a rename is needed. */
 	if (fd < 0 || pwrite(fd, text, (size_t)len, 0) != len || fdatasync(fd) != 0)
 		return ERR_IO;
 	return is_new ? store_file_sync_dir_of(path, why) : OK;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_file — what stands beside a store's file: its directory, the lock that keeps one writer, the witness.
+ * store_file — the files beside a store's file: its directory, the lock that admits one writer, the rollback guard.
  *
- * The lock is flock(2) on PATH.lock, which goes with the process however it ends; the text inside
- * only names the holder.  Its file may be removed by the holder alone, who then lets it go: whoever
- * opened it before looks whether what was locked still has that name.
+ * The lock is flock(2) on PATH.lock.  The kernel releases it when the process ends; the text inside
+ * only names the holder.  Only the holder may remove the file, and then releases the lock.  Whoever opened it
+ * before checks whether the locked file still has that name.
  *
- * The witness PATH.witness tells which state of the store this machine has already seen, so a start can
- * notice that the store's file was replaced by an older one.
+ * The rollback guard PATH.witness records which state of the store this machine has seen.  At the next start it
+ * shows whether the store's file was replaced by an older one.
  *
- * The store's own file is never opened here once SQLite may have it open: closing any descriptor
- * of a file drops all POSIX locks the process holds on it.
+ * Nothing here opens the store's own file while SQLite may have it open: closing any descriptor
+ * of a file drops all POSIX locks that the process holds on it.
  */
 #pragma once
 
@@ -41,7 +41,7 @@ struct file_lock {
 	bool is_new; /* its file was not there before */
 };
 
-/* ERR_LOCKED: why_out names the holder.  Let go by one of the next two. */
+/* ERR_LOCKED: why_out names the holder. One of the next two functions releases it. */
 enum err store_file_lock(const char *lock_path, const struct clock *clock, struct file_lock *lock_out,
                          char why_out[512]) MUST_CHECK;
 void     store_file_unlock(struct file_lock *lock); /* its file stays */

@@ -62,7 +62,7 @@ use_wal(struct conn *conn)
 	return err;
 }
 
-/* Nothing is written before the file is known to be ours or empty. */
+/* Writes nothing before it knows that the file is ours or empty. */
 static enum err
 open_writer(struct engine *engine, struct meta *meta_out)
 {
@@ -84,11 +84,11 @@ open_writer(struct engine *engine, struct meta *meta_out)
 	return sql_views_refresh(conn, engine->views);
 }
 
-/* ---- time travel ---------------------------------------------------------------------------- */
+/* ---- an older copy ---------------------------------------------------------------------------- */
 
 /*
- * A store behind its witness is an older copy put back by hand: history has been cut, the epoch rises.
- * So it does when the witness cannot be read: rising without need harms nobody.
+ * A store behind its rollback guard is an older copy: history has been cut, so the epoch rises. It rises too when the
+ * guard cannot be read: a rise without need does no harm.
  */
 static enum err
 heed_guard(struct engine *engine, struct meta *meta)
@@ -100,7 +100,7 @@ heed_guard(struct engine *engine, struct meta *meta)
 
 	if (!is_known)
 		guard = (struct rollback_guard){ 0 };
-	/* A store that has been written to has a witness. Without one it may be any copy: when in doubt, rise. */
+	/* A store that was ever written has a rollback guard. Without one it may be any copy, so the epoch rises. */
 	if (is_behind || (!is_known && meta->marker > 0)) {
 		meta->epoch = sql_next_epoch(engine->clock, meta->epoch > guard.epoch ? meta->epoch : guard.epoch);
 		meta->marker = (meta->marker > guard.marker ? meta->marker : guard.marker) + 1;
@@ -129,8 +129,8 @@ find_file(struct engine *engine, const struct store_conf *conf, char why_out[512
 }
 
 /*
- * Nothing is made beside a file that is not ours, so it is looked at before there is a lock.  A file with a lock beside
- * it is or was a store, and may be written just now; it is looked at under the lock.
+ * Makes no file beside one that is not ours, so it reads the file before it takes the lock. A file with a lock beside
+ * it is or was a store, and may just be written; that one is read under the lock.
  */
 static enum err
 refuse_foreign(struct engine *engine, char why_out[512])
@@ -142,7 +142,7 @@ refuse_foreign(struct engine *engine, char why_out[512])
 
 	if (access(engine->lock_path, F_OK) == 0 || store_file_look(engine->path, &bytes, why_out) != OK)
 		return OK;
-	engine->immutable = true; /* nor does this look make or change anything */
+	engine->immutable = true; /* this reader makes and changes nothing */
 	err = sql_conn_open(engine, CONN_READER, &conn);
 	if (err == OK)
 		err = sql_meta_read(conn, &meta);
@@ -174,8 +174,8 @@ serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_ou
 }
 
 /*
- * Reading a log needs its index, which a reader makes anew if it must.  Where the directory cannot be
- * written that fails; if there is no log either, the file is whole and nobody can be changing it.
+ * A reader of the write-ahead log needs its index, and makes one if it is missing. Where the directory cannot be
+ * written that fails. If there is no log either, the file is whole and nobody can change it.
  */
 static enum err
 look(struct engine *engine, struct meta *meta_out, char why_out[512])
@@ -218,7 +218,10 @@ sqlite_open(const struct store_conf *conf, struct str rest, void **engine_out, c
 	enum err                             err;
 
 	MUST(conf->access == STORE_SERVE || (!conf->create && !conf->scratch));
-	/* Nobody asks how much memory SQLite holds, and counting takes a lock at each allocation.  The first call decides. */
+	/*
+	 * Memory statistics are not used, and they cost a lock at each allocation. The first call in a process
+	 * decides.
+	 */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	TRY(sql_engine_make(conf, rest, may_make, &engine, why_out));
 	TRY(find_file(engine, conf, why_out));

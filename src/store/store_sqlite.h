@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The SQLite engine's modules share this; nobody else does.
+ * What the files of the SQLite engine share.  Private to them.
  *
- * One connection writes and checkpoints; it belongs to whoever holds the turn (store_sqlite_group.c).
- * Readers are connections that can neither write nor checkpoint, lent one to a call or a scan.
- * With one writing connection the bugs that need two cannot happen, and readers never wait.
+ * One connection writes and checkpoints; it belongs to the holder of the write lock (store_sqlite_group.c).
+ * Readers are connections that can neither write nor checkpoint.  A call or a scan borrows one.
+ * With a single writing connection the bugs that need two cannot happen, and readers never wait.
  */
 #pragma once
 
@@ -28,9 +28,9 @@ struct sqlite3_stmt;
 struct engine;
 struct txn;
 
-struct stream {                                 /* one of the two walks a scan merges */
-	struct sqlite3_stmt *stmt;              /* NULL: nothing to walk */
-	bool                 is_held, is_ended; /* its row is waiting; it has no more */
+struct stream {                                 /* one of the two row streams that a scan merges */
+	struct sqlite3_stmt *stmt;              /* NULL: no rows */
+	bool                 is_held, is_ended; /* its row is not returned yet; there are no more rows */
 };
 
 struct conn {
@@ -40,9 +40,9 @@ struct conn {
 	struct conn         *next;             /* while idle */
 	enum err             last_err;
 	bool                 last_was_sync; /* the last failure was a sync's */
-	struct sqlite3_stmt *snapshot;      /* of the scan: standing on the feed's row, it holds the moment */
+	struct sqlite3_stmt *snapshot;      /* of the scan: it stays on the feed's row and so holds the snapshot */
 	struct stream        items, tombs;
-	bool                 bodies_only; /* what the items' walk gives */
+	bool                 bodies_only; /* the item rows have only seq and body */
 	uint64_t             left;
 };
 
@@ -53,7 +53,7 @@ struct engine {
 	bool                     scratch;
 	const struct store_view *views;
 	uint32_t                 page_bytes;
-	bool                     immutable; /* looking at a file whose directory cannot be written */
+	bool                     immutable; /* reading a file whose directory cannot be written */
 	struct arena            *arena;     /* the paths */
 	const char              *path, *lock_path, *guard_path;
 	struct file_lock         lock;
@@ -69,9 +69,9 @@ struct engine {
 	char            why[512];
 
 	pthread_mutex_t guard_lock;
-	uint64_t        guarded; /* marker of the last witness written */
+	uint64_t        guarded; /* marker in the rollback guard as last written */
 
-	struct conn        *writer;     /* NULL when only looking */
+	struct conn        *writer;     /* NULL when the store is opened for reading */
 	struct head_cache  *head_cache; /* NULL when another process may write */
 	struct writer_queue queue;
 };
@@ -84,7 +84,7 @@ struct feed_row { /* a feed's row, as the transaction has it */
 	uint32_t          epoch, store_epoch;
 	uint64_t          head, purged_through, live, tombs;
 	int64_t           purged_through_ms, last_ms;
-	uint64_t          base; /* as mark.base */
+	uint64_t          base; /* as feed_state.base */
 	size_t            pinned_len;
 	char              pinned[STORE_ID_MAX];
 };
@@ -93,17 +93,17 @@ struct txn {
 	struct engine  *engine;
 	struct group   *group; /* NULL: it waits for its commit itself */
 	struct arena   *arena;
-	struct txn     *next; /* in the queue, or among the members */
+	struct txn     *next; /* in the queue, or in the list of members */
 	pthread_cond_t  woken;
 	enum err        result;
 	bool            has_result;
-	bool            began; /* the outer transaction, which is all its own so far */
+	bool            began; /* it began the outer transaction, and nothing else is in it yet */
 	bool            in_savepoint;
 	bool            is_held; /* the put below is still to be written (store_sqlite_write.c) */
-	enum err        torn;    /* why it failed half written, with nothing to go back to */
+	enum err        torn;    /* why it failed half written, without a savepoint to go back to */
 	struct item     held;
 	uint64_t        kv_changed, writes;
-	struct feed_row feed; /* the last one touched */
+	struct feed_row feed; /* the feed it touched last */
 };
 
 /* ---- connections (store_sqlite_conn.c) -------------------------------------------------------- */
@@ -115,17 +115,17 @@ void     sql_conn_close(struct conn **conn);
 enum err sql_conn_borrow(struct engine *engine, struct conn **conn_out) MUST_CHECK; /* a reader */
 void     sql_conn_return(struct conn **conn);                                       /* for AUTO(); NULL is fine */
 
-/* A statement, ready to bind; put back by sql_stmt_reset). */
+/* A statement, ready to bind. Reset it with sql_stmt_reset(). */
 enum err sql_conn_stmt(struct conn *conn, enum sql sql, struct sqlite3_stmt **stmt_out) MUST_CHECK;
 void     sql_stmt_reset(struct sqlite3_stmt **stmt);                             /* for AUTO(); NULL is fine */
-enum err sql_conn_step(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK; /* OK a row, ERR_NOT_FOUND the end */
+enum err sql_conn_step(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK; /* OK: a row. ERR_NOT_FOUND: the end */
 enum err sql_conn_run(struct conn *conn, struct sqlite3_stmt *stmt) MUST_CHECK;  /* a statement without rows */
-enum err sql_conn_do(struct conn *conn, enum sql sql) MUST_CHECK;                /* one without parameters, too */
+enum err sql_conn_do(struct conn *conn, enum sql sql) MUST_CHECK; /* a statement without rows and parameters */
 enum err sql_conn_exec(struct conn *conn, const char *sql) MUST_CHECK;
 /* The first column of the first row. */
 enum err sql_conn_read_int(struct conn *conn, const char *sql, int64_t *number_out) MUST_CHECK;
 bool     sql_conn_in_txn(const struct conn *conn);
-/* Translates SQLite's code, once, and keeps the sentence in the engine. */
+/* Translates SQLite's code and keeps the sentence in the engine. */
 enum err sql_conn_fail(struct conn *conn, int code);
 enum err sql_engine_fail(struct engine *engine, enum err err, const char *sentence);
 
@@ -151,9 +151,9 @@ enum err sql_engine_make(const struct store_conf *conf, struct str path, bool ma
                          char why_out[512]) MUST_CHECK;
 void     sql_engine_free(struct engine **engine);
 enum err sql_engine_lock(struct engine *engine, char why_out[512]) MUST_CHECK;
-/* Lets the lock go, and takes its file away if it was not there before: for a store that could not be opened after all. */
+/* Releases the lock and removes its file if it is new: for a store that could not be opened after all. */
 void sql_engine_undo_lock(struct engine *engine);
-/* Whose file it is; ERR_FOREIGN, ERR_CORRUPT.  An empty database has version 0 and no more. */
+/* Reads whose file it is. ERR_FOREIGN, ERR_CORRUPT. For an empty database only version 0 is set. */
 enum err sql_meta_read(struct conn *conn, struct meta *meta_out) MUST_CHECK;
 uint32_t sql_next_epoch(const struct clock *clock, uint32_t known);
 enum err sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker) MUST_CHECK;
@@ -168,7 +168,7 @@ struct item       sql_item_copy(struct item item, struct arena *arena);
 
 extern const struct store_reads sqlite_reads;
 
-/* What a connection answers, lent reader or writer alike. */
+/* Reads on any connection, a borrowed reader or the writer. */
 enum err sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
 	MUST_CHECK;
 enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
@@ -179,7 +179,7 @@ enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, str
 enum err sql_feed_load(struct txn *txn, const struct store_feed *name) MUST_CHECK;
 enum err sql_feed_flush(struct txn *txn) MUST_CHECK;
 enum err sql_feed_make(struct txn *txn) MUST_CHECK;
-/* The next number of the feed, and the time of its change, which never goes back. */
+/* Takes the next seq of the feed and the time of its change, which never goes back. */
 enum err sql_feed_next_seq(struct txn *txn) MUST_CHECK;
 
 /* ---- writing (store_sqlite_write.c) ----------------------------------------------------------- */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store check: SQLite's own look at every page, then the rules, each as one query that finds its breakers. */
+/* store check: SQLite's own check of every page, then the rules. Each rule is a query that returns what breaks it. */
 #include "store/store_sqlite.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 
-#define FAULTS_MAX 100 /* of one kind: what is wrong everywhere need not be said everywhere */
+#define FAULTS_MAX 100 /* reported for each rule */
 
-/* Each query gives the feed's number and the sentence. */
+/* Each query returns the feed's number and the sentence. */
 static const char *const rules[] = {
 	"SELECT fid, 'the line at seq ' || (place & 0xffffffffff) || ' is beyond the head or of another feed'"
 	"  FROM item i LEFT JOIN feed f USING(fid)"
@@ -37,7 +37,7 @@ static const char *const rules[] = {
 	"  FROM feed f CROSS JOIN meta m WHERE f.epoch > m.epoch",
 };
 
-/* Both tables of a feed in order of seq, to see that moments never go back. */
+/* Both tables of a feed in order of seq, to check that change times never go back. */
 static const char walk[] =
 	"SELECT fid, place, changed_ms FROM item UNION ALL SELECT fid, place, changed_ms FROM tomb ORDER BY place";
 
@@ -127,7 +127,7 @@ check_moments(const struct check *check)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* False when the file itself is damaged: then its rules cannot be asked for. */
+/* *is_sound_out false: the file itself is damaged, and the rules cannot be checked. */
 static enum err
 check_pages(const struct check *check, bool *is_sound_out)
 {
@@ -163,7 +163,7 @@ check_all(const struct check *check)
 	return is_sound ? check_moments(check) : OK;
 }
 
-/* On a connection of its own: what it saw of a damaged file must not stay in a shared one. */
+/* Uses a connection of its own, so that pages of a damaged file do not stay in the cache of a shared one. */
 enum err
 sqlite_check(void *inner, store_fault_fn *found, void *ctx)
 {

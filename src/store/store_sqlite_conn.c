@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 
-#define BUSY_MS      5000 /* only another program's lock is ever waited for */
+#define BUSY_MS      5000 /* only a lock of another program is waited for */
 #define IDLE_MAX     64
 #define ROW_MAX      ((int)(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096))
 #define READER_CACHE "PRAGMA cache_size = -1024"
@@ -47,9 +47,9 @@ err_from_code(int code, int system_errno)
 		return ERR_FULL;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_CONSTRAINT: /* our own statements break none on a sound store */
+	case SQLITE_CONSTRAINT: /* our own statements break no constraint of a sound store */
 	case SQLITE_MISMATCH:
-	case SQLITE_TOOBIG: /* a row that is larger than we ever write one */
+	case SQLITE_TOOBIG: /* a row larger than any that this program writes */
 		return ERR_CORRUPT;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
@@ -59,7 +59,7 @@ err_from_code(int code, int system_errno)
 	}
 }
 
-/* PATH-shm, the index of the log: whoever opens the store first makes it. */
+/* PATH-shm, the index of the log: the first to open the store makes it. */
 static bool
 is_of_index(int code)
 {
@@ -73,7 +73,7 @@ sql_conn_fail(struct conn *conn, int code)
 	char sentence[512];
 	int  len;
 
-	/* SQLite keeps no system error for a COMMIT that failed; those who call here cleared errno before. */
+	/* SQLite keeps no system error for a COMMIT that failed. The callers here cleared errno before. */
 	if (system_errno == 0 && code != SQLITE_NOTADB)
 		system_errno = seen_errno;
 
@@ -88,7 +88,7 @@ sql_conn_fail(struct conn *conn, int code)
 		str_printf(
 			sentence + len, sizeof(sentence) - (size_t)len,
 			". The first to open a store needs 32 KiB beside it, also to read: make room, and try again");
-	/* What is no database is a damaged store only where a store has been: its witness stands beside it. */
+	/* A file that is no database is a damaged store only if its rollback guard is beside it. */
 	if (code == SQLITE_NOTADB && access(conn->engine->guard_path, F_OK) != 0)
 		conn->last_err = ERR_FOREIGN;
 	conn->last_was_sync = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
@@ -117,7 +117,7 @@ void
 sql_stmt_reset(struct sqlite3_stmt **stmt)
 {
 	if (*stmt)
-		(void)sqlite3_reset(*stmt); /* repeats the code of the step, which has been told */
+		(void)sqlite3_reset(*stmt); /* repeats the code of the step, which was returned already */
 	*stmt = NULL;
 }
 
@@ -187,7 +187,7 @@ sql_conn_in_txn(const struct conn *conn)
 	return !sqlite3_get_autocommit(conn->db);
 }
 
-/* Binding fails only for want of memory or by a wrong number. */
+/* Binding fails only without memory or with a wrong number. */
 void
 sql_bind_int(struct sqlite3_stmt *stmt, int at, int64_t value)
 {
@@ -245,7 +245,7 @@ sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct gui
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-/* The path as a URI that says the file will not change while we look. */
+/* The path as a URI that declares the file unchanging. */
 static const char *
 immutable_uri(const char *path, struct arena *arena)
 {
@@ -297,7 +297,7 @@ set_up(struct conn *conn, enum conn_kind kind)
 	if (kind == CONN_READER)
 		MUST(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK);
 	TRY(sql_conn_exec(conn, "PRAGMA temp_store = MEMORY"));
-	/* Whoever reads has room for what we write, and a file may have been changed by another program. */
+	/* Readers have buffers for what this program writes, and another program may have changed the file. */
 	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, ROW_MAX);
 	/* No memory map: its pages would count as the server's own memory. */
 	TRY(sql_conn_exec(conn, "PRAGMA mmap_size = 0"));

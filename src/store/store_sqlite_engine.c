@@ -156,8 +156,8 @@ sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker)
 }
 
 /*
- * An epoch nobody has had: above every one known here, and the present second besides, because the same backup may
- * have been restored elsewhere before, by a store whose witness is not here to say so.
+ * An epoch that was never used: above every known one, and at least the present second. The same backup may have been
+ * restored elsewhere before, by a store whose rollback guard is not here.
  */
 uint32_t
 sql_next_epoch(const struct clock *clock, uint32_t known)

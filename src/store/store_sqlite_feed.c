@@ -101,11 +101,10 @@ sql_feed_make(struct txn *txn)
 	if (txn->feed.fid > FID_MAX)
 		return sql_engine_fail(engine, ERR_TOO_LARGE,
 		                       "the store holds as many feeds as it can number (8,388,607)");
-	/* Whoever knew an earlier epoch knew this feed as empty. */
+	/* Readers of an earlier epoch knew this feed as empty. */
 	return engine->epoch > 1 ? add_base(txn) : OK;
 }
 
-/* The next number of the feed, and its moment, which never goes back. */
 enum err
 sql_feed_next_seq(struct txn *txn)
 {

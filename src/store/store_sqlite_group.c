@@ -1,31 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The turn, and the commit many transactions share.
+ * The write lock, and the commit that many transactions share.
  *
- *   enter   wait in line for the writing connection
+ *   enter   wait in the queue for the writing connection
  *           first of a group: BEGIN IMMEDIATE · any other: SAVEPOINT inside it
  *   leave   committing: RELEASE, become a member of the group
  *           aborting:   ROLLBACK TO; the first of a group rolls back everything, which is its own
  *           then, if the group has members
- *             somebody waits and there is room: hand on the turn, wait for the group's commit
- *             otherwise: COMMIT, one sync, and tell every member how it went
+ *             another writer waits and the group is not full: pass the write lock on, wait for the group's commit
+ *             otherwise: COMMIT, one sync, and give every member the result
  *
- * A thread that has many transactions at hand does not change hands with itself: it holds the turn
+ * A thread that has many transactions at hand keeps the write lock for all of them (struct group)
  *
- *   hold    wait in line, once
+ *   hold    wait in the queue, once
  *   enter, leave   as above, without waiting, and with a SAVEPOINT only before the first write of a
  *           transaction that may still be refused; those that stand are counted as kept
- *   settle  COMMIT, for the kept and for the members
- *   let go  checkpoint, and the turn to the next
+ *   commit  COMMIT, for the kept ones and for the members
+ *   release checkpoint, and pass the write lock on
  *
- * So nobody is told OK before the sync, the last in line never waits for more, and a group is as
- * large as the crowd.  If SQLite gives up the outer transaction (disk full), all its members hear
- * of it.  A transaction that stays open long delays its group, and must not wait for anything
+ * So no transaction gets OK before the sync, the last in the queue never waits for more to come, and a group grows
+ * with the number of waiting writers.  If SQLite rolls back the outer transaction (disk full), all its members
+ * get the error.  A transaction that stays open long delays its group.  It must not wait for anything
  * that a thread inside store_begin() or store_commit() holds.
  *
- * After a failed sync nobody can say what is on the disk, and asking again would hear yes for
- * pages the kernel has already let go: those who waited get ERR_UNSURE, and the store takes no
- * more writes until it is opened anew.
+ * After a failed sync nobody knows what is on the disk.  A second sync would succeed although the kernel has
+ * dropped the pages.  So those who wait get ERR_UNSURE, and the store takes no writes until it is opened again.
  */
 #include "store/store_sqlite.h"
 
@@ -38,8 +37,8 @@
 #define PRESSING_PAGES   16384 /* 64 MB: now wait for readers, up to PRESSING_MS */
 #define PRESSING_MS      1000
 #define ORDINARY_MS      5000
-#define MARK_EVERY_MS    1000
-#define MARK_EVERY       1000 /* writes */
+#define MARKER_EVERY_MS  1000
+#define MARKER_EVERY     1000 /* writes */
 
 static const char broken[] =
 	"a sync of the store failed earlier: it can be read, but takes no writes until it is opened anew";
@@ -56,7 +55,7 @@ unlock(struct writer_queue *queue)
 	MUST(pthread_mutex_unlock(&queue->lock) == 0);
 }
 
-/* ---- the turn ------------------------------------------------------------------------------- */
+/* ---- the write lock --------------------------------------------------------------------------- */
 
 static void
 take_write_lock(struct txn *txn)
@@ -64,7 +63,7 @@ take_write_lock(struct txn *txn)
 	struct writer_queue *queue = &txn->engine->queue;
 
 	lock(queue);
-	/* It would wait for itself. */
+	/* The thread would wait for itself. */
 	MUST(!queue->is_kept || !pthread_equal(queue->keeper, pthread_self()));
 	if (!queue->holder) {
 		queue->holder = txn;
@@ -109,7 +108,7 @@ is_awaited(struct writer_queue *queue)
 	return is;
 }
 
-/* ---- the witness ---------------------------------------------------------------------------- */
+/* ---- the rollback guard ----------------------------------------------------------------------- */
 
 static enum err
 set_marker(struct engine *engine)
@@ -121,14 +120,14 @@ set_marker(struct engine *engine)
 	return sql_conn_run(engine->writer, stmt);
 }
 
-/* COMMIT, with the marker advanced if it is time. */
+/* COMMIT; when it is due, the marker rises in the same commit. */
 static enum err
-commit(struct engine *engine, bool mark_at_once)
+commit(struct engine *engine, bool at_once)
 {
 	struct writer_queue *queue = &engine->queue;
 	int64_t              now_ms = clock_mono_ms(engine->clock);
-	bool is_due = !queue->was_marked || mark_at_once || now_ms - queue->marked_ms >= MARK_EVERY_MS ||
-	              queue->writes >= MARK_EVERY;
+	bool                 is_due = !queue->was_marked || at_once || now_ms - queue->marked_ms >= MARKER_EVERY_MS ||
+	              queue->writes >= MARKER_EVERY;
 	enum err err;
 
 	if (is_due && !engine->scratch)
@@ -146,7 +145,10 @@ commit(struct engine *engine, bool mark_at_once)
 	return OK;
 }
 
-/* Only after the marker's commit: the witness must never be ahead of the store.  Failing only weakens the watch. */
+/*
+ * Only after the marker's commit: the rollback guard must never be ahead of the store. A failure only makes it
+ * weaker.
+ */
 static void
 write_guard(struct engine *engine, uint64_t marker)
 {
@@ -183,8 +185,8 @@ sql_group_watch_wal(struct engine *engine)
 }
 
 /*
- * Usually a passive one, which neither waits for readers nor stops them.  If readers have kept the log
- * from starting over until it is large, wait for them a moment.
+ * Usually a passive checkpoint, which neither waits for readers nor stops them. If readers kept the log from starting
+ * over until it is large, wait for them a moment.
  */
 static void
 checkpoint(struct engine *engine)
@@ -206,7 +208,7 @@ checkpoint(struct engine *engine)
 	queue->checkpoint_at = queue->wal_pages + CHECKPOINT_PAGES;
 	if (code == SQLITE_OK || code == SQLITE_BUSY)
 		return;
-	/* Nothing acknowledged is lost: the log still holds it.  The next commit will say what is wrong. */
+	/* Nothing acknowledged is lost: the log still holds it. The next commit returns the error. */
 	if (sql_conn_fail(engine->writer, code) != OK && engine->writer->last_was_sync)
 		queue->is_broken = true;
 }
@@ -240,7 +242,7 @@ report_members(struct engine *engine, enum err result)
 	queue->bytes = 0;
 }
 
-/* Gives up the outer transaction, if it is still there, and with it all members. */
+/* Rolls back the outer transaction, if it is still there, and with it all members. */
 static void
 lose_group(struct engine *engine, enum err why)
 {
@@ -268,7 +270,7 @@ commit_group(struct engine *engine)
 	return err;
 }
 
-/* The chores nobody should wait for, and the next one's turn. */
+/* Maintenance for which nobody should wait; passes the write lock on. */
 static void
 do_chores(struct engine *engine)
 {
@@ -280,7 +282,7 @@ do_chores(struct engine *engine)
 	write_guard(engine, marker);
 }
 
-/* Commits what there is and lets the next one in. */
+/* Commits the group and passes the write lock on. */
 static void
 finish_group(struct engine *engine)
 {
@@ -305,7 +307,7 @@ sql_group_enter(struct txn *txn)
 	else if (txn->began)
 		err = sql_conn_do(engine->writer, SQL_BEGIN);
 	else if (!txn->group)
-		err = sql_group_mark(txn);
+		err = sql_group_savepoint(txn);
 	if (err == OK)
 		return OK;
 	lose_group(engine, err);
@@ -317,7 +319,7 @@ sql_group_enter(struct txn *txn)
 }
 
 enum err
-sql_group_mark(struct txn *txn)
+sql_group_savepoint(struct txn *txn)
 {
 	if (txn->began || txn->in_savepoint)
 		return OK;
@@ -326,7 +328,7 @@ sql_group_mark(struct txn *txn)
 	return OK;
 }
 
-/* Undoes this transaction alone. */
+/* Undoes only this transaction. */
 static enum err
 undo(struct txn *txn)
 {
@@ -378,7 +380,7 @@ sql_group_leave(struct txn *txn, bool is_kept)
 	enum err             err = OK;
 
 	if (!sql_conn_in_txn(engine->writer))
-		err = engine->writer->last_err; /* SQLite gave up everything when a statement failed */
+		err = engine->writer->last_err; /* SQLite rolled back everything when a statement failed */
 	else if (!is_kept)
 		err = undo(txn);
 	else if (txn->in_savepoint)
@@ -401,7 +403,7 @@ sql_group_leave(struct txn *txn, bool is_kept)
 	return err == OK && is_kept ? await_result(txn) : err;
 }
 
-/* ---- a group that one thread keeps ------------------------------------------------------------ */
+/* ---- the transactions of one thread ----------------------------------------------------------- */
 
 void
 sql_group_hold(struct group *group)
@@ -423,8 +425,8 @@ sql_group_commit(struct group *group)
 {
 	struct writer_queue *queue = &group->engine->queue;
 
-	group->is_settled = true;
-	/* Without the turn nothing was begun, and the writing connection is somebody else's. */
+	group->is_committed = true;
+	/* Without the write lock nothing was begun, and another thread has the writing connection. */
 	if (!group->holds)
 		return group->lost;
 	if (group->lost != OK)
@@ -435,13 +437,13 @@ sql_group_commit(struct group *group)
 }
 
 void
-sql_group_let_go(struct group *group)
+sql_group_release(struct group *group)
 {
 	struct writer_queue *queue = &group->engine->queue;
 
 	if (!group->holds)
 		return;
-	if (!group->is_settled)
+	if (!group->is_committed)
 		lose_group(group->engine, ERR_BUSY);
 	lock(queue);
 	queue->is_kept = false;
@@ -458,7 +460,7 @@ sql_group_close(struct engine *engine)
 	MUST(!queue->holder && !queue->first && !queue->members);
 	if (queue->writes == 0 || queue->is_broken || engine->scratch)
 		return;
-	/* A replica's last commit may have been one that need not be durable; the witness must not be ahead of this one. */
+	/* The last commit of a replica need not be durable, and the rollback guard must not be ahead of this one. */
 	if (sql_conn_exec(engine->writer, "PRAGMA synchronous = FULL") != OK ||
 	    sql_conn_do(engine->writer, SQL_BEGIN) != OK)
 		return;

@@ -19,7 +19,10 @@ enum word {
 
 _Static_assert(sizeof(struct store_feed) == 33, "a feed is bytes without gaps, so it can be compared as words");
 
-/* A sequence lock: the version is odd while the words change.  All of it atomic, so a reader may look at any time. */
+/*
+ * A sequence lock: the version is odd while the words change. All fields are atomic, so a reader may read at any
+ * time.
+ */
 struct slot {
 	atomic_uint_least64_t moment;
 	atomic_uint_least64_t version;
@@ -28,7 +31,8 @@ struct slot {
 
 struct head_cache {
 	struct slot slots[SLOTS];
-	uint64_t    touched[SLOTS / 64]; /* the turn's: bits of slots the next commit concerns */
+	uint64_t    touched[SLOTS /
+                         64]; /* of the holder of the write lock: bits of the slots that the next commit changes */
 };
 
 struct head_cache *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading: scans and point reads on connections that can do nothing else. */
+/* Scans and point reads, on connections that can only read. */
 #include "store/store_sqlite.h"
 
 #include <sqlite3.h>
@@ -13,8 +13,8 @@ cursor_of(int64_t fid, uint64_t seq)
 /* ---- a feed's row --------------------------------------------------------------------------- */
 
 /*
- * The least head at any epoch change after the reader's epoch.  A feed writes down its head at the
- * first change it makes in an epoch; while it has made none, its head still is what it was then.
+ * The least head at any epoch change after the reader's epoch. A feed stores its head at its first change in an
+ * epoch. Before that change, its present head is the head it had when the epoch began.
  */
 static uint64_t
 base_of(struct sqlite3_stmt *stmt, const struct feed_row *row)
@@ -155,7 +155,7 @@ end_scan(struct conn *conn)
 	conn->items = conn->tombs = (struct stream){ .is_ended = true };
 }
 
-/* The statement that found the feed is left standing on its row: until it is reset, all reads are of that moment. */
+/* The statement that found the feed stays on its row: until it is reset, all reads use that snapshot. */
 static enum err
 begin_scan(struct conn *conn, const struct store_feed *feed, const struct store_range *range,
            struct feed_state *state_out)
@@ -191,7 +191,7 @@ begin_scan(struct conn *conn, const struct store_feed *feed, const struct store_
 	return stream_open(conn, SQL_TOMBS, cursor_of(row.fid, range->after), cursor_of(row.fid, until), &conn->tombs);
 }
 
-/* A scan that will find nothing needs the feed's mark alone, and that may be known. */
+/* A scan that finds nothing needs only the feed's state, and the head cache may have it. */
 static bool
 is_shown_by_head(struct engine *engine, const struct store_feed *feed, const struct store_range *range,
                  struct feed_state *state_out)
@@ -216,7 +216,7 @@ scan_open(void *inner, const struct store_feed *feed, const struct store_range *
 	struct conn   *conn;
 	enum err       err;
 
-	(void)arena; /* views are of the page itself, until the next step */
+	(void)arena; /* views point into SQLite's page, until the next step */
 	if (has_head && is_shown_by_head(engine, feed, range, state_out)) {
 		*scan_out = NULL;
 		return OK;
@@ -278,7 +278,7 @@ scan_next(void *scan, struct item *item_out)
 {
 	struct conn *conn = scan;
 
-	if (!conn || conn->left == 0) /* no connection: the scan was known to be empty */
+	if (!conn || conn->left == 0) /* no connection: the head cache showed that the scan is empty */
 		return ERR_NOT_FOUND;
 	TRY(hold(conn, &conn->items));
 	TRY(hold(conn, &conn->tombs));
@@ -357,7 +357,7 @@ find(void *engine, const struct store_feed *feed, struct str key, uint64_t after
 	return OK;
 }
 
-/* The last line above `low` and up to `high`; ERR_NOT_FOUND. */
+/* The last row above `low` and up to `high`; ERR_NOT_FOUND. */
 static enum err
 last_line(struct conn *conn, enum sql sql, int64_t low, int64_t high, int64_t *cursor_out, int64_t *changed_ms_out)
 {
@@ -372,7 +372,7 @@ last_line(struct conn *conn, enum sql sql, int64_t low, int64_t high, int64_t *c
 	return OK;
 }
 
-/* The newest line of one table changed by that moment, by halving: change times rise with places. */
+/* The newest row of one table changed at or before that moment, by binary search: change times rise with row keys. */
 static enum err
 newest_by(struct conn *conn, enum sql sql, const struct feed_row *row, int64_t moment_ms, uint64_t *seq_out)
 {

@@ -14,7 +14,8 @@ set_up(struct replica *replica)
 {
 	/* Sorting a round must not need memory for the whole of it. */
 	TRY(sql_conn_exec(replica->conn, "PRAGMA temp_store = FILE"));
-	TRY(sql_conn_exec(replica->conn, "PRAGMA threads = 1")); /* it is sorted beside being read */
+	TRY(sql_conn_exec(replica->conn,
+	                  "PRAGMA threads = 1")); /* SQLite sorts in a thread of its own while rows are read */
 	TRY(sql_conn_read_int(replica->conn, "PRAGMA page_size", &replica->page_bytes));
 	return replica->is_writer ? sql_conn_exec(replica->conn, "PRAGMA cache_size = -8192") : OK;
 }

@@ -21,19 +21,19 @@ struct replica_staging { /* the page being written */
 
 struct replica_sorting {  /* a full round being settled */
 	int64_t gen;      /* 0: none */
-	bool    is_clear; /* no entries left of an earlier try */
+	bool    is_clear; /* no entries of an earlier try are left */
 	int64_t at, last;
 };
 
 struct replica {
 	struct engine         *engine;
-	struct conn           *conn;                         /* the writer, or a reader lent for good */
+	struct conn           *conn; /* the writer, or a reader kept until the replica is closed */
 	bool                   is_writer, is_reading, syncs; /* syncs: the next commit will */
 	int64_t                page_bytes;
-	const char            *log_path; /* the write-ahead log: a file no lock of SQLite's lies on */
+	const char            *log_path; /* the write-ahead log: SQLite holds no lock on this file */
 	int                    log_fd;   /* -1: not opened yet */
 	struct sqlite3_stmt   *stmts[F_COUNT];
-	struct sqlite3_stmt   *row;   /* whose views are out */
+	struct sqlite3_stmt   *row;   /* the row whose views the caller has */
 	struct arena          *arena; /* for one call */
 	struct replica_staging staging;
 	struct replica_sorting sorting;
@@ -63,7 +63,7 @@ void     rep_undo(struct replica *replica);
 
 enum err rep_state(struct replica *replica, int64_t sid, struct replica_state *out)
 	MUST_CHECK; /* texts in replica->arena */
-/* Inside a transaction: the round is no more, its rows are left to the sweep. */
+/* Inside a transaction: drops the round. replica_sweep() deletes its rows. */
 enum err rep_forget_round(struct replica *replica, const struct replica_state *state) MUST_CHECK;
 
 /* The body stays valid until the statement is reset. */

@@ -2,15 +2,15 @@
 /*
  * How a whole round becomes the view.
  *
- *   first            clear    entries of an earlier try (a kill), in pieces
- *                    sort     the round's rows by id, into a temporary table: nothing of it is in the log
- *                    enter    an entry for each, in pieces; rows of one id become one row
- *                    turn     one commit: a range of numbers, scope.gen and the new link
+ *   first            clear    entries of an earlier try (the process was killed), in parts
+ *                    sort     the round's rows by id, into a temporary table, which does not use the log
+ *                    enter    an entry for each, in parts; rows of one id become one row
+ *                    switch   one commit: a range of numbers, scope.gen and the new link
  *   next             fold     one commit: each id's rows on top of its item, numbers, the new link
- *   resync           the same, but the rows stand for themselves, and what they do not name is swept
+ *   resync           the same, but a row replaces its item, and items without a row are swept
  *
- * Everything before the last commit touches only what no view names, and may be done again after a kill.
- * In a resync an item that is what it was is not touched, so its row keeps its place and its number.
+ * Everything before the last commit touches only rows that no view names, and can be repeated after a kill.
+ * A resync does not touch an item that has not changed, so its row keeps its row key and its number.
  */
 #include "store/store_sqlite_replica.h"
 
@@ -43,7 +43,7 @@ row_of(struct sqlite3_stmt *stmt)
 
 /* ---- first rounds: entering ------------------------------------------------------------------ */
 
-/* The later row takes what the earlier one held; what does not fit together is kept as it was told last. */
+/* Merges the earlier row into the later one. If they do not fit together, the later one stays as it was received. */
 static enum err
 join_rows(struct fold *fold, int64_t earlier, int64_t later)
 {
@@ -88,7 +88,7 @@ enter_row(struct fold *fold, struct row row)
 	return rep_put_entry(replica, gen, row.id, row.row_key);
 }
 
-/* Row by row, for a piece in which an id comes twice or a removal stands. */
+/* Row by row, for a part in which an id comes twice or an item is removed. */
 static enum err
 enter_rows(struct fold *fold, int64_t after, int64_t until)
 {
@@ -103,7 +103,10 @@ enter_rows(struct fold *fold, int64_t after, int64_t until)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Entries for rows that have nothing special; the tables' own rules tell: ERR_CONFLICT, and none is entered. */
+/*
+ * Entries for rows of different ids without removals. The tables' constraints find the others: ERR_CONFLICT, and no
+ * row is entered.
+ */
 static enum err
 enter_plain(struct fold *fold, enum follow_sql sql, int64_t after, int64_t until)
 {
@@ -130,7 +133,7 @@ enter_piece(struct fold *fold, int64_t after, int64_t until)
 	return err == ERR_CONFLICT ? enter_rows(fold, after, until) : err;
 }
 
-/* A round that is one piece needs not be written down in order first. */
+/* A small round is entered at once, without the sorted table. */
 static enum err
 enter_small_round(struct fold *fold, bool *done_out)
 {
@@ -180,7 +183,7 @@ begin_sorting(struct replica *replica, int64_t gen)
 	return OK;
 }
 
-/* True in *ready_out: every row of the round has its entry. */
+/* *ready_out true: every row of the round has its entry. */
 static enum err
 prepare_first(struct fold *fold, bool *ready_out)
 {
@@ -267,7 +270,7 @@ report_removed(struct fold *fold, struct str id, enum replica_life why)
 	return add_change(fold, REPLICA_REMOVED, why, id);
 }
 
-/* ---- first rounds: the turn ----------------------------------------------------------------- */
+/* ---- first rounds: the switch ----------------------------------------------------------------- */
 
 static enum err
 end_round(struct fold *fold, int64_t gen)
@@ -317,11 +320,11 @@ settle_first(struct fold *fold, bool *done_out)
 
 /* ---- later rounds --------------------------------------------------------------------------- */
 
-/* An item while the rows of a round that name it come on top of it, one after the other. */
+/* An item while the rows of a round that name it are applied to it one by one. */
 struct item_fold {
 	struct buf        id, was, now;
 	bool              is_open, was_live, is_live;
-	int64_t           row_key; /* of the view's row, if it was live */
+	int64_t           row_key; /* of the item's row in the view, if it was live */
 	enum replica_life why;     /* when it is not live any more */
 	struct buf        next;    /* resync: the entry of the view that comes next; empty at the end */
 };
@@ -424,7 +427,7 @@ remove_item(struct fold *fold, struct str id, int64_t row_key, enum replica_life
 	return report_removed(fold, id, why);
 }
 
-/* A scope that began with "from now" is also told of removals of what it never held, once. */
+/* A scope that began with "from now" also reports, once, the removal of an item that it never held. */
 static enum err
 remove_unknown(struct fold *fold, struct item_fold *item)
 {
@@ -471,7 +474,7 @@ step_entry(struct fold *fold, struct item_fold *item)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Both come in order of id: an entry that is passed over was not named. */
+/* Entries and rows come in order of id: an entry between two rows was not named. */
 static enum err
 sweep_until(struct fold *fold, struct item_fold *item, struct str id)
 {
@@ -552,7 +555,7 @@ fold_round(struct fold *fold, const struct replica_guard *guard)
 	return end_round(fold, fold->state->gen);
 }
 
-/* ---- the door ------------------------------------------------------------------------------- */
+/* ---- settling a round ------------------------------------------------------------------------- */
 
 enum err
 replica_settle(struct replica *replica, int64_t sid, const struct replica_merger *merger,

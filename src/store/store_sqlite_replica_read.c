@@ -4,7 +4,7 @@
 
 #include <sqlite3.h>
 
-/* Views of the row given out last live until here. */
+/* The views of the row that was returned last end here. */
 static void
 let_go(struct replica *replica)
 {
@@ -65,7 +65,7 @@ next_range(struct replica *replica, int64_t sid, int64_t after, struct range *ou
 	return OK;
 }
 
-/* The rows of a range that are left; when none is, the next range. */
+/* The next row of the range; after its last row, of the next range. */
 static enum err
 next_ranged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_stmt **stmt_out,
             struct replica_change *out)
@@ -157,7 +157,7 @@ replica_next_item(struct replica *replica, int64_t sid, struct str after_id, str
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	char                                      after[STORE_ID_MAX];
 
-	/* It may be the view given out last. */
+	/* after_id may be the view that was returned last. */
 	MUST(after_id.len <= sizeof(after));
 	memcpy(after, after_id.at, after_id.len);
 	let_go(replica);

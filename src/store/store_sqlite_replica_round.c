@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The replica's rounds: beginning one, staging its pages, giving it up, cutting away what it left. */
+/* The replica's rounds: beginning and dropping one, staging its pages, deleting what it left. */
 #include "store/store_sqlite_replica.h"
 
 #include <sqlite3.h>
@@ -174,7 +174,7 @@ replica_give_up_page(struct replica *replica)
 	rep_undo(replica);
 }
 
-/* ---- what is no longer seen ----------------------------------------------------------------- */
+/* ---- rows that no view names ------------------------------------------------------------------ */
 
 static enum err
 cut_piece(struct replica *replica, int64_t gen)

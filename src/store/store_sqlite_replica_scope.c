@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is done to a scope as a whole: another name, another URL, away with it.
+ * What is done to a scope as a whole: another name, another URL, deleting it.
  *
- * A scope goes in pieces.  The first commit makes it one that was never followed: no view, no link, no round; what
- * they named is left to the sweep.  From then on nothing of it is half there, and a sync in between would just
- * begin anew.  The pieces after it cut away its changes and what else names it; its own row goes last, because
- * only then may its number be given to another scope.
+ * A scope is deleted in parts.  The first commit makes it one that was never followed: it has no view, no link and no
+ * round.  replica_sweep() deletes their rows.  From then on nothing of it is half there, and a sync would just
+ * begin again.  The later parts delete its changes and the other rows that name it.  Its own row goes last, because
+ * only then may another scope get its number.
  */
 #include "store/store_sqlite_replica.h"
 
@@ -60,7 +60,7 @@ replica_point_scope(struct replica *replica, int64_t sid, const struct replica_s
 	return rep_end(replica, point_elsewhere(replica, sid, scope));
 }
 
-/* ---- away with it --------------------------------------------------------------------------- */
+/* ---- deleting --------------------------------------------------------------------------------- */
 
 static enum err
 unfollow(struct replica *replica, const struct replica_state *state)
@@ -74,7 +74,7 @@ unfollow(struct replica *replica, const struct replica_state *state)
 	return rep_do_ints(replica, C_UNFOLLOW, INTS(sid));
 }
 
-/* The first table that still has something gives up a piece of it; when none has, the scope's own row goes. */
+/* Deletes a part of the first table that has rows of the scope; when none has, the scope's own row. */
 static enum err
 cut_piece(struct replica *replica, int64_t sid, bool *done_out)
 {

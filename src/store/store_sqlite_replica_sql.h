@@ -2,14 +2,14 @@
 /*
  * The replica's tables, views and statements.  Private to the store module.
  *
- * A round's rows lie together: a row's place is gen<<36 | ord, where every round has a gen of its own.
+ * The rows of a round lie together: a row key is gen<<36 | ord, where every round has a gen of its own.
  * follow_entry says which row is an item of a view; a scope's view is the entries of scope.gen.  So a
- * first round becomes the view when scope.gen is set to its own, and the entries of a gen nobody
- * names are no item of anything.  The rows of a later round are only looked at to change the view's.
+ * first round becomes the view when scope.gen is set to its gen.  Entries of a gen that no scope names
+ * belong to no view.  The rows of a later round are only read, to change the rows of the view.
  *
- * follow_change has a row for each change but those of first rounds.  Such a round has one row in
- * follow_range: its rows are numbered n, n + 1, … in order of place.  A row keeps its place while its
- * item lives.
+ * follow_change has a row for each change, except the changes of first rounds.  Such a round has one row in
+ * follow_range: its rows are numbered n, n + 1, … in order of their row keys.  A row keeps its row key while
+ * its item lives.
  */
 #pragma once
 /* clang-format off */
@@ -53,7 +53,9 @@
 	"  digest INTEGER NOT NULL, at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL,"         \
 	"  raw TEXT NOT NULL, UNIQUE(sid, digest)) STRICT;"
 
-/* What people ask with SQL: the outside contract, described in docs/sql.md.  Views of resources: store_sqlite_views.c. */
+/*
+ * The views for SQL users: an outside contract, described in docs/sql.md. Views of resources: store_sqlite_views.c.
+ */
 #define SCHEMA_3                                                                                                      \
 	"CREATE VIEW items AS SELECT s.name AS scope, s.resource AS resource, e.id AS id,"                            \
 	"  coalesce(json_extract(i.body, '$.displayName'), json_extract(i.body, '$.name'),"                           \
@@ -76,8 +78,8 @@
 	"  JOIN follow_item i ON i.place BETWEEN (r.gen << 36) + 1 AND (r.gen << 36) + 1 + r.last - r.n;"
 
 /*
- * What has been dropped from the log of changes: nothing of the scope up to follow_scope.tail may be counted on.  The
- * rows of a scope's changes are found by an index that holds their numbers in order.
+ * What was deleted from the log of changes: up to follow_scope.tail, changes of the scope may be missing. The rows of
+ * a scope's changes are found by an index that holds their numbers in order.
  */
 #define SCHEMA_4                                                                                                      \
 	"ALTER TABLE follow_scope ADD COLUMN tail INTEGER NOT NULL DEFAULT 0;"                                        \
@@ -113,7 +115,7 @@
 	" LEFT JOIN follow_entry e ON c.kind <> 2 AND e.gen = s.gen AND e.id = c.id"                                  \
 	" LEFT JOIN follow_item i ON i.place = e.place WHERE c.n > ?1"
 
-/* May this one go?  Those after one that may not stay, too, whatever a clock said that was set back. */
+/* May this change be deleted? When one must stay, all later ones stay, even if the clock was set back. */
 #define FOLLOW_IS_OLD "CASE WHEN ?2 > 0 THEN n <= ?2 AND at_ms < ?3 ELSE at_ms < ?4 END"
 
 #define FOLLOW_TABLE(X)                                                                                               \
@@ -198,7 +200,7 @@
 	X(F_LOST, "SELECT name, tail FROM follow_scope WHERE (?1 = 0 OR sid = ?1) AND tail > max(?2,"                 \
 	          " CASE WHEN ?3 > 0 THEN acked ELSE 0 END, CASE WHEN ?3 > 1 THEN told ELSE 0 END) ORDER BY tail DESC LIMIT 1")
 
-/* Only while a full round settles: its rows in order of id, in a file of SQLite's own and not in the log. */
+/* Only while a first round is settled: its rows in order of id, in a temporary file of SQLite and not in the log. */
 #define SORT_MAKE                                                                                                     \
 	"CREATE TEMP TABLE follow_sorted(at INTEGER PRIMARY KEY, id TEXT NOT NULL, place INTEGER NOT NULL,"           \
 	"  life INTEGER NOT NULL)"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of the scopes: reading them, adding one, and what is written down about one. */
+/* The rows of the scopes: reading and adding them, and recording faults, waits and acknowledged numbers. */
 #include "store/store_sqlite_replica.h"
 
 #include <sqlite3.h>
@@ -17,7 +17,7 @@ text_at(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool
 	return *fits ? arena_copy(arena, text) : STR_EMPTY;
 }
 
-/* What the steps rely on.  Links are judged where they are followed. */
+/* What the steps of a follower rely on. A link is checked when it is followed. */
 static bool
 is_sound(const struct replica_scope *scope, int64_t gen)
 {

@@ -6,8 +6,8 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-#define CHECKPOINT_AT ((int64_t)8 << 20)  /* bytes in the log: while it is put back the next pages are fetched */
-#define SEND_AT       ((int64_t)1 << 20)  /* what is longer is on its way to the disk before it must be there */
+#define CHECKPOINT_AT ((int64_t)8 << 20)  /* bytes in the log: the checkpoint runs while the next pages are fetched */
+#define SEND_AT       ((int64_t)1 << 20)  /* a longer log is sent to the disk before it must be there */
 #define PRESSING_AT   ((int64_t)96 << 20) /* now wait for readers a moment */
 #define PRESSING_MS   2000
 #define ORDINARY_MS   5000
@@ -91,7 +91,7 @@ rep_read_int(struct replica *replica, enum follow_sql sql, const int64_t *number
 	TRY(rep_stmt_ints(replica, sql, numbers, count, &stmt));
 	TRY(rep_step(replica, stmt));
 	*out = sqlite3_column_int64(stmt, 0);
-	/* A statement that writes and gives rows has done its work only when it is at its end. */
+	/* A statement that writes and returns rows has finished only when it is at its end. */
 	return rep_step(replica, stmt) == ERR_NOT_FOUND ? OK : replica->conn->last_err;
 }
 
@@ -107,7 +107,7 @@ enum err
 rep_begin(struct replica *replica, bool durable)
 {
 	MUST(replica->is_writer && !replica->is_reading);
-	/* Takes effect when it is compiled, so it cannot be kept as a statement. */
+	/* This pragma takes effect when it is compiled, so it cannot be a prepared statement. */
 	if (!replica->engine->scratch && durable != replica->syncs) {
 		TRY(sql_conn_exec(replica->conn,
 		                  durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"));
@@ -118,7 +118,7 @@ rep_begin(struct replica *replica, bool durable)
 	return rep_do(replica, F_BEGIN);
 }
 
-/* Only begins to: when a checkpoint wants the log on the disk, most of it is, and nobody has waited. */
+/* Only starts the writing, and waits for nothing: at a checkpoint most of the log is on the disk already. */
 static void
 send_log(struct replica *replica)
 {
@@ -128,7 +128,7 @@ send_log(struct replica *replica)
 		(void)sync_file_range(replica->log_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-/* Between pages the log goes back into the file, so it stays as large as a few pages. */
+/* A checkpoint between pages keeps the log as small as a few pages. */
 static void
 checkpoint(struct replica *replica)
 {
@@ -142,7 +142,7 @@ checkpoint(struct replica *replica)
 		return;
 	if (is_pressing)
 		(void)sqlite3_busy_timeout(db, PRESSING_MS);
-	/* A failure loses nothing: the log still holds it, and the next commit says what is wrong. */
+	/* A failure loses nothing: the log still holds the data, and the next commit returns the error. */
 	(void)sqlite3_wal_checkpoint_v2(db, NULL, is_pressing ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
 	                                NULL, NULL);
 	if (is_pressing)

@@ -2,9 +2,9 @@
 /*
  * How the log of changes stays small.
  *
- * Changes go from its old end, a piece at a time, and in the same commit the scope's tail says so; a reader who stands
- * before the tail is told instead of being left to believe that nothing has happened.  A first round's range has no rows
- * of its own: it only goes when it is wholly behind the tail.
+ * Old changes are deleted in parts, and the same commit raises the scope's tail.  A reader who stands before the tail
+ * is told that changes are missing.  A first round's range has no rows of its own: it is deleted only when all of it is
+ * behind the tail.
  */
 #include "store/store_sqlite_replica.h"
 
@@ -14,7 +14,7 @@
 
 struct trim {
 	int64_t sid, acked, tail;
-	int64_t rows, ranges; /* up to where they may go; 0 for none */
+	int64_t rows, ranges; /* up to where they may be deleted; 0: none */
 };
 
 static enum err

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every statement the SQLite engine runs on a working store, and the tables they run on.
+ * Every statement that the SQLite engine runs on an open store, and the tables they run on.
  *
- * A line's place is fid<<40 | seq, the tables' own key, so the lines of a feed lie together in the
- * order of change and a scan is a walk along the leaves.  Live items and tombstones are two
- * tables: a fresh scan never sees a tombstone, a later one merges the two walks.
- * tests/unit/store/test_store_sqlite.c holds every one of these to using an index and sorting nothing.
+ * A row key is fid<<40 | seq, the tables' own key, so the rows of a feed lie together in the
+ * order of change, and a scan reads neighbouring pages.  Live items and tombstones are two
+ * tables: an initial scan never reads a tombstone, a later one merges the two.
+ * tests/unit/store/test_store_sqlite.c checks that each statement uses an index and sorts nothing.
  */
 #pragma once
 /* clang-format off */

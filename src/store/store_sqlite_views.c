@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_sqlite_views — the SQL views of followed items, one per resource, kept as the program describes them. */
+/* store_sqlite_views — the SQL views of followed items, one per resource, made as the program describes them. */
 #include <sqlite3.h>
 
 #include "base/buf.h"
@@ -36,7 +36,7 @@ is_made(struct conn *conn, const struct store_view *view, struct str sql, bool *
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Both in one commit: whoever asks the file meanwhile finds the old view or the new one. */
+/* Both in one commit: a reader of the file finds either the old view or the new one. */
 static enum err
 make_view(struct conn *conn, const struct store_view *view, struct str sql)
 {

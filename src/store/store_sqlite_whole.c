@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store as one thing: its figures, a copy of it, and a copy put back. */
+/* The store as a whole: its figures, backup, restore. */
 #include "store/store_sqlite.h"
 
 #include <errno.h>
@@ -73,8 +73,8 @@ close_db(struct sqlite3 **db)
 }
 
 /*
- * All pages in one step are all pages of one moment, and writers go on beside it.  The copy gets no
- * log of its own, so it is one file; nothing need be safe before it is whole, so nothing is synced on the way.
+ * One step copies all pages of one snapshot, and writers go on. The copy gets no log, so it is one file. It is synced
+ * once, when it is whole.
  */
 static enum err
 copy_pages(struct conn *from, const char *path, char why_out[512])
@@ -98,7 +98,7 @@ copy_pages(struct conn *from, const char *path, char why_out[512])
 	return OK;
 }
 
-struct unfinished { /* a file that is taken away again unless it is published */
+struct unfinished { /* a file that is removed unless it is published */
 	char path[512];
 };
 
@@ -109,7 +109,7 @@ unlink_unfinished(struct unfinished *file)
 		(void)unlink(file->path);
 }
 
-/* Starts PATH+suffix afresh; what a run that was killed left there goes. */
+/* Makes PATH+suffix anew, and removes one that a killed process left. */
 static enum err
 start_file(struct unfinished *file, const char *path, const char *suffix, char why_out[512])
 {
@@ -192,8 +192,8 @@ fetch_copy(const struct store_conf *conf, const char *path, const char *to, stru
 }
 
 /*
- * What the store that is about to go knew, and its log put back into its file, so that until the very rename
- * it is whole without the log.  A store that cannot be opened is what restoring is for: it only counts as nothing.
+ * Reads what the old store knows, and checkpoints its log, so that its file is whole without the log until the
+ * rename. Restoring is meant for stores that cannot be opened: such a one counts as nothing.
  */
 static enum err
 retire(struct engine *engine, const struct guid *copy_id, uint32_t *epoch_out, char why_out[512])
@@ -228,7 +228,7 @@ retire(struct engine *engine, const struct guid *copy_id, uint32_t *epoch_out, c
 	return OK;
 }
 
-/* The log of the store that goes must not be found beside the one that comes. */
+/* The log of the old store must not lie beside the new one. */
 static enum err
 remove_log(struct engine *engine, char why_out[512])
 {

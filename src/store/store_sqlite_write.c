@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What a transaction does on the writing connection, while it holds the turn.
- */
+/* What a transaction does on the writing connection, while it holds the write lock. */
 #include "store/store_sqlite.h"
 
 #include <sqlite3.h>
@@ -19,7 +17,7 @@ changes(const struct txn *txn)
 	return sqlite3_changes64(txn->engine->writer->db);
 }
 
-/* ---- one line -------------------------------------------------------------------------------- */
+/* ---- one row ---------------------------------------------------------------------------------- */
 
 /* Runs one of the statements whose first two parameters are the feed's number and an id. */
 static enum err
@@ -82,9 +80,8 @@ put(struct txn *txn, const struct item *item)
 /* ---- the put that is held back ---------------------------------------------------------------- */
 
 /*
- * In a group the last put of a transaction waits until it is known to be the last: nothing can refuse the
- * transaction any more, so it is written without a savepoint, which costs as much as the write itself.
- * It is for the feed that was touched last.
+ * In a group the last put of a transaction is written only when nothing can refuse the transaction any more. Then it
+ * needs no savepoint, which costs as much as the write itself. It is for the feed touched last.
  */
 static void
 hold(struct txn *txn, const struct item *item)
@@ -102,14 +99,14 @@ put_last(struct txn *txn)
 	return txn->torn;
 }
 
-/* Somebody looks: what is held back must be there. */
+/* Before a read or a write: writes the put that is held back. */
 static enum err
 ready(struct txn *txn)
 {
 	if (!txn->is_held)
 		return OK;
 	txn->is_held = false;
-	TRY(sql_group_mark(txn));
+	TRY(sql_group_savepoint(txn));
 	return put(txn, &txn->held);
 }
 
@@ -117,7 +114,7 @@ static enum err
 ready_to_write(struct txn *txn)
 {
 	TRY(ready(txn));
-	return sql_group_mark(txn);
+	return sql_group_savepoint(txn);
 }
 
 /* ---- beginning and ending ------------------------------------------------------------------- */
@@ -128,7 +125,7 @@ add_op(struct txn *txn, const struct store_op *op, bool *was_done_out)
 	struct conn         *conn = txn->engine->writer;
 	struct sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_group_mark(txn));
+	TRY(sql_group_savepoint(txn));
 	TRY(sql_conn_stmt(conn, SQL_ADD_OP, &stmt));
 	sql_bind_blob(stmt, 1, str_of(op->id.b, sizeof(op->id.b)));
 	sql_bind_int(stmt, 2, clock_wall_ms(txn->engine->clock));
@@ -167,7 +164,7 @@ finish(void *inner, bool commit)
 		err = txn->group ? put_last(txn) : sql_feed_flush(txn);
 	left = sql_group_leave(txn, commit && err == OK);
 
-	/* What an undone transaction knew of its feed is undone with it. */
+	/* What an undone transaction knows of its feed is not true. */
 	if (txn->group && commit && left == OK)
 		txn->group->member->feed = txn->feed;
 	txn_free(txn);
@@ -223,7 +220,7 @@ group_begin(void *inner, const struct store_op *op, struct arena *arena, void **
 	struct group *group = inner;
 	struct txn   *txn;
 
-	MUST(!group->is_settled);
+	MUST(!group->is_committed);
 	sql_group_hold(group);
 	if (group->lost != OK)
 		return group->lost;
@@ -248,7 +245,7 @@ group_close(void *inner)
 {
 	struct group *group = inner;
 
-	sql_group_let_go(group);
+	sql_group_release(group);
 	txn_free(group->member);
 	arena_close(&group->arena);
 	free(group);
@@ -335,7 +332,7 @@ put_item(void *inner, const struct store_feed *name, const struct item *item)
 		hold(txn, item);
 		return OK;
 	}
-	TRY(sql_group_mark(txn));
+	TRY(sql_group_savepoint(txn));
 	return put(txn, item);
 }
 
@@ -416,7 +413,7 @@ set_default(void *inner, const struct store_feed *name, struct str id)
 
 /* ---- feeds ---------------------------------------------------------------------------------- */
 
-/* Finds the oldest tombstones that may go: how many, and the last one's seq and moment. */
+/* Finds the oldest tombstones that may be purged: how many, and the seq and change time of the last. */
 static enum err
 find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct feed_state *last_out)
 {
@@ -495,7 +492,7 @@ drop_feed(void *inner, const struct store_feed *name)
 	return OK;
 }
 
-/* ---- notes and ops -------------------------------------------------------------------------- */
+/* ---- kv entries and ops ----------------------------------------------------------------------- */
 
 static enum err
 put_kv(void *inner, const char *ns, struct str name, struct str value)

@@ -13,10 +13,8 @@ struct store_txn {
 
 struct store_group {
 	struct store *store;
-	void         *inner; /* NULL: the store is only looked at */
+	void         *inner; /* NULL: the store is opened for reading */
 };
-
-/* ---- writing -------------------------------------------------------------------------------- */
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 
@@ -49,7 +47,7 @@ store_was_done(const struct store_txn *txn)
 	return txn->err == OK && txn->was_done;
 }
 
-/* Keeps the first failure.  ERR_NOT_FOUND is an answer, not a failure, to those who ask. */
+/* Keeps the first failure. ERR_NOT_FOUND is no failure of a read. */
 static bool
 answered(struct store_txn *txn, enum err err)
 {
@@ -65,7 +63,7 @@ keep_error(struct store_txn *txn, enum err err)
 		txn->err = err;
 }
 
-/* A repeated op changes nothing, so its writes are passed over. */
+/* A repeated op changes nothing, so its writes are skipped. */
 static bool
 is_mute(const struct store_txn *txn)
 {

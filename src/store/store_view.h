@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_view — an SQL view of followed items: scope, id, the columns, value.  Names are the program's own and need no quotes. */
+/*
+ * store_view — an SQL view of followed items: scope, id, the columns, value. The program makes the names; they need
+ * no quotes.
+ */
 #pragma once
 
 struct store_column {

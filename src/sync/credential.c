@@ -2,18 +2,16 @@
 #include "sync/credential.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
-#include "follow/follow_curl.h"
-#include "follow/follow_device.h"
-#include "follow/follow_file.h"
-#include "follow/follow_token_store.h"
+#include "fetch/fetch.h"
+#include "oauth/oauth_device.h"
+#include "oauth/oauth_file.h"
+#include "oauth/oauth_refresh.h"
+#include "oauth/oauth_token_store.h"
 #include "store/store.h"
 #include "text/uri.h"
 
@@ -23,12 +21,12 @@
 #define POLL_ARENA_MAX ((size_t)1 << 20)
 
 struct credential {
-	struct cmd_run           *run;
-	struct signals           *signals;
-	struct follow_curl       *curl; /* to the token endpoint */
-	struct follow_client      client;
-	struct rsa_cert          *cert;
-	struct follow_credential *follow;
+	struct cmd_run          *run;
+	struct signals          *signals;
+	struct fetch            *fetch; /* to the token endpoint */
+	struct oauth_client      client;
+	struct rsa_cert         *cert;
+	struct oauth_credential *oauth;
 };
 
 /* ---- a certificate --------------------------------------------------------------------------------------- */
@@ -40,32 +38,21 @@ stopped(struct signals *signals, const char *what)
 	return signals_code(signals);
 }
 
-/* A file that others may read is not refused, for a secret mounted into a container is often one. */
-static void
-warn_of_others(int fd, const char *path)
-{
-	struct stat about;
-
-	if (fstat(fd, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)))
-		console_say("%s holds a private key, and others than its owner may open it; `chmod 600` ends that",
-		            path);
-}
-
-/* The text is wiped wherever it was: it holds a private key. */
+/* A private key that others may read is a warning, no error: a secret mounted into a container is often one. */
 static int
 read_cert(struct credential *credential, const char *path)
 {
-	struct rsa_cert    **cert_out = &credential->cert;
-	struct follow_file   file = { path, credential->run->clock, signals_came, credential->signals };
-	AUTO(file_close) int fd = follow_file_open(&file);
-	char                *pem = secret_take(RSA_CERT_PEM_MAX + 1);
-	size_t               len = 0;
-	int                  fault = fd < 0 ? errno : follow_file_read(&file, fd, pem, RSA_CERT_PEM_MAX + 1, &len);
-	const char          *why = NULL;
+	struct oauth_file file = { path, credential->run->clock, signals_came, credential->signals };
+	const char       *password = getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"), *why = NULL;
+	char             *pem = secret_take(RSA_CERT_PEM_MAX + 1);
+	size_t            len = 0;
+	mode_t            mode = 0;
+	int               fault = oauth_file_read(&file, pem, RSA_CERT_PEM_MAX + 1, &len, &mode);
 
-	if (fault == 0 &&
-	    rsa_cert_read(str_of(pem, len), getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"), cert_out, &why) == OK)
-		warn_of_others(fd, path);
+	if (fault == 0 && rsa_cert_read(str_of(pem, len), password, &credential->cert, &why) == OK &&
+	    (mode & (S_IRWXG | S_IRWXO)))
+		console_say("%s holds a private key, and others than its owner may open it; `chmod 600` ends that",
+		            path);
 	secret_drop(pem);
 	if (fault == ECANCELED)
 		return stopped(credential->signals, "the client certificate had not come yet");
@@ -97,20 +84,20 @@ is_plain(struct str text)
 	return text.len <= NAME_MAX_BYTES;
 }
 
-/* The names are those of Microsoft's own libraries; the scope is all that may be done at this origin. */
+/* Microsoft's own libraries read the same variables.  The scope is every permission at the URL's origin. */
 static int
 read_client(struct credential *credential)
 {
-	struct cmd_run       *run = credential->run;
-	struct follow_client *client = &credential->client;
-	bool                  device = cmd_has(run, "device-code");
-	struct uri_parts      parts;
+	struct cmd_run      *run = credential->run;
+	struct oauth_client *client = &credential->client;
+	bool                 device = cmd_has(run, "device-code");
+	struct uri_parts     parts;
 
-	*client = (struct follow_client){ .authority = variable("AZURE_AUTHORITY_HOST", ENTRA),
-		                          .tenant = variable("AZURE_TENANT_ID", device ? ANY_TENANT : ""),
-		                          .id = variable("AZURE_CLIENT_ID", ""),
-		                          .clock = run->clock,
-		                          .entropy = run->entropy };
+	*client = (struct oauth_client){ .authority = variable("AZURE_AUTHORITY_HOST", ENTRA),
+		                         .tenant = variable("AZURE_TENANT_ID", device ? ANY_TENANT : ""),
+		                         .id = variable("AZURE_CLIENT_ID", ""),
+		                         .clock = run->clock,
+		                         .entropy = run->entropy };
 	if (!is_plain(client->authority) || !is_plain(client->tenant) || !is_plain(client->id))
 		return cmd_usage(run, "AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and AZURE_CLIENT_ID must be plain words");
 	if (!uri_split(str_from_c(run->args[0]), &parts))
@@ -123,9 +110,9 @@ read_client(struct credential *credential)
 static int
 read_application(struct credential *credential)
 {
-	struct follow_client *client = &credential->client;
-	struct str            path = variable("AZURE_CLIENT_CERTIFICATE_PATH", "");
-	int                   code = EXIT_DONE;
+	struct oauth_client *client = &credential->client;
+	struct str           path = variable("AZURE_CLIENT_CERTIFICATE_PATH", "");
+	int                  code = EXIT_DONE;
 
 	client->secret = variable("AZURE_CLIENT_SECRET", "");
 	if (client->tenant.len == 0 || client->id.len == 0 || client->secret.len + path.len == 0)
@@ -148,26 +135,26 @@ read_person(struct credential *credential)
 		                 "--device-code needs AZURE_CLIENT_ID, an application that allows public client flows");
 	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK || path[0] == '\0')
 		return cmd_usage(run, "--device-code needs a store in a file: the sign-in is kept beside it");
-	credential->client.kept = arena_c(run->arena, arena_printf(run->arena, "%s.sign-in", path));
+	credential->client.token_store = arena_c(run->arena, arena_printf(run->arena, "%s.sign-in", path));
 	return EXIT_DONE;
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------- */
 
 static int
-open_curl(struct credential *credential)
+open_fetch(struct credential *credential)
 {
-	struct follow_curl_conf conf = { .ca_file = cmd_value(credential->run, "ca"),
-		                         .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = signals_came,
-		                         .stopped_ctx = credential->signals };
+	struct fetch_conf conf = { .ca_file = cmd_value(credential->run, "ca"),
+		                   .agent = "tidemark/" TIDEMARK_VERSION,
+		                   .stopped = signals_came,
+		                   .stopped_ctx = credential->signals };
 
-	return follow_curl_open(&conf, &credential->curl) == OK ? EXIT_DONE
-	                                                        : console_fail(EXIT_OTHER, "libcurl cannot be set up");
+	return fetch_open(&conf, &credential->fetch) == OK ? EXIT_DONE
+	                                                   : console_fail(EXIT_OTHER, "libcurl cannot be set up");
 }
 
 static int
-read_what_is_given(struct credential *credential, struct follow_credential_conf *conf)
+read_options(struct credential *credential, struct oauth_credential_conf *conf)
 {
 	struct cmd_run *run = credential->run;
 	bool            application = cmd_has(run, "client-credentials"), person = cmd_has(run, "device-code");
@@ -179,9 +166,9 @@ read_what_is_given(struct credential *credential, struct follow_credential_conf 
 	if (application || person) {
 		TRY_CODE(read_client(credential));
 		TRY_CODE(application ? read_application(credential) : read_person(credential));
-		TRY_CODE(open_curl(credential));
+		TRY_CODE(open_fetch(credential));
 		conf->client = &credential->client;
-		conf->curl = credential->curl;
+		conf->fetch = credential->fetch;
 	} else if (!conf->file && !conf->command && env && env[0]) {
 		conf->value = env;
 	}
@@ -192,7 +179,7 @@ int
 credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out)
 {
 	AUTO(credential_close) struct credential *credential = calloc(1, sizeof(*credential));
-	struct follow_credential_conf             conf = { .file = cmd_value(run, "bearer-file"),
+	struct oauth_credential_conf              conf = { .file = cmd_value(run, "bearer-file"),
 		                                           .command = cmd_value(run, "bearer-command"),
 		                                           .clock = run->clock,
 		                                           .stopped = signals_came,
@@ -204,10 +191,10 @@ credential_open(struct cmd_run *run, struct signals *signals, struct credential 
 	credential->signals = signals;
 	if (crypt_init() != OK)
 		return console_fail(EXIT_OTHER, "the random source does not answer");
-	TRY_CODE(read_what_is_given(credential, &conf));
+	TRY_CODE(read_options(credential, &conf));
 	if (!conf.file && !conf.command && !conf.value && !conf.client)
 		return EXIT_DONE;
-	credential->follow = follow_credential_open(&conf);
+	credential->oauth = oauth_credential_open(&conf);
 	*credential_out = credential;
 	credential = NULL;
 	return EXIT_DONE;
@@ -218,17 +205,17 @@ credential_close(struct credential **credential)
 {
 	if (!*credential)
 		return;
-	follow_credential_close(&(*credential)->follow);
-	follow_curl_close(&(*credential)->curl);
+	oauth_credential_close(&(*credential)->oauth);
+	fetch_close(&(*credential)->fetch);
 	rsa_cert_close(&(*credential)->cert);
 	free(*credential);
 	*credential = NULL;
 }
 
-struct follow_bearer
+struct fetch_bearer
 credential_bearer(struct credential *credential)
 {
-	return follow_credential_bearer(credential->follow);
+	return oauth_credential_bearer(credential->oauth);
 }
 
 const struct rsa_cert *
@@ -242,8 +229,8 @@ credential_revocation(struct credential *credential, struct str *why_out)
 {
 	struct str token;
 
-	return credential->client.kept
-	               ? follow_token_store_read(&credential->client, credential->run->arena, &token, why_out)
+	return credential->client.token_store
+	               ? oauth_token_store_read(&credential->client, credential->run->arena, &token, why_out)
 	               : OK;
 }
 
@@ -255,11 +242,11 @@ signed_in(struct credential *credential, struct str answer, struct arena *arena)
 	bool       kept = false;
 	struct str why;
 
-	if (follow_credential_remember(credential->follow, answer, arena, &why) != OK ||
-	    follow_device_keep(&credential->client, answer, arena, &kept, &why) != OK)
+	if (oauth_credential_remember(credential->oauth, answer, arena, &why) != OK ||
+	    oauth_refresh_store(&credential->client, answer, arena, &kept, &why) != OK)
 		return console_fail(EXIT_REFUSED, "%.*s", STR_ARG(why));
 	if (kept)
-		console_say("signed in; %s keeps it so", credential->client.kept);
+		console_say("signed in; %s keeps it so", credential->client.token_store);
 	else
 		console_say(
 			"signed in, but no refresh token came: is offline_access allowed? The next run asks you to sign in again");
@@ -267,7 +254,7 @@ signed_in(struct credential *credential, struct str answer, struct arena *arena)
 }
 
 static int
-wait_for_person(struct credential *credential, struct follow_code *code)
+wait_for_person(struct credential *credential, struct oauth_code *code)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(POLL_ARENA_MAX);
 	const struct clock             *clock = credential->run->clock;
@@ -279,12 +266,12 @@ wait_for_person(struct credential *credential, struct follow_code *code)
 		if (signals_came(credential->signals))
 			return stopped(credential->signals, "nobody has signed in");
 		arena_reset(arena);
-		switch (follow_device_poll(&credential->client, code, credential->curl, arena, &answer, &why)) {
-		case FOLLOW_DEVICE_PENDING:
+		switch (oauth_device_poll(&credential->client, code, credential->fetch, arena, &answer, &why)) {
+		case OAUTH_DEVICE_PENDING:
 			break;
-		case FOLLOW_DEVICE_SIGNED_IN:
+		case OAUTH_DEVICE_SIGNED_IN:
 			return signed_in(credential, answer, arena);
-		case FOLLOW_DEVICE_REFUSED:
+		case OAUTH_DEVICE_REFUSED:
 			return console_fail(EXIT_REFUSED, "%.*s; run it again for another code", STR_ARG(why));
 		}
 	}
@@ -296,14 +283,14 @@ int
 credential_sign_in(struct credential *credential)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(POLL_ARENA_MAX);
-	struct follow_code              code;
+	struct oauth_code               code;
 	struct str                      why;
 	enum err                        err = credential_revocation(credential, &why);
 
 	if (err == OK)
 		return EXIT_DONE;
 	if (err == ERR_NOT_FOUND)
-		err = follow_device_begin(&credential->client, credential->curl, arena, &code, &why);
+		err = oauth_device_begin(&credential->client, credential->fetch, arena, &code, &why);
 	if (signals_came(credential->signals))
 		return stopped(credential->signals, "nobody has signed in");
 	if (err != OK)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * credential — what a follower shows the far end, from the options and the environment: a file, a command, a
- * variable, a client with its secret or its certificate, or a person who signs in by device code.
+ * credential — the credential of `sync` and its kind, from the options and the environment: a file, a command, a variable, a
+ * client with its secret or its certificate, or a person who signs in by device code.
  */
 #pragma once
 
 #include "cli/command.h"
 #include "cli/signals.h"
-#include "follow/follow_bearer.h"
+#include "oauth/oauth_credential.h"
 
 /* Rows for a command's table of options, beside --bearer-file and --bearer-command. */
 #define CREDENTIAL_CLIENT_OPTIONS \
@@ -33,17 +33,17 @@
 struct credential;
 
 /*
- * What the options and the environment give; NULL inside for nothing.  An exit code; the message has been printed.
- * It speaks to the token endpoint over a connection of its own, and must be outlived by `stops`.
+ * *credential_out is NULL if neither the options nor the environment give a credential.  Returns an exit code; the message has
+ * been printed.  The credential has its own connection to the token endpoint.  `signals` must outlive it.
  */
-int                  credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out);
-void                 credential_close(struct credential **credential);
-struct follow_bearer credential_bearer(struct credential *credential);
+int                 credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out);
+void                credential_close(struct credential **credential);
+struct fetch_bearer credential_bearer(struct credential *credential);
 
-/* By device code, if that is asked for and nobody has signed in yet: tells the person, and waits for them.  An exit code. */
+/* With --device-code, if nobody has signed in yet: shows the code and waits for the person.  Returns an exit code. */
 int credential_sign_in(struct credential *credential);
 
-/* For those who only look. */
+/* For `doctor`. */
 const struct rsa_cert *credential_cert(const struct credential *credential); /* NULL: no certificate is used */
-/* By device code: ERR_NOT_FOUND when somebody must sign in first; ERR_NO_IDENTITY: the kept file is no good.  OK otherwise. */
+/* With --device-code: ERR_NOT_FOUND: somebody must sign in first; ERR_NO_IDENTITY: the stored sign-in is unusable.  Else OK. */
 enum err credential_revocation(struct credential *credential, struct str *why_out) MUST_CHECK;

@@ -25,7 +25,7 @@ put_line(struct out *out, struct str feed, struct str value)
 	out_flush_some(out);
 }
 
-/* In one snapshot, so it is the view of one moment. */
+/* In one snapshot: the view of one moment. */
 static enum err
 put_items(struct cmd_run *run, struct replica *replica, int64_t sid, struct str feed)
 {
@@ -44,15 +44,10 @@ export_scope(struct cmd_run *run, const char *feed)
 	AUTO(arena_close) struct arena     *arena = arena_open(ARENA_MAX);
 	AUTO(replica_close) struct replica *replica = NULL;
 	struct replica_scope                scope;
-	struct str                          name = str_skip(str_from_c(feed), PREFIX.len);
 	enum err                            err;
 
 	TRY_CODE(following_look(run, &replica));
-	err = replica_find_scope(replica, name, arena, &scope);
-	if (err == OK)
-		err = put_items(run, replica, scope.sid, str_from_c(feed));
-	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "there is no scope \"%.*s\"; `tidemark status` lists them",
-		                    STR_ARG(name));
+	TRY_CODE(following_scope_named(run, replica, feed + PREFIX.len, arena, &scope));
+	err = put_items(run, replica, scope.sid, str_from_c(feed));
 	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
 }

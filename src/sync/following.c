@@ -11,10 +11,10 @@
 #define EVERY_USUAL     ((int64_t)60 * 1000)
 #define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
 #define CONTENT_USUAL   ((int64_t)3600 * 1000)
-#define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day for second thoughts */
+#define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day, so that a reader can still go back */
 #define GUARD_PERCENT   30
 #define GUARD_AT_LEAST  20
-#define PAGE_BYTES      16384 /* of a new store's file: rounds are written in long runs */
+#define PAGE_BYTES      16384 /* page size of a new store's file: a round writes many rows in order */
 #define REFUSED_SHOWN   20
 #define REFUSED_ID_MAX  300
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
@@ -44,7 +44,7 @@ report_open(struct cmd_run *run, enum err err, const char *why)
 
 /* ---- options ------------------------------------------------------------------------------------------- */
 
-/* Milliseconds in *ms when the option is given. */
+/* Leaves *ms alone if the option is not given. */
 static int
 read_time(const struct cmd_run *run, const char *option, int64_t *ms)
 {
@@ -130,16 +130,16 @@ is_unwanted(void *ctx)
 static int
 open_source(struct following *following)
 {
-	struct cmd_run         *run = following->run;
-	struct follow_curl_conf curl = { .ca_file = cmd_value(run, "ca"),
-		                         .agent = "tidemark/" TIDEMARK_VERSION,
-		                         .stopped = signals_came,
-		                         .stopped_ctx = &following->signals };
-	struct follow_curl_conf pages = {
+	struct cmd_run   *run = following->run;
+	struct fetch_conf curl = { .ca_file = cmd_value(run, "ca"),
+		                   .agent = "tidemark/" TIDEMARK_VERSION,
+		                   .stopped = signals_came,
+		                   .stopped_ctx = &following->signals };
+	struct fetch_conf pages = {
 		.ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted, .stopped_ctx = following
 	};
 
-	if (follow_curl_open(&curl, &following->curl) != OK || follow_curl_open(&pages, &following->pages) != OK)
+	if (fetch_open(&curl, &following->curl) != OK || fetch_open(&pages, &following->pages) != OK)
 		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
 	TRY_CODE(credential_open(run, &following->signals, &following->credential));
 	if (!following->credential)
@@ -171,7 +171,7 @@ open_replica(struct following *following, const char *scratch_path)
 	return err == OK ? EXIT_DONE : report_open(run, err, why);
 }
 
-/* Beside the store, whose lock we hold. */
+/* The file of fetched pages is beside the store, which this process has locked. */
 static void
 open_prefetch(struct following *following, const char *scratch_path)
 {
@@ -187,9 +187,9 @@ open_prefetch(struct following *following, const char *scratch_path)
 		store = str_from_c(scratch_path);
 	conf.is_passing = scratch_path != NULL;
 	conf.path = arena_c(arena, arena_printf(arena, "%.*s.ahead", STR_ARG(store)));
-	following->page_source = follow_curl_source(following->pages);
+	following->page_source = follow_http_source(following->pages);
 	following->conf.source = &following->page_source;
-	/* Without it, a page after the other.  What may be wrong with the URL is said when it is opened. */
+	/* Without prefetch, pages are fetched one by one. follow_open() reports a bad URL. */
 	following->is_alone = follow_prefetch_open(&conf, &following->prefetch) != OK;
 	if (following->is_alone)
 		return;
@@ -226,7 +226,7 @@ following_open(struct cmd_run *run, struct following *following, const char *scr
 	return following->credential ? credential_sign_in(following->credential) : EXIT_DONE;
 }
 
-/* Is there a round under way that pages could wait for?  When in doubt, yes. */
+/* Is a round under way that may use fetched pages? Yes, if that cannot be read. */
 static bool
 is_in_round(struct following *following)
 {
@@ -247,8 +247,8 @@ following_close(struct following *following)
 	follow_close(&following->follow);
 	credential_close(&following->credential);
 	follow_prefetch_close(&following->prefetch);
-	follow_curl_close(&following->pages);
-	follow_curl_close(&following->curl);
+	fetch_close(&following->pages);
+	fetch_close(&following->curl);
 	replica_close(&following->replica);
 	signals_close(&following->signals);
 }
@@ -286,7 +286,7 @@ stopped(struct following *following)
 	return signals_code(&following->signals);
 }
 
-/* An end that was a matter of the first page of a new scope leaves nothing; others are told by `status`. */
+/* A new scope whose first page is refused is removed again. For others `status` shows the failure. */
 static enum err
 note_end(struct following *following, const struct follow_report *report)
 {
@@ -329,7 +329,7 @@ following_trim(struct following *following)
 	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
 }
 
-/* What the round has left behind goes now, unless somebody wants us gone. */
+/* Deletes what the round leaves behind, until a signal comes. */
 static int
 caught_up(struct following *following)
 {
@@ -396,7 +396,13 @@ following_may_go_on(int code)
 	return code == EXIT_DONE || code == EXIT_AGAIN;
 }
 
-/* The first that is refused stands in `status` until a later run does better. */
+bool
+following_goes_on(int code)
+{
+	return following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED;
+}
+
+/* `status` shows the first refusal until a later run succeeds. */
 static void
 report_refused(void *ctx, struct str id, bool is_partial, const char *why)
 {
@@ -419,7 +425,7 @@ int
 following_content(struct following *following)
 {
 	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"),
-		                             .curl = following->curl,
+		                             .fetch = following->curl,
 		                             .bearer = following->conf.bearer,
 		                             .clock = following->run->clock,
 		                             .size_max = (int64_t)following->content_size,
@@ -508,21 +514,27 @@ following_own(struct cmd_run *run, struct replica **replica_out)
 }
 
 int
+following_scope_named(struct cmd_run *run, struct replica *replica, const char *name, struct arena *arena,
+                      struct replica_scope *scope_out)
+{
+	enum err err = replica_find_scope(replica, str_from_c(name), arena, scope_out);
+
+	if (err == ERR_NOT_FOUND)
+		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", name);
+	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
+}
+
+int
 following_find_scope(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
 	struct replica_scope            scope;
 	const char                     *name = cmd_value(run, "scope");
-	enum err                        err;
 
 	*sid_out = 0;
 	if (!name)
 		return EXIT_DONE;
-	err = replica_find_scope(replica, str_from_c(name), arena, &scope);
-	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", name);
-	if (err != OK)
-		return following_failed(run, replica, err);
+	TRY_CODE(following_scope_named(run, replica, name, arena, &scope));
 	*sid_out = scope.sid;
 	return EXIT_DONE;
 }

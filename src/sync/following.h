@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * following — what `sync`, `changes` and `verify` share: the options, the parts a follower is made of, and
- * the loop around its steps, which is where it waits, shows progress and hears signals.
+ * following — what `sync`, `changes` and `verify` share: their options, the parts of a follower, and the loop around
+ * its steps. The loop waits, shows progress and checks for signals.
  */
 #pragma once
 
 #include "cli/command.h"
 #include "cli/signals.h"
+#include "fetch/fetch.h"
 #include "follow/follow.h"
-#include "follow/follow_curl.h"
 #include "follow/follow_prefetch.h"
 #include "sync/credential.h"
 
@@ -20,23 +20,23 @@
 		  false }, \
 		CREDENTIAL_CLIENT_OPTIONS, \
 		{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false }, \
-		{ "page-size", "N", "how many items to ask for at a time (default: 200)", false }, \
+		{ "page-size", "N", "how many items to ask for per page (default: 200)", false }, \
 	{ \
-		"max-wait", "TIME", "how long failures may go on without a page in between (default: 5m)", false \
+		"max-wait", "TIME", "how long the run may go on without a page (default: 5m)", false \
 	}
 #define FOLLOWING_SYNC_OPTIONS \
-	{ "from-now", NULL, "a new scope begins with what changes from now on: its first round is not kept", false }, \
-		{ "replace", NULL, "an update is the whole item: do not merge it into what is held", false }, \
-		{ "max-delete", "PERCENT", "how much of the items a resync may sweep (default: 30%)", false }, \
-		{ "content", "DIR", "fetch the content of recordings into that folder", false }, \
-		{ "content-time", "TIME", "how long the content of one recording may take in a run (default: 1h)", \
+	{ "from-now", NULL, "begin a new scope with the changes from now on; do not store its first round", false }, \
+		{ "replace", NULL, "take an update as the whole item: do not merge it into the stored one", false }, \
+		{ "max-delete", "PERCENT", "how many of the items a resync may remove (default: 30%)", false }, \
+		{ "content", "DIR", "download the content of recordings to this folder", false }, \
+		{ "content-time", "TIME", "how long the content of one recording may take per run (default: 1h)", \
 		  false }, \
-		{ "watch", NULL, "go on for ever, a round --every so often", false }, \
-		{ "every", "TIME", "the pause between rounds of a lasting run (default: 60s)", false }, \
-		{ "keep-changes", "TIME", "how long changes are kept that no reader ever acknowledges (default: 30d)", \
+		{ "watch", NULL, "run until stopped; --every sets the pause", false }, \
+		{ "every", "TIME", "with --watch: the pause between two rounds (default: 60s)", false }, \
+		{ "keep-changes", "TIME", "how long to keep changes that no reader acknowledges (default: 30d)", \
 		  false }, \
 	{ \
-		"exit-code", NULL, "end with 9 if nothing has changed", false \
+		"exit-code", NULL, "exit with 9 if nothing has changed", false \
 	}
 
 #define FOLLOWING_EXITS \
@@ -47,55 +47,60 @@ struct following {
 	struct cmd_run         *run;
 	struct replica         *replica;
 	struct follow          *follow;
-	struct follow_curl     *curl; /* for all but pages */
-	struct follow_curl     *pages;
-	struct follow_prefetch *prefetch;            /* asks for pages in a thread of its own */
-	atomic_bool             unwanted;            /* what it is asking for */
-	bool                    is_alone;            /* no page is fetched ahead: there is no other thread */
+	struct fetch           *curl; /* for everything except pages */
+	struct fetch           *pages;
+	struct follow_prefetch *prefetch;            /* requests pages in its own thread */
+	atomic_bool             unwanted;            /* tells its thread to cancel the request */
+	bool                    is_alone;            /* without prefetch: there is no other thread */
 	struct credential      *credential;          /* NULL for none */
-	struct follow_source    source, page_source; /* the second is within the first */
-	struct follow_bearer    bearer;
+	struct follow_source    source, page_source; /* page_source is used by source */
+	struct fetch_bearer     bearer;
 	struct follow_conf      conf;
 	struct signals          signals;
 	struct progress         progress;
-	struct follow_report    last; /* the report a round ended with */
+	struct follow_report    last; /* of the last step of the round */
 	int64_t                 every_ms, keep_ms;
 	uint64_t                throttled_ms; /* in this run */
-	uint64_t                content_size; /* the most of one item */
+	uint64_t                content_size; /* largest content of one item */
 	int64_t                 content_ms;
-	uint64_t                content_refused, content_reported; /* after the last round */
+	uint64_t                content_refused, content_reported; /* counted after the last round */
 	enum err                content_err;
 	bool                    is_scratch;
-	bool                    trims_later; /* who reads the changes of a round first calls following_trim() itself */
+	bool                    trims_later; /* the caller calls following_trim() when it has read the changes */
 };
 
 /*
- * Reads the options, opens the replica for writing (scratch_path NULL: the store; else a throw-away one
- * there) and everything else.  An exit code; the message has been printed.  Close it even then.
+ * Reads the options and opens all parts. The replica is the store, or with scratch_path a temporary one there.
+ * Returns an exit code; the message has been printed. Close it even then.
  */
 int  following_open(struct cmd_run *run, struct following *following, const char *scratch_path);
 void following_close(struct following *following);
 
-/* To the end of a round.  EXIT_DONE: caught up, following->last tells how; else the code, told. */
+/* Runs to the end of a round. EXIT_DONE: following->last is its report. Else the message has been printed. */
 int following_round(struct following *following);
-/* Drops changes that need not be kept any longer.  An exit code; the message has been printed. */
+/* Deletes changes that are no longer kept. An exit code; the message has been printed. */
 int following_trim(struct following *following);
-/* Waits until the next round is due; then EXIT_DONE, or the code of a signal. */
+/* Waits until the next round is due. EXIT_DONE, or the code of a signal. */
 int following_rest(struct following *following);
-/* Was the fault one that a lasting run tries again? */
+/* Did the round succeed, or may --watch try again? */
 bool following_may_go_on(int code);
+/* The same, also after rounds with exceptions or without changes. */
+bool following_goes_on(int code);
 
-/* Fetches content into the folder --content names, if it does.  An exit code; the message has been printed. */
+/* Downloads content to the folder of --content, if given. An exit code; the message has been printed. */
 int following_content(struct following *following);
 
-/* What the round has done to the view: the code to end with, heeding --exit-code and dead letters. */
+/* The exit code after a round, with --exit-code and dead letters in mind. */
 int following_verdict(struct following *following);
 
-/* A replica for reading, beside any follower. An exit code; the message has been printed. */
+/* Opens a replica for reading, beside any follower. An exit code; the message has been printed. */
 int following_look(struct cmd_run *run, struct replica **replica_out);
-/* One for writing, of a store that is there. */
+/* Opens the replica of an existing store for writing. */
 int following_own(struct cmd_run *run, struct replica **replica_out);
-/* The scope --scope names, 0 for all.  An exit code; the message has been printed. */
+/* Finds a scope by name; what is found lives in the arena. An exit code; the message has been printed. */
+int following_scope_named(struct cmd_run *run, struct replica *replica, const char *name, struct arena *arena,
+                          struct replica_scope *scope_out);
+/* The scope of --scope, 0 for all. An exit code; the message has been printed. */
 int following_find_scope(struct cmd_run *run, struct replica *replica, int64_t *sid_out);
-/* A message about a failed call on the replica, and its code. */
+/* Prints the message of a failed call on the replica and returns its exit code. */
 int following_failed(struct cmd_run *run, struct replica *replica, enum err err);

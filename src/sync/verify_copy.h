@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verify_copy — where `verify` keeps the listing it compares with: a throw-away store beside the store, PATH.verify-PID,
- * or in a folder of its own in the temporary directory where nothing can be written beside the store.
+ * verify_copy — the temporary store for the listing of `verify`: PATH.verify-PID beside the store, or in a folder in
+ * the temporary directory if the folder of the store cannot be written.
  *
- * A lock of its own says that its process lives.  What a process that was killed has left is taken away by the next.
+ * A lock file shows that its process is alive. The next `verify` removes what a killed one left.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 struct verify_copy {
 	const char        *path;
 	const char        *lock_path;
-	struct scratch_dir dir; /* not open beside the store */
+	struct scratch_dir dir; /* only used in the temporary directory */
 	struct file_lock   lock;
 };
 

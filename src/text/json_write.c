@@ -215,3 +215,9 @@ json_quote(struct buf *buf, struct str text)
 	space[text.len + 1] = '"';
 	buf_grew(buf, text.len + 2);
 }
+
+void
+json_put_member_guid(struct json_out *out, struct str name, const struct guid *guid)
+{
+	json_put_member(out, name, str_from_c(guid_str(guid).c));
+}

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/guid.h"
 
 struct json_out {
 	struct buf *buf;
@@ -39,3 +40,4 @@ void json_put_member_int(struct json_out *out, struct str name, int64_t value);
 
 /* Only the quoted, escaped text, with no state around it. */
 void json_quote(struct buf *buf, struct str text);
+void json_put_member_guid(struct json_out *out, struct str name, const struct guid *guid);

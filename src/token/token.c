@@ -8,9 +8,9 @@
 #define DOMAIN_LEN  (sizeof(DOMAIN) - 1)
 #define BOUND_BYTES (DOMAIN_LEN + TOKEN_HEAD_BYTES + 16 + 16 + 1 + 1)
 
-_Static_assert(B64_MAX(TOKEN_RAW_MAX) <= TOKEN_TEXT_MAX, "the longest token is one we would read");
+_Static_assert(B64_MAX(TOKEN_RAW_MAX) <= TOKEN_TEXT_MAX, "the longest token can be read");
 
-/* ---- fields, both ways: after the first failure nothing more happens, and `failed` says so ---- */
+/* ---- fields, both ways; `failed` is sticky ---- */
 
 struct writer {
 	uint8_t *at;
@@ -93,7 +93,7 @@ token_plain_write(const struct token *token, uint8_t plain_out[TOKEN_PLAIN_MAX])
 	put_number(&writer, cursor->seen, 8);
 	put_number(&writer, token->options.len, 2);
 	put_bytes(&writer, token->options.at, token->options.len);
-	MUST(!writer.failed); /* only options over TOKEN_OPTIONS_MAX can do that */
+	MUST(!writer.failed); /* fails only with options over TOKEN_OPTIONS_MAX */
 	return writer.len;
 }
 
@@ -124,9 +124,9 @@ token_plain_read(struct str plain, struct token *token_out)
 	return true;
 }
 
-/* ---- the sealed form ---- */
+/* ---- sealing ---- */
 
-/* Where the token belongs; every part has a fixed length, so two places never give the same bytes. */
+/* What the token is bound to.  Every part has a fixed length, so the bytes are unambiguous. */
 static struct str
 bound_bytes(const uint8_t head[TOKEN_HEAD_BYTES], const struct token_bind *bind, uint8_t out[BOUND_BYTES])
 {

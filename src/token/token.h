@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * token — a reader's place, sealed: the only state a reader has.
+ * token — a reader's cursor, sealed into a text: all the state a reader has.
  *
  *   text = base64url( version:1 key-id:4 nonce:24 sealed tag:16 )      no padding
  *
- * Sealed inside: issue time, the place, and the query options as canonical bytes.  Bound to it
- * without being sent: tenant, owner, collection and function, so a token opens nowhere else.
- * The token tells its kind itself: a place that is told makes a delta token, any other a skip
- * token, whatever the option it came in is called.
+ * It holds the issue time, the cursor and the query options as opaque bytes.  Tenant, owner, collection and function
+ * are bound to it without being sent, so it opens nowhere else.  A complete cursor makes a delta token, any other a
+ * skip token, whatever the name of the option that brings it.
  *
- * ERR_GONE: of a shape we issue, but by a key this store no longer (or never) had; its owner
- * can start over.  ERR_BAD_TOKEN: everything else that is not whole, not ours, or not for here.
- * Tokens of every released version stay readable: tests/corpus/tokens.
+ * ERR_GONE: well-formed, but sealed with a key that this store does not have; the reader can start over.
+ * ERR_BAD_TOKEN: everything else that is damaged, not ours or meant for another place.  Tokens of every released
+ * version stay readable: tests/corpus/tokens.
  */
 #pragma once
 
@@ -33,7 +32,7 @@ enum token_function { /* numbers are bound into tokens: never change them */
 struct token {
 	struct cursor cursor;
 	int64_t       issued_s; /* unix seconds */
-	struct str    options;  /* the first request's options; the face writes and reads them */
+	struct str    options;  /* of the round's first request; opaque bytes */
 };
 
 struct token_bind {
@@ -42,9 +41,8 @@ struct token_bind {
 };
 
 /*
- * The ring: the sealing keys of a store, kept in its notes.  The newest seals, all open.
- * Shared between threads.  token_ring_open() makes the first key if the store has none and
- * `store` may be written; a read-only store without a key gives ERR_NOT_FOUND.
+ * The ring: the sealing keys of a store, kept in its kv entries.  The newest key seals, all keys open.  Threads share
+ * it.  token_ring_open() makes the first key if the store has none; if the store is read-only, ERR_NOT_FOUND.
  */
 struct token_ring;
 
@@ -53,11 +51,11 @@ enum err token_ring_open(struct store *store, const struct clock *clock, const s
 void     token_ring_close(struct token_ring **ring);
 /* A new key from now on; the old ones still open.  ERR_TOO_LARGE: the ring is full (1,024 keys). */
 enum err token_ring_rotate(struct token_ring *ring) MUST_CHECK;
-/* The same if the newest key is older than that. The program asks at each start, with TOKEN_KEY_AGE_S. */
+/* The same if the newest key is older than that.  The program calls it at each start, with TOKEN_KEY_AGE_S. */
 enum err token_ring_rotate_when_due(struct token_ring *ring, int64_t age_max_s) MUST_CHECK;
 
 struct str token_seal(struct token_ring *ring, const struct token *token, const struct token_bind *bind,
                       struct arena *arena);
-/* Besides ERR_GONE and ERR_BAD_TOKEN: the store's own failure, when it had to be asked for a key. */
+/* Besides ERR_GONE and ERR_BAD_TOKEN: the store's own failure while a key is looked up. */
 enum err token_open(struct token_ring *ring, struct str text, const struct token_bind *bind, struct arena *arena,
                     struct token *token_out) MUST_CHECK;

@@ -2,11 +2,11 @@
 /*
  * token_codec — the bytes of a token, given a key.  Private to the token module and its tests.
  *
- * Sealed inside, little-endian, each field once and always there:
+ * The sealed fields, little-endian, all of them present:
  *
- *   issued_s:8 after:8 until:8 fresh:1 generation:16 epoch:4 seen:8 options_len:2 options
+ *   issued_s:8 after:8 until:8 initial:1 generation:16 epoch:4 seen:8 options_len:2 options
  *
- * There is exactly one way to write a given token, and nothing may follow it.
+ * There is exactly one way to write a token, and nothing may follow it.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct token_key {
 	uint8_t bytes[SEAL_KEY_BYTES];
 };
 
-/* A text that has the shape of our tokens: alphabet, length, version.  Nothing of it is believed yet. */
+/* A text whose alphabet, length and version are those of our tokens.  Nothing else is checked yet. */
 struct token_raw {
 	uint8_t bytes[TOKEN_RAW_MAX];
 	size_t  len;
@@ -40,6 +40,6 @@ struct str token_seal_with(const struct token_key *key, const struct token *toke
 bool       token_open_with(const struct token_key *key, const struct token_raw *raw, const struct token_bind *bind,
                            struct arena *arena, struct token *token_out);
 
-/* What is sealed: its length written; and back, the options a view into `plain`. */
+/* The sealed fields: returns their length.  And back: the options are a view into `plain`. */
 size_t token_plain_write(const struct token *token, uint8_t plain_out[TOKEN_PLAIN_MAX]);
 bool   token_plain_read(struct str plain, struct token *token_out);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys are only ever added while a ring is open, never changed or taken away.  So readers need no lock:
- * a key is written to the next free place first and counted afterwards, and whoever has read the count
- * may use all keys below it.  Adding is done under a lock.
+ * token_ring — the keys of a store.
  *
- * One key is one note, "GGGGGGGGGG-IIIIIIII": a generation in decimal, so that the newest stands last,
- * and the key's id in hex.  Its value: the key, then when it was made (unix seconds, little-endian).
+ * While a ring is open, keys are added but never changed or removed, so readers need no lock.  A key is written to the
+ * next free slot before it is counted; a thread that has read the count may use all keys below it.  Adding takes a
+ * lock.
+ *
+ * A key is one kv entry, "GGGGGGGGGG-IIIIIIII": a generation in decimal, so that the newest comes last, and the key's
+ * id in hex.  Its value is the key, then the time it was made (unix seconds, little-endian).
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,13 +31,13 @@ struct token_ring {
 	const struct clock   *clock;
 	const struct entropy *entropy;
 
-	struct token_key *keys; /* KEYS_MAX places; the newest is the last counted */
+	struct token_key *keys; /* KEYS_MAX slots; the newest is the last one counted */
 	atomic_size_t     count;
 
-	pthread_mutex_t adding;     /* guards what follows, and places beyond count */
+	pthread_mutex_t adding;     /* guards what follows, and the slots beyond count */
 	uint64_t        generation; /* of the newest key known */
-	int64_t         looked_ms;  /* when the notes were last read */
-	int64_t         made_s;     /* the newest key, by the clock of whoever made it */
+	int64_t         looked_ms;  /* when the kv entries were last read */
+	int64_t         made_s;     /* when the newest key was made, by its maker's clock */
 };
 
 static const struct token_key *
@@ -136,7 +138,7 @@ write_kv(struct token_ring *ring, const struct token_key *key, uint64_t generati
 	return store_commit(&txn);
 }
 
-/* The key seals only once it is stored: nobody gets a token that a restart would not open. */
+/* The key seals only after it is stored, so every token still opens after a restart. */
 static enum err
 make_key(struct token_ring *ring)
 {
@@ -230,8 +232,8 @@ token_ring_rotate_when_due(struct token_ring *ring, int64_t age_max_s)
 }
 
 /*
- * A key nobody here knows may have been made by another process on the same store.  Whoever sends
- * invented ids costs one look a second at most.
+ * Another process on the same store may have made the key.  The ring reads the store once a second at most, so invented
+ * ids cost little.
  */
 static enum err
 look_for_key(struct token_ring *ring, const uint8_t id[TOKEN_ID_BYTES], const struct token_key **key_out)

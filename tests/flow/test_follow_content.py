@@ -428,6 +428,33 @@ def test_content__folder_of_two_followers_has_whole_files_only(far, tm, store, h
     assert whole(home) == {"r-rec": OLD}
 
 
+def test_content__of_a_run_that_was_killed_goes_on_from_the_last_record(far, sync, store, home):
+    going, asked = threading.Event(), []
+
+    def answer(request):
+        asked.append(request.handler.headers.get("Range"))
+        right = rest(OLD, HALF, '"1"')
+        if asked == [None]:
+            put(request, full(OLD, '"1"'), len(full(OLD, '"1"')) - HALF)
+        elif len(asked) == 2:
+            put(request, right, len(right) - 10)
+            going.set()
+            time.sleep(1)
+        else:
+            put(request, right)
+    far.record("rec", answer)
+    sync()
+    run = ["sync", far.url, "--bearer-file", home / "token", "--content", home / "out"]
+    killed = subprocess.Popen(conftest.Runner(home).command(run, store), env=conftest.base_env(home), stderr=subprocess.DEVNULL)
+    assert going.wait(20)
+    time.sleep(0.3)
+    killed.kill()
+    killed.wait(20)
+    sync()
+    assert asked == [None, "bytes=50-", "bytes=50-"]
+    assert whole(home) == {"r-rec": OLD}
+
+
 # ---- histories ----------------------------------------------------------------------------------------------
 
 

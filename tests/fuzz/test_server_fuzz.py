@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/debug"
 SECONDS = 300                            # it ends with the first finding that is meant; on a quiet machine after a few seconds
-FOUND = {"crash": r" in unquote ", "hang": "no answer|left over"}
+FOUND = {"crash": r" in literal_take ", "hang": "no answer|left over"}
 
 
 @pytest.fixture(scope="module")

@@ -348,7 +348,7 @@ read_page(struct world *world, struct reader *reader)
 {
 	struct cursor    from, rest;
 	bool             has_cursor = read_token(world, reader, &from), more;
-	struct feed_page page;
+	struct feed_page page = { 0 };
 	struct item      item;
 	struct span      span;
 	uint32_t         ids[IDS];

@@ -23,7 +23,7 @@
 #include <cmocka.h>
 
 #include "follow/follow.h"
-#include "follow/follow_curl.h"
+#include "fetch/fetch.h"
 #include "resource/resource.h"
 #include "support/own_remote.h"
 #include "support/rng.h"
@@ -64,9 +64,9 @@ struct batch {
 	struct own_remote    own;
 	struct own_client    client;
 	struct replica      *replica;
-	struct follow_curl  *curl;
+	struct fetch        *curl;
 	struct follow_source source;
-	struct follow_bearer bearer;
+	struct fetch_bearer  bearer;
 	struct follow_pause  pause;
 	struct arena        *arena;
 	struct buf           lines;
@@ -477,13 +477,13 @@ open_history(struct batch *batch, struct history *history, uint64_t seed)
 static void
 open_batch(struct batch *batch, const char *dir, uint64_t seed, unsigned count, bool durable)
 {
-	char                    url[96], why[512];
-	struct store_conf       conf = { .access = STORE_SERVE,
-		                         .create = true,
-		                         .scratch = !durable,
-		                         .clock = &clock_system,
-		                         .entropy = &entropy_system };
-	struct follow_curl_conf curl = { .agent = "tidemark-test" };
+	char              url[96], why[512];
+	struct store_conf conf = { .access = STORE_SERVE,
+		                   .create = true,
+		                   .scratch = !durable,
+		                   .clock = &clock_system,
+		                   .entropy = &entropy_system };
+	struct fetch_conf curl = { .agent = "tidemark-test" };
 
 	*batch = (struct batch){
 		.seed = seed, .rng = { seed }, .count = count, .client = { .fd = -1 }, .beside = { .fd = -1 }
@@ -494,9 +494,9 @@ open_batch(struct batch *batch, const char *dir, uint64_t seed, unsigned count, 
 	conf.url = str_from_c(url);
 	if (replica_open(&conf, &batch->replica, why) != OK)
 		fail_msg("%s", why);
-	assert_int_equal(follow_curl_open(&curl, &batch->curl), OK);
-	batch->source = follow_curl_source(batch->curl);
-	batch->bearer = (struct follow_bearer){ batch, get_bearer, NULL };
+	assert_int_equal(fetch_open(&curl, &batch->curl), OK);
+	batch->source = follow_http_source(batch->curl);
+	batch->bearer = (struct fetch_bearer){ batch, get_bearer, NULL };
 	batch->arena = arena_open((size_t)16 << 20);
 	buf_open(&batch->lines, (size_t)1 << 20);
 	for (unsigned i = 0; i < count; i++) {
@@ -511,7 +511,7 @@ close_batch(struct batch *batch)
 {
 	own_client_close(&batch->client);
 	own_client_close(&batch->beside);
-	follow_curl_close(&batch->curl);
+	fetch_close(&batch->curl);
 	replica_close(&batch->replica);
 	own_close(&batch->own);
 	buf_close(&batch->lines);

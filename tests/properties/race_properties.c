@@ -153,7 +153,7 @@ static void
 read_page(struct actor *actor, struct arena *arena)
 {
 	struct race     *race = actor->race;
-	struct feed_page page;
+	struct feed_page page = { 0 };
 	struct item      item;
 	enum err         err = feed_open(&page, race->store, &race->feed, actor->has_cursor ? &actor->cursor : NULL,
 	                                 1 + actor->number * 30, arena);

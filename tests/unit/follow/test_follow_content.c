@@ -167,10 +167,10 @@ static const char *const answers[] = {
 };
 
 static uint64_t
-fetch_content(struct kit *kit, struct follow_curl *curl)
+fetch_content(struct kit *kit, struct fetch *fetch)
 {
 	struct follow_content_conf  conf = { .dir = disk.dir,
-		                             .curl = curl,
+		                             .fetch = fetch,
 		                             .clock = &clock_system,
 		                             .size_max = 1000,
 		                             .time_max_ms = 60000,
@@ -192,12 +192,12 @@ fetch_content(struct kit *kit, struct follow_curl *curl)
 static void
 test_content__is_on_the_disk_before_the_store_says_so(void **state)
 {
-	struct follow_curl_conf conf = { .agent = "test", .stopped = never };
-	struct follow_source    source = { .fetch = one_page };
-	struct content_remote   remote = { 0 };
-	struct follow_curl     *curl;
-	struct kit              kit;
-	char                    url[64];
+	struct fetch_conf     conf = { .agent = "test", .stopped = never };
+	struct follow_source  source = { .fetch = one_page };
+	struct content_remote remote = { 0 };
+	struct fetch         *fetch;
+	struct kit            kit;
+	char                  url[64];
 
 	(void)state;
 	kit_open(&kit, 1);
@@ -210,12 +210,32 @@ test_content__is_on_the_disk_before_the_store_says_so(void **state)
 	kit.conf.url = str_from_c(url);
 	kit_open_replica(&kit);
 	assert_int_equal(kit_sync(&kit).next, FOLLOW_CAUGHT_UP);
-	assert_int_equal(follow_curl_open(&conf, &curl), OK);
+	assert_int_equal(fetch_open(&conf, &fetch), OK);
 	for (size_t i = 0; answers[i]; i++)
-		assert_int_equal(fetch_content(&kit, curl), answers[i + 1] ? 0 : 1);
+		assert_int_equal(fetch_content(&kit, fetch), answers[i + 1] ? 0 : 1);
 	assert_int_equal(pthread_join(remote.thread, NULL), 0);
 	close(remote.listener);
-	follow_curl_close(&curl);
+	fetch_close(&fetch);
+	kit_close(&kit);
+}
+
+/* Somebody has changed the store by hand. */
+static void
+test_content__a_stored_url_that_cannot_be_followed_is_damage(void **state)
+{
+	struct replica_scope        scope = { .name = STR("x"), .url = STR("nonsense"), .resource = STR("recordings") };
+	struct follow_content_conf  conf = { .dir = "/nowhere", .clock = &clock_system, .stopped = never };
+	struct follow_content_tally tally;
+	struct kit                  kit;
+	char                        why[512];
+	int64_t                     sid;
+
+	(void)state;
+	kit_open(&kit, 2);
+	kit_open_replica(&kit);
+	assert_int_equal(replica_add_scope(kit.replica, &scope, &sid), OK);
+	assert_int_equal(follow_content(&conf, kit.replica, sid, &tally, why), ERR_CORRUPT);
+	assert_true(strncmp(why, "the store's URL of this scope is not an absolute URL", 52) == 0);
 	kit_close(&kit);
 }
 
@@ -224,6 +244,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_content__is_on_the_disk_before_the_store_says_so),
+		cmocka_unit_test(test_content__a_stored_url_that_cannot_be_followed_is_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

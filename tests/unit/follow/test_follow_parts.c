@@ -2,74 +2,9 @@
 /* clang-format off */
 #include "follow_test.h"
 
-#include "follow/follow_link.h"
 #include "follow/follow_cycle.h"
 #include "follow/follow_merge.h"
 #include "follow/follow_page.h"
-#include "follow/follow_wait.h"
-
-#define NOON ((int64_t)784111777 * 1000000000)  /* Sun, 06 Nov 1994 08:49:37 GMT */
-
-/* ---- waiting -------------------------------------------------------------------------------- */
-
-static void
-test_wait__reads_all_three_forms_of_retry_after(void **state)
-{
-	(void)state;
-	assert_int_equal(follow_wait_asked(STR("120"), NOON), 120000);
-	assert_int_equal(follow_wait_asked(STR(" 5 "), NOON), 5000);
-	assert_int_equal(follow_wait_asked(STR("2.128"), NOON), 2128);
-	assert_int_equal(follow_wait_asked(STR("2.5"), NOON), 2500);
-	assert_int_equal(follow_wait_asked(STR("0.0019"), NOON), 1);
-	assert_int_equal(follow_wait_asked(STR("0"), NOON), 1);
-	assert_int_equal(follow_wait_asked(STR("Sun, 06 Nov 1994 08:49:47 GMT"), NOON), 10001);
-	assert_int_equal(follow_wait_asked(STR("Sun, 06 Nov 1994 08:49:27 GMT"), NOON), 1);
-	assert_int_equal(follow_wait_asked(STR("Mon, 07 Nov 1994 08:49:37 GMT"), NOON), 86400001);
-	assert_int_equal(follow_wait_asked(STR("999999999999999"), NOON), FOLLOW_ASKED_MAX_MS);
-	assert_int_equal(follow_wait_asked(STR("9999999999999999"), NOON), FOLLOW_ASKED_MAX_MS);
-	assert_int_equal(follow_wait_asked(STR("99999999999999999999.5"), NOON), FOLLOW_ASKED_MAX_MS);
-}
-
-static void
-test_wait__what_cannot_be_read_is_no_wish(void **state)
-{
-	static const char *const bad[] = { "", "soon", "-1", "+1", "1.", ".5", "1,5", "1e3", "0x10", "1 2", "1.2.3",
-		                           "Sun, 06 Nov 1994", "999999999999999999x", "1.-5" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (follow_wait_asked(str_from_c(bad[i]), NOON) != -1)
-			fail_msg("\"%s\" is taken", bad[i]);
-}
-
-static void
-test_wait__own_pauses_double_and_end_at_a_minute(void **state)
-{
-	(void)state;
-	assert_int_equal(follow_wait_own(1), 250);
-	assert_int_equal(follow_wait_own(2), 500);
-	assert_int_equal(follow_wait_own(5), 4000);
-	assert_int_equal(follow_wait_own(100), 60000);
-}
-
-static void
-test_wait__jitter_only_adds_and_at_most_a_quarter(void **state)
-{
-	struct rng     rng = { 3 };
-	struct entropy entropy = rng_entropy(&rng);
-	int64_t        least = INT64_MAX, most = 0;
-
-	(void)state;
-	for (int i = 0; i < 2000; i++) {
-		int64_t ms = follow_wait_jitter(1000, &entropy);
-
-		least = ms < least ? ms : least;
-		most = ms > most ? ms : most;
-	}
-	assert_true(least >= 1000 && least < 1010);
-	assert_true(most <= 1250 && most > 1240);
-	assert_int_equal(follow_wait_jitter(1, &entropy), 1);
-}
 
 /* ---- memory ---- */
 
@@ -95,89 +30,6 @@ test_page__no_page_takes_more_memory_than_a_page_may(void **state)
 	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_UP_GARBLED);
 	buf_close(&body);
 	arena_close(&arena);
-}
-
-/* ---- links ---------------------------------------------------------------------------------- */
-
-static void
-test_link__only_https_and_this_machine_can_be_followed(void **state)
-{
-	static const char *const good[] = { "https://graph.microsoft.com/v1.0/x/delta", "https://[::1]:8443/",
-		"http://localhost/x",
-		                            "http://127.0.0.1:80/x", "http://127.1.2.3/", "http://[::1]/x" };
-	static const char *const bad[] = { "http://graph.microsoft.com/", "http://127.evil.example/",
-		"http://127.0.0.1.evil.example/",
-		                           "http://127.0.0/", "http://127.0.0.1.:80/",
-			"http://localhost.evil.example/", "ftp://localhost/",
-		                           "https://user@graph.microsoft.com/", "https://graph.microsoft.com/#x",
-			"/x", "", "https://" };
-	struct follow_origin     origin;
-	const char              *why;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (!follow_origin_of(str_from_c(good[i]), &origin, &why))
-			fail_msg("%s %s", good[i], why);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (follow_origin_of(str_from_c(bad[i]), &origin, &why))
-			fail_msg("%s is taken", bad[i]);
-}
-
-static void
-test_link__leads_to_the_same_origin_or_is_refused(void **state)
-{
-	static const char *const good[] = { "https://graph.example.com/other/path",
-		"https://GRAPH.example.com/?$skiptoken=%2B+=",
-		                            "https://graph.example.com:443/x" };
-	static const char *const bad[] = { "http://graph.example.com/x", "https://graph.example.com:444/x",
-		"https://graph.example.com.evil/x",
-		                           "https://graph.example.com./x", "https://evil/graph.example.com",
-			"https://graph.example.com@evil/",
-		                           "https://a:b@graph.example.com/", "https://graph.example.com\\@evil/",
-			"//graph.example.com/x",
-		                           "https:/graph.example.com/x", "https:graph.example.com/x",
-			"https://graph.example.com/x#y",
-		                           "https://graph.example.com/x\r\ny", "https://graph.example.com/x y",
-			" https://graph.example.com/",
-		                           "https://graph.example.com/\x7f", "https://graph.example.com/\xc3\xa9",
-			"HTTPS://graph.example.com/",
-		                           "https://graph.example.com:0443/x/", "https://%67raph.example.com/",
-			"javascript:x", "file:///x" };
-	struct follow_origin     origin;
-	const char              *why;
-
-	(void)state;
-	assert_true(follow_origin_of(STR("https://graph.example.com/v1.0/x/delta"), &origin, &why));
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (!follow_link_is_good(&origin, str_from_c(good[i]), &why))
-			fail_msg("%s %s", good[i], why);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (follow_link_is_good(&origin, str_from_c(bad[i]), &why) && strcmp(bad[i],
-			"https://graph.example.com:0443/x/") != 0)
-			fail_msg("%s is taken", bad[i]);
-}
-
-static void
-test_link__the_resource_is_the_last_noun(void **state)
-{
-	static const char *const rows[][2] = {
-		{ "https://h/beta/me/calendars/delta", "calendars" },
-		{ "https://h/beta/me/calendars/delta()?$deltatoken=x/y", "calendars" },
-		{ "https://h/beta/me/calendars/microsoft.graph.delta()/", "calendars" },
-		{ "https://h/v1.0/users/a/onlineMeetings/getAllRecordings(meetingOrganizerUserId='a')/delta",
-			"recordings" },
-		{ "https://h/v1.0/users/delta", "users" },
-		{ "https://h/delta", "items" },
-		{ "https://h", "items" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct str got = follow_resource_of(str_from_c(rows[i][0]));
-
-		if (!str_eq(got, str_from_c(rows[i][1])))
-			fail_msg("%s: %.*s", rows[i][0], STR_ARG(got));
-	}
 }
 
 /* ---- circles -------------------------------------------------------------------------------- */
@@ -435,79 +287,11 @@ test_page__every_spelling_of_forgotten_is_heard_and_nothing_else(void **state)
 	arena_close(&arena);
 }
 
-/* ---- addresses ------------------------------------------------------------------------------ */
-
-static void
-test_net__every_spelling_of_an_address_is_of_its_kind(void **state)
-{
-	static const struct {
-		const char     *host;
-		enum follow_net net;
-	} rows[] = {
-		{ "127.0.0.1", FOLLOW_NET_LOOPBACK }, { "127.255.255.255", FOLLOW_NET_LOOPBACK },
-		{ "localhost", FOLLOW_NET_LOOPBACK }, { "127.1", FOLLOW_NET_LOOPBACK },
-		{ "0x7f000001", FOLLOW_NET_LOOPBACK }, { "2130706433", FOLLOW_NET_LOOPBACK },
-		{ "017700000001", FOLLOW_NET_LOOPBACK }, { "::1", FOLLOW_NET_LOOPBACK },
-		{ "::ffff:127.0.0.1", FOLLOW_NET_LOOPBACK }, { "::ffff:7f00:1", FOLLOW_NET_LOOPBACK },
-		{ "64:ff9b::127.0.0.1", FOLLOW_NET_LOOPBACK }, { "10.0.0.0", FOLLOW_NET_PRIVATE },
-		{ "10.255.255.255", FOLLOW_NET_PRIVATE }, { "172.16.0.1", FOLLOW_NET_PRIVATE },
-		{ "172.31.255.255", FOLLOW_NET_PRIVATE }, { "192.168.0.1", FOLLOW_NET_PRIVATE },
-		{ "100.64.0.1", FOLLOW_NET_PRIVATE }, { "100.127.255.255", FOLLOW_NET_PRIVATE },
-		{ "192.0.0.192", FOLLOW_NET_PRIVATE }, { "198.18.0.1", FOLLOW_NET_PRIVATE },
-		{ "198.19.255.255", FOLLOW_NET_PRIVATE }, { "fc00::1", FOLLOW_NET_PRIVATE },
-		{ "fdff::1", FOLLOW_NET_PRIVATE }, { "fec0::1", FOLLOW_NET_PRIVATE },
-		{ "::ffff:10.1.2.3", FOLLOW_NET_PRIVATE }, { "64:ff9b::a00:1", FOLLOW_NET_PRIVATE },
-		{ "169.254.169.254", FOLLOW_NET_LINK }, { "169.254.0.0", FOLLOW_NET_LINK },
-		{ "fe80::1", FOLLOW_NET_LINK }, { "febf::1", FOLLOW_NET_LINK },
-		{ "::ffff:169.254.169.254", FOLLOW_NET_LINK }, { "0.0.0.0", FOLLOW_NET_NONE },
-		{ "0.1.2.3", FOLLOW_NET_NONE }, { "224.0.0.1", FOLLOW_NET_NONE },
-		{ "239.255.255.255", FOLLOW_NET_NONE }, { "240.0.0.1", FOLLOW_NET_NONE },
-		{ "255.255.255.255", FOLLOW_NET_NONE }, { "::", FOLLOW_NET_NONE },
-		{ "::2", FOLLOW_NET_NONE }, { "::127.0.0.1", FOLLOW_NET_NONE },
-		{ "100::1", FOLLOW_NET_NONE }, { "ff02::1", FOLLOW_NET_NONE },
-		{ "2002:7f00:1::", FOLLOW_NET_NONE }, { "64:ff9b:1::1", FOLLOW_NET_NONE },
-		{ "9.255.255.255", FOLLOW_NET_PUBLIC }, { "11.0.0.0", FOLLOW_NET_PUBLIC },
-		{ "100.63.255.255", FOLLOW_NET_PUBLIC }, { "100.128.0.0", FOLLOW_NET_PUBLIC },
-		{ "126.255.255.255", FOLLOW_NET_PUBLIC }, { "128.0.0.0", FOLLOW_NET_PUBLIC },
-		{ "169.253.255.255", FOLLOW_NET_PUBLIC }, { "169.255.0.0", FOLLOW_NET_PUBLIC },
-		{ "172.15.255.255", FOLLOW_NET_PUBLIC }, { "172.32.0.0", FOLLOW_NET_PUBLIC },
-		{ "192.0.1.0", FOLLOW_NET_PUBLIC }, { "192.167.255.255", FOLLOW_NET_PUBLIC },
-		{ "192.169.0.0", FOLLOW_NET_PUBLIC }, { "198.17.255.255", FOLLOW_NET_PUBLIC },
-		{ "198.20.0.0", FOLLOW_NET_PUBLIC }, { "223.255.255.255", FOLLOW_NET_PUBLIC },
-		{ "203.0.113.7", FOLLOW_NET_PUBLIC }, { "2603:1::1", FOLLOW_NET_PUBLIC },
-		{ "64:ff9b::8.8.8.8", FOLLOW_NET_PUBLIC }, { "::ffff:8.8.8.8", FOLLOW_NET_PUBLIC },
-		{ "graph.microsoft.com", FOLLOW_NET_PUBLIC }, { "127.0.0.1.example.com", FOLLOW_NET_PUBLIC },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (follow_net_of_host(str_from_c(rows[i].host)) != rows[i].net)
-			fail_msg("%s", rows[i].host);
-	assert_int_equal(follow_net_of(&(struct sockaddr){ .sa_family = AF_UNIX }), FOLLOW_NET_NONE);
-}
-
-static void
-test_net__leads_to_the_public_one_and_to_its_own_kind(void **state)
-{
-	(void)state;
-	for (enum follow_net from = FOLLOW_NET_PUBLIC; from <= FOLLOW_NET_NONE; from++)
-		for (enum follow_net to = FOLLOW_NET_PUBLIC; to <= FOLLOW_NET_NONE; to++)
-			assert_int_equal(follow_net_may_lead(from, to),
-			                 to == FOLLOW_NET_PUBLIC || (to == from && to != FOLLOW_NET_NONE));
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_page__no_page_takes_more_memory_than_a_page_may),
-		cmocka_unit_test(test_wait__reads_all_three_forms_of_retry_after),
-		cmocka_unit_test(test_wait__what_cannot_be_read_is_no_wish),
-		cmocka_unit_test(test_wait__own_pauses_double_and_end_at_a_minute),
-		cmocka_unit_test(test_wait__jitter_only_adds_and_at_most_a_quarter),
-		cmocka_unit_test(test_link__only_https_and_this_machine_can_be_followed),
-		cmocka_unit_test(test_link__leads_to_the_same_origin_or_is_refused),
-		cmocka_unit_test(test_link__the_resource_is_the_last_noun),
 		cmocka_unit_test(test_loop__every_circle_is_noticed_and_soon),
 		cmocka_unit_test(test_loop__a_listing_begun_anew_is_no_circle),
 		cmocka_unit_test(test_loop__empty_pages_are_borne_up_to_a_limit),
@@ -518,8 +302,6 @@ main(void)
 		cmocka_unit_test(test_page__a_next_link_is_guessed_at_either_end_and_never_read_past_it),
 		cmocka_unit_test(test_page__has_a_limit_of_items),
 		cmocka_unit_test(test_page__every_spelling_of_forgotten_is_heard_and_nothing_else),
-		cmocka_unit_test(test_net__every_spelling_of_an_address_is_of_its_kind),
-		cmocka_unit_test(test_net__leads_to_the_public_one_and_to_its_own_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

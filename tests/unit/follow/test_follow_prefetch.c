@@ -26,7 +26,7 @@ struct pages {
 	const char     *token;          /* asked with; NULL: BEARER */
 	char            body[512], bearer[64];
 	unsigned        starts;            /* how often a page was sent for before it was fetched */
-	unsigned        hasty, let_go;     /* of these: before the last one was kept; and never fetched */
+	unsigned        hasty, cancelled;  /* of these: before the last one was kept; and never fetched */
 	char            started[LINK_MAX]; /* the last of them, until it is fetched or let go */
 	const char     *path;              /* of the file that keeps pages */
 };
@@ -55,7 +55,7 @@ give_page(void *ctx, const struct follow_request *request, struct arena *arena, 
 	(void)snprintf(pages->bearer, sizeof(pages->bearer), "%.*s", STR_ARG(request->bearer));
 	(void)snprintf(link, sizeof(link), BASE "?p=%u", number + 1);
 	if (pages->started[0] && !str_eq(request->link, str_from_c(pages->started)))
-		pages->let_go++;
+		pages->cancelled++;
 	pages->started[0] = '\0';
 	(void)snprintf(pages->body, sizeof(pages->body), "{%s\"value\":[{\"id\":\"i%u\"}],\"@odata.%s\":\"%s\"}",
 	               pages->oddity && (number == 2 || pages->is_all_odd) ? pages->oddity : "", number,
@@ -107,12 +107,12 @@ send_for(void *ctx, const struct follow_request *request, struct arena *arena)
 }
 
 static void
-let_go(void *ctx)
+cancel(void *ctx)
 {
 	struct pages *pages = ctx;
 
 	assert_int_equal(pthread_mutex_lock(&pages->lock), 0);
-	pages->let_go += pages->started[0] != '\0';
+	pages->cancelled += pages->started[0] != '\0';
 	pages->started[0] = '\0';
 	assert_int_equal(pthread_mutex_unlock(&pages->lock), 0);
 }
@@ -134,7 +134,7 @@ open_prefetch(struct rig *rig)
 	};
 
 	rig->inner = (struct follow_source){
-		.ctx = &rig->pages, .fetch = give_page, .start = rig->pages.path ? send_for : NULL, .let_go = let_go
+		.ctx = &rig->pages, .fetch = give_page, .start = rig->pages.path ? send_for : NULL, .cancel = cancel
 	};
 	assert_int_equal(follow_prefetch_open(&conf, &rig->prefetch), OK);
 	rig->source = follow_prefetch_source(rig->prefetch);
@@ -360,13 +360,13 @@ test_prefetch__each_page_is_sent_for_as_soon_as_the_one_before_it_is_safe(void *
 	for (unsigned i = 0; i <= 60; i++)
 		assert_int_equal(asked(&rig, i), 1);
 	assert_in_range(rig.pages.starts, 30, 60);
-	assert_int_equal(rig.pages.let_go, 0);
+	assert_int_equal(rig.pages.cancelled, 0);
 	close_rig(&rig);
 }
 
 /* Two rounds, each with the same lie in every page: one wrong guess each, and nothing of it is asked for twice. */
 static void
-test_prefetch__a_wrong_guess_is_let_go_and_the_last_of_its_round(void **state)
+test_prefetch__a_wrong_guess_is_cancelled_and_the_last_of_its_round(void **state)
 {
 	struct rig rig;
 
@@ -380,7 +380,7 @@ test_prefetch__a_wrong_guess_is_let_go_and_the_last_of_its_round(void **state)
 	for (unsigned i = 0; i <= 20; i++)
 		assert_int_equal(asked(&rig, i), 2);
 	assert_int_equal(rig.pages.starts, 2);
-	assert_int_equal(rig.pages.let_go, 2);
+	assert_int_equal(rig.pages.cancelled, 2);
 	close_rig(&rig);
 }
 
@@ -396,7 +396,7 @@ test_prefetch__nothing_sent_for_outlives_the_page_that_does_not_bear_it_out(void
 	for (unsigned i = 0; i <= 2; i++)
 		expect_page(&rig, i, 5);
 	assert_int_equal(rig.pages.starts, 3);
-	assert_int_equal(rig.pages.let_go, 1);
+	assert_int_equal(rig.pages.cancelled, 1);
 	assert_int_equal(asked(&rig, 3), 0);
 	close_rig(&rig);
 }
@@ -562,7 +562,7 @@ main(void)
 		cmocka_unit_test(test_prefetch__another_round_is_not_answered_with_pages_of_the_last),
 		cmocka_unit_test(test_prefetch__whoever_is_killed_has_one_page_to_fetch_again),
 		cmocka_unit_test(test_prefetch__each_page_is_sent_for_as_soon_as_the_one_before_it_is_safe),
-		cmocka_unit_test(test_prefetch__a_wrong_guess_is_let_go_and_the_last_of_its_round),
+		cmocka_unit_test(test_prefetch__a_wrong_guess_is_cancelled_and_the_last_of_its_round),
 		cmocka_unit_test(test_prefetch__nothing_sent_for_outlives_the_page_that_does_not_bear_it_out),
 		cmocka_unit_test(test_prefetch__the_largest_page_that_was_kept_is_read_once),
 		cmocka_unit_test(

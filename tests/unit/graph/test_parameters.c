@@ -12,7 +12,7 @@
 #define START INT64_C(1705276800000000000) /* 2024-01-15T00:00:00Z */
 #define END   INT64_C(1705363200000000000) /* 2024-01-16T00:00:00Z */
 
-/* Spellings that say the same, or less, or more. */
+/* Different ways to write the parameters. */
 static const struct {
 	const char *text, *query;
 	const char *organizer;  /* NULL: none */
@@ -54,7 +54,7 @@ static const struct {
 	{ "meetingOrganizerUserId=@p,startDateTime=@s", "@p='" ID "'&@s=2024-01-15T02:00%2B02:00", ID, START, 0, true },
 	{ "meetingOrganizerUserId='@meetingOrganizerUserId',startDateTime=@startDateTime",
 	  "MEETINGORGANIZERUSERID=" ID "&StartDateTime=2024-01-15T02:00:00+02:00", ID, START, 0, true },
-	/* what is missing is not this file's to refuse */
+	/* a missing parameter is no error here */
 	{ "", "", NULL, 0, 0, false },
 	{ "   ", "", NULL, 0, 0, false },
 	{ "startDateTime=2024-01-15T00:00:00Z", "", NULL, START, 0, false },
@@ -76,7 +76,7 @@ static const struct {
 	{ "meetingOrganizerUserId=@p,startDateTime=@s", "@p='" ID "'&@s=null", ID, 0, 0, true },
 	{ "meetingOrganizerUserId=@p", "", NULL, 0, 0, true },
 	{ "meetingOrganizerUserId=@p", "@P='" ID "'", NULL, 0, 0, true },
-	/* the broken kind Microsoft's Kiota clients send, with all three places in the path whatever was given */
+	/* the broken aliases of Microsoft's Kiota clients, with all three parameters in the path whatever was given */
 	{ "meetingOrganizerUserId='@meetingOrganizerUserId',startDateTime=@startDateTime,endDateTime=@endDateTime",
 	  "meetingOrganizerUserId=" ID, ID, 0, 0, true },
 	{ "meetingOrganizerUserId='@meetingOrganizerUserId',startDateTime=@startDateTime,endDateTime=@endDateTime",
@@ -85,7 +85,7 @@ static const struct {
 	{ "meetingOrganizerUserId='@meetingOrganizerUserId',startDateTime=@startDateTime,endDateTime=@endDateTime",
 	  "meetingOrganizerUserId=" ID "&startDateTime=2024-01-15T00%3A00%3A00%2B00%3A00", ID, START, 0, true },
 	{ "meetingOrganizerUserId='@meetingOrganizerUserId'", "@meetingOrganizerUserId='" ID "'", ID, 0, 0, true },
-	/* the one with its '@' counts before the one without */
+	/* the name with '@' counts before the one without */
 	{ "meetingOrganizerUserId=@p", "p=other&@p='" ID "'", ID, 0, 0, true },
 	{ "meetingOrganizerUserId='@p'", "p='" ID "'", ID, 0, 0, true },
 };
@@ -180,7 +180,7 @@ test_parameters__what_is_malformed_unknown_or_doubled_is_refused_with_a_reason(v
 	}
 }
 
-/* Every way to cut a good text short is refused or read; none is read past its end (the sanitizer looks). */
+/* A good text is cut at every byte: nothing is read past its end (the sanitizer checks). */
 static void
 test_parameters__no_cut_text_is_read_past_its_end(void **state)
 {

@@ -40,7 +40,7 @@ static const struct {
 	{ "bytes=-0", 100, RANGE_OUTSIDE, 0, 0 },
 	{ "bytes=0-", 0, RANGE_OUTSIDE, 0, 0 },
 	{ "bytes=-5", 0, RANGE_OUTSIDE, 0, 0 },
-	/* no range of ours: the whole */
+	/* not a range that is honoured: the whole */
 	{ "", 100, RANGE_WHOLE, 0, 0 },
 	{ "bytes", 100, RANGE_WHOLE, 0, 0 },
 	{ "bytes=", 100, RANGE_WHOLE, 0, 0 },

@@ -9,7 +9,7 @@
 
 #include "graph/route.h"
 
-/* What earlier calls leave on the stack must not matter: nothing on it is a sound value any more. */
+/* Overwrites the stack, so that a value left there by an earlier call cannot hide an uninitialised read. */
 static __attribute__((noinline)) void
 dirty_stack(void)
 {

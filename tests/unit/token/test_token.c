@@ -203,7 +203,7 @@ test_token__the_key_id_is_bound_too(void **state)
 	assert_false(token_open_with(&key, &raw, &bind, *state, &back));
 }
 
-/* Nobody can seal it without the key; but a slip of ours, or of a later version, must not be taken for a place. */
+/* Only the key's owner can seal such bytes, but a bug or a later version might; they must not open. */
 static void
 test_token__refuses_plain_bytes_that_are_not_canonical(void **state)
 {
@@ -217,7 +217,7 @@ test_token__refuses_plain_bytes_that_are_not_canonical(void **state)
 	for (size_t cut = 0; cut <= len + 8; cut++)
 		assert_int_equal(token_plain_read(str_of(plain, cut), &back), cut == len);
 	memcpy(bad, plain, sizeof(bad));
-	bad[24] = 2; /* fresh is 0 or 1 */
+	bad[24] = 2; /* initial is 0 or 1 */
 	assert_false(token_plain_read(str_of(bad, len), &back));
 	memcpy(bad, plain, sizeof(bad));
 	bad[8] = 10; /* after is not beyond until */

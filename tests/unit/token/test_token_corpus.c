@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens of released versions, as they were given out.  They stay readable for ever: when one of these
- * fails, the code is wrong, not the corpus.
+ * Tokens of released versions.  They stay readable for ever: if one of them fails, the code is wrong, not the corpus.
  */
 #include "token_test.h"
 

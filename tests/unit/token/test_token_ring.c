@@ -170,7 +170,7 @@ test_ring__a_key_it_never_had_is_gone_and_all_else_is_bad(void **state)
 		assert_int_equal(open_err(ring, str_first(text, len), *state), ERR_BAD_TOKEN);
 		assert_int_not_equal(open_err(other, str_first(text, len), *state), OK);
 	}
-	/* Too short to be one of ours, with a key nobody knows: not gone, just bad. */
+	/* Too short for a token, so its unknown key does not make it ERR_GONE. */
 	assert_int_equal(open_err(other, str_first(text, TOKEN_RAW_MIN / 3 * 4 - 4), *state), ERR_BAD_TOKEN);
 	token_ring_close(&ring);
 	token_ring_close(&other);
@@ -229,7 +229,7 @@ struct repeating {
 	int draws;
 };
 
-/* The first two ids drawn are the same. */
+/* Repeats the first id. */
 static void
 repeat_fill(void *ctx, void *bytes, size_t len)
 {
@@ -270,7 +270,7 @@ test_ring__makes_a_new_key_when_the_newest_is_too_old(void **state)
 	assert_int_equal(token_ring_rotate_when_due(ring, -1), OK);
 	assert_int_equal(count_kv(store, *state, &name), 2);
 	token_ring_close(&ring);
-	/* The age is read back from the store, too. */
+	/* The age is also read from the store. */
 	assert_int_equal(token_ring_open(store, &clock_system, &entropy_system, &ring), OK);
 	assert_int_equal(token_ring_rotate_when_due(ring, 3600), OK);
 	assert_int_equal(count_kv(store, *state, &name), 2);
@@ -278,7 +278,7 @@ test_ring__makes_a_new_key_when_the_newest_is_too_old(void **state)
 	store_close(&store);
 }
 
-/* Two rings on one store stand for two processes. */
+/* Two rings on one store act as two processes. */
 static void
 test_ring__learns_keys_made_elsewhere_looking_once_a_second(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_token_store.h"
+#include "oauth/oauth_token_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +18,12 @@
 #define LOCK_WAIT_NS 20000000
 
 static enum err
-no_identity(const struct follow_client *client, const char *what, struct arena *arena, struct str *why_out)
+no_identity(const struct oauth_client *client, const char *what, struct arena *arena, struct str *why_out)
 {
 	*why_out = arena_printf(arena, "the file of the sign-in, %.*s, %s",
-	                        STR_ARG(str_cut(str_from_c(client->kept), 300)), what);
+	                        STR_ARG(str_cut(str_from_c(client->token_store), 300)), what);
 	return ERR_NO_IDENTITY;
 }
-
-/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool
 is_member(const struct json *root, const char *name, struct str wanted)
@@ -39,14 +37,14 @@ static bool
 read_bytes(int fd, struct buf *text)
 {
 	size_t len;
-	bool   is_read = file_read(fd, buf_reserve(text, FOLLOW_TOKEN_STORE_MAX), FOLLOW_TOKEN_STORE_MAX, &len);
+	bool   is_read = file_read(fd, buf_reserve(text, OAUTH_TOKEN_STORE_MAX), OAUTH_TOKEN_STORE_MAX, &len);
 
 	buf_grew(text, len);
-	return is_read && len < FOLLOW_TOKEN_STORE_MAX;
+	return is_read && len < OAUTH_TOKEN_STORE_MAX;
 }
 
 static enum err
-take_token(const struct follow_client *client, struct str text, struct arena *arena, struct str *token_out,
+take_token(const struct oauth_client *client, struct str text, struct arena *arena, struct str *token_out,
            struct str *why_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
@@ -63,10 +61,10 @@ take_token(const struct follow_client *client, struct str text, struct arena *ar
 }
 
 enum err
-follow_token_store_read(const struct follow_client *client, struct arena *arena, struct str *token_out,
-                        struct str *why_out)
+oauth_token_store_read(const struct oauth_client *client, struct arena *arena, struct str *token_out,
+                       struct str *why_out)
 {
-	AUTO(file_close) int       fd = open(client->kept, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO(file_close) int       fd = open(client->token_store, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	AUTO(buf_close) struct buf text = { 0 };
 	struct stat                about;
 
@@ -79,22 +77,20 @@ follow_token_store_read(const struct follow_client *client, struct arena *arena,
 	if (about.st_mode & (S_IRWXG | S_IRWXO))
 		return no_identity(client, "can be read by others; `chmod 600` it, or remove it and sign in again",
 		                   arena, why_out);
-	buf_open(&text, FOLLOW_TOKEN_STORE_MAX);
+	buf_open(&text, OAUTH_TOKEN_STORE_MAX);
 	if (!read_bytes(fd, &text))
 		return no_identity(client, "cannot be read, or is too long", arena, why_out);
 	return take_token(client, buf_str(&text), arena, token_out, why_out);
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
-
-/* A regular file of ours that nobody else may open. */
+/* A regular file of this user that nobody else may open. */
 static bool
 is_private(const struct stat *about)
 {
 	return S_ISREG(about->st_mode) && about->st_uid == geteuid() && !(about->st_mode & (S_IRWXG | S_IRWXO));
 }
 
-/* Is it open, ours, locked, and still what its name names? */
+/* True if the file is this user's, is locked now, and still has its name. */
 static bool
 holds_lock(int fd, const char *path)
 {
@@ -105,8 +101,8 @@ holds_lock(int fd, const char *path)
 }
 
 /*
- * The turn to change the file: whoever holds the lock on the new one that is to replace it.  The others wait a moment;
- * what is not ours is put out of the way.  -1: errno.
+ * Opens and locks the new file that will replace the old one.  The lock says which process may do that; the others wait.
+ * A file of another user in its place is removed.  -1: errno.
  */
 static int
 take_lock(const char *path)
@@ -133,28 +129,28 @@ take_lock(const char *path)
 }
 
 static const char *
-renewed_path(const struct follow_client *client, struct arena *arena)
+new_path(const struct oauth_client *client, struct arena *arena)
 {
-	return arena_c(arena, arena_printf(arena, "%s.new", client->kept));
+	return arena_c(arena, arena_printf(arena, "%s.new", client->token_store));
 }
 
 static bool
-replace(const struct follow_client *client, struct str text, struct arena *arena)
+replace(const struct oauth_client *client, struct str text, struct arena *arena)
 {
-	const char          *renewed = renewed_path(client, arena);
-	AUTO(file_close) int fd = take_lock(renewed);
+	const char          *new_name = new_path(client, arena);
+	AUTO(file_close) int fd = take_lock(new_name);
 
 	return fd >= 0 && ftruncate(fd, 0) == 0 && file_write(fd, text) &&
-	       file_publish(fd, AT_FDCWD, renewed, client->kept);
+	       file_publish(fd, AT_FDCWD, new_name, client->token_store);
 }
 
 enum err
-follow_token_store_write(const struct follow_client *client, struct str token, struct arena *arena, struct str *why_out)
+oauth_token_store_write(const struct oauth_client *client, struct str token, struct arena *arena, struct str *why_out)
 {
 	AUTO(buf_close) struct buf text = { 0 };
 	struct json_out            out;
 
-	buf_open(&text, FOLLOW_TOKEN_STORE_MAX);
+	buf_open(&text, OAUTH_TOKEN_STORE_MAX);
 	out = json_out_object(&text);
 	json_put_member(&out, STR("authority"), client->authority);
 	json_put_member(&out, STR("tenantId"), client->tenant);
@@ -168,16 +164,16 @@ follow_token_store_write(const struct follow_client *client, struct str token, s
 }
 
 bool
-follow_token_store_forget(const struct follow_client *client, struct str token, struct arena *arena)
+oauth_token_store_forget(const struct oauth_client *client, struct str token, struct arena *arena)
 {
-	const char          *renewed = renewed_path(client, arena);
-	AUTO(file_close) int fd = take_lock(renewed);
+	const char          *new_name = new_path(client, arena);
+	AUTO(file_close) int fd = take_lock(new_name);
 	struct str           kept, why;
 
-	if (follow_token_store_read(client, arena, &kept, &why) == OK && !str_eq(kept, token))
+	if (oauth_token_store_read(client, arena, &kept, &why) == OK && !str_eq(kept, token))
 		return false;
-	(void)unlink(client->kept);
+	(void)unlink(client->token_store);
 	if (fd >= 0)
-		(void)unlink(renewed);
+		(void)unlink(new_name);
 	return true;
 }

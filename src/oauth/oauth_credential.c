@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_bearer.h"
+#include "oauth/oauth_credential.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,28 +12,29 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "follow/follow_client.h"
-#include "follow/follow_file.h"
-#include "follow/follow_secrets.h"
+#include "oauth/oauth_client.h"
+#include "oauth/oauth_file.h"
+#include "fetch/fetch_secrets.h"
 #include "text/json_read.h"
 
 #define COMMAND_MS 60000
 #define POLL_MS    100
-#define AHEAD_S    300 /* a client's token is had anew so long before it expires */
+#define AHEAD_S    300 /* a client's token is renewed so long before it expires */
+#define USE_MAX_S  ((int64_t)86400)
 
 extern char **environ;
 
-struct follow_credential {
-	struct follow_credential_conf conf;
-	struct follow_client          client; /* conf.client, if there is one, is this copy */
-	struct follow_secrets        *secrets;
-	struct buf                    token;    /* remembered; empty for none */
-	int64_t                       until_ms; /* monotonic; when a client's token is to be had anew */
+struct oauth_credential {
+	struct oauth_credential_conf conf;
+	struct oauth_client          client; /* conf.client, if there is one, is this copy */
+	struct fetch_secrets        *secrets;
+	struct buf                   token;    /* remembered; empty for none */
+	int64_t                      until_ms; /* monotonic; a client's token is renewed then */
 };
 
 /* ---- what a token is ------------------------------------------------------------------------ */
 
-/* RFC 6750's b68token: what may stand in a header without any further thought. */
+/* RFC 6750's b64token: safe in a header as it is. */
 static bool
 is_token(struct str text)
 {
@@ -66,7 +67,7 @@ no_identity(const char *why, struct str *why_out)
 }
 
 enum err
-follow_bearer_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
+oauth_token_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
 	struct str                   token = without_blanks(text);
@@ -106,16 +107,16 @@ not_given(const char *what, const char *path, int fault, struct arena *arena, st
 }
 
 static enum err
-read_file(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+read_file(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
-	struct follow_file   file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
-	AUTO(file_close) int fd = follow_file_open(&file);
-	char                *space = buf_reserve(text, FOLLOW_BEARER_MAX);
-	size_t               len = 0;
-	int                  fault;
+	struct oauth_file file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
+	char             *space = buf_reserve(text, FETCH_BEARER_MAX);
+	size_t            len = 0;
+	mode_t            mode;
+	int               fault;
 
 	MUST(space != NULL);
-	fault = fd < 0 ? errno : follow_file_read(&file, fd, space, FOLLOW_BEARER_MAX, &len);
+	fault = oauth_file_read(&file, space, FETCH_BEARER_MAX, &len, &mode);
 	if (fault != 0)
 		return not_given("bearer file", conf->file, fault, arena, why_out);
 	buf_grew(text, len);
@@ -136,7 +137,7 @@ spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
 	char                      *argv[] = { sh, dash_c, arena_take_raw(arena, len), NULL };
 
 	memcpy(argv[2], command, len);
-	/* We may hold signals back; the command must not inherit that. */
+	/* This thread may block signals; the command must not inherit that. */
 	MUST(sigemptyset(&none) == 0 && posix_spawnattr_init(&attributes) == 0);
 	MUST(posix_spawnattr_setsigmask(&attributes, &none) == 0);
 	MUST(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) == 0);
@@ -150,14 +151,14 @@ spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
 }
 
 static bool
-is_stopped(const struct follow_credential_conf *conf)
+is_stopped(const struct oauth_credential_conf *conf)
 {
 	return conf->stopped && conf->stopped(conf->stopped_ctx);
 }
 
-/* False when time is up, it says too much, or we are wanted gone. */
+/* False: the time is over, the output is too long, or the program is stopped. */
 static bool
-listen_to(int fd, const struct follow_credential_conf *conf, struct buf *text)
+read_output(int fd, const struct oauth_credential_conf *conf, struct buf *text)
 {
 	int64_t end_ms = clock_mono_ms(conf->clock) + COMMAND_MS;
 
@@ -179,13 +180,13 @@ listen_to(int fd, const struct follow_credential_conf *conf, struct buf *text)
 }
 
 static enum err
-run_command(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+run_command(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	int   ends[2], status = 0;
 	pid_t pid;
-	bool  heard;
+	bool  is_read;
 
-	/* Whoever started us may have had children reaped unseen; then nobody would know how this one ends. */
+	/* With SIGCHLD ignored, inherited from the parent, waitpid() would get no exit status. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return no_identity("no pipe for the bearer command", why_out);
@@ -195,17 +196,17 @@ run_command(const struct follow_credential_conf *conf, struct buf *text, struct 
 		return no_identity("the bearer command cannot be started", why_out);
 	}
 	file_close(&ends[1]);
-	heard = listen_to(ends[0], conf, text);
+	is_read = read_output(ends[0], conf, text);
 	file_close(&ends[0]);
-	if (!heard)
+	if (!is_read)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!heard && is_stopped(conf)) {
+	if (!is_read && is_stopped(conf)) {
 		*why_out = STR("stopped");
 		return ERR_BUSY;
 	}
-	if (!heard)
+	if (!is_read)
 		return no_identity("the bearer command took longer than a minute or said too much", why_out);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
@@ -217,21 +218,8 @@ run_command(const struct follow_credential_conf *conf, struct buf *text, struct 
 
 /* ---- the credential ------------------------------------------------------------------------- */
 
-/* When the answer says how long its token lives, it is not used to the last. */
-static int64_t
-lifetime_ms(struct str answer, struct arena *arena)
-{
-	AUTO(json_drop) struct json *root = NULL;
-	int64_t                      seconds = 0;
-
-	if (json_read(answer, arena, &root, NULL) != OK || !json_int(json_member(root, "expires_in"), &seconds))
-		return INT64_MAX / 2;
-	seconds = seconds > 2 * AHEAD_S ? seconds - AHEAD_S : seconds / 2;
-	return seconds < 0 || seconds > 86400 ? (int64_t)86400000 : seconds * 1000;
-}
-
 static enum err
-gather(const struct follow_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+gather(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	if (conf->file)
 		return read_file(conf, text, arena, why_out);
@@ -240,7 +228,7 @@ gather(const struct follow_credential_conf *conf, struct buf *text, struct arena
 	if (conf->client) {
 		struct str answer;
 
-		TRY(follow_client_request(conf->client, conf->curl, arena, &answer, why_out));
+		TRY(oauth_client_request(conf->client, conf->fetch, arena, &answer, why_out));
 		buf_put(text, answer);
 		return OK;
 	}
@@ -249,7 +237,7 @@ gather(const struct follow_credential_conf *conf, struct buf *text, struct arena
 }
 
 static const char *
-origin_of(const struct follow_credential_conf *conf)
+origin_of(const struct oauth_credential_conf *conf)
 {
 	if (conf->file)
 		return "the bearer file";
@@ -258,33 +246,46 @@ origin_of(const struct follow_credential_conf *conf)
 	return conf->command ? "the bearer command" : "the variable TIDEMARK_BEARER";
 }
 
-/* What has just been given: the token, and the refresh token that came along. */
+/* How long a token is used, if it lives for so many seconds: not to the very end. */
+static int64_t
+use_ms(int64_t seconds)
+{
+	seconds = seconds > 2 * AHEAD_S ? seconds - AHEAD_S : seconds / 2;
+	return seconds < 0 || seconds > USE_MAX_S ? USE_MAX_S * 1000 : seconds * 1000;
+}
+
+/* A token endpoint also reports the token's life, and may add a refresh token. */
 static void
-note_secrets(struct follow_credential *credential, struct str token, struct str answer, struct arena *arena)
+read_answer(struct oauth_credential *credential, struct str answer, struct arena *arena)
 {
 	AUTO(json_drop) struct json *root = NULL;
 	struct str                   refresh;
+	int64_t                      seconds, wait_ms = INT64_MAX / 2;
 
-	follow_secrets_note(credential->secrets, token);
-	if (credential->conf.client && json_read(answer, arena, &root, NULL) == OK &&
-	    json_text(json_member(root, "refresh_token"), &refresh))
-		follow_secrets_note(credential->secrets, refresh);
+	if (json_read(answer, arena, &root, NULL) != OK)
+		return;
+	if (json_int(json_member(root, "expires_in"), &seconds))
+		wait_ms = use_ms(seconds);
+	credential->until_ms = clock_mono_ms(credential->conf.clock) + wait_ms;
+	if (json_text(json_member(root, "refresh_token"), &refresh))
+		fetch_secrets_note(credential->secrets, refresh);
 }
 
 enum err
-follow_credential_remember(struct follow_credential *credential, struct str answer, struct arena *arena,
-                           struct str *why_out)
+oauth_credential_remember(struct oauth_credential *credential, struct str answer, struct arena *arena,
+                          struct str *why_out)
 {
-	const struct follow_credential_conf *conf = &credential->conf;
-	struct str                           token;
+	const struct oauth_credential_conf *conf = &credential->conf;
+	struct str                          token;
 
-	if (follow_bearer_read(answer, arena, &token, why_out) != OK) {
+	if (oauth_token_read(answer, arena, &token, why_out) != OK) {
 		*why_out = arena_printf(arena, "%s: %.*s", origin_of(conf), STR_ARG(*why_out));
 		return ERR_NO_IDENTITY;
 	}
-	note_secrets(credential, token, answer, arena);
+	fetch_secrets_note(credential->secrets, token);
+	credential->until_ms = INT64_MAX;
 	if (conf->client)
-		credential->until_ms = clock_mono_ms(conf->clock) + lifetime_ms(answer, arena);
+		read_answer(credential, answer, arena);
 	buf_cut(&credential->token, 0);
 	buf_put(&credential->token, token);
 	return OK;
@@ -293,51 +294,49 @@ follow_credential_remember(struct follow_credential *credential, struct str answ
 static enum err
 get(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out)
 {
-	struct follow_credential  *credential = ctx;
+	struct oauth_credential   *credential = ctx;
 	AUTO(buf_close) struct buf text = { 0 };
 
-	if (credential->until_ms != 0 && clock_mono_ms(credential->conf.clock) >= credential->until_ms)
-		again = true;
-	if (again || credential->token.len == 0) {
-		buf_open(&text, FOLLOW_BEARER_MAX);
+	if (again || credential->token.len == 0 || clock_mono_ms(credential->conf.clock) >= credential->until_ms) {
+		buf_open(&text, FETCH_BEARER_MAX);
 		TRY(gather(&credential->conf, &text, arena, why_out));
-		TRY(follow_credential_remember(credential, buf_str(&text), arena, why_out));
+		TRY(oauth_credential_remember(credential, buf_str(&text), arena, why_out));
 	}
 	*bearer_out = buf_str(&credential->token);
 	return OK;
 }
 
-struct follow_credential *
-follow_credential_open(const struct follow_credential_conf *conf)
+struct oauth_credential *
+oauth_credential_open(const struct oauth_credential_conf *conf)
 {
-	struct follow_credential *credential = calloc(1, sizeof(*credential));
+	struct oauth_credential *credential = calloc(1, sizeof(*credential));
 
 	MUST(credential != NULL && conf->clock &&
-	     (conf->file || conf->command || conf->value || (conf->client && conf->curl)));
+	     (conf->file || conf->command || conf->value || (conf->client && conf->fetch)));
 	credential->conf = *conf;
-	credential->secrets = follow_secrets_open();
+	credential->secrets = fetch_secrets_open();
 	if (conf->client) {
 		credential->client = *conf->client;
 		credential->client.secrets = credential->secrets;
 		credential->conf.client = &credential->client;
 	}
-	buf_open(&credential->token, FOLLOW_BEARER_MAX);
+	buf_open(&credential->token, FETCH_BEARER_MAX);
 	return credential;
 }
 
 void
-follow_credential_close(struct follow_credential **credential)
+oauth_credential_close(struct oauth_credential **credential)
 {
 	if (!*credential)
 		return;
 	buf_close(&(*credential)->token);
-	follow_secrets_close(&(*credential)->secrets);
+	fetch_secrets_close(&(*credential)->secrets);
 	free(*credential);
 	*credential = NULL;
 }
 
-struct follow_bearer
-follow_credential_bearer(struct follow_credential *credential)
+struct fetch_bearer
+oauth_credential_bearer(struct oauth_credential *credential)
 {
-	return (struct follow_bearer){ credential, get, credential->secrets };
+	return (struct fetch_bearer){ credential, get, credential->secrets };
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_wait.h"
+#include "fetch/fetch_wait.h"
 
 #include "text/date.h"
 
 #define OWN_FIRST_MS 250
 #define OWN_MAX_MS   60000
-#define SECONDS_MAX  (FOLLOW_ASKED_MAX_MS / 1000)
+#define SECONDS_MAX  (FETCH_ASKED_MAX_MS / 1000)
 
 static int64_t
 bounded(int64_t ms)
 {
 	if (ms < 1)
 		return 1;
-	return ms < FOLLOW_ASKED_MAX_MS ? ms : FOLLOW_ASKED_MAX_MS;
+	return ms < FETCH_ASKED_MAX_MS ? ms : FETCH_ASKED_MAX_MS;
 }
 
-/* The digits behind the point, cut to milliseconds. */
+/* The digits after the point, in milliseconds. */
 static bool
 read_fraction(struct str digits, int64_t *ms_out)
 {
@@ -32,7 +32,7 @@ read_fraction(struct str digits, int64_t *ms_out)
 	return true;
 }
 
-/* A number all the same, and the longest wish there is. */
+/* A number of any length still counts as a number. */
 static bool
 is_more_than_fits(struct str digits)
 {
@@ -47,7 +47,7 @@ is_more_than_fits(struct str digits)
 }
 
 int64_t
-follow_wait_asked(struct str field, int64_t wall_ns)
+fetch_wait_asked(struct str field, int64_t wall_ns)
 {
 	struct str text = str_trim(field), whole;
 	uint64_t   seconds;
@@ -56,11 +56,11 @@ follow_wait_asked(struct str field, int64_t wall_ns)
 
 	whole = str_first(text, point);
 	if (is_more_than_fits(whole))
-		return FOLLOW_ASKED_MAX_MS;
+		return FETCH_ASKED_MAX_MS;
 	if (str_to_u64(whole, &seconds)) {
 		if (point < text.len && !read_fraction(str_skip(text, point + 1), &fraction_ms))
 			return -1;
-		return (int64_t)seconds > SECONDS_MAX ? FOLLOW_ASKED_MAX_MS
+		return (int64_t)seconds > SECONDS_MAX ? FETCH_ASKED_MAX_MS
 		                                      : bounded((int64_t)seconds * 1000 + fraction_ms);
 	}
 	if (!date_parse_http(text, &date_ns))
@@ -69,7 +69,7 @@ follow_wait_asked(struct str field, int64_t wall_ns)
 }
 
 int64_t
-follow_wait_own(unsigned tries)
+fetch_wait_own(unsigned tries)
 {
 	int64_t ms = OWN_FIRST_MS;
 
@@ -79,7 +79,7 @@ follow_wait_own(unsigned tries)
 }
 
 int64_t
-follow_wait_jitter(int64_t ms, const struct entropy *entropy)
+fetch_wait_jitter(int64_t ms, const struct entropy *entropy)
 {
 	uint32_t chance;
 

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_link.h"
+#include "fetch/fetch_link.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "resource/resource.h"
-
-/* Only what a URL may consist of: no blank, no control byte, nothing beyond ASCII, none of the ambiguous ones. */
+/* Visible ASCII only, without the characters that programs read in different ways. */
 static bool
 has_only_url_bytes(struct str link)
 {
@@ -21,7 +19,7 @@ has_only_url_bytes(struct str link)
 static bool
 read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 {
-	if (link.len == 0 || link.len > FOLLOW_LINK_MAX) {
+	if (link.len == 0 || link.len > FETCH_LINK_MAX) {
 		*why_out = "is empty or longer than 32 KiB";
 		return false;
 	}
@@ -38,7 +36,7 @@ read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 }
 
 bool
-follow_origin_of(struct str url, struct follow_origin *origin_out, const char **why_out)
+fetch_origin_of(struct str url, struct fetch_origin *origin_out, const char **why_out)
 {
 	struct uri_parts parts;
 
@@ -48,12 +46,12 @@ follow_origin_of(struct str url, struct follow_origin *origin_out, const char **
 		*why_out = "is http, which is only followed on this machine; use https";
 		return false;
 	}
-	*origin_out = (struct follow_origin){ parts.scheme, parts.host, parts.port };
+	*origin_out = (struct fetch_origin){ parts.scheme, parts.host, parts.port };
 	return true;
 }
 
 bool
-follow_link_is_good(const struct follow_origin *origin, struct str link, const char **why_out)
+fetch_link_is_good(const struct fetch_origin *origin, struct str link, const char **why_out)
 {
 	struct uri_parts parts;
 
@@ -68,13 +66,13 @@ follow_link_is_good(const struct follow_origin *origin, struct str link, const c
 }
 
 bool
-follow_link_is_beside(struct str link, struct str other)
+fetch_link_is_beside(struct str link, struct str other)
 {
 	return str_eq(str_first(link, str_find(link, '?')), str_first(other, str_find(other, '?')));
 }
 
 bool
-follow_link_is_local(struct str link)
+fetch_link_is_local(struct str link)
 {
 	struct uri_parts parts;
 
@@ -82,7 +80,7 @@ follow_link_is_local(struct str link)
 }
 
 bool
-follow_link_goes_by_proxy(struct str link)
+fetch_link_goes_by_proxy(struct str link)
 {
 	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
 	bool                     is_set = false;
@@ -93,7 +91,7 @@ follow_link_goes_by_proxy(struct str link)
 }
 
 struct str
-follow_link_host(struct str link)
+fetch_link_host(struct str link)
 {
 	struct uri_parts parts;
 
@@ -102,7 +100,7 @@ follow_link_host(struct str link)
 }
 
 struct str
-follow_origin_text(struct str url)
+fetch_origin_text(struct str url)
 {
 	struct uri_parts parts;
 
@@ -110,74 +108,31 @@ follow_origin_text(struct str url)
 	return str_first(url, parts.scheme.len + 3 + parts.authority.len);
 }
 
-static struct str
-last_segment(struct str *path)
-{
-	size_t     at = path->len;
-	struct str segment;
+#define V4 [10] = 0xff, 0xff /* a.b.c.d is compared as ::ffff:a.b.c.d */
 
-	while (at > 0 && path->at[at - 1] != '/')
-		at--;
-	segment = str_skip(*path, at);
-	*path = str_first(*path, at > 0 ? at - 1 : 0);
-	return segment;
-}
-
-static bool
-is_delta(struct str segment)
-{
-	return segment.len == 0 || str_starts_nocase(segment, STR("delta")) ||
-	       str_starts_nocase(segment, STR("microsoft.graph.delta"));
-}
-
-struct str
-follow_resource_of(struct str url)
-{
-	struct uri_parts       parts;
-	struct str             segment = STR_EMPTY;
-	const struct resource *resource;
-
-	if (!uri_split(url, &parts))
-		return STR("items");
-	do {
-		segment = last_segment(&parts.path);
-	} while (parts.path.len > 0 && is_delta(segment));
-	segment = str_first(segment, str_find(segment, '('));
-	resource = resource_of_collection(segment);
-	if (resource->odata_type)
-		return str_from_c(resource->collection);
-	if (segment.len == 0 || segment.len > 64 || is_delta(segment))
-		return STR("items");
-	return segment;
-}
-
-/* ---- addresses ------------------------------------------------------------------------------ */
-
-#define V4 [10] = 0xff, 0xff /* a.b.c.d is looked for as ::ffff:a.b.c.d */
-
-/* The first row that fits counts; what fits none is public. */
+/* The first row that matches counts; an address without a row is public. */
 static const struct {
-	uint8_t         prefix[16], bits;
-	enum follow_net net;
+	uint8_t        prefix[16], bits;
+	enum fetch_net net;
 } nets[] = {
-	{ { V4, 0 }, 104, FOLLOW_NET_NONE },
-	{ { V4, 10 }, 104, FOLLOW_NET_PRIVATE },
-	{ { V4, 100, 64 }, 106, FOLLOW_NET_PRIVATE },
-	{ { V4, 127 }, 104, FOLLOW_NET_LOOPBACK },
-	{ { V4, 169, 254 }, 112, FOLLOW_NET_LINK },
-	{ { V4, 172, 16 }, 108, FOLLOW_NET_PRIVATE },
-	{ { V4, 192, 0, 0 }, 120, FOLLOW_NET_PRIVATE },
-	{ { V4, 192, 168 }, 112, FOLLOW_NET_PRIVATE },
-	{ { V4, 198, 18 }, 111, FOLLOW_NET_PRIVATE },
-	{ { V4, 224 }, 99, FOLLOW_NET_NONE },
-	{ { V4 }, 96, FOLLOW_NET_PUBLIC },
-	{ { [15] = 1 }, 128, FOLLOW_NET_LOOPBACK },
-	{ { 0 }, 7, FOLLOW_NET_NONE },
-	{ { 0x20, 0x02 }, 16, FOLLOW_NET_NONE },
-	{ { 0xfc }, 7, FOLLOW_NET_PRIVATE },
-	{ { 0xfe, 0x80 }, 10, FOLLOW_NET_LINK },
-	{ { 0xfe, 0xc0 }, 10, FOLLOW_NET_PRIVATE },
-	{ { 0xff }, 8, FOLLOW_NET_NONE },
+	{ { V4, 0 }, 104, FETCH_NET_NONE },
+	{ { V4, 10 }, 104, FETCH_NET_PRIVATE },
+	{ { V4, 100, 64 }, 106, FETCH_NET_PRIVATE },
+	{ { V4, 127 }, 104, FETCH_NET_LOOPBACK },
+	{ { V4, 169, 254 }, 112, FETCH_NET_LINK },
+	{ { V4, 172, 16 }, 108, FETCH_NET_PRIVATE },
+	{ { V4, 192, 0, 0 }, 120, FETCH_NET_PRIVATE },
+	{ { V4, 192, 168 }, 112, FETCH_NET_PRIVATE },
+	{ { V4, 198, 18 }, 111, FETCH_NET_PRIVATE },
+	{ { V4, 224 }, 99, FETCH_NET_NONE },
+	{ { V4 }, 96, FETCH_NET_PUBLIC },
+	{ { [15] = 1 }, 128, FETCH_NET_LOOPBACK },
+	{ { 0 }, 7, FETCH_NET_NONE },
+	{ { 0x20, 0x02 }, 16, FETCH_NET_NONE },
+	{ { 0xfc }, 7, FETCH_NET_PRIVATE },
+	{ { 0xfe, 0x80 }, 10, FETCH_NET_LINK },
+	{ { 0xfe, 0xc0 }, 10, FETCH_NET_PRIVATE },
+	{ { 0xff }, 8, FETCH_NET_NONE },
 };
 
 static bool
@@ -188,8 +143,8 @@ has_prefix(const uint8_t *at, const uint8_t *prefix, unsigned bits)
 	return memcmp(at, prefix, whole) == 0 && (rest == 0 || (at[whole] ^ prefix[whole]) >> (8 - rest) == 0);
 }
 
-enum follow_net
-follow_net_of(const struct sockaddr *addr)
+enum fetch_net
+fetch_net_of(const struct sockaddr *addr)
 {
 	static const uint8_t v4[12] = { V4 }, nat64[12] = { 0, 0x64, 0xff, 0x9b };
 	uint8_t              at[16] = { V4 };
@@ -199,34 +154,34 @@ follow_net_of(const struct sockaddr *addr)
 	else if (addr->sa_family == AF_INET6)
 		memcpy(at, &((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr, 16);
 	else
-		return FOLLOW_NET_NONE;
+		return FETCH_NET_NONE;
 	if (has_prefix(at, nat64, 96))
 		memcpy(at, v4, 12);
 	for (size_t i = 0; i < COUNT_OF(nets); i++)
 		if (has_prefix(at, nets[i].prefix, nets[i].bits))
 			return nets[i].net;
-	return FOLLOW_NET_PUBLIC;
+	return FETCH_NET_PUBLIC;
 }
 
-enum follow_net
-follow_net_of_host(struct str host)
+enum fetch_net
+fetch_net_of_host(struct str host)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
-	enum follow_net net;
+	enum fetch_net  net;
 	char            name[256];
 
 	(void)str_printf(name, sizeof(name), "%.*s", STR_ARG(host));
 	if (uri_host_is_loopback(host))
-		return FOLLOW_NET_LOOPBACK;
+		return FETCH_NET_LOOPBACK;
 	if (getaddrinfo(name, NULL, &hints, &found) != 0)
-		return FOLLOW_NET_PUBLIC;
-	net = follow_net_of(found->ai_addr);
+		return FETCH_NET_PUBLIC;
+	net = fetch_net_of(found->ai_addr);
 	freeaddrinfo(found);
 	return net;
 }
 
 bool
-follow_net_may_lead(enum follow_net from, enum follow_net to)
+fetch_net_may_lead(enum fetch_net from, enum fetch_net to)
 {
-	return to == FOLLOW_NET_PUBLIC || (to == from && to != FOLLOW_NET_NONE);
+	return to == FETCH_NET_PUBLIC || (to == from && to != FETCH_NET_NONE);
 }

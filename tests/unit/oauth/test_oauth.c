@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is sent to a token endpoint and what its answers mean; the program's own requests are in tests/flow. */
-#include "follow_test.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+/* cmocka wants the above first. */
+#include <cmocka.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,9 +15,12 @@
 
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
-#include "follow/follow_client.h"
-#include "follow/follow_device.h"
-#include "follow/follow_token_store.h"
+#include "oauth/oauth_client.h"
+#include "oauth/oauth_device.h"
+#include "oauth/oauth_endpoint.h"
+#include "oauth/oauth_refresh.h"
+#include "oauth/oauth_token_store.h"
+#include "support/rng.h"
 #include "support/rsa_pem.h"
 #include "text/b64.h"
 #include "text/json_read.h"
@@ -19,13 +29,13 @@
 #define WRITERS  4
 
 struct desk {
-	struct still_clock   at;
-	struct clock         clock;
-	struct rng           rng;
-	struct entropy       entropy;
-	struct rsa_cert     *cert;
-	struct arena        *arena;
-	struct follow_client client;
+	struct still_clock  at;
+	struct clock        clock;
+	struct rng          rng;
+	struct entropy      entropy;
+	struct rsa_cert    *cert;
+	struct arena       *arena;
+	struct oauth_client client;
 };
 
 static void
@@ -39,13 +49,13 @@ desk_open(struct desk *desk, int64_t now_s)
 	desk->entropy = rng_entropy(&desk->rng);
 	desk->arena = arena_open((size_t)16 << 20);
 	assert_int_equal(rsa_cert_read(STR(RSA_PEM), NULL, &desk->cert, &why), OK);
-	desk->client = (struct follow_client){ .authority = STR("https://login.example.com"),
-		                               .tenant = STR("t"),
-		                               .id = STR("client"),
-		                               .scope = STR("s"),
-		                               .cert = desk->cert,
-		                               .clock = &desk->clock,
-		                               .entropy = &desk->entropy };
+	desk->client = (struct oauth_client){ .authority = STR("https://login.example.com"),
+		                              .tenant = STR("t"),
+		                              .id = STR("client"),
+		                              .scope = STR("s"),
+		                              .cert = desk->cert,
+		                              .clock = &desk->clock,
+		                              .entropy = &desk->entropy };
 }
 
 static void
@@ -90,7 +100,7 @@ test_assertion__is_signed_ps256_and_names_the_certificate(void **state)
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
-	assert_int_equal(follow_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
+	assert_int_equal(oauth_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
 	head = part_of(&desk, jwt, 0);
 	claims = part_of(&desk, jwt, 1);
 	assert_int_equal(json_count(head), 3);
@@ -120,9 +130,9 @@ test_assertion__has_another_name_each_time(void **state)
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
-	assert_int_equal(follow_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
+	assert_int_equal(oauth_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
 	one = part_of(&desk, jwt, 1);
-	assert_int_equal(follow_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
+	assert_int_equal(oauth_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
 	two = part_of(&desk, jwt, 1);
 	assert_true(json_text(json_member(one, "jti"), &jti) && jti.len == 36);
 	assert_false(says(two, "jti", jti));
@@ -140,14 +150,14 @@ test_assertion__is_not_made_outside_the_certificates_dates(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		desk_open(&desk, bad[i]);
-		assert_int_equal(follow_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why),
+		assert_int_equal(oauth_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why),
 		                 ERR_NO_IDENTITY);
 		assert_true(str_starts(why, STR("the client certificate ")));
 		desk_close(&desk);
 	}
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		desk_open(&desk, good[i]);
-		assert_int_equal(follow_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
+		assert_int_equal(oauth_client_assertion(&desk.client, ENDPOINT, desk.arena, &jwt, &why), OK);
 		desk_close(&desk);
 	}
 }
@@ -162,9 +172,9 @@ test_said__tells_the_error_and_its_first_line(void **state)
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
-	assert_true(str_eq(follow_client_said(body, STR("other"), desk.arena), STR(": invalid_client AADSTS7: no.")));
-	assert_int_equal(follow_client_said(STR("<html>"), STR("x"), desk.arena).len, 0);
-	assert_int_equal(follow_client_said(STR("[]"), STR("x"), desk.arena).len, 0);
+	assert_true(str_eq(oauth_error_text(body, STR("other"), desk.arena), STR(": invalid_client AADSTS7: no.")));
+	assert_int_equal(oauth_error_text(STR("<html>"), STR("x"), desk.arena).len, 0);
+	assert_int_equal(oauth_error_text(STR("[]"), STR("x"), desk.arena).len, 0);
 	desk_close(&desk);
 }
 
@@ -181,37 +191,35 @@ test_said__never_what_was_sent_nor_anything_like_a_token(void **state)
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_true(str_eq(follow_client_said(str_from_c(bad[i]), STR("my secret"), desk.arena), STR(": e")));
-	assert_int_equal(follow_client_said(STR("{\"error\":\"my secret\"}"), STR("my secret"), desk.arena).len, 0);
+		assert_true(str_eq(oauth_error_text(str_from_c(bad[i]), STR("my secret"), desk.arena), STR(": e")));
+	assert_int_equal(oauth_error_text(STR("{\"error\":\"my secret\"}"), STR("my secret"), desk.arena).len, 0);
 	desk_close(&desk);
 }
 
 /* ---- device code ---------------------------------------------------------------------------- */
 
-static struct follow_response
+static struct fetch_response
 response_of(unsigned status, const char *body)
 {
-	return (struct follow_response){ .status = status,
-		                         .body = str_from_c(body),
-		                         .location = STR_EMPTY,
-		                         .retry_after = STR_EMPTY,
-		                         .date = STR_EMPTY };
+	return (struct fetch_response){
+		.status = status, .body = str_from_c(body), .location = STR_EMPTY, .retry_after = STR_EMPTY
+	};
 }
 
 static void
 test_device__reads_a_code_as_the_rfc_shows_it(void **state)
 {
-	struct desk            desk;
-	struct follow_code     code;
-	struct str             why;
-	struct follow_response response = response_of(
+	struct desk           desk;
+	struct oauth_code     code;
+	struct str            why;
+	struct fetch_response response = response_of(
 		200, "{\"device_code\":\"GmRhm\",\"user_code\":\"WDJB-MJHT\",\"verification_uri\":"
 		     "\"https://example.com/device\",\"verification_uri_complete\":"
 		     "\"https://example.com/device?user_code=WDJB-MJHT\",\"expires_in\":1800}");
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
-	assert_int_equal(follow_device_read_code(&response, desk.arena, &code, &why), OK);
+	assert_int_equal(oauth_device_read_code(&response, desk.arena, &code, &why), OK);
 	assert_true(str_eq(code.device_code, STR("GmRhm")));
 	assert_true(
 		str_eq(code.message, STR("To sign in, open https://example.com/device and enter the code WDJB-MJHT")));
@@ -237,12 +245,12 @@ test_device__entras_own_sentence_is_shown_if_it_is_one(void **state)
 		static const char fmt[] =
 			"{\"device_code\":\"secret-of-device\",\"user_code\":\"AB12\",\"verification_uri\":"
 			"\"https://a.b/c\",\"expires_in\":900,\"message\":\"%s\"}";
-		struct str             body = arena_printf(desk.arena, fmt, cases[i].message);
-		struct follow_response response = { .status = 200, .body = body };
-		struct follow_code     code;
-		struct str             why;
+		struct str            body = arena_printf(desk.arena, fmt, cases[i].message);
+		struct fetch_response response = { .status = 200, .body = body };
+		struct oauth_code     code;
+		struct str            why;
 
-		assert_int_equal(follow_device_read_code(&response, desk.arena, &code, &why), OK);
+		assert_int_equal(oauth_device_read_code(&response, desk.arena, &code, &why), OK);
 		assert_int_equal(str_eq(code.message, str_from_c(cases[i].message)), cases[i].shown);
 	}
 	desk_close(&desk);
@@ -252,36 +260,36 @@ static void
 test_device__what_each_answer_means(void **state)
 {
 	static const struct {
-		unsigned                 status;
-		const char              *body;
-		enum follow_device_state wanted_state;
-		int64_t                  interval_ms;
+		unsigned                status;
+		const char             *body;
+		enum oauth_device_state wanted_state;
+		int64_t                 interval_ms;
 	} cases[] = {
-		{ 400, "{\"error\":\"authorization_pending\"}", FOLLOW_DEVICE_PENDING, 2000 },
-		{ 428, "{\"error\":\"authorization_pending\"}", FOLLOW_DEVICE_PENDING, 2000 },
-		{ 400, "{\"error\":\"slow_down\"}", FOLLOW_DEVICE_PENDING, 7000 },
-		{ 500, "<html>", FOLLOW_DEVICE_PENDING, 4000 },
-		{ 429, "{}", FOLLOW_DEVICE_PENDING, 4000 },
-		{ 400, "{\"error\":\"expired_token\"}", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 400, "{\"error\":\"authorization_declined\"}", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 400, "{\"error\":\"access_denied\"}", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 400, "{\"error\":\"bad_verification_code\"}", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 400, "authorization_pending", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 400, "{\"error\":[\"authorization_pending\"]}", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 302, "", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 404, "", FOLLOW_DEVICE_REFUSED, 2000 },
-		{ 200, "{\"access_token\":\"x\"}", FOLLOW_DEVICE_SIGNED_IN, 2000 },
+		{ 400, "{\"error\":\"authorization_pending\"}", OAUTH_DEVICE_PENDING, 2000 },
+		{ 428, "{\"error\":\"authorization_pending\"}", OAUTH_DEVICE_PENDING, 2000 },
+		{ 400, "{\"error\":\"slow_down\"}", OAUTH_DEVICE_PENDING, 7000 },
+		{ 500, "<html>", OAUTH_DEVICE_PENDING, 4000 },
+		{ 429, "{}", OAUTH_DEVICE_PENDING, 4000 },
+		{ 400, "{\"error\":\"expired_token\"}", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":\"authorization_declined\"}", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":\"access_denied\"}", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":\"bad_verification_code\"}", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 400, "authorization_pending", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 400, "{\"error\":[\"authorization_pending\"]}", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 302, "", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 404, "", OAUTH_DEVICE_REFUSED, 2000 },
+		{ 200, "{\"access_token\":\"x\"}", OAUTH_DEVICE_SIGNED_IN, 2000 },
 	};
 	struct desk desk;
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct follow_response response = response_of(cases[i].status, cases[i].body);
-		struct follow_code     code = { .device_code = STR("d"), .interval_ms = 2000 };
-		struct str             answer, why;
+		struct fetch_response response = response_of(cases[i].status, cases[i].body);
+		struct oauth_code     code = { .device_code = STR("d"), .interval_ms = 2000 };
+		struct str            answer, why;
 
-		assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+		assert_int_equal(oauth_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
 		                 cases[i].wanted_state);
 		assert_int_equal(code.interval_ms, cases[i].interval_ms);
 	}
@@ -291,24 +299,24 @@ test_device__what_each_answer_means(void **state)
 static void
 test_device__trouble_never_slows_it_beyond_a_minute_nor_hastens_it(void **state)
 {
-	struct desk            desk;
-	struct follow_code     code = { .device_code = STR("d"), .interval_ms = 5000 };
-	struct follow_response response = response_of(503, "");
-	struct str             answer, why;
+	struct desk           desk;
+	struct oauth_code     code = { .device_code = STR("d"), .interval_ms = 5000 };
+	struct fetch_response response = response_of(503, "");
+	struct str            answer, why;
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
 	response.retry_after = STR("1");
-	assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
-	                 FOLLOW_DEVICE_PENDING);
+	assert_int_equal(oauth_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+	                 OAUTH_DEVICE_PENDING);
 	assert_int_equal(code.interval_ms, 5000);
 	response.retry_after = STR("20");
-	assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
-	                 FOLLOW_DEVICE_PENDING);
+	assert_int_equal(oauth_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+	                 OAUTH_DEVICE_PENDING);
 	assert_int_equal(code.interval_ms, 20000);
 	response.retry_after = STR("3000");
-	assert_int_equal(follow_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
-	                 FOLLOW_DEVICE_PENDING);
+	assert_int_equal(oauth_device_validate(&response, &code, &desk.clock, desk.arena, &answer, &why),
+	                 OAUTH_DEVICE_PENDING);
 	assert_int_equal(code.interval_ms, 60000);
 	desk_close(&desk);
 }
@@ -318,31 +326,31 @@ test_device__trouble_never_slows_it_beyond_a_minute_nor_hastens_it(void **state)
 static void
 test_token_store__what_was_written_is_read_by_the_same_client_alone(void **state)
 {
-	struct desk          desk;
-	struct follow_client other;
-	struct stat          about;
-	char                 path[] = "/tmp/tidemark-kept-XXXXXX";
-	struct str           token, why;
+	struct desk         desk;
+	struct oauth_client other;
+	struct stat         about;
+	char                path[] = "/tmp/tidemark-kept-XXXXXX";
+	struct str          token, why;
 
 	(void)state;
 	desk_open(&desk, RSA_PEM_NOW_S);
 	close(mkstemp(path));
-	desk.client.kept = path;
-	assert_int_equal(follow_token_store_write(&desk.client, STR("r1"), desk.arena, &why), OK);
-	assert_int_equal(follow_token_store_write(&desk.client, STR("r2"), desk.arena, &why), OK);
+	desk.client.token_store = path;
+	assert_int_equal(oauth_token_store_write(&desk.client, STR("r1"), desk.arena, &why), OK);
+	assert_int_equal(oauth_token_store_write(&desk.client, STR("r2"), desk.arena, &why), OK);
 	assert_int_equal(stat(path, &about), 0);
 	assert_int_equal(about.st_mode & 07777, 0600);
-	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), OK);
+	assert_int_equal(oauth_token_store_read(&desk.client, desk.arena, &token, &why), OK);
 	assert_true(str_eq(token, STR("r2")));
 	for (unsigned i = 0; i < 3; i++) {
 		other = desk.client;
 		*(i == 0 ? &other.authority : i == 1 ? &other.tenant : &other.id) = STR("other");
-		assert_int_equal(follow_token_store_read(&other, desk.arena, &token, &why), ERR_NOT_FOUND);
+		assert_int_equal(oauth_token_store_read(&other, desk.arena, &token, &why), ERR_NOT_FOUND);
 	}
 	assert_int_equal(chmod(path, 0604), 0);
-	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), ERR_NO_IDENTITY);
-	assert_true(follow_token_store_forget(&desk.client, STR("r2"), desk.arena));
-	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), ERR_NOT_FOUND);
+	assert_int_equal(oauth_token_store_read(&desk.client, desk.arena, &token, &why), ERR_NO_IDENTITY);
+	assert_true(oauth_token_store_forget(&desk.client, STR("r2"), desk.arena));
+	assert_int_equal(oauth_token_store_read(&desk.client, desk.arena, &token, &why), ERR_NOT_FOUND);
 	desk_close(&desk);
 }
 
@@ -358,12 +366,12 @@ test_token_store__nobody_forgets_what_another_has_renewed(void **state)
 	desk_open(&desk, RSA_PEM_NOW_S);
 	assert_non_null(mkdtemp(dir));
 	(void)snprintf(path, sizeof(path), "%s/k", dir);
-	desk.client.kept = path;
-	assert_int_equal(follow_token_store_write(&desk.client, STR("renewed"), desk.arena, &why), OK);
-	assert_false(follow_token_store_forget(&desk.client, STR("refused"), desk.arena));
-	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &token, &why), OK);
+	desk.client.token_store = path;
+	assert_int_equal(oauth_token_store_write(&desk.client, STR("renewed"), desk.arena, &why), OK);
+	assert_false(oauth_token_store_forget(&desk.client, STR("refused"), desk.arena));
+	assert_int_equal(oauth_token_store_read(&desk.client, desk.arena, &token, &why), OK);
 	assert_true(str_eq(token, STR("renewed")));
-	assert_true(follow_token_store_forget(&desk.client, STR("renewed"), desk.arena));
+	assert_true(oauth_token_store_forget(&desk.client, STR("renewed"), desk.arena));
 	assert_int_equal(rmdir(dir), 0);
 	desk_close(&desk);
 }
@@ -375,9 +383,9 @@ write_many(const char *path, const char *token, unsigned times)
 	struct str  why;
 
 	desk_open(&desk, RSA_PEM_NOW_S);
-	desk.client.kept = path;
+	desk.client.token_store = path;
 	for (unsigned i = 0; i < times; i++)
-		if (follow_token_store_write(&desk.client, str_from_c(token), desk.arena, &why) != OK)
+		if (oauth_token_store_write(&desk.client, str_from_c(token), desk.arena, &why) != OK)
 			_exit(1);
 	_exit(0);
 }
@@ -407,7 +415,7 @@ test_token_store__of_some_who_write_at_once_one_is_whole_and_none_fails(void **s
 	desk_open(&desk, RSA_PEM_NOW_S);
 	assert_non_null(mkdtemp(dir));
 	(void)snprintf(path, sizeof(path), "%s/k", dir);
-	desk.client.kept = path;
+	desk.client.token_store = path;
 	for (int i = 0; i < WRITERS; i++) {
 		memset(token, 'a' + i, sizeof(token));
 		token[1000 * (i + 1)] = '\0';
@@ -416,7 +424,7 @@ test_token_store__of_some_who_write_at_once_one_is_whole_and_none_fails(void **s
 			write_many(path, token, 60);
 	}
 	for (unsigned reads = 0; reads < 200; reads++) {
-		enum err err = follow_token_store_read(&desk.client, desk.arena, &read, &why);
+		enum err err = oauth_token_store_read(&desk.client, desk.arena, &read, &why);
 
 		assert_true(err == ERR_NOT_FOUND || (err == OK && is_whole(read)));
 		arena_reset(desk.arena);
@@ -425,8 +433,8 @@ test_token_store__of_some_who_write_at_once_one_is_whole_and_none_fails(void **s
 	for (int i = 0; i < WRITERS; i++)
 		assert_true(waitpid(writers[i], &status, 0) == writers[i] && WIFEXITED(status) &&
 		            WEXITSTATUS(status) == 0);
-	assert_int_equal(follow_token_store_read(&desk.client, desk.arena, &read, &why), OK);
-	assert_true(follow_token_store_forget(&desk.client, read, desk.arena));
+	assert_int_equal(oauth_token_store_read(&desk.client, desk.arena, &read, &why), OK);
+	assert_true(oauth_token_store_forget(&desk.client, read, desk.arena));
 	assert_int_equal(rmdir(dir), 0);
 	desk_close(&desk);
 }

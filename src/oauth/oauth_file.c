@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "follow/follow_file.h"
+#include "oauth/oauth_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 #define POLL_MS 100
 
-int
-follow_file_open(const struct follow_file *file)
-{
-	return open(file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
-/* A pipe nobody has opened for writing reads as ended, but is not ready: what is not ready is not read. */
+/* A pipe without a writer reads as ended, but poll() does not call it ready. */
 static bool
 is_ready(int fd)
 {
@@ -24,11 +21,16 @@ is_ready(int fd)
 }
 
 int
-follow_file_read(const struct follow_file *file, int fd, char *bytes, size_t size, size_t *len_out)
+oauth_file_read(const struct oauth_file *file, char *bytes, size_t size, size_t *len_out, mode_t *mode_out)
 {
-	int64_t end_ms = clock_mono_ms(file->clock) + FOLLOW_FILE_MS;
-	size_t  len = 0;
+	AUTO(file_close) int fd = open(file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int64_t              end_ms = clock_mono_ms(file->clock) + OAUTH_FILE_MS;
+	size_t               len = 0;
+	struct stat          about;
 
+	if (fd < 0 || fstat(fd, &about) != 0)
+		return errno;
+	*mode_out = about.st_mode & ALLPERMS;
 	while (len < size) {
 		ssize_t got;
 

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * follow_scope — which scope of the replica belongs to a URL.  Private to the follow module.
+ *
+ * A scope without a single page reserves neither its name nor its URL: the URL may have been mistyped.
+ */
+#pragma once
+
+#include "store/replica.h"
+
+struct follow_scope {
+	struct replica *replica;
+	struct str      url, name; /* name empty: any, or one made from the URL */
+	bool            from_now;
+	struct arena   *arena; /* reset at will */
+};
+
+/* Finds or makes the scope.  ERR_CONFLICT: the name belongs to another URL, and why_out says so; else the replica's. */
+enum err follow_scope_find(const struct follow_scope *scope, int64_t *sid_out, char why_out[512]) MUST_CHECK;
+bool     follow_scope_is_new(const struct replica_scope *scope); /* no page of it has come yet */
+enum err follow_scope_forget(struct replica *replica, int64_t sid) MUST_CHECK;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resource/scope_name.h"
+
+#include "resource/resource.h"
+#include "store/replica.h"
+#include "text/uri.h"
+#include "text/utf8.h"
+
+bool
+scope_name_is_good(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.at[i] <= ' ' || name.at[i] == 0x7f || name.at[i] == '/')
+			return false;
+	return name.len > 0 && name.len <= REPLICA_NAME_MAX && utf8_valid(name);
+}
+
+static struct str
+last_segment(struct str *path)
+{
+	size_t     at = path->len;
+	struct str segment;
+
+	while (at > 0 && path->at[at - 1] != '/')
+		at--;
+	segment = str_skip(*path, at);
+	*path = str_first(*path, at > 0 ? at - 1 : 0);
+	return segment;
+}
+
+static bool
+is_delta(struct str segment)
+{
+	return segment.len == 0 || str_starts_nocase(segment, STR("delta")) ||
+	       str_starts_nocase(segment, STR("microsoft.graph.delta"));
+}
+
+struct str
+scope_name_of_url(struct str url)
+{
+	struct uri_parts       parts;
+	struct str             segment = STR_EMPTY;
+	const struct resource *resource;
+
+	if (!uri_split(url, &parts))
+		return STR("items");
+	do {
+		segment = last_segment(&parts.path);
+	} while (parts.path.len > 0 && is_delta(segment));
+	segment = str_first(segment, str_find(segment, '('));
+	resource = resource_of_collection(segment);
+	if (resource->odata_type)
+		return str_from_c(resource->collection);
+	if (segment.len == 0 || segment.len > 64 || is_delta(segment))
+		return STR("items");
+	return segment;
+}
