@@ -2,10 +2,10 @@
 /*
  * graph_batch — POST …/$batch: several requests in one body, each of them a call of its own.
  *
- * The whole batch is checked first.  If its list, an id, an order or the type of a body is wrong, the answer is 400 and
- * nothing has been done.  A fault of one request is that request's 400.  Then the requests run one after the other, each
- * after those it depends on.  Each response has its own status, even 401 or 429; the batch itself is 200.  When the
- * client has left, no further request is begun.
+ * The whole batch is checked first.  If its list, an id, an order or the type of a body is wrong, the answer is 400
+ * and nothing has been done.  A fault of one request is that request's 400.  Then the requests run one after the
+ * other, each after those it depends on.  Each response has its own status, even 401 or 429; the batch itself is 200.
+ * When the client has left, no further request is begun.
  */
 #include <errno.h>
 

@@ -47,7 +47,7 @@ skip_blanks(struct parse *parse)
 
 /* ---- values ------------------------------------------------------------------------------------------ */
 
-/* The value of that name in the query; an error if it is given twice.  An alias compares exactly, an option's name does not. */
+/* The value of that name in the query; an error if it is given twice.  Only an alias compares with its letter case. */
 static enum err
 find_in_query(struct parse *parse, struct str name, bool *found_out, struct str *value_out)
 {

@@ -13,7 +13,7 @@
 /* The request names a coding other than identity. */
 bool unpack_is_asked(const struct http_req *req);
 /*
- * Puts a request in the place of call->req whose body is unpacked.  Content and the requests of a batch (`inner`) come as they
- * are: for them a coding is 415, like one that is not known.
+ * Replaces call->req by a request whose body is unpacked.  Content and the requests of a batch (`inner`) come as they
+ * are: for them any coding is 415, as an unknown one is everywhere.
  */
 enum err unpack_body(struct call *call, bool inner) MUST_CHECK;
