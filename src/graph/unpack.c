@@ -55,7 +55,7 @@ unpack_body(struct call *call, bool inner)
 	struct str       coding, second;
 	enum err         err;
 
-	if ((call->req->body.len == 0 && call->req->method != HTTP_PUT) || !coding_at(call->req, 0, &coding))
+	if (!coding_at(call->req, 0, &coding))
 		return OK;
 	if (call->route.kind == ROUTE_CONTENT)
 		return refuse_coding(call, "identity", "Send the content as it is, without a Content-Encoding.");

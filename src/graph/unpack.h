@@ -10,6 +10,13 @@
 
 #include "graph/call.h"
 
+/* Only a body can be packed; that of a PUT may be on its way. */
+static inline bool
+unpack_may_be_due(const struct call *call)
+{
+	return call->req->body.len > 0 || call->req->method == HTTP_PUT;
+}
+
 /* The request names a coding other than identity. */
 bool unpack_is_asked(const struct http_req *req);
 /*

@@ -38,22 +38,22 @@ escaped_byte(struct str text)
 	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-static enum err
-decode(struct str text, bool in_query, struct arena *arena, struct str *text_out)
+enum err
+uri_decode(struct str text, struct arena *arena, struct str *text_out)
 {
 	struct str decoded = text;
 	size_t     len = 0;
 	char      *out;
 
-	if (str_find(text, '%') < text.len || (in_query && str_find(text, '+') < text.len)) {
+	if (str_find(text, '%') < text.len) {
 		out = arena_take_raw(arena, text.len);
 		while (text.len > 0) {
 			int byte = text.at[0] == '%' ? escaped_byte(text) : text.at[0] & 0xff;
 
 			if (byte < 0)
 				return ERR_BAD_REQUEST;
-			out[len++] = in_query && text.at[0] == '+' ? ' ' : (char)byte;
 			text = str_skip(text, text.at[0] == '%' ? 3 : 1);
+			out[len++] = (char)byte;
 		}
 		decoded = str_of(out, len);
 	}
@@ -63,10 +63,17 @@ decode(struct str text, bool in_query, struct arena *arena, struct str *text_out
 	return OK;
 }
 
-enum err
-uri_decode(struct str text, struct arena *arena, struct str *text_out)
+static struct str
+with_blanks(struct str text, struct arena *arena)
 {
-	return decode(text, false, arena, text_out);
+	char *out;
+
+	if (str_find(text, '+') == text.len)
+		return text;
+	out = arena_take_raw(arena, text.len);
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = text.at[i] == '+' ? ' ' : text.at[i];
+	return str_of(out, text.len);
 }
 
 enum err
@@ -86,8 +93,9 @@ uri_take_pair(struct str *rest, struct arena *arena, struct uri_pair *pair_out, 
 	cut = str_find(text, '=');
 	pair.has_value = cut < text.len;
 	pair.raw_value = str_skip(text, cut + 1);
-	TRY(decode(str_first(text, cut), true, arena, &pair.name));
-	TRY(decode(pair.raw_value, true, arena, &pair.value));
+	text = with_blanks(text, arena);
+	TRY(uri_decode(str_first(text, cut), arena, &pair.name));
+	TRY(uri_decode(str_skip(text, cut + 1), arena, &pair.value));
 	*rest = after;
 	*pair_out = pair;
 	*more_out = true;
