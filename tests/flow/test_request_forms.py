@@ -2,9 +2,11 @@
 """How requests are spelled by real clients: '+', packed bodies, methods, batches, dates, and what Accept may hold."""
 import base64
 import gzip
-import http.client
 import json
+import random
+import sqlite3
 import threading
+import time
 import urllib.parse
 import zlib
 
@@ -252,6 +254,29 @@ def test_many_bombs_at_once_take_little_memory(one):
     assert len(seen) == 80 and set(seen) <= {413, 503}
     assert peak_kb(one) - before < 200 << 10
     assert one.get(LIST, one.ann).status == 200
+
+
+def test_the_room_that_a_packed_body_may_take_is_counted_while_its_request_waits(one):
+    """Somebody else writes to the store, so all wait; only so many may while each could have unpacked a mebibyte."""
+    other, early, late = sqlite3.connect(one.path, isolation_level=None), [], []
+    other.execute("BEGIN IMMEDIATE")
+
+    def write(n):
+        body = packed({"name": f"n{n}", "noise": base64.b64encode(random.Random(n).randbytes(11000)).decode()})
+        status = one.request("POST", LIST, body, one.ann, GZIP).status
+        (early if other.in_transaction else late).append(status)
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(44)]
+    for writer in writers:
+        writer.start()
+    end = time.monotonic() + 20
+    while not early and time.monotonic() < end:
+        time.sleep(0.05)
+    other.execute("ROLLBACK")
+    for writer in writers:
+        writer.join()
+    assert early and set(early) == {503} and len(early) <= 20, (early, late)
+    assert set(late) <= {400, 503} and 400 in late
 
 
 def test_packed_content_is_415_and_nothing_is_stored(one):
