@@ -243,7 +243,7 @@ def test_many_bombs_at_once_take_little_memory(one):
     before, seen = peak_kb(one), []
 
     def throw():
-        for _ in range(5):
+        for _ in range(2):
             seen.append(one.request("POST", LIST, BOMBS["of 100 MB"], one.ann, GZIP).status)
 
     throwers = [threading.Thread(target=throw) for _ in range(16)]
@@ -251,7 +251,7 @@ def test_many_bombs_at_once_take_little_memory(one):
         thrower.start()
     for thrower in throwers:
         thrower.join()
-    assert len(seen) == 80 and set(seen) <= {413, 503}
+    assert len(seen) == 32 and set(seen) <= {413, 503}
     assert peak_kb(one) - before < 200 << 10
     assert one.get(LIST, one.ann).status == 200
 
@@ -454,11 +454,12 @@ def test_one_recording_takes_select(shared):
 def test_a_refusal_names_the_missing_kind_of_permission_and_does_not_contradict_itself(shared):
     meeting = f"/v1.0/users/{ANN}/onlineMeetings/M-1/recordings"
     every = f"/v1.0/users/{ANN}/onlineMeetings/getAllRecordings(meetingOrganizerUserId='{ANN}')"
+    human, program = shared.token("ann@contoso.com", READ), shared.app_token("Calendars.Read")
     for path in (meeting, every, f"{every}/delta", f"{meeting}/rec-1"):
-        person = shared.get(path, shared.token("ann@contoso.com", READ))
+        person = shared.get(path, human)
         assert code(person) == (403, "Forbidden")
         assert "application permission" in message(person) and "Roles on the request ''" in message(person)
-        app = shared.get(path, shared.app_token("Calendars.Read"))
+        app = shared.get(path, program)
         assert "application permission" in message(app) and "Roles on the request 'Calendars.Read'" in message(app)
 
 
