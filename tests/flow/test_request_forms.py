@@ -193,6 +193,16 @@ def test_a_packed_body_comes_in_chunks_and_over_http2(one):
     assert status == 415 and fields["accept-encoding"] == "gzip"
     status, _, body = client.ask("POST", LIST, packed(b" " * (8 << 20)), headers=[("content-encoding", "gzip")])
     assert status == 413
+    status, fields, body = client.ask("MERGE", "/v1.0/me/calendar", b'{"name":"x"}')
+    assert status == 405 and "PATCH" in fields["allow"]
+    status, fields, _ = client.ask("PUT", LIST, b"x" * 10000)
+    assert status == 405 and "POST" in fields["allow"]
+    client.close()
+    client = flows.Client(one, one.app_token(WRITE))
+    path = f"/v1.0/users/{ANN}/onlineMeetings/M-1/recordings/rec-1/content"
+    status, fields, _ = client.ask("PUT", path, gzip.compress(b"film"), headers=[("content-encoding", "gzip")])
+    assert status == 415 and fields["accept-encoding"] == "identity"
+    assert client.ask("PUT", path, b"film")[0] == 204
     client.close()
 
 
