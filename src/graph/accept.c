@@ -10,17 +10,18 @@ struct range {
 	unsigned      exactness; /* 3: the exact type, 2: its family, 1: any type, 0: does not fit */
 };
 
-/* "0.5" as 500; at most three digits behind the point.  False: it is no such number. */
+/* "0.5" as 500, and ".5", as Java writes it; at most three digits behind the point.  False: it is no such number. */
 static bool
 parse_weight(struct str text, unsigned *weight_out)
 {
+	size_t   point = str_find(text, '.');
 	unsigned weight, unit = 100;
 
-	if (text.len == 0 || (text.at[0] != '0' && text.at[0] != '1') || text.len > 5 ||
-	    (text.len > 1 && text.at[1] != '.'))
+	if (text.len == 0 || point > 1 || text.len > point + 4 || (point == 0 && text.len == 1) ||
+	    (point == 1 && text.at[0] != '0' && text.at[0] != '1'))
 		return false;
 	weight = text.at[0] == '1' ? 1000 : 0;
-	for (size_t i = 2; i < text.len; i++, unit /= 10) {
+	for (size_t i = point + 1; i < text.len; i++, unit /= 10) {
 		if (text.at[i] < '0' || text.at[i] > '9')
 			return false;
 		weight += (unsigned)(text.at[i] - '0') * unit;
@@ -89,7 +90,8 @@ exactness_of(struct str type, enum media_type media)
 		return 3;
 	if (str_eq_nocase(type, STR("application/*")))
 		return 2;
-	return str_eq(type, STR("*/*"));
+	/* Java leaves the second star out. */
+	return str_eq(type, STR("*/*")) || str_eq(type, STR("*"));
 }
 
 static bool

@@ -18,8 +18,8 @@ access_identify(struct call *call)
 }
 
 /* A GUID, or users('{oid}@{tid}') as our own @odata.id writes it.  The tenant must be the caller's. */
-static bool
-parse_owner(struct str text, const struct guid *tenant, struct guid *owner_out)
+bool
+access_parse_user(struct str text, const struct guid *tenant, struct guid *owner_out)
 {
 	struct guid of;
 
@@ -39,7 +39,7 @@ find_owner(struct call *call, enum right right)
 
 	if (call->route.me && call->caller.is_app)
 		return call_refuse(call, GRAPH_ME_NEEDS_USER, STR_EMPTY);
-	if (!call->route.me && !parse_owner(call->route.user, &call->caller.tenant, &owner)) {
+	if (!call->route.me && !access_parse_user(call->route.user, &call->caller.tenant, &owner)) {
 		err = directory_find_user(store, &call->caller.tenant, call->route.user, call->arena, &call->owner);
 		if (err == OK)
 			owner = call->owner.id;
@@ -63,8 +63,9 @@ refuse_recordings(struct call *call, enum right right)
 	const struct right_row *row = right_row(right);
 	bool                    user = !call->caller.is_app && row->delegated[0];
 	const char *const      *grants = user ? row->delegated : row->application;
-	bool                    misfit = !call->caller.is_app && !user;
-	struct str              list = STR_EMPTY, held = misfit ? STR_EMPTY : str_cut(call->caller.grants, 512);
+	/* A person's token has no roles, whatever its scopes are called. */
+	struct str held = user || call->caller.is_app ? str_cut(call->caller.grants, 512) : STR_EMPTY;
+	struct str list = STR_EMPTY;
 
 	if (user && caller_has(&call->caller, grants[0]))
 		return call_refuse(call, GRAPH_FORBIDDEN, STR("3003: User does not have access to lookup meeting."));
@@ -72,11 +73,14 @@ refuse_recordings(struct call *call, enum right right)
 		list = arena_printf(call->arena, "%.*s%s%s", STR_ARG(list), list.len ? ", " : "", *grants);
 	return call_refuse(
 		call, GRAPH_FORBIDDEN,
-		arena_printf(call->arena,
-	                     "Missing %s permissions on the request. API requires one of '%.*s'. %s on the request "
-	                     "'%.*s'.%s",
-	                     user ? "scope" : "role", STR_ARG(list), user ? "Scopes" : "Roles", STR_ARG(held),
-	                     misfit ? " These are application permissions: a person's token has none." : ""));
+		arena_printf(
+			call->arena,
+			"Missing %s permissions on the request. API requires one of '%.*s' (%s). %s on the request "
+			"'%.*s'.%s",
+			user ? "scope" : "role", STR_ARG(list),
+			user ? "delegated permissions" : "application permissions", user ? "Scopes" : "Roles",
+			STR_ARG(held),
+			call->caller.is_app || user ? "" : " The token is delegated; sign in as an app."));
 }
 
 static enum err

@@ -9,8 +9,8 @@
 #include "graph/headers.h"
 #include "graph/run.h"
 #include "graph/table.h"
+#include "graph/unpack.h"
 
-#define BODY_MAX ((size_t)1 << 20)
 /* So many reads of batches run at one time: each keeps a page in memory while it is made. */
 #define BATCH_READS_MAX 8
 
@@ -44,10 +44,9 @@ graph_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 {
 	const struct graph *graph = ctx;
 	bool                writes = req->method != HTTP_GET && req->method != HTTP_HEAD && req->method != HTTP_OPTIONS;
-	bool                has_body = req->method == HTTP_POST || req->method == HTTP_PATCH || req->method == HTTP_PUT;
 	struct route        route;
 
-	*plan_out = (struct http_plan){ .body_max = has_body ? BODY_MAX : 0, .blocks = writes };
+	*plan_out = (struct http_plan){ .body_max = writes ? GRAPH_BODY_MAX : 0, .blocks = writes };
 	if (!writes)
 		return;
 	/* A client of the token endpoints has no bearer token yet. */
@@ -58,11 +57,12 @@ graph_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 	}
 	/* Unauthenticated clients may not send a body and get no `100 Continue`. */
 	plan_out->early = !is_known(graph, req) || route_parse(req->path, req->arena, &route) != OK ||
-	                  !table_has(&route, req->method);
+	                  !table_has(&route, req->method) || (route.kind == ROUTE_CONTENT && unpack_is_asked(req));
 	if (plan_out->early)
 		return;
-	plan_out->grouped = commit_takes(&route, req->method);
-	if (route.kind == ROUTE_PERMANENT_DELETE)
+	/* A packed body takes time to unpack, and the writes of a group wait for each other. */
+	plan_out->grouped = commit_takes(&route, req->method) && !unpack_is_asked(req);
+	if (route.kind == ROUTE_PERMANENT_DELETE || req->method == HTTP_DELETE)
 		plan_out->body_max = SMALL_BODY_MAX;
 	plan_out->stream = route.kind == ROUTE_CONTENT;
 	if (plan_out->stream)

@@ -73,6 +73,8 @@ struct str call_version_url(const struct call *call);
 
 /* The most bytes of a form, and of a body that the call ignores. */
 #define SMALL_BODY_MAX ((size_t)16 << 10)
+/* The most bytes of a body of JSON, as it comes and unpacked. */
+#define GRAPH_BODY_MAX ((size_t)1 << 20)
 
 /* What to hold for the JSON tree of the body: twelve bytes for each of its own.  A short body counts nothing. */
 static inline size_t

@@ -56,7 +56,7 @@ cursor_read(struct call *call, enum token_function function, bool delta, struct 
 	if (delta && str_eq_nocase(text, STR("latest"))) {
 		reader.has_cursor = reader.from_now = true;
 		TRY(feed_from_now(call->graph->parts.store, &call->feed, call->arena, &reader.cursor));
-	} else if (delta && date_parse(text, &moment_ns)) {
+	} else if (delta && date_parse_url(text, &moment_ns)) {
 		reader.has_cursor = true;
 		TRY(start_at(call, moment_ns, &reader.cursor));
 	} else {

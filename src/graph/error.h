@@ -36,6 +36,8 @@
 	X(GRAPH_BODY, ERR_BAD_REQUEST, 400, "BadRequest", "The request body cannot be understood.") \
 	X(GRAPH_CONTENT_TYPE, ERR_BAD_REQUEST, 415, "BadRequest", \
 	  "The request body must be sent as Content-Type: application/json.") \
+	X(GRAPH_CONTENT_CODING, ERR_BAD_REQUEST, 415, "BadRequest", \
+	  "The Content-Encoding of the body is not accepted.") \
 	X(GRAPH_MALFORMED_ID, ERR_BAD_REQUEST, 400, "ErrorInvalidIdMalformed", "Id is malformed.") \
 	X(GRAPH_NO_ITEM, ERR_NOT_FOUND, 404, "ErrorItemNotFound", "The specified object was not found in the store.") \
 	X(GRAPH_NAME_TAKEN, ERR_CONFLICT, 409, "ErrorFolderExists", \

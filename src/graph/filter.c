@@ -24,16 +24,24 @@ struct reader {
 
 /* ---- words ----------------------------------------------------------------------------------------- */
 
+/* The first property that can be filtered by is a text. */
+static const char *
+text_name(const struct resource *resource)
+{
+	size_t row = 0;
+
+	while (row + 1 < resource->property_count && !(resource->properties[row].flags & PROPERTY_FILTER))
+		row++;
+	return resource->properties[row].name;
+}
+
 static enum err
 refuse(struct reader *reader, const char *what)
 {
-	const struct resource *resource = reader->resource;
-
 	reader->why = arena_printf(reader->arena,
 	                           "$filter: %s at position %zu. Compare '%s' (eq, ne, startswith) or a boolean "
 	                           "property with true or false, joined by and, or, not.",
-	                           what, reader->whole.len - reader->rest.len,
-	                           resource->properties[resource->key].name);
+	                           what, reader->whole.len - reader->rest.len, text_name(reader->resource));
 	return ERR_BAD_REQUEST;
 }
 

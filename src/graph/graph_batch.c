@@ -2,9 +2,10 @@
 /*
  * graph_batch — POST …/$batch: several requests in one body, each of them a call of its own.
  *
- * The whole batch is checked first: if it is malformed the answer is 400 and nothing has been done.  Then the requests
- * run one after the other, each after those it depends on.  Each response has its own status, even 401 or 429; the
- * batch itself is 200.  When the client has left, no further request is begun.
+ * The whole batch is checked first.  If its list, an id, an order or the type of a body is wrong, the answer is 400
+ * and nothing has been done.  A fault of one request is that request's 400.  Then the requests run one after the
+ * other, each after those it depends on.  Each response has its own status, even 401 or 429; the batch itself is 200.
+ * When the client has left, no further request is begun.
  */
 #include <errno.h>
 
@@ -20,6 +21,7 @@
 #define PARTS_MAX        20
 #define FIELDS_MAX       64
 #define ID_MAX           256
+#define METHOD_MAX       32
 #define URL_MAX          ((size_t)8 << 10)
 #define FIELDS_BYTES_MAX ((size_t)16 << 10)
 /* The memory that one of the requests may use. */
@@ -38,7 +40,8 @@ struct part {
 	size_t            field_count;
 	size_t            needs[PARTS_MAX];
 	size_t            need_count;
-	bool              has_body, is_json, done, failed;
+	const char       *fault; /* why it is not done: a 400 for this request alone; NULL: nothing is wrong */
+	bool              has_body, done, failed;
 };
 
 struct batch {
@@ -56,10 +59,45 @@ refuse(const struct batch *batch, const char *what, struct str id)
 	                                STR_ARG(str_cut(id, 64)), id.len ? "')." : "."));
 }
 
+/* The first fault counts. */
+static void
+set_fault(struct part *part, const char *what)
+{
+	if (!part->fault)
+		part->fault = what;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
+/* A member in any letter case; a second spelling of it is a fault. */
+static const struct json *
+find_member(struct part *part, const struct json *object, const char *name)
+{
+	const struct json *found = NULL;
+
+	for (const struct json *member = json_first(object); member; member = member->next) {
+		if (!str_eq_nocase(member->name, str_from_c(name)))
+			continue;
+		if (found)
+			set_fault(part, "a member stands twice, in two spellings");
+		found = member;
+	}
+	return found;
+}
+
+/* An id may be a number, as PowerShell programs write it. */
 static bool
-parse_method(struct str text, enum http_method *method_out)
+read_id(const struct json *json, struct str *id_out)
+{
+	if (json_kind(json) != JSON_INT)
+		return json_text(json, id_out);
+	*id_out = json->raw;
+	return true;
+}
+
+/* Any other method is one that no path has: 405. */
+static enum http_method
+method_of(struct str text)
 {
 	static const struct {
 		const char      *name;
@@ -70,11 +108,9 @@ parse_method(struct str text, enum http_method *method_out)
 	};
 
 	for (size_t i = 0; i < COUNT_OF(known); i++)
-		if (str_eq_nocase(text, str_from_c(known[i].name))) {
-			*method_out = known[i].method;
-			return true;
-		}
-	return false;
+		if (str_eq_nocase(text, str_from_c(known[i].name)))
+			return known[i].method;
+	return HTTP_OTHER;
 }
 
 /* Headers of the connection or of the batch. */
@@ -113,33 +149,48 @@ find_field(const struct part *part, struct str name)
 	return NULL;
 }
 
-static enum err
+/* The Java SDK writes some fields twice, in two spellings: equal values are one. */
+static void
+read_field(const struct batch *batch, struct part *part, struct str name, struct str value)
+{
+	struct arena            *arena = batch->call->arena;
+	const struct http_field *same = find_field(part, name);
+
+	if (same && !str_eq(same->value, value))
+		set_fault(part, "'headers' holds a field twice, with two values");
+	if (same || is_passed_over(name))
+		return;
+	/* One slot is kept for Authorization. */
+	if (part->field_count == FIELDS_MAX - 1)
+		set_fault(part, "'headers' holds too much");
+	else
+		part->fields[part->field_count++] = (struct http_field){ arena_copy(arena, name),
+			                                                 arena_copy(arena, value) };
+}
+
+static void
 read_fields(const struct batch *batch, struct part *part, const struct json *headers)
 {
 	size_t bytes = 0;
 
 	if (headers && json_kind(headers) != JSON_OBJECT && json_kind(headers) != JSON_NULL)
-		return refuse(batch, "'headers' must be an object", part->id);
+		set_fault(part, "'headers' must be an object");
 	for (const struct json *header = json_first(headers); header; header = header->next) {
 		struct str name = header->name, value;
 
-		if (!json_text(header, &value) || !is_field(name, value) || find_field(part, name))
-			return refuse(batch, "'headers' holds a field that is not one, or one twice", part->id);
-		bytes += name.len + value.len;
-		if (is_passed_over(name))
+		if (!json_text(header, &value) || !is_field(name, value)) {
+			set_fault(part, "'headers' holds a field that is not one");
 			continue;
-		/* The last slot is kept for Authorization. */
-		if (part->field_count == FIELDS_MAX - 1 || bytes > FIELDS_BYTES_MAX)
-			return refuse(batch, "'headers' holds too much", part->id);
-		part->fields[part->field_count++] = (struct http_field){
-			.name = arena_copy(batch->call->arena, name),
-			.value = str_trim(arena_copy(batch->call->arena, value)),
-		};
+		}
+		bytes += name.len + value.len;
+		if (bytes > FIELDS_BYTES_MAX)
+			set_fault(part, "'headers' holds too much");
+		else
+			read_field(batch, part, name, str_trim(value));
 	}
-	return OK;
 }
 
-/* JSON is given as it is, everything else in base64. */
+/* JSON is given as it is, everything else in base64.  As with Graph, a body without its type spoils the whole batch. */
 static enum err
 read_body(const struct batch *batch, struct part *part, const struct json *body)
 {
@@ -150,13 +201,48 @@ read_body(const struct batch *batch, struct part *part, const struct json *body)
 		return OK;
 	part->body = body->raw;
 	part->has_body = true;
-	if (!type)
+	if (!type && !part->fault)
 		return refuse(batch, "a request with a 'body' needs a Content-Type in its 'headers'", part->id);
-	if (str_starts_nocase(type->value, STR("application/json")))
+	if (part->fault || str_starts_nocase(type->value, STR("application/json")))
 		return OK;
 	if (json_kind(body) != JSON_TEXT || !b64_decode(B64_STANDARD, body->text, batch->call->arena, &part->body))
-		return refuse(batch, "a 'body' that is not JSON must be base64", part->id);
+		set_fault(part, "a 'body' that is not JSON must be base64");
 	return OK;
+}
+
+/* This server: the host of its public URL, or the one that the batch came to. */
+static bool
+is_own(const struct call *call, const struct uri_parts *url)
+{
+	struct str       own[] = { call->base_url, arena_printf(call->arena, "%.*s://%.*s", STR_ARG(url->scheme),
+		                                                STR_ARG(call->req->authority)) };
+	struct uri_parts parts;
+
+	for (size_t i = 0; i < COUNT_OF(own); i++)
+		if (uri_split(own[i], &parts) && str_eq_nocase(parts.host, url->host) && parts.port == url->port)
+			return true;
+	return false;
+}
+
+/* Some clients send the URL whole. Of that only what stands behind the host is kept. */
+static void
+read_url(const struct batch *batch, struct part *part, const struct json *json)
+{
+	static const char legal[] = "/?%!$&'()*+,;=:@[]-._~";
+	struct uri_parts  parts;
+	struct str        text;
+
+	if (!json_text(json, &text) || text.len == 0 || text.len > URL_MAX) {
+		set_fault(part, "'url' must be a relative URL, as in /me/calendars");
+		return;
+	}
+	part->url = uri_encode(text, legal, batch->call->arena);
+	if (!str_starts_nocase(part->url, STR("https://")) && !str_starts_nocase(part->url, STR("http://")))
+		return;
+	if (!uri_split(part->url, &parts) || !is_own(batch->call, &parts))
+		set_fault(part, "'url' must be relative, as in /me/calendars, or on this host");
+	else
+		part->url = str_skip(part->url, (size_t)(parts.path.at - part->url.at));
 }
 
 static enum err
@@ -166,24 +252,21 @@ read_part(const struct batch *batch, struct part *part, const struct json *json)
 
 	if (json_kind(json) != JSON_OBJECT)
 		return refuse(batch, "each request must be an object", STR_EMPTY);
-	if (!json_text(json_member(json, "id"), &part->id) || part->id.len == 0 || part->id.len > ID_MAX)
-		return refuse(batch, "each request needs an 'id', a text", STR_EMPTY);
+	if (!read_id(find_member(part, json, "id"), &part->id) || part->id.len == 0 || part->id.len > ID_MAX)
+		return refuse(batch, "each request needs an 'id', a text or a number", STR_EMPTY);
 	part->id = arena_copy(arena, part->id);
-	if (!json_text(json_member(json, "method"), &part->method_text) ||
-	    !parse_method(part->method_text, &part->method))
-		return refuse(batch, "'method' must be GET, POST, PUT, PATCH or DELETE", part->id);
-	part->method_text = arena_copy(arena, part->method_text);
-	if (!json_text(json_member(json, "url"), &part->url) || part->url.len == 0 || part->url.len > URL_MAX)
-		return refuse(batch, "'url' must be a relative URL", part->id);
-	if (str_starts_nocase(part->url, STR("https://")) || str_starts_nocase(part->url, STR("http://")))
-		return refuse(batch, "'url' must be relative, as in /me/calendars", part->id);
-	part->url = arena_copy(arena, part->url);
-	if (json_member(json, "atomicityGroup"))
+	if (find_member(part, json, "atomicityGroup"))
 		return refuse(batch, "'atomicityGroup' is not served; each request is done by itself", part->id);
-	TRY(read_fields(batch, part, json_member(json, "headers")));
-	TRY(read_body(batch, part, json_member(json, "body")));
+	if (!json_text(find_member(part, json, "method"), &part->method_text) ||
+	    !is_field(part->method_text, STR_EMPTY))
+		set_fault(part, "'method' must be GET, POST, PUT, PATCH or DELETE");
+	part->method = method_of(part->method_text);
+	part->method_text = arena_copy(arena, str_cut(part->method_text, METHOD_MAX));
+	read_url(batch, part, find_member(part, json, "url"));
+	read_fields(batch, part, find_member(part, json, "headers"));
+	TRY(read_body(batch, part, find_member(part, json, "body")));
 	if (part->has_body && (part->method == HTTP_GET || part->method == HTTP_DELETE))
-		return refuse(batch, "GET and DELETE have no 'body'", part->id);
+		set_fault(part, "GET and DELETE have no 'body'");
 	return OK;
 }
 
@@ -199,16 +282,17 @@ find_part(const struct batch *batch, struct str id, size_t *at_out)
 }
 
 static enum err
-read_needs(const struct batch *batch, struct part *part, const struct json *needs)
+read_needs(const struct batch *batch, struct part *part, const struct json *request)
 {
-	struct str id;
+	const struct json *needs = find_member(part, request, "dependsOn");
+	struct str         id;
 
 	if (json_kind(needs) == JSON_NULL)
 		return OK;
 	if (json_kind(needs) != JSON_ARRAY || json_count(needs) > PARTS_MAX)
 		return refuse(batch, "'dependsOn' must be a list of ids", part->id);
 	for (const struct json *need = json_first(needs); need; need = need->next)
-		if (!json_text(need, &id) || !find_part(batch, id, &part->needs[part->need_count++]))
+		if (!read_id(need, &id) || !find_part(batch, id, &part->needs[part->need_count++]))
 			return refuse(batch, "'dependsOn' names a request that is not in the batch", part->id);
 	return OK;
 }
@@ -263,7 +347,7 @@ read_parts(struct batch *batch, const struct json *requests)
 		batch->count++;
 	}
 	for (const struct json *request = json_first(requests); request; request = request->next)
-		TRY(read_needs(batch, &batch->parts[i++], json_member(request, "dependsOn")));
+		TRY(read_needs(batch, &batch->parts[i++], request));
 	return check_order(batch);
 }
 
@@ -271,6 +355,8 @@ static enum err
 read_batch(struct batch *batch)
 {
 	AUTO(json_drop) struct json *root = NULL;
+	const struct json           *requests = NULL;
+	struct part                  whole = { .fault = NULL };
 	struct str                   why;
 	enum err                     err = OK;
 
@@ -278,7 +364,9 @@ read_batch(struct batch *batch)
 	if (json_read(batch->call->req->body, batch->call->arena, &root, &why) != OK)
 		err = call_refuse(batch->call, GRAPH_BATCH, why);
 	else
-		err = read_parts(batch, json_member(root, "requests"));
+		requests = find_member(&whole, root, "requests");
+	if (err == OK)
+		err = whole.fault ? refuse(batch, whole.fault, STR_EMPTY) : read_parts(batch, requests);
 	http_req_release(batch->call->req, call_tree_bytes(batch->call));
 	return err;
 }
@@ -289,9 +377,8 @@ read_batch(struct batch *batch)
 static struct http_req
 request_of(const struct batch *batch, const struct part *part, struct arena *arena)
 {
-	static const char      legal[] = "/?%!$&'()*+,;=:@[]-._~";
 	const struct http_req *outer = batch->call->req;
-	struct str             url = uri_encode(part->url, legal, arena), path;
+	struct str             url = part->url, path;
 	struct http_req        req = *outer;
 
 	path = str_first(url, str_find(url, '?'));
@@ -420,6 +507,10 @@ run_part(struct batch *batch, struct part *part, struct arena *arena)
 	struct call                            *call;
 
 	part->done = true;
+	if (part->fault) {
+		put_error(batch, part, GRAPH_BATCH, arena_printf(arena, "In the batch, %s.", part->fault));
+		return;
+	}
 	if (needs_failed(batch, part)) {
 		put_error(batch, part, GRAPH_DEPENDENCY, STR_EMPTY);
 		return;

@@ -2,13 +2,16 @@
 /* graph_recordings — the recordings of an organizer (with and without delta) and of one meeting. */
 #include "base/bytes.h"
 #include "crypt/seal.h"
+#include "graph/access.h"
 #include "graph/parameters.h"
 #include "graph/calls.h"
 #include "graph/entity.h"
+#include "graph/filter.h"
 #include "graph/headers.h"
 #include "graph/page.h"
 #include "graph/cursor_token.h"
 #include "resource/recording.h"
+#include "resource/values.h"
 #include "text/uri.h"
 
 /* The most rows that a page reads to find the wanted ones.  So a page may be short or empty without being the last. */
@@ -20,6 +23,8 @@ struct view {
 	bool     removals;          /* report them (an extension) */
 	int64_t  from_ns, until_ns; /* from <= createdDateTime < until; INT64_MIN and INT64_MAX: no bound */
 	uint8_t  meeting[16];       /* one meeting: a hash of its id; else zero */
+	/* The $filter of a list, as it was written; empty: none. */
+	struct str filter;
 };
 
 static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_MAX };
@@ -43,12 +48,22 @@ spelled_path(const struct call *call, const struct parameters *parameters)
 		call->route.kind == ROUTE_ALL_RECORDINGS_DELTA ? "/delta" : "");
 }
 
+/* The organizer is named by id, or by the UPN that the path names too. */
+static bool
+is_owner(const struct call *call, struct str organizer)
+{
+	struct guid id;
+
+	if (access_parse_user(organizer, &call->caller.tenant, &id))
+		return guid_eq(&id, &call->owner.id);
+	return str_eq_nocase(organizer, call->route.user);
+}
+
 static enum err
 read_parameters(struct call *call, struct view *view_out)
 {
 	struct view       view = whole_view;
 	struct parameters parameters;
-	struct guid       organizer;
 	struct str        why;
 
 	if (parameters_read(call->route.parameters, call->req->query, call->arena, &parameters, &why) != OK)
@@ -56,7 +71,7 @@ read_parameters(struct call *call, struct view *view_out)
 	if (!parameters.has_organizer)
 		return call_refuse(call, GRAPH_ARGUMENT,
 		                   STR("The function parameter 'meetingOrganizerUserId' is required."));
-	if (!guid_parse(parameters.organizer, &organizer) || !guid_eq(&organizer, &call->owner.id))
+	if (!is_owner(call, parameters.organizer))
 		return call_refuse(call, GRAPH_ORGANIZER, STR_EMPTY);
 	if (parameters.has_start)
 		view.from_ns = parameters.start_ns;
@@ -80,16 +95,18 @@ meeting_view(const struct call *call)
 /* ---- the view in a state token --------------------------------------------------------------------------- */
 
 /*
- * The version, flags (1: removals), top:4 from:8 until:8, the meeting's hash.  Numbers are little-endian.
+ * The version, flags (1: removals), top:4 from:8 until:8, the meeting's hash, the filter.  Numbers are little-endian.
  */
 #define VIEW_VERSION  2
 #define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)
 #define VIEW_REMOVALS 1
+/* With the rest of the view it fits into a state token. */
+#define FILTER_MAX 256
 
 static struct str
 write_view(const struct view *view, struct arena *arena)
 {
-	char *bytes = arena_take_raw(arena, VIEW_BYTES);
+	char *bytes = arena_take_raw(arena, VIEW_BYTES + view->filter.len);
 
 	bytes[0] = VIEW_VERSION;
 	bytes[1] = view->removals ? VIEW_REMOVALS : 0;
@@ -97,19 +114,22 @@ write_view(const struct view *view, struct arena *arena)
 	le_write(bytes + 6, (uint64_t)view->from_ns, 8);
 	le_write(bytes + 14, (uint64_t)view->until_ns, 8);
 	memcpy(bytes + 22, view->meeting, sizeof(view->meeting));
-	return str_of(bytes, VIEW_BYTES);
+	if (view->filter.len)
+		memcpy(bytes + VIEW_BYTES, view->filter.at, view->filter.len);
+	return str_of(bytes, VIEW_BYTES + view->filter.len);
 }
 
 static bool
 read_view(struct str bytes, struct view *view_out)
 {
-	if (bytes.len != VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
+	if (bytes.len < VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
 		return false;
 	view_out->removals = bytes.at[1] == VIEW_REMOVALS;
 	view_out->top = (uint32_t)le_read(bytes.at + 2, 4);
 	view_out->from_ns = (int64_t)le_read(bytes.at + 6, 8);
 	view_out->until_ns = (int64_t)le_read(bytes.at + 14, 8);
 	memcpy(view_out->meeting, bytes.at + 22, sizeof(view_out->meeting));
+	view_out->filter = str_skip(bytes, VIEW_BYTES);
 	return view_out->top <= PAGE_SIZE_MAX;
 }
 
@@ -141,6 +161,8 @@ read_view_of(struct call *call, enum token_function function, bool delta, const 
              struct reader *reader_out, struct view *view_out)
 {
 	static const enum option first[] = { OPTION_TOP, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
+	static const enum option list[] = { OPTION_TOP, OPTION_FORMAT, OPTION_TOKEN, OPTION_FILTER, OPTION_KINDS };
+	bool                     filters = function == TOKEN_MEETING_RECORDINGS;
 	struct view              view = *asked;
 	uint64_t                 top;
 
@@ -157,10 +179,13 @@ read_view_of(struct call *call, enum token_function function, bool delta, const 
 			return ERR_BAD_TOKEN;
 		TRY(check_token_view(call, asked, &view));
 	} else {
-		TRY(query_allow(call, first, "on recordings",
+		TRY(query_allow(call, filters ? list : first, "on recordings",
 		                "Narrow them down by startDateTime and endDateTime; ask for a page size with $top."));
 		TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, 0, &top));
 		view.top = (uint32_t)top;
+		view.filter = call->query.value[OPTION_FILTER];
+		if (view.filter.len > FILTER_MAX)
+			return call_refuse(call, GRAPH_OPTION, STR("$filter has 256 bytes at most here."));
 	}
 	*view_out = view;
 	return OK;
@@ -313,7 +338,16 @@ meeting_context(const struct call *call, const char *tail)
 	                    STR_ARG(meeting), tail);
 }
 
-/* The list is found by its key, not by a scan.  Its token holds the seq of the last item on the page. */
+static bool
+passes(struct call *call, const struct filter *filter, const struct item *item)
+{
+	struct values values;
+
+	return !filter || (resource_recording.read(&resource_recording, item->body, NULL, call->arena, &values) &&
+	                   filter_holds(filter, &values, call->arena));
+}
+
+/* The list is found by its key, not by a scan.  Its token holds the seq of the last item that the page looked at. */
 static struct cursor
 list_cursor(uint64_t last_seq)
 {
@@ -323,28 +357,34 @@ list_cursor(uint64_t last_seq)
 enum err
 graph_list_recordings(struct call *call)
 {
-	struct store *store = call->graph->parts.store;
-	struct view   asked = meeting_view(call);
-	struct view   view;
-	struct reader reader;
-	struct str    link = STR_EMPTY;
-	struct page   page;
-	struct item  *items;
-	size_t        size, count, put = 0;
+	struct store        *store = call->graph->parts.store;
+	const struct filter *filter = NULL;
+	struct view          asked = meeting_view(call);
+	struct view          view;
+	struct reader        reader;
+	struct str           why = STR_EMPTY, link = STR_EMPTY;
+	struct page          page;
+	struct item         *items;
+	size_t               size, rows, count, at = 0;
 
 	TRY(read_view_of(call, TOKEN_MEETING_RECORDINGS, false, &asked, &reader, &view));
+	if ((view.filter.len || call->query.given[OPTION_FILTER]) &&
+	    filter_read(&resource_recording, view.filter, call->route.beta, call->arena, &filter, &why) != OK)
+		return call_refuse(call, GRAPH_OPTION, why);
 	size = page_size(call, &view);
-	items = arena_take(call->arena, (size + 1) * sizeof(*items));
-	TRY(store_find(store, &call->feed, call->route.meeting, reader.cursor.span.after, size + 1, call->arena, items,
+	rows = filter ? PAGE_SIZE_MAX : size;
+	items = arena_take(call->arena, (rows + 1) * sizeof(*items));
+	TRY(store_find(store, &call->feed, call->route.meeting, reader.cursor.span.after, rows + 1, call->arena, items,
 	               &count));
 	if (count == 0 && !reader.has_cursor)
 		return call_refuse(call, GRAPH_NO_ITEM,
 		                   STR("There is no such online meeting, or it has no recordings."));
 	page_open_counted(&page, call, &resource_recording);
-	while (put < count && put < size && page_put_change(&page, &items[put]))
-		put++;
-	if (put < count) {
-		struct cursor rest = list_cursor(items[put - 1].seq);
+	for (; at < count && at < rows; at++)
+		if (passes(call, filter, &items[at]) && (page.count == size || !page_put_change(&page, &items[at])))
+			break;
+	if (at < count) {
+		struct cursor rest = list_cursor(items[at - 1].seq);
 
 		link = cursor_link(call, TOKEN_MEETING_RECORDINGS, &rest, write_view(&view, call->arena));
 	}
@@ -353,10 +393,10 @@ graph_list_recordings(struct call *call)
 }
 
 static enum err
-answer_one(struct call *call, unsigned status, const struct item *item)
+answer_one(struct call *call, unsigned status, const struct item *item, uint32_t select)
 {
 	http_resp_status(call->resp, status);
-	page_single(call, &resource_recording, meeting_context(call, "/$entity"), item, 0);
+	page_single(call, &resource_recording, meeting_context(call, "/$entity"), item, select);
 	return OK;
 }
 
@@ -373,12 +413,14 @@ call_get_recording(struct call *call, struct item *item_out)
 enum err
 graph_get_recording(struct call *call)
 {
-	static const enum option known[] = { OPTION_FORMAT, OPTION_KINDS };
+	static const enum option known[] = { OPTION_SELECT, OPTION_FORMAT, OPTION_KINDS };
 	struct item              item;
+	uint32_t                 select;
 
-	TRY(query_allow(call, known, "on a single recording", "Leave them out."));
+	TRY(query_allow(call, known, "on a single recording", "Use $select."));
+	TRY(entity_select(call, &resource_recording, &select));
 	TRY(call_get_recording(call, &item));
-	return answer_one(call, 200, &item);
+	return answer_one(call, 200, &item, select);
 }
 
 enum err
@@ -411,5 +453,5 @@ graph_create_recording(struct call *call)
 		return call_refuse(call, GRAPH_EXISTS, STR_EMPTY);
 	TRY(err);
 	http_resp_field(call->resp, "Location", entity_url(call, resource_recording.item_path, &item));
-	return answer_one(call, 201, &item);
+	return answer_one(call, 201, &item, 0);
 }

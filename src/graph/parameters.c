@@ -47,7 +47,7 @@ skip_blanks(struct parse *parse)
 
 /* ---- values ------------------------------------------------------------------------------------------ */
 
-/* The value of exactly that name in the query; an error if it is given twice. */
+/* The value of that name in the query; an error if it is given twice.  Only an alias compares with its letter case. */
 static enum err
 find_in_query(struct parse *parse, struct str name, bool *found_out, struct str *value_out)
 {
@@ -60,7 +60,7 @@ find_in_query(struct parse *parse, struct str name, bool *found_out, struct str 
 			return bad(parse, STR("The query is not properly percent-encoded."));
 		if (!more)
 			break;
-		if (!str_eq(pair.name, name))
+		if (!str_eq(pair.name, name) && (str_starts(name, STR("@")) || !str_eq_nocase(pair.name, name)))
 			continue;
 		if (found)
 			return bad(parse,
@@ -107,7 +107,8 @@ take_value(struct parse *parse, enum parameter parameter)
 		value = str_first(parse->rest, str_find(parse->rest, ','));
 		parse->rest = str_skip(parse->rest, value.len);
 		value = str_trim(value);
-		if (str_find(value, '\'') < value.len || str_find(value, ' ') < value.len)
+		if (str_find(value, '\'') < value.len ||
+		    (parameter == PARAMETER_ORGANIZER && str_find(value, ' ') < value.len))
 			return bad(parse,
 			           arena_printf(parse->arena, "The value of '%s' is malformed.", names[parameter]));
 	}
@@ -175,15 +176,21 @@ take_list(struct parse *parse)
 	}
 }
 
+/* The text is for links: a blank of the query becomes the '+' that it stands for. */
 static enum err
 read_date(struct parse *parse, enum parameter parameter, bool *has_out, struct str *text_out, int64_t *ns_out)
 {
+	struct str text = parse->value[parameter], date;
+
 	*has_out = parse->has_value[parameter];
 	if (!*has_out)
 		return OK;
-	*text_out = parse->value[parameter];
-	if (date_parse(parse->value[parameter], ns_out))
+	if (date_parse_url(text, ns_out)) {
+		*text_out = text;
+		if (str_find(text, ' ') < text.len && str_take_until(&text, ' ', &date))
+			*text_out = arena_printf(parse->arena, "%.*s+%.*s", STR_ARG(date), STR_ARG(text));
 		return OK;
+	}
 	return bad(parse,
 	           arena_printf(parse->arena, "'%s' must be a moment such as 2024-01-15T00:00:00Z.", names[parameter]));
 }

@@ -16,7 +16,7 @@ struct parameters {
 	bool       has_organizer, has_start, has_end;
 	struct str organizer; /* meetingOrganizerUserId, as text */
 	int64_t    start_ns, end_ns;
-	struct str start, end; /* as they were written, without quotes */
+	struct str start, end; /* as they were written, without quotes; for links */
 	bool       aliased;    /* some value is in the query */
 };
 

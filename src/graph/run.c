@@ -6,6 +6,7 @@
 #include "graph/commit.h"
 #include "graph/headers.h"
 #include "graph/table.h"
+#include "graph/unpack.h"
 
 static enum media_type
 media_of(enum route_kind kind)
@@ -46,6 +47,8 @@ walk(struct call *call, call_fn *batch)
 		TRY(access_authorise(call));
 	TRY(query_read(call));
 	TRY(accept_read(call, media_of(call->route.kind)));
+	if (unpack_may_be_due(call))
+		TRY(unpack_body(call, !batch));
 	TRY(act ? act(call) : batch(call));
 	return buf_err(http_resp_body(call->resp));
 }

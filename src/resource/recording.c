@@ -49,7 +49,7 @@ static const struct property rows[] = {
 	{ .name = "callId", .type = TYPE_STRING, .flags = ADD, .columns = COLUMN("callId"), .column_at = 2 },
 	{ .name = "contentCorrelationId",
 	  .type = TYPE_STRING,
-	  .flags = ADD,
+	  .flags = ADD | PROPERTY_FILTER,
 	  .columns = COLUMN("contentCorrelationId"),
 	  .column_at = 3 },
 	{ .name = "createdDateTime",

@@ -7,6 +7,8 @@
 #define S_PER_DAY ((int64_t)86400)
 #define YEAR_MIN  1678
 #define S_MAX     (36525 * S_PER_DAY) /* a hundred years */
+/* Digits of a fraction of a second in a URL (OData's dateTimeOffsetValue). */
+#define URL_FRACTION_MAX 12
 
 /* A moment taken apart, proleptic Gregorian, UTC. */
 struct civil {
@@ -127,10 +129,15 @@ take_char(struct str *rest, char c)
 }
 
 static bool
-take_time(struct str *rest, struct civil *civil)
+take_minutes(struct str *rest, struct civil *civil)
 {
-	return take_digits(rest, 2, &civil->hour) && take_char(rest, ':') && take_digits(rest, 2, &civil->minute) &&
-	       take_char(rest, ':') && take_digits(rest, 2, &civil->second);
+	return take_digits(rest, 2, &civil->hour) && take_char(rest, ':') && take_digits(rest, 2, &civil->minute);
+}
+
+static bool
+take_seconds(struct str *rest, struct civil *civil)
+{
+	return take_char(rest, ':') && take_digits(rest, 2, &civil->second);
 }
 
 /* Nothing, or a point and one to nine digits. */
@@ -151,8 +158,24 @@ take_fraction(struct str *rest, int64_t *ns_out)
 	return unit < NS_PER_S;
 }
 
+/* Digits behind the ninth say less than a nanosecond. */
 static bool
-take_offset(struct str *rest, int64_t *offset_s_out)
+take_seconds_of_url(struct str *rest, struct civil *civil, int64_t *fraction_ns_out)
+{
+	int64_t digit;
+
+	civil->second = *fraction_ns_out = 0;
+	if (!str_starts(*rest, STR(":")))
+		return true;
+	if (!take_seconds(rest, civil) || !take_fraction(rest, fraction_ns_out))
+		return false;
+	for (int i = 9; i < URL_FRACTION_MAX && take_digits(rest, 1, &digit); i++)
+		continue;
+	return true;
+}
+
+static bool
+take_offset(struct str *rest, bool in_url, int64_t *offset_s_out)
 {
 	int64_t hours, minutes, sign;
 
@@ -160,12 +183,23 @@ take_offset(struct str *rest, int64_t *offset_s_out)
 		*offset_s_out = 0;
 		return true;
 	}
-	sign = take_char(rest, '+') ? 1 : take_char(rest, '-') ? -1 : 0;
+	sign = take_char(rest, '+') || (in_url && take_char(rest, ' ')) ? 1 : take_char(rest, '-') ? -1 : 0;
 	if (sign == 0 || !take_digits(rest, 2, &hours) || !take_char(rest, ':') || !take_digits(rest, 2, &minutes) ||
 	    hours > 23 || minutes > 59)
 		return false;
 	*offset_s_out = sign * (hours * 3600 + minutes * 60);
+	if (in_url)
+		(void)(take_char(rest, 'Z') || take_char(rest, 'z'));
 	return true;
+}
+
+/* Up to the minute. */
+static bool
+take_date(struct str *rest, struct civil *civil)
+{
+	return take_digits(rest, 4, &civil->year) && take_char(rest, '-') && take_digits(rest, 2, &civil->month) &&
+	       take_char(rest, '-') && take_digits(rest, 2, &civil->day) &&
+	       (take_char(rest, 'T') || take_char(rest, 't')) && take_minutes(rest, civil);
 }
 
 bool
@@ -174,11 +208,19 @@ date_parse(struct str text, int64_t *ns_out)
 	struct civil civil;
 	int64_t      fraction_ns, offset_s;
 
-	return take_digits(&text, 4, &civil.year) && take_char(&text, '-') && take_digits(&text, 2, &civil.month) &&
-	       take_char(&text, '-') && take_digits(&text, 2, &civil.day) &&
-	       (take_char(&text, 'T') || take_char(&text, 't')) && take_time(&text, &civil) &&
-	       take_fraction(&text, &fraction_ns) && take_offset(&text, &offset_s) && text.len == 0 &&
+	return take_date(&text, &civil) && take_seconds(&text, &civil) && take_fraction(&text, &fraction_ns) &&
+	       take_offset(&text, false, &offset_s) && text.len == 0 &&
 	       moment_of(&civil, offset_s, fraction_ns, ns_out);
+}
+
+bool
+date_parse_url(struct str text, int64_t *ns_out)
+{
+	struct civil civil;
+	int64_t      fraction_ns, offset_s;
+
+	return take_date(&text, &civil) && take_seconds_of_url(&text, &civil, &fraction_ns) &&
+	       take_offset(&text, true, &offset_s) && text.len == 0 && moment_of(&civil, offset_s, fraction_ns, ns_out);
 }
 
 static char *
@@ -297,7 +339,8 @@ date_parse_http(struct str text, int64_t *ns_out)
 		return false;
 	civil.month = (int64_t)take_name(&text, month_names, 12) + 1;
 	if (!take_char(&text, ' ') || !take_digits(&text, 4, &civil.year) || !take_char(&text, ' ') ||
-	    !take_time(&text, &civil) || !str_eq(text, STR(" GMT")) || !moment_of(&civil, 0, 0, &ns))
+	    !take_minutes(&text, &civil) || !take_seconds(&text, &civil) || !str_eq(text, STR(" GMT")) ||
+	    !moment_of(&civil, 0, 0, &ns))
 		return false;
 	days = floor_div(ns, NS_PER_S * S_PER_DAY);
 	if (day_name != (size_t)(days - floor_div(days, 7) * 7))

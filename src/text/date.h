@@ -15,6 +15,11 @@
 
 /* 2024-01-15T00:00:00[.1-9 digits](Z|±hh:mm); 't' and 'z' too; a leap second counts as :59. */
 bool date_parse(struct str text, int64_t *ns_out);
+/*
+ * The same as clients write it in a URL.  Seconds may be left out (Java); a fraction may have twelve digits.  A query
+ * turns the '+' of the zone into a blank, so a blank is read as one.  Python's Kiota adds a 'Z' to an offset.
+ */
+bool date_parse_url(struct str text, int64_t *ns_out);
 
 size_t date_format(int64_t ns, unsigned fraction_digits, char text_out[DATE_TEXT_MAX]); /* …Z, 0..9 digits */
 size_t date_format_bare(int64_t ns, char text_out[DATE_TEXT_MAX]);                      /* 2025-02-13T10:17:05 */

@@ -32,3 +32,29 @@ gzip_pack(struct str text, struct arena *arena, struct str *packed_out)
 	(void)deflateEnd(&stream);
 	return done;
 }
+
+enum err
+gzip_unpack(struct str packed, size_t max, struct arena *arena, struct str *text_out)
+{
+	char    *text = arena_take_raw(arena, max + 1);
+	z_stream stream = {
+		.next_in = (const Bytef *)packed.at,
+		.avail_in = (uInt)packed.len,
+		.next_out = (Bytef *)text,
+		.avail_out = (uInt)max + 1,
+	};
+	int did = Z_STREAM_END;
+
+	if (packed.len == 0 || packed.len > UINT_MAX || max >= UINT_MAX)
+		return ERR_BAD_REQUEST;
+	MUST(inflateInit2(&stream, WINDOW_BITS) == Z_OK);
+	while (did == Z_STREAM_END && stream.avail_in > 0 && inflateReset(&stream) == Z_OK)
+		did = inflate(&stream, Z_FINISH);
+	(void)inflateEnd(&stream);
+	if (stream.avail_out == 0)
+		return ERR_TOO_LARGE;
+	if (did != Z_STREAM_END)
+		return ERR_BAD_REQUEST;
+	*text_out = str_of(text, max + 1 - stream.avail_out);
+	return OK;
+}

@@ -63,6 +63,19 @@ uri_decode(struct str text, struct arena *arena, struct str *text_out)
 	return OK;
 }
 
+static struct str
+with_blanks(struct str text, struct arena *arena)
+{
+	char *out;
+
+	if (str_find(text, '+') == text.len)
+		return text;
+	out = arena_take_raw(arena, text.len);
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = text.at[i] == '+' ? ' ' : text.at[i];
+	return str_of(out, text.len);
+}
+
 enum err
 uri_take_pair(struct str *rest, struct arena *arena, struct uri_pair *pair_out, bool *more_out)
 {
@@ -80,8 +93,9 @@ uri_take_pair(struct str *rest, struct arena *arena, struct uri_pair *pair_out, 
 	cut = str_find(text, '=');
 	pair.has_value = cut < text.len;
 	pair.raw_value = str_skip(text, cut + 1);
+	text = with_blanks(text, arena);
 	TRY(uri_decode(str_first(text, cut), arena, &pair.name));
-	TRY(uri_decode(pair.raw_value, arena, &pair.value));
+	TRY(uri_decode(str_skip(text, cut + 1), arena, &pair.value));
 	*rest = after;
 	*pair_out = pair;
 	*more_out = true;

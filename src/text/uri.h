@@ -3,8 +3,8 @@
  * uri — the parts of a request target (RFC 3986), decoded once.
  *
  * A percent sign must be followed by two hex digits; a decoded NUL, other control byte,
- * or invalid UTF-8 is refused.  In a query, '+' stands for itself (Graph's rule; OData
- * clients send blanks as %20), pairs are divided by '&'.
+ * or invalid UTF-8 is refused.  In a query and in a form, '+' is a blank and %2B is a plus, and
+ * pairs are divided by '&'.  In a path, '+' stands for itself.
  */
 #pragma once
 
@@ -16,8 +16,8 @@
 enum err uri_decode(struct str text, struct arena *arena, struct str *text_out) MUST_CHECK;
 
 struct uri_pair {
-	struct str name;      /* decoded */
-	struct str value;     /* decoded; empty without a '=' */
+	struct str name;      /* decoded, '+' as a blank */
+	struct str value;     /* the same; empty without a '=' */
 	struct str raw_value; /* as sent */
 	bool       has_value; /* a '=' was there */
 };

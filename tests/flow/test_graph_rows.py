@@ -628,20 +628,16 @@ def test_batch_headers_of_the_requests(shared):
     assert [answers[id]["headers"]["client-request-id"] for id in "12"] == ["mine", "outer"]
 
 
+JSON_TYPE = {"Content-Type": "application/json"}
 BAD_BATCHES = {
     "no requests": [], "21 requests": [get(str(n), "/me/calendar") for n in range(21)],
     "ids that differ only in case": [get("a", "/me/calendar"), get("A", "/me/calendar")],
-    "no id": [{"method": "GET", "url": "/me"}], "an empty id": [get("", "/me")], "a number as id": [get(1, "/me")],
-    "no method": [{"id": "1", "url": "/me"}], "an unknown method": [{"id": "1", "method": "HEAD", "url": "/me"}],
-    "no url": [{"id": "1", "method": "GET"}], "an absolute url": [get("1", "https://graph.microsoft.com/v1.0/me/calendar")],
+    "a number and a text as the same id": [get("1", "/me/calendar"), get(1, "/me/calendar")],
+    "no id": [{"method": "GET", "url": "/me"}], "an empty id": [get("", "/me")], "a fraction as id": [get(1.5, "/me")],
+    "a list as id": [get([], "/me")],
     "a body without its type": [{"id": "1", "method": "POST", "url": "/me/calendars", "body": {"name": "x"}}],
-    "a body that is not base64": [{"id": "1", "method": "POST", "url": "/me/calendars", "body": "?",
-                                   "headers": {"Content-Type": "text/plain"}}],
-    "a GET with a body": [get("1", "/me/calendar", body={}, headers={"Content-Type": "application/json"})],
-    "headers that are a list": [get("1", "/me/calendar", headers=[])],
-    "a header twice": [get("1", "/me/calendar", headers={"Prefer": "a", "prefer": "b"})],
-    "a header with a line end": [get("1", "/me/calendar", headers={"Prefer": "a\r\nX: y"})],
     "dependsOn an unknown id": [get("1", "/me/calendar", dependsOn=["2"])],
+    "dependsOn that is a text": [get("1", "/me/calendar", dependsOn="1")],
     "dependsOn itself": [get("1", "/me/calendar", dependsOn=["1"])],
     "dependsOn in a circle": [get("1", "/me", dependsOn=["2"]), get("2", "/me", dependsOn=["1"])],
     "a request that is no object": ["x"], "an atomicity group": [get("1", "/me/calendar", atomicityGroup="g")],
@@ -651,6 +647,48 @@ BAD_BATCHES = {
 @pytest.mark.parametrize("row", BAD_BATCHES)
 def test_batch_refused_whole(shared, row):
     assert code(batch(shared, BAD_BATCHES[row], shared.ann)) == (400, "BadRequest")
+
+
+# What is wrong with one request, and its status.
+BAD_REQUESTS = {
+    "no method": ({"url": "/me/calendar"}, 400), "a method that is no word": ({"method": "GET /", "url": "/me/calendar"}, 400),
+    "a method of HTTP that a batch has not": ({"method": "HEAD", "url": "/me/calendar"}, 405),
+    "an unknown method with a body": ({"method": "MERGE", "url": "/me/calendar", "body": {}, "headers": JSON_TYPE}, 405),
+    "no url": ({"method": "GET"}, 400), "a number as url": ({"method": "GET", "url": 1}, 400),
+    "an empty url": ({"method": "GET", "url": ""}, 400), "a url that is too long": ({"method": "GET", "url": "/" * 9000}, 400),
+    "a url of another host": ({"method": "GET", "url": "https://graph.microsoft.com/v1.0/me/calendar"}, 400),
+    "a url without a host": ({"method": "GET", "url": "https:///v1.0/me/calendar"}, 400),
+    "a url with a name in it": ({"method": "GET", "url": "https://{u}@127.0.0.1:{port}/v1.0/me/calendar"}, 400),
+    "a body that is not base64": ({"method": "POST", "url": "/me/calendars", "body": "?",
+                                   "headers": {"Content-Type": "text/plain"}}, 400),
+    "a packed body": ({"method": "POST", "url": "/me/calendars", "body": {"name": "x"},
+                       "headers": {**JSON_TYPE, "Content-Encoding": "gzip"}}, 415),
+    "a GET with a body": ({"method": "GET", "url": "/me/calendar", "body": {}, "headers": JSON_TYPE}, 400),
+    "headers that are a list": ({"method": "GET", "url": "/me/calendar", "headers": []}, 400),
+    "a header twice": ({"method": "GET", "url": "/me/calendar", "headers": {"Prefer": "a", "prefer": "b"}}, 400),
+    "Content-Type twice": ({"method": "POST", "url": "/me/calendars", "body": {"name": "x"},
+                            "headers": {"content-type": "application/json", "Content-Type": "text/plain"}}, 400),
+    "a header with a line end": ({"method": "GET", "url": "/me/calendar", "headers": {"Prefer": "a\r\nX: y"}}, 400),
+    "a header that is no text": ({"method": "GET", "url": "/me/calendar", "headers": {"Prefer": 1}}, 400),
+    "too many headers": ({"method": "GET", "url": "/me/calendar", "headers": {f"h{n}": "" for n in range(70)}}, 400),
+    "too long headers": ({"method": "GET", "url": "/me/calendar", "headers": {"h": "x" * 20000}}, 400),
+    "a member twice, in two spellings": ({"method": "GET", "url": "/me/calendar", "URL": "/me/calendar"}, 400),
+}
+
+
+@pytest.mark.parametrize("row", BAD_REQUESTS)
+def test_batch_a_fault_of_one_request_is_answered_for_it_alone(shared, row):
+    request, status = BAD_REQUESTS[row]
+    request = {name: value.replace("{port}", str(shared.port)) if name == "url" and isinstance(value, str) else value
+               for name, value in request.items()}
+    answers = batch(shared, [{"id": "bad", **request}, get("good", "/me/calendar?$select=name"),
+                             get("behind", "/me/calendar", dependsOn=["bad"])], shared.ann)
+    assert {id: one["status"] for id, one in answers.items()} == {"bad": status, "good": 200, "behind": 424}
+    assert answers["good"]["body"]["name"] == "Calendar"
+    error = answers["bad"]["body"]["error"]
+    assert set(error) == ERROR_KEYS and error["message"]
+    assert (status == 405) == ("Allow" in answers["bad"]["headers"])
+    assert "x" not in names(shared.get(LIST + "?$top=1000", shared.ann))
 
 
 def test_batch_with_20_requests(shared):

@@ -23,8 +23,9 @@ check_args(struct str text, struct str query, struct arena *arena)
 	MUST(parameters_read(text, query, arena, &again, &why) == OK);
 	MUST(parameters.has_organizer == again.has_organizer && str_eq(parameters.organizer, again.organizer));
 	MUST(!parameters.has_organizer || parameters.organizer.len > 0);
-	MUST(!parameters.has_start || parameters.start.len >= 20);
-	MUST(!parameters.has_end || parameters.end.len >= 20);
+	MUST(parameters.has_start == again.has_start &&
+	     (!parameters.has_start || parameters.start_ns == again.start_ns));
+	MUST(parameters.has_end == again.has_end && (!parameters.has_end || parameters.end_ns == again.end_ns));
 }
 
 static void

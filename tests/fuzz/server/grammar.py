@@ -7,6 +7,7 @@ any kind.  What is wrong on purpose is made from these by mutate.py.
 import base64
 import collections
 import dataclasses
+import gzip
 import json
 import re
 import urllib.parse
@@ -26,7 +27,8 @@ SELECTS = ["id", "name", "color", "owner", "changeKey", "isDefaultCalendar", "ca
 NAMES = ["Work", "Zoo", "it's", "Gr\u00fc\u00dfe", "\u65e5\u672c\u8a9e", "\U0001f600" * 20, "a" * 255, "a" * 256, "", " ", "Birthdays", "\u00e9" * 64,
          "x" * 62 + "\u00e9", "x" * 126 + "\u00e9\u00e9"]
 TIMES = ["2024-01-01T00:00:00Z", "2024-01-15", "2024-02-30T00:00:00Z", "2025-02-13T10:00:00+02:00", "0001-01-01T00:00:00Z",
-         "9999-12-31T23:59:59.9999999Z", "2024-01-01T00:00:00.123Z", "'2024-01-01T00:00:00Z'", "2999-01-01T00:00:00Z", "now"]
+         "9999-12-31T23:59:59.9999999Z", "2024-01-01T00:00:00.123Z", "2024-01-01T00:00Z", "2024-01-01T02:00:00 02:00",
+         "2024-01-01T00:00:00+00:00Z", "'2024-01-01T00:00:00Z'", "2999-01-01T00:00:00Z", "now"]
 FILTERS = ["name eq 'Work'", "startswith(name,'Z')", "isDefaultCalendar", "not canEdit", "name ne 'it''s' and isShared eq false",
            "(name eq 'a' or name eq 'b') and not (isRemovable eq true)", "name gt 'a'", "((((((((((((((((isShared))))))))))))))))",
            "name eq '\u00e9", "startswith(name,'')", "createdDateTime ge 2024-01-01T00:00:00Z", "contains(name,'x')"]
@@ -112,7 +114,8 @@ def delta(rng):
 
 def option(rng, name, value):
     dollar = rng.choice([b"$", b"$", b"%24", b""])
-    return dollar + rng.choice([name, name, name.upper()]).encode() + b"=" + quote(value, rng)
+    value = quote(value, rng)
+    return dollar + rng.choice([name, name, name.upper()]).encode() + b"=" + (value.replace(b"%20", b"+") if rng.random() < 0.3 else value)
 
 
 def options(rng, kinds):
@@ -142,7 +145,8 @@ def general_fields(rng, req):
                         "odata.track-changes", 'IdType="ImmutableId"', "tidemark.removals", "odata.maxpagesize=99999999999999999999",
                         'a="b;c";d=e, f', "wait=5"]),
             ("Accept", ["*/*", "application/json;odata.metadata=none", "application/json;odata.metadata=full;q=0.5, text/html",
-                        "text/html", "application/json;IEEE754Compatible=true", ";;,,q="]),
+                        "text/html", "application/json;IEEE754Compatible=true", ";;,,q=",
+                        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"]),
             ("Accept-Encoding", ["gzip", "gzip;q=0, *", "br, gzip;q=0.001"]),
             ("client-request-id", [guid(9), "x", "\u00e9" * 30]),
             ("If-None-Match", ['W/"x"', "*", '"a", "b"']),
@@ -303,9 +307,15 @@ def batch(rng, world):
             fields.pop("Authorization", None)
         if fields:
             one["headers"] = fields
+        if rng.random() < 0.1:
+            one["url"] = (world.base if rng.random() < 0.8 else b"https://graph.microsoft.com").decode() + inner.target.decode("latin-1")
+        if fields and rng.random() < 0.1:
+            fields.update({name.swapcase(): rng.choice([value, value, "x"]) for name, value in list(fields.items())})
         if requests and rng.random() < 0.2:
             one["dependsOn"] = [rng.choice(requests)["id"]]
-        requests.append(one)
+        one["id"] = n if rng.random() < 0.1 else one["id"]
+        requests.append({rng.choice([name, name.upper()]) if name != "id" and rng.random() < 0.1 else name: value
+                         for name, value in one.items()})
     req = Request("POST", version(rng) + b"/$batch")
     req.body = json.dumps({"requests": requests}).encode()
     req.add("Authorization", f"Bearer {world.caller(rng)}")
@@ -320,6 +330,9 @@ KINDS = [(calendars_delta, 5), (followed_link, 5), (calendars_list, 4), (calenda
 def request(rng, world):
     made = rng.choices([kind for kind, _ in KINDS], [weight for _, weight in KINDS])[0](rng, world)
     general_fields(rng, made)
+    if made.body and rng.random() < 0.1:
+        made.body = gzip.compress(made.body, mtime=0)
+        made.add("Content-Encoding", rng.choice(["gzip", "gzip", "gzip", "x-gzip", "br", "identity", "gzip, gzip"]))
     if rng.random() < 0.05:
         made.fields = [(name, value) for name, value in made.fields if name != b"Authorization"]
     return made

@@ -166,7 +166,7 @@ def fields(rng, req):
     elif kind == 5:
         made.append((rng.choice([b"Authorization", b"Host", b"Prefer", b"Accept", b"Content-Type", b"Range", b"Expect", b"If-Match",
                                  b"Accept-Encoding", b"Origin", b"Upgrade", b"Content-Length", b"Transfer-Encoding", b"Connection", b"Cookie",
-                                 b"Trailer", b"TE", b"Max-Forwards", b"Forwarded", b"client-request-id"]),
+                                 b"Trailer", b"TE", b"Max-Forwards", b"Forwarded", b"client-request-id", b"Content-Encoding"]),
                      rng.choice([*BAD_TEXT, long_text(rng), b"Bearer ", b"Basic Og==", b"chunked", b"close", b"100-continue", b"5"])))
     elif kind == 6 and made:
         del made[n]

@@ -102,6 +102,58 @@ test_date__malformed_dates_are_refused_and_leave_no_trace(void **state)
 }
 
 static void
+test_date__a_url_may_spell_a_moment_in_more_ways(void **state)
+{
+	static const struct {
+		const char *text, *same;
+	} good[] = {
+		{ "2024-01-15T02:00:30Z", "2024-01-15T02:00:30Z" },
+		{ "2024-01-15T02:00Z", "2024-01-15T02:00:00Z" },
+		{ "2024-01-15t02:00z", "2024-01-15T02:00:00Z" },
+		{ "2024-01-15T02:00+02:00", "2024-01-15T00:00:00Z" },
+		{ "2024-01-15T02:00 02:00", "2024-01-15T00:00:00Z" },
+		{ "2024-01-15T02:00:00 02:00", "2024-01-15T00:00:00Z" },
+		{ "2024-01-15T02:00:00-02:00", "2024-01-15T04:00:00Z" },
+		{ "2024-01-15T02:00:00.5 02:00", "2024-01-15T00:00:00.5Z" },
+		{ "2024-01-15T02:00:00.123456789012Z", "2024-01-15T02:00:00.123456789Z" },
+		{ "2024-01-15T02:00:00+00:00Z", "2024-01-15T02:00:00Z" },
+		{ "2024-01-15T02:00:00 02:00Z", "2024-01-15T00:00:00Z" },
+	};
+	static const char *const bad[] = {
+		"2024-01-15",
+		"2024-01-15T02:00",
+		"2024-01-15T02:00:00",
+		"2024-01-15T02:00.5Z",
+		"2024-01-15T02Z",
+		"2024-01-15 02:00:00Z",
+		"2024-01-15T02:00:00  02:00",
+		"2024-01-15T02:00:00 ",
+		"2024-01-15T02:00:00 Z",
+		"2024-01-15T02:00:00ZZ",
+		"2024-01-15T02:00:00+02:00ZZ",
+		"2024-01-15T02:00:00.1234567890123Z",
+		"2024-01-15T02:00:00.Z",
+		"2024-01-15T02:00: 0Z",
+		"yesterday",
+		"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		int64_t ns = 42;
+
+		if (!date_parse_url(str_from_c(good[i].text), &ns) || ns != parsed(good[i].same))
+			fail_msg("'%s' is misread", good[i].text);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int64_t ns = 42;
+
+		if (date_parse_url(str_from_c(bad[i]), &ns) || ns != 42)
+			fail_msg("'%s' should be refused", bad[i]);
+	}
+}
+
+static void
 test_date__february_has_a_29th_in_leap_years_alone(void **state)
 {
 	int64_t ns;
@@ -362,6 +414,7 @@ main(void)
 		cmocka_unit_test(test_date__known_moments_are_read),
 		cmocka_unit_test(test_date__offsets_are_taken_off),
 		cmocka_unit_test(test_date__malformed_dates_are_refused_and_leave_no_trace),
+		cmocka_unit_test(test_date__a_url_may_spell_a_moment_in_more_ways),
 		cmocka_unit_test(test_date__february_has_a_29th_in_leap_years_alone),
 		cmocka_unit_test(test_date__a_leap_second_counts_as_the_second_before),
 		cmocka_unit_test(test_date__the_edges_of_the_range_hold_to_the_nanosecond),

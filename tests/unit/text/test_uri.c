@@ -81,7 +81,7 @@ test_uri__every_escaped_byte_is_judged(void **state)
 static void
 test_uri__pairs_are_taken_one_by_one(void **state)
 {
-	struct str      rest = STR("&&$select=id,name&empty=&bare&a%3Db=c%26d=e&=x&caf%C3%A9=1+1&&");
+	struct str      rest = STR("&&$select=id,name&empty=&bare&a%3Db=c%26d=e&=x&caf%C3%A9=1+1&a+b=%2B+%20+&&");
 	struct uri_pair pair;
 	bool            more;
 	static const struct {
@@ -91,7 +91,8 @@ test_uri__pairs_are_taken_one_by_one(void **state)
 		{ "$select", "id,name", "id,name", true }, { "empty", "", "", true },
 		{ "bare", "", "", false },
 		{ "a=b", "c&d=e", "c%26d=e", true },       { "", "x", "x", true },
-		{ "caf\xc3\xa9", "1+1", "1+1", true },
+		{ "caf\xc3\xa9", "1 1", "1+1", true },
+		{ "a b", "+   ", "%2B+%20+", true },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
