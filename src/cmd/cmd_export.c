@@ -19,7 +19,8 @@ static const struct cmd_option options[] = {
 
 static const char *const about[] = {
 	"Prints every user and client, then every live item of every feed, as JSON Lines for `tidemark import`. "
-	"Import them into an empty store to get the same users and items.",
+	"Items come in the order of their creation. Import them into an empty store to get the same users and items in "
+	"the same order.",
 	"The command works beside a serving process. The export may or may not contain changes that are made while it "
 	"runs. To export the store as it is at one moment, export a copy made by `tidemark store backup`.",
 	NULL,

@@ -16,6 +16,7 @@
  *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  In a group
  *          (store_group_open()) only the group's own commit makes its transactions durable, all at once.
  *   Law 5  A feed's change times never go back, whatever the clock does.
+ *   Law 6  An item keeps `made`, the seq of the put that created it.  Created again after a removal, it gets a new one.
  *
  * To the store a body is bytes.  Besides its id an item may have a `key`, a second name that is
  * indexed and need not be unique (a calendar's name in lower case, a recording's meeting).  A feed may
@@ -61,6 +62,7 @@ struct item {
 	struct str     key;  /* second key; empty for none */
 	struct str     body; /* empty unless live */
 	uint64_t       seq;
+	uint64_t       made;       /* its seq when it was created; a later put keeps it */
 	int64_t        changed_ms; /* wall clock at commit, never going back within a feed */
 	enum item_life life;
 };
@@ -73,7 +75,7 @@ struct feed_state {         /* the state of a feed in one snapshot */
 	uint64_t    purged_through;    /* tombstones at or below it may be gone */
 	int64_t     purged_through_ms; /* change time of the newest purged tombstone */
 	uint64_t    base;              /* least head at an epoch change after the range's epoch; or UINT64_MAX */
-	uint64_t    live, tombstones;  /* counts; only from store_next_feed() */
+	uint64_t    live, tombstones;  /* counts; only from store_next_feed() and in a scan by_made */
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -118,10 +120,11 @@ struct store_range {
 	uint32_t limit;        /* rows at most, look-ahead row included */
 	bool     live_only;    /* an initial round: tombstones are not read */
 	bool     bodies_only;  /* of a live item only seq and body are wanted: it is cheaper */
+	bool     by_made;      /* live items in the order of their creation: `after` is a number `made` */
 };
 
 /*
- * One snapshot: the state of the feed, then its rows in order of seq. Never NULL. An item's views live until the next
+ * One snapshot: the state of the feed, then its rows in order of seq, or of `made`. Never NULL. An item's views live until the next
  * call on the scan. A scan of a feed that does not exist is empty, and its state has exists false. Close it before
  * any byte goes to a network.
  */

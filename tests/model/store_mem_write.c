@@ -209,7 +209,9 @@ move_to_end(struct txn *txn, struct feed *feed, const struct item *item)
 		now_ms = feed->last_ms;
 	feed->last_ms = now_ms;
 	row->changed_ms = now_ms;
-	row->seq = ++feed->state.head;
+	row->seq = row->made = ++feed->state.head;
+	if (old && old->life == ITEM_LIVE)
+		row->made = old->made;
 	if (old) {
 		take_out(txn, feed, old);
 		if (old == feed->pinned)
@@ -240,6 +242,7 @@ mem_rewrite(void *inner, const struct store_feed *name, const struct item *item)
 		return ERR_NOT_FOUND;
 	row = make_row(txn, item);
 	row->seq = old->seq;
+	row->made = old->made;
 	row->changed_ms = old->changed_ms;
 	take_out(txn, feed, old);
 	put_in(feed, row);
