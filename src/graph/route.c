@@ -185,6 +185,25 @@ parse_version(const struct pieces *pieces, struct route *route)
 	return true;
 }
 
+static bool
+is_collection(enum route_kind kind)
+{
+	return kind == ROUTE_COLLECTION || kind == ROUTE_GROUP_CALENDARS;
+}
+
+/* The segment $count at the end of a path. */
+static bool
+take_count(struct pieces *pieces)
+{
+	struct piece *last = &pieces->at[pieces->count > 0 ? pieces->count - 1 : 0];
+
+	if (pieces->count < 3 || !is(last, STR("$count")))
+		return false;
+	*last = (struct piece){ .has_key = false };
+	pieces->count--;
+	return true;
+}
+
 enum err
 route_parse(struct str path, struct arena *arena, struct route *route_out)
 {
@@ -193,6 +212,7 @@ route_parse(struct str path, struct arena *arena, struct route *route_out)
 	size_t        at = 1;
 
 	TRY(divide(path, arena, &pieces));
+	route.count = take_count(&pieces);
 	if (pieces.count == 0) {
 		route.kind = ROUTE_SERVICE;
 	} else if (!parse_version(&pieces, &route)) {
@@ -210,6 +230,10 @@ route_parse(struct str path, struct arena *arena, struct route *route_out)
 		parse_owned(&pieces, at, &route);
 	} else {
 		route.unknown = pieces.at[1].name;
+	}
+	if (route.count && route.kind != ROUTE_UNKNOWN && !is_collection(route.kind)) {
+		route.kind = ROUTE_UNKNOWN;
+		route.unknown = STR("$count");
 	}
 	*route_out = route;
 	return OK;

@@ -51,7 +51,7 @@ is_offered(const struct row *row, const struct route *route)
 {
 	const struct resource *resource = route->resource;
 
-	if (row->kind != route->kind)
+	if (row->kind != route->kind || (route->count && row->method != HTTP_GET))
 		return false;
 	return !resource || ((row->act != graph_create_item || resource->create) &&
 	                     (row->act != graph_update_item || resource->update) &&
