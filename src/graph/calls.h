@@ -7,7 +7,8 @@
 call_fn graph_delta, graph_list, graph_get_item, graph_create_item, graph_update_item, graph_remove_item,
 	graph_get_default, graph_list_groups, graph_get_group, graph_batch, graph_metadata, graph_service,
 	graph_all_recordings, graph_all_recordings_delta, graph_meeting_delta, graph_list_recordings,
-	graph_get_recording, graph_create_recording, graph_get_content, graph_put_content;
+	graph_get_recording, graph_create_recording, graph_get_content, graph_put_content, graph_get_user,
+	graph_list_users;
 
 /* Creates what every owner of the resource has, such as the default calendar of a new mailbox. */
 enum err call_ensure(struct call *call) MUST_CHECK;

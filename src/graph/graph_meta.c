@@ -75,12 +75,6 @@ static const char *const rest[] = {
 	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
 	NAVIGATION("recordings", "Collection(graph.callRecording)"),
 	"</EntityType>",
-	"<EntityType Name=\"user\" BaseType=\"graph.entity\">",
-	NAVIGATION("calendar", "graph.calendar"),
-	NAVIGATION("calendars", "Collection(graph.calendar)"),
-	NAVIGATION("calendarGroups", "Collection(graph.calendarGroup)"),
-	NAVIGATION("onlineMeetings", "Collection(graph.onlineMeeting)"),
-	"</EntityType>",
 	"<Action Name=\"permanentDelete\" IsBound=\"true\">",
 	"<Parameter Name=\"bindingParameter\" Type=\"graph.calendar\"/>",
 	"</Action>",
@@ -174,6 +168,8 @@ put_entity_type(struct buf *buf, const struct resource *resource, bool beta, str
 		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
 		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED "\n"));
 	}
+	for (const struct navigation *link = resource->links; link && link->name; link++)
+		buf_printf(buf, NAVIGATION("%s", "%s") "\n", link->name, link->type);
 	if (resource->content)
 		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
 	buf_put(buf, STR("</EntityType>\n"));

@@ -244,7 +244,7 @@ put(struct list *list, const struct item *item, struct str key, struct str rank)
 
 /* An item that the filter lets pass, in its turn. */
 static void
-take_in_turn(struct list *list, const struct item *item, struct str rank)
+take_plain(struct list *list, const struct item *item, struct str rank)
 {
 	if (list->more || (list->goes_on && str_cmp(rank, list->from) <= 0))
 		return;
@@ -276,7 +276,7 @@ list_take(struct list *list, const struct item *item, struct str rank)
 		if (list->ordered)
 			take_ordered(list, item, rank);
 		else if (!came && !list_is_count(list))
-			take_in_turn(list, item, rank);
+			take_plain(list, item, rank);
 	}
 	arena_reset(list->scratch);
 	return list->err == OK && (!list->more || list_needs_all(list));

@@ -92,6 +92,9 @@ put_type_of(struct buf *buf, const struct property *property)
 		buf_printf(buf, "\"%s@odata.type\":\"#microsoft.graph.%s\",", property->name,
 		           property->enumeration->name);
 		break;
+	case TYPE_STRINGS:
+		buf_printf(buf, "\"%s@odata.type\":\"#Collection(String)\",", property->name);
+		break;
 	case TYPE_ENUMS:
 		buf_printf(buf, "\"%s@odata.type\":\"#Collection(microsoft.graph.%s)\",", property->name,
 		           property->enumeration->name);
@@ -215,9 +218,12 @@ put_names(const struct page *page, const struct item *item)
 void
 page_put_entity(struct page *page, const struct item *item)
 {
+	bool bare = page->resource->is_bare && !page->full;
+
 	buf_put(page->buf, page->count++ > 0 ? STR(",{") : STR("{"));
-	put_names(page, item);
-	put_members(page, item, false);
+	if (!bare)
+		put_names(page, item);
+	put_members(page, item, bare);
 	buf_put_char(page->buf, '}');
 }
 
@@ -283,10 +289,10 @@ page_single(const struct call *call, const struct resource *resource, struct str
 	struct page page = new_page(call, resource, select);
 
 	put_context(page.buf, call, context);
-	if (!resource->content) {
+	if (!resource->content && (!resource->is_bare || page.full)) {
 		buf_put_char(page.buf, ',');
 		put_names(&page, item);
-	} else if (page.full) {
+	} else if (resource->content && page.full) {
 		put_member(page.buf, STR("@odata.id"), entity_url(call, resource->item_path, item));
 	}
 	put_members(&page, item, false);

@@ -31,6 +31,8 @@ static const struct row rows[] = {
 	{ ROUTE_RECORDING, HTTP_GET, graph_get_recording },
 	{ ROUTE_CONTENT, HTTP_GET, graph_get_content },
 	{ ROUTE_CONTENT, HTTP_PUT, graph_put_content },
+	{ ROUTE_USER, HTTP_GET, graph_get_user },
+	{ ROUTE_USERS, HTTP_GET, graph_list_users },
 	/* NULL: app.c knows the batch, because each of its requests walks through this table itself. */
 	{ ROUTE_BATCH, HTTP_POST, NULL },
 	/* Without a bearer token. */

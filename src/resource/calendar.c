@@ -190,14 +190,16 @@ static const struct right_row rights[] = {
 		(const char *const[]){ "Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite", NULL },
 		(const char *const[]){ "Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read",
 	                               "Calendars.ReadWrite", NULL },
+		NULL,
 	},
 	{
 		RIGHT_CALENDARS_WRITE,
 		"create, update and delete of calendars",
 		(const char *const[]){ "Calendars.ReadWrite", NULL },
 		(const char *const[]){ "Calendars.ReadWrite", NULL },
+		NULL,
 	},
-	{ RIGHT_COUNT, NULL, NULL, NULL },
+	{ RIGHT_COUNT, NULL, NULL, NULL, NULL },
 };
 
 const struct resource resource_calendar = {

@@ -20,9 +20,10 @@ enum property_type {
 	TYPE_BOOLEAN,
 	TYPE_GUID,
 	TYPE_MOMENT,
-	TYPE_ENUM,  /* property.enumeration lists its members */
-	TYPE_ENUMS, /* an array of them, at most RESOURCE_ENUMS_MAX */
-	TYPE_OBJECT /* property.complex names the type */
+	TYPE_ENUM,    /* property.enumeration lists its members */
+	TYPE_ENUMS,   /* an array of them, at most RESOURCE_ENUMS_MAX */
+	TYPE_STRINGS, /* an array of strings; only read */
+	TYPE_OBJECT   /* property.complex names the type */
 };
 
 #define RESOURCE_ENUMS_MAX 16
