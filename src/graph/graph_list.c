@@ -113,7 +113,7 @@ take_default(struct call *call, struct list *list, struct arena *scratch)
 
 	if (list->goes_on || list->ordered || list_is_count(list))
 		return OK;
-	err = store_get_pinned(call->graph->parts.store, &call->feed, call->arena, &item);
+	err = store_get_default(call->graph->parts.store, &call->feed, call->arena, &item);
 	if (err != OK)
 		return err == ERR_NOT_FOUND ? OK : err;
 	if (in_group(call, &item, scratch))

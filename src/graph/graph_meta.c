@@ -8,9 +8,9 @@
 	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData." name \
 	".V1.xml\">\n" \
 	"<edmx:Include Namespace=\"Org.OData." name ".V1\" Alias=\"" name "\"/>\n</edmx:Reference>"
-#define COMPUTED                      ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
-#define COMPUTED_PROPERTY(name, type) "<Property Name=\"" name "\" Type=\"" type "\"" COMPUTED
-#define NAVIGATION(name, type)        "<NavigationProperty Name=\"" name "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
+#define COMPUTED                 ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
+#define COMPUTED_ROW(name, type) "<Property Name=\"" name "\" Type=\"" type "\"" COMPUTED
+#define NAVIGATION(what, type)   "<NavigationProperty Name=\"" what "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
 #define CAPABILITY(term, property, value) \
 	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
 	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"
@@ -66,9 +66,9 @@ static const char *const types[] = {
 
 static const char *const rest[] = {
 	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
-	COMPUTED_PROPERTY("name", "Edm.String"),
-	COMPUTED_PROPERTY("classId", "Edm.Guid"),
-	COMPUTED_PROPERTY("changeKey", "Edm.String"),
+	COMPUTED_ROW("name", "Edm.String"),
+	COMPUTED_ROW("classId", "Edm.Guid"),
+	COMPUTED_ROW("changeKey", "Edm.String"),
 	NAVIGATION("calendars", "Collection(graph.calendar)"),
 	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",

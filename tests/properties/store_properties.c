@@ -207,7 +207,7 @@ look_at_pinned(struct world *world, struct store_txn *txn, int f)
 	struct store_feed        fname = feed_name(f);
 	struct item              item;
 
-	assert_int_equal(store_txn_get_pinned(txn, &fname, &item), feed->pinned != 0);
+	assert_int_equal(store_txn_get_default(txn, &fname, &item), feed->pinned != 0);
 	if (feed->pinned)
 		assert_item(world, feed->pinned - 1, &feed->lines[feed->pinned - 1], &item);
 }
@@ -394,7 +394,7 @@ look_points(struct world *world, struct store *store, int f)
 	assert_int_equal(err, line->seq && line->is_live ? OK : ERR_NOT_FOUND);
 	if (err == OK)
 		assert_item(world, id, line, &item);
-	err = store_get_pinned(store, &fname, world->kit->arena, &item);
+	err = store_get_default(store, &fname, world->kit->arena, &item);
 	assert_int_equal(err, feed->pinned ? OK : ERR_NOT_FOUND);
 	if (err == OK)
 		assert_item(world, feed->pinned - 1, &feed->lines[feed->pinned - 1], &item);
