@@ -2,8 +2,9 @@
 /*
  * graph_list — GET of a collection of items, or of the calendars of one group, and the number of them.
  *
- * The order is that of creation, and the default item comes first.  A plain list reads only the items of its page.  With a
- * filter it reads on until the page is full.  An ordered list reads every item, and so does a count with a filter.
+ * The order is that of creation, and the default item comes first.  A plain list reads only the items of its page.
+ * With a filter it reads on until the page is full.  An ordered list reads every item, and so does a count with a
+ * filter.
  */
 #include "base/bytes.h"
 #include "feed/feed.h"

@@ -3,8 +3,8 @@
  * list_link — the nextLink of a list, and back.  Private to the engine of lists (list.h).
  *
  * The link has the options of the request as they were given, and a $skiptoken: a state token that says where the next
- * page begins.  It is sealed, belongs to the list of this owner, and is good only with the $filter and $orderby that it was
- * made with.  $select, $top and $count may change from page to page.
+ * page begins.  It is sealed, belongs to the list of this owner, and is good only with the $filter and $orderby that
+ * it was made with.  $select, $top and $count may change from page to page.
  */
 #pragma once
 

@@ -72,8 +72,9 @@ enum route_kind {
 };
 
 /*
- * A path behind the user; with a slash before it, behind the version.  A {word} is the key of the noun before it, as a segment of its own or in brackets.  name()
- * is a function without parameters, name(*) one with parameters.  The first row that matches counts.
+ * A path behind the user; with a slash before it, behind the version.  A {word} is the key of the noun before it, as a
+ * segment of its own or in brackets.  name() is a function without parameters, name(*) one with parameters.  The first
+ * row that matches counts.
  */
 struct resource_path {
 	const char     *pattern;

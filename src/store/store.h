@@ -121,7 +121,7 @@ struct store_range {
 
 /*
  * One snapshot: the feed's state, then its rows in order of seq or of `made`.  Never NULL.  An item's views live until
- * the next call on the scan.  Of a feed that does not exist there are no rows.  Close it before any byte goes to a network.
+ * the next call on the scan.  Of a feed that does not exist there are no rows.  Close it before bytes go to a network.
  */
 struct store_scan *store_scan_open(struct store *store, const struct store_feed *feed, const struct store_range *range,
                                    struct arena *arena);

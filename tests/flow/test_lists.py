@@ -165,3 +165,21 @@ def test_an_ordered_list_of_more_items_than_it_can_keep_is_walked_to_its_end(ser
             came += [item["name"] for item in page["value"]]
             link = page.get("@odata.nextLink")
         assert came == sorted(names, reverse=bool(direction))
+
+
+def test_recordings_are_counted_with_their_window_and_in_their_meeting(server):
+    one = server(lines=[user("ann@contoso.com", ANN)] + [
+        put(ANN, {"id": f"r{n}", "meetingId": f"m{n % 2}", "createdDateTime": f"2024-01-0{n + 1}T00:00:00Z"}, "recordings")
+        for n in range(5)] + [{"op": "policy", "value": {"app": guid(0xa99), "global": True}}])
+    bearer = one.app_token("OnlineMeetingRecording.Read.All")
+    organizer = f"meetingOrganizerUserId='{ANN}'"
+    everything = f"/v1.0/users/{ANN}/onlineMeetings/getAllRecordings"
+    assert one.get(f"{everything}({organizer})/$count", bearer).body == b"5"
+    window = f"({organizer},startDateTime=2024-01-02T00:00:00Z,endDateTime=2024-01-04T00:00:00Z)"
+    assert one.get(f"{everything}{window}/$count", bearer, headers={"Accept": "text/plain"}).body == b"2"
+    assert one.get(f"{everything}(meetingOrganizerUserId=@o)/$count?@o='{ANN}'", bearer).body == b"5"
+    assert one.get(f"{everything}({organizer})/delta/$count", bearer).status == 400
+    meeting = f"/beta/users/{ANN}/onlineMeetings/m0/recordings/$count"
+    assert one.get(meeting, bearer).body == b"3"
+    assert one.get(meeting.replace("m0", "m7"), bearer).status == 404
+    assert one.get(meeting, one.token("ann@contoso.com", *WRITE)).status == 403

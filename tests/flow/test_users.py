@@ -139,3 +139,7 @@ def test_metadata_and_the_check_of_a_token_know_users(shared, tm, home):
     assert re.findall(r'<Property Name="(\w+)"', entity) == NAMES[1:]
     assert re.findall(r'<NavigationProperty Name="(\w+)"', entity) == ["calendar", "calendars", "calendarGroups", "onlineMeetings"]
     assert text.count('<EntityType Name="user"') == 1
+    explained = tm("explain-access", "--as", shared.self, "GET", "/v1.0/users", store=shared.store, code=4).stdout
+    assert "User.Read or User.ReadBasic.All" in explained and "for other users: User.ReadBasic.All or User.Read.All" in explained
+    tm("explain-access", "--as", shared.self, "GET", "/v1.0/me", store=shared.store)
+    tm("explain-access", "--as", shared.reader, "GET", "/v1.0/users/$count", store=shared.store)
