@@ -168,8 +168,9 @@ def followed_link(rng, world):
 
 def calendars_list(rng, world):
     place = rng.choice([b"/calendars", b"/calendars", b"/calendarGroups", b"/calendarGroups/0006f0b7-0000-0000-c000-000000000046",
-                        b"/calendarGroups/" + quote(rng.choice(world.ids)) + b"/calendars"])
-    req = Request("GET", version(rng) + mailbox(rng) + place, list_options(rng))
+                        b"/calendarGroups/" + quote(rng.choice(world.ids)) + b"/calendars", b""])
+    place = rng.choice([mailbox(rng) + place, mailbox(rng) + place, b"/users"]) + rng.choice([b"", b"", b"/$count"])
+    req = Request("GET", version(rng) + place, list_options(rng))
     req.add("Authorization", f"Bearer {world.caller(rng)}")
     return req
 
