@@ -13,7 +13,7 @@
 #define SCRATCH_MAX    ((size_t)64 << 20)
 #define KEPT_MAX       ((size_t)20000) /* of an ordered list: what it skips and one page */
 #define KEPT_BYTES_MAX ((size_t)64 << 20)
-#define KEPT_ARENA_MAX (2 * KEPT_BYTES_MAX)
+#define KEPT_ARENA_MAX (4 * KEPT_BYTES_MAX) /* chunks are not filled to their end */
 #define HELD_STEP      ((size_t)1 << 20)
 
 struct kept {
@@ -162,6 +162,12 @@ by_order(const void *a, const void *b, void *ctx)
 	return compare(ctx, left->key, left->rank, b);
 }
 
+static size_t
+bytes_of(const struct item *item, struct str key, struct str rank)
+{
+	return item->id.len + item->key.len + item->body.len + key.len + rank.len;
+}
+
 /* Only the items that may be on the page are kept, so twice as many as that are the most. */
 static void
 sort_kept(struct list *list)
@@ -177,7 +183,7 @@ sort_kept(struct list *list)
 	for (size_t i = 0; i < list->kept_count; i++) {
 		struct kept *kept = &list->kept[i];
 
-		list->bytes += kept->item.body.len;
+		list->bytes += bytes_of(&kept->item, kept->key, kept->rank);
 		kept->item.id = arena_copy(to, kept->item.id);
 		kept->item.key = arena_copy(to, kept->item.key);
 		kept->item.body = arena_copy(to, kept->item.body);
@@ -192,15 +198,16 @@ sort_kept(struct list *list)
 static enum err
 keep(struct list *list, const struct item *item, struct str key, struct str rank)
 {
+	size_t        bytes = bytes_of(item, key, rank);
 	struct arena *arena;
 
-	if (list->kept_count == 2 * list->kept_max || list->bytes + item->body.len > KEPT_BYTES_MAX)
+	if (list->kept_count == 2 * list->kept_max || list->bytes + bytes > KEPT_BYTES_MAX)
 		sort_kept(list);
-	if (list->bytes + item->body.len > KEPT_BYTES_MAX)
+	if (list->bytes + bytes > KEPT_BYTES_MAX)
 		return call_refuse(list->call, GRAPH_OPTION,
 		                   STR("The items are too large to be ordered; ask for fewer with $top."));
-	list->bytes += item->body.len;
-	if (list->bytes > list->held) {
+	list->bytes += bytes;
+	if (list->bytes > list->held + HELD_STEP) {
 		TRY(call_hold(list->call, HELD_STEP));
 		list->held += HELD_STEP;
 	}
