@@ -11,7 +11,6 @@
 #include "graph/entity.h"
 #include "graph/headers.h"
 #include "graph/filter.h"
-#include "graph/group.h"
 #include "graph/page.h"
 #include "text/uri.h"
 #include "resource/values.h"
@@ -107,16 +106,15 @@ next_link(const struct call *call, uint64_t skip)
 static bool
 belongs(const struct call *call, const struct list *list, const struct item *item)
 {
-	struct values values;
-	bool          in;
+	const struct resource *resource = call->route.resource;
+	struct values          values;
+	bool                   in = true;
 
-	if (!list->filter && call->route.kind != ROUTE_GROUP_CALENDARS)
-		return true;
-	if (!call->route.resource->read(call->route.resource, item->body, NULL, list->scratch, &values))
-		return false;
-	in = !list->filter || filter_holds(list->filter, &values, list->scratch);
-	if (in && call->route.kind == ROUTE_GROUP_CALENDARS)
-		in = str_eq(group_of(call, &values, list->scratch).id, call->route.group);
+	if (call->route.group.len > 0)
+		in = resource->is_in(&call->owner.id, item->body, call->route.group, list->scratch);
+	if (in && list->filter)
+		in = resource->read(resource, item->body, NULL, list->scratch, &values) &&
+		     filter_holds(list->filter, &values, list->scratch);
 	arena_reset(list->scratch);
 	return in;
 }
@@ -211,7 +209,7 @@ take_ordered(struct call *call, struct list *list, struct store_scan *scan, stru
 static enum err
 list_page(struct call *call, struct list *list)
 {
-	bool all = list->filter || list->ordered || list->counted || call->route.kind == ROUTE_GROUP_CALENDARS;
+	bool               all = list->filter || list->ordered || list->counted || call->route.group.len > 0;
 	struct store_range range = {
 		.until = STORE_TO_HEAD,
 		.live_only = true,
@@ -235,26 +233,6 @@ list_page(struct call *call, struct list *list)
 	return OK;
 }
 
-/* A group exists if it is the default one or holds a calendar. */
-static enum err
-check_group(struct call *call)
-{
-	struct list all = { .top = 1 };
-	enum err    err;
-
-	if (str_eq(call->route.group, group_default(call, call->arena).id))
-		return OK;
-
-	AUTO(arena_close) struct arena *scratch = arena_open(SCRATCH_MAX);
-
-	all.scratch = scratch;
-	err = list_page(call, &all);
-	buf_cut(http_resp_body(call->resp), 0);
-	if (err == OK && all.found == 0)
-		return call_refuse_item(call, call->route.group);
-	return err;
-}
-
 static enum err
 answer_list(struct call *call, struct list *list)
 {
@@ -272,8 +250,7 @@ graph_list(struct call *call)
 	struct list list = { 0 };
 
 	TRY(read_list(call, &list));
-	if (call->route.kind == ROUTE_GROUP_CALENDARS)
-		TRY(check_group(call));
+	TRY(call_check_group(call));
 	if (list.ordered)
 		list.items = arena_take(call->arena, ORDERED_MAX * sizeof(*list.items));
 

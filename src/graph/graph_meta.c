@@ -65,12 +65,6 @@ static const char *const types[] = {
 };
 
 static const char *const rest[] = {
-	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
-	COMPUTED_PROPERTY("name", "Edm.String"),
-	COMPUTED_PROPERTY("classId", "Edm.Guid"),
-	COMPUTED_PROPERTY("changeKey", "Edm.String"),
-	NAVIGATION("calendars", "Collection(graph.calendar)"),
-	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
 	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
 	NAVIGATION("recordings", "Collection(graph.callRecording)"),
@@ -110,9 +104,9 @@ static const char *const rest[] = {
 	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.user/calendarGroups\">",
-	CAPABILITY("InsertRestrictions", "Insertable", "false"),
-	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
-	CAPABILITY("DeleteRestrictions", "Deletable", "false"),
+	CAPABILITY("ChangeTracking", "Supported", "false"),
+	CAPABILITY("SearchRestrictions", "Searchable", "false"),
+	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
 	CAPABILITY("ChangeTracking", "Supported", "true"),
@@ -159,12 +153,17 @@ put_enumerations(struct buf *buf, const struct resource *resource)
 	}
 }
 
+static const char *
+type_name(const struct resource *resource)
+{
+	return resource->odata_type + sizeof("#microsoft.graph.") - 1;
+}
+
 /* Without the id, which the abstract type has. */
 static void
 put_entity_type(struct buf *buf, const struct resource *resource, bool beta, struct arena *arena)
 {
-	buf_printf(buf, "<EntityType Name=\"%s\" BaseType=\"graph.entity\" OpenType=\"true\">\n",
-	           resource->odata_type + sizeof("#microsoft.graph.") - 1);
+	buf_printf(buf, "<EntityType Name=\"%s\" BaseType=\"graph.entity\" OpenType=\"true\">\n", type_name(resource));
 	for (size_t row = 1; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];
 		struct str             type = property_edm_type(property, arena);
@@ -172,10 +171,16 @@ put_entity_type(struct buf *buf, const struct resource *resource, bool beta, str
 		if ((property->flags & PROPERTY_BETA) && !beta)
 			continue;
 		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
-		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED "\n"));
+		buf_put(buf, property_is_writable(property, PROPERTY_CREATE | PROPERTY_UPDATE, beta)
+		                     ? STR("/>\n")
+		                     : STR(COMPUTED "\n"));
 	}
 	if (resource->content)
 		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
+	for (const struct resource *const *at = resources; *at; at++)
+		if ((*at)->groups == resource)
+			buf_printf(buf, NAVIGATION("%s", "Collection(graph.%s)") "\n", (*at)->collection,
+			           type_name(*at));
 	buf_put(buf, STR("</EntityType>\n"));
 }
 

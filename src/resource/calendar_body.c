@@ -19,8 +19,8 @@ struct cut {
 	uint32_t at, len;
 };
 
-static struct str
-body_json(struct str body)
+struct str
+calendar_json(struct str body)
 {
 	if (body.len < HEAD_BYTES || body.at[0] != BODY_MARK)
 		return STR_EMPTY;
@@ -37,7 +37,7 @@ bool
 calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
               struct arena *arena, struct values *calendar_out)
 {
-	struct str json = body_json(body);
+	struct str json = calendar_json(body);
 
 	(void)sending;
 	*calendar_out = (struct values){ .unknown = STR_EMPTY };
@@ -93,7 +93,7 @@ size_t
 calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
                 struct str pieces_out[RESOURCE_PIECES_MAX])
 {
-	struct str json = body_json(body);
+	struct str json = calendar_json(body);
 	size_t     cut_count = body.len > 1 ? (uint8_t)body.at[1] & CUTS_MAX : 0;
 	size_t     from = 0, count = 0;
 

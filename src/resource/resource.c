@@ -4,7 +4,7 @@
 #include "text/json_read.h"
 #include "text/json_span.h"
 
-const struct resource *const resources[] = { &resource_calendar, &resource_recording, NULL };
+const struct resource *const resources[] = { &resource_calendar, &resource_calendar_group, &resource_recording, NULL };
 
 static const char *const by_id[] = { "id", NULL };
 static const char *const none[] = { NULL };

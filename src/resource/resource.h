@@ -52,9 +52,6 @@ enum route_kind {
 	ROUTE_DEFAULT_ITEM,
 	ROUTE_PERMANENT_DELETE,
 	/* Of one resource alone. */
-	ROUTE_GROUPS,
-	ROUTE_GROUP,
-	ROUTE_GROUP_CALENDARS,
 	ROUTE_ALL_RECORDINGS,
 	ROUTE_ALL_RECORDINGS_DELTA,
 	ROUTE_RECORDINGS,
@@ -97,6 +94,8 @@ struct resource_ctx {
 	const struct resource *resource;
 	struct store_feed      feed;
 	struct str             owner_name, owner_address; /* of the owner, for a new item */
+	struct str             group;                     /* the item is in it; empty: in any */
+	bool                   beta;                      /* else /v1.0: for bodies of clients */
 	const struct entropy  *entropy;
 	struct arena          *arena;
 };
@@ -140,6 +139,9 @@ struct resource {
 	uint8_t delta_function;
 	size_t  version_row;                 /* whose text is the ETag; 0: it has none */
 	bool (*id_is_shaped)(struct str id); /* can the text be an id?  NULL: any can */
+	/* Its items stand in groups, which are items of this resource.  NULL: they do not. */
+	const struct resource *groups;
+	bool (*is_in)(const struct guid *owner, struct str body, struct str group, struct arena *arena);
 	/*
 	 * What a call does in a transaction; NULL: there is no such call.  ensure(): creates what every owner has.
 	 * require_default(): creates the default item if there is none.  create() and the others: as in calendar.h.
@@ -159,7 +161,7 @@ struct resource {
 	                   struct str value, const struct content_ref *content, struct str *why_out);
 };
 
-extern const struct resource resource_calendar, resource_recording, resource_generic;
+extern const struct resource resource_calendar, resource_calendar_group, resource_recording, resource_generic;
 
 /* All but the generic one; NULL ends. */
 extern const struct resource *const resources[];
@@ -194,8 +196,10 @@ size_t resource_plain_pieces(const struct resource *resource, struct str body, c
                              struct str pieces_out[RESOURCE_PIECES_MAX]);
 bool   resource_plain_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
                            struct arena *arena, struct values *values_out);
-void   resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
-                                 struct str value, const struct content_ref *content, struct str *why_out);
+/* Empty: it is too large. */
+struct str resource_plain_body(const struct resource *resource, const struct values *values, struct arena *arena);
+void resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                               struct str value, const struct content_ref *content, struct str *why_out);
 
 /* The property's row, letter case ignored; property_count: there is none in that version. */
 size_t resource_find_property(const struct resource *resource, struct str name, bool beta);

@@ -177,6 +177,9 @@ bool store_txn_state(struct store_txn *txn, const struct store_feed *feed, struc
 bool store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out);
 bool store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, struct item *item_out);
 bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out);
+/* The first live item above that seq.  Its views are in `into`, so that a caller that walks the feed can reset it. */
+bool store_txn_next(struct store_txn *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
+                    struct item *item_out);
 bool store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out);
 
 /* Makes the feed if it is missing. The next put or remove gets feed_state.head + 1. */

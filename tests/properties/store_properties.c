@@ -254,6 +254,20 @@ look_by_key(struct world *world, struct store_txn *txn, int f)
 }
 
 static void
+look_ahead(struct world *world, struct store_txn *txn, int f)
+{
+	const struct model_feed *feed = &world->now.feeds[f];
+	struct store_feed        fname = feed_name(f);
+	uint64_t                 after = draw(world, feed->head + 1);
+	int                      id = model_next(feed, after, UINT64_MAX, true);
+	struct item              item;
+
+	assert_int_equal(store_txn_next(txn, &fname, after, world->kit->arena, &item), id >= 0);
+	if (id >= 0)
+		assert_item(world, id, &feed->lines[id], &item);
+}
+
+static void
 look_by_id(struct world *world, struct store_txn *txn, int f)
 {
 	struct store_feed  fname = feed_name(f);
@@ -303,7 +317,7 @@ static void
 look_inside(struct world *world, struct store_txn *txn, int f)
 {
 	static void (*const looks[])(struct world *, struct store_txn *, int) = {
-		look_at_state, look_by_id, look_at_pinned, look_by_key, look_at_kv,
+		look_at_state, look_by_id, look_at_pinned, look_by_key, look_ahead, look_at_kv,
 	};
 	size_t count = sizeof(looks) / sizeof(looks[0]), first = (size_t)draw(world, count);
 
