@@ -10,70 +10,11 @@
 
 /* ---- answers ------------------------------------------------------------------------------------------- */
 
-static void
-answer_error(struct http_resp *resp, unsigned status, const char *code, const char *message, uint64_t line)
-{
-	struct json_out json;
-
-	http_resp_clear(resp);
-	http_resp_status(resp, status);
-	http_resp_field(resp, "Content-Type", STR("application/json"));
-	json = json_out_object(http_resp_body(resp));
-	json_put_name(&json, STR("error"));
-	json_put_object(&json);
-	json_put_member(&json, STR("code"), str_from_c(code));
-	json_put_member(&json, STR("message"), str_from_c(message));
-	if (line > 0)
-		json_put_member_int(&json, STR("line"), (int64_t)line);
-	json_end_object(&json);
-	json_end_object(&json);
-	buf_put_char(http_resp_body(resp), '\n');
-}
-
-static void
-answer_err(struct http_resp *resp, enum err err, const char *why, uint64_t line)
-{
-	switch (err) {
-	case ERR_BAD_REQUEST:
-	case ERR_BAD_TOKEN:
-	case ERR_NOT_FOUND:
-	case ERR_CONFLICT:
-	case ERR_STALE:
-	case ERR_GONE:
-		answer_error(resp, 400, "refused", why, line);
-		return;
-	case ERR_TOO_LARGE:
-		answer_error(resp, 413, "tooLarge", why, line);
-		return;
-	case ERR_BUSY:
-	case ERR_LOCKED:
-	case ERR_UNSURE:
-		answer_error(resp, 503, "tryAgain", why, line);
-		return;
-	case ERR_FULL:
-		answer_error(resp, 507, "full", why, line);
-		return;
-	case OK:
-	case ERR_NO_IDENTITY:
-	case ERR_NOT_ALLOWED:
-	case ERR_CORRUPT:
-	case ERR_FOREIGN:
-	case ERR_IO:
-	case ERR_UP_REFUSED:
-	case ERR_UP_GARBLED:
-		break;
-	}
-	answer_error(resp, 500, "failed", why, line);
-}
-
 static struct json_out
 begin_json(struct http_resp *resp)
 {
-	struct json_out json;
-
 	http_resp_field(resp, "Content-Type", STR("application/json"));
-	json = json_out_object(http_resp_body(resp));
-	return json;
+	return json_out_object(http_resp_body(resp));
 }
 
 static void
@@ -81,6 +22,45 @@ end_json(struct http_resp *resp, struct json_out *json)
 {
 	json_end_object(json);
 	buf_put_char(http_resp_body(resp), '\n');
+}
+
+static void
+answer_error(struct http_resp *resp, unsigned status, const char *code, const char *message, uint64_t line)
+{
+	struct json_out json;
+
+	http_resp_clear(resp);
+	http_resp_status(resp, status);
+	json = begin_json(resp);
+	json_put_name(&json, STR("error"));
+	json_put_object(&json);
+	json_put_member(&json, STR("code"), str_from_c(code));
+	json_put_member(&json, STR("message"), str_from_c(message));
+	if (line > 0)
+		json_put_member_int(&json, STR("line"), (int64_t)line);
+	json_end_object(&json);
+	end_json(resp, &json);
+}
+
+static void
+answer_err(struct http_resp *resp, enum err err, const char *why, uint64_t line)
+{
+	static const struct {
+		unsigned    status;
+		const char *code;
+	} answers[] = {
+		[ERR_BAD_REQUEST] = { 400, "refused" }, [ERR_BAD_TOKEN] = { 400, "refused" },
+		[ERR_NOT_FOUND] = { 400, "refused" },   [ERR_CONFLICT] = { 400, "refused" },
+		[ERR_STALE] = { 400, "refused" },       [ERR_GONE] = { 400, "refused" },
+		[ERR_TOO_LARGE] = { 413, "tooLarge" },  [ERR_BUSY] = { 503, "tryAgain" },
+		[ERR_LOCKED] = { 503, "tryAgain" },     [ERR_UNSURE] = { 503, "tryAgain" },
+		[ERR_FULL] = { 507, "full" },
+	};
+
+	if ((size_t)err < COUNT_OF(answers) && answers[err].status != 0)
+		answer_error(resp, answers[err].status, answers[err].code, why, line);
+	else
+		answer_error(resp, 500, "failed", why, line);
 }
 
 /* ---- health, ready, metrics ------------------------------------------------------------------------------ */
@@ -161,7 +141,7 @@ put_auth_metrics(struct buf *buf, struct auth_stats stats)
 	metric(buf, "tidemark_known_tokens_total", "counter", "Access tokens that were known, so not checked again.",
 	       stats.cache_hits);
 	metric(buf, "tidemark_tokens_cached", "gauge", "Checked access tokens held now.", stats.cached);
-	metric(buf, "tidemark_key_fetches_total", "counter", "Times the keys of an outside issuer were fetched.",
+	metric(buf, "tidemark_key_fetches_total", "counter", "Times the keys of an external issuer were fetched.",
 	       stats.key_fetches);
 }
 

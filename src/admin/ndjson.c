@@ -459,8 +459,8 @@ line_put_client(struct buf *buf, const struct client *client, const struct guid 
 	end_line(buf, &json);
 }
 
-static void
-put_removal(struct buf *buf, const char *op, const struct guid *id)
+void
+line_put_removal(struct buf *buf, const char *op, const struct guid *id)
 {
 	struct json_out json = begin_line(buf, op);
 
@@ -502,16 +502,4 @@ line_put_with_content(struct buf *buf, const struct line_op *op, const struct co
 	json_put_member_int(&json, STR("size"), (int64_t)content->size);
 	json_end_object(&json);
 	buf_put(buf, STR("}\n"));
-}
-
-void
-line_put_remove_user(struct buf *buf, const struct guid *id)
-{
-	put_removal(buf, "remove-user", id);
-}
-
-void
-line_put_remove_client(struct buf *buf, const struct guid *id)
-{
-	put_removal(buf, "remove-client", id);
 }

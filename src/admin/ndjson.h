@@ -72,6 +72,6 @@ void line_put_item(struct buf *buf, const struct store_feed *feed, const struct 
 void line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app);
 /* The put `op`, with content in place of contentFile. */
 void line_put_with_content(struct buf *buf, const struct line_op *op, const struct content_ref *content);
-void line_put_remove_user(struct buf *buf, const struct guid *id);
+/* `op` is "remove-user" or "remove-client". */
+void line_put_removal(struct buf *buf, const char *op, const struct guid *id);
 void line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant);
-void line_put_remove_client(struct buf *buf, const struct guid *id);

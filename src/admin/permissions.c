@@ -59,6 +59,38 @@ permissions_warn(struct str grants)
 			            STR_ARG(str_cut(name, 100)));
 }
 
+/* Each word must be a scope-token of RFC 6749. */
+int
+permissions_read(struct cmd_run *run, const char *option, size_t len_max, struct str *grants_out)
+{
+	struct buf  buf;
+	const char *value;
+	int         code = EXIT_DONE;
+
+	buf_open(&buf, len_max);
+	for (size_t i = 0; code == EXIT_DONE && (value = cmd_value_at(run, option, i)) != NULL; i++) {
+		struct str rest = str_from_c(value), word;
+
+		while (str_take_until(&rest, ' ', &word)) {
+			for (size_t k = 0; k < word.len; k++)
+				if (word.at[k] <= 0x20 || word.at[k] >= 0x7f || word.at[k] == '"' || word.at[k] == '\\')
+					code = cmd_usage(run, "--%s: \"%.*s\" is not a permission's name", option,
+					                 STR_ARG(word));
+			if (word.len > 0 && buf.len > 0)
+				buf_put_char(&buf, ' ');
+			buf_put(&buf, word);
+		}
+	}
+	if (code == EXIT_DONE && buf_err(&buf) != OK)
+		code = cmd_usage(run, "--%s: too long", option);
+	if (code == EXIT_DONE && buf.len == 0)
+		code = cmd_usage(run, "--%s is needed and must name a permission", option);
+	if (code == EXIT_DONE)
+		*grants_out = arena_copy(run->arena, buf_str(&buf));
+	buf_close(&buf);
+	return code;
+}
+
 void
 permissions_page(struct out *out)
 {

@@ -9,9 +9,9 @@ search_all(struct store *store, struct str upn, struct arena *arena, struct user
 	AUTO(arena_close) struct arena *walk_arena = arena_open((size_t)1 << 20);
 	struct user                     after = { 0 }, next;
 	bool                            found = false;
-	enum err                        err = directory_next_user(store, &after, walk_arena, &next);
+	enum err                        err;
 
-	while (err == OK) {
+	while ((err = directory_next_user(store, &after, walk_arena, &next)) == OK) {
 		after = (struct user){ .tenant = next.tenant, .id = next.id };
 		if (str_eq_nocase(next.upn, upn)) {
 			if (found)
@@ -23,7 +23,6 @@ search_all(struct store *store, struct str upn, struct arena *arena, struct user
 			user_out->mail = arena_copy(arena, next.mail);
 		}
 		arena_reset(walk_arena);
-		err = directory_next_user(store, &after, walk_arena, &next);
 	}
 	return err == ERR_NOT_FOUND && found ? OK : err;
 }

@@ -10,7 +10,7 @@
 
 /* ---- the header ------------------------------------------------------------------------------- */
 
-/* A key that comes along (x5c, jwk) is none of ours. */
+/* A key in the header (x5c, jwk) is not used. */
 static bool
 header_member_known(struct str name)
 {
@@ -39,8 +39,8 @@ is_bytes(const struct json *value, const uint8_t *bytes, size_t len)
 }
 
 /*
- * By the new thumbprint, the old one, or both.  The old one is SHA-1 and azure-identity still sends it alone; it may,
- * for only one certificate can be meant, and whose key signed is what is checked.
+ * By the new thumbprint, the old one, or both. The old one is SHA-1, and azure-identity still sends it alone. That is
+ * safe: only one certificate can be meant, and the signature is checked with its key.
  */
 static bool
 names_certificate(const struct json *root, const struct rsa_cert *cert)

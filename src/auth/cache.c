@@ -115,7 +115,7 @@ cache_get(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct ca
 	return found;
 }
 
-/* Its own place if it is there already, else a free one, else the one that was not used for longest. */
+/* Its own entry if there is one, else a free one, else the one that was not used for longest. */
 static struct entry *
 find_cursor(struct entry set[CACHE_WAYS], const uint8_t key[CACHE_KEY_LEN])
 {

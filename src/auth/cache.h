@@ -2,10 +2,10 @@
 /*
  * cache — tokens that were found good, so their signature need not be checked again.  Private to the auth module.
  *
- * Only a good token is ever kept, so a flood of bad ones neither fills the cache nor pushes anybody
- * out.  A token is known by a hash of all its bytes under a key of this process; the token itself is
- * not kept.  Size is fixed: CACHE_SETS sets of CACHE_WAYS, the longest unused of a set makes room.
- * A kept token dies when either clock says so: setting the wall clock back does not revive it here.
+ * Only good tokens are kept, so a flood of bad ones neither fills the cache nor displaces good
+ * ones.  A token is found by a hash of all its bytes under a key of this process; the token itself is
+ * not kept.  Size is fixed: CACHE_SETS sets of CACHE_WAYS; a new token replaces the longest unused of its set.
+ * A token expires here when either clock says so: setting the wall clock back does not revive it.
  *
  * Shared between threads; a set is guarded by one of CACHE_LOCKS locks.
  */
@@ -25,15 +25,15 @@ struct cache;
 struct cache_moment {
 	int64_t  wall_s;
 	int64_t  mono_ms;
-	uint64_t keys; /* generation of the outside keys: a token checked under another is forgotten */
+	uint64_t keys; /* generation of the external keys: a token checked under another one is dropped */
 };
 
 struct cache_life {             /* both ends with the allowed skew already in */
 	int64_t  from_wall_s;   /* not before this */
 	int64_t  until_wall_s;  /* before this */
 	int64_t  until_mono_ms; /* before this */
-	uint64_t keys;          /* as long as the outside keys are of this generation */
-	uint64_t value;         /* generation of the store's notes its standing was judged by; the caller's business */
+	uint64_t keys;          /* as long as the external keys are of this generation */
+	uint64_t value;         /* the store's kv generation at the last revocation check; the caller's business */
 };
 
 struct cache *cache_open(const struct entropy *entropy);

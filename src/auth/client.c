@@ -133,7 +133,7 @@ read_client(const struct guid *id, struct str value, struct arena *arena, struct
 	    !json_text(json_member(root, "secretHash"), &client.secret_hash) ||
 	    !json_int(json_member(root, "since"), &client.since_s) || !client_valid(&client, &why))
 		return ERR_CORRUPT;
-	/* Not parsed again for every token: it was when it was put, and is when it is used. */
+	/* Not parsed for every token: it is parsed when it is put and when it is used. */
 	if (json_text(json_member(root, "certificate"), &client.certificate))
 		client.certificate = arena_copy(arena, client.certificate);
 	client.name = arena_copy(arena, client.name);
@@ -234,7 +234,10 @@ client_check(struct store *store, const struct client *client, struct arena *are
 
 /* ---- writing ----------------------------------------------------------------------------------- */
 
-/* A restored store may have given higher numbers, in what was cut off, but none as high as the present second. */
+/*
+ * A store that was restored may have given higher numbers in what was cut off, but none as high as the present
+ * second.
+ */
 static void
 raise_generation(struct store_txn *txn, const struct client *client)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client — the programs that may ask the store's own issuer for tokens, kept as notes in the store.
+ * client — the programs that may ask the store's own issuer for tokens, kept as kv entries.
  *
- * A client belongs to a tenant, has roles, and a secret of which only a hash is kept, or a certificate.  An id that was
- * once a client's and is one no more stays known as gone: tokens that name it are refused, whoever
- * made them.
+ * A client belongs to a tenant, has roles, and a certificate or a secret, of which only a hash is kept.  The id
+ * of a deleted client stays known as gone: tokens that name it are refused, whoever made them.
  *
  * A client has a generation: a number that rises when anything of it changes.  A token names the generation it was made
- * for and is good for no other, whatever the clocks say.  One that names none is of an earlier version of this program:
+ * for and is good for no other, whatever the clocks say.  A token without one is of an earlier version of this program:
  * it must have been made in a later second than its client was put.
  */
 #pragma once
@@ -26,18 +25,18 @@ struct client {
 	struct guid id;
 	struct str  name;        /* may be empty */
 	struct str  roles;       /* blank-separated */
-	struct str  secret_hash; /* of argon2id; empty: no secret is good */
+	struct str  secret_hash; /* of argon2id; empty: it has no secret */
 	struct str  certificate; /* its DER in base64; empty: none */
 	int64_t     since_s;     /* when it was put */
 };
 
-/* What a client must be like to be kept.  *why_out is a fixed sentence. */
+/* Checks what a client must be like. *why_out is a fixed sentence. */
 bool client_valid(const struct client *client, const char **why_out);
 
-/* ERR_BAD_REQUEST: it has none that is good. */
+/* ERR_BAD_REQUEST: it has no valid one. */
 enum err client_certificate(const struct client *client, struct rsa_cert **cert_out) MUST_CHECK;
 
-/* ERR_NOT_FOUND for anything that is no client now. */
+/* ERR_NOT_FOUND if there is no such client now. */
 enum err client_find(struct store *store, const struct guid *id, struct arena *arena, struct client *client_out)
 	MUST_CHECK;
 /* The next client after `after` (zeroed at first) in a fixed order; ERR_NOT_FOUND at the end. */
@@ -45,23 +44,23 @@ enum err client_next(struct store *store, const struct guid *after, struct arena
 	MUST_CHECK;
 
 /*
- * Inside a transaction.  Put replaces; a client that is there already, to the letter, keeps its generation.  By
- * store_fail(): ERR_BAD_REQUEST when client_valid() says no, ERR_CONFLICT for an id that is gone when `since` is 0, for
- * that would bring back the tokens of earlier versions.
+ * Inside a transaction. Put replaces; a client that is there already with the same bytes keeps its generation. By
+ * store_fail(): ERR_BAD_REQUEST when client_valid() is false, ERR_CONFLICT for an id that is gone when `since` is 0,
+ * because that would make tokens of earlier versions good again.
  */
 void client_put(struct store_txn *txn, const struct client *client);
-/* Would client_put() take it, as the store is now?  ERR_CONFLICT, or what the store says. */
+/* Would client_put() accept it now? ERR_CONFLICT, or an error of the store. */
 enum err client_check(struct store *store, const struct client *client, struct arena *arena) MUST_CHECK;
 /* False if there is no such client. */
 bool client_remove(struct store_txn *txn, const struct guid *id);
 
-/* For a token about to be made; read before anything else of the client.  0 for what never was a client. */
+/* The generation for a new token; read it before anything else of the client. 0 if the id never was a client's. */
 enum err client_generation(struct store *store, struct str app, struct arena *arena, int64_t *generation_out)
 	MUST_CHECK;
 
 /*
  * May a token of that client, made at that moment for that generation (JWT_GENERATION_NONE: it names none), still be
- * used?  An id that never was a client's may: such a token was made by somebody who may read the store.  ERR_NO_IDENTITY.
+ * used? One with an id that never was a client's may: whoever made it can read the store. ERR_NO_IDENTITY.
  */
 enum err client_revocation(struct store *store, struct str app, int64_t issued_s, int64_t generation,
                            struct arena *arena) MUST_CHECK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Notes of this module:
+ * The kv entries of this module:
  *
- *   space      name                           value
+ *   namespace  name                           value
  *   setting    "tenant"                       the store's own tenant, 16 bytes
  *   setting    "created"                      when this program first made the store ready, RFC 3339
  *   sign-key   "current"                      the issuer's private key, PKCS#8
@@ -11,7 +11,7 @@
  *   client, client-gone, client-generation: client.c
  *   policy     tenant, user (zero: global)    ids of applications, one a line (policy.c)
  *
- * A user and its upn note are always written in one transaction.
+ * A user and its upn entry are always written in one transaction.
  */
 #include "auth/directory.h"
 
@@ -94,7 +94,7 @@ guid_name(const struct guid *guid)
 	return str_of(guid->b, sizeof(guid->b));
 }
 
-/* The one place where letter case is folded: ASCII only, as bytes; anything else must be written the same. */
+/* The only function that folds letter case: ASCII only, as bytes; anything else must be written the same. */
 static struct str
 upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
 {
@@ -179,8 +179,8 @@ directory_find_owner(struct store *store, const struct guid *id, struct arena *a
 }
 
 /*
- * The two notes are read in two snapshots.  A user renamed in between is not found: that was
- * true a moment ago, and it is never another user's data.
+ * The two entries are read in two snapshots. A user renamed in between is not found, which was true a moment ago.
+ * Never is another user's data returned.
  */
 static enum err
 find_by_upn(struct store *store, const struct guid *tenant, struct str upn, struct arena *arena, struct user *user_out)
@@ -311,7 +311,7 @@ directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena
 	return store_txn_err(txn) == OK;
 }
 
-/* ---- a store's first things -------------------------------------------------------------------- */
+/* ---- what every store needs ------------------------------------------------------------------- */
 
 static enum err
 has_kv(struct store *store, const char *ns, struct str name, struct arena *arena, bool *has_out)

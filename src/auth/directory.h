@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * directory — tenants and users, kept as notes in the store.
+ * directory — tenants and users, kept as kv entries.
  *
  * A store has a tenant of its own, made with it, for everything that names none.  A user
  * belongs to one tenant and is found there by id or by userPrincipalName (any letter case);
@@ -25,8 +25,8 @@ struct str user_address(const struct user *user);
 #define UPN_MAX 256 /* bytes of a UPN, display name, mail address */
 
 /*
- * What a user must be like to be kept: ids not all zero, one '@' in the UPN with something on
- * either side, no blanks in it, UTF-8 without control bytes everywhere.  *why_out is a fixed sentence.
+ * Checks what a user must be like: ids not all zero, one '@' in the UPN with text on both sides, no blanks in it,
+ * UTF-8 without control bytes everywhere. *why_out is a fixed sentence.
  */
 bool user_valid(const struct user *user, const char **why_out);
 
@@ -36,7 +36,7 @@ enum err directory_tenant(struct store *store, struct arena *arena, struct guid 
 /* By GUID or by UPN.  ERR_NOT_FOUND for anything not in that tenant. */
 enum err directory_find_user(struct store *store, const struct guid *tenant, struct str id_or_upn, struct arena *arena,
                              struct user *user_out) MUST_CHECK;
-/* By id alone, whatever the tenant (imports name feeds by the owner's id). Ids are unique in a store. */
+/* By id alone, in any tenant (imports name feeds by the owner's id). Ids are unique in a store. */
 enum err directory_find_owner(struct store *store, const struct guid *id, struct arena *arena, struct user *user_out)
 	MUST_CHECK;
 /* The next user after `after` (zeroed at first) in a fixed order; ERR_NOT_FOUND at the end. */

@@ -25,7 +25,7 @@ struct issuer_state {
 	struct keyset *set;       /* NULL: none, or too old */
 	int64_t        good_ms;   /* when the set was fetched */
 	int64_t        next_ms;   /* when to fetch again */
-	int64_t        wanted_ms; /* when an unknown kid last made us fetch */
+	int64_t        wanted_ms; /* when an unknown kid last caused a fetch */
 	bool           tried, was_wanted;
 };
 
@@ -37,16 +37,16 @@ struct external {
 	pthread_mutex_t             lock; /* of all below */
 	struct issuer_state         states[AUTH_EXTERNAL_MAX];
 	bool                        wanted, ending, running;
-	int                         bell;       /* rung when something is wanted, or at the end */
-	int                         first_step; /* rung when each issuer was tried */
+	int                         bell;       /* written when a fetch is wanted, and at the end */
+	int                         first_step; /* written when each issuer was tried */
 	pthread_t                   thread;
 	atomic_uint_fast64_t        generation;
 	atomic_uint_fast64_t        fetches;
 };
 
-/* ---- bells -------------------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------------------------- */
 
-/* An eventfd that stays readable until somebody reads it. */
+/* An eventfd that stays readable until a thread reads it. */
 static void
 ring(int bell)
 {
@@ -116,7 +116,7 @@ external_release(struct external *external, struct external_hold *hold)
 	hold->count = 0;
 }
 
-/* Under the lock.  A set that says the same as before changes nothing that was found out by it. */
+/* Under the lock. A new set with the same keys keeps what was cached with the old one. */
 static void
 replace_set(struct external *external, struct issuer_state *state, struct keyset *set)
 {
@@ -154,7 +154,7 @@ fetch(struct external *external, const struct auth_external *row, struct str url
 	char     why[256] = "";
 	enum err err;
 
-	/* A fetch may take seconds, and there may be many: none is begun any more. */
+	/* A fetch may take seconds, and there may be many: at the end none is begun. */
 	if (is_ending(external))
 		return ERR_BUSY;
 	atomic_fetch_add(&external->fetches, 1);
@@ -166,7 +166,7 @@ fetch(struct external *external, const struct auth_external *row, struct str url
 	return err;
 }
 
-/* Microsoft's discovery of many tenants writes {tenantid} where our configuration says {tid}. */
+/* Microsoft's discovery document for many tenants writes {tenantid}; our configuration writes {tid}. */
 static bool
 is_same_issuer(struct str named, struct str wanted)
 {
@@ -182,7 +182,7 @@ is_same_issuer(struct str named, struct str wanted)
 	       str_eq(str_skip(named, at + theirs.len), str_skip(wanted, at + ours.len));
 }
 
-/* The document may name a path, never another host: it must not send us anywhere. */
+/* The document may name a path but no other host: it must not redirect the fetch. */
 static enum err
 read_discovery(const struct auth_external *row, struct str text, struct arena *arena, struct str *url_out,
                const char **why_out)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outside — the keys of outside issuers: fetched, kept, renewed.  Private to the auth module.
+ * external_issuer — the keys of external issuers: fetched, kept, renewed.  Private to the auth module.
  *
- * A key set is immutable and counted; who looks at one holds it.  Renewal builds a new set beside
- * the old one and puts it in its place, so a check never waits for a fetch.  A set is renewed every
- * hour, and when a token names a kid that no issuer has: then at most once in five minutes, whatever
- * comes.  A set that cannot be renewed stays good for 24 hours.
+ * A key set never changes and is counted: whoever uses it holds a count.  Renewal builds a new set and then
+ * replaces the old one, so a check never waits for a fetch.  A set is renewed every
+ * hour, and when a token names a kid that no issuer has, but for that at most once in five minutes.
+ * A set that cannot be renewed stays good for 24 hours.
  *
- * All fetching is done by whoever calls external_step(): the thread of external_start(), or a command.
+ * The caller of external_step() does all fetching: the thread of external_start(), or a command.
  */
 #pragma once
 
@@ -26,15 +26,15 @@ struct external *external_open(const struct auth_external *rows, size_t count, c
                                const struct clock *clock);
 void             external_close(struct external **external);
 
-/* Does the fetches that are due; milliseconds until there is something due again. */
+/* Does the fetches that are due; returns the milliseconds until the next one. */
 int64_t external_step(struct external *external);
-void    external_start(struct external *external);            /* a thread that takes turns until the end */
-void    external_wait(struct external *external, int64_t ms); /* until each has been tried once, or that long */
+void    external_start(struct external *external);            /* a thread that calls external_step() until the end */
+void    external_wait(struct external *external, int64_t ms); /* waits until each has been tried once, or that long */
 
-/* A token names a kid that nobody has. Never waits. */
-void external_want(struct external *external);
-uint64_t
-external_generation(const struct external *external); /* rises when a set changes: what was checked before is stale */
+/* Call it when a token names an unknown kid. Never waits. */
+void     external_want(struct external *external);
+uint64_t external_generation(
+	const struct external *external); /* rises when a set changes: results of earlier checks are no longer good */
 uint64_t external_fetches(const struct external *external);
 
 struct external_hold {

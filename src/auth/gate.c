@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The walk of a token:
+ * How a token is checked:
  *
- *   field -> token -> known from before? -> judged (judge.c) -> standing -> kept for the next time
+ *   field -> token -> in the cache? -> validate (validate.c) -> revocation check -> cache it
  *
- * Every way out but the last says the same, so a caller learns nothing about which check failed; two
- * harmless exceptions are said plainly: that no token was sent, and that a good one has expired.
+ * Every fault but two has the same answer, so a caller does not learn which check failed.  The two are
+ * harmless: that no token was sent, and that a good one has expired.
  */
 #include "auth/auth.h"
 
@@ -20,7 +20,7 @@
 
 static const char why_empty[] = "Access token is empty.";
 
-/* What Graph is called as an audience: by its address and by its application id. */
+/* The names of Graph as an audience: its address and its application id. */
 static const char       graph_address[] = "https://graph.microsoft.com";
 static const char       graph_app_id[] = "00000003-0000-0000-c000-000000000000";
 static const struct str graph_audiences[] = {
@@ -30,10 +30,10 @@ static const struct str graph_audiences[] = {
 
 struct auth_gate {
 	const struct clock  *clock;
-	struct store        *store; /* whose users and clients must still be there; NULL: not asked */
+	struct store        *store; /* for the revocation check of users and clients; NULL: not checked */
 	const struct trust  *trusts;
 	size_t               trust_count;
-	struct external     *external; /* NULL: no outside issuers */
+	struct external     *external; /* NULL: no external issuers */
 	struct cache        *cache;
 	struct arena        *arena; /* the own issuer's row, when there is one */
 	atomic_uint_fast64_t signature_checks;
@@ -168,7 +168,7 @@ validate_anew(struct auth_gate *gate, struct validation *validation, struct str 
 	return why;
 }
 
-/* Users and clients of our own must still be there.  ERR_NO_IDENTITY, or what the store says. */
+/* Users and clients of our own must still exist. ERR_NO_IDENTITY, or an error of the store. */
 static enum err
 check_revocation(const struct auth_gate *gate, const struct caller *caller, struct arena *arena)
 {
@@ -186,14 +186,14 @@ check_revocation(const struct auth_gate *gate, const struct caller *caller, stru
 	return client_revocation(gate->store, caller->app, caller->issued_s, caller->generation, arena);
 }
 
-/* Read before the store is: what is written in between is then seen as news. */
+/* Read before the store, so a write in between counts as a change. */
 static uint64_t
 kv_of(const struct auth_gate *gate)
 {
 	return gate->store ? store_kv_generation(gate->store) : 0;
 }
 
-/* OK with a token from before; ERR_NOT_FOUND when it must be judged anew. */
+/* OK with a token from the cache; ERR_NOT_FOUND when it must be validated. */
 static enum err
 check_known(struct auth_gate *gate, const uint8_t key[CACHE_KEY_LEN], const struct cache_moment *now,
             struct arena *arena, struct caller *caller)

@@ -29,7 +29,7 @@ struct issuer {
 	atomic_uint           logins; /* secrets being checked now */
 };
 
-/* The key's name is its thumbprint (RFC 7638), so it needs no note of its own and cannot disagree with the key. */
+/* The key's name is its thumbprint (RFC 7638), so it needs no kv entry and always matches the key. */
 static void
 write_kid(struct issuer *issuer)
 {
@@ -123,7 +123,7 @@ is_plain(struct str text)
 	return is_printable(text);
 }
 
-/* Whatever this lets through, the gate accepts. */
+/* The gate accepts all that this accepts. */
 static bool
 grant_valid(const struct issuer_grant *grant)
 {
@@ -240,7 +240,7 @@ issuer_principal(const struct guid *tenant, struct str app)
 	return principal;
 }
 
-/* A hash nobody has the secret of: checked against when there is no client, so that both take the same time. */
+/* A hash of an unknown secret: it is checked when there is no client, so that both cases take the same time. */
 static const char no_secret[] =
 	"$argon2id$v=19$m=19456,t=2,p=1$Dqw7y0VFhy7+WKiY8SmCZA$XRGIpc9Tx+9CsgJgQzCVyaNpIfY5F6DhCB70UP3NqMA";
 
@@ -297,7 +297,7 @@ issuer_login(struct issuer *issuer, struct store *store, const struct issuer_log
 	return issuer_mint(issuer, &grant, arena, jwt_out);
 }
 
-/* ---- for others who check tokens -------------------------------------------------------------------- */
+/* ---- for programs that check our tokens --------------------------------------------------------- */
 
 void
 issuer_put_keys(const struct issuer *issuer, struct buf *buf)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * issuer — the store's own maker of access tokens (JWT, ES256).
+ * issuer — makes the store's own access tokens (JWT, ES256).
  *
- * The key lives in the store's notes and never leaves it.  Tokens have the claims of Graph's
- * own (v1.0 shape): aud iss iat nbf exp ver appid scp|roles tid oid sub upn idtyp uti, and tidemark_generation.
+ * The key is kept as a kv entry and never leaves the store.  Tokens have the claims of Graph's
+ * own (v1.0 form): aud iss iat nbf exp ver appid scp|roles tid oid sub upn idtyp uti, and tidemark_generation.
  */
 #pragma once
 
@@ -41,9 +41,9 @@ enum err issuer_mint(struct issuer *issuer, const struct issuer_grant *grant, st
 struct guid issuer_principal(const struct guid *tenant, struct str app);
 
 /*
- * The client credentials grant: a token with all roles of the client.  ERR_NO_IDENTITY for an unknown client, one of
+ * The client credentials grant: a token with all roles of the client. ERR_NO_IDENTITY for an unknown client, one of
  * another tenant, and a wrong secret alike, after the same work; ERR_BUSY while too many secrets are being checked.
- * With an assertion, what assertion.h says; ERR_STALE when it is out of its time or was used before.
+ * With an assertion, the errors of assertion.h; ERR_STALE when it is out of its time.
  */
 struct issuer_login {
 	struct guid tenant;
@@ -56,7 +56,7 @@ struct issuer_login {
 enum err issuer_login(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
                       struct str *jwt_out) MUST_CHECK;
 
-/* The public key as a JWK Set, for whoever checks tokens elsewhere. */
+/* The public key as a JWK Set, for programs that check our tokens. */
 void issuer_put_keys(const struct issuer *issuer, struct buf *buf);
 
 struct str             issuer_name(const struct issuer *issuer); /* "urn:tidemark:<store id>"; iss is this ":<tid>" */

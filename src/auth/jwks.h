@@ -2,10 +2,10 @@
 /*
  * jwks — the public keys of an issuer (RFC 7517), read strictly.  Private to the auth module.
  *
- * A key is taken when it is one we can use: RSA of 2048 bits or more for RS256 (PS256 only when its
+ * A key is accepted when it is one we can use: RSA of 2048 bits or more for RS256 (PS256 only when its
  * `alg` says so), EC on P-256 for ES256, Ed25519 for EdDSA; with a kid; not for encryption.  Others are
- * passed over, as the RFC asks.  A set that holds a private or a symmetric key is refused whole: whoever
- * publishes such a thing has lost it.
+ * skipped, as the RFC asks.  A set with a private or a symmetric key is refused as a whole: its key is no longer
+ * secret.
  */
 #pragma once
 

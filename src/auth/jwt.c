@@ -10,8 +10,8 @@
 #define APP_MAX 128
 
 /*
- * Everything a header may say.  The refused ones worth naming: crit, b64 and zip change what is
- * signed; jku, x5u, jwk and x5c bring a key along; cty announces a token in the token.
+ * All members a header may have.  Others are refused, among them crit, b64 and zip, which change what is
+ * signed; jku, x5u, jwk and x5c, which bring a key; and cty, which announces a token inside the token.
  */
 static bool
 header_member_known(struct str name)
@@ -179,8 +179,8 @@ read_roles(const struct json *value, struct arena *arena, struct str *grants_out
 }
 
 /*
- * scp says that a user is present, and then roles are that user's and count for nothing.  Roles alone
- * make an application, unless idtyp contradicts: a user's token must never pass for an application's.
+ * scp means that a user is present; then roles are that user's and are ignored. Roles alone make an application,
+ * unless idtyp contradicts: a user's token must never count as an application's.
  */
 static enum err
 read_grants(const struct json *root, struct arena *arena, struct jwt_claims *claims)

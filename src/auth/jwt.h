@@ -26,7 +26,7 @@ struct jwt {
 };
 /* text: JWT_BYTES_MAX at most.  Alg, kid and payload are in the arena, message is a view of text. */
 enum err jwt_split(struct str text, struct arena *arena, struct jwt *jwt_out) MUST_CHECK;
-/* The first half of that, for a JWT whose header has other rules: alg and kid stay empty, the header is not looked at. */
+/* The first half of that, for a JWT with other header rules: alg and kid stay empty, the header is not read. */
 enum err jwt_cut(struct str text, struct arena *arena, struct str *header_out, struct jwt *jwt_out) MUST_CHECK;
 
 struct jwt_claims {

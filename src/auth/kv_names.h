@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* notes — names of the notes that more than one file of this module reads.  Private to the auth module. */
+/* kv_names — names of the kv entries that more than one file of this module reads. Private to the auth module. */
 #pragma once
 
 #define KV_SETTING  "setting"

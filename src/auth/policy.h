@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy — Teams' application access policy: which applications may reach the meetings of which users.
+ * policy — Teams' application access policy: which applications may read the meetings of which users.
  *
  * A user has at most one policy, a list of applications; the tenant's global one serves users who have
- * none of their own.  An application that stands in neither has no access.  Kept as notes: one per
+ * none of their own.  An application in neither list has no access.  Kept as kv entries: one per
  * user and one per tenant.
  */
 #pragma once
@@ -32,7 +32,7 @@ enum err policy_next(struct store *store, const struct policy *after, struct are
 /* Inside a transaction.  A zeroed user is the global policy.  By store_fail(): ERR_BAD_REQUEST, ERR_TOO_LARGE. */
 void policy_allow(struct store_txn *txn, const struct guid *tenant, const struct guid *user, struct str app,
                   struct arena *arena);
-/* False if that application does not stand in that policy. */
+/* False if that application is not in that policy. */
 bool policy_remove(struct store_txn *txn, const struct guid *tenant, const struct guid *user, struct str app,
                    struct arena *arena);
 /* All of a user's policy goes. */

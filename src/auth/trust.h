@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trust — whose tokens the gate takes, and what each of those issuers may say.  Private to the auth module.
+ * trust — which issuers' tokens the gate accepts, and what each issuer may claim.  Private to the auth module.
  *
  * A key belongs to one issuer and carries one algorithm.  The key that checks a signature decides
- * which issuer's rules are held against the claims, so a trusted issuer cannot speak for another
+ * which issuer's rules the claims must obey, so a trusted issuer cannot make tokens in the name of another
  * one, even if both use the same kid.  The store's own issuer is one row of this kind.
  */
 #pragma once

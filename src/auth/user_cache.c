@@ -9,7 +9,7 @@
 
 struct slot {
 	bool        used;
-	uint64_t    generation; /* the store's notes when it was read */
+	uint64_t    generation; /* the store's kv generation when it was read */
 	struct guid tenant, id;
 	uint16_t    upn_len, name_len, mail_len;
 	char        text[3 * UPN_MAX]; /* one behind the other */

@@ -38,7 +38,7 @@ find_among(struct validation *validation, const struct trust *trusts, size_t cou
 	return NULL;
 }
 
-/* The issuer one of whose keys made this signature; NULL if there is none. */
+/* The issuer whose key made this signature; NULL if there is none. */
 static const struct trust *
 find_signer(struct validation *validation, const struct jwt *jwt)
 {
@@ -104,7 +104,7 @@ is_issued_by(const struct trust *trust, const struct jwt_claims *claims)
 	       str_eq(str_skip(iss, at + sizeof(tid)), after);
 }
 
-/* A token says from when it is good, or, where its issuer never does, when it was made. */
+/* A token names the time from which it is good, or, if its issuer never does, when it was made. */
 static bool
 read_times(const struct trust *trust, struct jwt_claims *claims)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * judge — is this token good, and whose is it?  Private to the auth module.
+ * validate — is this token good, and whose is it?  Private to the auth module.
  *
  *   parts and header -> key -> signature -> claims -> time -> audience -> issuer and tenant -> caller
  *
- * The signature comes before the claims are even parsed.  With a trace each step says what it found;
- * without one the same steps are taken and nothing is told.
+ * The signature is checked before the claims are even parsed.  With a trace each step reports what it found;
+ * without one the same steps run and nothing is reported.
  */
 #pragma once
 
@@ -26,12 +26,12 @@ struct validation {
 	struct arena       *arena;
 	struct auth_trace  *trace;            /* may be NULL */
 	uint64_t            signature_checks; /* done so far */
-	bool                kid_unknown;      /* nobody has a key of the token's kid */
+	bool                kid_unknown;      /* no issuer has a key of the token's kid */
 };
 
 /* NULL when the token is good; else why it is not, and the outputs are untouched. */
 const char *validate_token(struct validation *validation, struct str token, struct caller *caller_out,
                            struct cache_life *life_out);
 
-/* Notes what a check found, and gives `ok` back.  `what` may be built only when judge->trace is there. */
+/* Records what a check found, and returns `ok`. Build `what` only when there is a trace. */
 bool validate_found(struct auth_trace *trace, const char *check, bool ok, struct str what);

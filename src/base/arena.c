@@ -150,8 +150,8 @@ digits_of(unsigned value, char digits[10])
 }
 
 /*
- * Nearly every text is made of %s, %.*s and %u alone, and the library takes ten times as long over those as they need.
- * False if the format asks for anything else.
+ * Nearly every text needs only %s, %.*s and %u, and vsnprintf() takes ten times as long for those. False if the
+ * format has anything else.
  */
 static bool
 format_plainly(const char *fmt, va_list args, struct pieces *pieces)

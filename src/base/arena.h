@@ -3,12 +3,11 @@
  * arena — memory named by its lifetime.
  *
  * Whatever belongs to one request (or one page, one line of input) is taken from
- * that request's arena and given back all at once by arena_reset().  Good: nothing
- * is freed by hand, nothing can be freed twice.  Bad: a loop that takes from an
- * arena without resetting it grows; give such a loop an arena of its own.
+ * that request's arena and freed all at once by arena_reset().  So nothing is freed by hand or
+ * twice.  But a loop that takes from an arena without a reset grows: give such a loop an arena of its own.
  *
  * arena_take() never returns NULL.  Every input has a bound, so an arena's limit is
- * computed from those bounds: passing it is a bug and ends the process, as does a
+ * computed from those bounds.  Passing the limit is a bug and ends the process, as does a
  * machine that is out of memory.  An arena belongs to one thread at a time.
  */
 #pragma once

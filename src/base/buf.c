@@ -101,7 +101,7 @@ buf_vprintf(struct buf *buf, const char *fmt, va_list args)
 	char   *space;
 	int     len;
 
-	/* Most of what is printed is short: the first try is into the module there is. */
+	/* Most printed texts are short: the first try uses the space that is there. */
 	space = buf_reserve(buf, 1);
 	if (!space)
 		return;

@@ -41,7 +41,7 @@ le_read(const void *at, size_t width)
 
 #define BYTES_HASH_START UINT64_C(14695981039346656037)
 
-/* FNV-1a.  Whoever chooses the bytes can choose the hash, unless the start is a secret. */
+/* FNV-1a. Who chooses the bytes can choose the hash, unless `hash` starts from a secret. */
 static inline uint64_t
 bytes_hash(uint64_t start, struct str bytes)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * err — the one list of ways things fail, and the few macros that every module uses.
+ * err — the only list of ways in which things fail, and the few macros that every module uses.
  *
- * A row says who has to act, not where it happened.  A function that can fail
+ * A row tells who has to act, not where it happened.  A function that can fail
  * returns `enum err` and names in its header the one, two, at most three codes
  * to expect.  Text about a failure is kept in the object that failed, never here.
  */
@@ -54,7 +54,7 @@ const char *err_text(enum err err);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0])) /* of an array, not of a pointer */
 
-/* A bug, not an error: stays on in release builds, ends the process with the place. */
+/* A bug, not an error: also in release builds it ends the process and prints the line. */
 #define MUST(cond) \
 	do { \
 		if (__builtin_expect(!(cond), 0)) \

@@ -2,10 +2,10 @@
 /*
  * file — files that a power cut leaves whole.
  *
- * The order is always the same: the bytes, a sync of the file, its name, a sync of the folder that holds the name.  Only
- * then may anything be recorded or answered that needs the file.  docs/why/0008-durable-files.md says it of every file.
+ * The order is always the same: the bytes, a sync of the file, its name, a sync of the folder that holds the name.
+ * Only then may anything be stored or answered that needs the file.  docs/why/0008-durable-files.md lists every file.
  *
- * Names are looked up below `dir`, an open folder or AT_FDCWD.  A call that fails gives false, and errno says why.
+ * Names are looked up below `dir`, an open folder or AT_FDCWD.  A call that fails returns false and sets errno.
  */
 #pragma once
 
@@ -13,13 +13,13 @@
 #include "base/str.h"
 
 void file_close(int *fd); /* for AUTO(); -1 is no file */
-/* Until the end, or until `size` bytes are there.  *len_out is how many came, also when it fails. */
+/* Reads to the end, or until `size` bytes are there. *len_out is the number of bytes, also when it fails. */
 bool file_read(int fd, void *bytes, size_t size, size_t *len_out) MUST_CHECK;
-bool file_write(int fd, struct str bytes) MUST_CHECK; /* all of them, where the file stands */
+bool file_write(int fd, struct str bytes) MUST_CHECK; /* all of them, at the file's position */
 /* Makes the names in the folder that holds `path` durable. */
 bool file_sync_folder_of(int dir, const char *path) MUST_CHECK;
 /*
- * The open file `fd`, complete and named `from`, gets the name `to` in the same folder, durably; what had that name is
- * replaced.  After a failure it may have either name.
+ * Gives the open file `fd`, complete and named `from`, the name `to` in the same folder, durably, and replaces a file
+ * of that name. After a failure it may have either name.
  */
 bool file_publish(int fd, int dir, const char *from, const char *to) MUST_CHECK;

@@ -20,8 +20,8 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /*
- * Shared by all logs that write to one descriptor.  Nobody waits long for a reader that has stopped reading its
- * end of a pipe: after the first wait lines are dropped, and their number is logged when it reads again.
+ * Shared by all logs that write to one descriptor. When the reader of a pipe stops, nobody waits for it long: after
+ * the first wait lines are dropped, and their number is logged when it reads again.
  */
 struct log_sink {
 	pthread_mutex_t mutex; /* PTHREAD_MUTEX_INITIALIZER */
@@ -43,14 +43,14 @@ struct log_pair {
 /* pairs: up to 16, ended by one whose name is NULL. */
 void log_event(const struct log *log, enum log_level level, const char *event, const struct log_pair *pairs);
 
-/* Lines that go out together: as few writes as hold them, none of which a pipe divides.  One thread's. */
+/* Lines that are written together, in as few writes as hold them; a pipe divides none of them. One thread's. */
 struct log_lines {
 	const struct log *log;
 	size_t            len;
 	char              text[LOG_WRITE_MAX];
 };
 
-void log_lines_open(struct log_lines *lines, const struct log *log); /* NULL: nothing is kept */
+void log_lines_open(struct log_lines *lines, const struct log *log); /* NULL: lines are dropped */
 void log_lines_add(struct log_lines *lines, enum log_level level, const char *event, const struct log_pair *pairs);
 void log_lines_flush(struct log_lines *lines);
 

@@ -10,7 +10,7 @@
 
 #define LANES      16u
 #define LANE_BYTES ((size_t)1024)
-/* Longer wants are rare and go to the source itself. */
+/* Longer requests are rare and go to the source itself. */
 #define WANT_MAX ((size_t)64)
 
 struct lane {

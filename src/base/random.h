@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * random — a source of random bytes that asks the source behind it seldom.
+ * random — a source of random bytes that seldom asks the source behind it.
  *
  * A request needs forty random bytes, and asking the kernel for them twice costs about a fifth of an answer.
- * The pool draws a kilobyte at a time and hands it out.  Each byte is handed out once and wiped from
- * the pool in the same breath, so what was given cannot be read back from memory.  Shared by all threads; a
- * few lanes keep them out of each other's way.  Not to be carried across fork(2).
+ * The pool reads a kilobyte at a time.  It returns each byte once and wipes it from its memory at once,
+ * so bytes that were returned cannot be read back.  Shared by all threads: several pools, each with a lock, keep them
+ * from waiting for each other.  Do not use it across fork(2).
  */
 #pragma once
 

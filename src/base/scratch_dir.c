@@ -19,7 +19,7 @@
 #define PREFIX      "tidemark-scratch-"
 #define MEMORY      "/dev/shm"
 #define MEMORY_MIN  ((unsigned long long)256 << 20) /* a container has 64 MB there by default */
-#define ENTRIES_MAX 10000                           /* of the location, looked at for what was left */
+#define ENTRIES_MAX 10000                           /* entries of the location that are checked for old folders */
 #define TRIES_MAX   10
 
 static const char *
@@ -57,7 +57,7 @@ remove_entry(const char *path, const struct stat *is, int kind, struct FTW *at)
 	return 0;
 }
 
-/* The lock goes with fd, after the name. */
+/* Closing fd releases the lock, after the name is gone. */
 static void
 remove_dir(const char *path, int fd)
 {
@@ -87,7 +87,7 @@ remove_what_is_left(const char *location)
 		(void)closedir(list);
 }
 
-/* False with errno.  Between making the folder and locking it, another process may take it for one that was left. */
+/* False with errno. Between making the folder and locking it, another process may take it for an old one. */
 static bool
 make_dir(const char *location, struct scratch_dir *dir)
 {
@@ -98,7 +98,7 @@ make_dir(const char *location, struct scratch_dir *dir)
 	if (!mkdtemp(dir->path))
 		return false;
 	dir->fd = open_own(dir->path);
-	/* Where a folder cannot be locked nobody can take it away. */
+	/* Where a folder cannot be locked, no process removes it. */
 	while (dir->fd >= 0 && flock(dir->fd, LOCK_EX) != 0 && errno == EINTR)
 		continue;
 	if (dir->fd >= 0 && access(dir->path, F_OK) == 0)

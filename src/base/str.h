@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * str — a view of bytes somebody else owns.
+ * str — a view of bytes that another object owns.
  *
- * Passed by value, never NUL-terminated, may hold any byte.  Text that must reach
- * a foreign `const char *` door is copied there by arena_c() (arena.h).
- * The `str_take_…` family walks a text: each takes a piece off the front.
+ * Passed by value, never NUL-terminated, may hold any byte.  arena_c() (arena.h) copies text
+ * for a foreign function that takes a `const char *`.
+ * The `str_take_…` family walks a text: each takes a part off the front.
  */
 #pragma once
 
@@ -49,8 +49,8 @@ size_t str_find(struct str s, char c);
 bool str_take_until(struct str *rest, char c, struct str *taken_out);
 
 /*
- * The one way to cut text that people or JSON will read: at most n bytes, and no half of a UTF-8 character at the end
- * (also when `s` is not longer than n, so it mends what something else has cut).  Any bytes may be given.
+ * The only way to cut text that people or JSON will read: at most n bytes, and no half of a UTF-8 character at the
+ * end (also when `s` is not longer than n, so it removes a half that an earlier cut left). Any bytes may be given.
  */
 struct str str_cut(struct str s, size_t n);
 #define STR_CUT_ARG(text, n) STR_ARG(str_cut(str_from_c(text), (n))) /* for "%.*s": a C string, cut */
@@ -59,5 +59,5 @@ struct str str_cut(struct str s, size_t n);
 size_t str_printf(char *text_out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 size_t str_vprintf(char *text_out, size_t size, const char *fmt, va_list list) __attribute__((format(printf, 3, 0)));
 
-/* All of `s` must be 1..15 decimal digits.  The one parser for unsigned numbers from outside. */
+/* All of `s` must be 1..15 decimal digits. The only parser for unsigned numbers from outside. */
 bool str_to_u64(struct str s, uint64_t *value_out);

@@ -91,7 +91,7 @@ read_setting(const struct conf_source *source, enum conf_id id, struct arena *ar
 		*value = (struct conf_value){ fallback_of(source, id, arena), CONF_FROM_DEFAULT, STR_EMPTY };
 
 	if (value->origin == CONF_FROM_FLAG || value->origin == CONF_FROM_ENVIRONMENT) {
-		fault = conf_setting(id)->fault(value->text);
+		fault = conf_fault(conf_setting(id), value->text);
 		if (fault) {
 			*why_out = arena_printf(arena, "%.*s: \"%.*s\" is not %s", STR_ARG(value->from),
 			                        STR_ARG(value->text), fault);

@@ -24,16 +24,6 @@ struct conf_value {
 
 #define CONF_ISSUERS_MAX 16
 
-struct conf_issuer { /* an external issuer: [issuer "name"] */
-	struct str name, issuer;
-	struct str audience;        /* one or more, separated by blanks */
-	struct str jwks, discovery; /* one of the two */
-	struct str jwks_ca;         /* may be empty */
-	struct str tenant;          /* claim:tid, own, or a GUID */
-	struct str not_before;      /* nbf, iat, or empty */
-	struct str from;            /* file:line of its first key */
-};
-
 struct conf {
 	struct conf_value  values[CONF_COUNT];
 	struct str         file; /* the file that was read; empty if none */

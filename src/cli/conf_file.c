@@ -88,7 +88,7 @@ set_server(struct reading *reading, struct str name, struct str value)
 			complain(reading, "%s is set twice; first at %.*s", setting->name, STR_ARG(at->from));
 			return false;
 		}
-		fault = setting->fault(value);
+		fault = conf_fault(setting, value);
 		if (fault) {
 			complain(reading, "%s: \"%.*s\" is not %s", setting->name, STR_ARG(value), fault);
 			return false;
@@ -125,18 +125,9 @@ issuer_named(struct reading *reading, struct str name)
 static struct str *
 issuer_key_named(struct conf_issuer *issuer, struct str name)
 {
-	const struct {
-		const char *name;
-		struct str *at;
-	} known[] = {
-		{ "issuer", &issuer->issuer },         { "audience", &issuer->audience }, { "jwks", &issuer->jwks },
-		{ "discovery", &issuer->discovery },   { "jwks-ca", &issuer->jwks_ca },   { "tenant", &issuer->tenant },
-		{ "not-before", &issuer->not_before },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(known); i++)
-		if (str_eq(name, str_from_c(known[i].name)))
-			return known[i].at;
+	for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
+		if (str_eq(name, str_from_c(key->name)))
+			return conf_issuer_value(issuer, key);
 	return NULL;
 }
 

@@ -17,39 +17,25 @@
 const char *
 exit_code_text(enum exit_code code)
 {
-	switch (code) {
-	case EXIT_DONE:
-		return "Done.";
-	case EXIT_OTHER:
-		return "Another failure. If the reader of standard output has ended, there is no message.";
-	case EXIT_USAGE:
-		return "The command line is wrong.";
-	case EXIT_CONFIG:
-		return "The configuration file is wrong.";
-	case EXIT_REFUSED:
-		return "Not authorised.";
-	case EXIT_AGAIN:
-		return "A temporary failure: try again.";
-	case EXIT_PERMANENT:
-		return "A permanent failure: change the input or the store first.";
-	case EXIT_DAMAGED:
-		return "The store is damaged.";
-	case EXIT_EXCEPTIONS:
-		return "Done, but with exceptions: some of the input was skipped.";
-	case EXIT_UNCHANGED:
-		return "Nothing has changed.";
-	case EXIT_DIFFERENT:
-		return "Differences were found.";
-	case EXIT_GUARDED:
-		return "Stopped by a guard.";
-	case EXIT_LOCKED:
-		return "Another run holds the store.";
-	case EXIT_INTERRUPTED:
-		return "Stopped by SIGINT; everything acknowledged is safe.";
-	case EXIT_TERMINATED:
-		return "Stopped by SIGTERM; everything acknowledged is safe.";
-	}
-	return "";
+	static const char *const texts[] = {
+		[EXIT_DONE] = "Done.",
+		[EXIT_OTHER] = "Another failure. If the reader of standard output has ended, there is no message.",
+		[EXIT_USAGE] = "The command line is wrong.",
+		[EXIT_CONFIG] = "The configuration file is wrong.",
+		[EXIT_REFUSED] = "Not authorised.",
+		[EXIT_AGAIN] = "A temporary failure: try again.",
+		[EXIT_PERMANENT] = "A permanent failure: change the input or the store first.",
+		[EXIT_DAMAGED] = "The store is damaged.",
+		[EXIT_EXCEPTIONS] = "Done, but with exceptions: some of the input was skipped.",
+		[EXIT_UNCHANGED] = "Nothing has changed.",
+		[EXIT_DIFFERENT] = "Differences were found.",
+		[EXIT_GUARDED] = "Stopped by a guard.",
+		[EXIT_LOCKED] = "Another run holds the store.",
+		[EXIT_INTERRUPTED] = "Stopped by SIGINT; everything acknowledged is safe.",
+		[EXIT_TERMINATED] = "Stopped by SIGTERM; everything acknowledged is safe.",
+	};
+
+	return texts[code];
 }
 
 enum exit_code

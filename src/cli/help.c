@@ -150,13 +150,8 @@ put_conf(struct out *out)
 		put_row(out, setting->name, 18, str_from_c(setting->help));
 	}
 	out_put(out, STR("\n[issuer \"name\"]\n"));
-	put_row(out, "issuer", 18, STR("the outside issuer whose access tokens are trusted"));
-	put_row(out, "audience", 18, STR("what its tokens must be meant for; one of several, divided by blanks"));
-	put_row(out, "jwks", 18, STR("where its keys are: an https URL or file:PATH"));
-	put_row(out, "discovery", 18, STR("instead of jwks: the https URL of its openid-configuration"));
-	put_row(out, "jwks-ca", 18, STR("the authorities (PEM) to trust for that URL (default: the system's)"));
-	put_row(out, "tenant", 18, STR("claim:tid, the id of one tenant, or own for the store's"));
-	put_row(out, "not-before", 18, STR("nbf, or iat for an issuer whose tokens have no nbf (default: nbf)"));
+	for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
+		put_row(out, key->name, 18, str_from_c(key->help));
 }
 
 bool

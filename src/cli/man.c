@@ -290,20 +290,13 @@ put_conf_page(struct out *out, struct arena *arena)
 		if (fallback)
 			put_text(out, arena_printf(arena, "The default is %s.", fallback));
 	}
-	out_put(out, STR(".El\n.Ss [issuer \\(dqname\\(dq]\n"
-	                 "An outside issuer whose access tokens are trusted.\n.Bl -tag -width Ds\n"
-	                 ".It Cm issuer No = Ar URL\nWhat the tokens name as their issuer.\n"
-	                 ".It Cm audience No = Ar TEXT\nWhat the tokens must be meant for; one of several,\n"
-	                 "divided by blanks.\n"
-	                 ".It Cm jwks No = Ar URL\nWhere the keys are: an https URL or file:PATH.\n"
-	                 ".It Cm discovery No = Ar URL\nInstead of jwks: the https URL of the issuer's\n"
-	                 "openid-configuration, whose keys must be on the same host.\n"
-	                 ".It Cm jwks-ca No = Ar FILE\nThe authorities (PEM) to trust for that URL.\n"
-	                 "The default is the system's.\n"
-	                 ".It Cm tenant No = Ar TENANT\nThe text claim:tid, the id of one tenant, or own for the\n"
-	                 "store's.\n"
-	                 ".It Cm not-before No = Ar CLAIM\nThe text nbf (the default), or iat for an issuer whose\n"
-	                 "tokens have no nbf.\n.El\n"
+	out_put(out, STR(".El\n.Ss [issuer \\(dqname\\(dq]\nAn external issuer whose access tokens are trusted.\n"
+	                 ".Bl -tag -width Ds\n"));
+	for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++) {
+		out_printf(out, ".It Cm %s No = Ar %s\n", key->name, key->arg);
+		put_sentence(out, key->help, arena);
+	}
+	out_put(out, STR(".El\n"
 	                 ".Sh FILES\n.Bl -tag -width Ds\n"
 	                 ".It Pa $XDG_CONFIG_HOME/tidemark/tidemark.conf\nRead when no other file is named.\n"
 	                 ".It Pa /etc/tidemark/tidemark.conf\nRead when that one does not exist.\n.El\n"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setting.h"
 
+#include <stddef.h>
+
 #include "text/date.h"
 #include "text/uri.h"
 
@@ -35,12 +37,6 @@ listen_fault(struct str value)
 }
 
 static const char *
-tls_fault(struct str value)
-{
-	return str_eq(value, STR("auto")) || str_eq(value, STR("off")) ? NULL : "auto or off";
-}
-
-static const char *
 path_fault(struct str value)
 {
 	return value.len > 0 ? NULL : "a path";
@@ -56,18 +52,6 @@ url_fault(struct str value)
 	if (parts.path.len > 1)
 		return "a URL without a path: links begin with /v1.0 or /beta right after the host";
 	return NULL;
-}
-
-static const char *
-switch_fault(struct str value)
-{
-	return str_eq(value, STR("on")) || str_eq(value, STR("off")) ? NULL : "on or off";
-}
-
-static const char *
-style_fault(struct str value)
-{
-	return str_eq(value, STR("graph")) || str_eq(value, STR("seed")) ? NULL : "graph or seed";
 }
 
 bool
@@ -105,45 +89,54 @@ duration_fault(struct str value)
 	return date_parse_duration(value, &seconds) ? NULL : "a length of time, like 90s, 15m, 12h or 30d";
 }
 
-static const char *
-level_fault(struct str value)
+/* Is the value one of the words in "error, warn, info or debug"? */
+static bool
+is_choice(struct str value, struct str choices)
 {
-	if (str_eq(value, STR("error")) || str_eq(value, STR("warn")) || str_eq(value, STR("info")) ||
-	    str_eq(value, STR("debug")))
-		return NULL;
-	return "error, warn, info or debug";
+	struct str word;
+
+	while (str_take_until(&choices, ' ', &word)) {
+		if (str_ends(word, STR(",")))
+			word.len--;
+		if (str_eq(word, value) && !str_eq(word, STR("or")))
+			return true;
+	}
+	return false;
 }
 
 static const struct conf_setting settings[CONF_COUNT] = {
 	[CONF_STORE] = { "store", "URL", "TIDEMARK_STORE", NULL, "sqlite:$XDG_DATA_HOME/tidemark/tidemark.db",
-	                 "the store: sqlite:PATH, or memory: for one that ends with the process", store_fault },
+	                 "the store: sqlite:PATH, or memory: for one that ends with the process", store_fault, NULL },
 	[CONF_LISTEN] = { "listen", "HOST:PORT", "TIDEMARK_LISTEN", "127.0.0.1:8443", NULL,
-	                  "the address to listen on; port 0 takes a free one", listen_fault },
+	                  "the address to listen on; port 0 takes a free one", listen_fault, NULL },
 	[CONF_TLS] = { "tls", "auto|off", "TIDEMARK_TLS", "auto", NULL,
-	               "auto makes a local authority and a certificate beside the store; off is plain HTTP",
-	               tls_fault },
+	               "auto makes a local authority and a certificate beside the store; off is plain HTTP", NULL,
+	               "auto or off" },
 	[CONF_TLS_CERT] = { "tls-cert", "FILE", "TIDEMARK_TLS_CERT", NULL, NULL,
-	                    "your own certificate chain (PEM) instead of a generated one; needs tls-key", path_fault },
+	                    "your own certificate chain (PEM) instead of a generated one; needs tls-key", path_fault,
+	                    NULL },
 	[CONF_TLS_KEY] = { "tls-key", "FILE", "TIDEMARK_TLS_KEY", NULL, NULL, "the private key (PEM) of tls-cert",
-	                   path_fault },
+	                   path_fault, NULL },
 	[CONF_PUBLIC_URL] = { "public-url", "URL", "TIDEMARK_PUBLIC_URL", NULL, "the host a request came to",
-	                      "scheme and host at the start of links, for a server behind a proxy", url_fault },
+	                      "scheme and host at the start of links, for a server behind a proxy", url_fault, NULL },
 	[CONF_ISSUER] = { "issuer", "on|off", "TIDEMARK_ISSUER", "on", NULL,
-	                  "whether the store's own access tokens are issued and accepted", switch_fault },
+	                  "whether the store's own access tokens are issued and accepted", NULL, "on or off" },
 	[CONF_LINK_STYLE] = { "link-style", "graph|seed", "TIDEMARK_LINK_STYLE", "graph", NULL,
 	                      "the name of the state token in links: $skiptoken and $deltatoken, or only skipToken",
-	                      style_fault },
+	                      NULL, "graph or seed" },
 	[CONF_MAX_CONTENT] = { "max-content", "SIZE", "TIDEMARK_MAX_CONTENT", "8G", NULL,
-	                       "the largest recording that may be uploaded, imported or fetched", size_fault },
+	                       "the largest recording that may be uploaded, imported or fetched", size_fault, NULL },
 	[CONF_MIN_FREE] = { "min-free", "SIZE", "TIDEMARK_MIN_FREE", NULL, "256M, or an eighth of a smaller disk",
-	                    "how much of the disk the content of recordings leaves free for the store", size_fault },
+	                    "how much of the disk the content of recordings leaves free for the store", size_fault,
+	                    NULL },
 	[CONF_RETENTION] = { "retention", "TIME", "TIDEMARK_RETENTION", "30d", NULL,
 	                     "how long tombstones are kept; a reader that is away longer must start again",
-	                     duration_fault },
+	                     duration_fault, NULL },
 	[CONF_LOG_LEVEL] = { "log-level", "LEVEL", "TIDEMARK_LOG_LEVEL", "warn", NULL,
-	                     "what is logged on standard error: error, warn, info or debug", level_fault },
+	                     "what is logged on standard error: error, warn, info or debug", NULL,
+	                     "error, warn, info or debug" },
 	[CONF_AUDIT] = { "audit", "on|off", "TIDEMARK_AUDIT", "on", NULL,
-	                 "one JSON line on standard error for each denied request and each write", switch_fault },
+	                 "one JSON line on standard error for each denied request and each write", NULL, "on or off" },
 };
 
 const struct conf_setting *
@@ -151,4 +144,38 @@ conf_setting(enum conf_id id)
 {
 	MUST(id >= 0 && id < CONF_COUNT);
 	return &settings[id];
+}
+
+const char *
+conf_fault(const struct conf_setting *setting, struct str value)
+{
+	if (setting->fault)
+		return setting->fault(value);
+	return is_choice(value, str_from_c(setting->choices)) ? NULL : setting->choices;
+}
+
+const enum conf_id conf_store_only[] = { CONF_STORE, CONF_COUNT };
+
+#define ROW(name, arg, field, help) \
+	{ \
+		name, arg, help, offsetof(struct conf_issuer, field) \
+	}
+const struct conf_issuer_key conf_issuer_keys[] = {
+	ROW("issuer", "URL", issuer,
+	    "the external issuer whose access tokens are trusted: what they name as their issuer"),
+	ROW("audience", "TEXT", audience, "the audience of its tokens; blanks separate several"),
+	ROW("jwks", "URL", jwks, "where its keys are: an https URL or file:PATH"),
+	ROW("discovery", "URL", discovery,
+	    "instead of jwks: the https URL of its openid-configuration; the keys must be on the same host"),
+	ROW("jwks-ca", "FILE", jwks_ca, "the authorities (PEM) to trust for that URL (default: the system's)"),
+	ROW("tenant", "TENANT", tenant, "claim:tid, the id of one tenant, or own for the store's"),
+	ROW("not-before", "CLAIM", not_before, "nbf, or iat for an issuer whose tokens have no nbf (default: nbf)"),
+	{ 0 },
+};
+#undef ROW
+
+struct str *
+conf_issuer_value(struct conf_issuer *issuer, const struct conf_issuer_key *key)
+{
+	return (struct str *)(void *)((char *)issuer + key->offset);
 }

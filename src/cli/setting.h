@@ -33,9 +33,33 @@ struct conf_setting {
 	const char *help;
 	/* NULL: the value is good. Else the end of the sentence "… is not …" */
 	const char *(*fault)(struct str value);
+	const char *choices; /* without `fault`: the allowed words */
 };
 
 const struct conf_setting *conf_setting(enum conf_id id);
+/* As conf_setting.fault says. */
+const char *conf_fault(const struct conf_setting *setting, struct str value);
+
+/* For a command that needs only the store; ended by CONF_COUNT. */
+extern const enum conf_id conf_store_only[];
+
+struct conf_issuer { /* an external issuer: [issuer "name"] */
+	struct str name, issuer;
+	struct str audience;        /* one or more, separated by blanks */
+	struct str jwks, discovery; /* one of the two */
+	struct str jwks_ca;         /* may be empty */
+	struct str tenant;          /* claim:tid, own, or a GUID */
+	struct str not_before;      /* nbf, iat, or empty */
+	struct str from;            /* file:line of its first key */
+};
+
+struct conf_issuer_key {
+	const char *name, *arg, *help;
+	size_t      offset; /* of the value in struct conf_issuer */
+};
+
+extern const struct conf_issuer_key conf_issuer_keys[]; /* ended by a NULL name */
+struct str                         *conf_issuer_value(struct conf_issuer *issuer, const struct conf_issuer_key *key);
 
 /* "90", "64K", "10M", "8G", "1T" in bytes (powers of 1024); false if it is not one. */
 bool conf_size(struct str text, uint64_t *bytes_out);

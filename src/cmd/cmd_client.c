@@ -19,8 +19,6 @@
 #define SECRET_TEXT_MAX 1024
 #define SECRET_TEXT_MIN 16
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 /* ---- add ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option add_options[] = {
@@ -52,31 +50,6 @@ static const struct cmd_example add_examples[] = {
 	  "The same, without a secret" },
 	{ 0 },
 };
-
-/* Joins the roles of all --role options with single blanks. */
-static int
-read_roles(struct cmd_run *run, struct str *roles_out)
-{
-	struct str  roles = STR_EMPTY;
-	const char *value;
-
-	for (size_t i = 0; (value = cmd_value_at(run, "role", i)) != NULL; i++) {
-		struct str rest = str_from_c(value), role;
-
-		while (str_take_until(&rest, ' ', &role)) {
-			if (role.len == 0)
-				continue;
-			if (roles.len + role.len >= CLIENT_ROLES_MAX)
-				return cmd_usage(run, "--role: too long");
-			roles = arena_printf(run->arena, "%.*s%s%.*s", STR_ARG(roles), roles.len ? " " : "",
-			                     STR_ARG(role));
-		}
-	}
-	if (roles.len == 0)
-		return cmd_usage(run, "--role is needed and must name a permission");
-	*roles_out = roles;
-	return EXIT_DONE;
-}
 
 /* Reads at most `size` bytes of a file. */
 static int
@@ -186,7 +159,7 @@ read_client(struct cmd_run *run, struct client *client, struct str *secret_out)
 	struct client whole;
 	const char   *why;
 
-	TRY_CODE(read_roles(run, &client->roles));
+	TRY_CODE(permissions_read(run, "role", CLIENT_ROLES_MAX - 1, &client->roles));
 	client->name = str_from_c(cmd_value(run, "name"));
 	client->since_s = clock_wall_s(run->clock);
 	client->id = guid_random(run->entropy);
@@ -256,7 +229,7 @@ add_client(struct cmd_run *run, struct client *client)
 		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	/* In one transaction with the removal, so that an unchanged client gets a new generation, too. */
 	if (client_find(writer.store, &client->id, run->arena, &known) == OK)
-		line_put_remove_client(&lines, &client->id);
+		line_put_removal(&lines, "remove-client", &client->id);
 	line_put_client(&lines, client, &none);
 	return writer_send(&writer, &lines, NULL);
 }
@@ -277,7 +250,7 @@ run_client_add(struct cmd_run *run)
 const struct cmd cmd_client_add = {
 	.name = "client add",
 	.summary = "register a program, or give one a new secret",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = add_options,
 	.about = add_about,
 	.examples = add_examples,
@@ -363,7 +336,7 @@ run_client_list(struct cmd_run *run)
 const struct cmd cmd_client_list = {
 	.name = "client list",
 	.summary = "print the clients",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = list_options,
 	.about = list_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
@@ -384,7 +357,7 @@ remove_client(struct cmd_run *run, const struct guid *id)
 	AUTO(buf_close) struct buf       line;
 
 	buf_open(&line, 1024);
-	line_put_remove_client(&line, id);
+	line_put_removal(&line, "remove-client", id);
 	TRY_CODE(writer_open(run, false, &writer));
 	return writer_send(&writer, &line, "there is no such client; `tidemark client list` shows who is there");
 }
@@ -405,7 +378,7 @@ const struct cmd cmd_client_remove = {
 	.args = "ID",
 	.args_min = 1,
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = remove_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_client_remove,

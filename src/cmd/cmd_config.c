@@ -48,17 +48,12 @@ put_json(struct cmd_run *run)
 	json_put_name(&json, STR("issuers"));
 	json_put_array(&json);
 	for (size_t i = 0; i < run->conf.issuer_count; i++) {
-		const struct conf_issuer *issuer = &run->conf.issuers[i];
+		struct conf_issuer *issuer = &run->conf.issuers[i];
 
 		json_put_object(&json);
 		json_put_member(&json, STR("name"), issuer->name);
-		json_put_member(&json, STR("issuer"), issuer->issuer);
-		json_put_member(&json, STR("audience"), issuer->audience);
-		json_put_member(&json, STR("jwks"), issuer->jwks);
-		json_put_member(&json, STR("discovery"), issuer->discovery);
-		json_put_member(&json, STR("jwks-ca"), issuer->jwks_ca);
-		json_put_member(&json, STR("tenant"), issuer->tenant);
-		json_put_member(&json, STR("not-before"), issuer->not_before);
+		for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
+			json_put_member(&json, str_from_c(key->name), *conf_issuer_value(issuer, key));
 		json_put_member(&json, STR("from"), issuer->from);
 		json_end_object(&json);
 	}
@@ -87,11 +82,6 @@ put_text(struct cmd_run *run)
 		out_printf(run->out, "issuer \"%.*s\"  %.*s  file %.*s\n", STR_ARG(issuer->name),
 		           STR_ARG(issuer->issuer), STR_ARG(issuer->from));
 	}
-}
-
-static void
-put_recordings(struct cmd_run *run)
-{
 	out_printf(run->out, "recordings    delegated %s, policy-organizer-wide %s\n",
 	           run->conf.recordings_delegated ? "on" : "off", run->conf.policy_organizer_wide ? "on" : "off");
 }
@@ -103,8 +93,6 @@ run_config_show(struct cmd_run *run)
 		put_json(run);
 	else
 		put_text(run);
-	if (!cmd_has(run, "json"))
-		put_recordings(run);
 	return EXIT_DONE;
 }
 

@@ -19,8 +19,6 @@
 #define TEXT_MAX       700
 #define RIGHTS_SHOWN   400
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 static const struct cmd_option options[] = {
 	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },
 	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", false },
@@ -342,7 +340,7 @@ const struct cmd cmd_doctor = {
 	.summary = "find out why a URL cannot be followed",
 	.args = "[URL]",
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = options,
 	.about = about,
 	.examples = examples,

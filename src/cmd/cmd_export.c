@@ -8,8 +8,6 @@
 #include "admin/writer.h"
 #include "sync/export_scope.h"
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 static const struct cmd_option options[] = {
 	{ "feed", "FEED",
 	  "only this feed and its owner: users/GUID/calendars, users/GUID/recordings, or a followed scope/NAME",
@@ -69,15 +67,14 @@ static enum err
 put_users(struct export *export)
 {
 	struct user user = { 0 }, next;
-	enum err    err = directory_next_user(export->store, &user, export->arena, &next);
+	enum err    err;
 
-	while (err == OK) {
+	while ((err = directory_next_user(export->store, &user, export->arena, &next)) == OK) {
 		line_put_user(out_buf(export->run->out), &next, &export->tenant);
 		if (write_some(export))
 			return OK;
 		user = (struct user){ .tenant = next.tenant, .id = next.id };
 		arena_reset(export->arena);
-		err = directory_next_user(export->store, &user, export->arena, &next);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -87,15 +84,14 @@ put_clients(struct export *export)
 {
 	struct client client = { 0 };
 	struct guid   after = { { 0 } };
-	enum err      err = client_next(export->store, &after, export->arena, &client);
+	enum err      err;
 
-	while (err == OK) {
+	while ((err = client_next(export->store, &after, export->arena, &client)) == OK) {
 		line_put_client(out_buf(export->run->out), &client, &export->tenant);
 		if (write_some(export))
 			return OK;
 		after = client.id;
 		arena_reset(export->arena);
-		err = client_next(export->store, &after, export->arena, &client);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -207,7 +203,7 @@ run_export(struct cmd_run *run)
 const struct cmd cmd_export = {
 	.name = "export",
 	.summary = "print users and items as JSON Lines",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = options,
 	.about = about,
 	.examples = examples,

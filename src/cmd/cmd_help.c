@@ -26,40 +26,40 @@ static const struct cmd_example examples[] = {
 };
 
 static int
-run_help(struct cmd_run *run)
+help_named(struct cmd_run *run)
 {
-	const char *page = cmd_value(run, "man");
-	struct str  name;
+	struct str name;
 
-	if (page)
-		return man_page(run->out, run->table, str_from_c(page)) ? EXIT_DONE
-		                                                        : cmd_usage(run, "no manual page \"%s\"", page);
-	if (cmd_has(run, "pages")) {
-		man_list(run->out, run->table);
-		return EXIT_DONE;
-	}
-	if (cmd_has(run, "completion")) {
-		complete_bash(run->out, run->table);
-		return EXIT_DONE;
-	}
-	if (cmd_has(run, "permissions")) {
-		permissions_page(run->out);
-		return EXIT_DONE;
-	}
-	if (cmd_has(run, "properties")) {
-		properties_page(run->out);
-		return EXIT_DONE;
-	}
-	if (run->arg_count == 0) {
-		help_overview(run->out, run->table);
-		return EXIT_DONE;
-	}
 	name = str_from_c(run->args[0]);
 	if (run->arg_count == 2)
 		name = arena_printf(run->arena, "%s %s", run->args[0], run->args[1]);
 	if (help_command(run->out, run->table, name))
 		return EXIT_DONE;
 	return console_fail(EXIT_USAGE, "unknown command \"%.*s\"; see `tidemark help`", STR_ARG(name));
+}
+
+static int
+run_help(struct cmd_run *run)
+{
+	const char *page = cmd_value(run, "man");
+
+	if (page && !man_page(run->out, run->table, str_from_c(page)))
+		return cmd_usage(run, "no manual page \"%s\"", page);
+	if (page)
+		return EXIT_DONE;
+	if (cmd_has(run, "pages"))
+		man_list(run->out, run->table);
+	else if (cmd_has(run, "completion"))
+		complete_bash(run->out, run->table);
+	else if (cmd_has(run, "permissions"))
+		permissions_page(run->out);
+	else if (cmd_has(run, "properties"))
+		properties_page(run->out);
+	else if (run->arg_count == 0)
+		help_overview(run->out, run->table);
+	else
+		return help_named(run);
+	return EXIT_DONE;
 }
 
 const struct cmd cmd_help = {

@@ -368,18 +368,38 @@ open_and_run(struct import *import, bool is_named)
 	struct cmd_run *run = import->run;
 	char            why[512];
 	enum err        err;
-	int             code = writer_open(run, true, &import->writer);
 
-	if (code == EXIT_DONE)
-		code = import_content_open(run, import->writer.store, is_named ? import->name : NULL, &import->files);
-	if (code == EXIT_DONE) {
-		err = check_open(import->writer.store, run->clock, run->entropy, &import->check, why);
-		code = err == OK ? run_both_ways(import) : console_fail(exit_code_of(err), "%s", why);
-	}
-	check_close(&import->check);
-	import_content_close(&import->files);
-	writer_close(&import->writer);
-	return code;
+	TRY_CODE(writer_open(run, true, &import->writer));
+	TRY_CODE(import_content_open(run, import->writer.store, is_named ? import->name : NULL, &import->files));
+	err = check_open(import->writer.store, run->clock, run->entropy, &import->check, why);
+	return err == OK ? run_both_ways(import) : console_fail(exit_code_of(err), "%s", why);
+}
+
+static void
+close_input(struct import *import)
+{
+	line_reader_close(&import->reader);
+	if (import->reader.fd != STDIN_FILENO)
+		(void)close(import->reader.fd);
+}
+
+/* Opens the input and the list of bad lines. */
+static int
+open_input(struct import *import, bool is_stdin)
+{
+	int         fd = is_stdin ? STDIN_FILENO : open(import->name, O_RDONLY | O_CLOEXEC);
+	struct stat stat;
+
+	if (fd < 0 || fstat(fd, &stat) != 0)
+		return console_fail(EXIT_PERMANENT, "%s: %s", import->name, strerrordesc_np(errno));
+	line_reader_open(&import->reader, fd, LINE_BYTES_MAX);
+	import->bad_list = S_ISDIR(stat.st_mode) ? NULL : tmpfile();
+	if (import->bad_list)
+		return EXIT_DONE;
+	close_input(import);
+	if (S_ISDIR(stat.st_mode))
+		return console_fail(EXIT_PERMANENT, "%s: is a directory", import->name);
+	return console_fail(EXIT_OTHER, "a temporary file cannot be made: %s", strerrordesc_np(errno));
 }
 
 static int
@@ -387,37 +407,26 @@ run_import(struct cmd_run *run)
 {
 	struct import import = { .run = run, .skip_bad = cmd_has(run, "skip-bad") };
 	bool          is_stdin = run->arg_count == 0 || strcmp(run->args[0], "-") == 0;
-	int           fd = is_stdin ? STDIN_FILENO : open(run->args[0], O_RDONLY | O_CLOEXEC);
-	struct stat   stat;
 	int           code;
 
 	import.name = is_stdin ? "standard input" : run->args[0];
-	if (fd < 0 || fstat(fd, &stat) != 0)
-		return console_fail(EXIT_PERMANENT, "%s: %s", import.name, strerrordesc_np(errno));
-	import.bad_list = tmpfile();
-	if (S_ISDIR(stat.st_mode))
-		code = console_fail(EXIT_PERMANENT, "%s: is a directory", import.name);
-	else if (!import.bad_list)
-		code = console_fail(EXIT_OTHER, "a temporary file cannot be made: %s", strerrordesc_np(errno));
-	else {
-		import.batch = calloc(1, sizeof(*import.batch));
-		MUST(import.batch);
-		buf_open(&import.batch->text, (size_t)16 << 20);
-		line_reader_open(&import.reader, fd, LINE_BYTES_MAX);
-		progress_open(&import.progress, run->clock);
-		buf_open(&import.line, 2 * LINE_BYTES_MAX);
-		import.files.dir = -1;
-		code = open_and_run(&import, !is_stdin);
-		progress_close(&import.progress);
-		line_reader_close(&import.reader);
-		buf_close(&import.batch->text);
-		buf_close(&import.line);
-		free(import.batch);
-	}
-	if (import.bad_list)
-		fclose(import.bad_list);
-	if (!is_stdin)
-		close(fd);
+	TRY_CODE(open_input(&import, is_stdin));
+	import.batch = calloc(1, sizeof(*import.batch));
+	MUST(import.batch);
+	buf_open(&import.batch->text, (size_t)16 << 20);
+	buf_open(&import.line, 2 * LINE_BYTES_MAX);
+	progress_open(&import.progress, run->clock);
+	import.files.dir = import.writer.sock.folder = -1;
+	code = open_and_run(&import, !is_stdin);
+	check_close(&import.check);
+	import_content_close(&import.files);
+	writer_close(&import.writer);
+	progress_close(&import.progress);
+	buf_close(&import.line);
+	buf_close(&import.batch->text);
+	free(import.batch);
+	fclose(import.bad_list);
+	close_input(&import);
 	return code;
 }
 

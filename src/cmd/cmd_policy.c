@@ -7,8 +7,6 @@
 #include "admin/writer.h"
 #include "text/json_write.h"
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 /* ---- allow, remove ---------------------------------------------------------------------------------------- */
 
 static const struct cmd_option change_options[] = {
@@ -78,44 +76,23 @@ run_policy_remove(struct cmd_run *run)
 	return run_change(run, true);
 }
 
+#define CHANGES_POLICY \
+	.args = "APP [USER]", .args_min = 1, .args_max = 2, .settings = conf_store_only, .options = change_options, \
+	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED }
+
 const struct cmd cmd_policy_allow = {
-	.name = "policy allow",
-	.summary = "let an application access a user's meetings",
-	.args = "APP [USER]",
-	.args_min = 1,
-	.args_max = 2,
-	.settings = settings,
-	.options = change_options,
-	.about = allow_about,
-	.examples = allow_examples,
-	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
-	.run = run_policy_allow,
+	CHANGES_POLICY,       .name = "policy allow",     .summary = "let an application access a user's meetings",
+	.about = allow_about, .examples = allow_examples, .run = run_policy_allow,
 };
 
 const struct cmd cmd_policy_add = {
-	.name = "policy add",
-	.summary = "the same as policy allow",
-	.args = "APP [USER]",
-	.args_min = 1,
-	.args_max = 2,
-	.settings = settings,
-	.options = change_options,
-	.about = allow_about,
-	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
-	.run = run_policy_allow,
+	CHANGES_POLICY,       .name = "policy add",    .summary = "the same as policy allow",
+	.about = allow_about, .run = run_policy_allow,
 };
 
 const struct cmd cmd_policy_remove = {
-	.name = "policy remove",
-	.summary = "remove an application from a policy",
-	.args = "APP [USER]",
-	.args_min = 1,
-	.args_max = 2,
-	.settings = settings,
-	.options = change_options,
-	.about = remove_about,
-	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
-	.run = run_policy_remove,
+	CHANGES_POLICY,        .name = "policy remove",  .summary = "remove an application from a policy",
+	.about = remove_about, .run = run_policy_remove,
 };
 
 /* ---- list ---------------------------------------------------------------------------------------------------- */
@@ -172,7 +149,7 @@ run_policy_list(struct cmd_run *run)
 const struct cmd cmd_policy_list = {
 	.name = "policy list",
 	.summary = "print the policies",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = list_options,
 	.about = list_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },

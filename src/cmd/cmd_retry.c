@@ -6,8 +6,6 @@
 
 #define LETTER_ARENA_MAX ((size_t)8 << 20)
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 static const struct cmd_option options[] = {
 	{ "scope", "NAME", "only that scope", false },
 	{ "forget", NULL, "delete the dead letters instead", false },
@@ -90,7 +88,7 @@ run_retry(struct cmd_run *run)
 const struct cmd cmd_retry = {
 	.name = "retry",
 	.summary = "try again to store dead letters",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = options,
 	.about = about,
 	.examples = examples,

@@ -4,8 +4,6 @@
 #include "resource/scope_name.h"
 #include "sync/following.h"
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 /* ---- forgetting ---------------------------------------------------------------------------------------- */
 
 static int
@@ -64,7 +62,7 @@ const struct cmd cmd_scope_forget = {
 	.args = "NAME",
 	.args_min = 1,
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = forget_about,
 	.examples = forget_examples,
 	.is_for_files = true,
@@ -123,7 +121,7 @@ const struct cmd cmd_scope_rename = {
 	.args = "NAME NEW-NAME",
 	.args_min = 2,
 	.args_max = 2,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = rename_about,
 	.examples = rename_examples,
 	.is_for_files = true,

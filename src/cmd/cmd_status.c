@@ -10,8 +10,6 @@
 #define ARENA_MAX     ((size_t)8 << 20)
 #define LETTERS_SHOWN 20
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 static const struct cmd_option options[] = {
 	{ "scope", "NAME", "only that scope", false },
 	{ "json", NULL, "one JSON object: `head`, `scopes`, `deadLetters`", false },
@@ -231,7 +229,7 @@ run_status(struct cmd_run *run)
 const struct cmd cmd_status = {
 	.name = "status",
 	.summary = "print the state of what is followed",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = options,
 	.about = about,
 	.examples = examples,

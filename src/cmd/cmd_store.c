@@ -13,8 +13,6 @@
 #include "crypt/seal.h"
 #include "text/json_write.h"
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 /* ---- check ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option check_options[] = {
@@ -153,7 +151,7 @@ run_store_check(struct cmd_run *run)
 const struct cmd cmd_store_check = {
 	.name = "store check",
 	.summary = "check a store's integrity",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = check_options,
 	.about = check_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
@@ -220,7 +218,7 @@ run_store_info(struct cmd_run *run)
 const struct cmd cmd_store_info = {
 	.name = "store info",
 	.summary = "print figures of a store",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = info_options,
 	.about = info_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
@@ -260,7 +258,7 @@ const struct cmd cmd_store_backup = {
 	.args = "FILE",
 	.args_min = 1,
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = backup_about,
 	.examples = backup_examples,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
@@ -299,7 +297,7 @@ const struct cmd cmd_store_restore = {
 	.args = "FILE",
 	.args_min = 1,
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = restore_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_store_restore,

@@ -15,8 +15,6 @@
 #define APP_MAX    128
 #define LIFE_MAX_S ((int64_t)10 * 365 * 24 * 3600)
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 static const struct cmd_option options[] = {
 	{ "user", "ID|UPN", "a token for that user (delegated); goes with --scope", false },
 	{ "scope", "SCOPES", "what the user allows, e.g. Calendars.Read; blanks separate several", true },
@@ -43,38 +41,6 @@ static const struct cmd_example examples[] = {
 	{ 0 },
 };
 
-/* Joins the values with single blanks. Each word must be a scope-token of RFC 6749. */
-static int
-join_grants(struct cmd_run *run, const char *option, struct str *grants_out)
-{
-	struct buf  buf;
-	const char *value;
-	int         code = EXIT_DONE;
-
-	buf_open(&buf, GRANTS_MAX);
-	for (size_t i = 0; code == EXIT_DONE && (value = cmd_value_at(run, option, i)) != NULL; i++) {
-		struct str rest = str_from_c(value), word;
-
-		while (str_take_until(&rest, ' ', &word)) {
-			for (size_t k = 0; k < word.len; k++)
-				if (word.at[k] <= 0x20 || word.at[k] >= 0x7f || word.at[k] == '"' || word.at[k] == '\\')
-					code = cmd_usage(run, "--%s: \"%.*s\" is not a permission's name", option,
-					                 STR_ARG(word));
-			if (word.len > 0 && buf.len > 0)
-				buf_put_char(&buf, ' ');
-			buf_put(&buf, word);
-		}
-	}
-	if (code == EXIT_DONE && buf_err(&buf) != OK)
-		code = cmd_usage(run, "--%s: too long", option);
-	if (code == EXIT_DONE && buf.len == 0)
-		code = cmd_usage(run, "--%s is needed and must name a permission", option);
-	if (code == EXIT_DONE)
-		*grants_out = arena_copy(run->arena, buf_str(&buf));
-	buf_close(&buf);
-	return code;
-}
-
 static int
 read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 {
@@ -100,7 +66,7 @@ read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 		                 expires);
 	*has_tenant = cmd_has(run, "tenant");
 	code = cmd_value_guid(run, "tenant", &grant->tenant);
-	return code == EXIT_DONE ? join_grants(run, app ? "role" : "scope", &grant->grants) : code;
+	return code == EXIT_DONE ? permissions_read(run, app ? "role" : "scope", GRANTS_MAX, &grant->grants) : code;
 }
 
 static int
@@ -179,7 +145,7 @@ run_token(struct cmd_run *run)
 const struct cmd cmd_token = {
 	.name = "token",
 	.summary = "print an access token of the store's own issuer",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = options,
 	.about = about,
 	.examples = examples,

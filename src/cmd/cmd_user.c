@@ -8,8 +8,6 @@
 #include "text/json_write.h"
 #include "text/uri.h"
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 /* ---- add ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd_option add_options[] = {
@@ -118,7 +116,7 @@ run_user_add(struct cmd_run *run)
 const struct cmd cmd_user_add = {
 	.name = "user add",
 	.summary = "add a user, or change one",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = add_options,
 	.about = add_about,
 	.examples = add_examples,
@@ -143,9 +141,9 @@ list_users(struct cmd_run *run, struct store *store)
 {
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
 	struct user                     after = { 0 }, user;
-	enum err                        err = directory_next_user(store, &after, arena, &user);
+	enum err                        err;
 
-	while (err == OK && run->out->failed == 0) {
+	while ((err = directory_next_user(store, &after, arena, &user)) == OK && run->out->failed == 0) {
 		if (cmd_has(run, "json"))
 			put_user_json(run->out, &user, true);
 		else
@@ -153,7 +151,6 @@ list_users(struct cmd_run *run, struct store *store)
 			           STR_ARG(user.display_name));
 		after = (struct user){ .tenant = user.tenant, .id = user.id };
 		arena_reset(arena);
-		err = directory_next_user(store, &after, arena, &user);
 	}
 	return store_read_code(err);
 }
@@ -170,7 +167,7 @@ run_user_list(struct cmd_run *run)
 const struct cmd cmd_user_list = {
 	.name = "user list",
 	.summary = "print the users",
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = list_options,
 	.about = list_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
@@ -195,7 +192,7 @@ run_user_remove(struct cmd_run *run)
 	buf_open(&line, (size_t)1 << 10);
 	TRY_CODE(writer_open(run, false, &writer));
 	TRY_CODE(user_lookup(run, writer.store, NULL, run->args[0], &user));
-	line_put_remove_user(&line, &user.id);
+	line_put_removal(&line, "remove-user", &user.id);
 	return writer_send(&writer, &line, "the user is not there any more; somebody else removed it just now");
 }
 
@@ -205,7 +202,7 @@ const struct cmd cmd_user_remove = {
 	.args = "ID|UPN",
 	.args_min = 1,
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.about = remove_about,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_user_remove,

@@ -13,8 +13,6 @@
 #define ARENA_MAX  ((size_t)1 << 20)
 #define FIELDS_MAX ((size_t)1 << 20)
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_COUNT };
-
 static const struct cmd_option options[] = {
 	FOLLOWING_SHARED_OPTIONS,
 	{ "json", NULL, "a JSON object for each difference: `difference`, `id`, `fields`", false },
@@ -201,7 +199,7 @@ const struct cmd cmd_verify = {
 	.args = "URL",
 	.args_min = 1,
 	.args_max = 1,
-	.settings = settings,
+	.settings = conf_store_only,
 	.options = options,
 	.about = about,
 	.examples = examples,

@@ -18,7 +18,7 @@
 #define PART_SUFFIX   ".part"
 #define PART_NAME_LEN (CONTENT_NAME_LEN + sizeof(PART_SUFFIX) - 1)
 #define PIECE_BYTES   ((size_t)64 << 10)
-/* Between syncs at most so much of a blob is unwritten, so that the last one does not stall for minutes. */
+/* Between syncs at most this much of a blob is unwritten, so that the last sync does not take minutes. */
 #define FLUSH_BYTES ((uint64_t)64 << 20)
 
 struct content_write {
@@ -43,7 +43,7 @@ blob_name(const uint8_t id[CONTENT_ID_BYTES], char name_out[CONTENT_NAME_LEN + 1
 	name_out[CONTENT_NAME_LEN] = '\0';
 }
 
-/* "…" or "….part"; nothing else is ours. */
+/* "NAME" or "NAME.part"; nothing else is ours. */
 static bool
 read_name(struct str name, uint8_t id_out[CONTENT_ID_BYTES], bool *part_out)
 {
@@ -61,7 +61,7 @@ err_of_write(void)
 	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
 }
 
-/* Of the disk, less what it must keep for the store. */
+/* The free bytes of the disk, less what it must keep for the store. */
 static bool
 has_space(struct content *content, uint64_t size)
 {
@@ -76,7 +76,7 @@ has_space(struct content *content, uint64_t size)
 	return disk.f_bavail * disk.f_frsize >= keep && disk.f_bavail * disk.f_frsize - keep >= size;
 }
 
-/* May that many bytes more come? */
+/* May that many more bytes be written? */
 static enum err
 admit(struct content_write *write, uint64_t size)
 {
@@ -94,7 +94,10 @@ admit(struct content_write *write, uint64_t size)
 	return has_space(content, size) ? OK : ERR_FULL;
 }
 
-/* Nobody removes the file until the descriptor is closed; waits for one who is about to.  False: it is gone. */
+/*
+ * Locks the file: nobody removes it until the descriptor is closed. Waits for one who is just removing it. False: it
+ * is gone.
+ */
 static bool
 hold(int fd)
 {
@@ -203,7 +206,7 @@ content_finish(struct content_write *write, struct content_ref *ref_out)
 	return OK;
 }
 
-/* Young again: a sweep that looked at the references before the link still passes over it. */
+/* Sets the file's time, so a sweep that read the references before the link passes over it. */
 void
 content_keep(struct content_write *write)
 {
@@ -319,7 +322,10 @@ content_keep_all(struct content *content)
 	return fd;
 }
 
-/* False: somebody holds it.  Else nobody can until *fd_out is closed; it is -1 for what cannot be opened. */
+/*
+ * False: another holds it. True: nobody else can hold it until *fd_out is closed; that is -1 for what cannot be
+ * opened.
+ */
 static bool
 claim(struct content *content, const char *name, int *fd_out)
 {

@@ -105,7 +105,10 @@ content_dir_make(struct content *content)
 		return ERR_IO;
 	if (mkdir(content->path, 0700) != 0 && errno != EEXIST)
 		return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
-	/* Its name must last as well, or its files are lost with it; whoever made it may have been killed just then. */
+	/*
+	 * The folder's name must be durable too, or its files are lost with it. The process that made it may have
+	 * been killed before the sync.
+	 */
 	if (!file_sync_folder_of(AT_FDCWD, content->path) || content_dir_fd(content) < 0)
 		return ERR_IO;
 	content->is_durable = true;
@@ -122,7 +125,7 @@ open_below(int dir, const char *name, int flags, mode_t mode, uint64_t links)
 	};
 	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
 
-	/* A kernel or a sandbox without openat2: of a name without a slash O_NOFOLLOW says the same, or more. */
+	/* Without openat2 (an old kernel, a sandbox), O_NOFOLLOW is at least as strict for a name without a slash. */
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM) && !strchr(name, '/'))
 		fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
 	return (int)fd;

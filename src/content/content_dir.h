@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* content_dir — the folder itself: made when it is needed, opened into safely, walked.  Private to the content module. */
+/* content_dir — the folder itself: made when needed, opened safely, walked. Private to the content module. */
 #pragma once
 
 #include <dirent.h>
@@ -11,13 +11,13 @@
 #include "content/content.h"
 
 struct content {
-	pthread_mutex_t       lock;   /* around the making of the folder, and the list */
+	pthread_mutex_t       lock;   /* guards making the folder, and the list */
 	struct content_write *writes; /* that are not ended yet */
 	_Atomic int           fd;
 	char                 *path;
 	bool                  create;
-	struct scratch_dir    scratch;    /* open without a path */
-	_Atomic bool          is_durable; /* its name: files may be made in it */
+	struct scratch_dir    scratch;    /* open when there is no path */
+	_Atomic bool          is_durable; /* its name is durable: files may be made in it */
 	uint64_t              free_min, size_max;
 	const struct entropy *entropy;
 };

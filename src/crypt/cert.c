@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The folder of the local authority.  Whoever holds its lock may change it; files appear whole, keys
- * before the certificates that speak of them, so a crash leaves either what was there or a key that
- * nothing names yet.  The server's key is kept when its certificate is renewed: a process that is
- * just reading both never gets two that do not fit.
+ * The folder of the local authority.  The holder of its lock may change it.  Files appear whole, keys
+ * before the certificates that name them, so a crash leaves either the old state or a key that
+ * no certificate names yet.  The server's key is kept when its certificate is renewed: a process that
+ * reads both at that time always gets two that fit.
  */
 #include "crypt/cert.h"
 
@@ -52,7 +52,7 @@ close_pair(struct pair *pair)
 static void
 close_folder(struct folder *folder)
 {
-	file_close(&folder->fd); /* and with it goes the lock */
+	file_close(&folder->fd); /* this also releases the lock */
 }
 
 static void
@@ -82,7 +82,7 @@ fail(const struct folder *folder, const char *fmt, ...)
 	return ERR_IO;
 }
 
-/* The system's own words for what just failed. */
+/* The system's message for the last failure. */
 static enum err
 fail_errno(const struct folder *folder, const char *what, const char *name)
 {
@@ -132,7 +132,7 @@ read_all(const struct folder *folder, const char *name, int fd, struct buf *text
 	return OK;
 }
 
-/* ERR_NOT_FOUND without a word. */
+/* ERR_NOT_FOUND sets no message. */
 static enum err
 read_file(const struct folder *folder, const char *name, bool secret, struct buf *text)
 {
@@ -189,7 +189,7 @@ bio_text(BIO *bio)
 	return str_of(at, (size_t)len);
 }
 
-/* What is missing or unreadable as PEM stays NULL: what that means is for the caller to say. */
+/* A certificate or key that is missing or not PEM stays NULL; the caller decides what that means. */
 static enum err
 read_pair(const struct folder *folder, const char *cert_name, const char *key_name, struct pair *pair)
 {
@@ -249,8 +249,8 @@ make_authority(const struct folder *folder, int64_t now_s, const struct entropy 
 }
 
 /*
- * People trust ca.pem, so it is replaced only when it is worth nothing: when it is not there or has
- * expired.  A file that is there and cannot be understood is for its owner to look at.
+ * People trust ca.pem, so it is replaced only when it is missing or has expired. A file that cannot be understood is
+ * left for its owner.
  */
 static enum err
 ensure_authority(const struct folder *folder, int64_t now_s, const struct entropy *entropy, struct pair *ca)

@@ -62,7 +62,7 @@ cert_host_parse(struct str text, struct cert_host *host_out)
 	if (text.len >= 2 && text.at[0] == '[' && text.at[text.len - 1] == ']')
 		text = str_of(text.at + 1, text.len - 2);
 	if (str_find(text, ':') < text.len)
-		text = str_first(text, str_find(text, '%')); /* a zone is this machine's affair */
+		text = str_first(text, str_find(text, '%')); /* a zone is local to this machine */
 	if (text.len > CERT_NAME_MAX)
 		return false;
 	if (text.len > 0)
@@ -172,7 +172,7 @@ set_serial(X509 *cert, const struct entropy *entropy)
 	BN_free(bn);
 }
 
-/* Begins a day early, for clocks of other machines may be behind; that day counts. */
+/* Begins a day early, because clocks of other machines may be behind; that day counts. */
 static X509 *
 begin_cert(EVP_PKEY *key, int64_t now_s, int64_t days, const struct entropy *entropy)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cert_make — the X.509 of the local authority: making certificates and judging them.
- * Private to the crypt module; no files here, they are cert.c's.
+ * cert_make — the X.509 of the local authority: making and checking certificates.
+ * Private to the crypt module; cert.c has the files.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct x509_st;
 
 enum cert_host_kind { CERT_HOST_ANY, CERT_HOST_NAME, CERT_HOST_ADDRESS };
 
-/* What the server certificate must speak for, beside localhost and the loopback addresses. */
+/* The name that the server certificate must have, beside localhost and the loopback addresses. */
 struct cert_host {
 	enum cert_host_kind kind; /* ANY: a wildcard listen address, nothing to add */
 	char                text[CERT_NAME_MAX + 1];

@@ -71,7 +71,7 @@ bio_of(struct str text)
 	return bio;
 }
 
-/* Without a password this says no; OpenSSL's own callback would ask the terminal. */
+/* Without a password this fails; OpenSSL's own callback would ask on the terminal. */
 static int
 give_password(char *out, int size, int writing, void *password)
 {
@@ -92,7 +92,7 @@ moment_of(const ASN1_TIME *time, int64_t *seconds_out)
 
 	if (ASN1_TIME_to_tm(time, &parts) != 1)
 		return false;
-	/* "For ever" is the year 9999; the last moment that fits into nanoseconds will do. */
+	/* "For ever" is the year 9999; the last moment that fits into nanoseconds is close enough. */
 	seconds = timegm(&parts);
 	*seconds_out = seconds < 0 ? 0 : seconds > INT64_MAX / 1000000000 ? INT64_MAX / 1000000000 : seconds;
 	return true;
@@ -108,7 +108,7 @@ fault_of_key(EVP_PKEY *pkey)
 	return NULL;
 }
 
-/* The private key may be NULL; it is taken over if all goes well. */
+/* The private key may be NULL; on success it belongs to the certificate. */
 static enum err
 make_cert(X509 *x509, EVP_PKEY **private, struct rsa_cert **cert_out, const char **why_out)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rsa_cert — an RSA certificate by which a program says who it is to a token endpoint, with its private key or without.
+ * rsa_cert — an RSA certificate by which a program shows a token endpoint who it is, with or without its private key.
  *
- * RSA of 2048 to 4096 bits and nothing else, as Entra ID takes them for applications.  Who issued the certificate is
- * not looked at: it is registered beforehand, and its thumbprint names it.  The key never leaves this object.
+ * RSA of 2048 to 4096 bits and nothing else, as Entra ID accepts for applications.  The issuer of the certificate is
+ * not checked: the certificate is registered beforehand, and its thumbprint names it.  The key never leaves this
+ * object.
  */
 #pragma once
 

@@ -124,7 +124,7 @@ take_number(struct str *rest, struct str name, char end, uint64_t *value_out)
 	return str_take_until(rest, end, &digits) && str_to_u64(digits, value_out);
 }
 
-/* The text comes from the store or an import: it may not name how much memory and time this process spends. */
+/* The text comes from the store or an import: it must not decide how much memory and time this process uses. */
 static bool
 asks_fair_work(struct str text)
 {

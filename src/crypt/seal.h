@@ -24,7 +24,7 @@ void seal_close(const uint8_t key[SEAL_KEY_BYTES], struct str plain, struct str 
 bool seal_open(const uint8_t key[SEAL_KEY_BYTES], struct str sealed, struct str bound, uint8_t *out, size_t *len_out);
 
 void hash_blake2b(struct str bytes, uint8_t *out, size_t out_len); /* 16..64 bytes */
-/* SipHash-2-4 with 128 bits out: who does not know the key can neither tell nor find what gives the same. */
+/* SipHash-2-4 with 128 bits out: without the key nobody can compute it or find two inputs with the same hash. */
 #define HASH_KEYED_BYTES 16
 void hash_keyed(const uint8_t key[HASH_KEYED_BYTES], struct str bytes, uint8_t out[HASH_KEYED_BYTES]);
 void hash_sha256(struct str bytes, uint8_t out[32]);
@@ -32,8 +32,8 @@ bool crypt_equal(const void *a, const void *b, size_t len); /* constant time */
 void crypt_wipe(void *bytes, size_t len);
 
 /*
- * Zeroed memory for keys: kept out of swap and core dumps where the system allows it, between guard
- * pages, wiped when it is dropped.  Costs whole pages; never NULL.
+ * Zeroed memory for keys: kept out of swap and core dumps where the system allows it, between guard pages, wiped by
+ * secret_drop(). Uses whole pages; never NULL.
  */
 void *secret_take(size_t size);
 void  secret_drop(void *secret); /* NULL is fine */

@@ -118,7 +118,7 @@ fix_padding(EVP_PKEY_CTX *ctx, enum sign_alg alg)
 		     EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1);
 }
 
-/* Takes the pkey over. */
+/* The key owns the pkey from now on. */
 static struct sign_key *
 make_key(EVP_PKEY **pkey, enum sign_alg alg, bool private)
 {

@@ -83,9 +83,8 @@ tls_hint(struct fetch *fetch, CURLcode code, struct arena *arena)
 	if (fetch->conf.ca_file)
 		return arena_printf(arena, "; no certificate in %.*s has signed it: name the right file with --ca FILE",
 		                    STR_ARG(str_cut(str_from_c(fetch->conf.ca_file), 200)));
-	return STR(
-		"; if you trust whoever signed it, name their certificate with --ca FILE (of `tidemark serve` it is ca.pem "
-		"in the folder STORE.tls)");
+	return STR("; if you trust whoever signed it, name their certificate with --ca FILE (of `tidemark serve` "
+	           "it is ca.pem in the folder STORE.tls)");
 }
 
 static enum err

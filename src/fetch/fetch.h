@@ -48,19 +48,20 @@ enum err fetch_open(const struct fetch_conf *conf, struct fetch **fetch_out) MUS
 void     fetch_close(struct fetch **fetch);
 
 /*
- * OK: a whole response of any status.  ERR_NOT_FOUND: no connection, nothing was sent.  ERR_UNSURE: no whole response; the
- * request may have been seen.  ERR_UP_GARBLED: not HTTP.  ERR_TOO_LARGE: more than body_max.  ERR_UP_REFUSED: the
+ * OK: a whole response of any status.  ERR_NOT_FOUND: no connection, nothing was sent.  ERR_UNSURE: no whole response;
+ * the request may have been seen.  ERR_UP_GARBLED: not HTTP.  ERR_TOO_LARGE: more than body_max.  ERR_UP_REFUSED: the
  * certificate or the protocol is not acceptable.  *why_out is a sentence.  *response_out holds what did come.
  */
 enum err fetch_send(struct fetch *fetch, const struct fetch_request *request, struct arena *arena,
                     struct fetch_response *response_out, struct str *why_out) MUST_CHECK;
-/* Sends a GET and does not wait.  fetch_send() of the same request then waits for its response; any other cancels it. */
+/* Sends a GET and does not wait.  fetch_send() of the same request then waits for its response; any other cancels it.
+ */
 void fetch_start(struct fetch *fetch, const struct fetch_request *request, struct arena *arena);
 void fetch_cancel(struct fetch *fetch);
 
 /*
- * The result for a caller who can only try again later.  OK: there is a response; an error status counts even if its body was cut.
- * ERR_BUSY: no whole response.  ERR_TOO_LARGE and ERR_UP_REFUSED as above.
+ * The result for a caller who can only try again later.  OK: there is a response; an error status counts even if its
+ * body was cut. ERR_BUSY: no whole response.  ERR_TOO_LARGE and ERR_UP_REFUSED as above.
  */
 enum err fetch_result(enum err err, const struct fetch_response *response);
 
@@ -73,8 +74,9 @@ struct fetch_secrets;
 struct fetch_bearer {
 	void *ctx;
 	/*
-	 * `again`: the last token was refused; get a new one.  ERR_NO_IDENTITY: there is none; *why_out never contains a
-	 * secret.  ERR_BUSY: try later.  ERR_UP_REFUSED: the token endpoint's certificate or protocol is not acceptable.
+	 * `again`: the last token was refused; get a new one.  ERR_NO_IDENTITY: there is none; *why_out never contains
+	 * a secret.  ERR_BUSY: try later.  ERR_UP_REFUSED: the token endpoint's certificate or protocol is not
+	 * acceptable.
 	 */
 	enum err (*get)(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out);
 	const struct fetch_secrets *secrets; /* must not come back from the remote; NULL: none are known */

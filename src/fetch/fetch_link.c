@@ -6,12 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Visible ASCII only, without the characters that programs read in different ways. */
+bool
+fetch_is_visible(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] <= ' ' || text.at[i] > '~')
+			return false;
+	return true;
+}
+
+/* Programs read some characters in different ways: no link may hold them. */
 static bool
 has_only_url_bytes(struct str link)
 {
+	if (!fetch_is_visible(link))
+		return false;
 	for (size_t i = 0; i < link.len; i++)
-		if (link.at[i] <= ' ' || link.at[i] > '~' || strchr("\\\"<>^`{|}", link.at[i]))
+		if (strchr("\\\"<>^`{|}", link.at[i]))
 			return false;
 	return true;
 }
@@ -28,8 +39,8 @@ read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 		return false;
 	}
 	if (!uri_split(link, parts_out)) {
-		*why_out =
-			"is not an absolute URL (http:// or https://, in small letters) without user information and fragment";
+		*why_out = "is not an absolute URL (http:// or https://, in small letters) without user information "
+			   "and fragment";
 		return false;
 	}
 	return true;

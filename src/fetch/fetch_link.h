@@ -2,8 +2,8 @@
 /*
  * fetch_link — which links may be requested, and which networks a redirect may lead to.
  *
- * An origin is a scheme, a host and a port.  A link is requested only if its origin is the expected one.  No link is repaired
- * or rewritten: the bytes that were received are the bytes that are sent.
+ * An origin is a scheme, a host and a port.  A link is requested only if its origin is the expected one.  No link is
+ * repaired or rewritten: the bytes that were received are the bytes that are sent.
  */
 #pragma once
 
@@ -20,6 +20,7 @@ struct fetch_origin { /* views into the URL */
 	uint16_t   port;
 };
 
+bool fetch_is_visible(struct str text); /* it holds visible ASCII only, no blank */
 /* True for https, and for http on a loopback host.  False: *why_out ends the sentence "the URL …". */
 bool fetch_origin_of(struct str url, struct fetch_origin *origin_out, const char **why_out);
 /* False: *why_out ends the sentence "the link …". */
@@ -33,8 +34,8 @@ struct str fetch_link_host(struct str link);
 struct str fetch_origin_text(struct str url);
 
 /*
- * The kind of network an address belongs to.  A remote may redirect to the public network and to its own kind: a server in a
- * private network may redirect within private networks, but not to loopback.
+ * The kind of network an address belongs to.  A remote may redirect to the public network and to its own kind: a server
+ * in a private network may redirect within private networks, but not to loopback.
  */
 enum fetch_net {
 	FETCH_NET_PUBLIC,

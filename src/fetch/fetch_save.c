@@ -53,10 +53,7 @@ only_header(struct sink *sink, const char *name)
 static bool
 is_strong(struct str etag)
 {
-	for (size_t i = 0; i < etag.len; i++)
-		if (etag.at[i] <= ' ' || etag.at[i] > '~')
-			return false;
-	return etag.len > 2 && etag.len < ETAG_MAX && etag.at[0] == '"';
+	return etag.len > 2 && etag.len < ETAG_MAX && etag.at[0] == '"' && fetch_is_visible(etag);
 }
 
 /* OK: the body is exactly the missing rest, or the whole content with a known end.  The file goes on at saved->part. */

@@ -2,9 +2,9 @@
 /*
  * fetch_save — the body of a response, written to a file.
  *
- * With a part, only the rest of that version is requested.  A redirected link is requested only if the network `from`, where
- * the redirect came from, may lead to the link's address.  Behind a proxy the proxy resolves names, so only a host that is
- * written as an address is checked.
+ * With a part, only the rest of that version is requested.  A redirected link is requested only if the network `from`,
+ * where the redirect came from, may lead to the link's address.  Behind a proxy the proxy resolves names, so only a
+ * host that is written as an address is checked.
  */
 #pragma once
 

@@ -5,63 +5,50 @@
 
 #define OWN_FIRST_MS 250
 #define OWN_MAX_MS   60000
-#define SECONDS_MAX  (FETCH_ASKED_MAX_MS / 1000)
 
 static int64_t
 bounded(int64_t ms)
 {
 	if (ms < 1)
 		return 1;
-	return ms < FETCH_ASKED_MAX_MS ? ms : FETCH_ASKED_MAX_MS;
+	return ms < FETCH_WAIT_MAX_MS ? ms : FETCH_WAIT_MAX_MS;
+}
+
+static bool
+is_digits(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return false;
+	return text.len > 0;
 }
 
 /* The digits after the point, in milliseconds. */
 static bool
 read_fraction(struct str digits, int64_t *ms_out)
 {
-	int64_t  ms = 0, weight = 100;
 	uint64_t ignored;
 
-	if (digits.len == 0 || !str_to_u64(digits, &ignored))
-		return false;
-	for (size_t i = 0; i < digits.len; i++) {
-		ms += (digits.at[i] - '0') * weight;
-		weight /= 10;
-	}
-	*ms_out = ms;
-	return true;
-}
-
-/* A number of any length still counts as a number. */
-static bool
-is_more_than_fits(struct str digits)
-{
-	uint64_t ignored;
-
-	if (digits.len < 12 || str_to_u64(digits, &ignored))
-		return false;
-	for (size_t i = 0; i < digits.len; i++)
-		if (digits.at[i] < '0' || digits.at[i] > '9')
-			return false;
-	return true;
+	*ms_out = 0;
+	for (size_t i = 0; i < 3; i++)
+		*ms_out = *ms_out * 10 + (i < digits.len ? digits.at[i] - '0' : 0);
+	return str_to_u64(digits, &ignored);
 }
 
 int64_t
-fetch_wait_asked(struct str field, int64_t wall_ns)
+fetch_wait_requested(struct str field, int64_t wall_ns)
 {
-	struct str text = str_trim(field), whole;
+	struct str text = str_trim(field);
+	size_t     point = str_find(text, '.');
 	uint64_t   seconds;
 	int64_t    fraction_ms = 0, date_ns;
-	size_t     point = str_find(text, '.');
 
-	whole = str_first(text, point);
-	if (is_more_than_fits(whole))
-		return FETCH_ASKED_MAX_MS;
-	if (str_to_u64(whole, &seconds)) {
+	if (is_digits(str_first(text, point))) {
+		if (!str_to_u64(str_first(text, point), &seconds)) /* too many digits */
+			return FETCH_WAIT_MAX_MS;
 		if (point < text.len && !read_fraction(str_skip(text, point + 1), &fraction_ms))
 			return -1;
-		return (int64_t)seconds > SECONDS_MAX ? FETCH_ASKED_MAX_MS
-		                                      : bounded((int64_t)seconds * 1000 + fraction_ms);
+		return bounded((int64_t)seconds * 1000 + fraction_ms);
 	}
 	if (!date_parse_http(text, &date_ns))
 		return -1;

@@ -123,31 +123,31 @@ static enum err
 try_later(struct step *step, const struct follow_response *response, const char *why)
 {
 	struct follow *follow = step->follow;
-	int64_t        asked_ms = -1, own_ms;
+	int64_t        requested_ms = -1, own_ms;
 	bool           throttled;
 
 	if (response)
-		asked_ms = fetch_wait_asked(response->retry_after,
-		                            follow->conf.clock->wall_ns(follow->conf.clock->ctx));
-	throttled = asked_ms >= 0 || (response && response->status == 429);
+		requested_ms = fetch_wait_requested(response->retry_after,
+		                                    follow->conf.clock->wall_ns(follow->conf.clock->ctx));
+	throttled = requested_ms >= 0 || (response && response->status == 429);
 	follow->tries++;
 	if (!throttled) {
 		if (follow->tries >= follow->conf.limits.tries_max)
 			return end_step(step, FOLLOW_TROUBLED, "%s; tried %u times", why, follow->tries);
 		shrink_page(follow);
 	}
-	if (asked_ms >= FETCH_ASKED_MAX_MS)
+	if (requested_ms >= FETCH_WAIT_MAX_MS)
 		return end_step(step, FOLLOW_TROUBLED,
 		                "%s; it asks to stay away for longer than %lld s (see --max-wait)", why,
-		                (long long)FETCH_ASKED_MAX_MS / 1000);
-	if (asked_ms >= 0 && asked_ms > left_ms(follow))
+		                (long long)FETCH_WAIT_MAX_MS / 1000);
+	if (requested_ms >= 0 && requested_ms > left_ms(follow))
 		return end_step(step, FOLLOW_TROUBLED,
 		                "%s; it asks to stay away for %.1f s, which would be too long (see --max-wait)", why,
-		                (double)asked_ms / 1000);
+		                (double)requested_ms / 1000);
 	/* A remote that answers "Retry-After: 0" every time still gets longer and longer pauses. */
 	own_ms = fetch_wait_own(follow->tries);
-	return wait_for(step, fetch_wait_jitter(asked_ms > own_ms ? asked_ms : own_ms, follow->conf.entropy), throttled,
-	                why);
+	return wait_for(step, fetch_wait_jitter(requested_ms > own_ms ? requested_ms : own_ms, follow->conf.entropy),
+	                throttled, why);
 }
 
 static enum err
@@ -394,12 +394,12 @@ settle(struct step *step)
 	err = replica_settle(follow->replica, step->scope.sid, &merger, &follow->conf.guard,
 	                     clock_wall_ms(follow->conf.clock), &step->report->tally, &done);
 	if (err == ERR_NOT_ALLOWED)
-		return end_step(
-			step, FOLLOW_GUARDED,
-			"the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the view stays as it "
-			"was. If they are really gone, run again with --max-delete 100%%",
-			(unsigned long long)step->report->tally.swept, (unsigned long long)step->report->tally.items,
-			follow->conf.guard.percent);
+		return end_step(step, FOLLOW_GUARDED,
+		                "the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the "
+		                "view stays as it "
+		                "was. If they are really gone, run again with --max-delete 100%%",
+		                (unsigned long long)step->report->tally.swept,
+		                (unsigned long long)step->report->tally.items, follow->conf.guard.percent);
 	TRY(err);
 	if (!done)
 		return end_step(step, FOLLOW_AGAIN, "%s", "");
@@ -450,14 +450,10 @@ follow_step(struct follow *follow, struct follow_report *report_out)
 static void
 fill_limits(struct follow_limits *limits)
 {
-	if (limits->pages_max == 0)
-		limits->pages_max = 1000000;
-	if (limits->empty_pages_max == 0)
-		limits->empty_pages_max = 10000;
-	if (limits->round_max_ms == 0)
-		limits->round_max_ms = (int64_t)24 * 3600 * 1000;
-	if (limits->tries_max == 0)
-		limits->tries_max = 8;
+	limits->pages_max = limits->pages_max ? limits->pages_max : 1000000;
+	limits->empty_pages_max = limits->empty_pages_max ? limits->empty_pages_max : 10000;
+	limits->round_max_ms = limits->round_max_ms ? limits->round_max_ms : (int64_t)24 * 3600 * 1000;
+	limits->tries_max = limits->tries_max ? limits->tries_max : 8;
 }
 
 static enum err

@@ -2,8 +2,9 @@
 /*
  * follow — keeps a scope of a replica equal to what a delta URL reports.
  *
- * One step does one thing.  It requests a page and stages it with the next link in one commit, or settles a part of a whole
- * round, or reports a wait.  It does not sleep, loop or log.  After a kill the next follower continues from the replica.
+ * One step does one thing.  It requests a page and stages it with the next link in one commit, or settles a part of a
+ * whole round, or reports a wait.  It does not sleep, loop or log.  After a kill the next follower continues from the
+ * replica.
  *
  *   - Only links of the first URL's origin are requested, unchanged.
  *   - A round with a fault (a cycle, both links or none, another origin) is dropped, and the view stays.
@@ -92,8 +93,8 @@ struct str follow_error_text(struct str body, struct arena *arena); /* "code: me
 bool follow_items_differ(struct str a, struct str b, struct buf *fields_out);
 
 /*
- * Tries the dead letters of a scope (0: of all) again and puts the good ones into the view.  A scope in the middle of a round
- * keeps its dead letters.
+ * Tries the dead letters of a scope (0: of all) again and puts the good ones into the view.  A scope in the middle of a
+ * round keeps its dead letters.
  */
 struct follow_retried {
 	uint64_t mended, left;

@@ -100,8 +100,8 @@ refuse_file(struct content *content)
 /* ---- what a part file holds ----------------------------------------------------------------- */
 
 /*
- * "HAVE TOTAL DIGEST ETAG"; empty if the file has fewer bytes.  The digest covers the bytes, the item's URL, and the link they came
- * from without its query: a redirect's query may hold a date or a signature that changes.
+ * "HAVE TOTAL DIGEST ETAG"; empty if the file has fewer bytes.  The digest covers the bytes, the item's URL, and the
+ * link they came from without its query: a redirect's query may hold a date or a signature that changes.
  */
 static struct str
 record_of(struct content *content, int fd, const struct fetch_part *part, struct str link)

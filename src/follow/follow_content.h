@@ -2,16 +2,16 @@
 /*
  * follow_content — downloads what an item's content member (`recordingContentUrl`) points to into a folder.
  *
- * A file is named after its item's id, escaped.  The replica stores a state for each item: `waiting` (404: not there yet),
- * `payment` (402), `refused`, `partial` (cut), `done`.
+ * A file is named after its item's id, escaped.  The replica stores a state for each item: `waiting` (404: not there
+ * yet), `payment` (402), `refused`, `partial` (cut), `done`.
  *
- * The name of an incomplete file ends in ".part".  When its bytes are on the disk, the replica records their number, the
- * total, the version (strong ETag), the URL and a SHA-256.  A later run continues only if the file still has these bytes and
- * the remote still has this version; otherwise it begins at zero.  So a file of any other name is one complete version.
- * One process at a time writes a part file (flock).
+ * The name of an incomplete file ends in ".part".  When its bytes are on the disk, the replica records their number,
+ * the total, the version (strong ETag), the URL and a SHA-256.  A later run continues only if the file still has these
+ * bytes and the remote still has this version; otherwise it begins at zero.  So a file of any other name is one
+ * complete version. One process at a time writes a part file (flock).
  *
- * The bearer token goes to the scope's origin only.  Up to three redirects are followed without it, never from https to http,
- * and only where fetch_link.h lets the scope's server lead.  A faulty item does not stop the next one.
+ * The bearer token goes to the scope's origin only.  Up to three redirects are followed without it, never from https to
+ * http, and only where fetch_link.h lets the scope's server lead.  A faulty item does not stop the next one.
  */
 #pragma once
 
@@ -36,6 +36,7 @@ struct follow_content_tally {
 	uint64_t fetched, bytes, waiting, payment, refused, partial;
 };
 
-/* Downloads what is not done yet.  ERR_IO, ERR_FULL: the folder; ERR_CORRUPT: the stored URL; see why_out.  Else the replica's. */
+/* Downloads what is not done yet.  ERR_IO, ERR_FULL: the folder; ERR_CORRUPT: the stored URL; see why_out.  Else the
+ * replica's. */
 enum err follow_content(const struct follow_content_conf *conf, struct replica *replica, int64_t sid,
                         struct follow_content_tally *tally_out, char why_out[512]) MUST_CHECK;

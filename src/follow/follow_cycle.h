@@ -2,9 +2,10 @@
 /*
  * follow_cycle — finds a round that never ends.  Private to the follow module.
  *
- * Brent's algorithm: one link and the hash of one page are remembered, and replaced after 1, 2, 4, 8 … pages.  It finds a cycle
- * of any length within three times its length, in constant memory.  A repeated link is a cycle at once.  Repeated content
- * may be correct (a remote may begin its listing again), so it is a cycle only after FOLLOW_SAME_CONTENT_MAX repeats.
+ * Brent's algorithm: one link and the hash of one page are remembered, and replaced after 1, 2, 4, 8 … pages.  It finds
+ * a cycle of any length within three times its length, in constant memory.  A repeated link is a cycle at once.
+ * Repeated content may be correct (a remote may begin its listing again), so it is a cycle only after
+ * FOLLOW_SAME_CONTENT_MAX repeats.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * follow_page — one page of a delta round, read without building a tree.  Private to the follow module.
  *
  * The whole page is checked before its first item is returned: it is JSON, `value` is an array of at most
- * FOLLOW_PAGE_ITEMS_MAX, and there is exactly one of the two links.  A bad item in good JSON does not make the page bad; it
- * becomes a dead letter.
+ * FOLLOW_PAGE_ITEMS_MAX, and there is exactly one of the two links.  A bad item in good JSON does not make the page
+ * bad; it becomes a dead letter.
  */
 #pragma once
 
@@ -48,8 +48,9 @@ enum err follow_page_read(struct str body, struct arena *arena, struct follow_pa
 bool follow_page_guess_next(struct str body, struct str *link_out);
 bool follow_page_next(struct follow_page *page, struct arena *arena, struct follow_item *item_out);
 /*
- * The text of a dead letter for the item returned last, which contains a secret: a JSON string with its id or its position, so
- * that a retry cannot take it for the item.  Different items get different texts.  page_number: of the round, from 1.
+ * The text of a dead letter for the item returned last, which contains a secret: a JSON string with its id or its
+ * position, so that a retry cannot take it for the item.  Different items get different texts.  page_number: of the
+ * round, from 1.
  */
 struct str follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
                              const struct fetch_secrets *secrets, struct arena *arena);

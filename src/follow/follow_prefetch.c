@@ -6,11 +6,12 @@
  *      fetch(link) -- is it the oldest? --->  [lent][whole][whole][being fetched] <--- next link, from the page before
  *                  -- it is not: all pages are thrown away, the thread begins at `link`
  *
- * The oldest page is lent to the follower until its next call; by then the follower has stored it.  The thread puts a page
- * into the spool before it requests the next one.  When the ring comes round, the follower has stored the page whose
- * place in the spool is used again.
+ * The oldest page is lent to the follower until its next call; by then the follower has stored it.  The thread puts a
+ * page into the spool before it requests the next one.  When the ring comes round, the follower has stored the page
+ * whose place in the spool is used again.
  *
- * The thread may send the next request before it has parsed a page, by a guessed link.  Parsing shows if the guess is right.
+ * The thread may send the next request before it has parsed a page, by a guessed link.  Parsing shows if the guess is
+ * right.
  */
 #include "follow/follow_prefetch.h"
 

@@ -5,11 +5,11 @@
  *   Law  A page is requested only after the page that names it is safe: stored by the follower, or whole in a file
  *        beside the store.  So a kill costs at most one page, as without prefetch.
  *
- * Its thread calls the inner source for one page at a time, at most FOLLOW_PREFETCH_PAGES ahead of the follower, and only for
- * links that the follower would accept.  It stops at a response that is not a good page; the follower gets that response in
- * its turn.  If the inner source can, the next page may be requested before the current one is parsed, by a guessed link that
- * differs from the last one in its query only.  A wrong guess is cancelled, and guessing stops for this round.
- * A page from the file is used only for the same round, the same page number and the same link.
+ * Its thread calls the inner source for one page at a time, at most FOLLOW_PREFETCH_PAGES ahead of the follower, and
+ * only for links that the follower would accept.  It stops at a response that is not a good page; the follower gets
+ * that response in its turn.  If the inner source can, the next page may be requested before the current one is parsed,
+ * by a guessed link that differs from the last one in its query only.  A wrong guess is cancelled, and guessing stops
+ * for this round. A page from the file is used only for the same round, the same page number and the same link.
  *
  * The calls belong to one thread.
  */

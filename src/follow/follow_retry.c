@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tries dead letters again.  A good one becomes a round of one page with one item, so it changes the view like any other
- * item.
+ * Tries dead letters again.  A good one becomes a round of one page with one item, so it changes the view like any
+ * other item.
  */
 #include "follow/follow.h"
 

@@ -41,8 +41,8 @@ struct follow_source {
 	enum err (*fetch)(void *ctx, const struct follow_request *request, struct arena *arena,
 	                  struct follow_response *response_out, struct str *why_out);
 	/*
-	 * Sends the request that fetch() will probably make next, without waiting; the last response ends.  A different fetch()
-	 * or cancel() cancels it.  Both are NULL in a source that cannot do this.
+	 * Sends the request that fetch() will probably make next, without waiting; the last response ends.  A different
+	 * fetch() or cancel() cancels it.  Both are NULL in a source that cannot do this.
 	 */
 	void (*start)(void *ctx, const struct follow_request *request, struct arena *arena);
 	void (*cancel)(void *ctx);

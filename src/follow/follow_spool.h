@@ -2,8 +2,8 @@
 /*
  * follow_spool — a file of pages that are perhaps not stored yet.  Private to the follow module.
  *
- * The file survives a kill, not a power cut: nothing is synced, and a page that is not whole does not count.  A page's number in
- * the round decides its place in the file, so it overwrites the page FOLLOW_SPOOL_PAGES before it.
+ * The file survives a kill, not a power cut: nothing is synced, and a page that is not whole does not count.  A page's
+ * number in the round decides its place in the file, so it overwrites the page FOLLOW_SPOOL_PAGES before it.
  */
 #pragma once
 

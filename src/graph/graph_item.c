@@ -111,7 +111,7 @@ static enum err
 get_one(struct call *call, bool is_default, struct item *item_out)
 {
 	struct store *store = call->graph->parts.store;
-	enum err      err = is_default ? store_get_pinned(store, &call->feed, call->arena, item_out)
+	enum err      err = is_default ? store_get_default(store, &call->feed, call->arena, item_out)
 	                               : store_get(store, &call->feed, call->route.id, call->arena, item_out);
 
 	if (err == OK && call->route.group.len > 0 &&

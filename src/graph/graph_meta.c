@@ -8,9 +8,8 @@
 	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData." name \
 	".V1.xml\">\n" \
 	"<edmx:Include Namespace=\"Org.OData." name ".V1\" Alias=\"" name "\"/>\n</edmx:Reference>"
-#define COMPUTED                      ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
-#define COMPUTED_PROPERTY(name, type) "<Property Name=\"" name "\" Type=\"" type "\"" COMPUTED
-#define NAVIGATION(name, type)        "<NavigationProperty Name=\"" name "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
+#define COMPUTED               ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
+#define NAVIGATION(what, type) "<NavigationProperty Name=\"" what "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
 #define CAPABILITY(term, property, value) \
 	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
 	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* At the descriptor limit it tries again after this; at connections_max it is woken when there is room. */
+/* At the descriptor limit it tries again after this time; at connections_max a closing connection wakes it. */
 #define PAUSE_MS        100
 #define ACCEPTS_AT_ONCE 256
 
@@ -39,7 +39,7 @@ log_exhausted(struct http_acceptor *acceptor)
 	acceptor->exhausted = true;
 }
 
-/* True: nobody more can be let in for now. */
+/* True: no more connections can be accepted for now. */
 static bool
 accept_some(struct http_acceptor *acceptor)
 {

@@ -11,7 +11,7 @@ struct http_acceptor {
 	struct http_listener listener;
 	struct http_loop   **loops; /* the server's */
 	unsigned             loop_count;
-	bool                 exhausted; /* the log says so already */
+	bool                 exhausted; /* this was logged already */
 	atomic_bool          stopping;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request's body that a worker reads itself.  While a worker has the exchange of HTTP/1.1 it also has the
- * connection's wire and input buffer; the loop does not touch them until the exchange comes back.
+ * A request's body that a worker reads itself. While a worker has an exchange of HTTP/1.1 it also has the
+ * connection's wire and input buffer. The loop does not touch them until the exchange comes back.
  */
 #include "http/http_body.h"
 
@@ -37,7 +37,7 @@ wait_for(const struct http_exchange *exchange, short events)
 static enum err
 receive(const struct http_exchange *exchange, void *bytes, size_t size, size_t *len_out)
 {
-	/* Bytes that come fast enough would keep it going after the drain. */
+	/* Without this a peer that sends fast enough would keep the worker busy after the drain. */
 	while (!http_exchange_is_left(exchange)) {
 		enum http_io io = http_wire_read(exchange->req.pending->wire, bytes, size, len_out);
 
@@ -119,7 +119,7 @@ feed_chunks(struct http_exchange *exchange, bool *whole_out)
 	return OK;
 }
 
-/* What was handed out counts against the limit as if it were still there. */
+/* Bytes that were returned count against the limit as if they were still there. */
 static enum err
 read_chunked(struct http_exchange *exchange, void *bytes, size_t size, size_t *len_out)
 {
@@ -152,7 +152,7 @@ read_wire(struct http_exchange *exchange, void *bytes, size_t size, size_t *len_
 
 /* ---- either ------------------------------------------------------------------------------------------------ */
 
-/* The loop hears of the first call, too: it may have to send "100 Continue". */
+/* The loop is told of the first call, too: it may have to send "100 Continue". */
 static enum err
 read_pipe(const struct http_exchange *exchange, void *bytes, size_t size, size_t *len_out)
 {

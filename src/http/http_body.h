@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_body — a request's body as it comes, of both protocols.
+ * http_body — a request's body as it arrives, for both protocols.
  *
- * A body is collected by the loop (http_serve_body()), or read piece by piece by the worker that has the exchange
+ * The loop collects a body (http_serve_body()), or the worker that has the exchange reads it in parts
  * (http_req_read()): from the connection's wire with HTTP/1.1, from a pipe that the loop fills with HTTP/2.
  */
 #pragma once
 
 #include "http/http_parse.h"
 
-/* Its end is said by frames, not by a length. */
+/* Frames mark its end, not a length. */
 #define HTTP_BODY_FRAMED UINT64_MAX
 
 struct http_body {
-	struct buf          bytes;   /* collected, or read and not yet handed out; its limit is the body's */
+	struct buf          bytes;   /* collected, or read and not yet returned; its limit is the body's */
 	uint64_t            left;    /* to come, unless it comes in chunks */
 	uint64_t            arrived; /* bytes on the wire */
 	int64_t             from_ms;
@@ -23,14 +23,14 @@ struct http_body {
 	bool                over;  /* … it is whole, and nothing behind it was touched */
 };
 
-/* The body must be there by then: bytes that have arrived earn time. */
+/* The body must be complete by then. Bytes that have arrived extend it. */
 static inline int64_t
 http_body_deadline(const struct http_limits *limits, int64_t from_ms, uint64_t arrived)
 {
 	return from_ms + limits->body_ms + (int64_t)(arrived / 1024) * 1000;
 }
 
-/* So long a worker waits for more.  However much has arrived, no silence lasts longer than idle_ms. */
+/* How long a worker waits for more. However much has arrived, it waits at most idle_ms for the next bytes. */
 static inline int64_t
 http_body_wait_ms(const struct http_limits *limits, int64_t from_ms, uint64_t arrived, int64_t now_ms)
 {

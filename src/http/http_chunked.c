@@ -76,7 +76,7 @@ take_data_end(struct http_chunked *chunked, char c)
 	return go(chunked, HTTP_CHUNK_SIZE);
 }
 
-/* Trailers are checked as fields are, and thrown away. */
+/* Trailers are checked like fields and then dropped. */
 static enum http_step
 take_trailer(struct http_chunked *chunked, char c)
 {

@@ -9,10 +9,10 @@
 #include "http/http_serve.h"
 #include "http/http_thread.h"
 
-/* A turn is a read, a parse or a write.  After so many the other connections of the loop come first. */
-#define ROUNDS_MAX 64u
-#define LINGER_MS  2000
-/* A peer that takes less than this in write_ms takes nothing. */
+/* A step is a read, a parse or a write. After so many steps the other connections of the loop come first. */
+#define STEPS_MAX 64u
+#define LINGER_MS 2000
+/* A peer that takes less than this in write_ms makes no progress. */
 #define PROGRESS_MIN   ((size_t)4096)
 #define BODY_READ_SIZE ((size_t)16 * 1024)
 
@@ -70,7 +70,7 @@ static enum step
 close_conn(struct http_conn *conn)
 {
 	MUST(conn->state != CONN_WORKING && conn->state != CONN_DEAD);
-	/* Workers have exchanges of it: the last to come back closes it. */
+	/* Workers have exchanges of this connection: it is closed when the last one comes back. */
 	if (conn->h2 && http_h2_working(conn->h2) > 0) {
 		conn->gone = true;
 		http_h2_break(conn->h2);
@@ -118,7 +118,7 @@ send_response(struct http_conn *conn)
 	return STEP_ON;
 }
 
-/* After a refusal nothing more of the connection is read as a request, so it ends with the answer. */
+/* After an error no further bytes of the connection are read as a request, so it ends with the answer. */
 static enum step
 send_error(struct http_conn *conn)
 {
@@ -140,7 +140,7 @@ refuse_head(struct http_conn *conn, unsigned status, const char *reason)
 	return refuse(conn, status, reason);
 }
 
-/* The peer sends no more: in the middle of a request it may still want to read why that fails. */
+/* The peer sends no more. In the middle of a request it may still read why the request fails. */
 static enum step
 input_ended(struct http_conn *conn)
 {
@@ -151,7 +151,7 @@ input_ended(struct http_conn *conn)
 	return close_conn(conn);
 }
 
-/* Reads what has come, at least `room` bytes of it if there are so many. */
+/* Reads the bytes that have arrived, with space for at least `space` of them. */
 static enum step
 fill(struct http_conn *conn, size_t space)
 {
@@ -220,7 +220,7 @@ write_h2(struct http_conn *conn, struct str bytes)
 	return STEP_ON;
 }
 
-/* What goes out comes first: a peer that does not read is not read from. */
+/* Writing comes first: the server does not read from a peer that does not read. */
 static enum step
 step_h2(struct http_conn *conn)
 {
@@ -241,7 +241,7 @@ step_h2(struct http_conn *conn)
 	return STEP_ON;
 }
 
-/* Who sends no more may still read, so it is served to the end; not when the server itself is about to end. */
+/* A peer that sends no more may still read, so it is served to the end, except when the server drains. */
 static void
 note_presence(struct http_conn *conn)
 {
@@ -250,7 +250,7 @@ note_presence(struct http_conn *conn)
 	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
 }
 
-/* Behind a body that is not read to its end nothing can be read as a request. */
+/* After a body that was not read to its end, the next bytes cannot be read as a request. */
 static void
 end_streamed_body(struct http_conn *conn)
 {
@@ -364,7 +364,7 @@ step_body(struct http_conn *conn)
 	return STEP_ON;
 }
 
-/* What follows is the next request, the body of this one, or nothing. */
+/* All is sent: the next request follows, or the body of this one, or nothing. */
 static enum step
 all_is_out(struct http_conn *conn)
 {
@@ -460,7 +460,7 @@ step(struct http_conn *conn)
 	return STEP_WAIT;
 }
 
-/* Nothing more can be done now: until when may that last? */
+/* Nothing more can be done now: sets the deadline for that. */
 static void
 rest_h2(struct http_conn *conn)
 {
@@ -474,7 +474,7 @@ rest_h2(struct http_conn *conn)
 void
 http_conn_go(struct http_conn *conn)
 {
-	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+	for (unsigned round = 0; round < STEPS_MAX; round++) {
 		if (step(conn) == STEP_ON)
 			continue;
 		if (conn->state == CONN_H2)
@@ -493,7 +493,7 @@ http_conn_event(struct http_conn *conn, unsigned events)
 {
 	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
-	/* TLS may have to read before it can write and the other way round, so there any event is news. */
+	/* TLS may have to read before it can write and the other way round, so any event counts as readable. */
 	if (ended || events & EPOLLIN || conn->peer.tls)
 		conn->readable = true;
 	if (ended)
@@ -504,7 +504,7 @@ http_conn_event(struct http_conn *conn, unsigned events)
 	http_conn_go(conn);
 }
 
-/* The socket's buffer may be so large that a slow peer empties it for longer than write_ms before more fits in. */
+/* The socket's buffer may be so large that a slow peer needs longer than write_ms before more fits in. */
 static bool
 peer_makes_progress(struct http_conn *conn)
 {
@@ -592,7 +592,7 @@ http_conn_drop(struct http_conn *conn)
 	if (conn->state == CONN_WORKING) {
 		conn->gone = true;
 		note_presence(conn);
-		/* A worker that waits for the rest of a body waits no longer. */
+		/* Wakes a worker that waits for the rest of a body. */
 		(void)shutdown(conn->wire.fd, SHUT_RD);
 	} else {
 		(void)close_conn(conn);

@@ -32,14 +32,14 @@
 
 enum http_conn_state {
 	CONN_NEW,       /* registered with a loop that has not yet seen it */
-	CONN_HANDSHAKE, /* TLS is being agreed on */
+	CONN_HANDSHAKE, /* TLS handshake */
 	CONN_IDLE,      /* nothing of the next request has come; holds no buffer */
 	CONN_HEAD,      /* a part of a request's head has come */
 	CONN_CONTINUE,  /* "100 Continue" is being written */
 	CONN_BODY,      /* the head is accepted, the body comes */
 	CONN_WORKING,   /* a worker has the exchange */
 	CONN_SENDING,   /* the response is being written */
-	CONN_H2,        /* HTTP/2: http_h2.h knows the rest */
+	CONN_H2,        /* HTTP/2: see http_h2.h */
 	CONN_LINGER,    /* all is written and the peer told so; what still comes is thrown away, so that
 	                        the peer can read the response before the socket is gone */
 	CONN_DEAD       /* closed; freed at the end of the loop's round */
@@ -53,11 +53,11 @@ struct http_conn {
 	struct http_wire      wire;
 	struct http_h2       *h2;       /* HTTP/2 is spoken; NULL: HTTP/1.1 */
 	struct http_exchange *exchange; /* from a head's first byte to its response's last; NULL while WORKING */
-	struct http_pending   pending;  /* what is left of it here while WORKING */
-	struct buf            in;       /* what has come and is not yet understood */
+	struct http_pending   pending;  /* the part of it that stays here while WORKING */
+	struct buf            in;       /* bytes that have arrived and are not yet parsed */
 	size_t                fed;      /* bytes of it the head parser has seen */
-	size_t                sent;     /* bytes of the response that are out */
-	size_t                untaken;  /* what the peer had not taken when it was last looked at */
+	size_t                sent;     /* bytes of the response that are sent */
+	size_t                untaken;  /* bytes that the peer had not taken at the last check */
 	enum http_conn_state  state;
 	bool                  readable;    /* there may be something to read */
 	bool                  hung_up;     /* the end of input was announced: a short read is not the last */

@@ -5,7 +5,7 @@
 
 #define LINGER_MS   1000
 #define STREAMS_MAX 100u
-/* Streams the peer has left while a worker was busy with them count here too. */
+/* Streams that the peer has left while a worker had their exchange count here, too. */
 #define EXCHANGES_MAX     128u
 #define TABLE_SIZE        4096u
 #define OUT_SIZE          ((size_t)32 * 1024)
@@ -18,7 +18,10 @@
 #define BUCKET_PER_S 20
 #define PRICE_FRAME  1
 #define PRICE_RESET  10
-/* So many bytes of answers, or of a body a worker wants, earn back one; a request brings along what its own small frames cost. */
+/*
+ * So many bytes of answers, or of a body that a worker wants, earn back one token. A request brings enough for its
+ * own small frames.
+ */
 #define BUCKET_BYTES      1024
 #define EARNED_BY_REQUEST 3
 
@@ -50,7 +53,7 @@ stream_of(struct http_h2 *h2, int32_t id)
 	return nghttp2_session_get_stream_user_data(h2->session, id);
 }
 
-/* ---- what nghttp2 tells ---------------------------------------------------------------------------------- */
+/* ---- callbacks of nghttp2 ------------------------------------------------------------------------------------ */
 
 static int
 on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context)
@@ -121,7 +124,7 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 		http_h2_take_field(stream, str_of(name, name_len), str_of(value, value_len));
 	else
 		stream->list_len += name_len + value_len + 32;
-	/* A list that grows without an end is not one request's fault any more. */
+	/* A field list that grows without end is a fault of the connection, not of one request. */
 	if (stream->list_len > http_h2_limits(h2)->head_max * 8)
 		h2->flooded = true;
 	return h2->flooded ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
@@ -158,7 +161,10 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *byte
 	struct http_h2_stream *stream = stream_of(context, id);
 
 	(void)flags;
-	/* The connection's window is never what a stream waits for; a streamed body's own is given back as it is read. */
+	/*
+	 * The window of the connection never limits a stream. The window of a streamed body is given back as it is
+	 * read.
+	 */
 	(void)nghttp2_session_consume_connection(session, len);
 	if (stream && http_h2_is_streamed(stream)) {
 		earn(stream->h2, len);
@@ -172,8 +178,8 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *byte
 }
 
 /*
- * Of a request that was answered before its end the rest is not wanted.  A reset at once would be right (RFC 9113
- * section 8.1), but there are clients that then lose the answer (curl 7.88): they get a moment to read it.
+ * The request was answered before its end, and the rest of it is not wanted. An immediate reset would be right (RFC
+ * 9113 section 8.1), but some clients then lose the answer (curl 7.88): they get a moment to read it.
  */
 static void
 linger(struct http_h2_stream *stream)
@@ -195,7 +201,9 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *contex
 		pay(h2, PRICE_RESET);
 	if (frame->hd.type == NGHTTP2_DATA) {
 		earn(h2, frame->hd.length);
-		/* Only what is taken of answers is progress: a peer that says much and takes nothing makes none. */
+		/*
+		 * Only answer bytes that are taken are progress: a peer that sends much and takes nothing makes none.
+		 */
 		if (frame->hd.length > 0)
 			h2->progress_ms = http_h2_now(h2);
 	}
@@ -311,7 +319,7 @@ http_h2_close(struct http_h2 **h2)
 	*h2 = NULL;
 }
 
-/* ---- what the connection asks ------------------------------------------------------------------------------ */
+/* ---- calls of the connection --------------------------------------------------------------------------------- */
 
 static void
 end_with(struct http_h2 *h2, uint32_t code)
@@ -360,7 +368,7 @@ http_h2_give(struct http_h2 *h2)
 			h2->out_ms = http_h2_now(h2);
 		buf_put(&h2->out, str_of(bytes, (size_t)len));
 	}
-	/* Resets of our own are paid when they go out. */
+	/* Our own resets cost tokens when they are sent. */
 	end_if_flooded(h2);
 	MUST(buf_err(&h2->out) == OK);
 	return buf_str(&h2->out);

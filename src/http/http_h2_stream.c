@@ -89,7 +89,7 @@ read_response(nghttp2_session *session, int32_t id, uint8_t *bytes, size_t size,
 	stream->sent += len;
 	if (len == 0 && resp->has_file && resp->file_left > 0) {
 		len = copy_file(resp, bytes, size);
-		/* A file that ends early cannot be mended under a status that is out. */
+		/* A file that ends early cannot become an error: the status is sent. */
 		if (len == 0)
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
@@ -208,7 +208,7 @@ http_h2_begin_waiting(struct http_h2 *h2)
 	}
 }
 
-/* What a stream costs before there is an answer: its fields are there twice, as they came and as they are read. */
+/* What a stream costs before its answer: its fields are held twice, as received and as parsed. */
 static size_t
 base_of(const struct http_h2_stream *stream)
 {
@@ -241,7 +241,7 @@ http_h2_put_continue(struct http_h2_stream *stream)
 	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &head, 1, NULL);
 }
 
-/* The body goes to a worker piece by piece, as it asks for it. */
+/* The worker gets the body in parts, as it asks for it. */
 static void
 begin_stream(struct http_h2_stream *stream)
 {
@@ -306,7 +306,7 @@ holds_line_end(struct str text)
 	return str_find(text, '\r') < text.len || str_find(text, '\n') < text.len || str_find(text, '\0') < text.len;
 }
 
-/* Everything above what the limits allow is only counted, so that the parser has something to refuse. */
+/* Bytes above the limits are only counted, so that the parser still refuses the request. */
 void
 http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str value)
 {
@@ -335,7 +335,7 @@ http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str va
 	}
 }
 
-/* A blank or a control byte in the method or the path would be another head than the one that was sent. */
+/* A blank or a control byte in the method or the path would change the head. */
 static bool
 is_plain(struct str text)
 {

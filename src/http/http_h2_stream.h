@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_h2_stream — one request and its answer among the many of an HTTP/2 connection.  Private to the http module;
+ * http_h2_stream — one request and its answer on an HTTP/2 connection.  Private to the http module;
  * shared by http_h2.c, which has the frames, and http_h2_stream.c, which has the exchanges.
  */
 #pragma once
@@ -12,24 +12,24 @@
 #include "http/http_thread.h"
 
 enum stream_state {
-	STREAM_HEAD, /* its fields come */
-	STREAM_BODY, /* the head is accepted, the body comes */
-	STREAM_WAITING, /* the request is whole; its answer is not begun, since too many bytes of others wait to be taken */
+	STREAM_HEAD,     /* its fields come */
+	STREAM_BODY,     /* the head is accepted, the body comes */
+	STREAM_WAITING,  /* the request is whole; its answer waits until the peer has taken more bytes of others */
 	STREAM_WORKING,  /* a worker has the exchange */
 	STREAM_SENDING,  /* the response is nghttp2's to send */
-	STREAM_LINGERING /* answered before its end: what still comes is thrown away for a moment */
+	STREAM_LINGERING /* answered before its end: for a moment the rest is dropped */
 };
 
 struct http_h2_stream {
 	struct http_link      listed;
 	struct http_h2       *h2;
 	struct http_exchange *exchange; /* NULL while WORKING */
-	struct http_pending   pending;  /* what is left of it here while WORKING */
+	struct http_pending   pending;  /* the part of it that stays here while WORKING */
 	int32_t               id;
 	enum stream_state     state;
 	bool                  ended;         /* the peer sends no more on it */
 	bool                  dead;          /* closed while a worker had its exchange */
-	bool                  owes_continue; /* 100 is to be said when a worker wants the streamed body */
+	bool                  owes_continue; /* send 100 when a worker wants the streamed body */
 	bool                  malformed;     /* something in it cannot be written as a head */
 	bool                  starved;       /* there is no room for its fields: 503 */
 	struct str            method, path, authority;
@@ -53,8 +53,8 @@ struct http_h2 {
 	bool              gone;    /* the socket is: the session is not used any more */
 	int32_t           head_id; /* the stream whose field list is incomplete; 0: none is */
 	int64_t           head_from_ms;
-	int64_t           out_ms;      /* when some of `out` last went out, or began to wait */
-	int64_t           progress_ms; /* when the peer last took something of an answer, or could begin to */
+	int64_t           out_ms;      /* when bytes of `out` were last sent, or began to wait */
+	int64_t           progress_ms; /* when the peer last took bytes of an answer, or could begin to */
 	int64_t           idle_from_ms;
 };
 
@@ -74,18 +74,18 @@ struct http_h2_stream *http_h2_stream_open(struct http_h2 *h2, int32_t id);
 void                   http_h2_stream_close(struct http_h2_stream *stream);
 void                   http_h2_reset(struct http_h2 *h2, int32_t id, uint32_t code);
 
-/* The request, as it comes. */
+/* The request, as it arrives. */
 void http_h2_take_field(struct http_h2_stream *stream, struct str name, struct str value);
 void http_h2_head_is_whole(struct http_h2_stream *stream);
 void http_h2_take_body(struct http_h2_stream *stream, struct str bytes);
 void http_h2_body_is_whole(struct http_h2_stream *stream);
 /* A worker reads its body from a pipe. */
 bool http_h2_is_streamed(const struct http_h2_stream *stream);
-/* Nobody waits for what a worker does for it; `why` is what a worker that reads its body hears. */
+/* Nobody waits for the worker's answer; `why` is the error for a worker that reads the body. */
 void http_h2_stream_leave(struct http_h2_stream *stream, enum err why);
 void http_h2_put_continue(struct http_h2_stream *stream);
 
-/* Begins what waits, as far as there is room. */
+/* Begins waiting answers, as far as the limit allows. */
 void http_h2_begin_waiting(struct http_h2 *h2);
 
 /* The response in the exchange is what is to be sent. */

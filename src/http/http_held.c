@@ -13,7 +13,7 @@ peers_of(const struct http_exchange *exchange)
 	return exchange->req.pending->peer->thread->shared->peers;
 }
 
-/* What must be lent for so many bytes. */
+/* How many bytes the account must lend for these. */
 static size_t
 loan_for(size_t held)
 {

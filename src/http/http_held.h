@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_held — the memory that requests hold, counted before it can be too much.  Private to the http module.
+ * http_held — counts the memory that requests hold, before it is taken.  Private to the http module.
  *
- * An exchange says what it holds: its body as it comes, its answer until it is taken.  A connection adds that up without a
- * lock, and borrows what is more than HTTP_HELD_FREE from the account of all peers (http_peers.h), in steps; so a small
- * request with a small answer costs an addition.  What an answer takes while it is made (http_req_hold()) is borrowed
- * directly, by whichever thread makes it.
+ * An exchange reports what it holds: its body as it arrives, its answer until it is taken.  A connection adds this up
+ * without a lock.  What is more than HTTP_HELD_FREE it borrows from the account of all peers (http_peers.h), in
+ * steps, so
+ * a small request with a small answer costs an addition.  What an answer takes while it is made (http_req_hold()) is
+ * borrowed directly, by the thread that makes it.
  */
 #pragma once
 
@@ -16,7 +17,7 @@
 #define HTTP_HELD_STREAM ((size_t)16 * 1024)
 /* A small answer is always sent. */
 #define HTTP_HELD_SMALL ((size_t)4 * 1024)
-/* Of each connection: nothing is borrowed for it, so a poll finds room whatever others hold. */
+/* Free for each connection without borrowing, so a poll is answered whatever others hold. */
 #define HTTP_HELD_FREE (HTTP_HELD_STREAM + HTTP_HELD_SMALL)
 
 /* The reason of a 503. */

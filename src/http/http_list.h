@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_list — a ring of links that stand inside the things listed.
+ * http_list — a ring of links that are members of the listed structs.
  *
- * A list is a link of its own; empty, it points to itself.  A link that stands in no list
- * points to itself too (or is zeroed), so taking it out twice does no harm.
+ * A list is a link of its own; when empty, it points to itself.  A link that is in no list
+ * points to itself too (or is zeroed), so removing it twice does no harm.
  */
 #pragma once
 

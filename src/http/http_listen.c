@@ -120,7 +120,7 @@ unix_socket(void)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Removes a socket nobody listens on any more; leaves everything else where it is. */
+/* Removes a socket file that nobody listens on; leaves everything else. */
 static enum err
 unix_clear(const struct sockaddr_un *address, char why_out[256])
 {

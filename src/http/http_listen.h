@@ -18,7 +18,7 @@ struct http_listener {
 	ino_t ino;
 };
 
-/* Whom connections are counted by: an IPv4 address, or an IPv6 network of 64 bits.  Zero: nobody. */
+/* What connections are counted by: an IPv4 address, or an IPv6 network of 64 bits. Zero: not counted. */
 struct http_peer_key {
 	uint8_t b[16];
 };
@@ -30,7 +30,7 @@ void http_listener_close(struct http_listener *listener);
 
 enum http_accept {
 	HTTP_ACCEPT_DONE,
-	HTTP_ACCEPT_NONE,  /* nobody is waiting */
+	HTTP_ACCEPT_NONE,  /* no connection is waiting */
 	HTTP_ACCEPT_AGAIN, /* this one went away; look for the next */
 	HTTP_ACCEPT_FULL   /* no descriptor or memory is left */
 };

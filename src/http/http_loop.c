@@ -91,7 +91,7 @@ take_back(struct http_loop *loop)
 	}
 }
 
-/* Each once: those still not done stand in the list again for the next round. */
+/* Each once: those that are not done are in the list again for the next round. */
 static void
 go_again(struct http_loop *loop)
 {

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "http/http_chars.h"
 
-/* Fields that may stand only once; a bit each in http_head.seen. */
+/* Fields that may come only once; a bit each in http_head.seen. */
 enum known {
 	KNOWN_HOST,
 	KNOWN_CONTENT_LENGTH,
@@ -109,7 +109,7 @@ authority_is_good(struct str authority)
 	return authority.at[i] == ':' && port_is_good(str_skip(authority, i + 1));
 }
 
-/* Each '%' has two hexadecimal digits, and none says NUL. */
+/* Each '%' is followed by two hexadecimal digits, and none encodes NUL. */
 static bool
 path_is_good(struct str path)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_parse — bytes to a request head, and chunks to a body; no I/O, no memory of its own.
+ * http_parse — parses bytes to a request head, and chunks to a body; no I/O, no memory of its own.
  *
- * Both parsers go forward only and judge a byte when it comes: fed the same bytes in other pieces
- * they give the same result, and what is wrong is refused at the line that is wrong, not at a time
- * limit.  Line ends are CRLF and nothing else.  After a refusal the connection has no known place
- * in its stream any more and must be closed.
+ * Both parsers only go forward and check a byte when it arrives.  Fed the same bytes in other parts
+ * they give the same result.  A fault is refused at the line where it is, not after a time limit.
+ * Lines end with CRLF and nothing else.  After a fault it is unknown where the next request begins,
+ * and the connection must be closed.
  *
- * The head's pieces are offsets into the bytes, so the bytes may move while they grow.
+ * The parts of the head are offsets into the bytes, so the bytes may move while they grow.
  */
 #pragma once
 
@@ -43,7 +43,7 @@ struct http_head {
 	size_t   at;        /* next byte to look at */
 	size_t   line_at;   /* where its line begins */
 	bool     in_fields; /* the request line is done */
-	unsigned seen;      /* a bit for each field that may stand only once */
+	unsigned seen;      /* a bit for each field that may come only once */
 
 	/* What was understood; also up to a refusal. */
 	enum http_method  method;
@@ -88,7 +88,7 @@ struct http_chunked {
 };
 
 /*
- * Takes from the front of *rest and adds what is body to `body`, whose limit is the body's (413).
- * HTTP_WHOLE: *rest begins behind the body.
+ * Takes bytes from the front of *rest and adds those of the body to `body`, whose limit is the body's (413).
+ * HTTP_WHOLE: *rest begins after the body.
  */
 enum http_step http_chunked_feed(struct http_chunked *chunked, struct str *rest, struct buf *body);

@@ -13,10 +13,10 @@ void               http_peers_close(struct http_peers **peers);
 bool http_peers_enter(struct http_peers *peers, const struct http_peer_key *key); /* false: it has enough */
 void http_peers_leave(struct http_peers *peers, const struct http_peer_key *key);
 
-/* In quarters of the limits: what is begun leaves room for what is under way. */
+/* In quarters of the limits: a new request leaves space for those in progress. */
 enum http_share {
-	HTTP_SHARE_OWED = 0, /* without limit: for an answer that must be given, since what it says is done */
-	HTTP_SHARE_HALF = 2, /* nobody knows yet who asks */
+	HTTP_SHARE_OWED = 0, /* without limit: for an answer to a change that was made */
+	HTTP_SHARE_HALF = 2, /* the caller is not known yet */
 	HTTP_SHARE_MOST = 3, /* a stream that opens */
 	HTTP_SHARE_WHOLE = 4
 };

@@ -23,7 +23,7 @@ void              http_pipe_close(struct http_pipe **pipe); /* NULL inside is fi
 
 /* By the loop. */
 void   http_pipe_put(struct http_pipe *pipe, struct str bytes);
-void   http_pipe_end(struct http_pipe *pipe, enum err err); /* no more comes; OK: the body is whole */
+void   http_pipe_end(struct http_pipe *pipe, enum err err); /* the body is over; OK: it is whole */
 size_t http_pipe_credit(struct http_pipe *pipe);            /* bytes taken since this was last asked */
 
 /* By the worker; as http_req_read(). Waits with the deadlines of any other body. */

@@ -2,8 +2,8 @@
 /*
  * http_queue — exchanges whose answers may block, and the threads that make them.
  *
- * A thread is started when an exchange comes and none is free, up to the maximum; beyond that exchanges wait, and when
- * too many wait they are turned away.  What the threads do is in http_worker.c.
+ * A thread is started when an exchange comes and none is free, up to the maximum.  Beyond that exchanges wait, and when
+ * too many wait the next one is refused.  What the threads do is in http_worker.c.
  */
 #pragma once
 

@@ -108,7 +108,7 @@ http_serve_plan(struct http_exchange *exchange, bool more)
 
 /* ---- body -------------------------------------------------------------------------------------------------- */
 
-/* Not for who is not known, whose body belongs to the head. */
+/* A caller that is not known gets no extra time: the body belongs to the head. */
 int64_t
 http_serve_body_deadline(const struct http_exchange *exchange)
 {

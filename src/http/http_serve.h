@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_serve — what is done with a request, once for both protocols: plan, collect the body, answer, queue, refuse.
+ * http_serve — what the server does with a request, for both protocols: plan, collect the body, answer, queue, refuse.
  *
- * A connection of HTTP/1.1 and a stream of HTTP/2 call it on the loop's thread, each when its protocol has come so far,
- * and write what stands in the exchange.
+ * A connection of HTTP/1.1 and a stream of HTTP/2 call it on the loop's thread, when their protocol has read enough,
+ * and send the answer in the exchange.
  */
 #pragma once
 
@@ -14,17 +14,17 @@ enum http_next {
 	HTTP_NEXT_ANSWER, /* http_serve_answer() */
 	HTTP_NEXT_BODY,   /* http_serve_body() until it is whole, then http_serve_answer() */
 	HTTP_NEXT_STREAM, /* http_serve_answer(): the worker reads the body */
-	HTTP_NEXT_SEND,   /* the answer stands in the exchange: http_serve_ready(), then send it */
+	HTTP_NEXT_SEND,   /* the answer is in the exchange: http_serve_ready(), then send it */
 	HTTP_NEXT_WAIT    /* a worker has the exchange */
 };
 
-/* A head that is whole or refused, as far as it was understood; bytes: the head. */
+/* Takes a head that is whole or refused, as far as it was parsed; bytes: the head. */
 void http_serve_head(struct http_exchange *exchange, struct str bytes);
 /* The head is whole.  more: bytes of a body follow, as far as the protocol knows.  SEND: it is refused. */
 enum http_next http_serve_plan(struct http_exchange *exchange, bool more);
 /*
- * Takes what is body from the front of *rest.  The exchange then holds `base` bytes and the body.
- * HTTP_WHOLE: *rest begins behind the body.  HTTP_REFUSED: the refusal stands in the exchange.
+ * Takes the body's bytes from the front of *rest. The exchange then holds `base` bytes and the body. HTTP_WHOLE:
+ * *rest begins after the body. HTTP_REFUSED: the error is in the exchange.
  */
 enum http_step http_serve_body(struct http_exchange *exchange, struct str *rest, size_t base);
 int64_t        http_serve_body_deadline(const struct http_exchange *exchange);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server as a whole: http_run() is the acceptor's thread, the loops have their own. */
+/* The server as a whole: http_run() runs on the acceptor's thread, the loops have their own. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

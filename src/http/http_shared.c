@@ -10,7 +10,7 @@
 
 #define CONNECTIONS_CEILING 1000000u
 
-/* The rest of the descriptors is for the store, the log, and what else the process does. */
+/* The rest of the descriptors is for the store, the log, and other files of the process. */
 static unsigned
 connections_from_descriptors(void)
 {

@@ -34,8 +34,8 @@ void http_shared_close_queues(struct http_shared *shared);
 void http_shared_close(struct http_shared *shared);
 
 /*
- * Gives an exchange whose answer may block to the threads it is for, and takes it from the caller: *exchange becomes
- * NULL, and it comes back through http_thread_give_back().  False: too many wait there; the caller still has it.
+ * Queues an exchange whose answer may block, and takes it from the caller: *exchange becomes NULL. It comes back
+ * through http_thread_give_back(). False: too many wait; the caller still has it.
  */
 bool http_shared_put(struct http_shared *shared, struct http_exchange **exchange);
 

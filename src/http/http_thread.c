@@ -65,7 +65,7 @@ thread_of(const struct http_exchange *exchange)
 	return exchange->req.pending->peer->thread;
 }
 
-/* Takes those of one thread out of the list, which keeps the others; the first comes to stand last. */
+/* Takes the exchanges of one thread out of the list, which keeps the others; the first comes last. */
 static struct http_exchange *
 take_out(struct http_exchange **list, const struct http_thread *thread)
 {
@@ -118,7 +118,7 @@ http_thread_pulled(struct http_pending *pending)
 	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
 }
 
-/* Both lists at one moment: what a worker has given back stands in no list of pulled ones that is looked at later. */
+/* Both lists under one lock: an exchange that was given back is then in no later list of pulled ones. */
 struct http_exchange *
 http_thread_take_back(struct http_thread *thread, struct http_pending **pulled_out)
 {

@@ -26,7 +26,7 @@ struct http_thread {
 	int64_t             now_ms; /* when this round began */
 	struct http_wheel   wheel;
 	bool                draining;
-	struct http_link    again; /* what had more to do than its turns */
+	struct http_link    again; /* connections that had more to do than their steps */
 	struct http_link    dead;  /* what was closed in this round */
 
 	unsigned              spare_count, exchange_count;
@@ -40,7 +40,7 @@ struct http_thread {
 	int                   wake_fd; /* readable when something was given back */
 	pthread_mutex_t       back_lock;
 	struct http_exchange *back;   /* given back by workers, newest first */
-	struct http_pending  *pulled; /* whose workers have taken something from their pipes */
+	struct http_pending  *pulled; /* those whose workers have read from their pipes */
 };
 
 /* False: the system has no more descriptors; close it all the same. */
@@ -50,7 +50,7 @@ void http_thread_close(struct http_thread *thread);
 /* By any thread. */
 void http_thread_wake(struct http_thread *thread);
 void http_thread_give_back(struct http_exchange *list); /* answered; each to its thread, which is woken once */
-void http_thread_pulled(struct http_pending *pending);  /* by a worker: its pipe has room again */
+void http_thread_pulled(struct http_pending *pending);  /* by a worker: its pipe has space again */
 
 /* The rest is for the thread itself. */
 void http_thread_slept(struct http_thread *thread); /* wake_fd was readable */

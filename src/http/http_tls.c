@@ -13,7 +13,7 @@
 #define RECORD_MAX ((size_t)16384)
 /* What is read of a file at a time: eight full records. */
 #define FILE_PIECE (8 * RECORD_MAX)
-/* What the kernel is asked to send of a file at a time. */
+/* How much of a file one call of the kernel sends. */
 #define KERNEL_CHUNK_MAX ((size_t)1 << 20)
 
 /* What is spoken inside, best first. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_tls — TLS 1.2 and 1.3 on a non-blocking socket; the only file of the module that knows OpenSSL.
+ * http_tls — TLS 1.2 and 1.3 on a non-blocking socket; the only file of the module that uses OpenSSL.
  *
- * http_wire.h's words say how a call ended.  A link never raises SIGPIPE and never closes its socket.
+ * The results are those of http_wire.h.  A link never raises SIGPIPE and never closes its socket.
  */
 #pragma once
 

@@ -66,7 +66,7 @@ http_wheel_put(struct http_wheel *wheel, struct http_timer *timer, int64_t deadl
 		put_in_slot(wheel, timer);
 }
 
-/* What stands in the slot of this tick is judged now; what is put from here on stands in a later one. */
+/* Takes the timers of this tick; a timer that is put from now on gets a later slot. */
 static void
 advance(struct http_wheel *wheel)
 {

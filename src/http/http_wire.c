@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "http/http_tls.h"
 
-/* One call moves no more, so that the other connections of a loop come to their turn. */
+/* One call moves at most this, so that the other connections of a loop get their time. */
 #define FILE_CHUNK_MAX ((size_t)1 << 20)
 #define WASTE_SIZE     ((size_t)16 * 1024)
 

@@ -30,8 +30,9 @@ enum err oauth_client_request(const struct oauth_client *client, struct fetch *f
                               struct str *answer_out, struct str *why_out) MUST_CHECK;
 
 /*
- * The signed statement of who the client is (RFC 7523, "private_key_jwt"), for this token endpoint: PS256, x5t#S256, valid
- * for five minutes, different each time.  ERR_NO_IDENTITY: the certificate is not valid now, or its key cannot sign.
+ * The signed statement of who the client is (RFC 7523, "private_key_jwt"), for this token endpoint: PS256, x5t#S256,
+ * valid for five minutes, different each time.  ERR_NO_IDENTITY: the certificate is not valid now, or its key cannot
+ * sign.
  */
 enum err oauth_client_assertion(const struct oauth_client *client, struct str endpoint, struct arena *arena,
                                 struct str *jwt_out, struct str *why_out) MUST_CHECK;

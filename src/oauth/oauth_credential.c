@@ -90,37 +90,24 @@ oauth_token_read(struct str text, struct arena *arena, struct str *bearer_out, s
 /* ---- a file --------------------------------------------------------------------------------- */
 
 static enum err
-not_given(const char *what, const char *path, int fault, struct arena *arena, struct str *why_out)
-{
-	const char *why = strerrordesc_np(fault);
-
-	if (fault == ECANCELED) {
-		*why_out = STR("stopped");
-		return ERR_BUSY;
-	}
-	if (fault == EFBIG)
-		why = "it is too long";
-	if (fault == ETIMEDOUT)
-		why = "nobody has written it whole within a minute";
-	*why_out = arena_printf(arena, "the %s %.*s: %s", what, STR_ARG(str_cut(str_from_c(path), 300)), why);
-	return ERR_NO_IDENTITY;
-}
-
-static enum err
 read_file(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
 {
 	struct oauth_file file = { conf->file, conf->clock, conf->stopped, conf->stopped_ctx };
 	char             *space = buf_reserve(text, FETCH_BEARER_MAX);
 	size_t            len = 0;
 	mode_t            mode;
-	int               fault;
+	int               fault = oauth_file_read(&file, space, FETCH_BEARER_MAX, &len, &mode);
+	const char       *why = fault == EFBIG       ? "it is too long"
+	                        : fault == ETIMEDOUT ? "nobody has written it whole within a minute"
+	                                             : strerrordesc_np(fault);
 
-	MUST(space != NULL);
-	fault = oauth_file_read(&file, space, FETCH_BEARER_MAX, &len, &mode);
-	if (fault != 0)
-		return not_given("bearer file", conf->file, fault, arena, why_out);
 	buf_grew(text, len);
-	return OK;
+	if (fault == 0)
+		return OK;
+	*why_out = fault == ECANCELED ? STR("stopped")
+	                              : arena_printf(arena, "the bearer file %.*s: %s",
+	                                             STR_ARG(str_cut(str_from_c(conf->file), 300)), why);
+	return fault == ECANCELED ? ERR_BUSY : ERR_NO_IDENTITY;
 }
 
 /* ---- a command ------------------------------------------------------------------------------ */

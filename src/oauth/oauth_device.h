@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oauth_device — the device authorization grant (RFC 8628) as Entra ID does it: a person opens a page in any browser and
- * types a short code.
+ * oauth_device — the device authorization grant (RFC 8628) as Entra ID does it: a person opens a page in any browser
+ * and types a short code.
  *
  * Nothing here waits.  The caller shows the message, sleeps for code->interval_ms before each poll, and stops
  * after code->life_ms.

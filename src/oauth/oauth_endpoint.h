@@ -2,8 +2,8 @@
 /*
  * oauth_endpoint — requests to an authority's endpoints.  Private to the oauth module.
  *
- * Secrets, assertions and refresh tokens are posted to the configured authority only.  An authority's text about a failure is
- * shown only if nothing in it can be a secret.
+ * Secrets, assertions and refresh tokens are posted to the configured authority only.  An authority's text about a
+ * failure is shown only if nothing in it can be a secret.
  */
 #pragma once
 

@@ -21,5 +21,6 @@ struct oauth_file {
 	void *stopped_ctx;
 };
 
-/* 0, or an errno: EFBIG for `size` bytes or more, ETIMEDOUT, ECANCELED when stopped.  *mode_out: the file's permissions. */
+/* 0, or an errno: EFBIG for `size` bytes or more, ETIMEDOUT, ECANCELED when stopped.  *mode_out: the file's
+ * permissions. */
 int oauth_file_read(const struct oauth_file *file, char *bytes, size_t size, size_t *len_out, mode_t *mode_out);

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oauth/oauth_refresh.h"
 
+#include "fetch/fetch_link.h"
 #include "fetch/fetch_secrets.h"
 #include "oauth/oauth_endpoint.h"
 #include "oauth/oauth_token_store.h"
 #include "text/json_read.h"
 
 #define TRIES 3
-
-static bool
-is_visible(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] <= 0x20 || text.at[i] >= 0x7f)
-			return false;
-	return text.len > 0;
-}
 
 enum err
 oauth_refresh_store(const struct oauth_client *client, struct str answer, struct arena *arena, bool *stored_out,
@@ -26,7 +18,7 @@ oauth_refresh_store(const struct oauth_client *client, struct str answer, struct
 
 	*stored_out = false;
 	if (json_read(answer, arena, &root, NULL) != OK || !json_text(json_member(root, "refresh_token"), &token) ||
-	    !is_visible(token))
+	    token.len == 0 || !fetch_is_visible(token))
 		return OK;
 	TRY(oauth_token_store_write(client, token, arena, why_out));
 	*stored_out = true;

@@ -101,8 +101,8 @@ holds_lock(int fd, const char *path)
 }
 
 /*
- * Opens and locks the new file that will replace the old one.  The lock says which process may do that; the others wait.
- * A file of another user in its place is removed.  -1: errno.
+ * Opens and locks the new file that will replace the old one.  The lock says which process may do that; the others
+ * wait. A file of another user in its place is removed.  -1: errno.
  */
 static int
 take_lock(const char *path)

@@ -73,7 +73,7 @@ demote_default(struct store_txn *txn, const struct resource_ctx *ctx, struct str
 	struct values calendar;
 	struct item   item;
 
-	if (!store_txn_get_pinned(txn, &ctx->feed, &item) || str_eq(item.id, id))
+	if (!store_txn_get_default(txn, &ctx->feed, &item) || str_eq(item.id, id))
 		return;
 	if (!calendar_read(ctx->resource, item.body, NULL, ctx->arena, &calendar)) {
 		store_fail(txn, ERR_CORRUPT);
@@ -92,7 +92,7 @@ is_default_now(struct store_txn *txn, const struct resource_ctx *ctx, struct str
 {
 	struct item pinned;
 
-	return store_txn_get_pinned(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
+	return store_txn_get_default(txn, &ctx->feed, &pinned) && str_eq(pinned.id, id);
 }
 
 /* An import may be repeated.  If it changes nothing, nothing is written and no reader gets the calendar again. */
@@ -370,7 +370,7 @@ calendar_require_default(struct store_txn *txn, const struct resource_ctx *ctx)
 	struct values calendar;
 	struct item   item;
 
-	if (store_txn_get_pinned(txn, &ctx->feed, &item) || store_txn_err(txn) != OK)
+	if (store_txn_get_default(txn, &ctx->feed, &item) || store_txn_err(txn) != OK)
 		return;
 	if (!store_txn_find(txn, &ctx->feed, STR("calendar"), &item)) {
 		mint_default(txn, ctx);

@@ -210,9 +210,9 @@ store_get(struct store *store, const struct store_feed *feed, struct str id, str
 }
 
 enum err
-store_get_pinned(struct store *store, const struct store_feed *feed, struct arena *arena, struct item *item_out)
+store_get_default(struct store *store, const struct store_feed *feed, struct arena *arena, struct item *item_out)
 {
-	return store->backend->reads->get_pinned(store->engine, feed, arena, item_out);
+	return store->backend->reads->get_default(store->engine, feed, arena, item_out);
 }
 
 enum err

@@ -2,30 +2,28 @@
 /*
  * store — items, the order in which they last changed, and kv entries.
  *
- * A feed is one collection of one owner in one tenant, whose changes are tracked.  The store keeps each item
- * of it once, at the item's latest change.  Writing an item moves it to the end of the feed's order, and a scan of
- * the order returns each item once, as it is now.  Delta query needs nothing more.
+ * A feed is one collection of one owner in one tenant, whose changes are tracked.  The store keeps each item of it
+ * once, at the item's latest change.  Writing an item moves it to the end of the order, and a scan returns each
+ * item once, as it is now.
  *
- *   Law 1  seq is commit order, per feed, without gaps from 1.  Once a reader can see seq N of a feed,
- *          no later commit adds a seq at or below N.
- *   Law 2  A removed item keeps its row (a tombstone) until a purge raises purged_through of the feed
- *          past it, in the same transaction.  Nothing else deletes a row, except dropping the
- *          whole feed.  The next feed of that name gets a new generation.
- *   Law 3  The epoch rises when history may have been cut (a restore, an older copy of the file).  For each feed
- *          the store keeps the base: its head at that moment.
- *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  In a group
- *          (store_group_open()) only the group's own commit makes its transactions durable, all at once.
+ *   Law 1  seq is commit order, per feed, without gaps from 1.  Once a reader can see seq N of a feed, no later commit
+ *          adds a seq at or below N.
+ *   Law 2  A removed item keeps its row (a tombstone) until a purge raises purged_through of the feed past it, in the
+ *          same transaction.  Nothing else deletes a row, except dropping the whole feed.  The next feed of that name
+ *          gets a new generation.
+ *   Law 3  The epoch rises when history may have been cut (a restore, an older copy of the file).  For each feed the
+ *          store keeps the base: its head at that moment.
+ *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  In a group (store_group_open())
+ *          only the group's own commit makes its transactions durable, all at once.
  *   Law 5  A feed's change times never go back, whatever the clock does.
  *
- * To the store a body is bytes.  Besides its id an item may have a `key`, a second name that is
- * indexed and need not be unique (a calendar's name in lower case, a recording's meeting).  A feed may
- * have one default item (the default calendar).  A kv entry is a small value with a name in a namespace: users,
- * keys, settings.
+ * To the store a body is bytes.  Besides its id an item may have a `key`, a second name that is indexed and need not be
+ * unique (a calendar's name in lower case, a recording's meeting).  A feed may have one default item (the default
+ * calendar).  A kv entry is a small value with a name in a namespace: users, keys, settings.
  *
- * Threads: a store may be shared; a scan or a transaction may not.  Writers wait for the write lock in
- * store_begin(); readers never wait for writers.  Transactions and scans are sticky: after the first
- * failure every call does nothing and returns false, and the closing call returns the error.
- * store_why() has the sentence.
+ * Threads: a store may be shared; a scan or a transaction may not.  Writers wait for the write lock in store_begin();
+ * readers never wait for writers.  Transactions and scans are sticky: after the first failure every call does nothing
+ * and returns false, and the closing call returns the error.  store_why() has the sentence.
  */
 #pragma once
 
@@ -47,6 +45,7 @@
 struct store;
 struct store_txn;
 struct store_scan;
+struct store_group;
 
 struct store_feed { /* names a feed; compared whole, always */
 	struct guid tenant;
@@ -121,9 +120,8 @@ struct store_range {
 };
 
 /*
- * One snapshot: the state of the feed, then its rows in order of seq. Never NULL. An item's views live until the next
- * call on the scan. A scan of a feed that does not exist is empty, and its state has exists false. Close it before
- * any byte goes to a network.
+ * One snapshot: the feed's state, then its rows in order of seq.  Never NULL.  An item's views live until the next call
+ * on the scan.  Of a feed that does not exist there are no rows.  Close it before any byte goes to a network.
  */
 struct store_scan *store_scan_open(struct store *store, const struct store_feed *feed, const struct store_range *range,
                                    struct arena *arena);
@@ -136,17 +134,15 @@ void                     store_scan_abort(struct store_scan **scan);            
 /* Point reads: ERR_NOT_FOUND for a missing or removed item (or feed). Views are in the arena. */
 enum err store_get(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena,
                    struct item *item_out) MUST_CHECK;
-enum err store_get_pinned(struct store *store, const struct store_feed *feed, struct arena *arena,
-                          struct item *item_out) MUST_CHECK;
+enum err store_get_default(struct store *store, const struct store_feed *feed, struct arena *arena,
+                           struct item *item_out) MUST_CHECK;
 /*
  * Live items with that second key, in order of seq, after `after_seq`: at most `max`, and no further one once two or
  * more have bodies of more than STORE_FIND_BYTES together.
  */
 enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
                     struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
-/*
- * Newest seq changed at or before that moment (exact because of Law 5); 0 if none. state_out is of the same snapshot.
- */
+/* Newest seq changed at or before that moment (exact by Law 5); 0 if none.  state_out is of the same snapshot. */
 enum err store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms,
                       struct feed_state *state_out, uint64_t *seq_out) MUST_CHECK;
 
@@ -175,7 +171,7 @@ bool              store_was_done(const struct store_txn *txn); /* this op was co
 
 bool store_txn_state(struct store_txn *txn, const struct store_feed *feed, struct feed_state *state_out);
 bool store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out);
-bool store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, struct item *item_out);
+bool store_txn_get_default(struct store_txn *txn, const struct store_feed *feed, struct item *item_out);
 bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out);
 /* The first live item above that seq.  Its views are in `into`, so that a caller that walks the feed can reset it. */
 bool store_txn_next(struct store_txn *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
@@ -186,9 +182,7 @@ bool store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, st
 void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item); /* id, key, body */
 /* Changes a live item in place: no new seq, and readers get no change. */
 void store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct item *item);
-/*
- * A live item becomes a tombstone at the end of the order. False if there is no such live item; that is no failure.
- */
+/* A live item becomes a tombstone at the end of the order.  False: there is no such item, which is no failure. */
 bool store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id);
 void store_set_default(struct store_txn *txn, const struct store_feed *feed,
                        struct str id); /* empty: no default item */
@@ -216,16 +210,13 @@ void     store_fail(struct store_txn *txn, enum err err);
 enum err store_txn_err(const struct store_txn *txn);
 
 /*
- * A group: transactions of one thread, one after the other, which one commit makes durable.  A transaction that
- * fails or is aborted is undone alone.  In a group store_commit() does not make anything durable: do not answer
- * the client before store_group_commit() returns OK.  Until then only later transactions of the group see
- * what a transaction wrote.
+ * A group: transactions of one thread, one after the other, which one commit makes durable.  One that fails or is
+ * aborted is undone alone.  store_commit() makes none durable: answer no client before store_group_commit() returns
+ * OK.  Until then only later transactions of the group see what one wrote.
  *
- * The first store_group_begin() waits for the write lock, and the group keeps it until store_group_close().
- * Until then the thread must not call store_begin().  A group belongs to one thread.
+ * The first store_group_begin() waits for the write lock, and the group keeps it until store_group_close(): until then
+ * the thread must not call store_begin().  A group belongs to one thread.
  */
-struct store_group;
-
 struct store_group *store_group_open(struct store *store); /* never NULL */
 struct store_txn   *store_group_begin(struct store_group *group, const struct store_op *op, struct arena *arena);
 /* As store_commit(), for all transactions that returned OK. No more can begin. Call it once. */
@@ -250,11 +241,9 @@ enum err store_get_info(struct store *store, struct store_info *info_out) MUST_C
  */
 typedef void store_fault_fn(void *ctx, struct str sentence);
 enum err     store_check(struct store *store, store_fault_fn *found, void *ctx) MUST_CHECK;
-
 /* A copy of one snapshot, while writers go on. The file appears when it is complete and durable. */
 enum err store_backup(struct store *store, const char *path, char why_out[512]) MUST_CHECK;
 /* Replaces the store at url (which nobody may have open) by a copy, and raises the epoch. */
 enum err store_restore(const struct store_conf *conf, const char *path, char why_out[512]) MUST_CHECK;
-
 /* Why the last call that failed with ERR_IO, ERR_FULL or ERR_CORRUPT failed; for the log. */
 struct str store_why(struct store *store, struct arena *arena);

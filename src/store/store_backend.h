@@ -23,7 +23,7 @@ struct store_reads {
 	void (*scan_close)(void *scan);
 	enum err (*get)(void *engine, const struct store_feed *feed, struct str id, struct arena *arena,
 	                struct item *out);
-	enum err (*get_pinned)(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out);
+	enum err (*get_default)(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out);
 	enum err (*find)(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
 	                 struct arena *arena, struct item *items_out, size_t *count_out);
 	enum err (*seq_at)(void *engine, const struct store_feed *feed, int64_t moment_ms, struct feed_state *state_out,
@@ -40,7 +40,7 @@ struct store_writes {
 	                  bool *was_done_out);
 	enum err (*state)(void *txn, const struct store_feed *feed, struct feed_state *state_out);
 	enum err (*get)(void *txn, const struct store_feed *feed, struct str id, struct item *out);
-	enum err (*get_pinned)(void *txn, const struct store_feed *feed, struct item *out);
+	enum err (*get_default)(void *txn, const struct store_feed *feed, struct item *out);
 	enum err (*find)(void *txn, const struct store_feed *feed, struct str key, struct item *out);
 	enum err (*next)(void *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
 	                 struct item *out);

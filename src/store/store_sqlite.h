@@ -85,8 +85,8 @@ struct feed_row { /* a feed's row, as the transaction has it */
 	uint64_t          head, purged_through, live, tombs;
 	int64_t           purged_through_ms, last_ms;
 	uint64_t          base; /* as feed_state.base */
-	size_t            pinned_len;
-	char              pinned[STORE_ID_MAX];
+	size_t            default_len;
+	char              default_id[STORE_ID_MAX];
 };
 
 struct txn {
@@ -169,7 +169,7 @@ struct item       sql_item_copy(struct item item, struct arena *arena);
 extern const struct store_reads sqlite_reads;
 
 /* Reads on any connection, a borrowed reader or the writer. */
-enum err sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
+enum err sql_conn_get_default(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
 	MUST_CHECK;
 enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
 	MUST_CHECK;

@@ -25,7 +25,7 @@ sql_feed_flush(struct txn *txn)
 	sql_bind_int(stmt, 6, feed->last_ms);
 	sql_bind_int(stmt, 7, (int64_t)feed->live);
 	sql_bind_int(stmt, 8, (int64_t)feed->tombs);
-	sql_bind_blob_or_null(stmt, 9, str_of(feed->pinned, feed->pinned_len));
+	sql_bind_blob_or_null(stmt, 9, str_of(feed->default_id, feed->default_len));
 	TRY(sql_conn_run(txn->engine->writer, stmt));
 	feed->is_dirty = false;
 	return OK;

@@ -31,9 +31,9 @@ base_of(struct sqlite3_stmt *stmt, const struct feed_row *row)
 enum err
 sql_feed_row_read(struct conn *conn, struct sqlite3_stmt *stmt, struct feed_row *row_out)
 {
-	struct str pinned = sql_column_str(stmt, 9);
+	struct str default_id = sql_column_str(stmt, 9);
 
-	if (pinned.len > sizeof(row_out->pinned))
+	if (default_id.len > sizeof(row_out->default_id))
 		return sql_engine_fail(conn->engine, ERR_CORRUPT,
 		                       "the pinned id of a feed is longer than an id can be");
 	TRY(sql_column_guid(conn, stmt, 1, &row_out->generation));
@@ -48,8 +48,8 @@ sql_feed_row_read(struct conn *conn, struct sqlite3_stmt *stmt, struct feed_row 
 	row_out->tombs = (uint64_t)sqlite3_column_int64(stmt, 8);
 	row_out->store_epoch = (uint32_t)sqlite3_column_int64(stmt, 10);
 	row_out->base = base_of(stmt, row_out);
-	row_out->pinned_len = pinned.len;
-	memcpy(row_out->pinned, pinned.at, pinned.len);
+	row_out->default_len = default_id.len;
+	memcpy(row_out->default_id, default_id.at, default_id.len);
 	return OK;
 }
 
@@ -103,11 +103,11 @@ one_item(struct conn *conn, struct sqlite3_stmt *stmt, struct arena *arena, stru
 }
 
 enum err
-sql_conn_get_pinned(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
+sql_conn_get_default(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_conn_stmt(conn, SQL_GET_PINNED, &stmt));
+	TRY(sql_conn_stmt(conn, SQL_GET_DEFAULT, &stmt));
 	sql_bind_feed(stmt, feed);
 	return one_item(conn, stmt, arena, out);
 }
@@ -323,12 +323,12 @@ get(void *engine, const struct store_feed *feed, struct str id, struct arena *ar
 }
 
 static enum err
-get_pinned(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out)
+get_default(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out)
 {
 	AUTO(sql_conn_return) struct conn *conn = NULL;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	return sql_conn_get_pinned(conn, feed, arena, out);
+	return sql_conn_get_default(conn, feed, arena, out);
 }
 
 static enum err
@@ -477,7 +477,7 @@ const struct store_reads sqlite_reads = {
 	.scan_next = scan_next,
 	.scan_close = scan_close,
 	.get = get,
-	.get_pinned = get_pinned,
+	.get_default = get_default,
 	.find = find,
 	.seq_at = seq_at,
 	.get_kv = get_kv,

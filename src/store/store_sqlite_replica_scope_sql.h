@@ -4,7 +4,8 @@
 /* clang-format off */
 
 /* By rowid, or by the id of a table that has none, in parts. Each finds the rows by an index that begins with sid. */
-#define SCOPE_CUT_ROWS(table) "DELETE FROM " table " WHERE rowid IN (SELECT rowid FROM " table " WHERE sid = ?1 LIMIT ?2)"
+#define SCOPE_CUT_ROWS(table) "DELETE FROM " table " WHERE rowid IN (SELECT rowid FROM " table " WHERE sid = ?1 " \
+  "LIMIT ?2)"
 #define SCOPE_CUT_IDS(table)                                                                                          \
 	"DELETE FROM " table " WHERE sid = ?1 AND id IN (SELECT id FROM " table " WHERE sid = ?1 ORDER BY id LIMIT ?2)"
 

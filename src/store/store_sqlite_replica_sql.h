@@ -21,7 +21,8 @@
 
 #define FOLLOW_KINDS "CASE c.kind WHEN 0 THEN 'created' WHEN 1 THEN 'updated' WHEN 2 THEN 'removed' ELSE 'returned' END"
 #define FOLLOW_TIME(ms) "CASE WHEN " ms " > 0 THEN strftime('%Y-%m-%dT%H:%M:%SZ', " ms " / 1000, 'unixepoch') END"
-#define FOLLOW_JOIN  " FROM follow_scope s CROSS JOIN follow_entry e ON e.gen = s.gen CROSS JOIN follow_item i ON i.place = e.place"
+#define FOLLOW_JOIN  " FROM follow_scope s CROSS JOIN follow_entry e ON e.gen = s.gen CROSS JOIN follow_item i " \
+                     "ON i.place = e.place"
 
 #define SCHEMA_2                                                                                                      \
 	"CREATE TABLE follow_meta(one INTEGER PRIMARY KEY CHECK(one = 1), last_n INTEGER NOT NULL,"                   \
@@ -41,7 +42,8 @@
 	"  body TEXT NOT NULL) STRICT;"                                                                               \
 	"CREATE TABLE follow_entry(gen INTEGER NOT NULL, id TEXT NOT NULL, place INTEGER NOT NULL,"                   \
 	"  PRIMARY KEY(gen, id)) STRICT, WITHOUT ROWID;"                                                              \
-	"CREATE TABLE follow_gone(sid INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY(sid, id)) STRICT, WITHOUT ROWID;" \
+	"CREATE TABLE follow_gone(sid INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY(sid, id)) STRICT, WITHOUT " \
+	"ROWID;" \
 	"CREATE TABLE follow_change(n INTEGER PRIMARY KEY, sid INTEGER NOT NULL, kind INTEGER NOT NULL,"              \
 	"  life INTEGER NOT NULL, at_ms INTEGER NOT NULL, id TEXT NOT NULL, fields TEXT NOT NULL) STRICT;"            \
 	"CREATE TABLE follow_range(n INTEGER PRIMARY KEY, last INTEGER NOT NULL, sid INTEGER NOT NULL,"                \
@@ -107,7 +109,8 @@
 #define SCOPE_FIELDS                                                                                                  \
 	"sid, name, url, resource, from_now, delta_link, items, phase, kind, round_link, round_pages, round_items,"   \
 	" round_started_ms, rounds, round_ended_ms, throttled_ms, fault, fault_ms, acked, told,"                      \
-	" (SELECT count(*) FROM follow_letter l WHERE l.sid = s.sid AND l.round_gen = 0), gen, ord, round_gen, round_ord, tail"
+	" (SELECT count(*) FROM follow_letter l WHERE l.sid = s.sid AND l.round_gen = 0), gen, ord, round_gen, " \
+	"round_ord, tail"
 
 #define CHANGE_FIELDS "c.n, c.kind, c.life, s.name, c.id, c.fields, i.body"
 #define CHANGE_JOIN                                                                                                   \
@@ -131,7 +134,7 @@
 	X(F_SET_FAULT, "UPDATE follow_scope SET fault = ?2, fault_ms = ?3 WHERE sid = ?1")                            \
 	X(F_ADD_PAUSE, "UPDATE follow_scope SET throttled_ms = throttled_ms + ?2 WHERE sid = ?1")                     \
 	X(F_SET_ACKED, "UPDATE follow_scope SET acked = max(acked, ?2) WHERE sid = ?1")                               \
-	X(F_SET_PRINTED, "UPDATE follow_scope SET told = max(told, ?2) WHERE sid = ?1")                                  \
+	X(F_SET_PRINTED, "UPDATE follow_scope SET told = max(told, ?2) WHERE sid = ?1") \
 	X(F_TAKE_GEN, "UPDATE follow_meta SET last_gen = last_gen + 1 WHERE one = 1 RETURNING last_gen")              \
 	X(F_TAKE_N, "UPDATE follow_meta SET last_n = last_n + ?1 WHERE one = 1 RETURNING last_n")                     \
 	X(F_HEAD, "SELECT last_n FROM follow_meta WHERE one = 1")                                                     \
@@ -142,7 +145,8 @@
 	X(F_SAVE_PAGE, "UPDATE follow_scope SET phase = ?2, round_link = ?3, round_ord = ?4,"                         \
 	               " round_items = round_items + ?5, round_pages = round_pages + 1 WHERE sid = ?1")               \
 	X(F_END_ROUND, "UPDATE follow_scope SET phase = 0, delta_link = round_link, round_link = '', gen = ?2,"       \
-	               " ord = ?3, items = ?4, rounds = rounds + 1, round_ended_ms = ?5, round_gen = 0, round_ord = 0," \
+	               " ord = ?3, items = ?4, rounds = rounds + 1, round_ended_ms = ?5, round_gen = 0, " \
+	               "round_ord = 0," \
 	               " round_pages = 0, round_items = 0 WHERE sid = ?1")                                            \
 	X(F_ADD_OLD, "INSERT OR IGNORE INTO follow_old(gen) VALUES(?1)")                                              \
 	X(F_NEXT_OLD, "SELECT gen FROM follow_old ORDER BY gen LIMIT 1")                                              \
@@ -163,16 +167,19 @@
 	X(F_IS_GONE, "SELECT 1 FROM follow_gone WHERE sid = ?1 AND id = ?2")                                          \
 	X(F_ADD_GONE, "INSERT OR IGNORE INTO follow_gone(sid, id) VALUES(?1, ?2)")                                    \
 	X(F_CUT_GONE, "DELETE FROM follow_gone WHERE sid = ?1 AND id = ?2")                                           \
-	X(F_ADD_CHANGE, "INSERT INTO follow_change(n, sid, kind, life, at_ms, id, fields) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+	X(F_ADD_CHANGE, "INSERT INTO follow_change(n, sid, kind, life, at_ms, id, fields) VALUES(?1, ?2, ?3, ?4, " \
+	  "?5, ?6, ?7)") \
 	X(F_ADD_RANGE, "INSERT INTO follow_range(n, last, sid, gen, at_ms) VALUES(?1, ?2, ?3, ?4, ?5)")               \
 	X(F_NEXT_ENTRY, "SELECT id FROM follow_entry WHERE gen = ?1 AND id > ?2 ORDER BY id LIMIT 1")                 \
 	X(F_CHANGE, "SELECT " CHANGE_FIELDS CHANGE_JOIN " ORDER BY c.n LIMIT 1")                                      \
 	X(F_CHANGE_OF, "SELECT " CHANGE_FIELDS CHANGE_JOIN " AND c.sid = ?2 ORDER BY c.n LIMIT 1")                    \
 	X(F_RANGE, "SELECT n, last, gen, sid FROM follow_range WHERE last > ?1 AND (?2 = 0 OR sid = ?2)"              \
 	           " ORDER BY n LIMIT 1")                                                                             \
-	X(F_RANGE_ROW, "SELECT i.place, i.id, i.body, s.name FROM follow_item i CROSS JOIN follow_scope s ON s.sid = ?3" \
+	X(F_RANGE_ROW, "SELECT i.place, i.id, i.body, s.name FROM follow_item i CROSS JOIN follow_scope s ON " \
+	  "s.sid = ?3" \
 	               " WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT 1")                                    \
-	X(F_NEXT_ITEM, "SELECT e.id, i.body FROM follow_scope s CROSS JOIN follow_entry e ON e.gen = s.gen AND e.id > ?2" \
+	X(F_NEXT_ITEM, "SELECT e.id, i.body FROM follow_scope s CROSS JOIN follow_entry e ON e.gen = s.gen AND " \
+	  "e.id > ?2" \
 	               " CROSS JOIN follow_item i ON i.place = e.place WHERE s.sid = ?1 ORDER BY e.id LIMIT 1")       \
 	X(F_ADD_LETTER, "INSERT INTO follow_letter(sid, round_gen, digest, at_ms, attempts, reason, raw)"             \
 	                " VALUES(?1, ?2, ?3, ?4, 0, ?5, ?6) ON CONFLICT(sid, digest) DO NOTHING")                     \
@@ -188,17 +195,20 @@
 	X(F_RETRIED, "UPDATE follow_letter SET attempts = attempts + 1, reason = ?2 WHERE lid = ?1")                  \
 	X(F_CUT_LETTER, "DELETE FROM follow_letter WHERE lid = ?1")                                                   \
 	X(F_TRIM_SCOPE, "SELECT sid, acked, tail FROM follow_scope WHERE sid > ?1 ORDER BY sid LIMIT 1")              \
-	X(F_TRIM_ROWS, "WITH row AS (SELECT n, " FOLLOW_IS_OLD " AS is_old FROM follow_change WHERE sid = ?1 ORDER BY n LIMIT ?5)" \
+	X(F_TRIM_ROWS, "WITH row AS (SELECT n, " FOLLOW_IS_OLD " AS is_old FROM follow_change WHERE sid = ?1 " \
+	  "ORDER BY n LIMIT ?5)" \
 	               " SELECT coalesce(max(n), 0) FROM row"                                                         \
 	               " WHERE n < (SELECT coalesce(min(n), 1 << 62) FROM row WHERE NOT is_old)")                     \
-	X(F_TRIM_RANGES, "WITH range AS (SELECT n, last, " FOLLOW_IS_OLD " AS is_old FROM follow_range WHERE sid = ?1)" \
+	X(F_TRIM_RANGES, "WITH range AS (SELECT n, last, " FOLLOW_IS_OLD " AS is_old FROM follow_range WHERE sid " \
+	  "= ?1)" \
 	                 " SELECT coalesce(max(CASE WHEN ?2 > 0 THEN min(last, ?2) ELSE last END), 0) FROM range"     \
 	                 " WHERE n < (SELECT coalesce(min(n), 1 << 62) FROM range WHERE NOT is_old)")                 \
 	X(F_CUT_CHANGES, "DELETE FROM follow_change WHERE sid = ?1 AND n <= ?2")                                      \
 	X(F_CUT_RANGES, "DELETE FROM follow_range WHERE sid = ?1 AND last <= ?2")                                     \
 	X(F_SET_TAIL, "UPDATE follow_scope SET tail = max(tail, ?2) WHERE sid = ?1")                                  \
 	X(F_LOST, "SELECT name, tail FROM follow_scope WHERE (?1 = 0 OR sid = ?1) AND tail > max(?2,"                 \
-	          " CASE WHEN ?3 > 0 THEN acked ELSE 0 END, CASE WHEN ?3 > 1 THEN told ELSE 0 END) ORDER BY tail DESC LIMIT 1")
+	          " CASE WHEN ?3 > 0 THEN acked ELSE 0 END, CASE WHEN ?3 > 1 THEN told ELSE 0 END) ORDER BY tail " \
+	          "DESC LIMIT 1")
 
 /* Only while a first round is settled: its rows in order of id, in a temporary file of SQLite and not in the log. */
 #define SORT_MAKE                                                                                                     \

@@ -53,19 +53,23 @@
 	                 " ORDER BY tenant, owner, collection LIMIT 1")                                               \
 	X(SQL_ITEMS, "SELECT " ITEM_FIELDS " FROM item i WHERE place > ?1 AND place <= ?2 ORDER BY place")            \
 	X(SQL_BODIES, "SELECT place, body FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place")                 \
-	X(SQL_TOMBS, "SELECT place, id, NULL, changed_ms, NULL FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place") \
-	X(SQL_GET, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = ?4 WHERE " THIS_FEED) \
-	X(SQL_GET_PINNED, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = f.pinned" \
+	X(SQL_TOMBS, "SELECT place, id, NULL, changed_ms, NULL FROM tomb WHERE place > ?1 AND place <= ?2 ORDER " \
+	  "BY place") \
+	X(SQL_GET, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = ?4 " \
+	  "WHERE " THIS_FEED) \
+	X(SQL_GET_DEFAULT, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = f.pinned" \
 	                  " WHERE " THIS_FEED)                                                                        \
 	X(SQL_FIND, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.key = ?4"            \
 	            " AND i.place > (f.fid << 40) + ?5 WHERE " THIS_FEED " ORDER BY i.place LIMIT ?6")                \
 	/* The same two by the feed's number, for a transaction that knows it. */                                     \
 	X(SQL_GET_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND id = ?2")                                \
 	X(SQL_FIND_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND key = ?2 ORDER BY place LIMIT 1")       \
-	X(SQL_NEXT_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE place > (?1 << 40) + ?2 AND place < (?1 + 1) << 40"      \
-	               " ORDER BY place LIMIT 1")                                                                     \
-	X(SQL_ITEM_BELOW, "SELECT place, changed_ms FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1") \
-	X(SQL_TOMB_BELOW, "SELECT place, changed_ms FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1") \
+	X(SQL_NEXT_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE place > (?1 << 40) + ?2" \
+	  " AND place < (?1 + 1) << 40 ORDER BY place LIMIT 1") \
+	X(SQL_ITEM_BELOW, "SELECT place, changed_ms FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place " \
+	  "DESC LIMIT 1") \
+	X(SQL_TOMB_BELOW, "SELECT place, changed_ms FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place " \
+	  "DESC LIMIT 1") \
 	X(SQL_GET_KV, "SELECT value FROM note WHERE space = ?1 AND name = ?2")                                      \
 	X(SQL_NEXT_KV, "SELECT name, value FROM note WHERE space = ?1 AND name > ?2 ORDER BY name LIMIT 1")         \
 	X(SQL_ADD_OP, "INSERT OR IGNORE INTO op(id, at_ms) VALUES(?1, ?2)")                                           \
@@ -77,7 +81,8 @@
 	X(SQL_DROP_FEED, "DELETE FROM feed WHERE fid = ?1")                                                           \
 	X(SQL_ADD_BASE, "INSERT OR REPLACE INTO feed_epoch(fid, epoch, base) VALUES(?1, ?2, ?3)")                     \
 	X(SQL_DROP_BASES, "DELETE FROM feed_epoch WHERE fid = ?1")                                                    \
-	X(SQL_MOVE_ITEM, "UPDATE item SET place = ?3, changed_ms = ?4, key = ?5, body = ?6 WHERE fid = ?1 AND id = ?2") \
+	X(SQL_MOVE_ITEM, "UPDATE item SET place = ?3, changed_ms = ?4, key = ?5, body = ?6 WHERE fid = ?1 AND id " \
+	  "= ?2") \
 	X(SQL_ADD_ITEM, "INSERT INTO item(fid, id, place, changed_ms, key, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")     \
 	X(SQL_REWRITE_ITEM, "UPDATE item SET key = ?3, body = ?4 WHERE fid = ?1 AND id = ?2")                         \
 	X(SQL_HAS_ITEM, "SELECT place FROM item WHERE fid = ?1 AND id = ?2")                                          \

@@ -291,13 +291,13 @@ txn_get(void *inner, const struct store_feed *feed, struct str id, struct item *
 }
 
 static enum err
-txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
+txn_get_default(void *inner, const struct store_feed *feed, struct item *out)
 {
 	struct txn *txn = inner;
 
 	TRY(ready(txn));
 	TRY(sql_feed_flush(txn));
-	return sql_conn_get_pinned(txn->engine->writer, feed, txn->arena, out);
+	return sql_conn_get_default(txn->engine->writer, feed, txn->arena, out);
 }
 
 static enum err
@@ -396,8 +396,8 @@ remove_item(void *inner, const struct store_feed *name, struct str id)
 	TRY(run_on_id(txn, SQL_ADD_TOMB, id));
 	feed->live--;
 	feed->tombs++;
-	if (str_eq(str_of(feed->pinned, feed->pinned_len), id))
-		feed->pinned_len = 0;
+	if (str_eq(str_of(feed->default_id, feed->default_len), id))
+		feed->default_len = 0;
 	return OK;
 }
 
@@ -424,8 +424,8 @@ set_default(void *inner, const struct store_feed *name, struct str id)
 		return id.len ? ERR_NOT_FOUND : OK;
 	if (id.len)
 		TRY(is_live(txn, id));
-	memcpy(feed->pinned, id.at, id.len);
-	feed->pinned_len = id.len;
+	memcpy(feed->default_id, id.at, id.len);
+	feed->default_len = id.len;
 	feed->is_dirty = true;
 	txn->writes++;
 	return OK;
@@ -561,7 +561,7 @@ const struct store_writes sqlite_writes = {
 	.begin = begin_alone,
 	.state = txn_state,
 	.get = txn_get,
-	.get_pinned = txn_get_pinned,
+	.get_default = txn_get_default,
 	.find = txn_find,
 	.next = txn_next,
 	.get_kv = txn_get_kv,

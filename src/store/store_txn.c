@@ -87,11 +87,11 @@ store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str i
 }
 
 bool
-store_txn_get_pinned(struct store_txn *txn, const struct store_feed *feed, struct item *item_out)
+store_txn_get_default(struct store_txn *txn, const struct store_feed *feed, struct item *item_out)
 {
 	if (txn->err != OK)
 		return false;
-	return answered(txn, txn->store->backend->writes->get_pinned(txn->inner, feed, item_out));
+	return answered(txn, txn->store->backend->writes->get_default(txn->inner, feed, item_out));
 }
 
 bool

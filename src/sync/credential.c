@@ -8,6 +8,7 @@
 #include "crypt/rsa_cert.h"
 #include "crypt/seal.h"
 #include "fetch/fetch.h"
+#include "fetch/fetch_link.h"
 #include "oauth/oauth_device.h"
 #include "oauth/oauth_file.h"
 #include "oauth/oauth_refresh.h"
@@ -78,10 +79,7 @@ variable(const char *name, const char *otherwise)
 static bool
 is_plain(struct str text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] <= ' ' || text.at[i] >= 0x7f)
-			return false;
-	return text.len <= NAME_MAX_BYTES;
+	return text.len <= NAME_MAX_BYTES && fetch_is_visible(text);
 }
 
 /* Microsoft's own libraries read the same variables.  The scope is every permission at the URL's origin. */
@@ -248,8 +246,8 @@ signed_in(struct credential *credential, struct str answer, struct arena *arena)
 	if (kept)
 		console_say("signed in; %s keeps it so", credential->client.token_store);
 	else
-		console_say(
-			"signed in, but no refresh token came: is offline_access allowed? The next run asks you to sign in again");
+		console_say("signed in, but no refresh token came: is offline_access allowed? The next run asks you to "
+		            "sign in again");
 	return EXIT_DONE;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * credential — the credential of `sync` and its kind, from the options and the environment: a file, a command, a variable, a
- * client with its secret or its certificate, or a person who signs in by device code.
+ * credential — the credential of `sync` and its kind, from the options and the environment: a file, a command, a
+ * variable, a client with its secret or its certificate, or a person who signs in by device code.
  */
 #pragma once
 
@@ -18,23 +18,24 @@
 
 /* A paragraph for every page with them. */
 #define FOLLOWING_ABOUT_CREDENTIALS \
-	"The access token comes from --bearer-file, from --bearer-command, from the variable TIDEMARK_BEARER, or from " \
-	"a token endpoint: Entra ID's, or that of AZURE_AUTHORITY_HOST. With none of them requests go without. " \
-	"It is read again once when it is refused. Only the scheme, host and port of the URL ever get it, " \
-	"redirects are not followed, and http is only spoken on this machine.", \
-		"--client-credentials signs in as the application AZURE_CLIENT_ID of AZURE_TENANT_ID, with AZURE_CLIENT_SECRET, " \
-		"or without that with AZURE_CLIENT_CERTIFICATE_PATH: a PEM file that holds the certificate and its private " \
-		"key, RSA of 2048 to 4096 bits (AZURE_CLIENT_CERTIFICATE_PASSWORD opens an encrypted key).", \
-		"--device-code signs in a person: standard error says which page to open and which code to type there. It " \
-		"needs AZURE_CLIENT_ID, and takes AZURE_TENANT_ID (default: organizations). The refresh token is kept beside " \
-		"the store, in a file of its name with .sign-in behind it that only its owner may read; later runs use it. " \
-		"Remove that file to sign out."
+	"The access token comes from --bearer-file, from --bearer-command, from the variable " \
+	"TIDEMARK_BEARER, or from a token endpoint: Entra ID's, or that of AZURE_AUTHORITY_HOST. With none " \
+	"of them requests go without. It is read again once when it is refused. Only the scheme, host and " \
+	"port of the URL ever get it, redirects are not followed, and http is only spoken on this machine.", \
+		"--client-credentials signs in as the application AZURE_CLIENT_ID of AZURE_TENANT_ID, with " \
+		"AZURE_CLIENT_SECRET, or without that with AZURE_CLIENT_CERTIFICATE_PATH: a PEM file that holds " \
+		"the certificate and its private key, RSA of 2048 to 4096 bits (AZURE_CLIENT_CERTIFICATE_PASSWORD " \
+		"opens an encrypted key).", \
+		"--device-code signs in a person: standard error says which page to open and which code to type " \
+		"there. It needs AZURE_CLIENT_ID, and takes AZURE_TENANT_ID (default: organizations). The refresh " \
+		"token is kept beside the store, in a file of its name with .sign-in behind it that only its owner " \
+		"may read; later runs use it. Remove that file to sign out."
 
 struct credential;
 
 /*
- * *credential_out is NULL if neither the options nor the environment give a credential.  Returns an exit code; the message has
- * been printed.  The credential has its own connection to the token endpoint.  `signals` must outlive it.
+ * *credential_out is NULL if neither the options nor the environment give a credential.  Returns an exit code; the
+ * message has been printed.  The credential has its own connection to the token endpoint.  `signals` must outlive it.
  */
 int                 credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out);
 void                credential_close(struct credential **credential);
@@ -45,5 +46,6 @@ int credential_sign_in(struct credential *credential);
 
 /* For `doctor`. */
 const struct rsa_cert *credential_cert(const struct credential *credential); /* NULL: no certificate is used */
-/* With --device-code: ERR_NOT_FOUND: somebody must sign in first; ERR_NO_IDENTITY: the stored sign-in is unusable.  Else OK. */
+/* With --device-code: ERR_NOT_FOUND: somebody must sign in first; ERR_NO_IDENTITY: the stored sign-in is unusable. Else
+ * OK. */
 enum err credential_revocation(struct credential *credential, struct str *why_out) MUST_CHECK;

@@ -10,7 +10,7 @@
 #define ROUND_MAX  ((size_t)64 << 10)
 #define DIGITS_MAX 20
 
-/* ---- what is left of others ------------------------------------------------------------------------------- */
+/* ---- leftovers of killed runs ------------------------------------------------------------------------------ */
 
 static const char *const suffixes[] = { "", "-journal", "-wal", "-shm", ".ahead" };
 
@@ -21,7 +21,7 @@ remove_files(const char *path, struct arena *arena)
 		(void)unlink(arena_c(arena, arena_printf(arena, "%s%s", path, suffixes[i])));
 }
 
-/* Only if its process is gone: then nobody holds its lock. */
+/* Only if its process has ended: then nobody holds its lock. */
 static void
 remove_if_left(struct cmd_run *run, const char *path, struct arena *arena)
 {
@@ -76,7 +76,7 @@ remove_what_is_left(struct cmd_run *run, struct str dir, struct str store_name)
 		(void)closedir(list);
 }
 
-/* ---- a place of one's own --------------------------------------------------------------------------------- */
+/* ---- the copy ------------------------------------------------------------------------------------------- */
 
 static int
 make_folder(struct cmd_run *run, struct verify_copy *copy)

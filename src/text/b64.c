@@ -54,7 +54,7 @@ b64_encode(enum b64_form form, const void *bytes, size_t len, struct arena *aren
 	return str_of(text, b64_encode_into(form, bytes, len, text));
 }
 
-/* Takes the padding off; false if there is not exactly the padding the form asks for. */
+/* Removes the padding; false if it is not exactly the padding that the form asks for. */
 static bool
 strip_padding(enum b64_form form, struct str *text)
 {
@@ -96,7 +96,7 @@ b64_decode_into(enum b64_form form, struct str text, void *bytes_out, size_t siz
 	for (; text.len >= 4; text = str_of(text.at + 4, text.len - 4), out += 3)
 		if (!decode_four(values, (const uint8_t *)text.at, out))
 			return false;
-	/* What is left, made four by digits of no bits: then no bit may be set behind its bytes. */
+	/* The rest, filled up to four digits with zero bits: then no bit may be set after its bytes. */
 	if (left > 0) {
 		memcpy(four, text.at, left);
 		if (!decode_four(values, four, last) || last[left - 1] != 0)

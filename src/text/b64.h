@@ -19,6 +19,6 @@ enum b64_form {
 
 size_t     b64_encode_into(enum b64_form form, const void *bytes, size_t len, char *text_out); /* length written */
 struct str b64_encode(enum b64_form form, const void *bytes, size_t len, struct arena *arena);
-/* False if not exactly that form, or longer than size_max; what stands in bytes_out then means nothing. */
+/* False if not exactly that form, or longer than size_max; then ignore bytes_out. */
 bool b64_decode_into(enum b64_form form, struct str text, void *bytes_out, size_t size_max, size_t *len_out);
 bool b64_decode(enum b64_form form, struct str text, struct arena *arena, struct str *bytes_out);

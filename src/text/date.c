@@ -70,7 +70,7 @@ is_sound(const struct civil *civil)
 	       civil->second <= 60;
 }
 
-/* Leap seconds are put at the end of the last day of a month, UTC; a :60 anywhere else is none. */
+/* A leap second is the last second of a month in UTC; a :60 anywhere else is refused. */
 static bool
 ends_month(int64_t s)
 {

@@ -5,7 +5,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-/* Answers are packed while somebody waits: speed counts more than the last percent. */
+/* A client waits while an answer is packed: speed counts more than size. */
 #define LEVEL Z_BEST_SPEED
 /* Window bits; 16 more ask zlib for the gzip frame. */
 #define WINDOW_BITS (15 + 16)

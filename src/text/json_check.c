@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One pass, one loop: `want` says what may stand next, a small stack which containers are open.
- * The names of all open objects lie in one array, those of an inner object behind its outer's, so
- * closing an object only takes its names off the end.
+ * One pass, one loop: `want` is what may come next, a small stack holds the open containers.
+ * The names of all open objects are in one array, those of an inner object after its outer's, so
+ * closing an object removes its names from the end.
  */
 #include "text/json_check.h"
 
@@ -11,7 +11,7 @@
 #include "text/json_string.h"
 #include "text/utf8.h"
 
-#define LEVELS_MAX 256 /* of what is only spoiled by lying too deep */
+#define LEVELS_MAX 256 /* of a value that is only spoiled because it is too deep */
 #define NAMES_MAX  ((size_t)JSON_DEPTH_MAX * JSON_MEMBERS_MAX)
 
 enum want {
@@ -30,7 +30,7 @@ struct name {
 struct level {
 	bool       object;
 	size_t     names_from;
-	uint64_t   names_seen; /* a bit for each name's hash: most are new, and need not be looked for */
+	uint64_t   names_seen; /* a bit for each name's hash: most names are new and need no search */
 	struct str name;       /* of the member whose value is being read; empty in an array */
 	size_t     from;       /* where the container itself begins */
 };
@@ -65,7 +65,7 @@ malformed(struct check *check)
 	return fault(check, ends ? "the JSON is not complete; the text ends" : "the JSON is malformed", check->at);
 }
 
-/* A rule of ours is broken, not one of JSON's: within one of the watch's values that spoils this value alone. */
+/* A rule of ours is broken, not one of JSON's: inside one of the watch's values that spoils only this value. */
 static enum err
 spoil(struct check *check, const char *what, size_t at)
 {
@@ -137,7 +137,10 @@ take_string(struct check *check, struct str *inside_out)
 	return OK;
 }
 
-/* What a name stands for.  One with half a surrogate pair stands for nothing and is spoiled already: it stays as it is. */
+/*
+ * What a name means, without escapes. One with half a surrogate pair means nothing and is spoiled already: it stays
+ * as it is.
+ */
 static struct str
 meant(struct check *check, struct str raw)
 {
@@ -193,7 +196,7 @@ note_name(struct check *check, struct str raw, size_t at)
 	size_t        count = check->names.len / sizeof(name);
 
 	level->name = raw;
-	/* What lies too deep is spoiled already; its names are not counted. */
+	/* A value that is too deep is spoiled already; its names are not counted. */
 	if (check->depth > JSON_DEPTH_MAX)
 		return OK;
 	if (count - level->names_from == JSON_MEMBERS_MAX)
@@ -253,7 +256,7 @@ take_word(struct check *check, struct str word)
 	return OK;
 }
 
-/* ---- the walk ------------------------------------------------------------------------------- */
+/* ---- the pass ------------------------------------------------------------------------------- */
 
 /* The value that began at `from` has ended. */
 static void

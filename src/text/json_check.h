@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_check — is this JSON?  The one strict reader; json_read() makes its tree from what this reports.
+ * json_check — is this JSON?  The only strict reader; json_read() makes its tree from what this reports.
  *
  * Refused with ERR_BAD_REQUEST (RFC 8259 leaves several of these to the reader): doubled member names, more
  * than JSON_MEMBERS_MAX members in an object, nesting over JSON_DEPTH_MAX, invalid UTF-8, lone surrogates,
  * \u0000, a byte order mark, bytes after the value, NaN and its kin.  Longer than bytes_max: ERR_TOO_LARGE.
- * A number may have any size, since nobody turns it into one here.  Needs some twenty kilobytes of memory,
+ * A number may have any size, since none is converted here.  Needs some twenty kilobytes of memory,
  * the names of the objects that are open, and a copy of each name that is written with escapes.
  */
 #pragma once
@@ -21,13 +21,13 @@
 enum err json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out) MUST_CHECK;
 
 /*
- * Somebody who watches the pass: told each value that stands in at most `depth` containers (none: the whole text's own
- * value), when its end is found, so what is inside a value comes before it.  `name` is as written between the quotes,
- * empty for what is no member.  What was told means nothing if the check fails.
+ * A watch gets each value in at most `depth` containers (none: only the value of the whole text) when its end is found,
+ * so values inside a value come before it.  `name` is as written between the quotes, empty for a value that is no
+ * member.  If the check fails, ignore what was reported.
  *
- * With `spoiled`, a value in at least `spoils_from` containers that keeps JSON's grammar, but not our rules (\u0000, half
- * a surrogate pair, a doubled name, too many members, nesting over JSON_DEPTH_MAX up to 256) does not end the pass: it is
- * called with the reason, before the value that holds it is told.
+ * With `spoiled`, a value in at least `spoils_from` containers that keeps JSON's grammar but not our rules (\u0000,
+ * half a surrogate pair, a doubled name, too many members, nesting over JSON_DEPTH_MAX up to 256) does not end the
+ * pass: `spoiled` is called with the reason, before the value that holds it is reported.
  */
 struct json_watch {
 	void  *ctx;

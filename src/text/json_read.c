@@ -7,7 +7,10 @@
 
 #include "text/json_span.h"
 
-/* A value is reported after all that is in it: `first` and `last` keep, for each depth, those no container has taken yet. */
+/*
+ * A value is reported after the values inside it: `first` and `last` keep, for each depth, those that wait for their
+ * container.
+ */
 struct tree {
 	struct str    text;
 	struct arena *arena;
@@ -89,7 +92,7 @@ grow(void *ctx, size_t depth, struct str name, struct str raw)
 enum err
 json_read(struct str text, struct arena *arena, struct json **root_out, struct str *why_out)
 {
-	/* Names, strings and numbers are taken from the text once each; a number ends with a NUL. */
+	/* Names, strings and numbers are copied once each; a number ends with a NUL. */
 	struct tree tree = { .text = text, .arena = arena_open(JSON_TOKENS_MAX * sizeof(struct json) + 2 * text.len) };
 	struct json_watch watch = { .ctx = &tree, .depth = JSON_DEPTH_MAX, .emit = grow };
 	enum err          err = json_check_watched(text, JSON_BYTES_MAX, &watch, arena, why_out);

@@ -24,7 +24,7 @@ struct json {
 	struct str   name;         /* of a member; empty for an element and the root */
 	struct str   raw;          /* as written */
 	struct str   text;         /* what a string stands for */
-	struct json *first, *next; /* in it and behind it, in the order written */
+	struct json *first, *next; /* inside it and after it, in the order written */
 	void        *memory;       /* private */
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_span — the very bytes of the members of an object, or the elements of an array.
+ * json_span — the bytes of the members of an object, or of the elements of an array, as written.
  *
  * Works only on text that json_read() has accepted (or that json_write produced): it
- * trusts the syntax and only looks for where values end.  So a number stays as it was
+ * trusts the syntax and only finds where values end.  So a number stays as it was
  * written, unknown members are kept byte for byte, and a page can be taken apart
  * without a tree.  No allocation; spans point into the text.
  */

@@ -13,7 +13,9 @@ is_plain(char c)
 	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
-/* Marks bytes below `n` (n <= 128); above a marked byte another may be marked in error, so only the first counts. */
+/*
+ * Marks bytes below `n` (n <= 128). Above a marked byte another may be marked by mistake, so only the first counts.
+ */
 static uint64_t
 mark_below(uint64_t word, unsigned n)
 {

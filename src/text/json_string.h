@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_string — what stands between the quotes of a JSON string.  Private to this module:
+ * json_string — the text between the quotes of a JSON string.  Private to this module:
  * the reader, the walker and the writer must agree on it to the byte.
  */
 #pragma once
@@ -11,8 +11,8 @@
 size_t json_plain_len(struct str text);
 
 /*
- * Takes one escape off *rest, which begins with its backslash; the two escapes of a
- * surrogate pair are taken as one.  False, and nothing taken, if it stands for no character.
+ * Takes one escape off *rest, which begins with its backslash; the two escapes of a surrogate pair are taken as one.
+ * False, and nothing taken, if it means no character.
  */
 bool json_take_escape(struct str *rest, uint32_t *rune_out);
 /* One half of a surrogate pair: written as JSON wants it, but it stands for no character. */

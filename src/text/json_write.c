@@ -179,7 +179,7 @@ put_escaped(struct buf *buf, struct str text)
 	}
 }
 
-/* Whatever the bytes are: what is not UTF-8 becomes U+FFFD. */
+/* Any bytes: what is not UTF-8 becomes U+FFFD. */
 static void
 put_any(struct buf *buf, struct str text)
 {

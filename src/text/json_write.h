@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_write — JSON out, straight into a buffer.
+ * json_write — writes JSON into a buffer.
  *
- * Commas and colons are its business, order is the caller's.  Sticky like the buffer
- * below it: look once, at buf_err().  Any bytes may be given as text: what is not UTF-8
- * is written as U+FFFD.  Data is checked where it comes in, so this is for what is only
- * shown: names of files, what a far end said, a store that was changed by hand.
+ * It writes commas and colons; the caller decides the order.  Sticky like its buffer:
+ * check once, with buf_err().  Any bytes may be given as text: what is not UTF-8
+ * is written as U+FFFD.  Data is checked where it comes in, so this is for text that is only
+ * shown: names of files, messages of a remote, a store that another program changed.
  */
 #pragma once
 

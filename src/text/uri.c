@@ -19,7 +19,7 @@ is_clean(struct str text)
 {
 	unsigned found = 0;
 
-	/* Without a way out in the middle the compiler takes sixteen at a time. */
+	/* Without an early exit the compiler checks sixteen bytes at a time. */
 	for (size_t i = 0; i < text.len; i++)
 		found |= (unsigned)((unsigned char)text.at[i] < 0x20) | (unsigned)(text.at[i] == 0x7f);
 	return found == 0 && utf8_valid(text);
@@ -150,7 +150,7 @@ take_host(struct str *rest, struct str *host_out)
 	return is_name(*host_out);
 }
 
-/* What is left of an authority behind its host: nothing, or a colon and a port without leading zeros. */
+/* The rest of an authority after its host: nothing, or a colon and a port without leading zeros. */
 static bool
 read_port(struct str rest, uint16_t *port)
 {

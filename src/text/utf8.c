@@ -31,7 +31,7 @@ utf8_bad_len(struct str text)
 	return matched_len((const unsigned char *)text.at, text.len, &whole);
 }
 
-/* ASCII is what nearly all text is, so it is passed over eight bytes at a time. */
+/* Nearly all text is ASCII, so it is skipped eight bytes at a time. */
 static size_t
 skip_ascii(struct str text, size_t at)
 {

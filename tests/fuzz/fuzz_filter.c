@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_filter — $filter, $orderby and Accept: whatever comes is read or refused; a filter and its negation never both hold. */
+/* fuzz_filter — $filter, $orderby and Accept: whatever comes is read or refused; a filter and its negation never both
+ * hold. */
 #include "graph/accept.h"
 #include "graph/filter.h"
 #include "resource/calendar.h"

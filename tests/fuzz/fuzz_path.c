@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_path — a request's path, its query and its Range, one a line: what they name, a function's arguments, which bytes.
- * A second reading of the same bytes gives the same; arguments that were read are dates and texts; a range stays inside.
+ * fuzz_path — a request's path, its query and its Range, one a line: what they name, a function's arguments, which
+ * bytes. A second reading of the same bytes gives the same; arguments that were read are dates and texts; a range stays
+ * inside.
  */
 #include "graph/parameters.h"
 #include "graph/range.h"

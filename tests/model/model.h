@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model — a store that is sorted tables on the heap: the laws run on it, and the engine of src/store must answer as it does. */
+/*
+ * model — a store that is sorted tables on the heap: the laws run on it, and the engine of src/store must answer as
+ * it does.
+ */
 #pragma once
 
 #include "store/store.h"

@@ -158,13 +158,13 @@ mem_get(void *engine, const struct store_feed *feed, struct str id, struct arena
 }
 
 static enum err
-mem_get_pinned(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out)
+mem_get_default(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out)
 {
 	struct mem *mem = engine;
 	enum err    err;
 
 	lock_read(mem);
-	err = mem_get_pinned_from(&mem->now, feed, arena, out);
+	err = mem_get_default_from(&mem->now, feed, arena, out);
 	unlock(mem);
 	return err;
 }
@@ -362,7 +362,7 @@ static const struct store_reads reads = {
 	.scan_next = mem_scan_next,
 	.scan_close = mem_scan_close,
 	.get = mem_get,
-	.get_pinned = mem_get_pinned,
+	.get_default = mem_get_default,
 	.find = mem_find,
 	.seq_at = mem_seq_at,
 	.get_kv = mem_get_kv,

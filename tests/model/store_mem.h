@@ -42,7 +42,7 @@ struct feed {
 	struct store_feed name;
 	struct feed_state state; /* epoch: of the last write */
 	int64_t           last_ms;
-	const struct row *pinned;
+	const struct row *default_row;
 	struct table      by_id, by_seq;
 	bool              is_copy; /* made by the transaction under way */
 };
@@ -110,8 +110,8 @@ size_t            mem_row_key_after(const struct feed *feed, uint64_t seq); /* i
 
 enum err mem_get_from(const struct tables *tables, const struct store_feed *name, struct str id, struct arena *arena,
                       struct item *out) MUST_CHECK;
-enum err mem_get_pinned_from(const struct tables *tables, const struct store_feed *name, struct arena *arena,
-                             struct item *out) MUST_CHECK;
+enum err mem_get_default_from(const struct tables *tables, const struct store_feed *name, struct arena *arena,
+                              struct item *out) MUST_CHECK;
 enum err mem_get_kv_from(const struct tables *tables, const char *ns, struct str name, struct arena *arena,
                          struct str *out) MUST_CHECK;
 size_t   mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,

@@ -208,13 +208,13 @@ mem_get_from(const struct tables *tables, const struct store_feed *name, struct 
 }
 
 enum err
-mem_get_pinned_from(const struct tables *tables, const struct store_feed *name, struct arena *arena, struct item *out)
+mem_get_default_from(const struct tables *tables, const struct store_feed *name, struct arena *arena, struct item *out)
 {
 	const struct feed *feed = mem_feed(tables, name);
 
-	if (!feed || !feed->pinned)
+	if (!feed || !feed->default_row)
 		return ERR_NOT_FOUND;
-	*out = mem_copy_row(feed->pinned, arena);
+	*out = mem_copy_row(feed->default_row, arena);
 	return OK;
 }
 

@@ -73,11 +73,11 @@ mem_txn_get(void *inner, const struct store_feed *feed, struct str id, struct it
 }
 
 static enum err
-mem_txn_get_pinned(void *inner, const struct store_feed *feed, struct item *out)
+mem_txn_get_default(void *inner, const struct store_feed *feed, struct item *out)
 {
 	struct txn *txn = inner;
 
-	return mem_get_pinned_from(&txn->now, feed, txn->arena, out);
+	return mem_get_default_from(&txn->now, feed, txn->arena, out);
 }
 
 static enum err
@@ -229,8 +229,8 @@ move_to_end(struct txn *txn, struct feed *feed, const struct item *item)
 	row->seq = ++feed->state.head;
 	if (old) {
 		take_out(txn, feed, old);
-		if (old == feed->pinned)
-			feed->pinned = item->life == ITEM_LIVE ? row : NULL;
+		if (old == feed->default_row)
+			feed->default_row = item->life == ITEM_LIVE ? row : NULL;
 	}
 	put_in(feed, row);
 }
@@ -260,8 +260,8 @@ mem_rewrite(void *inner, const struct store_feed *name, const struct item *item)
 	row->changed_ms = old->changed_ms;
 	take_out(txn, feed, old);
 	put_in(feed, row);
-	if (old == feed->pinned)
-		feed->pinned = row;
+	if (old == feed->default_row)
+		feed->default_row = row;
 	return OK;
 }
 
@@ -290,7 +290,7 @@ mem_set_default(void *inner, const struct store_feed *name, struct str id)
 			return ERR_NOT_FOUND;
 	}
 	if (feed)
-		feed->pinned = row;
+		feed->default_row = row;
 	return OK;
 }
 
@@ -448,7 +448,7 @@ const struct store_writes mem_writes = {
 	.begin = mem_begin,
 	.state = mem_txn_state,
 	.get = mem_txn_get,
-	.get_pinned = mem_txn_get_pinned,
+	.get_default = mem_txn_get_default,
 	.find = mem_txn_find,
 	.next = mem_txn_next,
 	.get_kv = mem_txn_get_kv,

@@ -69,7 +69,10 @@ expect_whole_or_empty(struct kit *kit, const struct replica_scope *scope)
 		assert_true(scope->items == 0 && scope->delta_link.len == 0);
 }
 
-/* From the store as it was saved: killed at a write, then what is seen; then the rest of the forgetting or none, and a sync. */
+/*
+ * From the store as it was saved: killed at a write, then what is seen; then the rest of the forgetting or none, and
+ * a sync.
+ */
 static bool
 one_forgetting(struct kit *kit, unsigned long nth)
 {

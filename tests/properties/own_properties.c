@@ -576,11 +576,11 @@ test_own__followed_while_writers_go_on_every_history_ends_equal(void **state)
 		seed += count;
 		left -= count;
 	}
-	print_message(
-		"%llu histories over HTTP: %llu runs, %llu whole rounds, %llu begun anew, %llu writes and %llu beside\n",
-		(unsigned long long)figures.histories, (unsigned long long)figures.runs,
-		(unsigned long long)figures.rounds, (unsigned long long)figures.resyncs,
-		(unsigned long long)figures.writes, (unsigned long long)figures.beside);
+	print_message("%llu histories over HTTP: %llu runs, %llu whole rounds, %llu begun anew, %llu writes and %llu "
+	              "beside\n",
+	              (unsigned long long)figures.histories, (unsigned long long)figures.runs,
+	              (unsigned long long)figures.rounds, (unsigned long long)figures.resyncs,
+	              (unsigned long long)figures.writes, (unsigned long long)figures.beside);
 	assert_true(figures.resyncs * 4 > figures.histories || figures.histories < BATCH);
 	assert_int_equal(rmdir(dir), 0);
 	free(batch);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * last_write — SQLite's writes go through here, so that a process can be gone at exactly its nth: set writes_left to n in a
- * child, which then ends with the code 9.  For one file of a test program.
+ * last_write — SQLite's writes go through here, so that a process can be gone at exactly its nth: set writes_left to
+ * n in a child, which then ends with the code 9.  For one file of a test program.
  */
 #pragma once
 

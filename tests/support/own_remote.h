@@ -107,7 +107,8 @@ own_close(struct own_remote *own)
 	arena_close(&own->run.arena);
 }
 
-/* A server that has lost the keys of its state tokens: started again on the same port, it knows no token it made before. */
+/* A server that has lost the keys of its state tokens: started again on the same port, it knows no token it made
+ * before. */
 static inline void
 own_lose_keys(struct own_remote *own)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runs — how many random histories a law goes through: TIDEMARK_RUNS if it is set; else the usual number, three times it
- * with TIDEMARK_FULL (script/test --full) and twenty times it with TIDEMARK_LONG (script/test --long).  The first seed is
- * TIDEMARK_SEED if it is set.
+ * runs — how many random histories a law goes through: TIDEMARK_RUNS if it is set; else the usual number, three times
+ * it with TIDEMARK_FULL (script/test --full) and twenty times it with TIDEMARK_LONG (script/test --long).  The first
+ * seed is TIDEMARK_SEED if it is set.
  */
 #pragma once
 

@@ -22,7 +22,10 @@ may(bool is_app, const char *grants, enum right right, const char *owner)
 	return err == OK;
 }
 
-/* Which right each gives, in the order of enum right: calendars read and write, recordings read and write, a meeting's, own. */
+/*
+ * Which right each gives, in the order of enum right: calendars read and write, recordings read and write, a
+ * meeting's, own.
+ */
 static const struct {
 	const char *grant;
 	bool        user[RIGHT_COUNT], app[RIGHT_COUNT];

@@ -174,7 +174,10 @@ sweep_and_look(struct model *model)
 	}
 }
 
-/* A sweep after every step of everything else: nothing that is linked or will be is missed, and at the end nothing is left. */
+/*
+ * A sweep after every step of everything else: nothing that is linked or will be is missed, and at the end nothing is
+ * left.
+ */
 static void
 test_content__a_sweep_at_any_moment_loses_nothing_and_leaves_nothing(void **state)
 {

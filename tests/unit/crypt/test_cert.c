@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "crypt/cert.h"
-#include "support/accents.h"
 
 #define DAY           ((int64_t)86400)
 #define NOW           ((int64_t)1790000000) /* 2026-09-21 */
@@ -565,22 +564,6 @@ test_cert__starts_at_the_same_time_agree(void **state)
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-static void
-test_cert__a_long_path_is_cut_by_character(void **state)
-{
-	struct fixture *fixture = *state;
-	struct clock    clock = clock_at(&(int64_t){ NOW });
-	char            path[ACCENTS_SIZE];
-
-	for (size_t shift = 0; shift < 2; shift++) {
-		assert_int_equal(
-			cert_ensure(accents_path(path, shift), STR("localhost"), &clock, &entropy_system, fixture->why),
-			ERR_IO);
-		assert_non_null(strstr(fixture->why, "\xc3\xa9: "));
-		assert_true(accents_are_whole(fixture->why));
-	}
-}
-
 int
 main(void)
 {
@@ -601,7 +584,6 @@ main(void)
 		IN_FOLDER(test_cert__an_authority_it_does_not_understand_is_left_alone),
 		IN_FOLDER(test_cert__keys_and_folders_open_to_everybody_are_refused),
 		IN_FOLDER(test_cert__links_and_other_things_in_place_of_files_are_refused),
-		IN_FOLDER(test_cert__a_long_path_is_cut_by_character),
 		IN_FOLDER(test_cert__a_host_that_is_no_name_is_refused),
 		IN_FOLDER(test_cert__a_folder_that_cannot_be_made_is_named),
 		IN_FOLDER(test_cert__serials_come_from_the_given_randomness),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates of clients.  Kinds of keys that are refused are made by openssl in tests/flow/test_follow_certificate.py. */
+/*
+ * Certificates of clients. Kinds of keys that are refused are made by openssl in
+ * tests/flow/test_follow_certificate.py.
+ */
 #include "crypt_test.h"
 
 #include <openssl/err.h>

@@ -242,7 +242,9 @@ test_secret__memory_is_zeroed_and_stays_out_of_core_dumps_and_swap(void **state)
 	assert_memory_equal(secret, zero, sizeof(zero));
 	read_page_flags(secret, flags, sizeof(flags));
 	assert_non_null(strstr(flags, " dd"));
-	/* Sanitizers turn mlock() off and limits may forbid it: what this test can lock, the module must have locked. */
+	/*
+	 * Sanitizers turn mlock() off and limits may forbid it: what this test can lock, the module must have locked.
+	 */
 	assert_ptr_not_equal(own, MAP_FAILED);
 	(void)!mlock(own, 4096);
 	read_page_flags(own, own_flags, sizeof(own_flags));

@@ -19,18 +19,18 @@ static void
 test_wait__reads_all_three_forms_of_retry_after(void **state)
 {
 	(void)state;
-	assert_int_equal(fetch_wait_asked(STR("120"), NOON), 120000);
-	assert_int_equal(fetch_wait_asked(STR(" 5 "), NOON), 5000);
-	assert_int_equal(fetch_wait_asked(STR("2.128"), NOON), 2128);
-	assert_int_equal(fetch_wait_asked(STR("2.5"), NOON), 2500);
-	assert_int_equal(fetch_wait_asked(STR("0.0019"), NOON), 1);
-	assert_int_equal(fetch_wait_asked(STR("0"), NOON), 1);
-	assert_int_equal(fetch_wait_asked(STR("Sun, 06 Nov 1994 08:49:47 GMT"), NOON), 10001);
-	assert_int_equal(fetch_wait_asked(STR("Sun, 06 Nov 1994 08:49:27 GMT"), NOON), 1);
-	assert_int_equal(fetch_wait_asked(STR("Mon, 07 Nov 1994 08:49:37 GMT"), NOON), 86400001);
-	assert_int_equal(fetch_wait_asked(STR("999999999999999"), NOON), FETCH_ASKED_MAX_MS);
-	assert_int_equal(fetch_wait_asked(STR("9999999999999999"), NOON), FETCH_ASKED_MAX_MS);
-	assert_int_equal(fetch_wait_asked(STR("99999999999999999999.5"), NOON), FETCH_ASKED_MAX_MS);
+	assert_int_equal(fetch_wait_requested(STR("120"), NOON), 120000);
+	assert_int_equal(fetch_wait_requested(STR(" 5 "), NOON), 5000);
+	assert_int_equal(fetch_wait_requested(STR("2.128"), NOON), 2128);
+	assert_int_equal(fetch_wait_requested(STR("2.5"), NOON), 2500);
+	assert_int_equal(fetch_wait_requested(STR("0.0019"), NOON), 1);
+	assert_int_equal(fetch_wait_requested(STR("0"), NOON), 1);
+	assert_int_equal(fetch_wait_requested(STR("Sun, 06 Nov 1994 08:49:47 GMT"), NOON), 10001);
+	assert_int_equal(fetch_wait_requested(STR("Sun, 06 Nov 1994 08:49:27 GMT"), NOON), 1);
+	assert_int_equal(fetch_wait_requested(STR("Mon, 07 Nov 1994 08:49:37 GMT"), NOON), 86400001);
+	assert_int_equal(fetch_wait_requested(STR("999999999999999"), NOON), FETCH_WAIT_MAX_MS);
+	assert_int_equal(fetch_wait_requested(STR("9999999999999999"), NOON), FETCH_WAIT_MAX_MS);
+	assert_int_equal(fetch_wait_requested(STR("99999999999999999999.5"), NOON), FETCH_WAIT_MAX_MS);
 }
 
 static void
@@ -41,7 +41,7 @@ test_wait__what_cannot_be_read_is_no_wish(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (fetch_wait_asked(str_from_c(bad[i]), NOON) != -1)
+		if (fetch_wait_requested(str_from_c(bad[i]), NOON) != -1)
 			fail_msg("\"%s\" is taken", bad[i]);
 }
 

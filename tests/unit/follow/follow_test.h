@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A replica in a directory of its own, a far end,
+/* A replica in a directory of its own, a remote,
 	and a follower between them whose clock only moves when it waits. */
 #pragma once
 
@@ -145,7 +145,7 @@ kit_id(struct str id)
 	return (unsigned)number;
 }
 
-/* Is the view what these items are? */
+/* True if the view is these items. */
 static inline bool
 kit_view_is(struct kit *kit, const struct far_item items[FAR_ITEMS_MAX])
 {
@@ -167,7 +167,7 @@ kit_view_is(struct kit *kit, const struct far_item items[FAR_ITEMS_MAX])
 	return equal && count == live;
 }
 
-/* Is it what the far end holds? */
+/* True if the view is what the remote holds. */
 static inline bool
 kit_is_equal(struct kit *kit)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order in which followed content reaches the disk.  All writes and syncs of this program pass here, so that at each
- * write of the store we know what a power cut would leave of the folder: whatever the store then records must be on the disk.
+ * The order in which followed content reaches the disk.  All writes and syncs of this program pass here, so that at
+ * each write of the store we know what a power cut would leave of the folder: whatever the store then records must be
+ * on the disk.
  */
 #include "follow_test.h"
 

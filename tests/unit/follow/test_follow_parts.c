@@ -8,7 +8,7 @@
 
 /* ---- memory ---- */
 
-/* The largest page of the smallest items, and a link that must be unescaped: all of it fits where pages are read ahead. */
+/* The largest page of the smallest items, and a link that must be unescaped: all of it fits into a prefetched page. */
 static void
 test_page__no_page_takes_more_memory_than_a_page_may(void **state)
 {
@@ -116,7 +116,7 @@ expect_merged(bool replace, const char *held, const char *received, const char *
 }
 
 static void
-test_merge__what_is_told_replaces_and_what_is_not_stays(void **state)
+test_merge__a_member_of_the_update_replaces_and_the_others_stay(void **state)
 {
 	(void)state;
 	expect_merged(false, "{\"id\":\"1\",\"a\":1,\"b\":{\"x\":1}}", "{\"id\":\"1\",\"b\":{\"y\":2}}",
@@ -147,13 +147,14 @@ test_merge__fields_are_what_differs_in_either_direction(void **state)
 /* ---- pages ---------------------------------------------------------------------------------- */
 
 static void
-test_page__an_item_is_told_with_its_own_bytes(void **state)
+test_page__an_item_is_returned_with_its_own_bytes(void **state)
 {
 	struct arena      *arena = arena_open(1 << 20);
 	struct follow_page page;
 	struct follow_item item;
 	struct str         why;
-	struct str body = STR("{\"@odata.deltaLink\":\"https:\\/\\/h\\/x\",\"value\":[ {\"n\": 1.50, \"id\":\"a\\u0062\"} ,"
+	struct str body = STR("{\"@odata.deltaLink\":\"https:\\/\\/h\\/x\","
+	                      "\"value\":[ {\"n\": 1.50, \"id\":\"a\\u0062\"} ,"
 	                      "{\"id\":\"c\",\"@removed\":{\"reason\":\"changed\"}},{\"id\":\"d\",\"@removed\":{}},"
 	                      "{\"id\":\"e\",\"@removed\":null},7]}");
 
@@ -295,9 +296,9 @@ main(void)
 		cmocka_unit_test(test_loop__every_circle_is_noticed_and_soon),
 		cmocka_unit_test(test_loop__a_listing_begun_anew_is_no_circle),
 		cmocka_unit_test(test_loop__empty_pages_are_borne_up_to_a_limit),
-		cmocka_unit_test(test_merge__what_is_told_replaces_and_what_is_not_stays),
+		cmocka_unit_test(test_merge__a_member_of_the_update_replaces_and_the_others_stay),
 		cmocka_unit_test(test_merge__fields_are_what_differs_in_either_direction),
-		cmocka_unit_test(test_page__an_item_is_told_with_its_own_bytes),
+		cmocka_unit_test(test_page__an_item_is_returned_with_its_own_bytes),
 		cmocka_unit_test(test_page__only_what_stands_in_value_is_an_item),
 		cmocka_unit_test(test_page__a_next_link_is_guessed_at_either_end_and_never_read_past_it),
 		cmocka_unit_test(test_page__has_a_limit_of_items),

@@ -13,7 +13,7 @@ struct reader {
 	uint64_t a[FAR_ITEMS_MAX], b[FAR_ITEMS_MAX];
 };
 
-/* False: it was told that something is no longer kept. */
+/* False: it was reported that something is no longer stored. */
 static bool
 read_rest(struct kit *kit, struct reader *reader)
 {
@@ -101,7 +101,8 @@ write_and_sync(struct kit *kit)
 	kit->at.ns += (int64_t)rng_below(&kit->rng, 3) * DAY_MS * 1000000;
 }
 
-/* One reader reads on and, if it acknowledges, does so now and then; others take its place later, from where it once was. */
+/* One reader reads on and, if it acknowledges, does so now and then; others take its place later, from where it once
+ * was. */
 static unsigned
 one_history(uint64_t seed)
 {
@@ -133,7 +134,7 @@ one_history(uint64_t seed)
 		if (!read_rest(&kit, &bookmarks[i]))
 			lost++;
 		else if (!knows_all(&kit, &bookmarks[i]))
-			fail_msg("seed %llu: a reader was told nothing of changes that had been dropped",
+			fail_msg("seed %llu: nothing was reported to a reader of changes that had been dropped",
 			         (unsigned long long)seed);
 	}
 	kit_close(&kit);
@@ -141,7 +142,7 @@ one_history(uint64_t seed)
 }
 
 static void
-test_trim__whoever_is_told_nothing_of_a_loss_has_lost_nothing(void **state)
+test_trim__without_a_reported_loss_a_reader_has_lost_nothing(void **state)
 {
 	unsigned lost = 0;
 
@@ -300,7 +301,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_trim__whoever_is_told_nothing_of_a_loss_has_lost_nothing),
+		cmocka_unit_test(test_trim__without_a_reported_loss_a_reader_has_lost_nothing),
 		cmocka_unit_test(test_trim__what_is_acknowledged_goes_and_nothing_else_however_old),
 		cmocka_unit_test(test_trim__without_acknowledgements_age_decides_and_a_later_mark_does_not_hide_it),
 		cmocka_unit_test(test_trim__a_clock_that_was_set_back_takes_nothing_young),

@@ -93,13 +93,13 @@ test_metadata_level__leaves_out_control_information_but_what_a_reader_needs(void
 
 	(void)state;
 	buf_open(&buf, 4096);
-	metadata_strip(
-		STR("{\"@odata.context\":\"c\",\"@odata.count\":2,\"value\":[{\"@odata.type\":\"t\",\"id\":\"@odata.id\","
-	            "\"color@odata.type\":\"x\",\"owner\":{\"@odata.type\":\"e\",\"n\":null},"
-	            "\"list\":[[1,{\"@odata.etag\":\"\"}],"
-	            "\"]\"]},{\"id\":\"b\",\"@removed\":{\"reason\":\"deleted\"}}],\"@odata.nextLink\":\"l\","
-	            "\"@odata.deltaLink\":\"d\",\"a@b\":1}"),
-		&buf);
+	metadata_strip(STR("{\"@odata.context\":\"c\",\"@odata.count\":2,\"value\":[{\"@odata.type\":\"t\",\"id\":\"@"
+	                   "odata.id\","
+	                   "\"color@odata.type\":\"x\",\"owner\":{\"@odata.type\":\"e\",\"n\":null},"
+	                   "\"list\":[[1,{\"@odata.etag\":\"\"}],"
+	                   "\"]\"]},{\"id\":\"b\",\"@removed\":{\"reason\":\"deleted\"}}],\"@odata.nextLink\":\"l\","
+	                   "\"@odata.deltaLink\":\"d\",\"a@b\":1}"),
+	               &buf);
 	assert_int_equal(buf_err(&buf), OK);
 	assert_true(str_eq(buf_str(&buf),
 	                   STR("{\"@odata.count\":2,\"value\":[{\"id\":\"@odata.id\",\"owner\":{\"n\":null},"

@@ -99,8 +99,10 @@ tiny_gate(struct tiny_app *tiny)
 	atomic_fetch_sub(&tiny->blocked, 1);
 }
 
-/* /stream reads all of the body, /stream/slow does so slowly, /stream/some 5 bytes, /stream/none nothing; it tells how it
-   ended and what it saw. */
+/*
+ * /stream reads all of the body, /stream/slow does so slowly, /stream/some 5 bytes, /stream/none nothing.  The response
+ * says how reading ended and what was read.
+ */
 static inline void
 tiny_stream(struct tiny_app *tiny, const struct http_req *req, struct http_resp *resp)
 {

@@ -162,7 +162,7 @@ test_assertion__is_not_made_outside_the_certificates_dates(void **state)
 	}
 }
 
-/* ---- what is told on ------------------------------------------------------------------------ */
+/* ---- what is shown of an error ------------------------------------------------------------- */
 
 static void
 test_said__tells_the_error_and_its_first_line(void **state)

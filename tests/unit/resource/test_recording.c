@@ -8,7 +8,8 @@
 static const struct store_feed feed = { { { 1 } }, { { 2 } }, 2 };
 
 #define WHOLE \
-	"{\"id\":\"r\",\"meetingId\":\"m\",\"createdDateTime\":\"2024-01-15T00:00:00Z\",\"recordingContentUrl\":\"https://x/y\"}"
+	"{\"id\":\"r\",\"meetingId\":\"m\",\"createdDateTime\":\"2024-01-15T00:00:00Z\"," \
+	"\"recordingContentUrl\":\"https://x/y\"}"
 
 static enum err
 put(struct store_bench *bench, const char *value, const struct content_ref *content)
@@ -119,13 +120,15 @@ test_recording__is_shown_as_documented(void **state)
 	static const char given[] =
 		"{\"@odata.type\":\"#x\",\"more\": [1, 2],\"id\":\"r\","
 		"\"createdDateTime\":\"2024-01-15T00:00:00Z\",\"meetingId\":\"m\","
-		"\"meetingOrganizer\":{\"user\":{\"@odata.type\":\"#Microsoft.Teams.GraphSvc.teamworkUserIdentity\",\"id\":\"u\","
+		"\"meetingOrganizer\":{\"user\":{\"@odata.type\":\"#Microsoft.Teams.GraphSvc.teamworkUserIdentity\","
+		"\"id\":\"u\","
 		"\"tenantId\":null},\"phone\":7},\"recordingContentUrl\":null}";
 	static const char shown[] =
 		"{\"id\":\"r\",\"meetingId\":\"m\",\"callId\":null,\"contentCorrelationId\":null,"
 		"\"createdDateTime\":\"2024-01-15T00:00:00Z\",\"endDateTime\":null,\"recordingContentUrl\":null,"
 		"\"meetingOrganizer\":{\"application\":null,\"device\":null,\"user\":{\"@odata.type\":"
-		"\"#microsoft.graph.teamworkUserIdentity\",\"id\":\"u\",\"tenantId\":null},\"phone\":7},\"more\":[1, 2]}";
+		"\"#microsoft.graph.teamworkUserIdentity\",\"id\":\"u\","
+		"\"tenantId\":null},\"phone\":7},\"more\":[1, 2]}";
 	struct store_bench bench;
 	struct item        item;
 

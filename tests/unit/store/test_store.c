@@ -249,12 +249,12 @@ test_store__pins_and_rewrites_need_a_live_item(void **state)
 	store_set_default(txn, &kit_feed, STR("a"));
 	assert_int_equal(store_commit(&txn), OK);
 	assert_string_equal(kit_changes(kit->store, kit->arena, 0, false, NULL), "a1");
-	assert_int_equal(store_get_pinned(kit->store, &kit_feed, kit->arena, &item), OK);
+	assert_int_equal(store_get_default(kit->store, &kit_feed, kit->arena, &item), OK);
 	assert_true(str_eq(item.body, STR("2")));
 	assert_int_equal(kit_remove(kit->store, kit->arena, "a"), OK);
-	assert_int_equal(store_get_pinned(kit->store, &kit_feed, kit->arena, &item), ERR_NOT_FOUND);
+	assert_int_equal(store_get_default(kit->store, &kit_feed, kit->arena, &item), ERR_NOT_FOUND);
 	assert_int_equal(kit_put(kit->store, kit->arena, "a", "3"), OK);
-	assert_int_equal(store_get_pinned(kit->store, &kit_feed, kit->arena, &item), ERR_NOT_FOUND);
+	assert_int_equal(store_get_default(kit->store, &kit_feed, kit->arena, &item), ERR_NOT_FOUND);
 }
 
 static void

@@ -163,7 +163,9 @@ test_store_sqlite__an_older_copy_put_back_by_hand_is_noticed(void **state)
 	assert_int_equal(store_epoch(kit->store), 1001); /* unreadable: when in doubt, rise */
 }
 
-/* Restored twice from one copy, to places that know nothing of each other: the two histories must not share an epoch. */
+/*
+ * Restored twice from one copy, to places that know nothing of each other: the two histories must not share an epoch.
+ */
 static void
 test_store_sqlite__two_restores_of_one_copy_have_epochs_of_their_own(void **state)
 {

@@ -19,14 +19,18 @@ static void
 test_json_read__takes_what_is_json(void **state)
 {
 	static const char *const good[] = {
-		"null", "true", "false", "0", "-0", "1", "-1", "123456789", "9223372036854775807", "-9223372036854775808",
+		"null", "true", "false", "0", "-0", "1", "-1", "123456789", "9223372036854775807",
+		"-9223372036854775808",
 		"0.0", "-0.0", "1.5", "1e5", "1E5", "1e+5", "1e-5", "1.5E+10", "0e0", "0E+1", "1e308", "-1e308",
 		"1.7976931348623157e308", "5e-324", "1e-400", "123456789012345678901234567890.0", "0.1",
 		"\"\"", "\"a\"", "\" \"", "\"\\\"\"", "\"\\\\\"", "\"\\/\"", "\"\\b\\f\\n\\r\\t\"", "\"\\u0041\"",
-		"\"\\u00e9\"", "\"\\uD83D\\uDE00\"", "\"\\ud83d\\ude00\"", "\"\\uFFFF\"", "\"\\u0001\"", "\"\\ud7ff\\ue000\"",
+		"\"\\u00e9\"", "\"\\uD83D\\uDE00\"", "\"\\ud83d\\ude00\"", "\"\\uFFFF\"", "\"\\u0001\"",
+		"\"\\ud7ff\\ue000\"",
 		"\"\x7f\"", "\"caf\xc3\xa9\"", "\"\xe2\x82\xac\"", "\"\xf0\x9f\x98\x80\"", "\"\xef\xbb\xbf\"",
-		"\"\xef\xbf\xbf\"", "\"\xf4\x8f\xbf\xbf\"", "\"\xe2\x80\xa8\"", "\"/*x*/\"", "\"[{,:}]\"", "\"\\\\\\\"\"",
-		"[]", "[ ]", "[1]", "[1,2]", "[ 1 , 2 ]", "[null]", "[[]]", "[[],[]]", "[{}]", "[\"a\"]", "[1,\"a\",null,true,{}]",
+		"\"\xef\xbf\xbf\"", "\"\xf4\x8f\xbf\xbf\"", "\"\xe2\x80\xa8\"", "\"/*x*/\"", "\"[{,:}]\"",
+		"\"\\\\\\\"\"",
+		"[]", "[ ]", "[1]", "[1,2]", "[ 1 , 2 ]", "[null]", "[[]]", "[[],[]]", "[{}]", "[\"a\"]",
+		"[1,\"a\",null,true,{}]",
 		"{}", "{ }", "{\"a\":1}", "{ \"a\" : 1 }", "{\"\":0}", "{\"a\":1,\"b\":2}", "{\"a\":1,\"A\":2}",
 		"{\"a\":{\"a\":1}}",
 		"[{\"a\":1},{\"a\":1}]", "{\"\\u0061\":1}", "{\"a\":[{\"b\":[]}]}", "{\"caf\xc3\xa9\":1,\"cafe\":2}",
@@ -241,7 +245,8 @@ test_json_read__refuses_what_is_not_and_says_why_and_where(void **state)
 static void
 test_json_read__refuses_nul_bytes_wherever_they_stand(void **state)
 {
-	static const char *const whole[] = { "1", "[1]", "{\"a\":1.5}", "[true,null]", "\"a\"", "{\"a\":[1,\"b\"]}", "-0" };
+	static const char *const whole[] = { "1", "[1]", "{\"a\":1.5}", "[true,null]", "\"a\"", "{\"a\":[1,\"b\"]}",
+	  "-0" };
 	struct str               why;
 
 	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
@@ -348,7 +353,8 @@ test_json_read__a_hundred_thousand_values_are_the_most(void **state)
 		const char *text;
 		size_t      values;
 	} fillers[] = {
-		{ "0", 1 }, { "[]", 1 }, { "{ }", 1 }, { "\",[{\"", 1 }, { "[ 1,2]", 3 }, { "{\"x\":1,\"y\":[[],{}]}", 5 },
+		{ "0", 1 }, { "[]", 1 }, { "{ }", 1 }, { "\",[{\"", 1 }, { "[ 1,2]", 3 },
+		{ "{\"x\":1,\"y\":[[],{}]}", 5 },
 	};
 
 	for (size_t i = 0; i < sizeof(fillers) / sizeof(fillers[0]); i++) {
@@ -420,7 +426,8 @@ test_json_read__values_have_kinds_and_are_asked_for_by_kind(void **state)
 static void
 test_json_read__integers_are_whole_at_both_ends(void **state)
 {
-	AUTO(json_drop) struct json *root = tree("[9223372036854775807,-9223372036854775808,9007199254740993,-0]", *state);
+	AUTO(json_drop) struct json *root = tree("[9223372036854775807,-9223372036854775808,9007199254740993,-0]",
+	  *state);
 	static const int64_t         wanted[] = { INT64_MAX, INT64_MIN, INT64_C(9007199254740993), 0 };
 	int64_t                      number;
 	size_t                       i = 0;
@@ -456,7 +463,8 @@ test_json_read__members_are_found_through_missing_ones(void **state)
 static void
 test_json_read__members_are_walked_in_the_order_written(void **state)
 {
-	AUTO(json_drop) struct json *root = tree("{\"z\":0,\"a\":1,\"m\\n\":2,\"\":3,\"caf\xc3\xa9\":4,\"y\":5}", *state);
+	AUTO(json_drop) struct json *root = tree("{\"z\":0,\"a\":1,\"m\\n\":2,\"\":3,\"caf\xc3\xa9\":4,\"y\":5}",
+	  *state);
 	static const char *const     names[] = { "z", "a", "m\n", "", "caf\xc3\xa9", "y" };
 	int64_t                      i = 0, number;
 
@@ -472,7 +480,8 @@ test_json_read__members_are_walked_in_the_order_written(void **state)
 static void
 test_json_read__members_are_found_however_their_names_are_written_and_keep_their_bytes(void **state)
 {
-	AUTO(json_drop) struct json *root = tree(" {\"\\u0061\\ud83d\\ude00\" : [ 1.50 , \"\\u0062\" ],\"\":-0 } ", *state);
+	AUTO(json_drop) struct json *root = tree(" {\"\\u0061\\ud83d\\ude00\" : [ 1.50 , \"\\u0062\" ],\"\":-0 } ",
+	  *state);
 	const struct json           *list = json_member(root, "a\xf0\x9f\x98\x80");
 
 	assert_text(root->raw, STR("{\"\\u0061\\ud83d\\ude00\" : [ 1.50 , \"\\u0062\" ],\"\":-0 }"));

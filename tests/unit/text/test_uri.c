@@ -22,7 +22,8 @@ test_uri__percent_escapes_are_decoded_once(void **state)
 	assert_text(decoded("%24skiptoken", *state), STR("$skiptoken"));
 	assert_text(decoded("a%20b%2Fc%2fd", *state), STR("a b/c/d"));
 	assert_text(decoded("%2520", *state), STR("%20"));
-	assert_text(decoded("gr%C3%BC%c3%9fe \xf0\x9f\x98\x80", *state), STR("gr\xc3\xbc\xc3\x9f" "e \xf0\x9f\x98\x80"));
+	assert_text(decoded("gr%C3%BC%c3%9fe \xf0\x9f\x98\x80", *state),
+	  STR("gr\xc3\xbc\xc3\x9f" "e \xf0\x9f\x98\x80"));
 	assert_text(decoded("%e2%82%ac", *state), STR("\xe2\x82\xac"));
 }
 
@@ -87,8 +88,10 @@ test_uri__pairs_are_taken_one_by_one(void **state)
 		const char *name, *value, *raw;
 		bool        has_value;
 	} wanted[] = {
-		{ "$select", "id,name", "id,name", true }, { "empty", "", "", true },          { "bare", "", "", false },
-		{ "a=b", "c&d=e", "c%26d=e", true },       { "", "x", "x", true }, { "caf\xc3\xa9", "1+1", "1+1", true },
+		{ "$select", "id,name", "id,name", true }, { "empty", "", "", true },
+		{ "bare", "", "", false },
+		{ "a=b", "c&d=e", "c%26d=e", true },       { "", "x", "x", true },
+		{ "caf\xc3\xa9", "1+1", "1+1", true },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -148,12 +151,14 @@ test_uri__urls_are_taken_apart(void **state)
 		uint16_t    port;
 		const char *path, *query;
 	} good[] = {
-		{ "https://graph.microsoft.com/v1.0/me/calendars/delta?$deltatoken=a%20b", "https", "graph.microsoft.com",
+		{ "https://graph.microsoft.com/v1.0/me/calendars/delta?$deltatoken=a%20b", "https",
+		  "graph.microsoft.com",
 		  "graph.microsoft.com", 443, "/v1.0/me/calendars/delta", "$deltatoken=a%20b" },
 		{ "http://127.0.0.1:8080", "http", "127.0.0.1:8080", "127.0.0.1", 8080, "", "" },
 		{ "http://localhost/", "http", "localhost", "localhost", 80, "/", "" },
 		{ "https://[::1]:8443/x", "https", "[::1]:8443", "::1", 8443, "/x", "" },
-		{ "https://[2001:db8::192.0.2.1]?q", "https", "[2001:db8::192.0.2.1]", "2001:db8::192.0.2.1", 443, "", "q" },
+		{ "https://[2001:db8::192.0.2.1]?q", "https", "[2001:db8::192.0.2.1]", "2001:db8::192.0.2.1", 443, "",
+		  "q" },
 		{ "https://h:1", "https", "h:1", "h", 1, "", "" },
 		{ "https://h:65535/", "https", "h:65535", "h", 65535, "/", "" },
 		{ "https://h?a?b/c", "https", "h", "h", 443, "", "a?b/c" },
@@ -181,15 +186,21 @@ static void
 test_uri__what_is_no_plain_http_url_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "https", "https:", "https:/", "https://", "http:///x", "https://?q", "//h/x", "/x", "h/x", "ftp://h/",
-		"HTTPS://h/", "Http://h/", " https://h/", "https:// h/", "https://h/ x", "https://h/x y", "https://h/\n",
-		"https://h/\x7f", "https://h/\xc3\xa9", "https://h\xc3\xa9/", "https://h/#f", "https://h#f", "https://h/?#",
-		"https://user@h/", "https://user:pass@h/", "https://@h/", "https://good\\@evil/", "https://h\\x", "https://h/\\",
+		"", "https", "https:", "https:/", "https://", "http:///x", "https://?q", "//h/x", "/x", "h/x",
+		"ftp://h/",
+		"HTTPS://h/", "Http://h/", " https://h/", "https:// h/", "https://h/ x", "https://h/x y",
+		"https://h/\n",
+		"https://h/\x7f", "https://h/\xc3\xa9", "https://h\xc3\xa9/", "https://h/#f", "https://h#f",
+		"https://h/?#",
+		"https://user@h/", "https://user:pass@h/", "https://@h/", "https://good\\@evil/", "https://h\\x",
+		"https://h/\\",
 		"https://h:", "https://h:/x", "https://h:0/", "https://h:65536/", "https://h:080/", "https://h:8x/",
 		"https://h:-1/", "https://h:+1/", "https://h:1:2/", "https://h:99999999999999999999/", "https://:80/",
-		"https://[::1/", "https://::1/", "https://[::1]8443/", "https://[::1]x/", "https://[]/", "https://[1.2.3.4]/",
+		"https://[::1/", "https://::1/", "https://[::1]8443/", "https://[::1]x/", "https://[]/",
+		"https://[1.2.3.4]/",
 		"https://[::g]/", "https://[fe80::1%25eth0]/", "https://[::1]]/", "https://[:::]/", "https://h]/",
-		"https://h/%", "https://h/%2", "https://h/%zz", "https://h/?a=%g0", "https://%68/", "https://h,g/", "https://h'/",
+		"https://h/%", "https://h/%2", "https://h/%zz", "https://h/?a=%g0", "https://%68/", "https://h,g/",
+		"https://h'/",
 		"https://[1:2:3:4:5:6:7:8:9]/", "https://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]/",
 	};
 
