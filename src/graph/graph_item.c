@@ -3,6 +3,7 @@
 #include "graph/calls.h"
 #include "graph/commit.h"
 #include "graph/entity.h"
+#include "graph/expand.h"
 #include "graph/headers.h"
 #include "graph/page.h"
 #include "graph/range.h"
@@ -135,12 +136,13 @@ is_known_already(const struct call *call, const struct item *item)
 static enum err
 answer_one(struct call *call, bool is_default)
 {
-	static const enum option known[] = { OPTION_SELECT, OPTION_FORMAT, OPTION_KINDS };
+	static const enum option known[] = { OPTION_SELECT, OPTION_EXPAND, OPTION_FORMAT, OPTION_KINDS };
 	struct item              item;
 	uint32_t                 select;
 
 	TRY(query_allow(call, known, "on a single item", "Use $select."));
 	TRY(entity_select(call, call->route.resource, &select));
+	TRY(expand_read(call));
 	TRY(get_one(call, is_default, &item));
 	answer_entity(call, 200, &item, select);
 	if (is_known_already(call, &item)) {

@@ -9,6 +9,7 @@
 
 #include "graph/calls.h"
 #include "graph/entity.h"
+#include "graph/expand.h"
 #include "graph/headers.h"
 #include "graph/filter.h"
 #include "graph/page.h"
@@ -51,18 +52,19 @@ read_flag(struct call *call, enum option option, bool *flag_out)
 static enum err
 read_list(struct call *call, struct list *list)
 {
-	static const enum option known[] = { OPTION_SELECT, OPTION_TOP,     OPTION_SKIP,   OPTION_COUNT,
-		                             OPTION_FILTER, OPTION_ORDERBY, OPTION_FORMAT, OPTION_KINDS };
+	static const enum option known[] = { OPTION_SELECT,  OPTION_TOP,    OPTION_SKIP,   OPTION_COUNT, OPTION_FILTER,
+		                             OPTION_ORDERBY, OPTION_EXPAND, OPTION_FORMAT, OPTION_KINDS };
 	uint64_t                 size = call->query.page_size ? call->query.page_size : PAGE_DEFAULT;
 	struct str               why = STR_EMPTY;
 
 	TRY(query_allow(
 		call, known, "on this list",
-		"Use $select, $top, $skip, $count, $filter and $orderby; there is nothing to expand or search."));
+		"Use $select, $top, $skip, $count, $filter, $orderby and $expand; there is nothing to search."));
 	TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, size, &list->top));
 	TRY(query_number(call, OPTION_SKIP, 0, SKIP_MAX, 0, &list->skip));
 	TRY(read_flag(call, OPTION_COUNT, &list->counted));
 	TRY(entity_select(call, call->route.resource, &list->select));
+	TRY(expand_read(call));
 	if (call->query.given[OPTION_FILTER] && filter_read(call->route.resource, call->query.value[OPTION_FILTER],
 	                                                    call->route.beta, call->arena, &list->filter, &why) != OK)
 		return call_refuse(call, GRAPH_OPTION, why);
@@ -91,8 +93,8 @@ with_option(const struct call *call, struct str query, enum option option)
 static struct str
 next_link(const struct call *call, uint64_t skip)
 {
-	static const enum option kept[] = { OPTION_SELECT, OPTION_FILTER, OPTION_ORDERBY,
-		                            OPTION_COUNT,  OPTION_TOP,    OPTION_FORMAT };
+	static const enum option kept[] = { OPTION_SELECT, OPTION_FILTER, OPTION_ORDERBY, OPTION_COUNT,
+		                            OPTION_TOP,    OPTION_EXPAND, OPTION_FORMAT };
 	struct str               base = call_base_url(call), query = STR_EMPTY;
 
 	for (size_t i = 0; i < COUNT_OF(kept); i++)

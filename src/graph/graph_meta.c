@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_meta — $metadata (CSDL 4.0) and the service document: what is served, in OData's terms. */
 #include "graph/calls.h"
+#include "resource/extended.h"
 #include "resource/resource.h"
 #include "text/json_write.h"
 
@@ -13,6 +14,12 @@
 #define CAPABILITY(term, property, value) \
 	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
 	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"
+
+/* Only $expand reads them: there is no path of their own. */
+#define EXTENDED_NAVIGATION \
+	"<NavigationProperty Name=\"" EXTENDED_NAME \
+	"\" Type=\"Collection(graph.singleValueLegacyExtendedProperty)\" ContainsTarget=\"true\">\n" CAPABILITY( \
+		"ReadRestrictions", "Readable", "false") "\n</NavigationProperty>\n"
 
 /* What the descriptors do not say: the frame, complex types, and the way to the resources. */
 static const char *const start[] = {
@@ -64,6 +71,9 @@ static const char *const types[] = {
 };
 
 static const char *const rest[] = {
+	"<EntityType Name=\"singleValueLegacyExtendedProperty\" BaseType=\"graph.entity\">",
+	"<Property Name=\"value\" Type=\"Edm.String\"/>",
+	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
 	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
 	NAVIGATION("recordings", "Collection(graph.callRecording)"),
@@ -100,7 +110,7 @@ static const char *const rest[] = {
 	"<Annotations Target=\"microsoft.graph.user/calendars\">",
 	CAPABILITY("ChangeTracking", "Supported", "true"),
 	CAPABILITY("SearchRestrictions", "Searchable", "false"),
-	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
+	CAPABILITY("ExpandRestrictions", "Expandable", "true"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.user/calendarGroups\">",
 	CAPABILITY("ChangeTracking", "Supported", "false"),
@@ -176,6 +186,8 @@ put_entity_type(struct buf *buf, const struct resource *resource, bool beta, str
 	}
 	if (resource->content)
 		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
+	if (resource->has_extended)
+		buf_put(buf, STR(EXTENDED_NAVIGATION));
 	for (const struct resource *const *at = resources; *at; at++)
 		if ((*at)->groups == resource)
 			buf_printf(buf, NAVIGATION("%s", "Collection(graph.%s)") "\n", (*at)->collection,

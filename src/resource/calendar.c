@@ -191,6 +191,7 @@ const struct resource resource_calendar = {
 	.pieces = calendar_pieces,
 	.read = calendar_read,
 	.delta_function = 1,
+	.has_extended = true,
 	.version_row = CALENDAR_CHANGE_KEY,
 	.id_is_shaped = mailbox_id_is_shaped,
 	.groups = &resource_calendar_group,

@@ -3,6 +3,7 @@
 #include "resource/calendar.h"
 #include "resource/calendar_color.h"
 #include "resource/calendar_group.h"
+#include "resource/extended.h"
 #include "resource/mailbox.h"
 #include "resource/values.h"
 
@@ -144,6 +145,7 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 		return;
 	if (calendar.raw[CALENDAR_ID].len == 0)
 		values_set_text(&calendar, CALENDAR_ID, mailbox_id(ctx, &state), ctx->arena);
+	calendar.extended = extended_merge(STR_EMPTY, calendar.extended, ctx->arena);
 	was_default = is_default_now(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
 	if (was_default && calendar.raw[CALENDAR_IS_DEFAULT].len == 0)
 		values_set_flag(&calendar, CALENDAR_IS_DEFAULT, true);
@@ -206,6 +208,23 @@ enter_group(struct store_txn *txn, const struct resource_ctx *ctx, struct values
 	return OK;
 }
 
+/* Extended properties: what a client sent is merged into what is there. */
+static enum err
+take_extended(const struct values *sent, struct values *calendar, struct arena *arena, struct str *why_out)
+{
+	struct str fault = STR_EMPTY;
+
+	if (sent->extended.len == 0)
+		return OK;
+	calendar->extended = extended_merge(calendar->extended, sent->extended, arena);
+	if (calendar->extended.len > 0)
+		fault = extended_check(calendar->extended, arena);
+	if (fault.len == 0)
+		return OK;
+	*why_out = arena_printf(arena, "'%s' %.*s", EXTENDED_NAME, STR_ARG(fault));
+	return ERR_BAD_REQUEST;
+}
+
 /* The values of a POST: a name that is free, and what else may be set. */
 static enum err
 read_new(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct values *calendar_out,
@@ -223,6 +242,7 @@ read_new(struct store_txn *txn, const struct resource_ctx *ctx, struct str value
 		if (sent.raw[row].len > 0)
 			calendar.raw[row] = wanted(ctx, &sent, row);
 	TRY(calendar_settle_color(&none, &calendar, ctx->arena, why_out));
+	TRY(take_extended(&sent, &calendar, ctx->arena, why_out));
 	TRY(enter_group(txn, ctx, &calendar, why_out));
 	*calendar_out = calendar;
 	return name_is_free(txn, ctx, &calendar, STR_EMPTY) ? OK : ERR_CONFLICT;
@@ -283,6 +303,7 @@ apply_patch(const struct resource_ctx *ctx, const struct values *sent, struct va
 		}
 		calendar->raw[row] = wanted(ctx, sent, row);
 	}
+	TRY(take_extended(sent, calendar, ctx->arena, why_out));
 	return calendar_settle_color(&before, calendar, ctx->arena, why_out);
 }
 

@@ -137,6 +137,7 @@ struct resource {
 	             struct arena *arena, struct values *values_out);
 	/* Bound into its state tokens; never changes.  0: it has no delta function of its own. */
 	uint8_t delta_function;
+	bool    has_extended;                /* its items can have single-value extended properties (extended.h) */
 	size_t  version_row;                 /* whose text is the ETag; 0: it has none */
 	bool (*id_is_shaped)(struct str id); /* can the text be an id?  NULL: any can */
 	/* Its items stand in groups, which are items of this resource.  NULL: they do not. */

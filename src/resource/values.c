@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* values — reading, checking and writing the properties of a resource, row by row. */
 #include "resource/values.h"
+#include "resource/extended.h"
 #include "text/date.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
@@ -175,6 +176,27 @@ take_value(const struct reading *reading, size_t row, struct str value, struct v
 	return STR_EMPTY;
 }
 
+/* A member that is no property. */
+static struct str
+take_other(const struct reading *reading, const struct json_span *span, struct values *values, char **end)
+{
+	bool       is_extended = reading->resource->has_extended && str_eq(span->name, STR(EXTENDED_NAME));
+	struct str fault = is_extended ? extended_check(span->value, reading->arena)
+	                               : check_unknown(reading->resource, span->name, reading->arena);
+
+	if (is_extended && fault.len > 0)
+		return arena_printf(reading->arena, "'%s' %.*s", EXTENDED_NAME, STR_ARG(fault));
+	if (is_extended)
+		values->extended = span->value;
+	/* Names with '@' are control information.  The server writes its own. */
+	if (is_extended || fault.len > 0 || str_find(span->name, '@') < span->name.len)
+		return fault;
+	if (values->first_unknown.len == 0)
+		values->first_unknown = span->name;
+	*end = keep_unknown(*end, span);
+	return STR_EMPTY;
+}
+
 static enum err
 read_object(const struct reading *reading, struct str json, struct values *values_out, struct str *why_out)
 {
@@ -189,17 +211,8 @@ read_object(const struct reading *reading, struct str json, struct values *value
 	while (json_walk_next(&walk, &span)) {
 		size_t row = find_row(resource, span.name, reading->calls == 0);
 
-		if (row < resource->property_count) {
-			fault = take_value(reading, row, span.value, &values);
-		} else {
-			fault = check_unknown(resource, span.name, reading->arena);
-			/* Names with '@' are control information.  The server writes its own. */
-			if (fault.len == 0 && str_find(span.name, '@') == span.name.len) {
-				if (end == unknown)
-					values.first_unknown = span.name;
-				end = keep_unknown(end, &span);
-			}
-		}
+		fault = row < resource->property_count ? take_value(reading, row, span.value, &values)
+		                                       : take_other(reading, &span, &values, &end);
 		if (fault.len > 0) {
 			*why_out = fault;
 			return ERR_BAD_REQUEST;

@@ -9,6 +9,7 @@ struct values {
 	struct str raw[RESOURCE_PROPERTIES_MAX]; /* JSON as it was written; empty: missing */
 	struct str unknown;                      /* members of no row: ,"x":1,"y":2 */
 	struct str first_unknown;                /* the name of the first of them */
+	struct str extended;                     /* the JSON of its extended properties (extended.h); empty: none */
 };
 
 /*
