@@ -41,8 +41,8 @@ take_id(struct str *rest, struct arena *arena, struct str *id_out)
 static const char *
 parse(struct str rest, struct arena *arena, struct expand *expand)
 {
-	static const char form[] =
-		"Use $expand=singleValueExtendedProperties($filter=id eq 'String {GUID} Name x'), with 'or' between ids.";
+	static const char form[] = "Use $expand=singleValueExtendedProperties($filter=id eq 'String {GUID} Name x'), "
+				   "with 'or' between ids.";
 
 	skip_blanks(&rest);
 	if (str_starts_nocase(rest, STR("multiValueExtendedProperties")))

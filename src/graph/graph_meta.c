@@ -9,7 +9,7 @@
 	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData." name \
 	".V1.xml\">\n" \
 	"<edmx:Include Namespace=\"Org.OData." name ".V1\" Alias=\"" name "\"/>\n</edmx:Reference>"
-#define COMPUTED               ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
+#define CORE(term)             ">\n<Annotation Term=\"Org.OData.Core.V1." term "\" Bool=\"true\"/>\n</Property>"
 #define NAVIGATION(what, type) "<NavigationProperty Name=\"" what "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
 #define CAPABILITY(term, property, value) \
 	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
@@ -117,6 +117,18 @@ static const char *const rest[] = {
 	CAPABILITY("SearchRestrictions", "Searchable", "false"),
 	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
 	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.calendarGroup/calendars\">",
+	CAPABILITY("ChangeTracking", "Supported", "false"),
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.GraphService/users\">",
+	CAPABILITY("ReadRestrictions", "Readable", "false"),
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.GraphService/me\">",
+	CAPABILITY("ReadRestrictions", "Readable", "false"),
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.user/onlineMeetings\">",
+	CAPABILITY("ReadRestrictions", "Readable", "false"),
+	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
 	CAPABILITY("ChangeTracking", "Supported", "true"),
 	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
@@ -168,6 +180,18 @@ type_name(const struct resource *resource)
 	return resource->odata_type + sizeof("#microsoft.graph.") - 1;
 }
 
+/* Ends a property: clients may change it, set it once, or only read it. */
+static void
+put_who_sets(struct buf *buf, const struct property *property, bool beta)
+{
+	if (property_is_writable(property, PROPERTY_UPDATE, beta))
+		buf_put(buf, STR("/>\n"));
+	else if (property_is_writable(property, PROPERTY_CREATE | PROPERTY_ADD, beta))
+		buf_put(buf, STR(CORE("Immutable") "\n"));
+	else
+		buf_put(buf, STR(CORE("Computed") "\n"));
+}
+
 /* Without the id, which the abstract type has. */
 static void
 put_entity_type(struct buf *buf, const struct resource *resource, bool beta, struct arena *arena)
@@ -180,9 +204,7 @@ put_entity_type(struct buf *buf, const struct resource *resource, bool beta, str
 		if ((property->flags & PROPERTY_BETA) && !beta)
 			continue;
 		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
-		buf_put(buf, property_is_writable(property, PROPERTY_CREATE | PROPERTY_UPDATE, beta)
-		                     ? STR("/>\n")
-		                     : STR(COMPUTED "\n"));
+		put_who_sets(buf, property, beta);
 	}
 	if (resource->content)
 		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));

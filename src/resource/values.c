@@ -156,23 +156,21 @@ struct reading {
 	bool                   beta;
 };
 
-/* Takes the value of a row.  A client's null for what it may not set counts as nothing. */
+/* Takes the value of a row; what a client may not set is ignored. */
 static struct str
 take_value(const struct reading *reading, size_t row, struct str value, struct values *values)
 {
 	const struct property *property = &reading->resource->properties[row];
-	bool       may_set = !reading->calls || property_is_writable(property, reading->calls, reading->beta);
-	struct str fault;
+	struct str             fault;
 
-	if (!may_set && is_null(value))
+	if (reading->calls && !property_is_writable(property, reading->calls, reading->beta))
 		return STR_EMPTY;
 	if (values->raw[row].len > 0)
 		return arena_printf(reading->arena, "'%s' is given twice", property->name);
 	fault = check_value(property, &value, reading->arena);
 	if (fault.len > 0)
 		return arena_printf(reading->arena, "'%s' %.*s", property->name, STR_ARG(fault));
-	if (may_set)
-		values->raw[row] = value;
+	values->raw[row] = value;
 	return STR_EMPTY;
 }
 
