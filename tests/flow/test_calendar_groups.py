@@ -144,7 +144,11 @@ def test_groups_are_state(tm, store, tmp_path, server):
     running.bearer = running.token("ann@contoso.com")
     listed = {group["name"]: group["id"] for group in ask(running, "GET", "/v1.0/me/calendarGroups")["value"]}
     assert [names(running, f"/v1.0/me/calendarGroups/{key(listed[name])}/calendars") for name in ("Garden", "Other Calendars")] == [["b"], ["c"]]
+    path = f"/v1.0/me/calendarGroups/{key(listed['Empty'])}"
+    tm("explain-access", "--as", running.bearer, "DELETE", path, store=copy)
+    tm("explain-access", "--as", running.token("ann@contoso.com", "Calendars.Read"), "DELETE", path, store=copy, code=4)
     running.stop()
+    assert tm("export", "--feed", f"users/{ANN}/calendarGroups", store=copy).stdout.count('"op":"put"') == 4
     tm("import", "-", store=copy, input=json.dumps(remove(ANN, "G 2", "calendarGroups")) + "\n")
     assert "Empty" not in tm("export", store=copy).stdout
 
