@@ -16,6 +16,8 @@ put_initial(struct out *out, const struct property *property)
 static void
 put_flag(struct out *out, const struct property *property, unsigned flags, const char *yes)
 {
+	if ((property->flags & PROPERTY_BETA_SET) && (flags & (PROPERTY_CREATE | PROPERTY_UPDATE)))
+		yes = "on beta";
 	out_printf(out, "| %s ", property->flags & flags ? yes : "");
 }
 

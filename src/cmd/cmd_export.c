@@ -10,7 +10,8 @@
 
 static const struct cmd_option options[] = {
 	{ "feed", "FEED",
-	  "only this feed and its owner: users/GUID/calendars, users/GUID/recordings, or a followed scope/NAME",
+	  "only this feed and its owner: users/GUID/calendars, users/GUID/calendarGroups, users/GUID/recordings, or a "
+	  "followed scope/NAME",
 	  false },
 	{ 0 },
 };
@@ -149,7 +150,9 @@ put_one_feed(struct export *export, struct str name)
 	enum err               err;
 
 	if (!feed_name_parse(name, &owner, &resource))
-		return cmd_usage(export->run, "--feed: \"%.*s\" is not users/GUID/calendars or users/GUID/recordings",
+		return cmd_usage(export->run,
+		                 "--feed: \"%.*s\" is not users/GUID/calendars, users/GUID/calendarGroups or "
+		                 "users/GUID/recordings",
 		                 STR_ARG(name));
 	err = directory_find_owner(export->store, &owner, export->arena, &user);
 	if (err == ERR_NOT_FOUND)

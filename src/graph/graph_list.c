@@ -10,9 +10,7 @@
 #include "feed/feed.h"
 #include "graph/calls.h"
 #include "graph/entity.h"
-#include "graph/group.h"
 #include "graph/list.h"
-#include "resource/values.h"
 
 #define RANK_BYTES  8
 #define SCRATCH_MAX ((size_t)4 << 20)
@@ -45,34 +43,11 @@ made_of(struct str rank, uint64_t *made_out)
 static bool
 in_group(const struct call *call, const struct item *item, struct arena *scratch)
 {
-	struct values values;
-	bool          in = call->route.group.len == 0 ||
-	          (call->route.resource->read(call->route.resource, item->body, NULL, scratch, &values) &&
-	           str_eq(group_of(call, &values, scratch).id, call->route.group));
+	bool in = call->route.group.len == 0 ||
+	          call->route.resource->is_in(&call->owner.id, item->body, call->route.group, scratch);
 
 	arena_reset(scratch);
 	return in;
-}
-
-/* A group exists if it is the default one or holds a calendar. */
-static enum err
-check_group(struct call *call)
-{
-	struct store_range range = { .until = STORE_TO_HEAD, .limit = UINT32_MAX, .live_only = true };
-	struct item        item;
-	bool               found = false;
-
-	if (call->route.group.len == 0 || str_eq(call->route.group, group_default(call, call->arena).id))
-		return OK;
-
-	AUTO(arena_close) struct arena *scratch = arena_open(SCRATCH_MAX);
-	AUTO(store_scan_abort)
-	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
-
-	while (!found && store_scan_next(scan, &item))
-		found = in_group(call, &item, scratch);
-	TRY(store_scan_close(&scan));
-	return found ? OK : call_refuse_item(call, call->route.group);
 }
 
 /* ---- items ---------------------------------------------------------------------------------------------- */
@@ -158,7 +133,7 @@ graph_list(struct call *call)
 	struct feed_state               state;
 
 	TRY(list_read(call, call->route.resource, &list));
-	TRY(check_group(call));
+	TRY(call_check_group(call));
 	TRY(take_items(call, &list, scratch, &state));
 	if (!state.exists && call->route.resource->ensure) {
 		TRY(call_ensure(call));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "graph/entity.h"
+#include "graph/expand.h"
 #include "graph/headers.h"
 #include "graph/list_link.h"
 #include "resource/values.h"
@@ -64,6 +65,7 @@ read_page(struct list *list)
 		                       "begins. Use the link as it was given."));
 	TRY(read_flag(call, OPTION_COUNT, &list->counted));
 	TRY(entity_select(call, list->resource, &list->select));
+	TRY(expand_read(call));
 	if (call->query.page_size && !call->query.given[OPTION_TOP])
 		headers_preference_applied(
 			call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)call->query.page_size));
@@ -78,14 +80,14 @@ read_page(struct list *list)
 enum err
 list_read(struct call *call, const struct resource *resource, struct list *list_out)
 {
-	static const enum option known[] = { OPTION_SELECT,  OPTION_TOP,    OPTION_SKIP,  OPTION_COUNT, OPTION_FILTER,
-		                             OPTION_ORDERBY, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
+	static const enum option known[] = { OPTION_SELECT,  OPTION_TOP,    OPTION_SKIP,   OPTION_COUNT, OPTION_FILTER,
+		                             OPTION_ORDERBY, OPTION_EXPAND, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
 	size_t                   kept_bytes;
 
 	*list_out = (struct list){ .call = call, .resource = resource };
 	TRY(query_allow(
 		call, known, "on this list",
-		"Use $select, $top, $skip, $count, $filter and $orderby; there is nothing to expand or search."));
+		"Use $select, $top, $skip, $count, $filter, $orderby and $expand; there is nothing to search."));
 	TRY(read_filter(list_out));
 	/* The number does not depend on the other options. */
 	list_out->ordered = list_out->ordered && !call->route.count;

@@ -102,8 +102,8 @@ with_option(const struct call *call, struct str query, enum option option)
 struct str
 list_link(const struct list *list, const struct feed_state *state)
 {
-	static const enum option  kept[] = { OPTION_SELECT, OPTION_FILTER, OPTION_ORDERBY,
-		                             OPTION_COUNT,  OPTION_TOP,    OPTION_FORMAT };
+	static const enum option  kept[] = { OPTION_SELECT, OPTION_FILTER, OPTION_ORDERBY, OPTION_COUNT,
+		                             OPTION_TOP,    OPTION_EXPAND, OPTION_FORMAT };
 	const struct call        *call = list->call;
 	const struct graph_parts *parts = &call->graph->parts;
 	struct token_bind         bind = { call->feed, TOKEN_LIST };

@@ -2,6 +2,7 @@
 #include "graph/page.h"
 
 #include "graph/entity.h"
+#include "graph/expand.h"
 #include "resource/values.h"
 #include "text/json_write.h"
 
@@ -147,6 +148,7 @@ put_members(const struct page *page, const struct item *item, bool first)
 {
 	struct resource_sending sending = sending_of(page, item);
 	struct str              pieces[RESOURCE_PIECES_MAX];
+	struct values           values;
 	size_t                  count = 0;
 
 	if (page->select == 0 && !page->full)
@@ -155,6 +157,8 @@ put_members(const struct page *page, const struct item *item, bool first)
 		put_pieces(page->buf, pieces, count, first);
 	else
 		put_one_by_one(page, item->body, &sending, first);
+	if (page->call->expand && page->resource->read(page->resource, item->body, NULL, page->call->arena, &values))
+		expand_put(page->buf, page->call->expand, &values, page->call->arena);
 }
 
 /* ---- items -------------------------------------------------------------------------------------------------- */

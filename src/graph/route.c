@@ -191,8 +191,8 @@ parse_version(const struct pieces *pieces, struct route *route)
 static bool
 is_collection(enum route_kind kind)
 {
-	return kind == ROUTE_COLLECTION || kind == ROUTE_GROUP_CALENDARS || kind == ROUTE_USERS ||
-	       kind == ROUTE_RECORDINGS || kind == ROUTE_ALL_RECORDINGS;
+	return kind == ROUTE_COLLECTION || kind == ROUTE_USERS || kind == ROUTE_RECORDINGS ||
+	       kind == ROUTE_ALL_RECORDINGS;
 }
 
 /* The segment $count at the end of a path. */

@@ -31,7 +31,7 @@ resource_plain_pieces(const struct resource *resource, struct str body, const st
 struct str
 resource_plain_body(const struct resource *resource, const struct values *values, struct arena *arena)
 {
-	AUTO(buf_close) struct buf body = { 0 };
+	AUTO(buf_close) struct buf body;
 
 	buf_open(&body, STORE_BODY_MAX);
 	buf_put_char(&body, BODY_MARK);
@@ -44,9 +44,8 @@ void
 resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
                           struct str value, const struct content_ref *content, struct str *why_out)
 {
-	struct str    body = STR_EMPTY;
 	struct values values;
-	struct item   item;
+	struct item   item = { .body = STR_EMPTY };
 	enum err      err = resource_read_import(resource, value, ctx->arena, &values, why_out);
 
 	(void)content;
@@ -56,15 +55,12 @@ resource_plain_put_import(const struct resource *resource, struct store_txn *txn
 	}
 	if (err == OK) {
 		values_fill(&values, resource);
-		body = resource_plain_body(resource, &values, ctx->arena);
-		err = body.len > 0 ? OK : ERR_TOO_LARGE;
+		item.body = resource_plain_body(resource, &values, ctx->arena);
+		err = item.body.len > 0 ? OK : ERR_TOO_LARGE;
 	}
 	if (values_fail(txn, err))
 		return;
-	item = (struct item){
-		.id = values_text(&values, 0, ctx->arena),
-		.key = values_folded(&values, resource->key, ctx->arena),
-		.body = body,
-	};
+	item.id = values_text(&values, 0, ctx->arena);
+	item.key = values_folded(&values, resource->key, ctx->arena);
 	store_put(txn, &ctx->feed, &item);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "resource/extended.h"
 #include "resource/values.h"
 
 #include "text/json_read.h"
 #include "text/json_span.h"
 
-const struct resource *const resources[] = { &resource_calendar, &resource_recording, &resource_user, NULL };
+const struct resource *const resources[] = { &resource_calendar, &resource_calendar_group, &resource_recording,
+	                                     &resource_user, NULL };
 
 static const char *const by_id[] = { "id", NULL };
 static const char *const none[] = { NULL };
@@ -185,6 +187,9 @@ resource_json(const struct resource *resource, struct str body, struct arena *ar
 
 	if (!resource->read || !resource->read(resource, body, NULL, arena, &values))
 		return STR("{}");
+	if (values.extended.len > 0)
+		values.unknown = arena_printf(arena, "%.*s,\"%s\":%.*s", STR_ARG(values.unknown), EXTENDED_NAME,
+		                              STR_ARG(values.extended));
 	buf_open(&buf, 2 * STORE_BODY_MAX);
 	resource_put_object(&buf, resource, &values, NULL);
 	return buf_err(&buf) == OK ? arena_copy(arena, buf_str(&buf)) : STR("{}");

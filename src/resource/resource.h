@@ -58,9 +58,6 @@ enum route_kind {
 	ROUTE_DEFAULT_ITEM,
 	ROUTE_PERMANENT_DELETE,
 	/* Of one resource alone. */
-	ROUTE_GROUPS,
-	ROUTE_GROUP,
-	ROUTE_GROUP_CALENDARS,
 	ROUTE_ALL_RECORDINGS,
 	ROUTE_ALL_RECORDINGS_DELTA,
 	ROUTE_RECORDINGS,
@@ -110,6 +107,8 @@ struct resource_ctx {
 	const struct resource *resource;
 	struct store_feed      feed;
 	struct str             owner_name, owner_address; /* of the owner, for a new item */
+	struct str             group;                     /* the item is in it; empty: in any */
+	bool                   beta;                      /* else /v1.0: for bodies of clients */
 	const struct entropy  *entropy;
 	struct arena          *arena;
 };
@@ -153,8 +152,12 @@ struct resource {
 	             struct arena *arena, struct values *values_out);
 	/* Bound into its state tokens; never changes.  0: it has no delta function of its own. */
 	uint8_t delta_function;
+	bool    has_extended;                /* its items can have single-value extended properties (extended.h) */
 	size_t  version_row;                 /* whose text is the ETag; 0: it has none */
 	bool (*id_is_shaped)(struct str id); /* can the text be an id?  NULL: any can */
+	/* Its items stand in groups, which are items of this resource.  NULL: they do not. */
+	const struct resource *groups;
+	bool (*is_in)(const struct guid *owner, struct str body, struct str group, struct arena *arena);
 	/*
 	 * What a call does in a transaction; NULL: there is no such call.  ensure(): creates what every owner has.
 	 * require_default(): creates the default item if there is none.  create() and the others: as in calendar.h.
@@ -174,7 +177,8 @@ struct resource {
 	                   struct str value, const struct content_ref *content, struct str *why_out);
 };
 
-extern const struct resource resource_calendar, resource_recording, resource_user, resource_generic;
+extern const struct resource resource_calendar, resource_calendar_group, resource_recording, resource_user,
+	resource_generic;
 
 /* All but the generic one; NULL ends. */
 extern const struct resource *const resources[];

@@ -142,9 +142,7 @@ enum err store_get_default(struct store *store, const struct store_feed *feed, s
  */
 enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
                     struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
-/*
- * Newest seq changed at or before that moment (exact because of Law 5); 0 if none. state_out is of the same snapshot.
- */
+/* Newest seq changed at or before that moment (exact by Law 5); 0 if none.  state_out is of the same snapshot. */
 enum err store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms,
                       struct feed_state *state_out, uint64_t *seq_out) MUST_CHECK;
 
@@ -175,15 +173,16 @@ bool store_txn_state(struct store_txn *txn, const struct store_feed *feed, struc
 bool store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out);
 bool store_txn_get_default(struct store_txn *txn, const struct store_feed *feed, struct item *item_out);
 bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out);
+/* The first live item above that seq.  Its views are in `into`, so that a caller that walks the feed can reset it. */
+bool store_txn_next(struct store_txn *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
+                    struct item *item_out);
 bool store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out);
 
 /* Makes the feed if it is missing. The next put or remove gets feed_state.head + 1. */
 void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item); /* id, key, body */
 /* Changes a live item in place: no new seq, and readers get no change. */
 void store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct item *item);
-/*
- * A live item becomes a tombstone at the end of the order. False if there is no such live item; that is no failure.
- */
+/* A live item becomes a tombstone at the end of the order.  False: there is no such item, which is no failure. */
 bool store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id);
 void store_set_default(struct store_txn *txn, const struct store_feed *feed,
                        struct str id); /* empty: no default item */

@@ -71,6 +71,8 @@
 	/* The same two by the feed's number, for a transaction that knows it. */                                     \
 	X(SQL_GET_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND id = ?2")                                \
 	X(SQL_FIND_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND key = ?2 ORDER BY place LIMIT 1")       \
+	X(SQL_NEXT_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE place > (?1 << 40) + ?2" \
+	  " AND place < (?1 + 1) << 40 ORDER BY place LIMIT 1") \
 	X(SQL_ITEM_BELOW, "SELECT place, changed_ms FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place " \
 	  "DESC LIMIT 1") \
 	X(SQL_TOMB_BELOW, "SELECT place, changed_ms FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place " \

@@ -133,7 +133,7 @@ def test_url_form_calendar_groups(shared):
         assert shared.get(path, shared.ann).json["id"] == groups[0]["id"]
     assert len(shared.get(f"/v1.0/me/calendarGroups('{key}')/calendars?$top=50", shared.ann).json["value"]) == 7
     assert code(shared.get("/v1.0/me/calendarGroups/nonsense/calendars", shared.ann)) == (400, "ErrorInvalidIdMalformed")
-    assert code(shared.request("POST", f"/v1.0/me/calendarGroups/{key}/calendars", {"name": "x"}, shared.ann)) == \
+    assert code(shared.request("PUT", f"/v1.0/me/calendarGroups/{key}/calendars", {"name": "x"}, shared.ann)) == \
         (405, "Request_BadRequest")
 
 

@@ -90,6 +90,23 @@ mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct 
 }
 
 static enum err
+mem_txn_next(void *inner, const struct store_feed *name, uint64_t after_seq, struct arena *into, struct item *out)
+{
+	struct txn        *txn = inner;
+	const struct feed *feed = mem_feed(&txn->now, name);
+
+	for (size_t i = feed ? mem_row_key_after(feed, after_seq) : 0; feed && i < feed->by_seq.len; i++) {
+		const struct row *row = feed->by_seq.rows[i];
+
+		if (row->life != ITEM_LIVE)
+			continue;
+		*out = mem_copy_row(row, into);
+		return OK;
+	}
+	return ERR_NOT_FOUND;
+}
+
+static enum err
 mem_txn_get_kv(void *inner, const char *ns, struct str name, struct str *out)
 {
 	struct txn *txn = inner;
@@ -436,6 +453,7 @@ const struct store_writes mem_writes = {
 	.get = mem_txn_get,
 	.get_default = mem_txn_get_default,
 	.find = mem_txn_find,
+	.next = mem_txn_next,
 	.get_kv = mem_txn_get_kv,
 	.put = mem_put,
 	.rewrite = mem_rewrite,
