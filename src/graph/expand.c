@@ -46,9 +46,9 @@ parse(struct str rest, struct arena *arena, struct expand *expand)
 
 	skip_blanks(&rest);
 	if (str_starts_nocase(rest, STR("multiValueExtendedProperties")))
-		return "multiValueExtendedProperties are not kept here; use singleValueExtendedProperties.";
+		return "$expand: multiValueExtendedProperties are not kept here; use singleValueExtendedProperties.";
 	if (!str_starts_nocase(rest, STR(EXTENDED_NAME)))
-		return "There is nothing to expand but singleValueExtendedProperties.";
+		return "$expand takes singleValueExtendedProperties($filter=id eq '…') only.";
 	rest = str_skip(rest, sizeof(EXTENDED_NAME) - 1);
 	skip_blanks(&rest);
 	if (!take(&rest, STR("(")))

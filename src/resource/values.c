@@ -156,7 +156,7 @@ struct reading {
 	bool                   beta;
 };
 
-/* Takes the value of a row; what a client may not set is ignored. */
+/* Takes the value of a row.  What a client may not set is ignored, and so is a null where the server makes an id. */
 static struct str
 take_value(const struct reading *reading, size_t row, struct str value, struct values *values)
 {
@@ -164,6 +164,8 @@ take_value(const struct reading *reading, size_t row, struct str value, struct v
 	struct str             fault;
 
 	if (reading->calls && !property_is_writable(property, reading->calls, reading->beta))
+		return STR_EMPTY;
+	if (reading->calls && row == 0 && is_null(value))
 		return STR_EMPTY;
 	if (values->raw[row].len > 0)
 		return arena_printf(reading->arena, "'%s' is given twice", property->name);

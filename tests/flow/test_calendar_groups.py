@@ -206,6 +206,14 @@ def test_null_is_nothing_or_the_default(one):
     fails(one, "POST", "/beta/me/calendars", every, 400, "BadRequest")
 
 
+def test_null_as_the_id_of_a_new_recording_is_made_by_the_server(one):
+    path = f"/v1.0/users/{ANN}/onlineMeetings/M-0/recordings"
+    body = {name: None for name in ("id", "callId", "contentCorrelationId", "endDateTime", "meetingOrganizer")}
+    reply = one.request("POST", path, body, one.app_token("OnlineMeetingRecording.ReadWrite.All"))
+    assert reply.status == 201, reply.body
+    assert reply.json["id"] and reply.json["createdDateTime"] and (reply.json["meetingId"], reply.json["callId"]) == ("M-0", None)
+
+
 def test_names_of_properties_in_any_letter_case(one):
     assert ask(one, "POST", "/beta/me/calendars", {"NAME": "Loud", "Color": "lightRed"}, 201)["color"] == "lightRed"
     assert "twice" in fails(one, "POST", "/beta/me/calendars", {"name": "x", "Name": "y"}, 400, "BadRequest")

@@ -34,7 +34,6 @@ async function read(version) {
 	const messages = [];
 	const schema = xml2json(xml, { messages })["microsoft.graph"];
 
-
 	return {
 		generated: generate(xml),
 		types: parsed.entityTypes.map((type) => type.name).sort(),
