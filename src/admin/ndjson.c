@@ -136,8 +136,8 @@ parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
 	TRY(need_text(parse, root, "feed", &feed));
 	if (!feed_name_parse(feed, &op->owner, &op->resource))
 		return bad(parse, arena_printf(parse->arena,
-		                               "\"%.*s\" is not a feed: users/<guid>/calendars or "
-		                               "users/<guid>/recordings",
+		                               "\"%.*s\" is not a feed: users/<guid>/calendars, "
+		                               "users/<guid>/calendarGroups or users/<guid>/recordings",
 		                               STR_ARG(str_cut(feed, WORD_SHOWN))));
 	return OK;
 }

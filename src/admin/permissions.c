@@ -106,6 +106,10 @@ permissions_page(struct out *out)
 
 		out_printf(out, "| %s | ", row->calls);
 		put_grants(out, row->delegated);
+		if (row->everyone) {
+			out_put(out, STR("; other users of the tenant: "));
+			put_grants(out, row->everyone);
+		}
 		out_put(out, STR(" | "));
 		put_grants(out, row->application);
 		out_put(out, STR(" |\n"));

@@ -16,6 +16,8 @@ put_initial(struct out *out, const struct property *property)
 static void
 put_flag(struct out *out, const struct property *property, unsigned flags, const char *yes)
 {
+	if ((property->flags & PROPERTY_BETA_SET) && (flags & (PROPERTY_CREATE | PROPERTY_UPDATE)))
+		yes = "on beta";
 	out_printf(out, "| %s ", property->flags & flags ? yes : "");
 }
 
@@ -36,11 +38,12 @@ static void
 put_resource(struct out *out, struct arena *arena, const struct resource *resource)
 {
 	out_printf(out,
-	           "\n## %s\n\nSQL view: `%s`. Update when followed: %s. Page size asked for: %u.\n\n"
+	           "\n## %s\n\nSQL view: %s%s%s. Update when followed: %s. Page size asked for: %u.\n\n"
 	           "| property | type | initial | beta only | import needs it | POST | PATCH | `$filter` | `$orderby` "
 	           "| columns |\n"
 	           "|---|---|---|---|---|---|---|---|---|---|\n",
-	           resource->odata_type + 1, resource->collection,
+	           resource->odata_type + 1, resource->number > 0 ? "`" : "",
+	           resource->number > 0 ? resource->collection : "none", resource->number > 0 ? "`" : "",
 	           resource->updates == UPDATES_COMPLETE ? "complete" : "partial", resource->page_size);
 	for (size_t row = 0; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];

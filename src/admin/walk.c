@@ -8,15 +8,15 @@ enum err
 walk_feed(struct store *store, const struct store_feed *feed, walk_fn *each, void *ctx)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
-	struct store_range              range = { .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true };
 	uint32_t                        count = PAGE;
+	struct store_range range = { .until = STORE_TO_HEAD, .limit = PAGE, .live_only = true, .by_made = true };
 
 	while (count == PAGE) {
 		AUTO(store_scan_abort) struct store_scan *scan = store_scan_open(store, feed, &range, arena);
 		struct item                               item;
 
 		for (count = 0; store_scan_next(scan, &item); count++) {
-			range.after = item.seq;
+			range.after = item.made;
 			TRY(each(ctx, feed, &item));
 		}
 		TRY(store_scan_close(&scan));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* walk — every live item of one feed or of all. Each page is one short snapshot, so writers do not wait. */
+/*
+ * walk — every live item of one feed or of all, in the order of creation. Each page is one short snapshot, so writers
+ * do not wait. An item that changes meanwhile still comes once.
+ */
 #pragma once
 
 #include "store/store.h"

@@ -113,8 +113,9 @@ const struct right_row *right_row(enum right right);
 
 bool caller_has(const struct caller *caller, const char *grant); /* exact, case-insensitive as Graph's are */
 /*
- * May this caller do that to data of `owner` in the caller's own tenant? A user reaches only their own; an
- * application any user of its tenant. ERR_NOT_ALLOWED. Ask this before you look the owner up, so that nobody learns
+ * May this caller do that to data of `owner` in the caller's own tenant? A user reaches only their own, unless a
+ * permission reaches everyone; an application any user of its tenant. An owner of zeros is everyone.
+ * ERR_NOT_ALLOWED. Ask this before you look the owner up, so that nobody learns
  * who exists.
  */
 enum err caller_may(const struct caller *caller, enum right right, const struct guid *owner) MUST_CHECK;

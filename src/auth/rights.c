@@ -32,9 +32,9 @@ caller_may(const struct caller *caller, enum right right, const struct guid *own
 	const char *const      *grants = caller->is_app ? row->application : row->delegated;
 
 	if (!caller->is_app && !guid_eq(&caller->oid, owner))
-		return ERR_NOT_ALLOWED;
-	for (; *grants; grants++) {
-		if (caller_has(caller, *grants))
+		grants = row->everyone;
+	for (; grants && *grants; grants++) {
+		if (caller_has(caller, *grants) || strcmp(*grants, RIGHT_ANY) == 0)
 			return OK;
 	}
 	return ERR_NOT_ALLOWED;

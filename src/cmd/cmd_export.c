@@ -10,14 +10,16 @@
 
 static const struct cmd_option options[] = {
 	{ "feed", "FEED",
-	  "only this feed and its owner: users/GUID/calendars, users/GUID/recordings, or a followed scope/NAME",
+	  "only this feed and its owner: users/GUID/calendars, users/GUID/calendarGroups, users/GUID/recordings, or a "
+	  "followed scope/NAME",
 	  false },
 	{ 0 },
 };
 
 static const char *const about[] = {
 	"Prints every user and client, then every live item of every feed, as JSON Lines for `tidemark import`. "
-	"Import them into an empty store to get the same users and items.",
+	"Items come in the order of their creation. Import them into an empty store to get the same users and items in "
+	"the same order.",
 	"The command works beside a serving process. The export may or may not contain changes that are made while it "
 	"runs. To export the store as it is at one moment, export a copy made by `tidemark store backup`.",
 	NULL,
@@ -148,7 +150,9 @@ put_one_feed(struct export *export, struct str name)
 	enum err               err;
 
 	if (!feed_name_parse(name, &owner, &resource))
-		return cmd_usage(export->run, "--feed: \"%.*s\" is not users/GUID/calendars or users/GUID/recordings",
+		return cmd_usage(export->run,
+		                 "--feed: \"%.*s\" is not users/GUID/calendars, users/GUID/calendarGroups or "
+		                 "users/GUID/recordings",
 		                 STR_ARG(name));
 	err = directory_find_owner(export->store, &owner, export->arena, &user);
 	if (err == ERR_NOT_FOUND)

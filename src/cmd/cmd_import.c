@@ -31,9 +31,10 @@ static const struct cmd_option options[] = {
 
 static const char *const about[] = {
 	"Reads JSON Lines, one operation per line, of at most 1 MiB: {\"op\":\"user\",\"value\":{...}} stores a user, "
-	"{\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} stores an item, "
-	"{\"op\":\"remove\",\"feed\":...,\"id\":...} removes an item, {\"op\":\"remove-user\",\"id\":...} removes a "
-	"user and all items of the user. Without FILE, or with -, the command reads standard input.",
+	"{\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} stores an item (also of "
+	"users/GUID/calendarGroups and users/GUID/recordings), {\"op\":\"remove\",\"feed\":...,\"id\":...} removes an "
+	"item, {\"op\":\"remove-user\",\"id\":...} removes a user and all items of the user. Without FILE, or with -, "
+	"the command reads standard input.",
 	"A file is checked as a whole before any line is stored. If a line is bad, the command prints file, line and "
 	"reason, and stores nothing. Standard input is checked and stored in batches of at most 10,000 lines. If a "
 	"line is bad, the message names the last line that was stored.",

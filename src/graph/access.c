@@ -115,11 +115,26 @@ needs_policy(const struct call *call, enum right right)
 	                               (right == RIGHT_RECORDINGS_READ && call->graph->parts.policy_organizer_wide));
 }
 
+/* A list of users is of the whole tenant. */
+static enum err
+authorise_directory(struct call *call, enum right right)
+{
+	const struct guid everyone = { { 0 } };
+
+	call->owner.tenant = call->caller.tenant;
+	call->feed = (struct store_feed){ .tenant = call->caller.tenant };
+	return caller_may(&call->caller, right, &everyone) == OK ? OK : call_refuse(call, GRAPH_NOT_ALLOWED, STR_EMPTY);
+}
+
 enum err
 access_authorise(struct call *call)
 {
 	enum right right = access_right(call);
-	enum err   err = find_owner(call, right);
+	enum err   err;
+
+	if (call->route.kind == ROUTE_USERS)
+		return authorise_directory(call, right);
+	err = find_owner(call, right);
 
 	if (call->error == GRAPH_NOT_ALLOWED && call->route.resource == &resource_recording)
 		return refuse_recordings(call, right);

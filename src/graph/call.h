@@ -33,6 +33,7 @@ struct call {
 	struct query           query;
 	struct accept          accept;
 	struct str             applied; /* preferences that were honoured */
+	const struct expand   *expand;  /* extended properties to send; NULL: none */
 	struct caller          caller;
 	struct user            owner; /* whose data the call is about */
 	struct store_feed      feed;

@@ -5,9 +5,9 @@
 #include "graph/call.h"
 
 call_fn graph_delta, graph_list, graph_get_item, graph_create_item, graph_update_item, graph_remove_item,
-	graph_get_default, graph_list_groups, graph_get_group, graph_batch, graph_metadata, graph_service,
-	graph_all_recordings, graph_all_recordings_delta, graph_meeting_delta, graph_list_recordings,
-	graph_get_recording, graph_create_recording, graph_get_content, graph_put_content;
+	graph_get_default, graph_batch, graph_metadata, graph_service, graph_all_recordings, graph_all_recordings_delta,
+	graph_meeting_delta, graph_list_recordings, graph_get_recording, graph_create_recording, graph_get_content,
+	graph_put_content, graph_get_user, graph_list_users;
 
 /* Creates what every owner of the resource has, such as the default calendar of a new mailbox. */
 enum err call_ensure(struct call *call) MUST_CHECK;
@@ -15,6 +15,8 @@ enum err call_ensure(struct call *call) MUST_CHECK;
 enum err call_read_body(struct call *call) MUST_CHECK;
 /* There is no item with that id, or the text cannot be an id. */
 enum err call_refuse_item(struct call *call, struct str id) MUST_CHECK;
+/* If the path names a group: it exists. */
+enum err call_check_group(struct call *call) MUST_CHECK;
 /* The recording that the path names, in the meeting that the path names. */
 enum err call_get_recording(struct call *call, struct item *item_out) MUST_CHECK;
 

@@ -45,7 +45,7 @@
 	X(GRAPH_DEFAULT_STAYS, ERR_NOT_ALLOWED, 400, "ErrorDeleteDistinguishedFolder", \
 	  "The default calendar cannot be deleted.") \
 	X(GRAPH_STALE, ERR_STALE, 412, "ErrorIrresolvableConflict", \
-	  "The calendar has changed since; read it again and repeat the request with its new ETag.") \
+	  "It has changed since; read it again and repeat the request with its new ETag.") \
 	X(GRAPH_FORBIDDEN, ERR_NOT_ALLOWED, 403, "Forbidden", "Missing role permissions on the request.") \
 	X(GRAPH_NO_POLICY, ERR_NOT_ALLOWED, 403, "Forbidden", \
 	  "No application access policy found for this app on the user.") \

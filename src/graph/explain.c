@@ -39,6 +39,14 @@ caller_shown(const struct caller *caller, struct arena *arena)
 	                    STR_ARG(caller->grants));
 }
 
+static struct str
+with_grants(struct str text, const char *const *grants, struct arena *arena)
+{
+	for (size_t i = 0; grants[i]; i++)
+		text = arena_printf(arena, "%.*s%s%s", STR_ARG(text), i ? " or " : "", grants[i]);
+	return text;
+}
+
 /* "list, get and delta of calendars: Calendars.Read or Calendars.ReadWrite" */
 static struct str
 right_shown(const struct caller *caller, enum right right, struct arena *arena)
@@ -47,9 +55,10 @@ right_shown(const struct caller *caller, enum right right, struct arena *arena)
 	const char *const      *grants = caller->is_app ? row->application : row->delegated;
 	struct str list = arena_printf(arena, "%s: %s", row->calls, grants[0] ? "" : "no grant of this kind gives it");
 
-	for (size_t i = 0; grants[i]; i++)
-		list = arena_printf(arena, "%.*s%s%s", STR_ARG(list), i ? " or " : "", grants[i]);
-	return list;
+	list = with_grants(list, grants, arena);
+	if (!row->everyone || caller->is_app)
+		return list;
+	return with_grants(arena_printf(arena, "%.*s; for other users: ", STR_ARG(list)), row->everyone, arena);
 }
 
 bool

@@ -3,6 +3,7 @@
 #include "graph/calls.h"
 #include "graph/commit.h"
 #include "graph/entity.h"
+#include "graph/expand.h"
 #include "graph/headers.h"
 #include "graph/page.h"
 #include "graph/range.h"
@@ -17,6 +18,8 @@ resource_ctx_of(struct call *call)
 		.feed = call->feed,
 		.owner_name = user_name(&call->owner),
 		.owner_address = user_address(&call->owner),
+		.group = call->route.group,
+		.beta = call->route.beta,
 		.entropy = call->graph->parts.entropy,
 		.arena = call->arena,
 	};
@@ -84,6 +87,27 @@ call_refuse_item(struct call *call, struct str id)
 	return call_refuse(call, !is_shaped || is_shaped(id) ? GRAPH_NO_ITEM : GRAPH_MALFORMED_ID, STR_EMPTY);
 }
 
+enum err
+call_check_group(struct call *call)
+{
+	const struct resource *groups = call->route.resource->groups;
+	struct store_feed      feed = call->feed;
+	struct item            group;
+	enum err               err;
+
+	if (call->route.group.len == 0)
+		return OK;
+	feed.collection = groups->number;
+	err = store_get(call->graph->parts.store, &feed, call->route.group, call->arena, &group);
+	if (err != ERR_NOT_FOUND)
+		return err;
+	/* The mailbox may have no groups yet. */
+	TRY(do_alone(call, groups->ensure));
+	err = store_get(call->graph->parts.store, &feed, call->route.group, call->arena, &group);
+	return err == ERR_NOT_FOUND ? call_refuse_item(call, call->route.group) : err;
+}
+
+/* The item, if it is in the path's group. */
 static enum err
 get_one(struct call *call, bool is_default, struct item *item_out)
 {
@@ -91,6 +115,9 @@ get_one(struct call *call, bool is_default, struct item *item_out)
 	enum err      err = is_default ? store_get_default(store, &call->feed, call->arena, item_out)
 	                               : store_get(store, &call->feed, call->route.id, call->arena, item_out);
 
+	if (err == OK && call->route.group.len > 0 &&
+	    !call->route.resource->is_in(&call->owner.id, item_out->body, call->route.group, call->arena))
+		err = ERR_NOT_FOUND;
 	if (err == ERR_NOT_FOUND && !is_default)
 		return call_refuse_item(call, call->route.id);
 	return err;
@@ -109,12 +136,13 @@ is_known_already(const struct call *call, const struct item *item)
 static enum err
 answer_one(struct call *call, bool is_default)
 {
-	static const enum option known[] = { OPTION_SELECT, OPTION_FORMAT, OPTION_KINDS };
+	static const enum option known[] = { OPTION_SELECT, OPTION_EXPAND, OPTION_FORMAT, OPTION_KINDS };
 	struct item              item;
 	uint32_t                 select;
 
 	TRY(query_allow(call, known, "on a single item", "Use $select."));
 	TRY(entity_select(call, call->route.resource, &select));
+	TRY(expand_read(call));
 	TRY(get_one(call, is_default, &item));
 	answer_entity(call, 200, &item, select);
 	if (is_known_already(call, &item)) {
@@ -181,7 +209,7 @@ refuse_write(struct call *call, enum err err, struct str why)
 	case ERR_BAD_REQUEST:
 		return call_refuse(call, GRAPH_BODY, why);
 	case ERR_NOT_FOUND:
-		return call_refuse_item(call, call->route.id);
+		return call_refuse_item(call, call->route.id.len > 0 ? call->route.id : call->route.group);
 	default:
 		return err;
 	}

@@ -1,284 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * graph_list — GET of a collection, or of the calendars of one group: filtered, ordered, counted, in pages.
+ * graph_list — GET of a collection of items, or of the calendars of one group, and the number of them.
  *
- * A plain list reads only the items up to the end of its page.  With a filter, a count or a group it reads every item
- * of the feed.  An ordered list also keeps all items that it finds, up to a bound.
+ * The order is that of creation, and the default item comes first.  A plain list reads only the items of its page.
+ * With a filter it reads on until the page is full.  An ordered list reads every item, and so does a count with a
+ * filter.
  */
-#include <stdlib.h>
-
+#include "base/bytes.h"
+#include "feed/feed.h"
 #include "graph/calls.h"
 #include "graph/entity.h"
-#include "graph/headers.h"
-#include "graph/filter.h"
-#include "graph/group.h"
-#include "graph/page.h"
-#include "text/uri.h"
-#include "resource/values.h"
+#include "graph/list.h"
 
-#define PAGE_DEFAULT      10 /* as Graph's own lists */
-#define SKIP_MAX          1000000
-#define SCRATCH_MAX       ((size_t)64 << 20)
-#define ORDERED_MAX       ((size_t)20000)
-#define ORDERED_BYTES_MAX ((size_t)64 << 20)
-#define HELD_STEP         ((size_t)1 << 20)
+#define RANK_BYTES  8
+#define SCRATCH_MAX ((size_t)4 << 20)
 
-struct list {
-	uint64_t             top, skip;
-	uint32_t             select;
-	const struct filter *filter; /* NULL: all */
-	bool                 ordered, descending, counted;
-	size_t               order;   /* the row it is ordered by */
-	struct arena        *scratch; /* for one item at a time */
-	struct item         *items;   /* ordered: all that were found */
-	size_t               count, bytes;
-	uint64_t             found; /* items of the list, whatever page they are on */
-	bool                 more, exists;
-};
+/* ---- ranks: the number `made`, its highest byte first ----------------------------------------------- */
 
-/* ---- options ------------------------------------------------------------------------------------ */
-
-static enum err
-read_flag(struct call *call, enum option option, bool *flag_out)
+static struct str
+rank_of(uint64_t made, char bytes_out[RANK_BYTES])
 {
-	struct str value = call->query.value[option];
-
-	*flag_out = call->query.given[option] && str_eq_nocase(value, STR("true"));
-	if (!call->query.given[option] || *flag_out || str_eq_nocase(value, STR("false")))
-		return OK;
-	return call_refuse(call, GRAPH_OPTION, arena_printf(call->arena, "%s is true or false.", option_name(option)));
+	made = htobe64(made);
+	memcpy(bytes_out, &made, RANK_BYTES);
+	return str_of(bytes_out, RANK_BYTES);
 }
 
+/* Empty: before the first. */
 static enum err
-read_list(struct call *call, struct list *list)
+made_of(struct str rank, uint64_t *made_out)
 {
-	static const enum option known[] = { OPTION_SELECT, OPTION_TOP,     OPTION_SKIP,   OPTION_COUNT,
-		                             OPTION_FILTER, OPTION_ORDERBY, OPTION_FORMAT, OPTION_KINDS };
-	uint64_t                 size = call->query.page_size ? call->query.page_size : PAGE_DEFAULT;
-	struct str               why = STR_EMPTY;
+	uint64_t made = 0;
 
-	TRY(query_allow(
-		call, known, "on this list",
-		"Use $select, $top, $skip, $count, $filter and $orderby; there is nothing to expand or search."));
-	TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, size, &list->top));
-	TRY(query_number(call, OPTION_SKIP, 0, SKIP_MAX, 0, &list->skip));
-	TRY(read_flag(call, OPTION_COUNT, &list->counted));
-	TRY(entity_select(call, call->route.resource, &list->select));
-	if (call->query.given[OPTION_FILTER] && filter_read(call->route.resource, call->query.value[OPTION_FILTER],
-	                                                    call->route.beta, call->arena, &list->filter, &why) != OK)
-		return call_refuse(call, GRAPH_OPTION, why);
-	list->ordered = call->query.given[OPTION_ORDERBY];
-	if (list->ordered && order_read(call->route.resource, call->query.value[OPTION_ORDERBY], call->route.beta,
-	                                call->arena, &list->order, &list->descending, &why) != OK)
-		return call_refuse(call, GRAPH_OPTION, why);
-	if (call->query.page_size && !call->query.given[OPTION_TOP])
-		headers_preference_applied(
-			call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)call->query.page_size));
+	if (rank.len != 0 && rank.len != RANK_BYTES)
+		return ERR_BAD_TOKEN;
+	memcpy(&made, rank.at ? rank.at : "", rank.len);
+	*made_out = be64toh(made);
 	return OK;
 }
 
-/* ---- the next link ------------------------------------------------------------------------------------- */
-
-static struct str
-with_option(const struct call *call, struct str query, enum option option)
-{
-	if (!call->query.given[option])
-		return query;
-	return arena_printf(call->arena, "%.*s%s=%.*s&", STR_ARG(query), option_name(option),
-	                    STR_ARG(uri_encode(call->query.value[option], ",()'", call->arena)));
-}
-
-/* The same list from `skip` on, with the other options of the request. */
-static struct str
-next_link(const struct call *call, uint64_t skip)
-{
-	static const enum option kept[] = { OPTION_SELECT, OPTION_FILTER, OPTION_ORDERBY,
-		                            OPTION_COUNT,  OPTION_TOP,    OPTION_FORMAT };
-	struct str               base = call_base_url(call), query = STR_EMPTY;
-
-	for (size_t i = 0; i < COUNT_OF(kept); i++)
-		query = with_option(call, query, kept[i]);
-	return arena_printf(call->arena, "%.*s%.*s?%.*s$skip=%llu", STR_ARG(base), STR_ARG(call->req->path),
-	                    STR_ARG(query), (unsigned long long)skip);
-}
-
-/* ---- items ---------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------------------ */
 
 static bool
-belongs(const struct call *call, const struct list *list, const struct item *item)
+in_group(const struct call *call, const struct item *item, struct arena *scratch)
 {
-	struct values values;
-	bool          in;
+	bool in = call->route.group.len == 0 ||
+	          call->route.resource->is_in(&call->owner.id, item->body, call->route.group, scratch);
 
-	if (!list->filter && call->route.kind != ROUTE_GROUP_CALENDARS)
-		return true;
-	if (!call->route.resource->read(call->route.resource, item->body, NULL, list->scratch, &values))
-		return false;
-	in = !list->filter || filter_holds(list->filter, &values, list->scratch);
-	if (in && call->route.kind == ROUTE_GROUP_CALENDARS)
-		in = str_eq(group_of(call, &values, list->scratch).id, call->route.group);
-	arena_reset(list->scratch);
+	arena_reset(scratch);
 	return in;
 }
 
+/* ---- items ---------------------------------------------------------------------------------------------- */
+
+/* Every item of the feed is in the list, so the feed knows their number. */
 static bool
-page_is_full(const struct list *list, const struct page *page)
+is_whole_feed(const struct call *call, const struct list *list)
 {
-	return page->count == list->top || (page->count > 0 && page->buf->len > PAGE_BYTES_MAX);
+	return !list->filter && call->route.group.len == 0;
 }
 
-/* In the order of the scan.  Items behind the page are only counted, if a count is wanted. */
-static void
-take_as_found(const struct call *call, struct list *list, struct store_scan *scan, struct page *page)
+static struct store_range
+range_of(const struct call *call, const struct list *list, uint64_t after)
 {
-	struct item item;
+	bool     whole = is_whole_feed(call, list);
+	bool     all = list_needs_all(list) && (list->ordered || !whole);
+	uint64_t limit = list->skip + list->top +
+	                 2; /* the item that came first, and one to see whether there are more */
 
-	while ((!list->more || list->counted) && store_scan_next(scan, &item)) {
-		if (!belongs(call, list, &item))
-			continue;
-		if (list->found++ < list->skip || list->more)
-			continue;
-		if (page_is_full(list, page))
-			list->more = true;
-		else
-			page_put_entity(page, &item);
-	}
-}
-
-/* What the item is ordered by, as bytes to compare. */
-static struct str
-order_of(const struct call *call, const struct list *list, const struct item *item)
-{
-	struct values values;
-
-	if (list->order == call->route.resource->key)
-		return item->key;
-	if (!call->route.resource->read(call->route.resource, item->body, NULL, list->scratch, &values))
-		return STR_EMPTY;
-	return call->route.resource->properties[list->order].type == TYPE_BOOLEAN
-	               ? values.raw[list->order]
-	               : values_folded(&values, list->order, list->scratch);
-}
-
-static enum err
-keep(struct call *call, struct list *list, const struct item *item)
-{
-	size_t before = list->bytes;
-
-	list->bytes += item->key.len + item->id.len + item->body.len;
-	if (list->bytes / HELD_STEP > before / HELD_STEP)
-		TRY(call_hold(call, HELD_STEP));
-	if (list->count == ORDERED_MAX || list->bytes > ORDERED_BYTES_MAX)
-		return call_refuse(call, GRAPH_OPTION,
-		                   STR("There are too many items to be ordered; narrow them down by $filter."));
-	list->items[list->count++] = (struct item){
-		.id = arena_copy(call->arena, item->id),
-		.key = arena_copy(call->arena, order_of(call, list, item)),
-		.body = arena_copy(call->arena, item->body),
-	};
-	return OK;
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	const struct item *left = a, *right = b;
-	int                order = str_cmp(left->key, right->key);
-
-	return order ? order : str_cmp(left->id, right->id);
-}
-
-static enum err
-take_ordered(struct call *call, struct list *list, struct store_scan *scan, struct page *page)
-{
-	struct item item;
-
-	list->count = list->bytes = 0;
-	while (store_scan_next(scan, &item))
-		if (belongs(call, list, &item))
-			TRY(keep(call, list, &item));
-	qsort(list->items, list->count, sizeof(*list->items), by_name);
-	list->found = list->count;
-	for (uint64_t i = list->skip; i < list->count && !list->more; i++) {
-		if (page_is_full(list, page))
-			list->more = true;
-		else
-			page_put_entity(page, &list->items[list->descending ? list->count - 1 - i : i]);
-	}
-	return OK;
-}
-
-static enum err
-list_page(struct call *call, struct list *list)
-{
-	bool all = list->filter || list->ordered || list->counted || call->route.kind == ROUTE_GROUP_CALENDARS;
-	struct store_range range = {
+	return (struct store_range){
+		.after = all ? 0 : after,
 		.until = STORE_TO_HEAD,
+		.epoch = list->goes_on ? list->cursor.epoch : store_epoch(call->graph->parts.store),
+		.limit = list_is_count(list) && whole ? 0
+		         : all || !whole              ? UINT32_MAX
+		                                      : (uint32_t)limit,
 		.live_only = true,
-		.limit = all ? UINT32_MAX : (uint32_t)(list->skip + list->top + 1),
+		.by_made = true,
 	};
-	AUTO(store_scan_abort)
-	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
-	struct page        page;
-
-	page_open(&page, call, call->route.resource, entity_context(call, call->route.resource->collection, ""),
-	          list->select);
-	list->exists = store_scan_state(scan)->exists;
-	if (list->ordered)
-		TRY(take_ordered(call, list, scan, &page));
-	else
-		take_as_found(call, list, scan, &page);
-	TRY(store_scan_close(&scan));
-	page.counted = list->counted;
-	page.total = list->found;
-	page_close(&page, list->more ? STR("@odata.nextLink") : STR_EMPTY, next_link(call, list->skip + page.count));
-	return OK;
 }
 
-/* A group exists if it is the default one or holds a calendar. */
+/* The default item comes first, if there is one. */
 static enum err
-check_group(struct call *call)
+take_default(struct call *call, struct list *list, struct arena *scratch)
 {
-	struct list all = { .top = 1 };
+	char        rank[RANK_BYTES];
+	struct item item;
 	enum err    err;
 
-	if (str_eq(call->route.group, group_default(call, call->arena).id))
+	if (list->goes_on || list->ordered || list_is_count(list))
 		return OK;
-
-	AUTO(arena_close) struct arena *scratch = arena_open(SCRATCH_MAX);
-
-	all.scratch = scratch;
-	err = list_page(call, &all);
-	buf_cut(http_resp_body(call->resp), 0);
-	if (err == OK && all.found == 0)
-		return call_refuse_item(call, call->route.group);
-	return err;
+	err = store_get_default(call->graph->parts.store, &call->feed, call->arena, &item);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	if (in_group(call, &item, scratch))
+		(void)list_take_first(list, &item, rank_of(item.made, rank));
+	return OK;
 }
 
 static enum err
-answer_list(struct call *call, struct list *list)
+take_items(struct call *call, struct list *list, struct arena *scratch, struct feed_state *state_out)
 {
-	TRY(list_page(call, list));
-	if (list->exists)
-		return OK;
-	TRY(call_ensure(call));
-	buf_cut(http_resp_body(call->resp), 0);
-	return list_page(call, list);
+	char     rank[RANK_BYTES];
+	uint64_t after;
+	bool     more = true;
+
+	TRY(made_of(list->from, &after));
+	list_open(list, entity_context(call, call->route.resource->collection, ""));
+	TRY(take_default(call, list, scratch));
+
+	struct store_range range = range_of(call, list, after);
+	struct item        item;
+	AUTO(store_scan_abort)
+	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
+
+	*state_out = *store_scan_state(scan);
+	if (list->goes_on && !store_scan_failed(scan))
+		TRY(cursor_validate(&list->cursor, state_out));
+	while (more && store_scan_next(scan, &item))
+		if (in_group(call, &item, scratch))
+			more = list_take(list, &item, rank_of(item.made, rank));
+	TRY(store_scan_close(&scan));
+	if (is_whole_feed(call, list))
+		list->found = state_out->live;
+	return OK;
 }
 
 enum err
 graph_list(struct call *call)
 {
-	struct list list = { 0 };
-
-	TRY(read_list(call, &list));
-	if (call->route.kind == ROUTE_GROUP_CALENDARS)
-		TRY(check_group(call));
-	if (list.ordered)
-		list.items = arena_take(call->arena, ORDERED_MAX * sizeof(*list.items));
-
+	AUTO(list_free) struct list     list = { 0 };
 	AUTO(arena_close) struct arena *scratch = arena_open(SCRATCH_MAX);
+	struct feed_state               state;
 
-	list.scratch = scratch;
-	return answer_list(call, &list);
+	TRY(list_read(call, call->route.resource, &list));
+	TRY(call_check_group(call));
+	TRY(take_items(call, &list, scratch, &state));
+	if (!state.exists && call->route.resource->ensure) {
+		TRY(call_ensure(call));
+		TRY(take_items(call, &list, scratch, &state));
+	}
+	return list_close(&list, &state);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_meta — $metadata (CSDL 4.0) and the service document: what is served, in OData's terms. */
 #include "graph/calls.h"
+#include "resource/extended.h"
 #include "resource/resource.h"
 #include "text/json_write.h"
 
@@ -8,12 +9,17 @@
 	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData." name \
 	".V1.xml\">\n" \
 	"<edmx:Include Namespace=\"Org.OData." name ".V1\" Alias=\"" name "\"/>\n</edmx:Reference>"
-#define COMPUTED                 ">\n<Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\"/>\n</Property>"
-#define COMPUTED_ROW(name, type) "<Property Name=\"" name "\" Type=\"" type "\"" COMPUTED
-#define NAVIGATION(what, type)   "<NavigationProperty Name=\"" what "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
+#define CORE(term)             ">\n<Annotation Term=\"Org.OData.Core.V1." term "\" Bool=\"true\"/>\n</Property>"
+#define NAVIGATION(what, type) "<NavigationProperty Name=\"" what "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
 #define CAPABILITY(term, property, value) \
 	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
 	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"
+
+/* Only $expand reads them: there is no path of their own. */
+#define EXTENDED_NAVIGATION \
+	"<NavigationProperty Name=\"" EXTENDED_NAME \
+	"\" Type=\"Collection(graph.singleValueLegacyExtendedProperty)\" ContainsTarget=\"true\">\n" CAPABILITY( \
+		"ReadRestrictions", "Readable", "false") "\n</NavigationProperty>\n"
 
 /* What the descriptors do not say: the frame, complex types, and the way to the resources. */
 static const char *const start[] = {
@@ -65,21 +71,12 @@ static const char *const types[] = {
 };
 
 static const char *const rest[] = {
-	"<EntityType Name=\"calendarGroup\" BaseType=\"graph.entity\">",
-	COMPUTED_ROW("name", "Edm.String"),
-	COMPUTED_ROW("classId", "Edm.Guid"),
-	COMPUTED_ROW("changeKey", "Edm.String"),
-	NAVIGATION("calendars", "Collection(graph.calendar)"),
+	"<EntityType Name=\"singleValueLegacyExtendedProperty\" BaseType=\"graph.entity\">",
+	"<Property Name=\"value\" Type=\"Edm.String\"/>",
 	"</EntityType>",
 	"<EntityType Name=\"onlineMeeting\" BaseType=\"graph.entity\">",
 	"<Annotation Term=\"Org.OData.Core.V1.Description\" String=\"Known by its recordings only.\"/>",
 	NAVIGATION("recordings", "Collection(graph.callRecording)"),
-	"</EntityType>",
-	"<EntityType Name=\"user\" BaseType=\"graph.entity\">",
-	NAVIGATION("calendar", "graph.calendar"),
-	NAVIGATION("calendars", "Collection(graph.calendar)"),
-	NAVIGATION("calendarGroups", "Collection(graph.calendarGroup)"),
-	NAVIGATION("onlineMeetings", "Collection(graph.onlineMeeting)"),
 	"</EntityType>",
 	"<Action Name=\"permanentDelete\" IsBound=\"true\">",
 	"<Parameter Name=\"bindingParameter\" Type=\"graph.calendar\"/>",
@@ -107,12 +104,24 @@ static const char *const rest[] = {
 	"<Annotations Target=\"microsoft.graph.user/calendars\">",
 	CAPABILITY("ChangeTracking", "Supported", "true"),
 	CAPABILITY("SearchRestrictions", "Searchable", "false"),
-	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
+	CAPABILITY("ExpandRestrictions", "Expandable", "true"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.user/calendarGroups\">",
-	CAPABILITY("InsertRestrictions", "Insertable", "false"),
-	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
-	CAPABILITY("DeleteRestrictions", "Deletable", "false"),
+	CAPABILITY("ChangeTracking", "Supported", "false"),
+	CAPABILITY("SearchRestrictions", "Searchable", "false"),
+	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.calendarGroup/calendars\">",
+	CAPABILITY("ChangeTracking", "Supported", "false"),
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.GraphService/users\">",
+	CAPABILITY("ReadRestrictions", "Readable", "false"),
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.GraphService/me\">",
+	CAPABILITY("ReadRestrictions", "Readable", "false"),
+	"</Annotations>",
+	"<Annotations Target=\"microsoft.graph.user/onlineMeetings\">",
+	CAPABILITY("ReadRestrictions", "Readable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
 	CAPABILITY("ChangeTracking", "Supported", "true"),
@@ -159,12 +168,29 @@ put_enumerations(struct buf *buf, const struct resource *resource)
 	}
 }
 
+static const char *
+type_name(const struct resource *resource)
+{
+	return resource->odata_type + sizeof("#microsoft.graph.") - 1;
+}
+
+/* Ends a property: clients may change it, set it once, or only read it. */
+static void
+put_who_sets(struct buf *buf, const struct property *property, bool beta)
+{
+	if (property_is_writable(property, PROPERTY_UPDATE, beta))
+		buf_put(buf, STR("/>\n"));
+	else if (property_is_writable(property, PROPERTY_CREATE | PROPERTY_ADD, beta))
+		buf_put(buf, STR(CORE("Immutable") "\n"));
+	else
+		buf_put(buf, STR(CORE("Computed") "\n"));
+}
+
 /* Without the id, which the abstract type has. */
 static void
 put_entity_type(struct buf *buf, const struct resource *resource, bool beta, struct arena *arena)
 {
-	buf_printf(buf, "<EntityType Name=\"%s\" BaseType=\"graph.entity\" OpenType=\"true\">\n",
-	           resource->odata_type + sizeof("#microsoft.graph.") - 1);
+	buf_printf(buf, "<EntityType Name=\"%s\" BaseType=\"graph.entity\" OpenType=\"true\">\n", type_name(resource));
 	for (size_t row = 1; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];
 		struct str             type = property_edm_type(property, arena);
@@ -172,10 +198,18 @@ put_entity_type(struct buf *buf, const struct resource *resource, bool beta, str
 		if ((property->flags & PROPERTY_BETA) && !beta)
 			continue;
 		buf_printf(buf, "<Property Name=\"%s\" Type=\"%.*s\"", property->name, STR_ARG(type));
-		buf_put(buf, property->flags & (PROPERTY_CREATE | PROPERTY_UPDATE) ? STR("/>\n") : STR(COMPUTED "\n"));
+		put_who_sets(buf, property, beta);
 	}
+	for (const struct navigation *link = resource->links; link && link->name; link++)
+		buf_printf(buf, NAVIGATION("%s", "%s") "\n", link->name, link->type);
 	if (resource->content)
 		buf_put(buf, STR("<Property Name=\"content\" Type=\"Edm.Stream\"/>\n"));
+	if (resource->has_extended)
+		buf_put(buf, STR(EXTENDED_NAVIGATION));
+	for (const struct resource *const *at = resources; *at; at++)
+		if ((*at)->groups == resource)
+			buf_printf(buf, NAVIGATION("%s", "Collection(graph.%s)") "\n", (*at)->collection,
+			           type_name(*at));
 	buf_put(buf, STR("</EntityType>\n"));
 }
 

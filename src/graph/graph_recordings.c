@@ -8,6 +8,7 @@
 #include "graph/entity.h"
 #include "graph/filter.h"
 #include "graph/headers.h"
+#include "graph/list.h"
 #include "graph/page.h"
 #include "graph/cursor_token.h"
 #include "resource/recording.h"
@@ -26,6 +27,8 @@ struct view {
 	/* The $filter of a list, as it was written; empty: none. */
 	struct str filter;
 };
+
+static const char no_meeting[] = "There is no such online meeting, or it has no recordings.";
 
 static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_MAX };
 
@@ -285,6 +288,30 @@ put_page(struct call *call, const struct walk *walk)
 	return OK;
 }
 
+/* How many recordings there are in the window, or in the meeting. */
+static enum err
+answer_count(struct call *call, const struct walk *walk)
+{
+	AUTO(list_free) struct list list = { .err = OK };
+	struct store_range range = { .until = STORE_TO_HEAD, .limit = UINT32_MAX, .live_only = true, .by_made = true };
+	struct item        item;
+	bool               any = !walk->one_meeting;
+
+	TRY(list_read(call, &resource_recording, &list));
+	list_open(&list, STR_EMPTY);
+	AUTO(store_scan_abort)
+	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
+
+	while (store_scan_next(scan, &item)) {
+		if (!is_wanted(call, walk, &item))
+			continue;
+		any = true;
+		(void)list_take(&list, &item, STR_EMPTY);
+	}
+	TRY(store_scan_close(&scan));
+	return any ? list_close(&list, NULL) : call_refuse(call, GRAPH_NO_ITEM, str_from_c(no_meeting));
+}
+
 /* `asked`: what the path and Prefer say. */
 static enum err
 answer_walk(struct call *call, struct walk *walk, const struct view *asked)
@@ -312,7 +339,8 @@ graph_all_recordings(struct call *call)
 	struct view asked;
 
 	TRY(read_parameters(call, &asked));
-	return answer_walk(call, &walk, &asked);
+	walk.view = asked;
+	return call->route.count ? answer_count(call, &walk) : answer_walk(call, &walk, &asked);
 }
 
 enum err
@@ -367,6 +395,8 @@ graph_list_recordings(struct call *call)
 	struct item         *items;
 	size_t               size, rows, count, at = 0;
 
+	if (call->route.count)
+		return answer_count(call, &(struct walk){ .one_meeting = true, .view = asked });
 	TRY(read_view_of(call, TOKEN_MEETING_RECORDINGS, false, &asked, &reader, &view));
 	if ((view.filter.len || call->query.given[OPTION_FILTER]) &&
 	    filter_read(&resource_recording, view.filter, call->route.beta, call->arena, &filter, &why) != OK)
@@ -377,8 +407,7 @@ graph_list_recordings(struct call *call)
 	TRY(store_find(store, &call->feed, call->route.meeting, reader.cursor.span.after, rows + 1, call->arena, items,
 	               &count));
 	if (count == 0 && !reader.has_cursor)
-		return call_refuse(call, GRAPH_NO_ITEM,
-		                   STR("There is no such online meeting, or it has no recordings."));
+		return call_refuse(call, GRAPH_NO_ITEM, str_from_c(no_meeting));
 	page_open_counted(&page, call, &resource_recording);
 	for (; at < count && at < rows; at++)
 		if (passes(call, filter, &items[at]) && (page.count == size || !page_put_change(&page, &items[at])))

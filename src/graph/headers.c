@@ -83,7 +83,7 @@ headers_finish(struct call *call)
 	if (!call->is_private)
 		http_resp_field(call->resp, "Cache-Control", STR("no-cache"));
 	if (http_resp_get_status(call->resp) == 204 || http_resp_get_status(call->resp) == 304 ||
-	    call->route.kind == ROUTE_CONTENT || call->route.kind == ROUTE_METADATA)
+	    call->route.kind == ROUTE_CONTENT || call->route.kind == ROUTE_METADATA || call->route.count)
 		return;
 	if (call->accept.level == METADATA_NONE)
 		strip_body(call);

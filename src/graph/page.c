@@ -2,6 +2,7 @@
 #include "graph/page.h"
 
 #include "graph/entity.h"
+#include "graph/expand.h"
 #include "resource/values.h"
 #include "text/json_write.h"
 
@@ -92,6 +93,9 @@ put_type_of(struct buf *buf, const struct property *property)
 		buf_printf(buf, "\"%s@odata.type\":\"#microsoft.graph.%s\",", property->name,
 		           property->enumeration->name);
 		break;
+	case TYPE_STRINGS:
+		buf_printf(buf, "\"%s@odata.type\":\"#Collection(String)\",", property->name);
+		break;
 	case TYPE_ENUMS:
 		buf_printf(buf, "\"%s@odata.type\":\"#Collection(microsoft.graph.%s)\",", property->name,
 		           property->enumeration->name);
@@ -144,6 +148,7 @@ put_members(const struct page *page, const struct item *item, bool first)
 {
 	struct resource_sending sending = sending_of(page, item);
 	struct str              pieces[RESOURCE_PIECES_MAX];
+	struct values           values;
 	size_t                  count = 0;
 
 	if (page->select == 0 && !page->full)
@@ -152,6 +157,8 @@ put_members(const struct page *page, const struct item *item, bool first)
 		put_pieces(page->buf, pieces, count, first);
 	else
 		put_one_by_one(page, item->body, &sending, first);
+	if (page->call->expand && page->resource->read(page->resource, item->body, NULL, page->call->arena, &values))
+		expand_put(page->buf, page->call->expand, &values, page->call->arena);
 }
 
 /* ---- items -------------------------------------------------------------------------------------------------- */
@@ -215,9 +222,12 @@ put_names(const struct page *page, const struct item *item)
 void
 page_put_entity(struct page *page, const struct item *item)
 {
+	bool bare = page->resource->is_bare && !page->full;
+
 	buf_put(page->buf, page->count++ > 0 ? STR(",{") : STR("{"));
-	put_names(page, item);
-	put_members(page, item, false);
+	if (!bare)
+		put_names(page, item);
+	put_members(page, item, bare);
 	buf_put_char(page->buf, '}');
 }
 
@@ -283,10 +293,10 @@ page_single(const struct call *call, const struct resource *resource, struct str
 	struct page page = new_page(call, resource, select);
 
 	put_context(page.buf, call, context);
-	if (!resource->content) {
+	if (!resource->content && (!resource->is_bare || page.full)) {
 		buf_put_char(page.buf, ',');
 		put_names(&page, item);
-	} else if (page.full) {
+	} else if (resource->content && page.full) {
 		put_member(page.buf, STR("@odata.id"), entity_url(call, resource->item_path, item));
 	}
 	put_members(&page, item, false);

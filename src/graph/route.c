@@ -141,7 +141,7 @@ match(const struct pieces *pieces, size_t at, const struct resource_path *path, 
       size_t *reached_out)
 {
 	struct route found = *route;
-	struct str   rest = str_from_c(path->pattern), word;
+	struct str   rest = str_from_c(path->pattern + (path->pattern[0] == '/')), word;
 
 	*reached_out = at;
 	while (str_take_until(&rest, '/', &word)) {
@@ -158,21 +158,24 @@ match(const struct pieces *pieces, size_t at, const struct resource_path *path, 
 	return true;
 }
 
-/* The path behind the user: it belongs to a resource. */
-static void
-parse_owned(const struct pieces *pieces, size_t at, struct route *route)
+/* A path that belongs to a resource: behind the user (`prefix` empty) or behind the version ("/"). */
+static bool
+parse_resource(const struct pieces *pieces, size_t at, const char *prefix, struct route *route)
 {
 	size_t reached, best = at;
 
 	for (const struct resource *const *resource = resources; *resource; resource++)
 		for (const struct resource_path *path = (*resource)->paths; path && path->pattern; path++) {
+			if (str_starts(str_from_c(path->pattern), STR("/")) != (prefix[0] == '/'))
+				continue;
 			if (match(pieces, at, path, route, &reached)) {
 				route->resource = *resource;
-				return;
+				return true;
 			}
 			best = reached > best ? reached : best;
 		}
 	route->unknown = pieces->at[best < pieces->count ? best : pieces->count - 1].name;
+	return false;
 }
 
 static bool
@@ -185,6 +188,26 @@ parse_version(const struct pieces *pieces, struct route *route)
 	return true;
 }
 
+static bool
+is_collection(enum route_kind kind)
+{
+	return kind == ROUTE_COLLECTION || kind == ROUTE_USERS || kind == ROUTE_RECORDINGS ||
+	       kind == ROUTE_ALL_RECORDINGS;
+}
+
+/* The segment $count at the end of a path. */
+static bool
+take_count(struct pieces *pieces)
+{
+	struct piece *last = &pieces->at[pieces->count > 0 ? pieces->count - 1 : 0];
+
+	if (pieces->count < 3 || !is(last, STR("$count")))
+		return false;
+	*last = (struct piece){ .has_key = false };
+	pieces->count--;
+	return true;
+}
+
 enum err
 route_parse(struct str path, struct arena *arena, struct route *route_out)
 {
@@ -193,6 +216,7 @@ route_parse(struct str path, struct arena *arena, struct route *route_out)
 	size_t        at = 1;
 
 	TRY(divide(path, arena, &pieces));
+	route.count = take_count(&pieces);
 	if (pieces.count == 0) {
 		route.kind = ROUTE_SERVICE;
 	} else if (!parse_version(&pieces, &route)) {
@@ -205,11 +229,16 @@ route_parse(struct str path, struct arena *arena, struct route *route_out)
 		route.kind = ROUTE_BATCH;
 	} else if (is(&pieces.at[1], STR("me"))) {
 		route.me = true;
-		parse_owned(&pieces, 2, &route);
+		if (pieces.count > 2 || !parse_resource(&pieces, 1, "/", &route))
+			(void)parse_resource(&pieces, 2, "", &route);
 	} else if (take_keyed(&pieces, &at, STR("users"), &route.user)) {
-		parse_owned(&pieces, at, &route);
-	} else {
+		(void)parse_resource(&pieces, at, "", &route);
+	} else if (!parse_resource(&pieces, 1, "/", &route)) {
 		route.unknown = pieces.at[1].name;
+	}
+	if (route.count && route.kind != ROUTE_UNKNOWN && !is_collection(route.kind)) {
+		route.kind = ROUTE_UNKNOWN;
+		route.unknown = STR("$count");
 	}
 	*route_out = route;
 	return OK;

@@ -16,6 +16,7 @@ struct route {
 	enum route_kind        kind;
 	bool                   beta;
 	bool                   me;
+	bool                   count;      /* the path ends with $count: the number of the collection's items */
 	struct str             user;       /* GUID, UPN or GUID@GUID; empty for /me */
 	struct str             id;         /* of the item; empty: none, or the default calendar */
 	struct str             group;      /* of calendars in a group */

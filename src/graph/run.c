@@ -9,9 +9,12 @@
 #include "graph/unpack.h"
 
 static enum media_type
-media_of(enum route_kind kind)
+media_of(const struct route *route)
 {
-	return kind == ROUTE_METADATA ? MEDIA_XML : kind == ROUTE_CONTENT ? MEDIA_ANY : MEDIA_JSON;
+	if (route->kind == ROUTE_METADATA)
+		return MEDIA_XML;
+	/* A number is text, whatever type a client asks for out of habit. */
+	return route->kind == ROUTE_CONTENT || route->count ? MEDIA_ANY : MEDIA_JSON;
 }
 
 /* A batch holds no batch, and no content, which is too large for it. */
@@ -46,7 +49,7 @@ walk(struct call *call, call_fn *batch)
 	if (access_right(call) != RIGHT_COUNT)
 		TRY(access_authorise(call));
 	TRY(query_read(call));
-	TRY(accept_read(call, media_of(call->route.kind)));
+	TRY(accept_read(call, media_of(&call->route)));
 	if (unpack_may_be_due(call))
 		TRY(unpack_body(call, !batch));
 	TRY(act ? act(call) : batch(call));

@@ -20,9 +20,6 @@ static const struct row rows[] = {
 	{ ROUTE_DEFAULT_ITEM, HTTP_PATCH, graph_update_item },
 	{ ROUTE_DEFAULT_ITEM, HTTP_DELETE, graph_remove_item },
 	{ ROUTE_PERMANENT_DELETE, HTTP_POST, graph_remove_item },
-	{ ROUTE_GROUPS, HTTP_GET, graph_list_groups },
-	{ ROUTE_GROUP, HTTP_GET, graph_get_group },
-	{ ROUTE_GROUP_CALENDARS, HTTP_GET, graph_list },
 	{ ROUTE_ALL_RECORDINGS, HTTP_GET, graph_all_recordings },
 	{ ROUTE_ALL_RECORDINGS_DELTA, HTTP_GET, graph_all_recordings_delta },
 	{ ROUTE_RECORDINGS_DELTA, HTTP_GET, graph_meeting_delta },
@@ -31,6 +28,8 @@ static const struct row rows[] = {
 	{ ROUTE_RECORDING, HTTP_GET, graph_get_recording },
 	{ ROUTE_CONTENT, HTTP_GET, graph_get_content },
 	{ ROUTE_CONTENT, HTTP_PUT, graph_put_content },
+	{ ROUTE_USER, HTTP_GET, graph_get_user },
+	{ ROUTE_USERS, HTTP_GET, graph_list_users },
 	/* NULL: app.c knows the batch, because each of its requests walks through this table itself. */
 	{ ROUTE_BATCH, HTTP_POST, NULL },
 	/* Without a bearer token. */
@@ -51,7 +50,7 @@ is_offered(const struct row *row, const struct route *route)
 {
 	const struct resource *resource = route->resource;
 
-	if (row->kind != route->kind)
+	if (row->kind != route->kind || (route->count && row->method != HTTP_GET))
 		return false;
 	return !resource || ((row->act != graph_create_item || resource->create) &&
 	                     (row->act != graph_update_item || resource->update) &&

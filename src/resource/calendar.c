@@ -1,49 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calendar — the descriptor of the calendar resource. */
 #include "resource/calendar.h"
+#include "resource/calendar_group.h"
+#include "resource/mailbox.h"
 
 #include "text/json_span.h"
 
-#define NAME_CHARACTERS_MAX 255
-
 /* ---- checks beyond type and length ------------------------------------------------------------------------ */
-
-static size_t
-count_characters(struct str text)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-		count += ((unsigned char)text.at[i] & 0xc0) != 0x80;
-	return count;
-}
-
-static const char *
-check_name(struct str raw, struct str text, struct arena *arena)
-{
-	(void)raw;
-	(void)arena;
-	if (str_trim(text).len == 0)
-		return "must not be empty";
-	if (count_characters(text) > NAME_CHARACTERS_MAX)
-		return "must not be longer than 255 characters";
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
-			return "must not hold control characters";
-	return NULL;
-}
-
-/* It goes into ETags, where RFC 9110 section 8.8.3 allows no more. */
-static const char *
-check_change_key(struct str raw, struct str text, struct arena *arena)
-{
-	(void)raw;
-	(void)arena;
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] <= 0x20 || text.at[i] >= 0x7f || text.at[i] == '"' || text.at[i] == '\\')
-			return "must hold visible ASCII without quotes only";
-	return NULL;
-}
 
 static const char *
 check_owner(struct str raw, struct str text, struct arena *arena)
@@ -90,8 +53,8 @@ static const struct property rows[] = {
 	{ .name = "name",
 	  .type = TYPE_STRING,
 	  .flags = NEEDED | BOTH | FILTER | PROPERTY_SORT,
-	  .bytes_max = 4 * NAME_CHARACTERS_MAX,
-	  .check = check_name,
+	  .bytes_max = MAILBOX_NAME_BYTES,
+	  .check = mailbox_check_name,
 	  .columns = COLUMN("name"),
 	  .column_at = 1 },
 	{ .name = "color",
@@ -101,7 +64,12 @@ static const struct property rows[] = {
 	  .enumeration = &color,
 	  .columns = COLUMN("color"),
 	  .column_at = 2 },
-	{ .name = "hexColor", .type = TYPE_STRING, .initial = "\"\"", .columns = COLUMN("hexColor"), .column_at = 3 },
+	{ .name = "hexColor",
+	  .type = TYPE_STRING,
+	  .flags = BOTH | PROPERTY_BETA_SET,
+	  .initial = "\"\"",
+	  .columns = COLUMN("hexColor"),
+	  .column_at = 3 },
 	{ .name = "groupClassId",
 	  .type = TYPE_GUID,
 	  .flags = BETA,
@@ -114,7 +82,7 @@ static const struct property rows[] = {
 	  .column_at = 4 },
 	{ .name = "changeKey",
 	  .type = TYPE_STRING,
-	  .check = check_change_key,
+	  .check = mailbox_check_change_key,
 	  .columns = COLUMN("changeKey"),
 	  .column_at = 5 },
 	{ .name = "canShare",
@@ -177,9 +145,10 @@ static const struct resource_path paths[] = {
 	{ "calendars", ROUTE_COLLECTION, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendars/{id}", ROUTE_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
 	{ "calendars/{id}/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
-	{ "calendarGroups", ROUTE_GROUPS, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
-	{ "calendarGroups/{group}", ROUTE_GROUP, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
-	{ "calendarGroups/{group}/calendars", ROUTE_GROUP_CALENDARS, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups/{group}/calendars", ROUTE_COLLECTION, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups/{group}/calendars/{id}", ROUTE_ITEM, RIGHT_CALENDARS_READ, RIGHT_CALENDARS_WRITE },
+	{ "calendarGroups/{group}/calendars/{id}/permanentDelete()", ROUTE_PERMANENT_DELETE, RIGHT_CALENDARS_READ,
+	  RIGHT_CALENDARS_WRITE },
 	{ NULL, ROUTE_UNKNOWN, RIGHT_COUNT, RIGHT_COUNT },
 };
 
@@ -190,18 +159,20 @@ static const struct right_row rights[] = {
 		(const char *const[]){ "Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite", NULL },
 		(const char *const[]){ "Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read",
 	                               "Calendars.ReadWrite", NULL },
+		NULL,
 	},
 	{
 		RIGHT_CALENDARS_WRITE,
 		"create, update and delete of calendars",
 		(const char *const[]){ "Calendars.ReadWrite", NULL },
 		(const char *const[]){ "Calendars.ReadWrite", NULL },
+		NULL,
 	},
-	{ RIGHT_COUNT, NULL, NULL, NULL },
+	{ RIGHT_COUNT, NULL, NULL, NULL, NULL },
 };
 
 const struct resource resource_calendar = {
-	.number = 1,
+	.number = CALENDAR_FEED,
 	.name = "calendar",
 	.article = "a",
 	.odata_type = "#microsoft.graph.calendar",
@@ -222,8 +193,11 @@ const struct resource resource_calendar = {
 	.pieces = calendar_pieces,
 	.read = calendar_read,
 	.delta_function = 1,
+	.has_extended = true,
 	.version_row = CALENDAR_CHANGE_KEY,
-	.id_is_shaped = calendar_id_is_shaped,
+	.id_is_shaped = mailbox_id_is_shaped,
+	.groups = &resource_calendar_group,
+	.is_in = calendar_is_in,
 	.ensure = calendar_ensure_default,
 	.require_default = calendar_require_default,
 	.create = calendar_create,

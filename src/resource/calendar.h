@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "resource/resource.h"
 
+#define CALENDAR_FEED 1 /* the number of feeds of calendars */
+
 /* The rows that code names, in the order of the descriptor; a new row needs no name here. */
 enum calendar_row {
 	CALENDAR_ID,
@@ -62,13 +64,7 @@ void calendar_require_default(struct store_txn *txn, const struct resource_ctx *
 struct str calendar_body(const struct resource *resource, const struct values *calendar, struct arena *arena);
 size_t     calendar_pieces(const struct resource *resource, struct str body, const struct resource_sending *sending,
                            struct str pieces_out[RESOURCE_PIECES_MAX]);
+/* Its JSON, as a view; empty: it is damaged. */
+struct str calendar_json(struct str body);
 bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
                          struct arena *arena, struct values *calendar_out);
-
-/* ---- names --------------------------------------------------------------------------------------------------- */
-
-/* The names of an owner's calendar group of that class (a GUID's text); they never change. */
-void calendar_group_names(const struct guid *owner, struct str group_class, struct arena *arena, struct str *id_out,
-                          struct str *change_key_out);
-/* Could this be an Exchange id at all? */
-bool calendar_id_is_shaped(struct str id);

@@ -1,107 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* calendar_write — creates, changes and removes calendars: ids, the one default calendar, unique names. */
+/* calendar_write — creates, changes and removes calendars: the one default calendar, unique names, groups. */
 #include "resource/calendar.h"
+#include "resource/calendar_color.h"
+#include "resource/calendar_group.h"
+#include "resource/extended.h"
+#include "resource/mailbox.h"
 #include "resource/values.h"
 
-#include "crypt/seal.h"
-#include "text/b64.h"
 #include "text/json_write.h"
-
-/* ---- ids and changeKeys ---------------------------------------------------------------------- */
-
-/*
- * An id has the format of Graph's: 112 bytes with a header, the mailbox as text, then the folder's entry.  The entry
- * has a part for this history of the feed (generation and epoch) and a part for the change (seq), so no id comes twice.
- */
-#define ID_BYTES   112
-#define ENTRY_AT   42
-#define ID_TAIL_AT (ID_BYTES - 7)
-
-static void
-put_counter(uint8_t *at, size_t len, uint64_t value)
-{
-	for (size_t i = 0; i < len; i++)
-		at[len - 1 - i] = (uint8_t)(value >> (8 * i));
-}
-
-static void
-hash_history(const struct feed_state *state, uint8_t *out, size_t out_len)
-{
-	uint8_t history[sizeof(struct guid) + 4];
-
-	memcpy(history, &state->generation, sizeof(struct guid));
-	put_counter(history + sizeof(struct guid), 4, state->epoch);
-	hash_blake2b(str_of(history, sizeof(history)), out, out_len);
-}
-
-/* The feed state that ids are made from.  A feed that does not exist yet gets a random generation for them. */
-static bool
-take_state(struct store_txn *txn, const struct resource_ctx *ctx, struct feed_state *state_out)
-{
-	if (!store_txn_state(txn, &ctx->feed, state_out))
-		return false;
-	if (!state_out->exists)
-		state_out->generation = guid_random(ctx->entropy);
-	return true;
-}
-
-static struct str
-mint_id(const struct resource_ctx *ctx, const struct feed_state *state)
-{
-	uint8_t bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 };
-	uint8_t seed[32];
-
-	hash_history(state, seed, sizeof(seed));
-	guid_format(&ctx->feed.owner, (char *)bytes + 4);
-	bytes[ENTRY_AT - 1] = 0x46;
-	memcpy(bytes + ENTRY_AT + 5, seed, 16);
-	bytes[ENTRY_AT + 21] = 0x07;
-	memcpy(bytes + ENTRY_AT + 23, seed + 16, 16);
-	bytes[ENTRY_AT + 44] = 0x01;
-	bytes[ENTRY_AT + 45] = 0x06;
-	memcpy(bytes + ENTRY_AT + 47, seed + 16, 16);
-	put_counter(bytes + ID_TAIL_AT, 7, state->head + 1);
-	return b64_encode(B64_URL_PADDED, bytes, sizeof(bytes), ctx->arena);
-}
-
-/* 22 bytes: sixteen for this history of this feed, six for the change. */
-static struct str
-mint_change_key(const struct feed_state *state, struct arena *arena)
-{
-	uint8_t bytes[22];
-
-	hash_history(state, bytes, 16);
-	put_counter(bytes + 16, 6, state->head + 1);
-	return b64_encode(B64_STANDARD, bytes, sizeof(bytes), arena);
-}
-
-void
-calendar_group_names(const struct guid *owner, struct str group_class, struct arena *arena, struct str *id_out,
-                     struct str *change_key_out)
-{
-	uint8_t    bytes[ID_BYTES] = { 0x00, 0x03, 0x24, 0x00 }, seed[32];
-	struct str named = arena_printf(arena, "calendar group %.*s", STR_ARG(group_class));
-
-	guid_format(owner, (char *)bytes + 4);
-	named = arena_printf(arena, "%.*s of %.*s", STR_ARG(named), GUID_TEXT_LEN, (const char *)bytes + 4);
-	hash_blake2b(named, seed, sizeof(seed));
-	bytes[ENTRY_AT - 1] = 0x46;
-	memcpy(bytes + ENTRY_AT + 5, seed, 16);
-	bytes[ENTRY_AT + 21] = 0x07;
-	memcpy(bytes + ENTRY_AT + 23, seed + 16, 16);
-	*id_out = b64_encode(B64_URL_PADDED, bytes, sizeof(bytes), arena);
-	*change_key_out = b64_encode(B64_STANDARD, seed, 22, arena);
-}
-
-bool
-calendar_id_is_shaped(struct str id)
-{
-	uint8_t bytes[256];
-	size_t  len;
-
-	return b64_decode_into(B64_URL_PADDED, id, bytes, sizeof(bytes), &len) && len >= 48 && bytes[1] == 0x03 &&
-	       bytes[2] == 0x24;
-}
 
 /* ---- filling and writing ------------------------------------------------------------------------- */
 
@@ -157,8 +63,8 @@ renew_change_key(struct store_txn *txn, const struct resource_ctx *ctx, struct v
 {
 	struct feed_state state;
 
-	if (take_state(txn, ctx, &state))
-		values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
+	if (mailbox_state(txn, ctx, &state))
+		values_set_text(calendar, CALENDAR_CHANGE_KEY, mailbox_change_key(&state, ctx->arena), ctx->arena);
 }
 
 /* The previous default, unless it is `id`, becomes an ordinary calendar.  That is a change, so it gets a new seq. */
@@ -208,6 +114,19 @@ is_as_it_stands(struct store_txn *txn, const struct resource_ctx *ctx, const str
 	              calendar_body(ctx->resource, &there, ctx->arena));
 }
 
+/* A calendar that is in another group than new ones brings that group. */
+static void
+note_group(struct store_txn *txn, const struct resource_ctx *ctx, const struct values *calendar)
+{
+	struct str group_id = calendar->raw[CALENDAR_GROUP], group_class = calendar->raw[CALENDAR_GROUP_CLASS];
+
+	if (values_is_null(calendar, CALENDAR_GROUP) &&
+	    str_eq(group_class, str_from_c(ctx->resource->properties[CALENDAR_GROUP_CLASS].initial)))
+		return;
+	calendar_group_ensure(txn, ctx);
+	calendar_group_note(txn, ctx, group_id, group_class);
+}
+
 void
 calendar_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
                     struct str value, const struct content_ref *content, struct str *why_out)
@@ -222,10 +141,11 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 	(void)content;
 	if (values_fail(txn, err))
 		return;
-	if (!take_state(txn, ctx, &state))
+	if (!mailbox_state(txn, ctx, &state))
 		return;
 	if (calendar.raw[CALENDAR_ID].len == 0)
-		values_set_text(&calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
+		values_set_text(&calendar, CALENDAR_ID, mailbox_id(ctx, &state), ctx->arena);
+	calendar.extended = extended_merge(STR_EMPTY, calendar.extended, ctx->arena);
 	was_default = is_default_now(txn, ctx, values_text(&calendar, CALENDAR_ID, ctx->arena));
 	if (was_default && calendar.raw[CALENDAR_IS_DEFAULT].len == 0)
 		values_set_flag(&calendar, CALENDAR_IS_DEFAULT, true);
@@ -240,6 +160,7 @@ calendar_put_import(const struct resource *resource, struct store_txn *txn, cons
 		                ctx->arena);
 	fill_defaults(&calendar, ctx);
 	write_calendar(txn, ctx, &calendar, &item);
+	note_group(txn, ctx, &calendar);
 	if (values_flag(&calendar, CALENDAR_IS_DEFAULT))
 		store_set_default(txn, &ctx->feed, item.id);
 	else if (was_default)
@@ -257,21 +178,72 @@ name_is_free(struct store_txn *txn, const struct resource_ctx *ctx, const struct
 	       str_eq(other.id, id);
 }
 
+/* What a client sent for a row; null stands for the row's initial value. */
+static struct str
+wanted(const struct resource_ctx *ctx, const struct values *sent, size_t row)
+{
+	const char *initial = ctx->resource->properties[row].initial;
+
+	return values_is_null(sent, row) && initial ? str_from_c(initial) : sent->raw[row];
+}
+
+/* The group of the path, or the one that the body names: it must exist. */
+static enum err
+enter_group(struct store_txn *txn, const struct resource_ctx *ctx, struct values *calendar, struct str *why_out)
+{
+	struct str named = values_text(calendar, CALENDAR_GROUP, ctx->arena);
+	struct str group = ctx->group.len > 0 ? ctx->group : named;
+
+	if (values_is_null(calendar, CALENDAR_GROUP) && group.len == 0)
+		return OK;
+	if (!calendar_group_find(txn, ctx, group, &calendar->raw[CALENDAR_GROUP_CLASS])) {
+		*why_out = STR("The calendarGroupId is not the id of a calendar group of this mailbox.");
+		return ctx->group.len > 0 ? ERR_NOT_FOUND : ERR_BAD_REQUEST;
+	}
+	if (named.len > 0 && !str_eq(named, group)) {
+		*why_out = STR("The calendarGroupId must be the group of the request's path.");
+		return ERR_BAD_REQUEST;
+	}
+	values_set_text(calendar, CALENDAR_GROUP, group, ctx->arena);
+	return OK;
+}
+
+/* Extended properties: what a client sent is merged into what is there. */
+static enum err
+take_extended(const struct values *sent, struct values *calendar, struct arena *arena, struct str *why_out)
+{
+	struct str fault = STR_EMPTY;
+
+	if (sent->extended.len == 0)
+		return OK;
+	calendar->extended = extended_merge(calendar->extended, sent->extended, arena);
+	if (calendar->extended.len > 0)
+		fault = extended_check(calendar->extended, arena);
+	if (fault.len == 0)
+		return OK;
+	*why_out = arena_printf(arena, "'%s' %.*s", EXTENDED_NAME, STR_ARG(fault));
+	return ERR_BAD_REQUEST;
+}
+
 /* The values of a POST: a name that is free, and what else may be set. */
 static enum err
 read_new(struct store_txn *txn, const struct resource_ctx *ctx, struct str value, struct values *calendar_out,
          struct str *why_out)
 {
-	struct values sent, calendar = { 0 };
+	const struct values none = { 0 };
+	struct values       sent, calendar = { 0 };
 
-	TRY(resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out));
+	TRY(resource_read_body(ctx, value, PROPERTY_CREATE, &sent, why_out));
 	if (sent.raw[CALENDAR_NAME].len == 0) {
 		*why_out = STR("A calendar needs a 'name'.");
 		return ERR_BAD_REQUEST;
 	}
 	for (size_t row = 0; row < ctx->resource->property_count; row++)
-		if (ctx->resource->properties[row].flags & PROPERTY_CREATE)
-			calendar.raw[row] = sent.raw[row];
+		if (sent.raw[row].len > 0)
+			calendar.raw[row] = wanted(ctx, &sent, row);
+	TRY(calendar_settle_color(&none, &calendar, ctx->arena, why_out));
+	TRY(take_extended(&sent, &calendar, ctx->arena, why_out));
+	TRY(enter_group(txn, ctx, &calendar, why_out));
 	*calendar_out = calendar;
 	return name_is_free(txn, ctx, &calendar, STR_EMPTY) ? OK : ERR_CONFLICT;
 }
@@ -282,10 +254,10 @@ write_new(struct store_txn *txn, const struct resource_ctx *ctx, struct values *
 {
 	struct feed_state state;
 
-	if (!take_state(txn, ctx, &state))
+	if (!mailbox_state(txn, ctx, &state))
 		return;
-	values_set_text(calendar, CALENDAR_ID, mint_id(ctx, &state), ctx->arena);
-	values_set_text(calendar, CALENDAR_CHANGE_KEY, mint_change_key(&state, ctx->arena), ctx->arena);
+	values_set_text(calendar, CALENDAR_ID, mailbox_id(ctx, &state), ctx->arena);
+	values_set_text(calendar, CALENDAR_CHANGE_KEY, mailbox_change_key(&state, ctx->arena), ctx->arena);
 	fill_defaults(calendar, ctx);
 	write_calendar(txn, ctx, calendar, item_out);
 }
@@ -300,34 +272,17 @@ calendar_create(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 		write_new(txn, ctx, &calendar, item_out);
 }
 
-/* A list of weak or strong tags or bare changeKeys; '*' fits any. */
-static bool
-etag_fits(struct str if_match, struct str change_key)
-{
-	struct str one;
-
-	while (str_take_until(&if_match, ',', &one)) {
-		one = str_trim(one);
-		if (str_starts(one, STR("W/")))
-			one = str_skip(one, 2);
-		if (one.len >= 2 && one.at[0] == '"' && one.at[one.len - 1] == '"')
-			one = str_of(one.at + 1, one.len - 2);
-		if (str_eq(one, STR("*")) || str_eq(one, change_key))
-			return true;
-	}
-	return false;
-}
-
-/* The item, if it is unchanged since the caller saw it and may be edited. */
+/* The item, if it is in the path's group, unchanged since the caller saw it, and may be edited. */
 static enum err
 find_editable(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
               struct item *item_out, struct values *calendar_out)
 {
-	if (!store_txn_get(txn, &ctx->feed, id, item_out))
+	if (!store_txn_get(txn, &ctx->feed, id, item_out) ||
+	    (ctx->group.len > 0 && !calendar_is_in(&ctx->feed.owner, item_out->body, ctx->group, ctx->arena)))
 		return ERR_NOT_FOUND;
 	if (!calendar_read(ctx->resource, item_out->body, NULL, ctx->arena, calendar_out))
 		return ERR_CORRUPT;
-	if (if_match.len && !etag_fits(if_match, values_text(calendar_out, CALENDAR_CHANGE_KEY, ctx->arena)))
+	if (if_match.len && !mailbox_etag_fits(if_match, values_text(calendar_out, CALENDAR_CHANGE_KEY, ctx->arena)))
 		return ERR_STALE;
 	return values_flag(calendar_out, CALENDAR_CAN_EDIT) ? OK : ERR_NOT_ALLOWED;
 }
@@ -336,18 +291,20 @@ find_editable(struct store_txn *txn, const struct resource_ctx *ctx, struct str 
 static enum err
 apply_patch(const struct resource_ctx *ctx, const struct values *sent, struct values *calendar, struct str *why_out)
 {
+	const struct values before = *calendar;
+
 	for (size_t row = 0; row < ctx->resource->property_count; row++) {
-		if (!(ctx->resource->properties[row].flags & PROPERTY_UPDATE) || sent->raw[row].len == 0 ||
-		    (row == CALENDAR_IS_DEFAULT && values_is_null(sent, row)))
+		if (sent->raw[row].len == 0 || (row == CALENDAR_IS_DEFAULT && values_is_null(sent, row)))
 			continue;
 		if (row == CALENDAR_IS_DEFAULT && values_flag(calendar, row) && !values_flag(sent, row)) {
 			*why_out = STR(
 				"There is always a default calendar; set isDefaultCalendar on another one instead.");
 			return ERR_BAD_REQUEST;
 		}
-		calendar->raw[row] = sent->raw[row];
+		calendar->raw[row] = wanted(ctx, sent, row);
 	}
-	return OK;
+	TRY(take_extended(sent, calendar, ctx->arena, why_out));
+	return calendar_settle_color(&before, calendar, ctx->arena, why_out);
 }
 
 /* The calendar as the PATCH makes it. */
@@ -384,7 +341,7 @@ calendar_update(struct store_txn *txn, const struct resource_ctx *ctx, struct st
 {
 	struct values sent, calendar;
 
-	if (!values_fail(txn, resource_read_body(ctx->resource, value, ctx->arena, &sent, why_out)) &&
+	if (!values_fail(txn, resource_read_body(ctx, value, PROPERTY_UPDATE, &sent, why_out)) &&
 	    !values_fail(txn, read_update(txn, ctx, &sent, id, if_match, &calendar, why_out)))
 		write_change(txn, ctx, &calendar, item_out);
 }

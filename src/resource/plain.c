@@ -28,14 +28,25 @@ resource_plain_pieces(const struct resource *resource, struct str body, const st
 	return 1;
 }
 
+struct str
+resource_plain_body(const struct resource *resource, const struct values *values, struct arena *arena)
+{
+	AUTO(buf_close) struct buf body;
+
+	buf_open(&body, STORE_BODY_MAX);
+	buf_put_char(&body, BODY_MARK);
+	buf_put_char(&body, (char)resource->property_count);
+	resource_put_object(&body, resource, values, NULL);
+	return buf_err(&body) == OK ? arena_copy(arena, buf_str(&body)) : STR_EMPTY;
+}
+
 void
 resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
                           struct str value, const struct content_ref *content, struct str *why_out)
 {
-	AUTO(buf_close) struct buf body = { 0 };
-	struct values              values;
-	struct item                item;
-	enum err                   err = resource_read_import(resource, value, ctx->arena, &values, why_out);
+	struct values values;
+	struct item   item = { .body = STR_EMPTY };
+	enum err      err = resource_read_import(resource, value, ctx->arena, &values, why_out);
 
 	(void)content;
 	if (err == OK && values.raw[0].len == 0) {
@@ -44,18 +55,12 @@ resource_plain_put_import(const struct resource *resource, struct store_txn *txn
 	}
 	if (err == OK) {
 		values_fill(&values, resource);
-		buf_open(&body, STORE_BODY_MAX);
-		buf_put_char(&body, BODY_MARK);
-		buf_put_char(&body, (char)resource->property_count);
-		resource_put_object(&body, resource, &values, NULL);
-		err = buf_err(&body);
+		item.body = resource_plain_body(resource, &values, ctx->arena);
+		err = item.body.len > 0 ? OK : ERR_TOO_LARGE;
 	}
 	if (values_fail(txn, err))
 		return;
-	item = (struct item){
-		.id = values_text(&values, 0, ctx->arena),
-		.key = values_folded(&values, resource->key, ctx->arena),
-		.body = buf_str(&body),
-	};
+	item.id = values_text(&values, 0, ctx->arena);
+	item.key = values_folded(&values, resource->key, ctx->arena);
 	store_put(txn, &ctx->feed, &item);
 }

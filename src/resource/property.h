@@ -20,9 +20,10 @@ enum property_type {
 	TYPE_BOOLEAN,
 	TYPE_GUID,
 	TYPE_MOMENT,
-	TYPE_ENUM,  /* property.enumeration lists its members */
-	TYPE_ENUMS, /* an array of them, at most RESOURCE_ENUMS_MAX */
-	TYPE_OBJECT /* property.complex names the type */
+	TYPE_ENUM,    /* property.enumeration lists its members */
+	TYPE_ENUMS,   /* an array of them, at most RESOURCE_ENUMS_MAX */
+	TYPE_STRINGS, /* an array of strings; only read */
+	TYPE_OBJECT   /* property.complex names the type */
 };
 
 #define RESOURCE_ENUMS_MAX 16
@@ -30,12 +31,13 @@ enum property_type {
 enum property_flag {
 	PROPERTY_BETA = 1 << 0, /* absent from /v1.0 */
 	PROPERTY_NOT_NULL = 1 << 1,
-	PROPERTY_NEEDED = 1 << 2, /* an import must bring it */
-	PROPERTY_CREATE = 1 << 3, /* POST may set it */
-	PROPERTY_UPDATE = 1 << 4, /* PATCH may set it */
-	PROPERTY_FILTER = 1 << 5, /* $filter may name it */
-	PROPERTY_SORT = 1 << 6,   /* $orderby may name it */
-	PROPERTY_ADD = 1 << 7     /* a POST that Graph does not have may set it */
+	PROPERTY_NEEDED = 1 << 2,  /* an import must bring it */
+	PROPERTY_CREATE = 1 << 3,  /* POST may set it */
+	PROPERTY_UPDATE = 1 << 4,  /* PATCH may set it */
+	PROPERTY_FILTER = 1 << 5,  /* $filter may name it */
+	PROPERTY_SORT = 1 << 6,    /* $orderby may name it */
+	PROPERTY_ADD = 1 << 7,     /* a POST that Graph does not have may set it */
+	PROPERTY_BETA_SET = 1 << 8 /* POST and PATCH may set it on /beta only */
 };
 
 struct enumeration {
@@ -61,6 +63,13 @@ struct property {
 	const struct store_column *columns;
 	unsigned                   column_at; /* position of the first of them in the view, from 1; 0: last */
 };
+
+/* May a client set it by one of those calls (PROPERTY_CREATE, …)? */
+static inline bool
+property_is_writable(const struct property *property, unsigned calls, bool beta)
+{
+	return (property->flags & calls) && (beta || !(property->flags & PROPERTY_BETA_SET));
+}
 
 /* A column with the name of its property. */
 #define COLUMN(name) ((const struct store_column[]){ { name, name }, { NULL, NULL } })

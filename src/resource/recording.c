@@ -96,26 +96,30 @@ static const struct right_row rights[] = {
 		"all recordings of an organizer, and their delta",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
+		NULL,
 	},
 	{
 		RIGHT_RECORDINGS_WRITE,
 		"adding recordings (Tidemark's own; Graph has no such call)",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.ReadWrite.All", NULL },
+		NULL,
 	},
 	{
 		RIGHT_MEETING_RECORDINGS_READ,
 		"list, get, delta and content of one meeting's recordings",
 		(const char *const[]){ NULL },
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", "OnlineMeetingRecording.Read.Chat", NULL },
+		NULL,
 	},
 	{
 		RIGHT_OWN_RECORDINGS_READ,
 		"one's own recordings, where delegated use is switched on",
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
 		(const char *const[]){ "OnlineMeetingRecording.Read.All", NULL },
+		NULL,
 	},
-	{ RIGHT_COUNT, NULL, NULL, NULL },
+	{ RIGHT_COUNT, NULL, NULL, NULL, NULL },
 };
 
 const struct resource resource_recording = {

@@ -214,7 +214,7 @@ recording_create(struct store_txn *txn, const struct recording_new *made, struct
 	struct recording recording = { 0 };
 	struct values    values;
 	struct item      item, old;
-	enum err         err = resource_read_body(made->ctx.resource, value, made->ctx.arena, &values, why_out);
+	enum err         err = resource_read_body(&made->ctx, value, PROPERTY_CREATE | PROPERTY_ADD, &values, why_out);
 
 	if (err == OK)
 		err = complete_new(made, &values, why_out);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "resource/extended.h"
 #include "resource/values.h"
 
 #include "text/json_read.h"
 #include "text/json_span.h"
 
-const struct resource *const resources[] = { &resource_calendar, &resource_recording, NULL };
+const struct resource *const resources[] = { &resource_calendar, &resource_calendar_group, &resource_recording,
+	                                     &resource_user, NULL };
 
 static const char *const by_id[] = { "id", NULL };
 static const char *const none[] = { NULL };
@@ -97,6 +99,8 @@ property_edm_type(const struct property *property, struct arena *arena)
 		return arena_printf(arena, "graph.%s", property->enumeration->name);
 	case TYPE_ENUMS:
 		return arena_printf(arena, "Collection(graph.%s)", property->enumeration->name);
+	case TYPE_STRINGS:
+		return STR("Collection(Edm.String)");
 	case TYPE_OBJECT:
 		return arena_printf(arena, "graph.%s", property->complex);
 	}
@@ -134,11 +138,12 @@ view_of(const struct resource *resource, struct arena *arena)
 const struct store_view *
 resource_views(struct arena *arena)
 {
-	size_t             count = sizeof(resources) / sizeof(resources[0]);
+	size_t             count = sizeof(resources) / sizeof(resources[0]), used = 0;
 	struct store_view *views = arena_take(arena, count * sizeof(*views));
 
 	for (size_t i = 0; resources[i]; i++)
-		views[i] = view_of(resources[i], arena);
+		if (resources[i]->number > 0)
+			views[used++] = view_of(resources[i], arena);
 	return views;
 }
 
@@ -182,6 +187,9 @@ resource_json(const struct resource *resource, struct str body, struct arena *ar
 
 	if (!resource->read || !resource->read(resource, body, NULL, arena, &values))
 		return STR("{}");
+	if (values.extended.len > 0)
+		values.unknown = arena_printf(arena, "%.*s,\"%s\":%.*s", STR_ARG(values.unknown), EXTENDED_NAME,
+		                              STR_ARG(values.extended));
 	buf_open(&buf, 2 * STORE_BODY_MAX);
 	resource_put_object(&buf, resource, &values, NULL);
 	return buf_err(&buf) == OK ? arena_copy(arena, buf_str(&buf)) : STR("{}");

@@ -26,6 +26,8 @@ enum right {
 	RIGHT_RECORDINGS_WRITE,
 	RIGHT_MEETING_RECORDINGS_READ, /* of one meeting: list, get, delta, content */
 	RIGHT_OWN_RECORDINGS_READ,     /* by the organizer, where delegated use is switched on */
+	RIGHT_ME_READ,                 /* the signed-in user */
+	RIGHT_USERS_READ,
 	RIGHT_COUNT
 };
 
@@ -35,7 +37,11 @@ struct right_row {
 	const char        *calls;     /* what it allows, for documents */
 	const char *const *delegated; /* permission names, each of them suffices; ended by NULL */
 	const char *const *application;
+	const char *const *everyone; /* delegated names that reach other users of the tenant, too; NULL: none does */
 };
+
+/* Stands for every permission. */
+#define RIGHT_ANY "any"
 
 /* ---- paths --------------------------------------------------------------------------------------------- */
 
@@ -52,20 +58,20 @@ enum route_kind {
 	ROUTE_DEFAULT_ITEM,
 	ROUTE_PERMANENT_DELETE,
 	/* Of one resource alone. */
-	ROUTE_GROUPS,
-	ROUTE_GROUP,
-	ROUTE_GROUP_CALENDARS,
 	ROUTE_ALL_RECORDINGS,
 	ROUTE_ALL_RECORDINGS_DELTA,
 	ROUTE_RECORDINGS,
 	ROUTE_RECORDINGS_DELTA,
 	ROUTE_RECORDING,
-	ROUTE_CONTENT
+	ROUTE_CONTENT,
+	ROUTE_USER,
+	ROUTE_USERS
 };
 
 /*
- * A path behind the user.  A {word} is the key of the noun before it, as a segment of its own or in brackets.  name()
- * is a function without parameters, name(*) one with parameters.  The first row that matches counts.
+ * A path behind the user; with a slash before it, behind the version.  A {word} is the key of the noun before it, as a
+ * segment of its own or in brackets.  name() is a function without parameters, name(*) one with parameters.  The first
+ * row that matches counts.
  */
 struct resource_path {
 	const char     *pattern;
@@ -77,6 +83,10 @@ struct resource_path {
 
 enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };  /* "@removed" · removals are not reported */
 enum updates { UPDATES_PARTIAL, UPDATES_COMPLETE }; /* missing members stay · the item is replaced */
+
+struct navigation { /* what is reached from an item: name and type, as $metadata writes them */
+	const char *name, *type;
+};
 
 struct refused_member { /* a member that a body must not have, and why */
 	const char *name, *why;
@@ -97,6 +107,8 @@ struct resource_ctx {
 	const struct resource *resource;
 	struct store_feed      feed;
 	struct str             owner_name, owner_address; /* of the owner, for a new item */
+	struct str             group;                     /* the item is in it; empty: in any */
+	bool                   beta;                      /* else /v1.0: for bodies of clients */
 	const struct entropy  *entropy;
 	struct arena          *arena;
 };
@@ -126,7 +138,9 @@ struct resource {
 	const struct refused_member *refused; /* in an import, a POST and a PATCH; NULL name ends */
 	size_t                       key; /* the row whose text, folded, is the item's second key, by which it sorts */
 	/* Its URL behind the version, with {owner}, {tenant}, {key} and {id}; between ' it is a key in brackets. */
-	const char *item_path;
+	const char              *item_path;
+	const struct navigation *links;   /* ended by a NULL name; NULL: none */
+	bool                     is_bare; /* answers name its URL only with full metadata */
 	/*
 	 * A stored body in the pieces to send, which begin with '{' and end with '}'.  0: read() must take it apart,
 	 * because it is damaged or older than the newest row.
@@ -138,8 +152,12 @@ struct resource {
 	             struct arena *arena, struct values *values_out);
 	/* Bound into its state tokens; never changes.  0: it has no delta function of its own. */
 	uint8_t delta_function;
+	bool    has_extended;                /* its items can have single-value extended properties (extended.h) */
 	size_t  version_row;                 /* whose text is the ETag; 0: it has none */
 	bool (*id_is_shaped)(struct str id); /* can the text be an id?  NULL: any can */
+	/* Its items stand in groups, which are items of this resource.  NULL: they do not. */
+	const struct resource *groups;
+	bool (*is_in)(const struct guid *owner, struct str body, struct str group, struct arena *arena);
 	/*
 	 * What a call does in a transaction; NULL: there is no such call.  ensure(): creates what every owner has.
 	 * require_default(): creates the default item if there is none.  create() and the others: as in calendar.h.
@@ -159,7 +177,8 @@ struct resource {
 	                   struct str value, const struct content_ref *content, struct str *why_out);
 };
 
-extern const struct resource resource_calendar, resource_recording, resource_generic;
+extern const struct resource resource_calendar, resource_calendar_group, resource_recording, resource_user,
+	resource_generic;
 
 /* All but the generic one; NULL ends. */
 extern const struct resource *const resources[];
@@ -194,8 +213,10 @@ size_t resource_plain_pieces(const struct resource *resource, struct str body, c
                              struct str pieces_out[RESOURCE_PIECES_MAX]);
 bool   resource_plain_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
                            struct arena *arena, struct values *values_out);
-void   resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
-                                 struct str value, const struct content_ref *content, struct str *why_out);
+/* Empty: it is too large. */
+struct str resource_plain_body(const struct resource *resource, const struct values *values, struct arena *arena);
+void resource_plain_put_import(const struct resource *resource, struct store_txn *txn, const struct resource_ctx *ctx,
+                               struct str value, const struct content_ref *content, struct str *why_out);
 
 /* The property's row, letter case ignored; property_count: there is none in that version. */
 size_t resource_find_property(const struct resource *resource, struct str name, bool beta);

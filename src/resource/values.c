@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* values — reading, checking and writing the properties of a resource, row by row. */
 #include "resource/values.h"
+#include "resource/extended.h"
 #include "text/date.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
@@ -13,30 +14,47 @@ is_null(struct str raw)
 	return raw.len == 0 || raw.at[0] == 'n';
 }
 
-static bool
-is_member(const struct enumeration *enumeration, struct str text)
+/* The member in its own spelling; NULL: there is none. */
+static const char *
+find_member(const struct enumeration *enumeration, struct str text)
 {
 	for (const char *const *member = enumeration->members; *member; member++)
-		if (str_eq(text, str_from_c(*member)))
-			return true;
-	return false;
+		if (str_eq_nocase(text, str_from_c(*member)))
+			return *member;
+	return NULL;
 }
 
+/* Also writes them in their own spelling. */
 static struct str
-check_enums(const struct property *property, struct str raw, struct arena *arena)
+check_enums(const struct property *property, struct str *raw, struct arena *arena)
 {
 	struct json_walk walk;
 	struct json_span span;
-	struct str       text;
+	struct str       text, list = STR("[");
+	const char      *member = NULL;
 	int              count = 0;
 
-	if (raw.at[0] != '[')
+	if (raw->at[0] != '[')
 		return arena_printf(arena, "must be an array of %s", property->enumeration->name);
-	json_walk_open(&walk, raw);
-	while (json_walk_next(&walk, &span))
+	json_walk_open(&walk, *raw);
+	while (json_walk_next(&walk, &span)) {
 		if (++count > RESOURCE_ENUMS_MAX || !json_span_text(span.value, arena, &text) ||
-		    !is_member(property->enumeration, text))
+		    !(member = find_member(property->enumeration, text)))
 			return arena_printf(arena, "holds a value that is no %s", property->enumeration->name);
+		list = arena_printf(arena, "%.*s%s\"%s\"", STR_ARG(list), count > 1 ? "," : "", member);
+	}
+	*raw = arena_printf(arena, "%.*s]", STR_ARG(list));
+	return STR_EMPTY;
+}
+
+static struct str
+check_enum(const struct property *property, struct str text, struct str *raw, struct arena *arena)
+{
+	const char *member = find_member(property->enumeration, text);
+
+	if (!member)
+		return arena_printf(arena, "is no %s that is known", property->enumeration->name);
+	*raw = arena_printf(arena, "\"%s\"", member);
 	return STR_EMPTY;
 }
 
@@ -49,20 +67,16 @@ check_text(const struct property *property, struct str text, struct arena *arena
 
 	if (property->type == TYPE_MOMENT)
 		return date_parse(text, &moment) ? STR_EMPTY : STR("must be a moment such as 2024-01-15T00:00:00Z");
-	if (property->type == TYPE_ENUM)
-		return is_member(property->enumeration, text)
-		               ? STR_EMPTY
-		               : arena_printf(arena, "is no %s that is known", property->enumeration->name);
 	if (text.len < min)
 		return arena_printf(arena, "must have 1 to %zu bytes", max);
 	return text.len > max ? arena_printf(arena, "must not be longer than %zu bytes", max) : STR_EMPTY;
 }
 
-/* Empty: the value is good for the property.  Else what is wrong with it. */
+/* Empty: the value is good for the property, and *value is as it is stored.  Else what is wrong with it. */
 static struct str
-check_value(const struct property *property, struct str raw, struct arena *arena)
+check_value(const struct property *property, struct str *value, struct arena *arena)
 {
-	struct str text = STR_EMPTY, fault = STR_EMPTY;
+	struct str raw = *value, text = STR_EMPTY, fault = STR_EMPTY;
 
 	if (is_null(raw))
 		return property->flags & PROPERTY_NOT_NULL ? STR("must not be null") : STR_EMPTY;
@@ -70,7 +84,7 @@ check_value(const struct property *property, struct str raw, struct arena *arena
 	case TYPE_BOOLEAN:
 		return raw.at[0] == 't' || raw.at[0] == 'f' ? STR_EMPTY : STR("must be true or false");
 	case TYPE_ENUMS:
-		return check_enums(property, raw, arena);
+		return check_enums(property, value, arena);
 	case TYPE_OBJECT:
 		if (raw.at[0] != '{')
 			return STR("must be an object");
@@ -78,6 +92,8 @@ check_value(const struct property *property, struct str raw, struct arena *arena
 	default:
 		if (raw.at[0] != '"' || !json_span_text(raw, arena, &text))
 			return STR("must be a string");
+		if (property->type == TYPE_ENUM)
+			return check_enum(property, text, value, arena);
 		if (property->check)
 			fault = str_from_c(property->check(raw, text, arena));
 		return fault.len > 0 ? fault : check_text(property, text, arena);
@@ -87,13 +103,15 @@ check_value(const struct property *property, struct str raw, struct arena *arena
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
-/* In bodies the letter case of a name counts. */
 static size_t
-find_exactly(const struct resource *resource, struct str name)
+find_row(const struct resource *resource, struct str name, bool exactly)
 {
-	for (size_t row = 0; row < resource->property_count; row++)
-		if (str_eq(name, str_from_c(resource->properties[row].name)))
+	for (size_t row = 0; row < resource->property_count; row++) {
+		struct str known = str_from_c(resource->properties[row].name);
+
+		if (exactly ? str_eq(name, known) : str_eq_nocase(name, known))
 			return row;
+	}
 	return resource->property_count;
 }
 
@@ -130,35 +148,71 @@ keep_unknown(char *end, const struct json_span *span)
 	return end + append(end, span->value);
 }
 
-static enum err
-read_object(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
-            struct str *why_out)
+/* Who wrote the object: a client in one of the `calls`, or an import (0). */
+struct reading {
+	const struct resource *resource;
+	struct arena          *arena;
+	unsigned               calls;
+	bool                   beta;
+};
+
+/* Takes the value of a row.  What a client may not set is ignored, and so is a null where the server makes an id. */
+static struct str
+take_value(const struct reading *reading, size_t row, struct str value, struct values *values)
 {
-	struct values    values = { .unknown = STR_EMPTY };
-	char            *unknown = arena_take_raw(arena, json.len * 2 + 1), *end = unknown;
-	struct json_walk walk;
-	struct json_span span;
-	struct str       fault;
+	const struct property *property = &reading->resource->properties[row];
+	struct str             fault;
+
+	if (reading->calls && !property_is_writable(property, reading->calls, reading->beta))
+		return STR_EMPTY;
+	if (reading->calls && row == 0 && is_null(value))
+		return STR_EMPTY;
+	if (values->raw[row].len > 0)
+		return arena_printf(reading->arena, "'%s' is given twice", property->name);
+	fault = check_value(property, &value, reading->arena);
+	if (fault.len > 0)
+		return arena_printf(reading->arena, "'%s' %.*s", property->name, STR_ARG(fault));
+	values->raw[row] = value;
+	return STR_EMPTY;
+}
+
+/* A member that is no property. */
+static struct str
+take_other(const struct reading *reading, const struct json_span *span, struct values *values, char **end)
+{
+	bool       is_extended = reading->resource->has_extended && str_eq(span->name, STR(EXTENDED_NAME));
+	struct str fault = is_extended ? extended_check(span->value, reading->arena)
+	                               : check_unknown(reading->resource, span->name, reading->arena);
+
+	if (is_extended && fault.len > 0)
+		return arena_printf(reading->arena, "'%s' %.*s", EXTENDED_NAME, STR_ARG(fault));
+	if (is_extended)
+		values->extended = span->value;
+	/* Names with '@' are control information.  The server writes its own. */
+	if (is_extended || fault.len > 0 || str_find(span->name, '@') < span->name.len)
+		return fault;
+	if (values->first_unknown.len == 0)
+		values->first_unknown = span->name;
+	*end = keep_unknown(*end, span);
+	return STR_EMPTY;
+}
+
+static enum err
+read_object(const struct reading *reading, struct str json, struct values *values_out, struct str *why_out)
+{
+	const struct resource *resource = reading->resource;
+	struct values          values = { .unknown = STR_EMPTY };
+	char                  *unknown = arena_take_raw(reading->arena, json.len * 2 + 1), *end = unknown;
+	struct json_walk       walk;
+	struct json_span       span;
+	struct str             fault;
 
 	json_walk_open(&walk, json);
 	while (json_walk_next(&walk, &span)) {
-		size_t row = find_exactly(resource, span.name);
+		size_t row = find_row(resource, span.name, reading->calls == 0);
 
-		if (row < resource->property_count) {
-			fault = check_value(&resource->properties[row], span.value, arena);
-			if (fault.len > 0)
-				fault = arena_printf(arena, "'%s' %.*s", resource->properties[row].name,
-				                     STR_ARG(fault));
-			values.raw[row] = span.value;
-		} else {
-			fault = check_unknown(resource, span.name, arena);
-			/* Names with '@' are control information.  The server writes its own. */
-			if (fault.len == 0 && str_find(span.name, '@') == span.name.len) {
-				if (end == unknown)
-					values.first_unknown = span.name;
-				end = keep_unknown(end, &span);
-			}
-		}
+		fault = row < resource->property_count ? take_value(reading, row, span.value, &values)
+		                                       : take_other(reading, &span, &values, &end);
 		if (fault.len > 0) {
 			*why_out = fault;
 			return ERR_BAD_REQUEST;
@@ -173,7 +227,9 @@ enum err
 resource_read_import(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
                      struct str *why_out)
 {
-	TRY(read_object(resource, json, arena, values_out, why_out));
+	const struct reading reading = { .resource = resource, .arena = arena };
+
+	TRY(read_object(&reading, json, values_out, why_out));
 	for (size_t row = 0; row < resource->property_count; row++) {
 		const struct property *property = &resource->properties[row];
 
@@ -188,14 +244,16 @@ resource_read_import(const struct resource *resource, struct str json, struct ar
 }
 
 enum err
-resource_read_body(const struct resource *resource, struct str json, struct arena *arena, struct values *values_out,
+resource_read_body(const struct resource_ctx *ctx, struct str json, unsigned calls, struct values *values_out,
                    struct str *why_out)
 {
-	TRY(read_object(resource, json, arena, values_out, why_out));
+	const struct reading reading = { ctx->resource, ctx->arena, calls, ctx->beta };
+
+	TRY(read_object(&reading, json, values_out, why_out));
 	if (values_out->first_unknown.len == 0)
 		return OK;
-	*why_out = arena_printf(arena, "The property '%.*s' does not exist on type '%s'.",
-	                        STR_ARG(str_cut(values_out->first_unknown, 64)), resource->odata_type + 1);
+	*why_out = arena_printf(ctx->arena, "The property '%.*s' does not exist on type '%s'.",
+	                        STR_ARG(str_cut(values_out->first_unknown, 64)), ctx->resource->odata_type + 1);
 	return ERR_BAD_REQUEST;
 }
 
@@ -210,11 +268,11 @@ add_newer_rows(const struct resource *resource, struct str json, size_t count, s
 
 	json_walk_open(&walk, json);
 	for (size_t at = 0; json_walk_next(&walk, &span); at++) {
-		size_t row = at < count ? at : find_exactly(resource, span.name);
+		size_t row = at < count ? at : find_row(resource, span.name, true);
 
 		if (row == resource->property_count)
 			end = keep_unknown(end, &span);
-		else if (row >= count && check_value(&resource->properties[row], span.value, arena).len == 0)
+		else if (row >= count && check_value(&resource->properties[row], &span.value, arena).len == 0)
 			values->raw[row] = span.value;
 	}
 	values->unknown = str_of(unknown, (size_t)(end - unknown));

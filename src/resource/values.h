@@ -9,6 +9,7 @@ struct values {
 	struct str raw[RESOURCE_PROPERTIES_MAX]; /* JSON as it was written; empty: missing */
 	struct str unknown;                      /* members of no row: ,"x":1,"y":2 */
 	struct str first_unknown;                /* the name of the first of them */
+	struct str extended;                     /* the JSON of its extended properties (extended.h); empty: none */
 };
 
 /*
@@ -17,9 +18,12 @@ struct values {
  */
 enum err resource_read_import(const struct resource *resource, struct str json, struct arena *arena,
                               struct values *values_out, struct str *why_out) MUST_CHECK;
-/* The same for POST and PATCH: no member may be unknown. */
-enum err resource_read_body(const struct resource *resource, struct str json, struct arena *arena,
-                            struct values *values_out, struct str *why_out) MUST_CHECK;
+/*
+ * The same for a client's POST or PATCH (`calls`: PROPERTY_CREATE, …): no member may be unknown, the letter case of
+ * names does not count, and a property that the call may not set has no value.
+ */
+enum err resource_read_body(const struct resource_ctx *ctx, struct str json, unsigned calls, struct values *values_out,
+                            struct str *why_out) MUST_CHECK;
 
 /*
  * The members of an object that resource_put_object() wrote when the resource had `count` rows, as views into it.  A

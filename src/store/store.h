@@ -3,8 +3,7 @@
  * store — items, the order in which they last changed, and kv entries.
  *
  * A feed is one collection of one owner in one tenant, whose changes are tracked.  The store keeps each item of it
- * once, at the item's latest change.  Writing an item moves it to the end of the order, and a scan returns each
- * item once, as it is now.
+ * once, at the item's latest change.  Writing an item moves it to the end of the order; a scan returns each once.
  *
  *   Law 1  seq is commit order, per feed, without gaps from 1.  Once a reader can see seq N of a feed, no later commit
  *          adds a seq at or below N.
@@ -16,6 +15,7 @@
  *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  In a group (store_group_open())
  *          only the group's own commit makes its transactions durable, all at once.
  *   Law 5  A feed's change times never go back, whatever the clock does.
+ *   Law 6  An item keeps `made`, the seq of the put that created it.  Created again after a removal, it gets a new one.
  *
  * To the store a body is bytes.  Besides its id an item may have a `key`, a second name that is indexed and need not be
  * unique (a calendar's name in lower case, a recording's meeting).  A feed may have one default item (the default
@@ -48,8 +48,7 @@ struct store_scan;
 struct store_group;
 
 struct store_feed { /* names a feed; compared whole, always */
-	struct guid tenant;
-	struct guid owner;
+	struct guid tenant, owner;
 	uint8_t     collection; /* resource.number */
 };
 
@@ -59,7 +58,7 @@ struct item {
 	struct str     id;
 	struct str     key;  /* second key; empty for none */
 	struct str     body; /* empty unless live */
-	uint64_t       seq;
+	uint64_t       seq, made;
 	int64_t        changed_ms; /* wall clock at commit, never going back within a feed */
 	enum item_life life;
 };
@@ -72,7 +71,7 @@ struct feed_state {         /* the state of a feed in one snapshot */
 	uint64_t    purged_through;    /* tombstones at or below it may be gone */
 	int64_t     purged_through_ms; /* change time of the newest purged tombstone */
 	uint64_t    base;              /* least head at an epoch change after the range's epoch; or UINT64_MAX */
-	uint64_t    live, tombstones;  /* counts; only from store_next_feed() */
+	uint64_t    live, tombstones;  /* counts; only from store_next_feed() and in a scan by_made */
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -117,11 +116,12 @@ struct store_range {
 	uint32_t limit;        /* rows at most, look-ahead row included */
 	bool     live_only;    /* an initial round: tombstones are not read */
 	bool     bodies_only;  /* of a live item only seq and body are wanted: it is cheaper */
+	bool     by_made;      /* live items in the order of their creation: `after` is a number `made` */
 };
 
 /*
- * One snapshot: the feed's state, then its rows in order of seq.  Never NULL.  An item's views live until the next call
- * on the scan.  Of a feed that does not exist there are no rows.  Close it before any byte goes to a network.
+ * One snapshot: the feed's state, then its rows in order of seq or of `made`.  Never NULL.  An item's views live until
+ * the next call on the scan.  Of a feed that does not exist there are no rows.  Close it before bytes go to a network.
  */
 struct store_scan *store_scan_open(struct store *store, const struct store_feed *feed, const struct store_range *range,
                                    struct arena *arena);
@@ -142,9 +142,7 @@ enum err store_get_default(struct store *store, const struct store_feed *feed, s
  */
 enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
                     struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
-/*
- * Newest seq changed at or before that moment (exact because of Law 5); 0 if none. state_out is of the same snapshot.
- */
+/* Newest seq changed at or before that moment (exact by Law 5); 0 if none.  state_out is of the same snapshot. */
 enum err store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms,
                       struct feed_state *state_out, uint64_t *seq_out) MUST_CHECK;
 
@@ -175,15 +173,16 @@ bool store_txn_state(struct store_txn *txn, const struct store_feed *feed, struc
 bool store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out);
 bool store_txn_get_default(struct store_txn *txn, const struct store_feed *feed, struct item *item_out);
 bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out);
+/* The first live item above that seq.  Its views are in `into`, so that a caller that walks the feed can reset it. */
+bool store_txn_next(struct store_txn *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
+                    struct item *item_out);
 bool store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out);
 
 /* Makes the feed if it is missing. The next put or remove gets feed_state.head + 1. */
 void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item); /* id, key, body */
 /* Changes a live item in place: no new seq, and readers get no change. */
 void store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct item *item);
-/*
- * A live item becomes a tombstone at the end of the order. False if there is no such live item; that is no failure.
- */
+/* A live item becomes a tombstone at the end of the order.  False: there is no such item, which is no failure. */
 bool store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id);
 void store_set_default(struct store_txn *txn, const struct store_feed *feed,
                        struct str id); /* empty: no default item */

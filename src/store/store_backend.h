@@ -42,6 +42,8 @@ struct store_writes {
 	enum err (*get)(void *txn, const struct store_feed *feed, struct str id, struct item *out);
 	enum err (*get_default)(void *txn, const struct store_feed *feed, struct item *out);
 	enum err (*find)(void *txn, const struct store_feed *feed, struct str key, struct item *out);
+	enum err (*next)(void *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
+	                 struct item *out);
 	enum err (*get_kv)(void *txn, const char *ns, struct str name, struct str *out);
 	enum err (*put)(void *txn, const struct store_feed *feed, const struct item *item);
 	enum err (*rewrite)(void *txn, const struct store_feed *feed, const struct item *item);

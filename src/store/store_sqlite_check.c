@@ -19,6 +19,8 @@ static const char *const rules[] = {
 	"  FROM tomb t WHERE EXISTS(SELECT 1 FROM item i WHERE i.place = t.place)",
 	"SELECT fid, 'the item at seq ' || (i.place & 0xffffffffff) || ' also has a tombstone'"
 	"  FROM tomb t CROSS JOIN item i USING(fid, id)",
+	"SELECT fid, 'the item at seq ' || (place & 0xffffffffff) || ' has the number of creation ' || made"
+	"  FROM item WHERE made NOT BETWEEN 1 AND (place & 0xffffffffff)",
 	"SELECT fid, 'the horizon ' || horizon || ' is beyond the head ' || head FROM feed WHERE horizon > head",
 	"SELECT t.fid, 'the tombstone at seq ' || (place & 0xffffffffff) || ' should have been purged: the horizon is '"
 	"  || horizon FROM tomb t JOIN feed f USING(fid) WHERE (place & 0xffffffffff) <= horizon",

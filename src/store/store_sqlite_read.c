@@ -79,6 +79,7 @@ sql_item_from_row(struct sqlite3_stmt *stmt, struct item *item_out)
 	item_out->key = sql_column_str(stmt, 2);
 	item_out->changed_ms = sqlite3_column_int64(stmt, 3);
 	item_out->body = sql_column_str(stmt, 4);
+	item_out->made = (uint64_t)sqlite3_column_int64(stmt, 5);
 	item_out->life = ITEM_LIVE;
 }
 
@@ -138,11 +139,11 @@ sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena
 /* ---- scans ---------------------------------------------------------------------------------- */
 
 static enum err
-stream_open(struct conn *conn, enum sql sql, int64_t after, int64_t until, struct stream *stream)
+stream_open(struct conn *conn, enum sql sql, int64_t first, int64_t second, struct stream *stream)
 {
 	TRY(sql_conn_stmt(conn, sql, &stream->stmt));
-	sql_bind_int(stream->stmt, 1, after);
-	sql_bind_int(stream->stmt, 2, until);
+	sql_bind_int(stream->stmt, 1, first);
+	sql_bind_int(stream->stmt, 2, second);
 	return OK;
 }
 
@@ -178,11 +179,17 @@ begin_scan(struct conn *conn, const struct store_feed *feed, const struct store_
 	if (range->epoch < row.store_epoch)
 		state_out->base = row.base;
 	until = range->until < row.head ? range->until : row.head;
+	if (range->by_made) {
+		state_out->live = row.live;
+		state_out->tombstones = row.tombs;
+	}
 	if (range->after >= until || range->limit == 0)
 		return OK;
 	conn->left = range->limit;
 	conn->items.is_ended = false;
 	conn->bodies_only = range->bodies_only;
+	if (range->by_made)
+		return stream_open(conn, SQL_MADE, row.fid, (int64_t)range->after, &conn->items);
 	TRY(stream_open(conn, range->bodies_only ? SQL_BODIES : SQL_ITEMS, cursor_of(row.fid, range->after),
 	                cursor_of(row.fid, until), &conn->items));
 	if (range->live_only || row.tombs == 0)
@@ -211,7 +218,7 @@ scan_open(void *inner, const struct store_feed *feed, const struct store_range *
           void **scan_out, struct feed_state *state_out)
 {
 	struct engine *engine = inner;
-	bool           has_head = engine->head_cache && range->epoch >= engine->epoch;
+	bool           has_head = engine->head_cache && range->epoch >= engine->epoch && !range->by_made;
 	uint64_t       moment = has_head ? head_cache_moment(engine->head_cache, feed) : 0;
 	struct conn   *conn;
 	enum err       err;

@@ -33,9 +33,15 @@
 	"CREATE TABLE op(id BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"                         \
 	"CREATE INDEX op_at ON op(at_ms);"
 
+/* The number `made` (store.h): of the items of earlier versions it is the seq that they have now. */
+#define SCHEMA_5                                                                                                      \
+	"ALTER TABLE item ADD COLUMN made INTEGER NOT NULL DEFAULT 0;"                                                \
+	"UPDATE item SET made = place & 0xffffffffff;"                                                                \
+	"CREATE UNIQUE INDEX item_made ON item(fid, made);"
+
 #define THIS_FEED   "tenant = ?1 AND owner = ?2 AND collection = ?3"
 #define FEED_STATE  "f.fid, incarnation, f.epoch, head, horizon, horizon_ms, last_ms, live, tombs, pinned, m.epoch"
-#define ITEM_FIELDS "i.place, i.id, i.key, i.changed_ms, i.body"
+#define ITEM_FIELDS "i.place, i.id, i.key, i.changed_ms, i.body, i.made"
 
 #define SQL_TABLE(X)                                                                                                  \
 	X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                               \
@@ -52,8 +58,9 @@
 	                 " WHERE (tenant, owner, collection) > (?1, ?2, ?3)"                                          \
 	                 " ORDER BY tenant, owner, collection LIMIT 1")                                               \
 	X(SQL_ITEMS, "SELECT " ITEM_FIELDS " FROM item i WHERE place > ?1 AND place <= ?2 ORDER BY place")            \
+	X(SQL_MADE, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND made > ?2 ORDER BY made")                   \
 	X(SQL_BODIES, "SELECT place, body FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place")                 \
-	X(SQL_TOMBS, "SELECT place, id, NULL, changed_ms, NULL FROM tomb WHERE place > ?1 AND place <= ?2 ORDER " \
+	X(SQL_TOMBS, "SELECT place, id, NULL, changed_ms, NULL, 0 FROM tomb WHERE place > ?1 AND place <= ?2 ORDER " \
 	  "BY place") \
 	X(SQL_GET, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = ?4 " \
 	  "WHERE " THIS_FEED) \
@@ -64,6 +71,8 @@
 	/* The same two by the feed's number, for a transaction that knows it. */                                     \
 	X(SQL_GET_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND id = ?2")                                \
 	X(SQL_FIND_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND key = ?2 ORDER BY place LIMIT 1")       \
+	X(SQL_NEXT_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE place > (?1 << 40) + ?2" \
+	  " AND place < (?1 + 1) << 40 ORDER BY place LIMIT 1") \
 	X(SQL_ITEM_BELOW, "SELECT place, changed_ms FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place " \
 	  "DESC LIMIT 1") \
 	X(SQL_TOMB_BELOW, "SELECT place, changed_ms FROM tomb WHERE place > ?1 AND place <= ?2 ORDER BY place " \
@@ -81,7 +90,8 @@
 	X(SQL_DROP_BASES, "DELETE FROM feed_epoch WHERE fid = ?1")                                                    \
 	X(SQL_MOVE_ITEM, "UPDATE item SET place = ?3, changed_ms = ?4, key = ?5, body = ?6 WHERE fid = ?1 AND id " \
 	  "= ?2") \
-	X(SQL_ADD_ITEM, "INSERT INTO item(fid, id, place, changed_ms, key, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")     \
+	X(SQL_ADD_ITEM, "INSERT INTO item(fid, id, place, changed_ms, key, body, made)"                              \
+	                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?3 & 0xffffffffff)")                                         \
 	X(SQL_REWRITE_ITEM, "UPDATE item SET key = ?3, body = ?4 WHERE fid = ?1 AND id = ?2")                         \
 	X(SQL_HAS_ITEM, "SELECT place FROM item WHERE fid = ?1 AND id = ?2")                                          \
 	X(SQL_CUT_ITEM, "DELETE FROM item WHERE fid = ?1 AND id = ?2")                                                \

@@ -311,6 +311,26 @@ txn_find(void *inner, const struct store_feed *feed, struct str key, struct item
 }
 
 static enum err
+txn_next(void *inner, const struct store_feed *feed, uint64_t after_seq, struct arena *into, struct item *out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct txn                               *txn = inner;
+	struct item                               item;
+
+	TRY(ready(txn));
+	TRY(sql_feed_load(txn, feed));
+	if (!txn->feed.exists)
+		return ERR_NOT_FOUND;
+	TRY(sql_conn_stmt(txn->engine->writer, SQL_NEXT_IN, &stmt));
+	sql_bind_int(stmt, 1, txn->feed.fid);
+	sql_bind_int(stmt, 2, (int64_t)after_seq);
+	TRY(sql_conn_step(txn->engine->writer, stmt));
+	sql_item_from_row(stmt, &item);
+	*out = sql_item_copy(item, into);
+	return OK;
+}
+
+static enum err
 txn_get_kv(void *inner, const char *ns, struct str name, struct str *out)
 {
 	struct txn *txn = inner;
@@ -543,6 +563,7 @@ const struct store_writes sqlite_writes = {
 	.get = txn_get,
 	.get_default = txn_get_default,
 	.find = txn_find,
+	.next = txn_next,
 	.get_kv = txn_get_kv,
 	.put = put_item,
 	.rewrite = rewrite,

@@ -103,6 +103,15 @@ store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str 
 }
 
 bool
+store_txn_next(struct store_txn *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
+               struct item *item_out)
+{
+	if (txn->err != OK)
+		return false;
+	return answered(txn, txn->store->backend->writes->next(txn->inner, feed, after_seq, into, item_out));
+}
+
+bool
 store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out)
 {
 	if (txn->err != OK || !store_names_kv(ns, name))

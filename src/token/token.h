@@ -26,7 +26,8 @@ enum token_function { /* numbers are bound into tokens: never change them */
 	              TOKEN_ALL_RECORDINGS = 2,
 	              TOKEN_ALL_RECORDINGS_DELTA = 3,
 	              TOKEN_MEETING_RECORDINGS_DELTA = 4,
-	              TOKEN_MEETING_RECORDINGS = 5
+	              TOKEN_MEETING_RECORDINGS = 5,
+	              TOKEN_LIST = 6
 };
 
 struct token {

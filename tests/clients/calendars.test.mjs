@@ -44,10 +44,12 @@ test("the Kiota SDK: list, create, update, delete, and a round by its raw URL", 
 	});
 });
 
-test("SAP's and OASIS's tools read $metadata of both versions", () => {
+test("SAP's tool, OASIS's and odata2ts read $metadata of both versions", () => {
 	const { v1, beta } = server.client("metadata.mjs", env);
 
-	assert.deepEqual(v1.types, ["calendar", "calendarGroup", "callRecording", "entity", "onlineMeeting", "user"]);
+	assert.deepEqual(v1.types, ["calendar", "calendarGroup", "callRecording", "entity", "onlineMeeting", "singleValueLegacyExtendedProperty",
+		"user"]);
+	assert.deepEqual(v1.generated, v1.types.filter((name) => name !== "entity"));
 	assert.deepEqual(v1.enums, ["calendarColor", "onlineMeetingProviderType", "teamworkUserIdentityType"]);
 	assert.deepEqual(v1.bound, ["graph.calendar", "graph.callRecording"]);
 	assert.deepEqual([v1.sets, v1.singletons], [["users"], ["me"]]);

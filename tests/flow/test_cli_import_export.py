@@ -60,6 +60,16 @@ def test_export_and_import_and_export_is_the_same_text(tm, store, home):
     assert text.count("\n") == len(ops)
 
 
+def test_the_order_of_creation_outlives_changes_and_an_import_into_another_store(tm, store, home):
+    tm("import", "-", store=store, input=to_lines([ann()] + [put(ANN, cal(name, id=f"AAMk{name}")) for name in "CAB"]))
+    tm("import", "-", store=store, input=to_lines([put(ANN, cal("C", id="AAMkC", color="lightRed")), remove(ANN, "AAMkA")]))
+    tm("import", "-", store=store, input=to_lines([put(ANN, cal("A", id="AAMkA"))]))       # made again: the last one now
+    assert names(tm, store) == ["C", "B", "A"]
+    other = f"sqlite:{home}/other.db"
+    tm("import", store=other, input=tm("export", store=store).stdout)
+    assert names(tm, other) == ["C", "B", "A"]
+
+
 def test_export_of_one_feed(tm, store):
     tm("import", "-", store=store, input=to_lines([ann(), user("bob@contoso.com", id=BOB), put(ANN, cal("A")), put(BOB, cal("B"))]))
     out = exported(tm, store, "--feed", f"users/{BOB}/calendars")

@@ -122,8 +122,8 @@ def test_a_permission_that_no_call_asks_for_is_warned_about(tm, store):
     tm("user", "add", "--upn", "ann@contoso.com", store=store)
     done = tm("token", "--user", "ann@contoso.com", "--scope", "Calendars.Read Calendars.Raed", store=store)
     assert done.stderr.count("warning") == 1 and '"Calendars.Raed"' in done.stderr and "help --permissions" in done.stderr
-    assert "warning" in tm("token", "--user", "ann@contoso.com", "--scope", "User.Read", store=store).stderr
-    assert tm("token", "--user", "ann@contoso.com", "--scope", "calendars.read User.Read", store=store).stderr == ""
+    assert "warning" in tm("token", "--user", "ann@contoso.com", "--scope", "Mail.Read", store=store).stderr
+    assert tm("token", "--user", "ann@contoso.com", "--scope", "calendars.read Mail.Read", store=store).stderr == ""
     done = tm("client", "add", "--name", "x", "--role", "Calendars.Raed", store=store, error="Calendars.Raed")
     assert "client secret" in done.stdout
 

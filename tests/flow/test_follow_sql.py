@@ -61,7 +61,7 @@ def test_sql__the_ten_queries_run_and_answer(followed):
 
 
 def test_sql__the_columns_are_those_of_the_page(followed):
-    assert set(COLUMNS) == {"items", "calendars", "recordings", "scopes", "changes"}
+    assert set(COLUMNS) == {"items", "calendars", "calendarGroups", "recordings", "scopes", "changes"}
     with sqlite3.connect(f"file:{followed}?mode=ro", uri=True) as db:
         for name, columns in COLUMNS.items():
             assert [row[1] for row in db.execute(f"PRAGMA table_info({name})")] == columns, name

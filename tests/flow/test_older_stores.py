@@ -20,8 +20,12 @@ def test_a_store_of_an_earlier_version_goes_on_with_its_readers(server, tm, stor
     db.executescript(text)
     db.close()
     tm("store", "info", store=store, code=6, error="older version")
+    order = in_order_of_change(home / "t.db")
     one = server()
     bearer = one.token("samanthab@contoso.com")
+    # What was there before gets its numbers of creation in the order it has now.
+    listed = one.get("/v1.0/me/calendars?$select=id&$top=1000", bearer).json["value"]
+    assert [item["id"] for item in listed] == order
     # There is no witness beside a dump: the epoch rises, and a reader that has seen no more than the store has goes on.
     page = one.get(f"/beta/me/calendars/delta?$deltatoken={token}", bearer)
     assert [item["name"] for item in page.json["value"]] == ["Later"]
@@ -32,6 +36,13 @@ def test_a_store_of_an_earlier_version_goes_on_with_its_readers(server, tm, stor
     tm("store", "check", store=store)
     if "follow_scope" in text:
         followed_goes_on(tm, store, home)
+
+
+def in_order_of_change(path):
+    with sqlite3.connect(path) as db:
+        ids = [row[0].decode() for row in db.execute("SELECT id FROM item WHERE fid = 1 ORDER BY place")]
+    db.close()
+    return ids
 
 
 def followed_goes_on(tm, store, home):

@@ -83,6 +83,31 @@ mem_kv_generation(const void *engine)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+static int
+by_made(const void *a, const void *b)
+{
+	const struct item *left = a, *right = b;
+
+	return (left->made > right->made) - (left->made < right->made);
+}
+
+/* The live items above range->after in the order of their creation, and of them the first. */
+static size_t
+copy_made(const struct feed *feed, const struct store_range *range, struct scan *scan)
+{
+	size_t count = 0;
+
+	scan->items = arena_take(scan->arena, (feed->by_seq.len + 1) * sizeof(*scan->items));
+	for (size_t i = 0; i < feed->by_seq.len; i++) {
+		const struct row *row = feed->by_seq.rows[i];
+
+		if (row->life == ITEM_LIVE && row->made > range->after)
+			scan->items[count++] = mem_copy_row(row, scan->arena);
+	}
+	qsort(scan->items, count, sizeof(*scan->items), by_made);
+	return count < range->limit ? count : range->limit;
+}
+
 static size_t
 copy_range(const struct feed *feed, const struct store_range *range, struct scan *scan)
 {
@@ -115,7 +140,11 @@ mem_scan_open(void *engine, const struct store_feed *name, const struct store_ra
 	lock_read(mem);
 	feed = mem_feed(&mem->now, name);
 	*state_out = mem_state_of(feed);
-	if (feed) {
+	if (feed && range->by_made) {
+		state_out->live = feed->state.live;
+		state_out->tombstones = feed->state.tombstones;
+		scan->len = copy_made(feed, range, scan);
+	} else if (feed) {
 		scan->len = copy_range(feed, range, scan);
 		scan->items = arena_take(scan->arena, scan->len * sizeof(*scan->items));
 		scan->len = copy_range(feed, range, scan);
@@ -304,6 +333,8 @@ is_lawful(const struct feed *feed)
 		const struct row *row = feed->by_seq.rows[i];
 
 		if (row->seq <= seq || row->seq > feed->state.head || row->changed_ms < changed_ms)
+			return false;
+		if (row->life == ITEM_LIVE && (row->made == 0 || row->made > row->seq))
 			return false;
 		if (mem_row(feed, row->id) != row ||
 		    (row->life == ITEM_REMOVED && row->seq <= feed->state.purged_through))

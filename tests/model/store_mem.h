@@ -15,7 +15,7 @@
 #include "store/store_backend.h"
 
 struct row { /* an item */
-	uint64_t       seq;
+	uint64_t       seq, made;
 	int64_t        changed_ms;
 	enum item_life life;
 	struct str     id, key, body; /* views into bytes */

@@ -189,6 +189,7 @@ mem_copy_row(const struct row *row, struct arena *arena)
 		.key = arena_copy(arena, row->key),
 		.body = arena_copy(arena, row->body),
 		.seq = row->seq,
+		.made = row->life == ITEM_LIVE ? row->made : 0,
 		.changed_ms = row->changed_ms,
 		.life = row->life,
 	};

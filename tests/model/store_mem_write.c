@@ -90,6 +90,23 @@ mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct 
 }
 
 static enum err
+mem_txn_next(void *inner, const struct store_feed *name, uint64_t after_seq, struct arena *into, struct item *out)
+{
+	struct txn        *txn = inner;
+	const struct feed *feed = mem_feed(&txn->now, name);
+
+	for (size_t i = feed ? mem_row_key_after(feed, after_seq) : 0; feed && i < feed->by_seq.len; i++) {
+		const struct row *row = feed->by_seq.rows[i];
+
+		if (row->life != ITEM_LIVE)
+			continue;
+		*out = mem_copy_row(row, into);
+		return OK;
+	}
+	return ERR_NOT_FOUND;
+}
+
+static enum err
 mem_txn_get_kv(void *inner, const char *ns, struct str name, struct str *out)
 {
 	struct txn *txn = inner;
@@ -209,7 +226,9 @@ move_to_end(struct txn *txn, struct feed *feed, const struct item *item)
 		now_ms = feed->last_ms;
 	feed->last_ms = now_ms;
 	row->changed_ms = now_ms;
-	row->seq = ++feed->state.head;
+	row->seq = row->made = ++feed->state.head;
+	if (old && old->life == ITEM_LIVE)
+		row->made = old->made;
 	if (old) {
 		take_out(txn, feed, old);
 		if (old == feed->default_row)
@@ -240,6 +259,7 @@ mem_rewrite(void *inner, const struct store_feed *name, const struct item *item)
 		return ERR_NOT_FOUND;
 	row = make_row(txn, item);
 	row->seq = old->seq;
+	row->made = old->made;
 	row->changed_ms = old->changed_ms;
 	take_out(txn, feed, old);
 	put_in(feed, row);
@@ -433,6 +453,7 @@ const struct store_writes mem_writes = {
 	.get = mem_txn_get,
 	.get_default = mem_txn_get_default,
 	.find = mem_txn_find,
+	.next = mem_txn_next,
 	.get_kv = mem_txn_get_kv,
 	.put = mem_put,
 	.rewrite = mem_rewrite,

@@ -1,36 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The same random histories on every engine and on a model of a few lines; the same answers everywhere.
- * TIDEMARK_SEED and TIDEMARK_RUNS, as printed, repeat a run.
- */
+/* Random histories on every engine and a model: the same answers.  TIDEMARK_SEED and TIDEMARK_RUNS repeat a run. */
 #include "model/model.h"
 #include "support/runs.h"
+#include "support/store_model.h"
 #include "unit/store/store_kit.h"
-
-#define FEEDS 3
-#define IDS   14
-#define KEYS  4
-#define NOTES 6
-
-struct line { /* seq 0: the id was never there, or is purged */
-	uint64_t seq;
-	int64_t  ms;
-	int      key, body;
-	bool     is_live;
-};
-
-struct model_feed {
-	bool        exists;
-	uint64_t    head, purged_through;
-	int64_t     purged_through_ms, last_ms;
-	int         pinned; /* 0: none, else id + 1 */
-	struct line lines[IDS];
-};
-
-struct model {
-	struct model_feed feeds[FEEDS];
-	int               kv[NOTES]; /* 0: none */
-};
 
 struct world {
 	struct kit         *kit;
@@ -66,59 +39,6 @@ key_name(struct world *world, int key)
 	return key ? name(world, "key", key) : STR_EMPTY;
 }
 
-/* ---- the model ------------------------------------------------------------------------------ */
-
-static struct line *
-to_end(struct world *world, struct model_feed *feed, int id)
-{
-	struct line *line = &feed->lines[id];
-
-	if (feed->head == 0 || world->kit->now_ms > feed->last_ms)
-		feed->last_ms = world->kit->now_ms;
-	*line = (struct line){ .seq = ++feed->head, .ms = feed->last_ms };
-	return line;
-}
-
-static uint32_t
-model_purge(struct model_feed *feed, int64_t until_ms, uint32_t max)
-{
-	uint32_t purged = 0;
-
-	while (purged < max) {
-		struct line *oldest = NULL;
-
-		for (int id = 0; id < IDS; id++) {
-			struct line *line = &feed->lines[id];
-
-			if (line->seq && !line->is_live && (!oldest || line->seq < oldest->seq))
-				oldest = line;
-		}
-		if (!oldest || oldest->ms > until_ms)
-			break;
-		feed->purged_through = oldest->seq;
-		feed->purged_through_ms = oldest->ms;
-		*oldest = (struct line){ 0 };
-		purged++;
-	}
-	return purged;
-}
-
-static int
-model_next(const struct model_feed *feed, uint64_t after, uint64_t until, bool live_only)
-{
-	int best = -1;
-
-	for (int id = 0; id < IDS; id++) {
-		const struct line *line = &feed->lines[id];
-
-		if (line->seq <= after || line->seq > until || (live_only && !line->is_live))
-			continue;
-		if (best < 0 || line->seq < feed->lines[best].seq)
-			best = id;
-	}
-	return best;
-}
-
 /* ---- writing -------------------------------------------------------------------------------- */
 
 static void
@@ -139,7 +59,7 @@ write_item(struct world *world, struct store_txn *txns[2], int f, bool is_rewrit
 	for (int i = 0; i < 2; i++)
 		(is_rewrite ? store_rewrite : store_put)(txns[i], &fname, &item);
 	if (!is_rewrite)
-		line = to_end(world, feed, id);
+		line = model_to_end(feed, id, world->kit->now_ms);
 	feed->exists = line->is_live = true;
 	line->key = key;
 	line->body = body;
@@ -157,7 +77,7 @@ remove_item(struct world *world, struct store_txn *txns[2], int f)
 		assert_int_equal(store_remove(txns[i], &fname, name(world, "id", id)), was_live);
 	if (!was_live)
 		return;
-	(void)to_end(world, feed, id);
+	(void)model_to_end(feed, id, world->kit->now_ms);
 	if (feed->pinned == id + 1)
 		feed->pinned = 0;
 }
@@ -231,6 +151,7 @@ assert_item(struct world *world, int id, const struct line *line, const struct i
 {
 	assert_true(str_eq(item->id, name(world, "id", id)));
 	assert_int_equal(item->seq, line->seq);
+	assert_int_equal(item->made, line->is_live ? line->made : 0);
 	assert_int_equal(item->changed_ms, line->ms);
 	assert_int_equal(item->life, line->is_live ? ITEM_LIVE : ITEM_REMOVED);
 	assert_true(str_eq(item->key, line->is_live ? key_name(world, line->key) : STR_EMPTY));
@@ -242,12 +163,15 @@ look_by_key(struct world *world, struct store_txn *txn, int f)
 {
 	const struct model_feed *feed = &world->now.feeds[f];
 	struct store_feed        fname = feed_name(f);
-	int                      key = (int)draw(world, KEYS - 1) + 1, id = -1;
+	int                      key = (int)draw(world, KEYS - 1) + 1, id;
+	uint64_t                 after = 0;
 	struct item              item;
 
-	do
-		id = model_next(feed, id < 0 ? 0 : feed->lines[id].seq, UINT64_MAX, true);
-	while (id >= 0 && feed->lines[id].key != key);
+	while ((id = model_next(feed, after, UINT64_MAX, true)) >= 0 && feed->lines[id].key != key) {
+		assert_true(store_txn_next(txn, &fname, after, world->kit->arena, &item));
+		after = item.seq;
+	}
+	assert_int_equal(store_txn_next(txn, &fname, after, world->kit->arena, &item), id >= 0);
 	assert_int_equal(store_txn_find(txn, &fname, key_name(world, key), &item), id >= 0);
 	if (id >= 0)
 		assert_item(world, id, &feed->lines[id], &item);
@@ -425,6 +349,35 @@ look_scan(struct world *world, struct store *store, int f, const struct store_ra
 	assert_int_equal(store_scan_close(&scan), OK);
 }
 
+/* In the order of creation, with the number of live items. */
+static void
+look_made(struct world *world, struct store *store, int f, struct store_range range)
+{
+	const struct model_feed *feed = &world->now.feeds[f];
+	struct store_feed        fname = feed_name(f);
+	struct store_scan       *scan;
+	uint64_t                 after = range.after, live = 0;
+	struct item              item;
+
+	range.by_made = range.live_only = true;
+	range.until = STORE_TO_HEAD;
+	scan = store_scan_open(store, &fname, &range, world->kit->arena);
+	assert_state(feed, store_scan_state(scan));
+	for (int id = 0; id < IDS; id++)
+		live += feed->lines[id].is_live ? 1 : 0;
+	assert_int_equal(store_scan_state(scan)->live, live);
+	for (uint32_t n = 0; n <= range.limit; n++) {
+		int id = n < range.limit ? model_next_made(feed, after) : -1;
+
+		assert_int_equal(store_scan_next(scan, &item), id >= 0);
+		if (id < 0)
+			break;
+		assert_item(world, id, &feed->lines[id], &item);
+		after = item.made;
+	}
+	assert_int_equal(store_scan_close(&scan), OK);
+}
+
 static void
 look_points(struct world *world, struct store *store, int f)
 {
@@ -533,6 +486,7 @@ look(struct world *world)
 	for (int i = 0; i < 2; i++) {
 		world->random = random; /* the same questions to both */
 		look_scan(world, world->stores[i], f, &range);
+		look_made(world, world->stores[i], f, range);
 		look_points(world, world->stores[i], f);
 		look_moment(world, world->stores[i], f);
 		if (draw(world, 4) == 0) {

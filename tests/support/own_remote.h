@@ -24,7 +24,7 @@ struct own_remote {
 	struct cmd_run run;
 	pthread_t      thread;
 	char           address[64];  /* "127.0.0.1:PORT"; the same after it was opened anew */
-	char           bearer[2048]; /* an application's, for all calendars */
+	char           bearer[2048]; /* an application's, for all calendars and users */
 };
 
 /* ---- opening and closing -------------------------------------------------------------------- */
@@ -59,7 +59,7 @@ own_mint(struct own_remote *own)
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
 	struct issuer_grant             grant = { .app = STR("00000a99-0000-4000-8000-000000000a99"),
 		                                  .is_app = true,
-		                                  .grants = STR("Calendars.ReadWrite"),
+		                                  .grants = STR("Calendars.ReadWrite User.Read.All"),
 		                                  .life_s = 86400 };
 	struct str                      jwt;
 

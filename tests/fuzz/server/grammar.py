@@ -128,7 +128,8 @@ def list_options(rng):
         ("skip", lambda: str(rng.choice([0, 1, 5, 1 << 40]))), ("count", lambda: rng.choice(["true", "false", "x"])),
         ("filter", lambda: rng.choice(FILTERS)), ("orderby", lambda: rng.choice(["name", "name desc", "name asc", "id"])),
         ("format", lambda: rng.choice(["json", "application/json;odata.metadata=full", "xml"])), ("search", lambda: "x"),
-        ("expand", lambda: "owner"), ("x", lambda: "y")])
+        ("expand", lambda: rng.choice(["owner", "singleValueExtendedProperties($filter=id eq 'String 0x1' or (id eq 'x'))"])),
+        ("x", lambda: "y")])
 
 
 def delta_options(rng):
@@ -172,8 +173,9 @@ def followed_link(rng, world):
 
 def calendars_list(rng, world):
     place = rng.choice([b"/calendars", b"/calendars", b"/calendarGroups", b"/calendarGroups/0006f0b7-0000-0000-c000-000000000046",
-                        b"/calendarGroups/" + quote(rng.choice(world.ids)) + b"/calendars"])
-    req = Request("GET", version(rng) + mailbox(rng) + place, list_options(rng))
+                        b"/calendarGroups/" + quote(rng.choice(world.ids)) + b"/calendars", b""])
+    place = rng.choice([mailbox(rng) + place, mailbox(rng) + place, b"/users"]) + rng.choice([b"", b"", b"/$count"])
+    req = Request("GET", version(rng) + place, list_options(rng))
     req.add("Authorization", f"Bearer {world.caller(rng)}")
     return req
 
@@ -182,7 +184,8 @@ def calendar_body(rng):
     body = {"name": rng.choice(NAMES) + str(rng.randint(0, 400))}
     for name, values in [("color", ["auto", "lightBlue", "none", None, 3]), ("isDefaultCalendar", [True, False, None]),
                          ("calendarGroupId", [guid(5), None, "x"]), ("defaultOnlineMeetingProvider", ["teamsForBusiness", "x"]),
-                         ("owner", [{"name": "x", "address": "y"}]), ("hexColor", ["#fff"]), ("id", ["mine"]), ("other", [1])]:
+                         ("owner", [{"name": "x", "address": "y"}]), ("hexColor", ["#fff", "#87D28E", ""]), ("id", ["mine", None]), ("other", [1]),
+                         ("singleValueExtendedProperties", [[{"id": "String 0x1", "value": rng.choice([*NAMES, None])}], [{}], None, "x"])]:
         if rng.random() < 0.15:
             body[name] = rng.choice(values)
     return body
@@ -190,12 +193,17 @@ def calendar_body(rng):
 
 def calendar_crud(rng, world):
     at = version(rng) + mailbox(rng)
+    if rng.random() < 0.3:
+        at += b"/" + keyed(rng, b"calendarGroups", rng.choice(world.ids))
     one = at + b"/" + (keyed(rng, b"calendars", rng.choice(world.ids)) if rng.random() < 0.8 else b"calendar")
-    method, path = rng.choice([("POST", at + b"/calendars"), ("POST", at + b"/calendars"), ("GET", one), ("PATCH", one), ("DELETE", one),
+    if b"calendarGroups" in at and rng.random() < 0.3:
+        one = at
+    new = at + rng.choice([b"/calendars", b"/calendars", b"/calendars", b"/calendarGroups"])
+    method, path = rng.choice([("POST", new), ("POST", new), ("GET", one), ("PATCH", one), ("DELETE", one),
                                ("POST", one + b"/permanentDelete"), ("POST", one + b"/microsoft.graph.permanentDelete()")])
     req = Request(method, path)
     req.add("Authorization", f"Bearer {world.caller(rng)}")
-    if method == "PATCH" or path.endswith(b"/calendars"):
+    if method == "PATCH" or path.endswith((b"/calendars", b"/calendarGroups")):
         req.body = json.dumps(calendar_body(rng), ensure_ascii=rng.random() < 0.5).encode()
         req.add("Content-Type", rng.choice(["application/json", "application/json", "application/json; charset=utf-8", "text/plain"]))
     if method in ("PATCH", "DELETE") and rng.random() < 0.3:

@@ -30,8 +30,10 @@ static void
 test_route__a_path_that_ends_too_soon_is_unknown(void **state)
 {
 	static const char *const paths[] = {
-		"/v1.0/me",
-		"/v1.0/users",
+		"/v1.0/me/$count",
+		"/v1.0/me/calendar/$count",
+		"/v1.0/me/calendars/$count/$count",
+		"/v1.0/$count",
 		"/v1.0/users('')",
 		"/v1.0/users('')/calendars",
 		"/v1.0/me/calendars('')",
@@ -75,6 +77,11 @@ test_route__a_key_is_in_brackets_or_the_next_segment(void **state)
 		{ "/v1.0/me/calendar", ROUTE_DEFAULT_ITEM, "" },
 		{ "/v1.0/me/calendars", ROUTE_COLLECTION, "" },
 		{ "/v1.0/me/calendars/delta", ROUTE_DELTA, "" },
+		{ "/v1.0/me/calendars/$count", ROUTE_COLLECTION, "" },
+		{ "/v1.0/me", ROUTE_USER, "" },
+		{ "/v1.0/users", ROUTE_USERS, "" },
+		{ "/v1.0/users/$count", ROUTE_USERS, "" },
+		{ "/v1.0/users/x", ROUTE_USER, "" },
 	};
 	struct arena *arena = arena_open((size_t)1 << 20);
 

@@ -192,6 +192,8 @@ test_store_sqlite__check_finds_every_broken_law(void **state)
 		"UPDATE item SET fid = 2 WHERE place & 0xff = 4",
 		"INSERT INTO tomb(place, fid, changed_ms, id) VALUES((1 << 40) + 4, 1, 1000000, x'71')",
 		"INSERT INTO tomb(place, fid, changed_ms, id) SELECT (1 << 40) + 1, 1, 999, id FROM item LIMIT 1",
+		"UPDATE item SET made = 99 WHERE place & 0xff = 4",
+		"UPDATE item SET made = 0 WHERE place & 0xff = 4",
 		"DELETE FROM tomb",
 		"DELETE FROM feed",
 		"INSERT INTO feed_epoch(fid, epoch, base) VALUES(1, 1, 99)",
