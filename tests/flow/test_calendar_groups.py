@@ -40,10 +40,13 @@ def key(text):
     return urllib.parse.quote(text, safe="")
 
 
-@pytest.mark.parametrize("version", ["v1.0", "beta"])
-@pytest.mark.parametrize("owner", ["me", f"users/{ANN}", "users/ann@contoso.com"])
-def test_a_group_lives(one, version, owner):
-    base = f"/{version}/{owner}/calendarGroups"
+def test_a_group_lives(one):
+    for version in ("v1.0", "beta"):
+        for owner in ("me", f"users/{ANN}", "users/ann@contoso.com"):
+            live(one, f"/{version}/{owner}/calendarGroups")
+
+
+def live(one, base):
     made = ask(one, "POST", base, {"name": "Travel"}, 201)
     assert made["@odata.context"].endswith(f"#users('{ANN}')/calendarGroups/$entity")
     assert len(made["id"]) == 152 and made["changeKey"] and made["classId"] != MY
@@ -81,9 +84,13 @@ def test_what_a_group_refuses(one):
     fails(one, "GET", "/v1.0/me/calendarGroups/nonsense", None, 400, "ErrorInvalidIdMalformed")
 
 
-@pytest.mark.parametrize("version", ["v1.0", "beta"])
-def test_a_calendar_answers_alike_under_its_group(one, version):
-    travel = ask(one, "POST", f"/{version}/me/calendarGroups", {"name": "Travel"}, 201)
+def test_a_calendar_answers_alike_under_its_group(one):
+    for version in ("v1.0", "beta"):
+        answer_alike(one, version)
+
+
+def answer_alike(one, version):
+    travel = ask(one, "POST", f"/{version}/me/calendarGroups", {"name": f"Travel {version}"}, 201)
     mine = ask(one, "GET", f"/{version}/me/calendarGroups")["value"][0]["id"]
     group = f"/{version}/me/calendarGroups/{travel['id']}/calendars"
     made = ask(one, "POST", group, {"name": "Norway"}, 201)
