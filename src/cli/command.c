@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "cli/suggest.h"
+
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
 struct str
@@ -20,6 +22,21 @@ cmd_named(const struct cmd_table *table, struct str name)
 		if (str_eq(name, str_from_c(table->rows[i]->name)))
 			return table->rows[i];
 	return NULL;
+}
+
+int
+cmd_unknown(const struct cmd_table *table, struct str name, struct arena *arena)
+{
+	struct suggestion suggestion = { .word = name };
+	struct str        page = str_first(name, str_find(name, ' '));
+
+	for (size_t i = 0; table->rows[i]; i++)
+		suggestion_try(&suggestion, table->rows[i]->name);
+	for (const struct cmd_group *group = table->groups; group->word; group++)
+		suggestion_try(&suggestion, group->word);
+	return console_fail(EXIT_USAGE, "unknown command \"%.*s\"%s; see `tidemark help%s%.*s`", STR_ARG(name),
+	                    suggestion_text(&suggestion, arena), cmd_group_summary(table, page) ? " " : "",
+	                    cmd_group_summary(table, page) ? (int)page.len : 0, page.at);
 }
 
 const char *
