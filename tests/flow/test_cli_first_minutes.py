@@ -312,3 +312,61 @@ def test_a_word_that_is_like_no_other_names_none(tm):
 def test_the_key_that_was_meant_is_named(tm, home, text, says):
     (home / "t.conf").write_text(text)
     tm("config", "show", "--config", home / "t.conf", code=3, error=says)
+
+
+@pytest.mark.parametrize("scope, says", [
+    ("Calendars.Raed", 'did you mean "Calendars.Read"'),
+    ("Calendars.Read,Calendars.ReadWrite", "blanks separate several names"),
+])
+def test_the_permission_that_was_meant_is_named(tm, server, store, scope, says):
+    server("--tls", "off", lines=OPS)
+    done = tm("token", "--user", ANN, "--scope", scope, store=store, error=says)
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_name_is_told_once(tm, store):
+    assert tm("token", "--user", ANN, "--scope", '"""', store=store, code=2).stderr.count("\n") == 1
+
+
+# ---- doctor and explain-access -------------------------------------------------------------------------------
+
+
+def test_doctor_warns_without_a_token_and_refuses_what_is_no_delta_function(tm, store, server):
+    def checks(url, code):
+        lines = tm("doctor", url, "--json", store=store, code=code).stdout.splitlines()
+        return {line["check"]: line for line in map(json.loads, lines)}
+
+    s = server("--tls", "off", store=f"sqlite:{tm.home}/served.db", lines=OPS)
+    for path in ("/v1.0/me/calendars", "/v1.0/me/calendars/deltas", "/v1.0/delta/me", "/", "/v1.0/users?$deltatoken=x"):
+        found = checks(s.base + path, 10)
+        assert not found["url"]["good"] and "/delta" in found["url"]["text"] and "reach" not in found
+    for path in ("/v1.0/me/calendars/delta", "/beta/me/calendars/delta()", "/v1.0/me/calendars/microsoft.graph.delta()",
+                 "/v1.0/me/calendars/delta?$deltatoken=x", "/v1.0/me/calendars/delta(token='a/b')"):
+        found = checks(s.base + path, 10)
+        assert found["url"]["good"] and found["token"]["warning"] and "--bearer-file" in found["token"]["text"]
+    assert re.search("^warn +token", tm("doctor", s.base + "/v1.0/me/calendars/delta", store=store, code=10).stdout, re.M)
+
+
+def test_explain_access_shows_dates_and_the_skew(tm, server, store):
+    s = server("--tls", "off", lines=OPS)
+    told = tm("explain-access", "--as", s.token(ANN), "GET", "/v1.0/me/calendars", store=store).stdout
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    line = [line for line in told.splitlines() if line.startswith("time ")]
+    assert len(line) == 1
+    assert re.search(f"ok +valid from {moment} until {moment}, with 60 s of skew at both ends; now is {moment}$", line[0]), told
+
+
+# ---- [recordings] ---------------------------------------------------------------------------------------------
+
+
+def test_every_key_stands_in_help_manual_and_example(tm, home):
+    pages = [tm("help", "tidemark.conf").stdout, tm("help", "--man", "tidemark.conf.5").stdout, (ROOT / "etc" / "tidemark.conf").read_text()]
+    keys = ["[server]", "[recordings]", "delegated", "policy-organizer-wide", "tls-name", '[issuer "', "audience", "discovery"]
+    shown = json.loads(tm("config", "show", "--json").stdout)
+    keys += [setting["name"] for setting in shown["settings"]] + list(shown["recordings"])
+    for page in pages:
+        assert not [key for key in keys if key not in page.replace("\\(dq", '"')]
+    lines = [re.sub(r"^# ", "", line) for line in pages[2].splitlines()]
+    wanted = [line for line in lines if re.match(r"\[|[a-z-]+ = ", line) and not line.startswith(("store =", "tls-cert", "tls-key"))]
+    (home / "t.conf").write_text("\n".join(re.sub(r" +\(.*", "", line) for line in wanted) + "\n")
+    assert json.loads(tm("config", "show", "--json", "--config", home / "t.conf").stdout)["issuers"], "the example can be used"
