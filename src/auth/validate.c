@@ -125,7 +125,7 @@ time_text(int64_t time_s, char text_out[DATE_TEXT_MAX])
 {
 	if (time_s < INT64_MIN / NS_PER_S || time_s > INT64_MAX / NS_PER_S)
 		return time_s < 0 ? "long ago" : "the far future";
-	(void)date_format(time_s * NS_PER_S, 0, text_out);
+	text_out[date_format(time_s * NS_PER_S, 0, text_out)] = '\0';
 	return text_out;
 }
 
