@@ -202,7 +202,7 @@ no_command(const struct cmd_table *table, struct arena *arena, struct out *out, 
 	}
 	if (argc > 2 && str_eq(word, STR("scope")) && strcmp(argv[2], "list") == 0)
 		return console_fail(EXIT_USAGE, "unknown command \"scope list\"; `tidemark status` lists the scopes");
-	if (argc > 2)
+	if (argc > 2 && argv[2][0] != '-')
 		return cmd_unknown(table, arena_printf(arena, "%s %s", argv[1], argv[2]), arena);
 	return console_fail(EXIT_USAGE, "%s needs a command; see `tidemark help %s`", argv[1], argv[1]);
 }

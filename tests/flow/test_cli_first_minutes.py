@@ -298,6 +298,25 @@ def test_the_word_that_was_meant_is_named(tm, args, says):
     assert done.stderr.count("\n") == 1 and "tidemark help" in done.stderr
 
 
+@pytest.mark.parametrize("args, says", [
+    (["user", "delete", "x"], "its commands are add, list, remove; see"),
+    (["user", "--json"], "user needs a command"),
+])
+def test_a_group_names_its_commands(tm, args, says):
+    tm(*args, code=2, error=says)
+
+
+def test_the_address_and_the_path_are_named_once(tm, store, home):
+    done = tm("serve", "--listen", "192.0.2.1:9", store=store, code=1, error="cannot listen on 192.0.2.1:9: Cannot assign")
+    assert done.stderr.count("192.0.2.1") == 1 and "--listen" in done.stderr
+    done = tm("serve", "--listen", "no.such.host.invalid:9", store=store, code=1)
+    assert done.stderr.count("no.such.host") == 1
+    tm("user", "add", "--upn", "ann@contoso.com", store=store)
+    (home / "there.db").write_text("")
+    done = tm("store", "backup", home / "there.db", store=store, code=6, error="already there")
+    assert done.stderr.count("there.db") == 1
+
+
 def test_a_word_that_is_like_no_other_names_none(tm):
     for args in (["frobnicate"], ["serve", "--frobnicate"], ["x"], ["user", "zzzzzz"]):
         assert "did you mean" not in tm(*args, code=2).stderr
