@@ -208,10 +208,10 @@ def test_hangup_reads_configuration_and_certificate_again(server, home):
     assert s.request("POST", "/v1.0/me/calendars", {"name": "A"}, token).status == 201 and s.audit() == []
     open_connection = s.connection()
     open_connection.connect()
-    conf.write_text("[server]\ntls-name = one.example.org\ntls-name = two.example.org\naudit = on\nlink-style = seed\n"
+    conf.write_text("[server]\ntls-name = one.example.org\ntls-name = two.example.org\naudit = on\ntls = off\nlink-style = seed\n"
                     "[recordings]\ndelegated = on\n")
     said = hang_up(s, "have been read again")
-    assert "link-style, [recordings]: the new value needs a restart" in said
+    assert "tls, link-style, [recordings]: the new value needs a restart" in said
     assert "two.example.org" in names_of(s) and "one.example.org" in names_of(s)
     assert s.request("POST", "/v1.0/me/calendars", {"name": "B"}, token).status == 201 and len(s.audit()) == 1
     assert "$deltatoken" in s.get("/v1.0/me/calendars/delta", token=token).json["@odata.deltaLink"]
