@@ -10,7 +10,11 @@ add_custom_command(
   VERBATIM)
 add_custom_target(manuals ALL DEPENDS ${made}/made)
 
-configure_file(${CMAKE_SOURCE_DIR}/etc/tidemark.service.in ${CMAKE_BINARY_DIR}/tidemark.service @ONLY)
+# The unit names the program by the prefix of the installation, which may be another than that of the configuration.
+install(CODE "
+  set(CMAKE_INSTALL_BINDIR \"${CMAKE_INSTALL_BINDIR}\")
+  cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_BINDIR BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\" OUTPUT_VARIABLE CMAKE_INSTALL_FULL_BINDIR)
+  configure_file(\"${CMAKE_SOURCE_DIR}/etc/tidemark.service.in\" \"${CMAKE_BINARY_DIR}/tidemark.service\" @ONLY)")
 
 install(DIRECTORY ${made}/man1 ${made}/man5 DESTINATION ${CMAKE_INSTALL_MANDIR})
 install(FILES ${made}/tidemark.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME tidemark)

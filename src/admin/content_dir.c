@@ -15,7 +15,9 @@ content_dir_open(struct cmd_run *run, bool create, struct content **content_out)
 		return console_fail(EXIT_USAGE, "the store has no place for recordings");
 	MUST(conf_size(conf_get(&run->conf, CONF_MAX_CONTENT), &conf.size_max));
 	(void)conf_size(conf_get(&run->conf, CONF_MIN_FREE), &conf.free_min);
-	if (path[0])
+	if (run->content_path)
+		conf.path = run->content_path;
+	else if (path[0])
 		conf.path = arena_c(run->arena, arena_printf(run->arena, "%s.content", path));
 	err = content_open(&conf, content_out, why);
 	if (err == OK)

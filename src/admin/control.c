@@ -169,6 +169,19 @@ answer_metrics(struct control *control, const struct http_req *req, struct http_
 	metric(buf, "tidemark_store_wal_bytes", "gauge", "Size of its write-ahead log.", info.wal_bytes);
 }
 
+/* ---- where a memory: store is ------------------------------------------------------------------------------ */
+
+static void
+answer_store(struct control *control, const struct http_req *req, struct http_resp *resp)
+{
+	struct json_out json = begin_json(resp);
+
+	(void)req;
+	json_put_member(&json, STR("store"), control->store_url);
+	json_put_member(&json, STR("content"), str_from_c(content_path(control->content)));
+	end_json(resp, &json);
+}
+
 /* ---- apply ------------------------------------------------------------------------------------------------- */
 
 static void
@@ -284,6 +297,7 @@ static const struct control_route {
 	{ { "/-/health", 9 }, HTTP_GET, 0, answer_health },
 	{ { "/-/ready", 8 }, HTTP_GET, 0, answer_ready },
 	{ { "/-/metrics", 10 }, HTTP_GET, 0, answer_metrics },
+	{ { "/-/store", 8 }, HTTP_GET, 0, answer_store },
 	{ { "/-/apply", 8 }, HTTP_POST, CONTROL_BODY_MAX, answer_apply },
 	{ { "/-/gc", 5 }, HTTP_POST, 0, answer_gc },
 };

@@ -5,6 +5,7 @@
  *   GET  /-/health    200 while the process lives
  *   GET  /-/ready     200 while the store answers and the server accepts requests, else 503
  *   GET  /-/metrics   Prometheus text
+ *   GET  /-/store     where a memory: store has its files
  *   POST /-/apply     JSON Lines, stored in one transaction; with Idempotency-Key (a GUID) a repeat changes nothing
  *   POST /-/gc        ?retention=SECONDS[&dry-run=1][&after=…]: one step of `store gc`
  *
@@ -26,6 +27,7 @@ struct control {
 	struct auth_gate         *gate;   /* for its metrics */
 	const struct http_server *server; /* for its metrics; set before the control socket runs */
 	struct content           *content;
+	struct str                store_url; /* of the file of a memory: store, else empty */
 	const struct clock       *clock;
 	const struct entropy     *entropy;
 	atomic_bool               draining;

@@ -2,6 +2,7 @@
 #include "admin/permissions.h"
 
 #include "auth/auth.h"
+#include "cli/suggest.h"
 
 static void
 put_grants(struct out *out, const char *const *grants)
@@ -43,9 +44,28 @@ is_asked_for(struct str name, bool family_will_do)
 	return false;
 }
 
+/* What to do about a name that no call asks for. */
+static const char *
+advice(struct str name, struct arena *arena)
+{
+	struct suggestion suggestion = { .word = name };
+
+	for (int right = 0; right < RIGHT_COUNT; right++) {
+		const struct right_row *row = right_row((enum right)right);
+
+		for (const char *const *grant = row->delegated; *grant; grant++)
+			suggestion_try(&suggestion, *grant);
+		for (const char *const *grant = row->application; *grant; grant++)
+			suggestion_try(&suggestion, *grant);
+	}
+	if (str_find(name, ',') < name.len)
+		return "; blanks separate several names";
+	return suggestion_text(&suggestion, arena);
+}
+
 /* Only warnings: a token may also name permissions of other services, if it names one of ours. */
 void
-permissions_warn(struct str grants)
+permissions_warn(struct str grants, struct arena *arena)
 {
 	struct str rest = grants, name;
 	bool       counts = false;
@@ -54,9 +74,10 @@ permissions_warn(struct str grants)
 		counts = counts || is_asked_for(name, false);
 	while (str_take_until(&grants, ' ', &name))
 		if (name.len > 0 && !is_asked_for(name, false) && (!counts || is_asked_for(name, true)))
-			console_say("warning: no call here asks for \"%.*s\"; `tidemark help --permissions` lists the "
-			            "names that count",
-			            STR_ARG(str_cut(name, 100)));
+			console_say(
+				"warning: no call here asks for \"%.*s\"%s; `tidemark help --permissions` lists the "
+				"names that count",
+				STR_ARG(str_cut(name, 100)), advice(name, arena));
 }
 
 /* Each word must be a scope-token of RFC 6749. */
@@ -72,7 +93,7 @@ permissions_read(struct cmd_run *run, const char *option, size_t len_max, struct
 		struct str rest = str_from_c(value), word;
 
 		while (str_take_until(&rest, ' ', &word)) {
-			for (size_t k = 0; k < word.len; k++)
+			for (size_t k = 0; k < word.len && code == EXIT_DONE; k++)
 				if (word.at[k] <= 0x20 || word.at[k] >= 0x7f || word.at[k] == '"' || word.at[k] == '\\')
 					code = cmd_usage(run, "--%s: \"%.*s\" is not a permission's name", option,
 					                 STR_ARG(word));

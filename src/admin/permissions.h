@@ -9,4 +9,4 @@ int  permissions_read(struct cmd_run *run, const char *option, size_t len_max, s
 void permissions_page(struct out *out);
 void properties_page(struct out *out);
 /* Warns of each name in `grants` that is probably mistyped. */
-void permissions_warn(struct str grants);
+void permissions_warn(struct str grants, struct arena *arena);

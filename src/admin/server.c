@@ -4,9 +4,8 @@
 #include <unistd.h>
 
 #include "admin/content_dir.h"
+#include "admin/server_tls.h"
 #include "base/random.h"
-#include "crypt/cert.h"
-#include "text/uri.h"
 
 #define FIRST_KEYS_MS 6000
 
@@ -20,6 +19,15 @@ log_level(struct str name)
 	if (str_eq(name, STR("info")))
 		return LOG_INFO;
 	return str_eq(name, STR("debug")) ? LOG_DEBUG : LOG_WARN;
+}
+
+void
+server_set_logs(struct server *server, const struct conf *conf)
+{
+	bool audit = str_eq(conf_get(conf, CONF_AUDIT), STR("on"));
+
+	atomic_store(&server->log.level, (int)log_level(conf_get(conf, CONF_LOG_LEVEL)));
+	atomic_store(&server->audit.level, audit ? LOG_INFO : LOG_ERROR);
 }
 
 static bool
@@ -113,7 +121,7 @@ open_graph(struct server *server)
 		.clock = server->run->clock,
 		.entropy = &server->entropy,
 		.log = &server->log,
-		.audit = is_on(server, CONF_AUDIT) && !server->reads_only ? &server->audit : NULL,
+		.audit = server->reads_only ? NULL : &server->audit,
 		.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url,
 		.link_style = str_eq(conf_get(conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH,
 		.recordings_delegated = conf->recordings_delegated,
@@ -144,9 +152,9 @@ server_open(struct server *server, struct cmd_run *run, const struct store_openi
 {
 	*server = (struct server){ .run = run, .entropy = *run->entropy, .reads_only = !opening };
 	server->sink = (struct log_sink){ PTHREAD_MUTEX_INITIALIZER, 0 };
-	server->log = (struct log){ STDERR_FILENO, log_level(conf_get(&run->conf, CONF_LOG_LEVEL)), run->clock,
-		                    &server->sink };
-	server->audit = (struct log){ STDERR_FILENO, LOG_INFO, run->clock, &server->sink };
+	server->log = (struct log){ STDERR_FILENO, LOG_WARN, run->clock, &server->sink };
+	server->audit = server->log;
+	server_set_logs(server, &run->conf);
 	TRY_CODE(opening ? open_for_writing(run, opening, &server->store) : open_for_reading(run, &server->store));
 	return server_open_parts(server);
 }
@@ -171,70 +179,6 @@ server_close(struct server *server)
 	scratch_dir_close(&server->tls_dir);
 }
 
-/* ---- TLS ------------------------------------------------------------------------------------------------ */
-
-static struct str
-listen_host(struct str listen)
-{
-	size_t colon = 0;
-
-	for (size_t i = 0; i < listen.len; i++)
-		if (listen.at[i] == ':')
-			colon = i;
-	listen = str_first(listen, colon);
-	if (listen.len > 2 && listen.at[0] == '[')
-		listen = str_of(listen.at + 1, listen.len - 2);
-	return listen;
-}
-
-static int
-set_auto_tls(struct server *server, struct http_conf *http)
-{
-	struct arena *arena = server->run->arena;
-	const char   *path, *folder;
-	char          why[512] = "";
-
-	MUST(store_url_path(conf_get(&server->run->conf, CONF_STORE), arena, &path) == OK);
-	if (path[0]) {
-		folder = arena_c(arena, arena_printf(arena, "%s.tls", path));
-	} else {
-		if (scratch_dir_open(SCRATCH_IN_MEMORY, &server->tls_dir, why) != OK)
-			return console_fail(EXIT_OTHER, "%s", why);
-		folder = arena_c(arena,
-		                 arena_printf(arena, "%s/tls", server->tls_dir.path)); /* it has a lock of its own */
-		console_plain("the file to trust is %s/ca.pem", folder);
-	}
-	if (cert_ensure(folder, listen_host(http->listen), server->run->clock, server->run->entropy, why) != OK)
-		return console_fail(EXIT_OTHER,
-		                    "no certificate can be made: %s; give --tls-cert and --tls-key, or --tls off", why);
-	http->tls_cert = arena_c(arena, arena_printf(arena, "%s/server.pem", folder));
-	http->tls_key = arena_c(arena, arena_printf(arena, "%s/server.key", folder));
-	return EXIT_DONE;
-}
-
-static int
-set_tls(struct server *server, struct http_conf *http)
-{
-	const struct conf *conf = &server->run->conf;
-	struct str         cert = conf_get(conf, CONF_TLS_CERT), key = conf_get(conf, CONF_TLS_KEY);
-	bool               off = str_eq(conf_get(conf, CONF_TLS), STR("off"));
-
-	if ((cert.len > 0) != (key.len > 0))
-		return cmd_usage(server->run, "--tls-cert and --tls-key go together");
-	if (off && cert.len > 0)
-		return cmd_usage(server->run, "--tls off has no use for a certificate");
-	if (off && !uri_host_is_loopback(listen_host(http->listen)))
-		console_say("warning: access tokens travel unprotected on %.*s; use TLS, or a proxy that does",
-		            STR_ARG(http->listen));
-	if (off)
-		return EXIT_DONE;
-	if (cert.len == 0)
-		return set_auto_tls(server, http);
-	http->tls_cert = arena_c(server->run->arena, cert);
-	http->tls_key = arena_c(server->run->arena, key);
-	return EXIT_DONE;
-}
-
 /* ---- the public port -------------------------------------------------------------------------------------- */
 
 int
@@ -246,11 +190,11 @@ server_listen(struct server *server)
 		                  .log = &server->log };
 	struct http_app  app = graph_app(server->graph);
 	char             why[256] = "";
-	int              code = set_tls(server, &conf);
 	enum err         err;
 
-	if (code != EXIT_DONE)
-		return code;
+	TRY_CODE(server_tls_files(server, &run->conf, run->arena, &server->tls));
+	conf.tls_cert = server->tls.cert;
+	conf.tls_key = server->tls.key;
 	err = http_open(&conf, &app, &server->http, why);
 	if (err == OK)
 		return EXIT_DONE;

@@ -12,6 +12,11 @@
 #include "base/scratch_dir.h"
 #include "graph/graph.h"
 
+struct tls_files { /* NULL: none */
+	const char *cert, *key;
+	const char *ca; /* of a certificate that this program made */
+};
+
 struct server {
 	struct cmd_run     *run;
 	bool                reads_only;
@@ -28,6 +33,7 @@ struct server {
 	struct graph       *graph;
 	struct http_server *http;
 	struct scratch_dir  tls_dir; /* the certificate of a memory: store */
+	struct tls_files    tls;
 };
 
 /*
@@ -37,6 +43,8 @@ struct server {
  */
 int  server_open(struct server *server, struct cmd_run *run, const struct store_opening *opening);
 void server_close(struct server *server);
+/* Applies the settings of the logs; on any thread. */
+void server_set_logs(struct server *server, const struct conf *conf);
 /* Opens the public port, with TLS as configured. An exit code; the message has been printed. */
 int server_listen(struct server *server);
 /* The same without the store, for a start on a store that stays open. */

@@ -10,15 +10,11 @@
 #include "store/store.h"
 
 enum err
-sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path_out)
+sock_path_fit(const char *path, struct arena *arena, struct sock_path *path_out)
 {
-	const char *file, *path, *slash;
+	const char *slash;
 	int         folder;
 
-	TRY(store_url_path(store_url, arena, &file));
-	if (file[0] == 0)
-		return ERR_NOT_FOUND;
-	path = arena_c(arena, arena_printf(arena, "%s.sock", file));
 	if (strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
 		*path_out = (struct sock_path){ path, -1 };
 		return OK;
@@ -32,6 +28,17 @@ sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path
 	*path_out = (struct sock_path){ arena_c(arena, arena_printf(arena, "/proc/self/fd/%d%s", folder, slash)),
 		                        folder };
 	return OK;
+}
+
+enum err
+sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path_out)
+{
+	const char *file;
+
+	TRY(store_url_path(store_url, arena, &file));
+	if (file[0] == 0)
+		return ERR_NOT_FOUND;
+	return sock_path_fit(arena_c(arena, arena_printf(arena, "%s.sock", file)), arena, path_out);
 }
 
 void

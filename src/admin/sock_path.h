@@ -14,6 +14,8 @@ struct sock_path {
 	int         folder; /* descriptor that `path` uses, or -1 */
 };
 
-/* ERR_NOT_FOUND: the store has no file, so no socket.  ERR_IO. */
+/* A socket at that path. ERR_IO. */
+enum err sock_path_fit(const char *path, struct arena *arena, struct sock_path *path_out) MUST_CHECK;
+/* ERR_NOT_FOUND: the store has no file (memory_socket.h then has its socket).  ERR_IO. */
 enum err sock_path_open(struct str store_url, struct arena *arena, struct sock_path *path_out) MUST_CHECK;
 void     sock_path_close(struct sock_path *path);

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/memory_socket.h"
 #include "crypt/seal.h"
 #include "fetch/control_client.h"
 #include "resource/resource.h"
@@ -44,8 +45,8 @@ store_read_code(enum err err)
 	return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 }
 
-int
-open_for_reading(struct cmd_run *run, struct store **store_out)
+static int
+open_to_look(struct cmd_run *run, struct store **store_out)
 {
 	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
 		                   .access = STORE_LOOK,
@@ -57,6 +58,22 @@ open_for_reading(struct cmd_run *run, struct store **store_out)
 	if (err == OK)
 		err = store_open(&conf, store_out, why);
 	return err == OK ? EXIT_DONE : report_open(run, err, why);
+}
+
+static bool
+is_in_memory(const struct cmd_run *run)
+{
+	return str_eq(conf_get(&run->conf, CONF_STORE), STR("memory:"));
+}
+
+int
+open_for_reading(struct cmd_run *run, struct store **store_out)
+{
+	struct sock_path sock = { NULL, -1 };
+	int              code = is_in_memory(run) ? memory_socket_find(run, &sock) : EXIT_DONE;
+
+	sock_path_close(&sock);
+	return code == EXIT_DONE ? open_to_look(run, store_out) : code;
 }
 
 int
@@ -86,6 +103,14 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 	return console_fail(exit_code_of(err), "%.*s: %s", STR_ARG(conf.url), err_text(err));
 }
 
+static int
+be_remote(struct cmd_run *run, struct writer *writer)
+{
+	writer->remote = true;
+	writer->batch_bytes_max = REMOTE_BATCH_MAX;
+	return open_to_look(run, &writer->store);
+}
+
 /* Does the process that holds the store answer on its control socket? */
 static bool
 holder_answers(const char *path)
@@ -106,6 +131,10 @@ writer_open(struct cmd_run *run, bool create, struct writer *writer_out)
 
 	*writer_out =
 		(struct writer){ .sock = { NULL, -1 }, .batch_bytes_max = LOCAL_BATCH_MAX, .entropy = run->entropy };
+	if (is_in_memory(run)) {
+		TRY_CODE(memory_socket_find(run, &writer_out->sock));
+		return be_remote(run, writer_out);
+	}
 	code = open_for_writing(run, &opening, &writer_out->store);
 	if (code != EXIT_LOCKED)
 		return code;
@@ -115,9 +144,7 @@ writer_open(struct cmd_run *run, bool create, struct writer *writer_out)
 			"%.*s: another process writes this store and does not answer on its control socket; "
 			"wait for it to end",
 			STR_ARG(url));
-	writer_out->remote = true;
-	writer_out->batch_bytes_max = REMOTE_BATCH_MAX;
-	return open_for_reading(run, &writer_out->store);
+	return be_remote(run, writer_out);
 }
 
 void

@@ -2,6 +2,9 @@
 #include "auth/validate.h"
 
 #include "auth/jwt.h"
+#include "text/date.h"
+
+#define NS_PER_S ((int64_t)1000000000)
 
 const char validate_why_bad[] = "Access token validation failure.";
 const char validate_why_expired[] = "Lifetime validation failed, the token is expired.";
@@ -117,13 +120,25 @@ read_times(const struct trust *trust, struct jwt_claims *claims)
 	return claims->has_nbf;
 }
 
+static const char *
+time_text(int64_t time_s, char text_out[DATE_TEXT_MAX])
+{
+	if (time_s < INT64_MIN / NS_PER_S || time_s > INT64_MAX / NS_PER_S)
+		return time_s < 0 ? "long ago" : "the far future";
+	text_out[date_format(time_s * NS_PER_S, 0, text_out)] = '\0';
+	return text_out;
+}
+
 static struct str
 found_time(const struct validation *validation, const struct jwt_claims *claims)
 {
+	char from[DATE_TEXT_MAX], until[DATE_TEXT_MAX], now[DATE_TEXT_MAX];
+
 	if (!validation->trace)
 		return STR_EMPTY;
-	return arena_printf(validation->arena, "good from %lld to %lld, now is %lld", (long long)claims->nbf_s,
-	                    (long long)claims->exp_s, (long long)validation->now.wall_s);
+	return arena_printf(validation->arena, "valid from %s until %s, with %d s of skew at both ends; now is %s",
+	                    time_text(claims->nbf_s, from), time_text(claims->exp_s, until), VALIDATE_SKEW_S,
+	                    time_text(validation->now.wall_s, now));
 }
 
 static struct str
@@ -144,12 +159,10 @@ validate_claims(const struct validation *validation, const struct trust *trust, 
 	if (!validate_found(trace, "claims", read_times(trust, claims),
 	                    STR("nbf, exp, aud, iss, oid, and scp or roles")))
 		return validate_why_bad;
-	if (!validate_found(trace, "time", claims->exp_s > now_s - VALIDATE_SKEW_S, found_time(validation, claims)))
-		return validate_why_expired;
-	if (claims->nbf_s > now_s + VALIDATE_SKEW_S) {
-		validate_found(trace, "time", false, STR("not good yet"));
-		return validate_why_bad;
-	}
+	if (!validate_found(trace, "time",
+	                    claims->exp_s > now_s - VALIDATE_SKEW_S && claims->nbf_s <= now_s + VALIDATE_SKEW_S,
+	                    found_time(validation, claims)))
+		return claims->exp_s > now_s - VALIDATE_SKEW_S ? validate_why_bad : validate_why_expired;
 	if (!validate_found(trace, "audience", has_audience(trust, claims), found_audience(validation, claims)) ||
 	    !validate_found(trace, "issuer", is_issued_by(trust, claims), claims->iss))
 		return validate_why_bad;

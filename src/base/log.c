@@ -172,7 +172,7 @@ log_event(const struct log *log, enum log_level level, const char *event, const 
 {
 	struct buf line;
 
-	if (!log || level > log->level)
+	if (!log_takes(log, level))
 		return;
 	make_line(&line, log, level, event, pairs);
 	put(log, buf_str(&line));
@@ -201,7 +201,7 @@ log_lines_add(struct log_lines *lines, enum log_level level, const char *event, 
 {
 	struct buf line;
 
-	if (!lines->log || level > lines->log->level)
+	if (!log_takes(lines->log, level))
 		return;
 	make_line(&line, lines->log, level, event, pairs);
 	if (line.len > sizeof(lines->text) - lines->len)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -30,7 +31,7 @@ struct log_sink {
 
 struct log {
 	int                 fd;
-	enum log_level      level; /* lines above it are left out */
+	atomic_int          level; /* enum log_level; lines above it are left out; may change while it is in use */
 	const struct clock *clock;
 	struct log_sink    *sink; /* NULL: write, and wait as long as it takes */
 };
@@ -39,6 +40,13 @@ struct log_pair {
 	const char *name;
 	struct str  value;
 };
+
+/* False also for NULL. */
+static inline bool
+log_takes(const struct log *log, enum log_level level)
+{
+	return log && (int)level <= atomic_load_explicit(&log->level, memory_order_relaxed);
+}
 
 /* pairs: up to 16, ended by one whose name is NULL. */
 void log_event(const struct log *log, enum log_level level, const char *event, const struct log_pair *pairs);

@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "cli/suggest.h"
+
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
 struct str
@@ -20,6 +22,36 @@ cmd_named(const struct cmd_table *table, struct str name)
 		if (str_eq(name, str_from_c(table->rows[i]->name)))
 			return table->rows[i];
 	return NULL;
+}
+
+/* "; its commands are add, list, remove": of a group, if no name is near. */
+static const char *
+commands_of(const struct cmd_table *table, struct str page, struct arena *arena)
+{
+	struct str list = STR_EMPTY;
+
+	for (size_t i = 0; table->rows[i]; i++)
+		if (str_eq(cmd_page(table->rows[i]), page))
+			list = arena_printf(arena, "%.*s%s %s", STR_ARG(list), list.len ? "," : "; its commands are",
+			                    table->rows[i]->name + page.len + 1);
+	return arena_c(arena, list);
+}
+
+int
+cmd_unknown(const struct cmd_table *table, struct str name, struct arena *arena)
+{
+	struct suggestion suggestion = { .word = name };
+	struct str        page = str_first(name, str_find(name, ' '));
+	bool              grouped = cmd_group_summary(table, page) != NULL;
+	const char       *text;
+
+	for (size_t i = 0; table->rows[i]; i++)
+		suggestion_try(&suggestion, table->rows[i]->name);
+	for (const struct cmd_group *group = table->groups; group->word; group++)
+		suggestion_try(&suggestion, group->word);
+	text = !suggestion.best && grouped ? commands_of(table, page, arena) : suggestion_text(&suggestion, arena);
+	return console_fail(EXIT_USAGE, "unknown command \"%.*s\"%s; see `tidemark help%s%.*s`", STR_ARG(name), text,
+	                    grouped ? " " : "", grouped ? (int)page.len : 0, page.at);
 }
 
 const char *

@@ -42,6 +42,7 @@ struct cmd {
 	const char *const        *about;                /* paragraphs, ended by NULL */
 	const struct cmd_example *examples;             /* ended by a NULL line; may be NULL */
 	bool                      is_for_files;         /* needs a store in a file: memory: is refused */
+	bool                      keeps_hangups;        /* SIGHUP is blocked: the command waits for it */
 	enum exit_code            exits[CMD_EXITS_MAX]; /* besides 0, 1, 2, 3; ended by EXIT_DONE */
 	int (*run)(struct cmd_run *run);
 };
@@ -75,6 +76,8 @@ struct cmd_run {
 	const struct cmd_table *table;
 	const struct cmd       *cmd;
 	struct conf             conf;
+	struct conf_source      source;       /* `conf` is read from it, perhaps again */
+	const char             *content_path; /* the folder of recordings, if it is not the one beside the store */
 	struct cmd_given        given[CMD_GIVEN_MAX];
 	size_t                  given_count;
 	char                  **args;
@@ -89,6 +92,8 @@ struct cmd_run {
 struct str cmd_page(const struct cmd *cmd);
 /* NULL if there is no such command. */
 const struct cmd *cmd_named(const struct cmd_table *table, struct str name);
+/* Prints that there is no such command, and the one that may be meant. EXIT_USAGE. */
+int cmd_unknown(const struct cmd_table *table, struct str name, struct arena *arena);
 /* What the group is for; NULL if `word` is not a group. */
 const char *cmd_group_summary(const struct cmd_table *table, struct str word);
 /* Is the row the first one of its page? */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cli/suggest.h"
 
 #define FILE_MAX   ((size_t)256 << 10)
 #define LINE_MAX_B 4096 /* as libinih counts: line end and NUL included */
@@ -75,16 +76,27 @@ next_line(char *at, int size, void *ctx)
 }
 
 static bool
+unknown_key(struct reading *reading, const char *section, struct suggestion *suggestion)
+{
+	complain(reading, "unknown key \"%.*s\" in [%s]%s; `tidemark help tidemark.conf` lists the keys",
+	         STR_ARG(suggestion->word), section, suggestion_text(suggestion, reading->arena));
+	return false;
+}
+
+static bool
 set_server(struct reading *reading, struct str name, struct str value)
 {
+	struct suggestion suggestion = { .word = name };
+
 	for (int id = 0; id < CONF_COUNT; id++) {
 		const struct conf_setting *setting = conf_setting((enum conf_id)id);
 		struct conf_value         *at = &reading->conf->values[id];
 		const char                *fault;
 
+		suggestion_try(&suggestion, setting->name);
 		if (!str_eq(name, str_from_c(setting->name)))
 			continue;
-		if (at->from.len > 0) {
+		if (at->from.len > 0 && !conf_repeats((enum conf_id)id)) {
 			complain(reading, "%s is set twice; first at %.*s", setting->name, STR_ARG(at->from));
 			return false;
 		}
@@ -93,14 +105,14 @@ set_server(struct reading *reading, struct str name, struct str value)
 			complain(reading, "%s: \"%.*s\" is not %s", setting->name, STR_ARG(value), fault);
 			return false;
 		}
-		at->text = arena_copy(reading->arena, value);
+		at->text = at->from.len > 0
+		                   ? arena_printf(reading->arena, "%.*s %.*s", STR_ARG(at->text), STR_ARG(value))
+		                   : arena_copy(reading->arena, value);
 		at->origin = CONF_FROM_FILE;
 		at->from = arena_printf(reading->arena, "%s:%u", reading->path, reading->line);
 		return true;
 	}
-	complain(reading, "unknown key \"%.*s\" in [server]; `tidemark help tidemark.conf` lists the keys",
-	         STR_ARG(name));
-	return false;
+	return unknown_key(reading, "server", &suggestion);
 }
 
 static struct conf_issuer *
@@ -135,17 +147,16 @@ static bool
 set_issuer(struct reading *reading, struct str section, struct str name, struct str value)
 {
 	struct conf_issuer *issuer = issuer_named(reading, section);
+	struct suggestion   suggestion = { .word = name };
 	struct str         *at;
 
 	if (!issuer)
 		return false;
 	at = issuer_key_named(issuer, name);
 	if (!at) {
-		complain(reading,
-		         "unknown key \"%.*s\" in [issuer]; issuer, audience, jwks, discovery, jwks-ca, tenant and "
-		         "not-before are known",
-		         STR_ARG(name));
-		return false;
+		for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
+			suggestion_try(&suggestion, key->name);
+		return unknown_key(reading, "issuer", &suggestion);
 	}
 	if (at->len > 0 || value.len == 0) {
 		complain(reading, "%.*s is %s", STR_ARG(name), value.len ? "set twice" : "empty");
@@ -158,14 +169,15 @@ set_issuer(struct reading *reading, struct str section, struct str name, struct 
 static bool
 set_recordings(struct reading *reading, struct str name, struct str value)
 {
-	bool *at = str_eq(name, STR("delegated"))               ? &reading->conf->recordings_delegated
-	           : str_eq(name, STR("policy-organizer-wide")) ? &reading->conf->policy_organizer_wide
-	                                                        : NULL;
+	bool             *at = str_eq(name, STR("delegated"))               ? &reading->conf->recordings_delegated
+	                       : str_eq(name, STR("policy-organizer-wide")) ? &reading->conf->policy_organizer_wide
+	                                                                    : NULL;
+	struct suggestion suggestion = { .word = name };
 
 	if (!at) {
-		complain(reading, "unknown key \"%.*s\" in [recordings]; delegated and policy-organizer-wide are known",
-		         STR_ARG(name));
-		return false;
+		for (const struct conf_switch *key = conf_recordings_keys; key->name; key++)
+			suggestion_try(&suggestion, key->name);
+		return unknown_key(reading, "recordings", &suggestion);
 	}
 	if (!str_eq(value, STR("on")) && !str_eq(value, STR("off"))) {
 		complain(reading, "%.*s: \"%.*s\" is not on or off", STR_ARG(name), STR_ARG(value));

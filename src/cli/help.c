@@ -68,7 +68,7 @@ put_setting(struct out *out, const struct cmd *cmd, enum conf_id id)
 	const char                *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
 	char                       head[96], text[384];
 
-	snprintf(head, sizeof(head), "--%s %s", setting->name, setting->arg);
+	snprintf(head, sizeof(head), "--%s %s%s", setting->name, setting->arg, conf_repeats(id) ? " ..." : "");
 	snprintf(text, sizeof(text), "%s%s%s%s [%s]", help_of_setting(cmd, id), fallback ? " (default: " : "",
 	         fallback ? fallback : "", fallback ? ")" : "", setting->env);
 	put_row(out, head, 28, str_from_c(text));
@@ -149,6 +149,9 @@ put_conf(struct out *out)
 
 		put_row(out, setting->name, 18, str_from_c(setting->help));
 	}
+	out_put(out, STR("\n[recordings] (each on or off; the default is off)\n"));
+	for (const struct conf_switch *key = conf_recordings_keys; key->name; key++)
+		put_row(out, key->name, 25, str_from_c(key->help));
 	out_put(out, STR("\n[issuer \"name\"]\n"));
 	for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
 		put_row(out, key->name, 18, str_from_c(key->help));

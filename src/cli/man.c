@@ -128,6 +128,8 @@ put_options(struct out *out, const struct cmd *cmd, struct arena *arena)
 
 		out_printf(out, ".It Fl -%s Ar %s\n", setting->name, setting->arg);
 		put_sentence(out, help_of_setting(cmd, cmd->settings[i]), arena);
+		if (conf_repeats(cmd->settings[i]))
+			out_put(out, STR("May be given more than once.\n"));
 		if (fallback)
 			put_text(out, arena_printf(arena, "The default is %s.", fallback));
 	}
@@ -289,6 +291,11 @@ put_conf_page(struct out *out, struct arena *arena)
 		put_sentence(out, setting->help, arena);
 		if (fallback)
 			put_text(out, arena_printf(arena, "The default is %s.", fallback));
+	}
+	out_put(out, STR(".El\n.Ss [recordings]\nEach key is on or off; the default is off.\n.Bl -tag -width Ds\n"));
+	for (const struct conf_switch *key = conf_recordings_keys; key->name; key++) {
+		out_printf(out, ".It Cm %s No = Ar on|off\n", key->name);
+		put_sentence(out, key->help, arena);
 	}
 	out_put(out, STR(".El\n.Ss [issuer \\(dqname\\(dq]\nAn external issuer whose access tokens are trusted.\n"
 	                 ".Bl -tag -width Ds\n"));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/help.h"
+#include "cli/suggest.h"
 
 #define RUN_ARENA_MAX ((size_t)16 << 20)
 #define LONG_MAX      (CONF_COUNT + 24)
@@ -65,11 +66,26 @@ take_option(struct cmd_run *run, struct line *line, int value)
 		const char **at = value == VALUE_CONFIG ? &line->source.config
 		                                        : &line->source.flags[value - VALUE_SETTING];
 
+		bool repeats = value != VALUE_CONFIG && conf_repeats((enum conf_id)(value - VALUE_SETTING));
+
 		name = value == VALUE_CONFIG ? "config" : conf_setting((enum conf_id)(value - VALUE_SETTING))->name;
-		doubled = *at != NULL;
-		*at = optarg;
+		doubled = *at != NULL && !repeats;
+		*at = *at && repeats ? arena_c(run->arena, arena_printf(run->arena, "%s %s", *at, optarg)) : optarg;
 	}
 	return doubled ? cmd_usage(run, "--%s is given twice", name) : EXIT_DONE;
+}
+
+static int
+unknown_option(struct cmd_run *run, const char *given, const struct option *longs)
+{
+	struct str        name = str_skip(str_from_c(given), 2);
+	struct suggestion suggestion = { .word = str_first(name, str_find(name, '=')) };
+
+	for (; longs->name; longs++)
+		suggestion_try(&suggestion, longs->name);
+	if (suggestion.best)
+		return cmd_usage(run, "unknown option %s; did you mean --%s", given, suggestion.best);
+	return cmd_usage(run, "unknown option %s", given);
 }
 
 static int
@@ -88,7 +104,7 @@ read_line(struct cmd_run *run, int argc, char **argv, struct line *line)
 		if (value == '?' && optopt)
 			return cmd_usage(run, "unknown option -%c", optopt);
 		if (value == '?')
-			return cmd_usage(run, "unknown option %s", argv[optind - 1]);
+			return unknown_option(run, argv[optind - 1], longs);
 		TRY_CODE(take_option(run, line, value));
 	}
 	run->args = argv + optind;
@@ -109,6 +125,16 @@ system_env(void *ctx, const char *name)
 	return getenv(name);
 }
 
+static void
+block_hangups(void)
+{
+	sigset_t hangup;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	MUST(pthread_sigmask(SIG_BLOCK, &hangup, NULL) == 0);
+}
+
 static int
 run_command(struct cmd_run *run, int argc, char **argv)
 {
@@ -116,7 +142,10 @@ run_command(struct cmd_run *run, int argc, char **argv)
 	struct str  why;
 	int         code;
 
+	if (run->cmd->keeps_hangups)
+		block_hangups();
 	TRY_CODE(read_line(run, argc, argv, &line));
+	run->source = line.source;
 	if (line.help) {
 		help_command(run->out, run->table, str_from_c(run->cmd->name));
 		return EXIT_DONE;
@@ -149,7 +178,7 @@ find_command(const struct cmd_table *table, int argc, char **argv, struct arena 
 }
 
 static int
-no_command(const struct cmd_table *table, struct out *out, int argc, char **argv)
+no_command(const struct cmd_table *table, struct arena *arena, struct out *out, int argc, char **argv)
 {
 	struct str word = str_from_c(argc > 1 ? argv[1] : NULL);
 
@@ -161,17 +190,20 @@ no_command(const struct cmd_table *table, struct out *out, int argc, char **argv
 		help_overview(out, table);
 		return EXIT_DONE;
 	}
+	if (str_starts(word, STR("-")))
+		return console_fail(EXIT_USAGE,
+		                    "%s stands before the command: tidemark COMMAND %s …; see `tidemark help`", argv[1],
+		                    argv[1]);
 	if (!cmd_group_summary(table, word))
-		return console_fail(EXIT_USAGE, "unknown command \"%s\"; see `tidemark help`", argv[1]);
+		return cmd_unknown(table, word, arena);
 	if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
 		help_command(out, table, word);
 		return EXIT_DONE;
 	}
 	if (argc > 2 && str_eq(word, STR("scope")) && strcmp(argv[2], "list") == 0)
 		return console_fail(EXIT_USAGE, "unknown command \"scope list\"; `tidemark status` lists the scopes");
-	if (argc > 2)
-		return console_fail(EXIT_USAGE, "unknown command \"%s %s\"; see `tidemark help %s`", argv[1], argv[2],
-		                    argv[1]);
+	if (argc > 2 && argv[2][0] != '-')
+		return cmd_unknown(table, arena_printf(arena, "%s %s", argv[1], argv[2]), arena);
 	return console_fail(EXIT_USAGE, "%s needs a command; see `tidemark help %s`", argv[1], argv[1]);
 }
 
@@ -189,7 +221,7 @@ dispatch(const struct cmd_table *table, int argc, char **argv, struct arena *are
 		argv = as_version;
 	run.cmd = find_command(table, argc, argv, arena, &words);
 	if (!run.cmd)
-		return no_command(table, out, argc, argv);
+		return no_command(table, arena, out, argc, argv);
 	return run_command(&run, argc - words, argv + words);
 }
 

@@ -42,6 +42,16 @@ path_fault(struct str value)
 	return value.len > 0 ? NULL : "a path";
 }
 
+/* Whether they can be names is seen when the certificate is made. */
+static const char *
+names_fault(struct str value)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if ((unsigned char)value.at[i] < 0x20 || strchr("/,;*\"'", value.at[i]))
+			return "a host name or an address, like graph.example.org or 192.0.2.7";
+	return str_trim(value).len > 0 ? NULL : "a host name or an address";
+}
+
 static const char *
 url_fault(struct str value)
 {
@@ -117,6 +127,9 @@ static const struct conf_setting settings[CONF_COUNT] = {
 	                    NULL },
 	[CONF_TLS_KEY] = { "tls-key", "FILE", "TIDEMARK_TLS_KEY", NULL, NULL, "the private key (PEM) of tls-cert",
 	                   path_fault, NULL },
+	[CONF_TLS_NAME] = { "tls-name", "NAME", "TIDEMARK_TLS_NAME", NULL, NULL,
+	                    "one more host name or address of the generated certificate; blanks separate several",
+	                    names_fault, NULL },
 	[CONF_PUBLIC_URL] = { "public-url", "URL", "TIDEMARK_PUBLIC_URL", NULL, "the host a request came to",
 	                      "scheme and host at the start of links, for a server behind a proxy", url_fault, NULL },
 	[CONF_ISSUER] = { "issuer", "on|off", "TIDEMARK_ISSUER", "on", NULL,
@@ -153,6 +166,18 @@ conf_fault(const struct conf_setting *setting, struct str value)
 		return setting->fault(value);
 	return is_choice(value, str_from_c(setting->choices)) ? NULL : setting->choices;
 }
+
+bool
+conf_repeats(enum conf_id id)
+{
+	return id == CONF_TLS_NAME;
+}
+
+const struct conf_switch conf_recordings_keys[] = {
+	{ "delegated", "whether organizers reach their own recordings with a token of their own" },
+	{ "policy-organizer-wide", "whether an application needs a policy for getAllRecordings, too" },
+	{ 0 },
+};
 
 const enum conf_id conf_store_only[] = { CONF_STORE, CONF_COUNT };
 

@@ -13,6 +13,7 @@ enum conf_id {
 	CONF_TLS,
 	CONF_TLS_CERT,
 	CONF_TLS_KEY,
+	CONF_TLS_NAME,
 	CONF_PUBLIC_URL,
 	CONF_ISSUER,
 	CONF_LINK_STYLE,
@@ -40,6 +41,9 @@ const struct conf_setting *conf_setting(enum conf_id id);
 /* As conf_setting.fault says. */
 const char *conf_fault(const struct conf_setting *setting, struct str value);
 
+/* May it be given more than once? Its value is then all of them, separated by blanks. */
+bool conf_repeats(enum conf_id id);
+
 /* For a command that needs only the store; ended by CONF_COUNT. */
 extern const enum conf_id conf_store_only[];
 
@@ -60,6 +64,12 @@ struct conf_issuer_key {
 
 extern const struct conf_issuer_key conf_issuer_keys[]; /* ended by a NULL name */
 struct str                         *conf_issuer_value(struct conf_issuer *issuer, const struct conf_issuer_key *key);
+
+struct conf_switch { /* on or off; the default is off */
+	const char *name, *help;
+};
+
+extern const struct conf_switch conf_recordings_keys[]; /* ended by a NULL name */
 
 /* "90", "64K", "10M", "8G", "1T" in bytes (powers of 1024); false if it is not one. */
 bool conf_size(struct str text, uint64_t *bytes_out);

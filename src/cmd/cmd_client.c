@@ -241,7 +241,7 @@ run_client_add(struct cmd_run *run)
 	struct str    secret;
 
 	TRY_CODE(read_client(run, &client, &secret));
-	permissions_warn(client.roles);
+	permissions_warn(client.roles, run->arena);
 	TRY_CODE(add_client(run, &client));
 	put_new_client(run, &client, secret);
 	return EXIT_DONE;

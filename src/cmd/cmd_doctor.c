@@ -276,6 +276,22 @@ get_token(struct doctor *doctor, struct credential *credential)
 	return token;
 }
 
+/* Does the path end in delta, delta(), or delta(…), with or without a namespace? */
+static bool
+names_delta(struct str url)
+{
+	static const struct str names[] = { { "/delta", 6 }, { "/microsoft.graph.delta", 22 } };
+	struct str              path = str_first(url, str_find(url, '?')), rest;
+
+	for (size_t i = 0; i < path.len; i++)
+		for (size_t k = 0; k < COUNT_OF(names); k++) {
+			rest = str_skip(path, i + names[k].len);
+			if (str_starts_nocase(str_skip(path, i), names[k]) && (rest.len == 0 || rest.at[0] == '('))
+				return true;
+		}
+	return false;
+}
+
 static int
 check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 {
@@ -287,13 +303,20 @@ check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 		report(doctor, "url", false, "it %s", fault);
 		return EXIT_DONE;
 	}
+	if (!names_delta(url)) {
+		report(doctor, "url", false,
+		       "it names no delta function: its path must end in /delta, as in "
+		       "https://graph.microsoft.com/v1.0/me/calendars/delta");
+		return EXIT_DONE;
+	}
 	report(doctor, "url", true, "it can be followed");
 	TRY_CODE(credential_open(doctor->run, &doctor->signals, &credential));
 	if (credential)
 		token = get_token(doctor, credential);
 	else
-		report(doctor, "token", true,
-		       "none is given; see --bearer-file, --bearer-command, --client-credentials, --device-code");
+		put_check(doctor, "token", "warn",
+		          "none is given, and Graph answers nobody without one; see --bearer-file, --bearer-command, "
+		          "--client-credentials, --device-code, or the variable TIDEMARK_BEARER");
 	check_remote(doctor, curl, url, token);
 	credential_close(&credential);
 	return EXIT_DONE;

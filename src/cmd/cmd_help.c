@@ -35,7 +35,7 @@ help_named(struct cmd_run *run)
 		name = arena_printf(run->arena, "%s %s", run->args[0], run->args[1]);
 	if (help_command(run->out, run->table, name))
 		return EXIT_DONE;
-	return console_fail(EXIT_USAGE, "unknown command \"%.*s\"; see `tidemark help`", STR_ARG(name));
+	return cmd_unknown(run->table, name, run->arena);
 }
 
 static int

@@ -4,6 +4,7 @@
  *
  * All threads block the signals; one thread waits for them until everything is closed. The first signal starts a drain.
  * A second signal ends the process at once, and so does the time limit. The store on disk is consistent at any moment.
+ * SIGHUP has a thread of its own: a file that cannot be read for a long time does not delay the end.
  */
 #include "cmd/cmd.h"
 
@@ -13,8 +14,11 @@
 #include <unistd.h>
 
 #include "admin/control.h"
+#include "admin/memory_socket.h"
 #include "admin/notify.h"
-#include "admin/server.h"
+#include "admin/sample.h"
+#include "admin/server_hints.h"
+#include "admin/server_reload.h"
 
 /* How long a command may still send lines, after the drain of the public port. */
 #define CONTROL_DRAIN_MS 3000
@@ -22,25 +26,39 @@
 #define END_WITHIN_S 20
 
 static const enum conf_id settings[] = {
-	CONF_STORE,      CONF_LISTEN,      CONF_TLS,      CONF_TLS_CERT,  CONF_TLS_KEY, CONF_PUBLIC_URL, CONF_ISSUER,
-	CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_LOG_LEVEL, CONF_AUDIT,   CONF_COUNT,
+	CONF_STORE,  CONF_LISTEN,     CONF_TLS,         CONF_TLS_CERT, CONF_TLS_KEY,   CONF_TLS_NAME, CONF_PUBLIC_URL,
+	CONF_ISSUER, CONF_LINK_STYLE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_LOG_LEVEL, CONF_AUDIT,    CONF_COUNT,
+};
+
+static const struct cmd_option options[] = {
+	{ "sample", NULL, "begin with sample data: ten users with calendars, and a recording", false },
+	{ 0 },
 };
 
 static const char *const about[] = {
 	"Serves the calendars and recordings of the store, with their delta queries, as Microsoft Graph does, under "
 	"/v1.0 and /beta. When the server is ready it prints one line on standard error: listening on "
-	"https://127.0.0.1:8443, with its real address.",
+	"https://127.0.0.1:8443, with its real address. It also prints the file that clients must trust, and the "
+	"command that makes a token.",
+	"With --sample a new store gets sample data first. A store that has users already is refused.",
 	"With --tls auto the first run makes a local certificate authority and a certificate, in a folder beside the "
-	"store (PATH.tls/). Clients must trust the file ca.pem in it. For a memory: store the folder is temporary; "
-	"the server prints its name.",
+	"store (PATH.tls/). Clients must trust the file ca.pem in it. For a memory: store the folder is temporary. The "
+	"certificate is for localhost, the host of --listen, the host of --public-url, and each --tls-name. A start "
+	"with another name adds it.",
 	"The server holds the store while it runs. It answers on the control socket PATH.sock (HTTP on a Unix "
-	"socket): /-/health, /-/ready, /-/metrics, and the work that import, user and store gc send to it.",
+	"socket): /-/health, /-/ready, /-/metrics, and the work that import, user and store gc send to it. For a "
+	"memory: store the socket stands in the runtime directory: $XDG_RUNTIME_DIR/tidemark, else "
+	"/tmp/tidemark-UID. So other commands reach it with --store memory:.",
+	"After SIGHUP the server reads its configuration and its certificates again. It applies tls-cert, tls-key, "
+	"tls-name, log-level and audit. It names each other setting that has changed and needs a restart. After a "
+	"failure everything stays as it was, and a message says why. SIGHUP never ends the server.",
 	"After SIGTERM or SIGINT the server finishes the requests it has, for at most 10 seconds, then ends. After "
 	"SIGTERM the exit code is 0. A second signal ends it at once, with 143 or 130. No answered write is lost.",
 	NULL,
 };
 
 static const struct cmd_example examples[] = {
+	{ "tidemark serve --sample --store memory:", "Try it" },
 	{ "tidemark serve --store sqlite:demo.db", "Serve your own store" },
 	{ "tidemark serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url "
 	  "https://graph.example.org",
@@ -54,7 +72,9 @@ struct serving {
 	struct control      control;
 	struct sock_path    sock;
 	sigset_t            signals;
-	pthread_t           waiter;    /* runs until all is closed */
+	pthread_t           waiter;   /* runs until all is closed */
+	pthread_t           reloader; /* waits for SIGHUP */
+	atomic_bool         reloads_end;
 	int                 signal;    /* the first one; 0: none yet */
 	int64_t             end_by_ms; /* set by the first signal */
 };
@@ -70,17 +90,23 @@ open_control(struct serving *serving)
 		.loops = 1, .clock = run->clock, .log = &server->log, .limits = { .drain_ms = CONTROL_DRAIN_MS }
 	};
 	struct http_app app = control_app(&serving->control);
-	char            why[256] = "";
+	char            why[512] = "";
 	enum err        err = sock_path_open(conf_get(&run->conf, CONF_STORE), run->arena, &serving->sock);
 
+	if (err == ERR_NOT_FOUND) {
+		err = memory_socket_open(run->arena, &serving->sock, why);
+		if (err != OK) {
+			console_say("warning: other commands cannot reach this memory: store: %s", why);
+			return EXIT_DONE;
+		}
+	}
+	serving->control.store_url = store_memory_url(server->store, run->arena);
 	serving->control.store = server->store;
 	serving->control.gate = server->gate;
 	serving->control.server = server->http;
 	serving->control.content = server->content;
 	serving->control.clock = run->clock;
 	serving->control.entropy = run->entropy;
-	if (err == ERR_NOT_FOUND)
-		return EXIT_DONE;
 	http.unix_path = serving->sock.path;
 	if (err == OK)
 		err = http_open(&http, &app, &serving->control_server, why);
@@ -144,6 +170,31 @@ end_waiter(struct serving *serving)
 }
 
 static void *
+wait_for_reload(void *ctx)
+{
+	struct serving *serving = ctx;
+	sigset_t        hangup;
+	int             signal;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	for (;;) {
+		MUST(sigwait(&hangup, &signal) == 0);
+		if (atomic_load(&serving->reloads_end))
+			return NULL;
+		server_reload(&serving->server);
+	}
+}
+
+static void
+end_reloader(struct serving *serving)
+{
+	atomic_store(&serving->reloads_end, true);
+	pthread_kill(serving->reloader, SIGHUP);
+	pthread_join(serving->reloader, NULL);
+}
+
+static void *
 run_control(void *ctx)
 {
 	struct serving *serving = ctx;
@@ -165,6 +216,8 @@ run_until_stopped(struct serving *serving)
 	if (serving->control_server)
 		MUST(pthread_create(&control, NULL, run_control, serving) == 0);
 	console_plain("listening on %s://%.*s", tls ? "https" : "http", STR_ARG(http_address(serving->server.http)));
+	server_hints(&serving->server, cmd_has(serving->server.run, "sample") ? SAMPLE_USER : NULL);
+	MUST(pthread_create(&serving->reloader, NULL, wait_for_reload, serving) == 0);
 	notify("READY=1");
 	err = http_run(serving->server.http);
 
@@ -172,6 +225,7 @@ run_until_stopped(struct serving *serving)
 	end_waiter(serving);
 	if (serving->signal != 0)
 		MUST(pthread_create(&serving->waiter, NULL, watch_the_end, serving) == 0);
+	end_reloader(serving);
 	if (serving->control_server) {
 		http_stop(serving->control_server);
 		pthread_join(control, NULL);
@@ -189,6 +243,7 @@ block_signals(struct serving *serving)
 	sigaddset(&serving->signals, SIGINT);
 	sigaddset(&serving->signals, SIGUSR2);
 	MUST(pthread_sigmask(SIG_BLOCK, &serving->signals, NULL) == 0);
+	/* SIGHUP is blocked since the start of the program (cmd.keeps_hangups). */
 }
 
 static int
@@ -202,6 +257,8 @@ run_serve(struct cmd_run *run)
 	/* Large blocks go back to the system when they are freed, however often they are needed. */
 	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	code = server_open(&serving.server, run, &opening);
+	if (code == EXIT_DONE && cmd_has(run, "sample"))
+		code = sample_load(&serving.server);
 	if (code == EXIT_DONE)
 		code = server_listen(&serving.server);
 	if (code == EXIT_DONE)
@@ -220,6 +277,8 @@ const struct cmd cmd_serve = {
 	.name = "serve",
 	.summary = "serve the store to clients of Microsoft Graph",
 	.settings = settings,
+	.options = options,
+	.keeps_hangups = true,
 	.about = about,
 	.examples = examples,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED },

@@ -249,7 +249,10 @@ run_store_backup(struct cmd_run *run)
 	err = store_backup(store, run->args[0], why);
 	if (err == OK)
 		return EXIT_DONE;
-	return console_fail(exit_code_of(err), "%s: %s", run->args[0], why[0] ? why : err_text(err));
+	if (!why[0])
+		str_printf(why, sizeof(why), "%s", err_text(err));
+	return strstr(why, run->args[0]) ? console_fail(exit_code_of(err), "%s", why)
+	                                 : console_fail(exit_code_of(err), "%s: %s", run->args[0], why);
 }
 
 const struct cmd cmd_store_backup = {

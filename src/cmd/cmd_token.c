@@ -129,7 +129,7 @@ mint(struct cmd_run *run, struct store *store, struct issuer_grant *grant)
 		err = issuer_mint(issuer, grant, run->arena, &jwt);
 	if (err != OK)
 		return console_fail(exit_code_of(err), "the token cannot be made: %s", err_text(err));
-	permissions_warn(grant->grants);
+	permissions_warn(grant->grants, run->arena);
 	put_token(run, grant, jwt);
 	return EXIT_DONE;
 }

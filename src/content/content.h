@@ -47,8 +47,9 @@ struct content_conf {
 };
 
 /* ERR_IO; the sentence is in why_out. A folder that is not there yet is an empty one. */
-enum err content_open(const struct content_conf *conf, struct content **content_out, char why_out[256]) MUST_CHECK;
-void     content_close(struct content **content);
+enum err    content_open(const struct content_conf *conf, struct content **content_out, char why_out[256]) MUST_CHECK;
+void        content_close(struct content **content);
+const char *content_path(const struct content *content);
 
 /* ---- writing: sticky, look at content_finish() ----------------------------------------------------- */
 

@@ -34,8 +34,10 @@ open_scratch(struct content *content, char why_out[256])
 		str_printf(why_out, 256, "%s", why);
 		return ERR_IO;
 	}
-	content->path = strdup(content->scratch.path);
-	MUST(content->path);
+	/* A folder in it, because the lock of the scratch folder is taken. */
+	MUST(asprintf(&content->path, "%s/content", content->scratch.path) > 0);
+	if (mkdir(content->path, 0700) != 0)
+		return fail(content->path, why_out);
 	content->is_durable = true;
 	content->fd = open_folder(content->path);
 	return content->fd >= 0 ? OK : fail(content->path, why_out);
@@ -65,6 +67,12 @@ content_open(const struct content_conf *conf, struct content **content_out, char
 	*content_out = content;
 	content = NULL;
 	return OK;
+}
+
+const char *
+content_path(const struct content *content)
+{
+	return content->path;
 }
 
 void

@@ -98,8 +98,9 @@ static enum err
 open_folder(struct folder *folder)
 {
 	struct stat info;
+	bool        made = mkdir(folder->path, 0755) == 0;
 
-	if (mkdir(folder->path, 0700) != 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return fail_errno(folder, "make", "");
 	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder->fd < 0)
@@ -108,6 +109,9 @@ open_folder(struct folder *folder)
 		return fail_errno(folder, "sync the folder of", "");
 	if (fstat(folder->fd, &info) != 0)
 		return fail_errno(folder, "look at", "");
+	/* 0700 is the mode that earlier versions gave it. */
+	if ((made || (info.st_mode & 07777) == 0700) && fchmod(folder->fd, 0755) != 0)
+		return fail_errno(folder, "open to other accounts", "");
 	if (info.st_mode & S_IWOTH)
 		return fail(folder, "%.*s can be written by everybody: it is no place for keys",
 		            STR_CUT_ARG(folder->path, 150));
@@ -273,8 +277,9 @@ ensure_authority(const struct folder *folder, int64_t now_s, const struct entrop
 	return OK;
 }
 
+/* `hosts` gets the names of the certificate that is replaced: clients may still use them. */
 static enum err
-ensure_server(const struct folder *folder, const struct cert_host *host, const struct pair *ca, int64_t now_s,
+ensure_server(const struct folder *folder, struct cert_hosts *hosts, const struct pair *ca, int64_t now_s,
               const struct entropy *entropy)
 {
 	AUTO(close_pair) struct pair server = { 0 };
@@ -282,7 +287,7 @@ ensure_server(const struct folder *folder, const struct cert_host *host, const s
 
 	TRY(read_pair(folder, "server.pem", "server.key", &server));
 	if (server.cert && server.key && server.above && X509_cmp(server.above, ca->cert) == 0 &&
-	    cert_is_fit(server.cert, server.key, host, ca->cert, now_s))
+	    cert_is_fit(server.cert, server.key, hosts, ca->cert, now_s))
 		return OK;
 	if (!ca->key)
 		return fail(folder, "the server certificate must be made anew, and %.*s/ca.key is not there",
@@ -290,30 +295,53 @@ ensure_server(const struct folder *folder, const struct cert_host *host, const s
 	if (!X509_get0_subject_key_id(ca->cert))
 		return fail(folder, "%.*s/ca.pem has no subject key identifier: nothing can be issued in its name",
 		            STR_CUT_ARG(folder->path, 150));
+	if (server.cert && !cert_hosts_add_from(hosts, server.cert))
+		return fail(folder, "more than %d names; remove %.*s/server.pem to begin with the names of now",
+		            CERT_HOSTS_MAX, STR_CUT_ARG(folder->path, 150));
 	if (!server.key) {
 		server.key = EVP_EC_gen("P-256");
 		MUST(server.key != NULL);
 		TRY(write_key(folder, "server.key", server.key));
 	}
-	renewed.cert = cert_make_server(server.key, host, ca->cert, ca->key, now_s, entropy);
+	renewed.cert = cert_make_server(server.key, hosts, ca->cert, ca->key, now_s, entropy);
 	return write_certs(folder, "server.pem", renewed.cert, ca->cert);
 }
 
-enum err
-cert_ensure(const char *dir, struct str listen_host, const struct clock *clock, const struct entropy *entropy,
-            char why_out[256])
+static enum err
+read_hosts(const struct folder *folder, const struct cert_conf *conf, struct cert_hosts *hosts)
 {
-	AUTO(close_folder) struct folder folder = { .path = dir, .fd = -1 };
+	static const struct str own[] = { { "localhost", 9 }, { "127.0.0.1", 9 }, { "::1", 3 } };
+	struct cert_host        host;
+	bool                    fits = true;
+
+	for (size_t i = 0; i < conf->host_count; i++) {
+		if (!cert_host_parse(conf->hosts[i], &host)) {
+			(void)fail(folder, "the host \"%.*s\" is neither an address nor a host name",
+			           STR_ARG(str_cut(conf->hosts[i], 100)));
+			return ERR_BAD_REQUEST;
+		}
+		if (host.kind != CERT_HOST_ANY)
+			fits = cert_hosts_add(hosts, &host) && fits;
+	}
+	for (size_t i = 0; i < COUNT_OF(own); i++)
+		fits = cert_host_parse(own[i], &host) && cert_hosts_add(hosts, &host) && fits;
+	if (fits)
+		return OK;
+	(void)fail(folder, "a certificate can have %d names", CERT_HOSTS_MAX);
+	return ERR_BAD_REQUEST;
+}
+
+enum err
+cert_ensure(const struct cert_conf *conf, char why_out[256])
+{
+	AUTO(close_folder) struct folder folder = { .path = conf->dir, .fd = -1 };
 	AUTO(close_pair) struct pair     ca = { 0 };
-	struct cert_host                 host;
-	int64_t                          now_s = clock_wall_s(clock);
+	struct cert_hosts                hosts = { .count = 0 };
+	int64_t                          now_s = clock_wall_s(conf->clock);
 
 	folder.why = why_out;
-	if (!cert_host_parse(listen_host, &host)) {
-		(void)fail(&folder, "the listen host is neither an address nor a host name");
-		return ERR_BAD_REQUEST;
-	}
+	TRY(read_hosts(&folder, conf, &hosts));
 	TRY(open_folder(&folder));
-	TRY(ensure_authority(&folder, now_s, entropy, &ca));
-	return ensure_server(&folder, &host, &ca, now_s, entropy);
+	TRY(ensure_authority(&folder, now_s, conf->entropy, &ca));
+	return ensure_server(&folder, &hosts, &ca, now_s, conf->entropy);
 }

@@ -82,6 +82,57 @@ cert_host_parse(struct str text, struct cert_host *host_out)
 	return true;
 }
 
+static bool
+is_same(const struct cert_host *a, const struct cert_host *b)
+{
+	if (a->kind == CERT_HOST_ADDRESS && b->kind == CERT_HOST_ADDRESS)
+		return a->address_len == b->address_len && memcmp(a->address, b->address, a->address_len) == 0;
+	return a->kind == b->kind && str_eq_nocase(str_from_c(a->text), str_from_c(b->text));
+}
+
+bool
+cert_hosts_add(struct cert_hosts *hosts, const struct cert_host *host)
+{
+	for (size_t i = 0; i < hosts->count; i++)
+		if (is_same(&hosts->at[i], host))
+			return true;
+	if (hosts->count == CERT_HOSTS_MAX)
+		return false;
+	hosts->at[hosts->count++] = *host;
+	return true;
+}
+
+/* False for a name of another kind, such as a mail address. */
+static bool
+read_name(const GENERAL_NAME *name, struct cert_host *host_out)
+{
+	int                kind;
+	const ASN1_STRING *text = GENERAL_NAME_get0_value(name, &kind);
+	const char *bytes = kind == GEN_DNS || kind == GEN_IPADD ? (const char *)ASN1_STRING_get0_data(text) : NULL;
+	int         family = bytes && ASN1_STRING_length(text) == 4 ? AF_INET : AF_INET6;
+	char        address[INET6_ADDRSTRLEN];
+
+	if (!bytes)
+		return false;
+	if (kind == GEN_DNS)
+		return cert_host_parse(str_of(bytes, (size_t)ASN1_STRING_length(text)), host_out);
+	return (ASN1_STRING_length(text) == 4 || ASN1_STRING_length(text) == 16) &&
+	       inet_ntop(family, bytes, address, sizeof(address)) && cert_host_parse(str_from_c(address), host_out);
+}
+
+bool
+cert_hosts_add_from(struct cert_hosts *hosts, X509 *cert)
+{
+	AUTO(close_gens) GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	struct cert_host                host;
+	bool                            fits = true;
+
+	for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++)
+		if (read_name(sk_GENERAL_NAME_value(names, i), &host))
+			fits = cert_hosts_add(hosts, &host) && fits;
+	return fits;
+}
+
 /* ---- making ---- */
 
 static ASN1_OCTET_STRING *
@@ -114,28 +165,18 @@ add_address(GENERAL_NAMES *names, const void *bytes, size_t len)
 	MUST(sk_GENERAL_NAME_push(names, name) > 0);
 }
 
-static const unsigned char loopback_4[4] = { 127, 0, 0, 1 };
-static const unsigned char loopback_6[16] = { [15] = 1 };
-
-static bool
-is_address(const struct cert_host *host, const unsigned char *bytes, size_t len)
-{
-	return host->address_len == len && memcmp(host->address, bytes, len) == 0;
-}
-
 static void
-add_hosts(X509 *cert, const struct cert_host *host)
+add_hosts(X509 *cert, const struct cert_hosts *hosts)
 {
 	AUTO(close_gens) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
 
 	MUST(names != NULL);
-	if (host->kind == CERT_HOST_NAME && !str_eq_nocase(str_from_c(host->text), STR("localhost")))
-		add_name(names, host->text);
-	if (host->kind == CERT_HOST_ADDRESS && !is_address(host, loopback_4, 4) && !is_address(host, loopback_6, 16))
-		add_address(names, host->address, host->address_len);
-	add_name(names, "localhost");
-	add_address(names, loopback_4, sizeof(loopback_4));
-	add_address(names, loopback_6, sizeof(loopback_6));
+	for (size_t i = 0; i < hosts->count; i++) {
+		if (hosts->at[i].kind == CERT_HOST_NAME)
+			add_name(names, hosts->at[i].text);
+		if (hosts->at[i].kind == CERT_HOST_ADDRESS)
+			add_address(names, hosts->at[i].address, hosts->at[i].address_len);
+	}
 	MUST(X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1);
 }
 
@@ -208,7 +249,7 @@ cert_make_ca(EVP_PKEY *key, int64_t now_s, const struct entropy *entropy)
 }
 
 X509 *
-cert_make_server(EVP_PKEY *key, const struct cert_host *host, X509 *ca, EVP_PKEY *ca_key, int64_t now_s,
+cert_make_server(EVP_PKEY *key, const struct cert_hosts *hosts, X509 *ca, EVP_PKEY *ca_key, int64_t now_s,
                  const struct entropy *entropy)
 {
 	X509      *cert = begin_cert(key, now_s, SERVER_DAYS, entropy);
@@ -224,7 +265,7 @@ cert_make_server(EVP_PKEY *key, const struct cert_host *host, X509 *ca, EVP_PKEY
 	add_extension(cert, ca, NID_ext_key_usage, "serverAuth");
 	add_extension(cert, ca, NID_subject_key_identifier, "hash");
 	add_extension(cert, ca, NID_authority_key_identifier, "keyid:always");
-	add_hosts(cert, host);
+	add_hosts(cert, hosts);
 	MUST(X509_sign(cert, ca_key, EVP_sha256()) > 0);
 	return cert;
 }
@@ -244,21 +285,19 @@ speaks_for(X509 *cert, const struct cert_host *host)
 
 	if (host->kind == CERT_HOST_NAME && X509_check_host(cert, host->text, 0, flags, NULL) != 1)
 		return false;
-	if (host->kind == CERT_HOST_ADDRESS && X509_check_ip(cert, host->address, host->address_len, 0) != 1)
-		return false;
-	return X509_check_host(cert, "localhost", 0, flags, NULL) == 1 &&
-	       X509_check_ip(cert, loopback_4, sizeof(loopback_4), 0) == 1 &&
-	       X509_check_ip(cert, loopback_6, sizeof(loopback_6), 0) == 1;
+	return host->kind != CERT_HOST_ADDRESS || X509_check_ip(cert, host->address, host->address_len, 0) == 1;
 }
 
 bool
-cert_is_fit(X509 *cert, EVP_PKEY *key, const struct cert_host *host, X509 *ca, int64_t now_s)
+cert_is_fit(X509 *cert, EVP_PKEY *key, const struct cert_hosts *hosts, X509 *ca, int64_t now_s)
 {
 	bool fit = X509_check_private_key(cert, key) == 1 && X509_check_issued(ca, cert) == X509_V_OK &&
 	           X509_verify(cert, X509_get0_pubkey(ca)) == 1 &&
 	           ASN1_TIME_cmp_time_t(X509_get0_notBefore(cert), (time_t)now_s) <= 0 &&
-	           cert_is_live(cert, now_s + CERT_RENEW_S) && speaks_for(cert, host);
+	           cert_is_live(cert, now_s + CERT_RENEW_S);
 
+	for (size_t i = 0; fit && i < hosts->count; i++)
+		fit = speaks_for(cert, &hosts->at[i]);
 	ERR_clear_error();
 	return fit;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "crypt/cert.h"
 
 struct evp_pkey_st; /* OpenSSL's EVP_PKEY and X509: its headers stay in the .c files */
 struct x509_st;
@@ -25,14 +26,24 @@ struct cert_host {
 	size_t              address_len; /* 4 or 16 */
 };
 
+struct cert_hosts {
+	struct cert_host at[CERT_HOSTS_MAX];
+	size_t           count;
+};
+
+/* Adds a host that is not there yet. False if there are too many. */
+bool cert_hosts_add(struct cert_hosts *hosts, const struct cert_host *host);
+/* Adds the names and addresses of a certificate. */
+bool cert_hosts_add_from(struct cert_hosts *hosts, struct x509_st *cert);
+
 /* False if the text is neither an address nor a host name. */
 bool cert_host_parse(struct str text, struct cert_host *host_out);
 
 struct x509_st *cert_make_ca(struct evp_pkey_st *key, int64_t now_s, const struct entropy *entropy);
-struct x509_st *cert_make_server(struct evp_pkey_st *key, const struct cert_host *host, struct x509_st *ca,
+struct x509_st *cert_make_server(struct evp_pkey_st *key, const struct cert_hosts *hosts, struct x509_st *ca,
                                  struct evp_pkey_st *ca_key, int64_t now_s, const struct entropy *entropy);
 
 bool cert_is_live(const struct x509_st *cert, int64_t now_s); /* ends later than that */
-/* Made by that authority, for that key and that host, begun, and good for CERT_RENEW_S more. */
-bool cert_is_fit(struct x509_st *cert, struct evp_pkey_st *key, const struct cert_host *host, struct x509_st *ca,
+/* Made by that authority, for that key and those hosts, begun, and good for CERT_RENEW_S more. */
+bool cert_is_fit(struct x509_st *cert, struct evp_pkey_st *key, const struct cert_hosts *hosts, struct x509_st *ca,
                  int64_t now_s);

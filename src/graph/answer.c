@@ -83,7 +83,7 @@ log_call(const struct call *call, enum log_level level, const char *event, struc
 {
 	const struct log *log = call->graph->parts.log;
 
-	if (!log || level > log->level)
+	if (!log_takes(log, level))
 		return;
 	LOG_EVENT(log, level, event, { "request-id", str_of(call->request_id, GUID_TEXT_LEN) },
 	          { "method", call->req->method_text }, { "path", call->req->path }, { "peer", call->req->peer },

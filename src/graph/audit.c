@@ -31,7 +31,7 @@ audit_call(const struct call *call, struct log_lines *lines)
 	char                   tenant[GUID_TEXT_LEN], oid[GUID_TEXT_LEN];
 	struct str             number;
 
-	if (!log || (status != 401 && status != 403 && !is_write(req->method)))
+	if (!log_takes(log, LOG_INFO) || (status != 401 && status != 403 && !is_write(req->method)))
 		return;
 	number = arena_printf(call->arena, "%u", status);
 	const struct log_pair pairs[] = {

@@ -184,8 +184,10 @@ enum err   http_open(const struct http_conf *conf, const struct http_app *app, s
                      char why_out[256]) MUST_CHECK;
 struct str http_address(const struct http_server *server);  /* "127.0.0.1:8443", the port really taken */
 enum err   http_run(struct http_server *server) MUST_CHECK; /* returns when http_stop() was called and all is drained */
-void       http_stop(struct http_server *server);           /* safe in a signal handler and from any thread */
-void       http_close(struct http_server **server);
+/* Another certificate for new connections, of a server that has one. ERR_IO: the old one stays. On any thread. */
+enum err http_renew_tls(struct http_server *server, const char *cert, const char *key, char why_out[256]) MUST_CHECK;
+void     http_stop(struct http_server *server); /* safe in a signal handler and from any thread */
+void     http_close(struct http_server **server);
 
 struct http_stats {
 	uint64_t accepted, refused_connections, open, requests, workers_busy;

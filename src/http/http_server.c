@@ -93,6 +93,12 @@ http_address(const struct http_server *server)
 	return str_from_c(server->acceptor.listener.address);
 }
 
+enum err
+http_renew_tls(struct http_server *server, const char *cert, const char *key, char why_out[256])
+{
+	return http_tls_renew(server->shared.tls, cert, key, why_out);
+}
+
 void
 http_stop(struct http_server *server)
 {

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,9 +21,10 @@
 static const unsigned char protocols[] = "\x02h2\x08http/1.1";
 
 struct http_tls {
-	SSL_CTX    *ctx;
-	BIO_METHOD *method;
-	bool        in_kernel; /* the kernel can do the records (kTLS); OpenSSL then needs a socket BIO of its own */
+	pthread_mutex_t mutex; /* of ctx */
+	SSL_CTX        *ctx;   /* a connection keeps the one it began with */
+	BIO_METHOD     *method;
+	bool in_kernel; /* the kernel can do the records (kTLS); OpenSSL then needs a socket BIO of its own */
 };
 
 struct http_tls_link {
@@ -145,26 +147,49 @@ set_up(SSL_CTX *ctx)
 	       SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }
 
+static void
+ctx_close(SSL_CTX **ctx)
+{
+	SSL_CTX_free(*ctx);
+	*ctx = NULL;
+}
+
+enum err
+http_tls_renew(struct http_tls *tls, const char *cert_path, const char *key_path, char why_out[256])
+{
+	AUTO(ctx_close) SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX                 *old;
+
+	ERR_clear_error();
+	if (ctx && tls->in_kernel)
+		SSL_CTX_set_options(ctx, SSL_OP_ENABLE_KTLS);
+	if (!ctx || !set_up(ctx))
+		return fail("TLS", "cannot be set up", why_out);
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) != 1)
+		return fail("certificate", cert_path, why_out);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) != 1)
+		return fail("private key", key_path, why_out);
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		return fail("private key", key_path, why_out);
+	MUST(pthread_mutex_lock(&tls->mutex) == 0);
+	old = tls->ctx;
+	tls->ctx = ctx;
+	MUST(pthread_mutex_unlock(&tls->mutex) == 0);
+	ctx = old;
+	return OK;
+}
+
 enum err
 http_tls_open(const char *cert_path, const char *key_path, struct http_tls **tls_out, char why_out[256])
 {
 	AUTO(http_tls_close) struct http_tls *tls = calloc(1, sizeof(*tls));
 
-	MUST(tls != NULL);
-	ERR_clear_error();
-	tls->ctx = SSL_CTX_new(TLS_server_method());
+	MUST(tls != NULL && pthread_mutex_init(&tls->mutex, NULL) == 0);
 	tls->method = bio_method_make();
 	tls->in_kernel = kernel_does_records();
-	if (tls->ctx && tls->in_kernel)
-		SSL_CTX_set_options(tls->ctx, SSL_OP_ENABLE_KTLS);
-	if (!tls->ctx || !tls->method || !set_up(tls->ctx))
+	if (!tls->method)
 		return fail("TLS", "cannot be set up", why_out);
-	if (SSL_CTX_use_certificate_chain_file(tls->ctx, cert_path) != 1)
-		return fail("certificate", cert_path, why_out);
-	if (SSL_CTX_use_PrivateKey_file(tls->ctx, key_path, SSL_FILETYPE_PEM) != 1)
-		return fail("private key", key_path, why_out);
-	if (SSL_CTX_check_private_key(tls->ctx) != 1)
-		return fail("private key", key_path, why_out);
+	TRY(http_tls_renew(tls, cert_path, key_path, why_out));
 	*tls_out = tls;
 	tls = NULL;
 	return OK;
@@ -177,6 +202,7 @@ http_tls_close(struct http_tls **tls)
 		return;
 	SSL_CTX_free((*tls)->ctx);
 	BIO_meth_free((*tls)->method);
+	pthread_mutex_destroy(&(*tls)->mutex);
 	free(*tls);
 	*tls = NULL;
 }
@@ -203,7 +229,9 @@ http_tls_link_open(struct http_tls *tls, int fd)
 	MUST(link != NULL);
 	link->fd = fd;
 	link->in_kernel = tls->in_kernel;
+	MUST(pthread_mutex_lock(&tls->mutex) == 0);
 	link->ssl = SSL_new(tls->ctx);
+	MUST(pthread_mutex_unlock(&tls->mutex) == 0);
 	if (!link->ssl || !(link->in_kernel ? SSL_set_fd(link->ssl, fd) == 1 : use_own_bio(tls, link)))
 		return NULL;
 	SSL_set_accept_state(link->ssl);

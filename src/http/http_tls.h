@@ -17,6 +17,9 @@ struct http_tls_link; /* one connection */
 /* ERR_IO, sentence in why_out. */
 enum err http_tls_open(const char *cert_path, const char *key_path, struct http_tls **tls_out, char why_out[256])
 	MUST_CHECK;
+/* Another certificate for the connections from now on. The old one stays after a failure. On any thread. */
+enum err http_tls_renew(struct http_tls *tls, const char *cert_path, const char *key_path, char why_out[256])
+	MUST_CHECK;
 void http_tls_close(struct http_tls **tls);
 
 struct http_tls_link *http_tls_link_open(struct http_tls *tls, int fd); /* NULL: no memory */

@@ -7,6 +7,8 @@
 
 #include "store/store_backend.h"
 
+#define MEMORY_FILE "store.db"
+
 struct store_scan {
 	struct store     *store;
 	void             *inner;
@@ -66,7 +68,7 @@ open_in_memory(const struct store_conf *conf, struct store **store_out, char why
 	enum err           err;
 
 	TRY(scratch_dir_open(SCRATCH_IN_MEMORY, &dir, why_out));
-	len = snprintf(path, sizeof(path), "%s/store.db", dir.path);
+	len = snprintf(path, sizeof(path), "%s/" MEMORY_FILE, dir.path);
 	scratch.access = STORE_SERVE;
 	scratch.create = scratch.scratch = true;
 	err = store_open_on(&store_sqlite, &scratch, str_of(path, (size_t)len), store_out, why_out);
@@ -113,6 +115,14 @@ store_url_path(struct str url, struct arena *arena, const char **path_out)
 		return ERR_BAD_REQUEST;
 	*path_out = arena_c(arena, path);
 	return OK;
+}
+
+struct str
+store_memory_url(const struct store *store, struct arena *arena)
+{
+	if (!store->dir.path[0])
+		return STR_EMPTY;
+	return arena_printf(arena, "sqlite:%s/" MEMORY_FILE, store->dir.path);
 }
 
 struct guid

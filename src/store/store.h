@@ -101,8 +101,8 @@ struct store_conf {
 enum err store_open(const struct store_conf *conf, struct store **store_out, char why_out[512]) MUST_CHECK;
 void     store_close(struct store **store);
 /* The path of a sqlite: URL ("" for memory:). The files beside the store get their names from it. */
-enum err store_url_path(struct str url, struct arena *arena, const char **path_out) MUST_CHECK;
-
+enum err   store_url_path(struct str url, struct arena *arena, const char **path_out) MUST_CHECK;
+struct str store_memory_url(const struct store *store, struct arena *arena); /* sqlite:FILE of a memory: store, or "" */
 struct guid store_id(const struct store *store);
 uint32_t    store_epoch(const struct store *store);
 /* Rises with every kv change that this process commits, so a cache can see cheaply whether anything changed. */

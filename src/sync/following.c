@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/following.h"
 
+#include "cli/suggest.h"
 #include "follow/follow_content.h"
 #include "resource/resource.h"
 #include "text/date.h"
@@ -18,6 +19,7 @@
 #define REFUSED_SHOWN   20
 #define REFUSED_ID_MAX  300
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
+#define SCOPES_COMPARED 1000 /* with a name that is not there */
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
 
@@ -513,6 +515,21 @@ following_own(struct cmd_run *run, struct replica **replica_out)
 	return open_existing(run, STORE_SERVE, replica_out);
 }
 
+/* "; did you mean …", or "". */
+static const char *
+scope_meant(struct replica *replica, const char *name, struct arena *arena)
+{
+	AUTO(arena_close) struct arena *one = arena_open(SCOPE_ARENA_MAX);
+	struct suggestion               suggestion = { .word = str_from_c(name) };
+	struct replica_scope            scope = { .sid = 0 };
+
+	for (int i = 0; i < SCOPES_COMPARED && replica_next_scope(replica, scope.sid, one, &scope) == OK; i++) {
+		suggestion_try(&suggestion, arena_c(arena, scope.name));
+		arena_reset(one);
+	}
+	return suggestion_text(&suggestion, arena);
+}
+
 int
 following_scope_named(struct cmd_run *run, struct replica *replica, const char *name, struct arena *arena,
                       struct replica_scope *scope_out)
@@ -520,7 +537,8 @@ following_scope_named(struct cmd_run *run, struct replica *replica, const char *
 	enum err err = replica_find_scope(replica, str_from_c(name), arena, scope_out);
 
 	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"; `tidemark status` lists them", name);
+		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"%s; `tidemark status` lists them", name,
+		                    scope_meant(replica, name, run->arena));
 	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
 }
 

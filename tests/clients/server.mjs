@@ -7,7 +7,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const bin = process.env.TIDEMARK_BIN ?? path.join(here, "../../build/release/tidemark");
+export const bin = process.env.TIDEMARK_BIN ?? path.join(here, "../../build/release/tidemark");
 
 export class Server {
 	static async start(lines = [], options = []) {

@@ -165,7 +165,8 @@ def check(story, disk):
         assert name in disk.made, f"{name} was made in a way the recording does not know"
         if path.is_file() and not name.endswith("-shm"):
             assert path.read_bytes() == (story.home / "all" / name).read_bytes(), f"{name} is not what was recorded"
-        assert path.suffix == ".pem" or path.stat().st_mode & 0o077 == 0, f"{name} is open to others"
+        others = 0o022 if path.suffix in (".pem", ".tls") else 0o077         # what clients trust can be read by other accounts
+        assert path.stat().st_mode & others == 0, f"{name} is open to others"
     text = (ROOT / "docs/why/0008-durable-files.md").read_text()
     known = [name for row in re.findall(r"^\| (`[^|]*`) \|", text, re.M) for name in re.findall(r"`([^`]+)`", row)]
     for word, meaning in (("PATH", "s/t.db"), ("COPY", "b/copy"), ("DIR", "out"), ("NAME", "[-\\w~=%.]+")):

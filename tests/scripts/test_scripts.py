@@ -134,6 +134,19 @@ def test_install_puts_a_program_that_runs_where_it_was_told(tmp_path):
         assert not faults
 
 
+@pytest.mark.parametrize("staged", [False, True])
+def test_install_writes_its_own_prefix_into_the_unit(tmp_path, staged):
+    """Also if the files are put below another root first, as a packager does."""
+    prefix = tmp_path / "opt dir" / "tidemark"
+    root = tmp_path / "stage" if staged else pathlib.Path("/")
+    subprocess.run(["cmake", "--install", ROOT / "build/release", "--prefix", prefix], check=True, capture_output=True,
+                   env={**os.environ, **({"DESTDIR": str(root)} if staged else {})})
+    there = root / prefix.relative_to("/")
+    unit = (there / "lib/systemd/system/tidemark.service").read_text()
+    assert f"ExecStart={prefix}/bin/tidemark serve\n" in unit and "@" not in unit.replace("@system-service", "").replace("@privileged @resources", "")
+    assert (there / "bin/tidemark").exists()
+
+
 # ---- run ------------------------------------------------------------------------------------------------
 
 
@@ -295,3 +308,24 @@ def test_samples_are_the_same_every_time_and_every_line_is_json():
     assert sum(line["op"] == "user" for line in lines) == 200
     ids = [line["value"]["id"] for line in lines]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("arguments", [["x"], ["0"], ["-5"], ["1.5"], ["3", ""], ["3", "1e3"], ["10000001"], ["1", "2", "3"], ["--users"]])
+def test_samples_refuse_what_they_cannot_do(arguments):
+    run = subprocess.run([ROOT / "samples/generate", *arguments], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.count("\n") == 1 and "samples/generate --help" in run.stderr
+
+
+def test_samples_explain_themselves():
+    run = subprocess.run([ROOT / "samples/generate", "--help"], capture_output=True, text=True, check=True)
+    assert "samples/generate [USERS [CALENDARS]]" in run.stdout and run.stderr == ""
+
+
+def test_samples_can_be_one_user_with_very_many_calendars(tmp_path):
+    lines = subprocess.run([ROOT / "samples/generate", "1", "100000"], capture_output=True, text=True, check=True).stdout
+    ids = {json.loads(line)["value"]["id"] for line in lines.splitlines()}
+    assert lines.count('"op":"user"') == 1 and lines.count('"op":"put"') == 100000 and len(ids) == 100001
+    run = subprocess.run([ROOT / "build/release/tidemark", "import", "--json", "--store", f"sqlite:{tmp_path}/t.db"], input=lines,
+                         capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout)["stored"] == 100000

@@ -68,7 +68,9 @@ ensure_at(struct fixture *fixture, const char *host, int64_t now_s)
 	struct clock clock = clock_at(&now_s);
 
 	fixture->why[0] = '\0';
-	return cert_ensure(fixture->dir, str_from_c(host), &clock, &entropy_system, fixture->why);
+	return cert_ensure(
+		&(struct cert_conf){ fixture->dir, &(struct str){ host, strlen(host) }, 1, &clock, &entropy_system },
+		fixture->why);
 }
 
 static void
@@ -170,7 +172,7 @@ test_cert__the_four_files_appear_with_their_rights(void **state)
 	ensure(fixture, "127.0.0.1", NOW);
 	umask(mask);
 	assert_int_equal(stat(fixture->dir, &info), 0);
-	assert_int_equal(info.st_mode & 07777, 0700);
+	assert_int_equal(info.st_mode & 07777, 0755);
 	for (size_t i = 0; i < COUNT(files); i++) {
 		assert_int_equal(stat(path_of(fixture, files[i].name), &info), 0);
 		assert_int_equal(info.st_mode & 07777, files[i].mode);
@@ -204,7 +206,8 @@ test_cert__addresses_of_both_families_are_names(void **state)
 	ensure(fixture, "[2001:db8::7]", NOW);
 	assert_true(is_trusted_at(fixture, "2001:db8::7", NOW));
 	assert_true(is_trusted_at(fixture, "localhost", NOW));
-	assert_false(is_trusted_at(fixture, "192.0.2.7", NOW));
+	assert_true(is_trusted_at(fixture, "192.0.2.7", NOW));
+	assert_false(is_trusted_at(fixture, "192.0.2.8", NOW));
 	ensure(fixture, "fe80::7%eth0", NOW);
 	assert_true(is_trusted_at(fixture, "fe80::7", NOW));
 }
@@ -505,7 +508,7 @@ test_cert__serials_come_from_the_given_randomness(void **state)
 	BIGNUM         *serial;
 	char           *hex;
 
-	assert_int_equal(cert_ensure(fixture->dir, STR("localhost"), &clock, &entropy, fixture->why), OK);
+	assert_int_equal(cert_ensure(&(struct cert_conf){ fixture->dir, NULL, 0, &clock, &entropy }, fixture->why), OK);
 	ca = read_cert(fixture, "ca.pem");
 	serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(ca), NULL);
 	hex = BN_bn2hex(serial);

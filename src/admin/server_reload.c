@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/server_reload.h"
+
+#include "admin/server_tls.h"
+
+#define RELOAD_ARENA_MAX ((size_t)16 << 20)
+#define TEXT_MAX         512
+
+/* What a running server can change; a server that began with `tls = off` has no certificate. */
+static bool
+is_changeable(const struct server *server, enum conf_id id)
+{
+	if (id == CONF_TLS_CERT || id == CONF_TLS_KEY || id == CONF_TLS_NAME)
+		return server->tls.cert != NULL;
+	return id == CONF_LOG_LEVEL || id == CONF_AUDIT;
+}
+
+static bool
+is_same_issuer(const struct conf_issuer *a, const struct conf_issuer *b)
+{
+	return str_eq(a->name, b->name) && str_eq(a->issuer, b->issuer) && str_eq(a->audience, b->audience) &&
+	       str_eq(a->jwks, b->jwks) && str_eq(a->discovery, b->discovery) && str_eq(a->jwks_ca, b->jwks_ca) &&
+	       str_eq(a->tenant, b->tenant) && str_eq(a->not_before, b->not_before);
+}
+
+static bool
+has_same_issuers(const struct conf *a, const struct conf *b)
+{
+	bool same = a->issuer_count == b->issuer_count;
+
+	for (size_t i = 0; same && i < a->issuer_count; i++)
+		same = is_same_issuer(&a->issuers[i], &b->issuers[i]);
+	return same;
+}
+
+static void
+add_name(char names[TEXT_MAX], const char *name)
+{
+	size_t len = strlen(names);
+
+	str_printf(names + len, TEXT_MAX - len, "%s%s", len ? ", " : "", name);
+}
+
+static void
+name_the_rest(const struct server *server, const struct conf *conf)
+{
+	const struct conf  *old = &server->run->conf;
+	const enum conf_id *ids = server->run->cmd->settings;
+	char                names[TEXT_MAX] = "";
+
+	for (; *ids != CONF_COUNT; ids++)
+		if (!is_changeable(server, *ids) && !str_eq(conf_get(old, *ids), conf_get(conf, *ids)))
+			add_name(names, conf_setting(*ids)->name);
+	if (!has_same_issuers(old, conf))
+		add_name(names, "[issuer]");
+	if (old->recordings_delegated != conf->recordings_delegated ||
+	    old->policy_organizer_wide != conf->policy_organizer_wide)
+		add_name(names, "[recordings]");
+	if (names[0])
+		console_say("SIGHUP: %s: the new value needs a restart; the old one stays", names);
+}
+
+/* A setting that cannot change keeps its value, so that the certificate fits the server that runs. */
+static void
+keep_the_rest(const struct server *server, struct conf *conf)
+{
+	for (int id = 0; id < CONF_COUNT; id++)
+		if (!is_changeable(server, (enum conf_id)id))
+			conf->values[id] = server->run->conf.values[id];
+}
+
+/* False: the message has been printed. */
+static bool
+renew_certificate(struct server *server, const struct conf *conf, struct arena *arena)
+{
+	struct tls_files files;
+	char             why[256] = "";
+
+	if (!server->tls.cert)
+		return true;
+	if (server_tls_files(server, conf, arena, &files) == EXIT_DONE &&
+	    http_renew_tls(server->http, files.cert, files.key, why) == OK)
+		return true;
+	console_say("SIGHUP: %s%sthe old certificate stays", why, why[0] ? "; " : "");
+	return false;
+}
+
+void
+server_reload(struct server *server)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(RELOAD_ARENA_MAX);
+	struct conf                     conf;
+	struct str                      why = STR_EMPTY;
+
+	if (conf_read(&server->run->source, arena, &conf, &why) != EXIT_DONE) {
+		console_say("SIGHUP: %.*s; the old configuration and certificate stay", STR_ARG(why));
+		return;
+	}
+	name_the_rest(server, &conf);
+	keep_the_rest(server, &conf);
+	server_set_logs(server, &conf);
+	if (renew_certificate(server, &conf, arena))
+		console_say("SIGHUP: the configuration and the certificate have been read again");
+}
