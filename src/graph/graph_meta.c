@@ -5,10 +5,6 @@
 #include "resource/resource.h"
 #include "text/json_write.h"
 
-#define VOCABULARY(name) \
-	"<edmx:Reference Uri=\"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData." name \
-	".V1.xml\">\n" \
-	"<edmx:Include Namespace=\"Org.OData." name ".V1\" Alias=\"" name "\"/>\n</edmx:Reference>"
 #define CORE(term)             ">\n<Annotation Term=\"Org.OData.Core.V1." term "\" Bool=\"true\"/>\n</Property>"
 #define NAVIGATION(what, type) "<NavigationProperty Name=\"" what "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
 #define CAPABILITY(term, property, value) \
@@ -24,12 +20,8 @@
 /* What the descriptors do not say: the frame, complex types, and the way to the resources. */
 static const char *const start[] = {
 	"<?xml version=\"1.0\" encoding=\"utf-8\"?>",
-	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">",
-	VOCABULARY("Core"),
-	VOCABULARY("Capabilities"),
-	"<edmx:DataServices>",
-	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
-	NULL
+	"<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\">", "<edmx:DataServices>",
+	"<Schema Namespace=\"microsoft.graph\" Alias=\"graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">", NULL
 };
 
 static const char *const types[] = {
@@ -113,12 +105,6 @@ static const char *const rest[] = {
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.calendarGroup/calendars\">",
 	CAPABILITY("ChangeTracking", "Supported", "false"),
-	"</Annotations>",
-	"<Annotations Target=\"microsoft.graph.GraphService/users\">",
-	CAPABILITY("ReadRestrictions", "Readable", "false"),
-	"</Annotations>",
-	"<Annotations Target=\"microsoft.graph.GraphService/me\">",
-	CAPABILITY("ReadRestrictions", "Readable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.user/onlineMeetings\">",
 	CAPABILITY("ReadRestrictions", "Readable", "false"),

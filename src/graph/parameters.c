@@ -159,9 +159,20 @@ take_parameter(struct parse *parse)
 	return OK;
 }
 
+/* Kiota for Python expands this template of its SDK without the commas. */
+static void
+restore_commas(struct parse *parse)
+{
+	if (str_eq(parse->rest, STR("meetingOrganizerUserId='@meetingOrganizerUserId'startDateTime=@startDateTime"
+	                            "endDateTime=@endDateTime")))
+		parse->rest = STR("meetingOrganizerUserId='@meetingOrganizerUserId',startDateTime=@startDateTime,"
+		                  "endDateTime=@endDateTime");
+}
+
 static enum err
 take_list(struct parse *parse)
 {
+	restore_commas(parse);
 	skip_blanks(parse);
 	if (parse->rest.len == 0)
 		return OK;

@@ -139,6 +139,8 @@ def spellings():
          f"endDateTime=2024-01-01T03:00:00Z&meetingOrganizerUserId={ANN}&startDateTime=2024-01-01T01:00:00Z", 2),
         ("(meetingOrganizerUserId='@meetingOrganizerUserId',startDateTime=@startDateTime,endDateTime=@endDateTime)",
          f"meetingOrganizerUserId={ANN}", 5),
+        ("(meetingOrganizerUserId='@meetingOrganizerUserId'startDateTime=@startDateTimeendDateTime=@endDateTime)",  # Python's
+         f"endDateTime=2024-01-01T03:00:00Z&meetingOrganizerUserId={ANN}&startDateTime=2024-01-01T01:00:00Z", 2),
         ("(meetingOrganizerUserId=%27%40meetingOrganizerUserId%27,startDateTime=@startDateTime)/delta",
          f"meetingOrganizerUserId={ANN}", 5),
         (f"({base.replace('meetingOrg', 'MeetingORG')})/delta", "", 5),
@@ -474,7 +476,7 @@ def test_permissions_are_judged_as_the_cloud_communications_services_do(server):
         refused = one.get(path, one.token(ANN, READ))
         assert (refused.status, code_of(refused)) == (403, "Forbidden")
         told = refused.json["error"]["message"]
-        assert f"one of '{READ}" in told and "Roles on the request ''. These are application permissions" in told
+        assert f"one of '{READ}" in told and "(application permissions). Roles on the request ''. The token is delegated" in told
     # Nobody learns who exists.
     assert one.get(all_path(guid(77)), one.app_token("Calendars.Read")).status == 403
     unknown = one.get(all_path(guid(77)), one.app_token(READ))
