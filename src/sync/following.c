@@ -102,6 +102,9 @@ read_options(struct following *following)
 	conf->name = str_from_c(cmd_value(run, "scope"));
 	conf->from_now = cmd_has(run, "from-now");
 	conf->replace = cmd_has(run, "replace");
+	conf->merge = cmd_has(run, "merge");
+	if (conf->replace && conf->merge)
+		return cmd_usage(run, "--replace and --merge exclude each other");
 	conf->max_wait_ms = MAX_WAIT_USUAL;
 	following->every_ms = EVERY_USUAL;
 	following->keep_ms = KEEP_USUAL;
@@ -477,7 +480,7 @@ following_verdict(struct following *following)
 			(unsigned long long)scope.letters);
 		return EXIT_EXCEPTIONS;
 	}
-	if (following->content_refused > 0)
+	if (following->content_refused > 0 || following->last.gap)
 		return EXIT_EXCEPTIONS;
 	if (cmd_has(following->run, "exit-code") &&
 	    tally->created + tally->updated + tally->removed + tally->returned == 0)
