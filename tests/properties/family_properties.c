@@ -240,38 +240,41 @@ make_round(struct world *world, bool is_listing, unsigned after)
 	world->respells = false;
 }
 
+/* The two numbers of a token; false if the link has none of that name. */
+static bool
+token_in(struct str link, const char *name, uint64_t *first, uint64_t *second)
+{
+	const char *found = memmem(link.at, link.len, name, strlen(name));
+	struct str  rest = found ? str_skip(link, (size_t)(found - link.at) + strlen(name)) : STR_EMPTY, number;
+
+	return found && str_take_until(&rest, '-', &number) && str_to_u64(number, first) && str_to_u64(rest, second);
+}
+
 static enum err
 world_fetch(void *ctx, const struct follow_request *request, struct arena *arena, struct follow_response *out,
             struct str *why_out)
 {
 	struct world *world = ctx;
-	const char   *link = arena_c(arena, request->link), *url = urls[world->kind], *token;
-	unsigned      page = 0, serial, after = 0;
+	const char   *url = urls[world->kind];
+	uint64_t      serial = 0, page = 0, after = 0;
+	bool          is_page = token_in(request->link, "skiptoken=", &serial, &page);
+	bool          is_later = token_in(request->link, "deltatoken=", &after, &serial);
 
+	(void)arena;
 	(void)why_out;
-	token = strstr(link, "skiptoken=");
-	if (token) {
-		assert_int_equal(sscanf(token, "skiptoken=%u-%u", &serial, &page), 2);
-		if (serial != world->serial || (world->forgets && rng_below(world->rng, world->forgets) == 0)) {
-			out->status = 410;
-			return OK;
-		}
-	} else {
-		token = strstr(link, "deltatoken=");
-		if (token && world->forgets && rng_below(world->rng, world->forgets) == 0) {
-			out->status = 410;
-			return OK;
-		}
-		if (token)
-			assert_int_equal(sscanf(token, "deltatoken=%u", &after), 1);
-		make_round(world, !token, after);
+	if ((is_page && serial != world->serial) ||
+	    ((is_page || is_later) && world->forgets && rng_below(world->rng, world->forgets) == 0)) {
+		out->status = 410;
+		return OK;
 	}
+	if (!is_page)
+		make_round(world, !is_later, (unsigned)after);
 	out->status = 200;
 	(void)snprintf(world->text, sizeof(world->text), "{\"value\":[%s],\"@odata.%s\":\"%s?$%stoken=%u-%u\"}",
 	               world->pages[page], page + 1 < world->page_count ? "nextLink" : "deltaLink", url,
 	               page + 1 < world->page_count ? "skip" : "delta",
 	               page + 1 < world->page_count ? world->serial : world->until,
-	               page + 1 < world->page_count ? page + 1 : world->serial);
+	               page + 1 < world->page_count ? (unsigned)page + 1 : world->serial);
 	out->body = str_from_c(world->text);
 	return OK;
 }
