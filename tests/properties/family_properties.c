@@ -48,7 +48,8 @@ struct world {
 	enum kind    kind;
 	struct thing things[THINGS];
 	struct op    ops[OPS_MAX];
-	unsigned     op_count, forgets; /* forgets: one answer of so many is 410 */
+	unsigned     op_count, forgets; /* forgets: one page of so many is 410 … */
+	uint64_t     lost;              /* deltaLinks of rounds before that one are 410 */
 	bool         respells;          /* report everything again in the next round */
 	char         pages[PAGES_MAX][PAGE_TEXT];
 	unsigned     page_count, serial;
@@ -88,8 +89,10 @@ write_op(struct world *world, enum op_kind kind, unsigned thing, unsigned value,
 static void
 write_some(struct world *world, unsigned most)
 {
+	static const enum op_kind kinds[] = { SET_A, SET_B, REMOVE, RESTORE, RESTORE, JOIN, JOIN, JOIN, LEAVE, LEAVE };
+
 	for (unsigned i = rng_below(world->rng, most + 1); i > 0; i--)
-		write_op(world, (enum op_kind)rng_below(world->rng, 6), rng_below(world->rng, THINGS),
+		write_op(world, kinds[rng_below(world->rng, COUNT_OF(kinds))], rng_below(world->rng, THINGS),
 		         rng_below(world->rng, 100), rng_below(world->rng, RELATIONS));
 }
 
@@ -262,8 +265,8 @@ world_fetch(void *ctx, const struct follow_request *request, struct arena *arena
 
 	(void)arena;
 	(void)why_out;
-	if ((is_page && serial != world->serial) ||
-	    ((is_page || is_later) && world->forgets && rng_below(world->rng, world->forgets) == 0)) {
+	if ((is_page && serial != world->serial) || (is_later && serial < world->lost) ||
+	    (is_page && world->forgets && rng_below(world->rng, world->forgets) == 0)) {
 		out->status = 410;
 		return OK;
 	}
@@ -424,12 +427,14 @@ one_round(struct kit *kit, struct world *world, uint64_t seed)
 	struct thing   view[THINGS] = { 0 };
 	struct follow *follow;
 
-	write_some(world, 8);
+	write_some(world, 16);
 	world->forgets = rng_below(world->rng, 2) ? 12 : 0;
+	if (rng_below(world->rng, 3) == 0)
+		world->lost = world->serial + 1;
 	follow = kit_follow(kit);
 	(void)kit_run(kit, follow, rng_below(world->rng, 8));
 	follow_close(&follow);
-	write_some(world, 3);
+	write_some(world, 6);
 	sync_to_the_end(kit, seed);
 	world->forgets = 0;
 	sync_to_the_end(kit, seed);
@@ -463,7 +468,7 @@ one_history(struct kit *kit, struct world *world, uint64_t seed)
 	(void)snprintf(path, sizeof(path), "%s?h=%llu", urls[world->kind], (unsigned long long)seed);
 	kit->conf.url = str_from_c(path);
 	kit->source = (struct follow_source){ .ctx = world, .fetch = world_fetch };
-	write_some(world, 12);
+	write_some(world, 30);
 	for (unsigned round = 0; round < 4; round++)
 		one_round(kit, world, seed);
 	read_changes(kit, world);
