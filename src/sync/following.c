@@ -2,11 +2,11 @@
 #include "sync/following.h"
 
 #include "follow/follow_content.h"
+#include "resource/family.h"
 #include "resource/resource.h"
 #include "text/date.h"
 #include "text/uri.h"
 
-#define PAGE_SIZE_USUAL 200
 #define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
 #define EVERY_USUAL     ((int64_t)60 * 1000)
 #define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
@@ -65,7 +65,7 @@ read_page_size(const struct cmd_run *run, uint32_t *size)
 	const char *text = cmd_value(run, "page-size");
 	uint64_t    number;
 
-	*size = PAGE_SIZE_USUAL;
+	*size = family_of_url(str_from_c(run->args[0]))->page_size;
 	if (!text)
 		return EXIT_DONE;
 	if (!str_to_u64(str_from_c(text), &number) || number < 1 || number > 100000)

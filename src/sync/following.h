@@ -20,7 +20,7 @@
 		  false }, \
 		CREDENTIAL_CLIENT_OPTIONS, \
 		{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false }, \
-		{ "page-size", "N", "how many items to ask for per page (default: 200)", false }, \
+		{ "page-size", "N", "how many items to ask for per page (default: 200, 50 for messages)", false }, \
 	{ \
 		"max-wait", "TIME", "how long the run may go on without a page (default: 5m)", false \
 	}
