@@ -300,3 +300,16 @@ def test_upgrade__a_scope_whose_rule_has_changed_is_read_in_full_once(tm, store,
     assert len(ask(store, "SELECT 1 FROM items")) == 60 and ask(store, "SELECT resource FROM scopes") == [("chatMessages",)]
     assert "by another rule" not in tm("sync", far.url, store=store).stderr
     tm("verify", far.url, store=store)
+
+
+def test_upgrade__a_dead_letter_that_names_no_item_overwrites_nothing(tm, store, script):
+    far = script("/v1.0/things/delta")
+    far.page("", [{"id": "1", "name": "new"}], "$deltatoken=1")
+    tm("sync", far.url, store=store)
+    with sqlite3.connect(store[7:]) as db:
+        for number, raw in enumerate(('{"id":"1","name":"old"}', '{"id":"2","name":"a\\u0000b"}')):
+            db.execute("INSERT INTO follow_letter(sid, round_gen, digest, at_ms, attempts, reason, raw) VALUES(1, 0, ?, 1, 0, 'x', ?)",
+                       (number, raw))
+    tm("retry", store=store, code=8)
+    assert ask(store, "SELECT id, name FROM items ORDER BY id") == [("1", "new"), ("2", "a\ufffdb")]
+    assert "newer state" in tm("status", store=store).stdout
