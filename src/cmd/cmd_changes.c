@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/replica_relation.h"
 #include "sync/following.h"
+#include "text/date.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
 
@@ -24,9 +26,11 @@ static const struct cmd_option options[] = {
 };
 
 static const char *const about[] = {
-	"Prints changes as JSON Lines: {\"n\", \"change\", \"scope\", \"id\", \"fields\", \"value\"}. `change` is "
-	"created, updated, removed or returned (back after a removal). `fields` names the properties that are new or "
-	"different. `value` is the item as it is now, or null if it was removed.",
+	"Prints changes as JSON Lines: {\"n\", \"change\", \"scope\", \"id\", \"fields\", \"value\", \"at\"}. `change` "
+	"is created, updated, removed or returned (back after a removal). `fields` names the properties that are new "
+	"or different. `value` is the item as it is now, or null if it was removed. `relations`, if the change has any,"
+	" names the members that came and went: {\"members\": {\"added\": [...], \"removed\": [...]}}; a new item "
+	"has all its members under \"added\".",
 	"With a URL the command first does what `tidemark sync` does, then prints the changes that it has not printed "
 	"for that URL before. Without a URL it prints what the store holds: all changes after the number given to "
 	"--ack. It also works beside a running follower. Options about following then need a URL.",
@@ -93,10 +97,89 @@ put_all_names(struct json_out *json, struct str body)
 	buf_put_char(buf, ']');
 }
 
+/* Lists of members in a line: {"members":{"added":[…],"removed":[…]}}. */
+struct lists {
+	struct out *out;
+	struct str  relation;
+	bool        is_removed, is_open;
+	char        kept[REPLICA_NAME_MAX]; /* the relation's name */
+};
+
 static void
-put_change(struct out *out, const struct replica_change *change)
+end_lists(struct lists *lists)
 {
+	buf_put(out_buf(lists->out), lists->is_open ? STR("]}}") : STR_EMPTY);
+}
+
+/* The members come in order: by relation, added ones first. */
+static void
+put_listed(struct lists *lists, struct str relation, bool is_removed, struct str member)
+{
+	struct buf *buf = out_buf(lists->out);
+	bool        same = lists->is_open && str_eq(lists->relation, relation);
+
+	if (!same) {
+		buf_put(buf, lists->is_open ? STR("]},") : STR(",\"relations\":{"));
+		json_quote(buf, relation);
+		buf_put_char(buf, ':');
+		memcpy(lists->kept, relation.at, relation.len);
+		lists->relation = str_of(lists->kept, relation.len);
+	}
+	if (!same || lists->is_removed != is_removed)
+		buf_printf(buf, "%s\"%s\":[", same ? "]," : "{", is_removed ? "removed" : "added");
+	else
+		buf_put_char(buf, ',');
+	json_quote(buf, member);
+	lists->is_open = true;
+	lists->is_removed = is_removed;
+	out_flush_some(lists->out);
+}
+
+/* Of a new item: all members that it has now. */
+static enum err
+put_members(struct replica *replica, const struct replica_change *change, struct lists *lists)
+{
+	struct replica_member member = { change->id, STR_EMPTY, STR_EMPTY, STR_EMPTY, STR_EMPTY };
+	enum err              err;
+
+	while ((err = replica_next_member(replica, change->sid, &member, &member)) == OK &&
+	       str_eq(member.id, change->id))
+		put_listed(lists, member.relation, false, member.member);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err
+put_moved(struct replica *replica, const struct replica_change *change, struct lists *lists)
+{
+	struct replica_moved moved = { STR_EMPTY, STR_EMPTY, false };
+	enum err             err;
+
+	while ((err = replica_next_moved(replica, change->n, &moved, &moved)) == OK)
+		put_listed(lists, moved.relation, moved.is_removed, moved.member);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err
+put_relations(struct printing *printing, const struct replica_change *change)
+{
+	struct lists lists = { .out = printing->run->out };
+	enum err     err = OK;
+
+	if (change->kind == REPLICA_UPDATED)
+		err = put_moved(printing->replica, change, &lists);
+	else if (change->body.len > 0)
+		err = put_members(printing->replica, change, &lists);
+	end_lists(&lists);
+	return err;
+}
+
+static enum err
+put_change(struct printing *printing, const struct replica_change *change)
+{
+	struct out     *out = printing->run->out;
 	struct json_out json = json_out_object(out_buf(out));
+	char            at[DATE_TEXT_MAX];
+	enum err        err;
 
 	json_put_member_int(&json, STR("n"), (int64_t)change->n);
 	json_put_member(&json, STR("change"), str_from_c(kinds[change->kind]));
@@ -109,10 +192,13 @@ put_change(struct out *out, const struct replica_change *change)
 		json_put_raw(&json, STR_EMPTY);
 		put_all_names(&json, change->body);
 	}
+	err = put_relations(printing, change);
 	json_put_member_raw(&json, STR("value"), change->body.len ? change->body : STR("null"));
+	json_put_member(&json, STR("at"), str_of(at, date_format(change->at_ms * 1000000, 0, at)));
 	json_end_object(&json);
 	buf_put_char(out_buf(out), '\n');
 	out_flush_some(out);
+	return err;
 }
 
 /* ---- marks --------------------------------------------------------------------------------------------- */
@@ -172,9 +258,9 @@ print_all(struct printing *printing)
 			if (change.n <= printing->mark)
 				continue;
 		}
-		put_change(printing->run->out, &change);
+		err = put_change(printing, &change);
 		printing->count++;
-		if (printing->run->out->failed)
+		if (err != OK || printing->run->out->failed)
 			break;
 	}
 	code = err == ERR_NOT_FOUND ? report_lost(printing) : EXIT_DONE;

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "resource/family.h"
+#include "resource/resource.h"
 #include "sync/following.h"
 #include "text/date.h"
 #include "text/json_write.h"
@@ -45,6 +47,16 @@ age_s(const struct cmd_run *run, const struct replica_scope *scope)
 	return scope->round_ended_ms == 0 ? -1 : (clock_wall_ms(run->clock) - scope->round_ended_ms) / 1000;
 }
 
+static struct str
+updates_of(const struct replica_scope *scope)
+{
+	bool complete = family_of_url(scope->url)->updates == UPDATES_COMPLETE;
+
+	if (scope->updates != REPLICA_BY_RESOURCE)
+		complete = scope->updates == REPLICA_COMPLETE;
+	return complete ? STR("complete") : STR("partial");
+}
+
 /* ---- JSON ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -84,6 +96,8 @@ put_scope_json(struct cmd_run *run, struct json_out *json, const struct replica_
 	json_put_raw(json, arena_printf(run->arena, "%.3f", (double)scope->throttled_ms / 1000));
 	json_put_member_int(json, STR("deadLetters"), (int64_t)scope->letters);
 	json_put_member_int(json, STR("acked"), (int64_t)scope->acked);
+	json_put_member(json, STR("updates"), updates_of(scope));
+	put_moment(json, STR("gapAt"), scope->gap_ms);
 	json_put_member(json, STR("fault"), scope->fault);
 	put_moment(json, STR("faultAt"), scope->fault_ms);
 	json_end_object(json);
@@ -95,6 +109,7 @@ put_letter_json(struct json_out *json, const struct replica_dead_letter *letter)
 	json_put_object(json);
 	json_put_member_int(json, STR("letter"), letter->lid);
 	json_put_member(json, STR("scope"), letter->scope);
+	json_put_member(json, STR("id"), letter->id);
 	json_put_member(json, STR("reason"), letter->reason);
 	put_moment(json, STR("at"), letter->at_ms);
 	json_put_member_int(json, STR("attempts"), letter->attempts);
@@ -120,6 +135,8 @@ age_text(struct arena *arena, int64_t age)
 static void
 put_scope_text(struct cmd_run *run, const struct replica_scope *scope)
 {
+	char gap[DATE_TEXT_MAX];
+
 	out_printf(run->out, "%-24.*s %10llu  %8.*s  %8.1fs  %6llu  %s", STR_ARG(scope->name),
 	           (unsigned long long)scope->items, STR_ARG(age_text(run->arena, age_s(run, scope))),
 	           (double)scope->throttled_ms / 1000, (unsigned long long)scope->letters, phase_name(scope->phase));
@@ -127,6 +144,12 @@ put_scope_text(struct cmd_run *run, const struct replica_scope *scope)
 		out_printf(run->out, " (%llu pages, %llu items)", (unsigned long long)scope->round_pages,
 		           (unsigned long long)scope->round_items);
 	out_put(run->out, STR("\n"));
+	if (scope->updates != REPLICA_BY_RESOURCE)
+		out_printf(run->out, "    updates are taken as %.*s items (%s)\n", STR_ARG(updates_of(scope)),
+		           scope->updates == REPLICA_COMPLETE ? "--replace" : "--merge");
+	if (scope->gap_ms > 0)
+		out_printf(run->out, "    changes before %.*s are lost: the far end had forgotten the place\n",
+		           (int)date_format(scope->gap_ms * 1000000, 0, gap), gap);
 	if (scope->fault.len > 0)
 		out_printf(run->out, "    last run: %.*s\n", STR_ARG(scope->fault));
 }

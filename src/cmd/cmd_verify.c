@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 
+#include "store/replica_relation.h"
 #include "sync/following.h"
 #include "sync/verify_copy.h"
 #include "text/json_write.h"
@@ -22,7 +23,8 @@ static const struct cmd_option options[] = {
 static const char *const about[] = {
 	"Lists a followed URL from the start and compares the listing with the store. It prints one line per "
 	"difference: `missing` for an item that the store does not have, `extra` for one that is no longer listed, "
-	"`different` with the properties that differ. It does not compare annotations (@odata...).",
+	"`different` with the properties that differ. A member of a relation is one line with id, relation and "
+	"member. It does not compare annotations (@odata...).",
 	"The command only reads the store, so it works beside a running follower. A change since the last round is "
 	"also a difference: run `tidemark sync` first.",
 	"While it runs, the listing is in a file beside the store, STORE.verify-PID. If the folder of the store "
@@ -41,12 +43,15 @@ struct side {
 	int64_t         sid;
 	struct str      id, body;
 	bool            ended;
+
+	struct replica_member member;
 };
 
 struct comparing {
 	struct cmd_run *run;
 	struct side     here, there;
 	struct buf      fields;
+	struct arena   *arena; /* for one line */
 	uint64_t        items, missing, extra, different;
 };
 
@@ -105,6 +110,71 @@ compare_one(struct comparing *comparing)
 	return step(there);
 }
 
+/* ---- relations ------------------------------------------------------------------------------------------- */
+
+static int
+order_of(const struct replica_member *a, const struct replica_member *b)
+{
+	int order = str_cmp(a->id, b->id);
+
+	if (order == 0)
+		order = str_cmp(a->relation, b->relation);
+	return order ? order : str_cmp(a->member, b->member);
+}
+
+static enum err
+step_member(struct side *side)
+{
+	enum err err = replica_next_member(side->replica, side->sid, &side->member, &side->member);
+
+	side->ended = err == ERR_NOT_FOUND;
+	return side->ended ? OK : err;
+}
+
+static void
+report_member(struct comparing *comparing, const char *what, const struct replica_member *member)
+{
+	struct arena *arena = comparing->arena;
+
+	arena_reset(arena);
+	report(comparing, what,
+	       arena_printf(arena, "%.*s %.*s %.*s", STR_ARG(member->id), STR_ARG(member->relation),
+	                    STR_ARG(member->member)),
+	       STR_EMPTY);
+}
+
+static enum err
+compare_member(struct comparing *comparing)
+{
+	struct side *here = &comparing->here, *there = &comparing->there;
+	int          order = here->ended ? 1 : there->ended ? -1 : order_of(&here->member, &there->member);
+
+	if (order < 0) {
+		comparing->extra++;
+		report_member(comparing, "extra", &here->member);
+		return step_member(here);
+	}
+	if (order > 0) {
+		comparing->missing++;
+		report_member(comparing, "missing", &there->member);
+		return step_member(there);
+	}
+	TRY(step_member(here));
+	return step_member(there);
+}
+
+static enum err
+compare_members(struct comparing *comparing)
+{
+	struct side *here = &comparing->here, *there = &comparing->there;
+
+	TRY(step_member(here));
+	TRY(step_member(there));
+	while (!here->ended || !there->ended)
+		TRY(compare_member(comparing));
+	return OK;
+}
+
 static enum err
 compare_all(struct comparing *comparing)
 {
@@ -116,6 +186,7 @@ compare_all(struct comparing *comparing)
 	TRY(step(there));
 	while (!here->ended || !there->ended)
 		TRY(compare_one(comparing));
+	TRY(compare_members(comparing));
 	replica_end_read(here->replica);
 	return OK;
 }
@@ -123,11 +194,13 @@ compare_all(struct comparing *comparing)
 static int
 compare(struct following *following, struct replica *replica, int64_t sid)
 {
-	struct comparing comparing = { .run = following->run,
-		                       .here = { .replica = replica, .sid = sid },
-		                       .there = { .replica = following->replica,
-		                                  .sid = follow_sid(following->follow) } };
-	enum err         err;
+	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
+	struct comparing                comparing = { .run = following->run,
+		                                      .arena = arena,
+		                                      .here = { .replica = replica, .sid = sid },
+		                                      .there = { .replica = following->replica,
+		                                                 .sid = follow_sid(following->follow) } };
+	enum err                        err;
 
 	buf_open(&comparing.fields, FIELDS_MAX);
 	err = compare_all(&comparing);

@@ -25,6 +25,7 @@
 #include "follow/follow_merge.h"
 #include "follow/follow_page.h"
 #include "follow/follow_scope.h"
+#include "resource/family.h"
 #include "resource/scope_name.h"
 
 #define STEP_ARENA_MAX ((size_t)128 << 20)
@@ -38,6 +39,10 @@ struct follow {
 	struct replica     *replica;
 	struct arena       *lasting, *page;
 	struct fetch_origin origin;
+
+	const struct resource *resource; /* what the URL lists */
+	struct str             rule;     /* of its items: follow_scope_rule() */
+
 	struct follow_pause own_pause;
 	int64_t             sid;
 
@@ -47,6 +52,7 @@ struct follow {
 	bool                bearer_refused; /* the last answer was 401 */
 	bool                round_again;    /* this run has repeated a round from its own link … */
 	bool                started_over;   /* … and has requested everything again */
+	bool                warned;         /* … and has said that removals cannot be seen */
 	struct follow_cycle cycle;
 };
 
@@ -188,6 +194,19 @@ repeat_round(struct step *step, const struct follow_response *response)
 	                response->status);
 }
 
+/* A feed that lists nothing cannot be read again: what changed since the saved link stays unknown. */
+static enum err
+start_from_now(struct step *step, const struct follow_response *response)
+{
+	step->follow->started_over = true;
+	step->follow->tries = 0;
+	TRY(begin(step, REPLICA_GAP, step->follow->conf.url));
+	return end_step(step, FOLLOW_STARTED_OVER,
+	                "the far end no longer knows our place (%u): the changes since then are lost, and the scope "
+	                "goes on from now; its items stay",
+	                response->status);
+}
+
 static enum err
 start_over(struct step *step, const struct follow_response *response)
 {
@@ -200,6 +219,8 @@ start_over(struct step *step, const struct follow_response *response)
 		return repeat_round(step, response);
 	if (follow->started_over)
 		return end_start_over(step, response);
+	if (step->scope.rounds > 0 && follow_scope_lists_nothing(&step->scope, follow->resource))
+		return start_from_now(step, response);
 	if (response->location.len > 0) {
 		link = response->location;
 		if (link.len > 1 && link.at[0] == '/' && link.at[1] != '/')
@@ -231,16 +252,16 @@ stage(struct step *step, struct follow_page *page)
 	replica_begin_page(replica, step->scope.sid);
 	while (follow_page_next(page, follow->page, &item)) {
 		if (holds_secret && fetch_secrets_stand_in(secrets_of(follow), item.body))
-			replica_put_dead_letter(replica, STR(SECRET_INSIDE),
+			replica_put_dead_letter(replica, STR_EMPTY, STR(SECRET_INSIDE),
 			                        follow_page_trace(page, &item, step->scope.round_pages + 1,
 			                                          secrets_of(follow), follow->page));
 		else if (!item.fault)
-			replica_put_item(replica, item.id, item.life,
-			                 item.life == REPLICA_LIVE ? item.body : STR_EMPTY);
-		else if (item.body.len <= STORE_BODY_MAX)
-			replica_put_dead_letter(replica, str_from_c(item.fault), item.body);
+			follow_item_put(replica, &item, follow->page);
 		else
-			replica_put_dead_letter(replica, str_from_c(item.fault), str_cut(item.body, RAW_KEPT_MAX));
+			replica_put_dead_letter(replica, item.id, str_from_c(item.fault),
+			                        item.received.len <= STORE_BODY_MAX
+			                                ? item.received
+			                                : str_cut(item.received, RAW_KEPT_MAX));
 		step->report->items++;
 	}
 	err = replica_end_page(replica, page->link, page->is_last);
@@ -249,7 +270,12 @@ stage(struct step *step, struct follow_page *page)
 	TRY(err);
 	step->report->pages++;
 	follow->tries = 0;
-	return end_step(step, FOLLOW_AGAIN, "%s", "");
+	return end_step(
+		step, FOLLOW_AGAIN, "%s",
+		page->is_last && follow_link_says_latest(page->link)
+			? "the deltaLink says \"latest\": each round begins at its own moment, and what changes "
+			  "between two rounds is not seen"
+			: "");
 }
 
 /* Why the round would never end; NULL for no reason. */
@@ -289,6 +315,7 @@ take_page(struct step *step, const struct follow_response *response)
 		return end_step(step, FOLLOW_BROKEN,
 		                "the %s of the page holds the credential; it is neither kept nor followed",
 		                page.is_last ? "deltaLink" : "nextLink");
+	page.resource = follow->resource;
 	bad = cycle_in(step, &page);
 	if (bad)
 		return drop(step, bad);
@@ -387,12 +414,16 @@ static enum err
 settle(struct step *step)
 {
 	struct follow        *follow = step->follow;
-	struct replica_merger merger = follow_merger(follow->conf.replace);
+	struct follow_rule    rule;
+	struct replica_merger merger = follow_merger(&rule);
 	bool                  done;
 	enum err              err;
 
+	step->report->gap = step->scope.kind == REPLICA_GAP;
+	follow_rule_open(&rule, follow->resource, step->scope.updates);
 	err = replica_settle(follow->replica, step->scope.sid, &merger, &follow->conf.guard,
 	                     clock_wall_ms(follow->conf.clock), &step->report->tally, &done);
+	follow_rule_close(&rule);
 	if (err == ERR_NOT_ALLOWED)
 		return end_step(step, FOLLOW_GUARDED,
 		                "the new listing lacks %llu of %llu items, more than --max-delete %u%% allows; the "
@@ -416,9 +447,20 @@ begin_or_sweep(struct step *step)
 	TRY(replica_sweep(follow->replica, &done));
 	if (!done)
 		return end_step(step, FOLLOW_AGAIN, "%s", "");
-	if (step->scope.rounds == 0)
+	if (!follow->warned && follow_url_hides_removals(follow->conf.url, follow->resource)) {
+		follow->warned = true;
+		return end_step(step, FOLLOW_AGAIN,
+		                "the $select of the URL leaves `deleted` out: removals are not seen");
+	}
+	if (step->scope.rounds == 0) {
 		TRY(begin(step, REPLICA_FIRST, follow->conf.url));
-	else
+	} else if (!str_eq(step->scope.rule, follow->rule) &&
+	           !follow_scope_lists_nothing(&step->scope, follow->resource)) {
+		TRY(begin(step, REPLICA_RESYNC, follow->conf.url));
+		return end_step(step, FOLLOW_AGAIN,
+		                "this version reads %s by another rule: everything is asked for anew",
+		                follow->resource->collection);
+	} else
 		TRY(begin(step, REPLICA_NEXT, step->scope.delta_link));
 	return end_step(step, FOLLOW_AGAIN, "%s", "");
 }
@@ -472,7 +514,13 @@ set_up(struct follow *follow, char why_out[512])
 	}
 	scope = (struct follow_scope){ follow->replica, follow->conf.url, follow->conf.name, follow->conf.from_now,
 		                       follow->page };
-	return follow_scope_find(&scope, &follow->sid, why_out);
+	follow->resource = family_of_url(follow->conf.url);
+	follow->rule = follow_scope_rule(follow->resource, follow->lasting);
+	TRY(follow_scope_find(&scope, &follow->sid, why_out));
+	return follow_scope_keep_rules(&scope, follow->sid, follow->rule,
+	                               follow->conf.replace ? REPLICA_COMPLETE
+	                               : follow->conf.merge ? REPLICA_PARTIAL
+	                                                    : REPLICA_BY_RESOURCE);
 }
 
 enum err

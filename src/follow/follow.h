@@ -35,7 +35,8 @@ struct follow_conf {
 	struct str                  url;
 	struct str                  name;        /* of the scope; empty: found by the URL or made from it */
 	bool                        from_now;    /* for a new scope */
-	bool                        replace;     /* an update is the whole item */
+	bool                        replace;     /* an update is the whole item; stays with the scope */
+	bool                        merge;       /* it holds changed members; stays with the scope */
 	uint32_t                    page_size;   /* 0: none is requested */
 	int64_t                     max_wait_ms; /* between two pages, in total */
 	struct replica_guard        guard;
@@ -62,6 +63,7 @@ struct follow_report {
 	enum follow_next     next;
 	int64_t              wait_ms;
 	bool                 throttled;    /* the remote requested the wait */
+	bool                 gap;          /* when caught up: changes before the round are lost */
 	uint64_t             pages, items; /* of the round under way, or just ended */
 	struct replica_tally tally;        /* when caught up or guarded */
 	char                 why[512];     /* a sentence about a wait, a new start or an end */

@@ -2,35 +2,39 @@
 #include "follow/follow_merge.h"
 
 #include "follow/follow.h"
+#include "follow/follow_item.h"
+#include "follow/follow_value.h"
 #include "text/json_span.h"
+
+#define RULE_ARENA_MAX ((size_t)64 << 20)
 
 /* Finds one member after the other; it is fast if they come in the object's own order, as they nearly always do. */
 struct finder {
 	struct str       object;
 	struct json_walk walk; /* after the member found last */
+	struct arena    *arena;
 };
 
 static struct finder
-finder_of(struct str object)
+finder_of(struct str object, struct arena *arena)
 {
-	struct finder finder = { .object = object };
+	struct finder finder = { .object = object, .arena = arena };
 
 	json_walk_open(&finder.walk, object);
 	return finder;
 }
 
-/* Names are compared byte for byte, escapes included. */
 static bool
-find_raw(struct finder *finder, struct str name, struct str *value_out)
+find_member(struct finder *finder, struct str name, struct str *value_out)
 {
 	struct json_walk walk = finder->walk;
 	struct json_span span;
-	bool             found = json_walk_next(&walk, &span) && str_eq(span.name, name);
+	bool             found = json_walk_next(&walk, &span) && follow_text_same(span.name, name, finder->arena);
 
 	if (!found)
 		json_walk_open(&walk, finder->object);
 	while (!found && json_walk_next(&walk, &span))
-		found = str_eq(span.name, name);
+		found = follow_text_same(span.name, name, finder->arena);
 	if (!found)
 		return false;
 	finder->walk = walk;
@@ -50,32 +54,48 @@ put_member(struct buf *out, struct str name, struct str value)
 }
 
 static enum err
-merge(void *ctx, struct str held, struct str received, struct buf *merged_out)
+merge_members(struct str held, struct str received, struct arena *arena, struct buf *merged_out)
 {
-	struct finder    in_received = finder_of(received), in_held = finder_of(held);
+	struct finder    in_received = finder_of(received, arena), in_held = finder_of(held, arena);
 	struct json_walk walk;
 	struct json_span span;
 	struct str       value;
 
-	(void)ctx;
 	MUST(merged_out->len == 0);
 	buf_put_char(merged_out, '{');
 	json_walk_open(&walk, held);
 	while (json_walk_next(&walk, &span))
-		put_member(merged_out, span.name, find_raw(&in_received, span.name, &value) ? value : span.value);
+		put_member(merged_out, span.name, find_member(&in_received, span.name, &value) ? value : span.value);
 	json_walk_open(&walk, received);
 	while (json_walk_next(&walk, &span))
-		if (!find_raw(&in_held, span.name, &value))
+		if (!find_member(&in_held, span.name, &value))
 			put_member(merged_out, span.name, span.value);
 	buf_put_char(merged_out, '}');
 	return buf_err(merged_out);
 }
 
-static enum err
-replace(void *ctx, struct str held, struct str received, struct buf *merged_out)
+static bool
+is_complete(const struct follow_rule *rule, struct str received)
 {
-	(void)ctx;
-	(void)held;
+	const struct resource *resource = rule->resource ? rule->resource : &resource_generic;
+	struct str             raw, type;
+
+	if (rule->updates != REPLICA_BY_RESOURCE)
+		return rule->updates == REPLICA_COMPLETE;
+	if (resource == &resource_generic && json_span_member(received, STR("@odata.type"), &raw) &&
+	    json_span_text(raw, rule->arena, &type))
+		resource = resource_of_type(type);
+	return resource->updates == UPDATES_COMPLETE;
+}
+
+static enum err
+merge(void *ctx, struct str held, struct str received, struct buf *merged_out)
+{
+	struct follow_rule *rule = ctx;
+
+	arena_reset(rule->arena);
+	if (!is_complete(rule, received))
+		return merge_members(held, received, rule->arena, merged_out);
 	buf_put(merged_out, received);
 	return buf_err(merged_out);
 }
@@ -96,9 +116,9 @@ is_left_out(struct str name, bool without_annotations)
 }
 
 static bool
-members_differ(struct str a, struct str b, bool without_annotations, struct buf *fields_out)
+members_differ(struct str a, struct str b, bool without_annotations, struct arena *arena, struct buf *fields_out)
 {
-	struct finder    in_a = finder_of(a), in_b = finder_of(b);
+	struct finder    in_a = finder_of(a, arena), in_b = finder_of(b, arena);
 	struct json_walk walk;
 	struct json_span span;
 	struct str       value;
@@ -108,11 +128,11 @@ members_differ(struct str a, struct str b, bool without_annotations, struct buf 
 	json_walk_open(&walk, b);
 	while (json_walk_next(&walk, &span))
 		if (!is_left_out(span.name, without_annotations) &&
-		    (!find_raw(&in_a, span.name, &value) || !str_eq(value, span.value)))
+		    (!find_member(&in_a, span.name, &value) || !follow_value_same(value, span.value, arena)))
 			put_name(fields_out, span.name);
 	json_walk_open(&walk, a);
 	while (json_walk_next(&walk, &span))
-		if (!is_left_out(span.name, without_annotations) && !find_raw(&in_b, span.name, &value))
+		if (!is_left_out(span.name, without_annotations) && !find_member(&in_b, span.name, &value))
 			put_name(fields_out, span.name);
 	if (fields_out->len == 0 && buf_err(fields_out) == OK)
 		return false;
@@ -123,18 +143,41 @@ members_differ(struct str a, struct str b, bool without_annotations, struct buf 
 static bool
 differ(void *ctx, struct str a, struct str b, struct buf *fields_out)
 {
-	(void)ctx;
-	return members_differ(a, b, false, fields_out);
+	struct follow_rule *rule = ctx;
+
+	arena_reset(rule->arena);
+	return members_differ(a, b, false, rule->arena, fields_out);
 }
 
 bool
 follow_items_differ(struct str a, struct str b, struct buf *fields_out)
 {
-	return members_differ(a, b, true, fields_out);
+	AUTO(arena_close) struct arena *arena = arena_open(RULE_ARENA_MAX);
+
+	return members_differ(a, b, true, arena, fields_out);
+}
+
+static bool
+show(void *ctx, struct str body, struct buf *shown_out)
+{
+	(void)ctx;
+	return follow_item_shown(body, shown_out);
+}
+
+void
+follow_rule_open(struct follow_rule *rule, const struct resource *resource, enum replica_updates updates)
+{
+	*rule = (struct follow_rule){ resource, updates, arena_open(RULE_ARENA_MAX) };
+}
+
+void
+follow_rule_close(struct follow_rule *rule)
+{
+	arena_close(&rule->arena);
 }
 
 struct replica_merger
-follow_merger(bool replaces)
+follow_merger(struct follow_rule *rule)
 {
-	return (struct replica_merger){ NULL, replaces ? replace : merge, differ };
+	return (struct replica_merger){ rule, merge, differ, show };
 }

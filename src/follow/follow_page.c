@@ -50,7 +50,7 @@ struct gathering {
 	struct str          value, next, delta; /* raw; len 0: not there */
 	struct follow_spot *spots;
 	size_t              count, space, kept; /* kept: how many spots belong to `value`, once it was found */
-	struct follow_spot  open;               /* the item being read */
+	struct follow_raw   open;               /* the item being read */
 	bool                is_too_many;
 };
 
@@ -60,13 +60,19 @@ is_null(struct str raw)
 	return str_eq(raw, STR("null"));
 }
 
+static struct follow_span
+span_of(const struct gathering *gathering, struct str text)
+{
+	return text.len > 0 ? (struct follow_span){ (uint32_t)(text.at - gathering->text), (uint32_t)text.len }
+	                    : (struct follow_span){ 0 };
+}
+
 static void
 keep_spot(struct gathering *gathering, struct str value)
 {
-	struct follow_spot *grown;
+	const struct follow_raw *open = &gathering->open;
+	struct follow_spot      *grown;
 
-	gathering->open.at = (uint32_t)(value.at - gathering->text);
-	gathering->open.len = (uint32_t)value.len;
 	if (gathering->count == FOLLOW_PAGE_ITEMS_MAX) {
 		gathering->is_too_many = true;
 		return;
@@ -78,7 +84,16 @@ keep_spot(struct gathering *gathering, struct str value)
 			memcpy(grown, gathering->spots, gathering->count * sizeof(*grown));
 		gathering->spots = grown;
 	}
-	gathering->spots[gathering->count++] = gathering->open;
+	gathering->spots[gathering->count++] = (struct follow_spot){
+		.body = span_of(gathering, value),
+		.id = span_of(gathering, open->id),
+		.removed = span_of(gathering, open->removed),
+		.type = span_of(gathering, open->type),
+		.has_facet = open->has_facet,
+		.has_parts = open->has_parts,
+		.has_noise = open->has_noise,
+		.fault = open->fault,
+	};
 }
 
 static void
@@ -98,28 +113,13 @@ keep_member(struct gathering *gathering, struct str name, struct str value)
 		gathering->delta = value;
 }
 
-/* A null @removed counts as missing.  A null id is a fault. */
-static void
-note_part(struct gathering *gathering, struct str name, struct str value)
-{
-	uint32_t at = (uint32_t)(value.at - gathering->text), len = (uint32_t)value.len;
-
-	if (json_span_is_named(name, STR("id"))) {
-		gathering->open.id_at = at;
-		gathering->open.id_len = len;
-	} else if (json_span_is_named(name, STR("@removed")) && !is_null(value)) {
-		gathering->open.removed_at = at;
-		gathering->open.removed_len = len;
-	}
-}
-
 static void
 gather(void *ctx, size_t depth, struct str name, struct str value)
 {
 	struct gathering *gathering = ctx;
 
 	if (depth == 3) {
-		note_part(gathering, name, value);
+		follow_raw_note(&gathering->open, name, value, gathering->arena);
 		return;
 	}
 	if (depth == 2)
@@ -128,7 +128,7 @@ gather(void *ctx, size_t depth, struct str name, struct str value)
 		keep_member(gathering, name, value);
 	else
 		gathering->page = value;
-	gathering->open = (struct follow_spot){ 0 };
+	gathering->open = (struct follow_raw){ 0 };
 }
 
 /* The first reason is kept. */
@@ -137,7 +137,7 @@ spoil(void *ctx, const char *what)
 {
 	struct gathering *gathering = ctx;
 
-	if (!gathering->open.fault)
+	if (!gathering->open.fault && follow_fault_counts(what))
 		gathering->open.fault = what;
 }
 
@@ -243,64 +243,32 @@ follow_page_guess_next(struct str body, struct str *link_out)
 
 /* ---- an item -------------------------------------------------------------------------------- */
 
-static enum replica_life
-life_of(struct str removed)
+static struct str
+text_of_span(const struct follow_page *page, struct follow_span span)
 {
-	struct str reason;
-
-	return json_span_member(removed, STR("reason"), &reason) && str_eq(reason, STR("\"changed\""))
-	               ? REPLICA_CHANGED
-	               : REPLICA_DELETED;
-}
-
-/* raw_id, removed: empty if missing. */
-static struct follow_item
-validate_item(struct str body, struct str raw_id, struct str removed, struct arena *arena)
-{
-	struct follow_item item = { .body = body, .life = REPLICA_LIVE };
-
-	if (body.at[0] != '{')
-		item.fault = "it is not an object";
-	else if (raw_id.len == 0)
-		item.fault = "it has no id";
-	else if (!json_span_text(raw_id, arena, &item.id))
-		item.fault = "its id is not a string";
-	else if (item.id.len == 0)
-		item.fault = "its id is empty";
-	else if (item.id.len > STORE_ID_MAX)
-		item.fault = "its id is longer than 1024 bytes";
-	else if (body.len > STORE_BODY_MAX)
-		item.fault = "it is larger than 2 MiB";
-	if (!item.fault && removed.len > 0)
-		item.life = life_of(removed);
-	return item;
-}
-
-void
-follow_item_read(struct str body, struct arena *arena, struct follow_item *item_out)
-{
-	struct str raw_id = STR_EMPTY, removed = STR_EMPTY;
-
-	(void)json_span_member(body, STR("id"), &raw_id);
-	if (json_span_member(body, STR("@removed"), &removed) && is_null(removed))
-		removed = STR_EMPTY;
-	*item_out = validate_item(body, raw_id, removed, arena);
+	return span.len > 0 ? str_of(page->body.at + span.at, span.len) : STR_EMPTY;
 }
 
 bool
 follow_page_next(struct follow_page *page, struct arena *arena, struct follow_item *item_out)
 {
-	const char               *text = page->body.at;
 	const struct follow_spot *spot;
+	struct follow_raw         raw;
 
 	if (page->next == page->count)
 		return false;
 	spot = &page->spots[page->next++];
-	if (spot->fault)
-		*item_out = (struct follow_item){ .body = str_of(text + spot->at, spot->len), .fault = spot->fault };
-	else
-		*item_out = validate_item(str_of(text + spot->at, spot->len), str_of(text + spot->id_at, spot->id_len),
-		                          str_of(text + spot->removed_at, spot->removed_len), arena);
+	raw = (struct follow_raw){
+		.body = text_of_span(page, spot->body),
+		.id = text_of_span(page, spot->id),
+		.removed = text_of_span(page, spot->removed),
+		.type = text_of_span(page, spot->type),
+		.has_facet = spot->has_facet,
+		.has_parts = spot->has_parts,
+		.has_noise = spot->has_noise,
+		.fault = spot->fault,
+	};
+	follow_item_make(&raw, page->resource, arena, item_out);
 	return true;
 }
 
@@ -309,7 +277,7 @@ follow_page_trace(const struct follow_page *page, const struct follow_item *item
                   const struct fetch_secrets *secrets, struct arena *arena)
 {
 	const struct follow_spot *spot = &page->spots[page->next - 1];
-	struct str                raw_id = str_of(page->body.at + spot->id_at, spot->id_len);
+	struct str                raw_id = text_of_span(page, spot->id);
 	char                     *text;
 
 	if (item->fault || fetch_secrets_stand_in(secrets, raw_id) || fetch_secrets_stand_in(secrets, item->id))

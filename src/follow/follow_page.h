@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "follow/follow_item.h"
 #include "store/replica.h"
 
 #define FOLLOW_PAGE_MAX       ((size_t)16 << 20)
@@ -17,9 +18,14 @@
 
 struct fetch_secrets;
 
-struct follow_spot {                                                 /* where an item stands in the page */
-	uint32_t    at, len, id_at, id_len, removed_at, removed_len; /* len 0: missing */
-	const char *fault;                                           /* NULL, or why it is no item */
+struct follow_span { /* len 0: missing */
+	uint32_t at, len;
+};
+
+struct follow_spot { /* where an item and its members stand in the page; as struct follow_raw */
+	struct follow_span body, id, removed, type;
+	bool               has_facet, has_parts, has_noise;
+	const char        *fault;
 };
 
 struct follow_page {
@@ -29,12 +35,7 @@ struct follow_page {
 	struct str                body;
 	const struct follow_spot *spots; /* in the arena */
 	size_t                    count, next;
-};
-
-struct follow_item {
-	struct str        id, body;
-	enum replica_life life;
-	const char       *fault; /* not NULL: the reason for a dead letter; id and life are not set */
+	const struct resource *resource; /* of the scope; set before the first item is taken; NULL: the generic one */
 };
 
 uint64_t follow_page_hash(struct str bytes); /* never 0; not safe against attackers */
@@ -54,8 +55,6 @@ bool follow_page_next(struct follow_page *page, struct arena *arena, struct foll
  */
 struct str follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
                              const struct fetch_secrets *secrets, struct arena *arena);
-/* A single item, from a dead letter.  The text must be JSON. */
-void follow_item_read(struct str body, struct arena *arena, struct follow_item *item_out);
 
 /* True if the response says, in any known spelling, that the state in the link is no longer known. */
 bool follow_says_gone(unsigned status, struct str body, bool link_has_state, struct arena *arena);

@@ -6,26 +6,31 @@
 #include "follow/follow.h"
 
 #include "follow/follow_merge.h"
-#include "follow/follow_page.h"
-#include "text/json_check.h"
+#include "follow/follow_item.h"
+#include "resource/family.h"
 
 #define ARENA_MAX ((size_t)16 << 20)
 
 static enum err
-apply(struct replica *replica, const struct replica_scope *scope, const struct follow_item *item, int64_t now_ms)
+apply(struct replica *replica, const struct replica_scope *scope, const struct follow_item *item, int64_t now_ms,
+      struct arena *arena)
 {
-	struct replica_merger merger = follow_merger(false);
+	struct follow_rule    rule;
+	struct replica_merger merger = follow_merger(&rule);
 	struct replica_guard  guard = { 100, 1 };
 	struct replica_tally  tally;
 	bool                  done = false;
+	enum err              err = OK;
 
 	TRY(replica_begin_round(replica, scope->sid, REPLICA_NEXT, scope->delta_link, now_ms));
 	replica_begin_page(replica, scope->sid);
-	replica_put_item(replica, item->id, item->life, item->life == REPLICA_LIVE ? item->body : STR_EMPTY);
+	follow_item_put(replica, item, arena);
 	TRY(replica_end_page(replica, scope->delta_link, true));
-	while (!done)
-		TRY(replica_settle(replica, scope->sid, &merger, &guard, now_ms, &tally, &done));
-	return OK;
+	follow_rule_open(&rule, family_of_url(scope->url), scope->updates);
+	while (err == OK && !done)
+		err = replica_settle(replica, scope->sid, &merger, &guard, now_ms, &tally, &done);
+	follow_rule_close(&rule);
+	return err;
 }
 
 static enum err
@@ -34,20 +39,22 @@ retry_dead_letter(struct replica *replica, const struct replica_dead_letter *let
 {
 	struct replica_scope scope;
 	struct follow_item   item = { .fault = NULL };
-	struct str           why;
+	bool                 is_held = false;
 
 	TRY(replica_find_scope(replica, letter->scope, arena, &scope));
-	if (json_check(letter->raw, FOLLOW_PAGE_MAX, arena, &why) == OK)
-		follow_item_read(letter->raw, arena, &item);
-	else
-		item.fault = arena_c(arena, why);
+	follow_item_read(letter->raw, family_of_url(scope.url), arena, &item);
 	if (!item.fault && (scope.phase != REPLICA_IDLE || scope.rounds == 0))
 		item.fault = "the scope is in the middle of a round; sync first";
+	/* A dead letter of an older version names no item, so a later report of it has not replaced it. */
+	if (!item.fault && letter->id.len == 0)
+		TRY(replica_has_item(replica, scope.sid, item.id, &is_held));
+	if (!item.fault && is_held)
+		item.fault = "the view holds that item, perhaps in a newer state";
 	if (item.fault) {
 		retried->left++;
 		return replica_retried_dead_letter(replica, letter->lid, str_from_c(item.fault));
 	}
-	TRY(apply(replica, &scope, &item, now_ms));
+	TRY(apply(replica, &scope, &item, now_ms, arena));
 	retried->mended++;
 	return replica_drop_dead_letter(replica, letter->lid);
 }

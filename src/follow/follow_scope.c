@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_scope.h"
 
+#include "resource/family.h"
 #include "resource/scope_name.h"
+#include "text/uri.h"
 
 #define NAMES_MAX 100000u
 
@@ -43,6 +45,88 @@ make_up_name(const struct follow_scope *wanted, struct str resource, struct str 
 	return ERR_CONFLICT;
 }
 
+/* ---- rules ------------------------------------------------------------------------------------ */
+
+/* "driveItems"; for a resource that is not known the noun of the URL. */
+static struct str
+resource_name(struct str url)
+{
+	const struct resource *resource = family_of_url(url);
+
+	return resource == &resource_generic ? scope_name_of_url(url) : str_from_c(resource->collection);
+}
+
+struct str
+follow_scope_rule(const struct resource *resource, struct arena *arena)
+{
+	struct str rule = STR("id");
+
+	for (const char *const *member = resource->identity; resource->identity[1] && *member; member++)
+		rule = arena_printf(arena, "%.*s%s%s", STR_ARG(member == resource->identity ? STR_EMPTY : rule),
+		                    member == resource->identity ? "" : "+", *member);
+	if (resource->removal == REMOVAL_FACET)
+		rule = arena_printf(arena, "%.*s facet", STR_ARG(rule));
+	if (resource->updates == UPDATES_COMPLETE)
+		rule = arena_printf(arena, "%.*s complete", STR_ARG(rule));
+	if (resource->relations[0])
+		rule = arena_printf(arena, "%.*s relations", STR_ARG(rule));
+	return str_eq(rule, STR("id")) ? STR_EMPTY : rule;
+}
+
+enum err
+follow_scope_keep_rules(const struct follow_scope *wanted, int64_t sid, struct str rule, enum replica_updates updates)
+{
+	struct str           resource = resource_name(wanted->url);
+	struct replica_scope scope;
+
+	TRY(replica_get_scope(wanted->replica, sid, wanted->arena, &scope));
+	if (updates != REPLICA_BY_RESOURCE && updates != scope.updates)
+		TRY(replica_set_updates(wanted->replica, sid, updates));
+	if (str_eq(scope.round_rule, rule) && str_eq(scope.resource, resource))
+		return OK;
+	if (scope.phase != REPLICA_IDLE && !str_eq(scope.round_rule, rule))
+		TRY(replica_drop_round(wanted->replica, sid));
+	return replica_set_rule(wanted->replica, sid, rule, resource);
+}
+
+bool
+follow_link_says_latest(struct str link)
+{
+	struct str word = STR("token=latest");
+
+	for (; link.len >= word.len; link = str_skip(link, 1))
+		if (str_starts_nocase(link, word) && (link.len == word.len || link.at[word.len] == '&'))
+			return true;
+	return false;
+}
+
+bool
+follow_scope_lists_nothing(const struct replica_scope *scope, const struct resource *resource)
+{
+	return scope->from_now || !resource->lists || follow_link_says_latest(scope->url);
+}
+
+bool
+follow_url_hides_removals(struct str url, const struct resource *resource)
+{
+	struct str select = STR("select="), rest = url, item, names;
+
+	if (resource->removal != REMOVAL_FACET)
+		return false;
+	while (rest.len > 0 && !str_starts_nocase(rest, select))
+		rest = str_skip(rest, 1);
+	if (rest.len == 0)
+		return false;
+	rest = str_skip(rest, select.len);
+	names = str_first(rest, str_find(rest, '&'));
+	while (str_take_until(&names, ',', &item))
+		if (str_eq_nocase(item, STR("deleted")) || str_eq(item, STR("*")))
+			return false;
+	return true;
+}
+
+/* ---- finding and making ----------------------------------------------------------------------- */
+
 static enum err
 conflict(const struct follow_scope *wanted, struct str name, char why_out[512])
 {
@@ -61,15 +145,14 @@ conflict(const struct follow_scope *wanted, struct str name, char why_out[512])
 static enum err
 make(const struct follow_scope *wanted, struct str name, int64_t *sid_out, char why_out[512])
 {
-	struct replica_scope scope = { .name = name,
-		                       .url = wanted->url,
-		                       .resource = scope_name_of_url(wanted->url),
-		                       .from_now = wanted->from_now };
+	struct replica_scope scope = {
+		.name = name, .url = wanted->url, .resource = resource_name(wanted->url), .from_now = wanted->from_now
+	};
 	struct replica_scope other;
 	enum err             err;
 
 	if (name.len == 0)
-		TRY(make_up_name(wanted, scope.resource, &scope.name));
+		TRY(make_up_name(wanted, scope_name_of_url(wanted->url), &scope.name));
 	err = replica_find_scope(wanted->replica, scope.name, wanted->arena, &other);
 	if (err == OK && follow_scope_is_new(&other))
 		TRY(follow_scope_forget(wanted->replica, other.sid));

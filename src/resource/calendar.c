@@ -42,9 +42,9 @@ static const struct enumeration provider = {
 #define FILTER PROPERTY_FILTER
 
 static const struct store_column owner_columns[] = {
-	{ "ownerName", "owner.name" },
-	{ "ownerAddress", "owner.address" },
-	{ NULL, NULL },
+	{ "ownerName", "owner.name", NULL },
+	{ "ownerAddress", "owner.address", NULL },
+	{ NULL, NULL, NULL },
 };
 
 /* In the order of Graph's own sample.  Numbers are stored: add rows at the end. */

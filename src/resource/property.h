@@ -72,7 +72,7 @@ property_is_writable(const struct property *property, unsigned calls, bool beta)
 }
 
 /* A column with the name of its property. */
-#define COLUMN(name) ((const struct store_column[]){ { name, name }, { NULL, NULL } })
+#define COLUMN(name) ((const struct store_column[]){ { name, name, NULL }, { NULL, NULL, NULL } })
 
 /* "Edm.String", "graph.calendarColor", "Collection(graph.x)": the type as $metadata writes it. */
 struct str property_edm_type(const struct property *property, struct arena *arena);

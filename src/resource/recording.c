@@ -32,9 +32,9 @@ check_url(struct str raw, struct str text, struct arena *arena)
 #define ADD    PROPERTY_ADD
 
 static const struct store_column organizer_columns[] = {
-	{ "organizerId", "meetingOrganizer.user.id" },
-	{ "organizerName", "meetingOrganizer.user.displayName" },
-	{ NULL, NULL },
+	{ "organizerId", "meetingOrganizer.user.id", NULL },
+	{ "organizerName", "meetingOrganizer.user.displayName", NULL },
+	{ NULL, NULL, NULL },
 };
 
 /* In the order of Graph's own sample.  Numbers are stored: add rows at the end. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resource/extended.h"
+#include "resource/family.h"
 #include "resource/values.h"
 
 #include "text/json_read.h"
@@ -40,15 +41,21 @@ resource_of_collection(struct str noun)
 	for (const struct resource *const *at = resources; *at; at++)
 		if (str_eq_nocase(noun, str_from_c((*at)->collection)) || is_one_of(noun, (*at)->functions))
 			return *at;
+	for (const struct resource *at = family_next(NULL); at; at = family_next(at))
+		if (str_eq_nocase(noun, str_from_c(at->collection)))
+			return at;
 	return &resource_generic;
 }
 
-static const struct resource *
-of_type(struct str odata_type)
+const struct resource *
+resource_of_type(struct str odata_type)
 {
 	for (const struct resource *const *at = resources; *at; at++)
 		if (str_eq(odata_type, str_from_c((*at)->odata_type)))
 			return *at;
+	for (const struct resource *at = family_next(NULL); at; at = family_next(at))
+		if (str_eq(odata_type, str_from_c(at->odata_type)))
+			return at;
 	return &resource_generic;
 }
 
@@ -60,7 +67,7 @@ resource_of_item(struct str collection, struct str json, struct arena *arena)
 
 	if (resource == &resource_generic && json_span_member(json, STR("@odata.type"), &raw) &&
 	    json_span_text(raw, arena, &type))
-		resource = of_type(type);
+		resource = resource_of_type(type);
 	return resource;
 }
 
@@ -138,12 +145,19 @@ view_of(const struct resource *resource, struct arena *arena)
 const struct store_view *
 resource_views(struct arena *arena)
 {
-	size_t             count = sizeof(resources) / sizeof(resources[0]), used = 0;
-	struct store_view *views = arena_take(arena, count * sizeof(*views));
+	const struct resource *family = NULL;
+	size_t                 count = 0;
+	struct store_view     *views;
 
+	while ((family = family_next(family)) != NULL)
+		count++;
+	views = arena_take(arena, (count + sizeof(resources) / sizeof(resources[0])) * sizeof(*views));
+	count = 0;
 	for (size_t i = 0; resources[i]; i++)
 		if (resources[i]->number > 0)
-			views[used++] = view_of(resources[i], arena);
+			views[count++] = view_of(resources[i], arena);
+	while ((family = family_next(family)) != NULL)
+		views[count++] = (struct store_view){ family->collection, family->odata_type, family->columns };
 	return views;
 }
 

@@ -81,7 +81,8 @@ struct resource_path {
 
 /* ---- the descriptor -------------------------------------------------------------------------------------- */
 
-enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE };  /* "@removed" · removals are not reported */
+/* "@removed" · removals are not reported · also by the facet `deleted` */
+enum removal { REMOVAL_ANNOTATION, REMOVAL_NONE, REMOVAL_FACET };
 enum updates { UPDATES_PARTIAL, UPDATES_COMPLETE }; /* missing members stay · the item is replaced */
 
 struct navigation { /* what is reached from an item: name and type, as $metadata writes them */
@@ -129,6 +130,8 @@ struct resource {
 	bool               lists;     /* an initial round lists all items */
 	unsigned           page_size; /* to ask for */
 	const char        *content;   /* the member that points to content; NULL */
+	/* The columns of its SQL view if it has no properties; ended by a NULL name. */
+	const struct store_column *columns;
 
 	/* How it is served; empty if it is not. */
 	const struct resource_path  *paths;  /* ended by a NULL pattern */
@@ -188,6 +191,8 @@ const struct store_view *resource_views(struct arena *arena);
 
 /* By the last noun of a followed URL ("calendars", "getAllRecordings"), letter case ignored.  Never NULL. */
 const struct resource *resource_of_collection(struct str noun);
+/* By an item's @odata.type.  Never NULL. */
+const struct resource *resource_of_type(struct str odata_type);
 /* By the collection of its scope ("calendars"), else by its own @odata.type.  Never NULL. */
 const struct resource *resource_of_item(struct str collection, struct str json, struct arena *arena);
 /* By the number of a feed; the generic one if no resource has it. */

@@ -49,8 +49,10 @@ scope_name_of_url(struct str url)
 	} while (parts.path.len > 0 && is_delta(segment));
 	segment = str_first(segment, str_find(segment, '('));
 	resource = resource_of_collection(segment);
-	if (resource->odata_type)
+	if (resource->number > 0)
 		return str_from_c(resource->collection);
+	if (str_eq_nocase(segment, STR("root")))
+		return STR("drive");
 	if (segment.len == 0 || segment.len > 64 || is_delta(segment))
 		return STR("items");
 	return segment;

@@ -30,7 +30,15 @@
 struct replica;
 
 enum replica_phase { REPLICA_IDLE, REPLICA_ROUND, REPLICA_SETTLING };
-enum replica_kind { REPLICA_FIRST, REPLICA_NEXT, REPLICA_RESYNC };
+/* A gap: the items of the round are not stored, only its link for the next round is. */
+enum replica_kind { REPLICA_FIRST, REPLICA_NEXT, REPLICA_RESYNC, REPLICA_GAP };
+enum replica_updates {
+	REPLICA_BY_RESOURCE,
+	REPLICA_COMPLETE,
+	REPLICA_PARTIAL
+}; /* an update is the whole item, or not */
+
+#define REPLICA_RULE_MAX 256
 
 struct replica_scope {
 	int64_t    sid;
@@ -53,6 +61,11 @@ struct replica_scope {
 	uint64_t   acked, printed; /* what readers acknowledged: they are done with the changes up to there */
 	uint64_t   lost;           /* changes up to there are no longer kept */
 	uint64_t   letters;
+
+	enum replica_updates updates;
+	struct str           rule; /* by which the items of the view were read; empty: by the first one there was */
+	struct str           round_rule; /* by which those of the current round are read */
+	int64_t              gap_ms;     /* changes before that moment are lost; 0: none are */
 };
 
 /* As store_open(); also ERR_BAD_REQUEST for a store that is not in a file. */
@@ -70,7 +83,7 @@ enum err replica_find_url(struct replica *replica, struct str url, struct arena 
 	MUST_CHECK;
 enum err replica_next_scope(struct replica *replica, int64_t after_sid, struct arena *arena, struct replica_scope *out)
 	MUST_CHECK;
-/* Uses name, url, resource, from_now. ERR_CONFLICT: another scope has the name. */
+/* Uses name, url, resource, from_now, updates, round_rule. ERR_CONFLICT: another scope has the name. */
 enum err replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out) MUST_CHECK;
 enum err replica_rename_scope(struct replica *replica, int64_t sid, struct str name) MUST_CHECK; /* ERR_CONFLICT */
 /* Gives the scope another URL: url, resource, from_now of `scope`. Only before its first whole round. */
@@ -80,6 +93,9 @@ enum err replica_point_scope(struct replica *replica, int64_t sid, const struct 
  * scope is as if it was never followed; after the last one it does not exist.
  */
 enum err replica_forget_scope(struct replica *replica, int64_t sid, bool *done_out) MUST_CHECK;
+enum err replica_set_updates(struct replica *replica, int64_t sid, enum replica_updates updates) MUST_CHECK;
+/* The rule for the rounds to come, and the resource. A first round or a resync makes it the rule of the view. */
+enum err replica_set_rule(struct replica *replica, int64_t sid, struct str rule, struct str resource) MUST_CHECK;
 enum err replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64_t at_ms) MUST_CHECK;
 enum err replica_note_pause(struct replica *replica, int64_t sid, int64_t ms) MUST_CHECK;
 
@@ -95,7 +111,10 @@ enum replica_life { REPLICA_LIVE, REPLICA_CHANGED, REPLICA_DELETED }; /* the las
 /* One page, one commit.  Sticky: look at replica_end_page(). */
 void replica_begin_page(struct replica *replica, int64_t sid);
 void replica_put_item(struct replica *replica, struct str id, enum replica_life life, struct str body);
-void replica_put_dead_letter(struct replica *replica, struct str reason, struct str raw);
+/* Of the item put last: its text for the columns of SQL views. */
+void replica_put_shown(struct replica *replica, struct str shown);
+/* id: of the item, empty if it is not known. A later item or dead letter with the id replaces the dead letter. */
+void replica_put_dead_letter(struct replica *replica, struct str id, struct str reason, struct str raw);
 /* The link of the next page, or if `last` of the next round.  ERR_TOO_LARGE: too many dead letters. */
 enum err replica_end_page(struct replica *replica, struct str link, bool last) MUST_CHECK;
 void     replica_give_up_page(struct replica *replica); /* nothing of it is stored */
@@ -108,6 +127,8 @@ struct replica_merger {
 	enum err (*merge)(void *ctx, struct str held, struct str received, struct buf *merged_out);
 	/* False if both have the same members; else the names of the members that differ, as a JSON array. */
 	bool (*differ)(void *ctx, struct str a, struct str b, struct buf *fields_out);
+	/* As replica_put_shown(). False: the body itself can be shown. */
+	bool (*show)(void *ctx, struct str body, struct buf *shown_out);
 };
 
 struct replica_guard {
@@ -139,6 +160,7 @@ struct replica_change {
 	uint64_t                 n;
 	enum replica_change_kind kind;
 	enum replica_life        life; /* of a removal: why; REPLICA_LIVE: a resync did not name it */
+	int64_t                  sid, at_ms;
 	struct str               scope, id;
 	struct str               fields; /* a JSON array; empty for all */
 	struct str               body;   /* the item as it is now; empty if it is gone */
@@ -182,6 +204,8 @@ enum err replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_
 enum err replica_next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out,
                            struct str *body_out) MUST_CHECK;
 
+enum err replica_has_item(struct replica *replica, int64_t sid, struct str id, bool *has_out) MUST_CHECK;
+
 /* The state of an item's content. */
 enum replica_content_state {
 	REPLICA_CONTENT_WAITING,
@@ -204,7 +228,7 @@ struct replica_dead_letter {
 	int64_t    lid;
 	int64_t    at_ms;
 	uint32_t   attempts;
-	struct str scope, reason, raw;
+	struct str scope, id, reason, raw;
 };
 enum err replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid, struct arena *arena,
                                   struct replica_dead_letter *out) MUST_CHECK;

@@ -46,6 +46,7 @@ replica_open(const struct store_conf *conf, struct replica **replica_out, char w
 	buf_open(&replica->held, STORE_BODY_MAX);
 	buf_open(&replica->merged, STORE_BODY_MAX);
 	buf_open(&replica->fields, STORE_KV_MAX);
+	buf_open(&replica->shown, STORE_BODY_MAX);
 	err = replica->is_writer ? OK : sql_conn_borrow(replica->engine, &replica->conn);
 	if (replica->is_writer)
 		replica->conn = replica->engine->writer;
@@ -79,6 +80,7 @@ replica_close(struct replica **replica)
 	buf_close(&closing->held);
 	buf_close(&closing->merged);
 	buf_close(&closing->fields);
+	buf_close(&closing->shown);
 	arena_close(&closing->arena);
 	free(closing);
 	*replica = NULL;

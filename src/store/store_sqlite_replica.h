@@ -2,7 +2,7 @@
 /* What the files of the SQLite replica share.  Private to the store module. */
 #pragma once
 
-#include "store/replica.h"
+#include "store/replica_relation.h"
 #include "store/store_sqlite.h"
 #include "store/store_sqlite_replica_sql.h"
 
@@ -17,6 +17,10 @@ struct replica_staging { /* the page being written */
 	enum err err;
 	int64_t  sid, gen, ord;
 	uint64_t items;
+
+	enum replica_kind kind;
+	bool              relates;     /* the view or the round has relations */
+	bool              has_letters; /* the round has dead letters */
 };
 
 struct replica_sorting {  /* a full round being settled */
@@ -33,11 +37,12 @@ struct replica {
 	const char            *log_path; /* the write-ahead log: SQLite holds no lock on this file */
 	int                    log_fd;   /* -1: not opened yet */
 	struct sqlite3_stmt   *stmts[F_COUNT];
-	struct sqlite3_stmt   *row;   /* the row whose views the caller has */
-	struct arena          *arena; /* for one call */
+	struct sqlite3_stmt   *row;        /* the row whose views the caller has */
+	struct sqlite3_stmt   *member_row; /* the same of the members of relations */
+	struct arena          *arena;      /* for one call */
 	struct replica_staging staging;
 	struct replica_sorting sorting;
-	struct buf             held, merged, fields;
+	struct buf             held, merged, fields, shown;
 };
 
 /* ERR_CORRUPT, with its sentence: a row is not as this program writes it. */
@@ -69,9 +74,22 @@ enum err rep_forget_round(struct replica *replica, const struct replica_state *s
 /* The body stays valid until the statement is reset. */
 enum err rep_get_body(struct replica *replica, int64_t row_key, struct sqlite3_stmt **stmt_out, struct str *body_out)
 	MUST_CHECK;
-enum err rep_set_body(struct replica *replica, int64_t row_key, struct str body) MUST_CHECK;
+enum err rep_set_body(struct replica *replica, const struct replica_merger *merger, int64_t row_key, struct str body)
+	MUST_CHECK;
+/* Also the body's text for views, if it has one of its own. */
+enum err rep_show_body(struct replica *replica, const struct replica_merger *merger, int64_t row_key, struct str body)
+	MUST_CHECK;
 enum err rep_find_entry(struct replica *replica, int64_t gen, struct str id, int64_t *row_key_out) MUST_CHECK;
 enum err rep_put_entry(struct replica *replica, int64_t gen, struct str id, int64_t row_key) MUST_CHECK;
 enum err rep_cut_entry(struct replica *replica, int64_t gen, struct str id) MUST_CHECK;
+
+/* The item of the open page is removed, and with it its members. */
+enum err rep_stage_cleared(struct replica *replica, struct str id) MUST_CHECK;
+/* Can the settling of the round have to do with relations? */
+enum err rep_relates(struct replica *replica, const struct replica_state *state, bool *relates_out) MUST_CHECK;
+enum err rep_cut_relations(struct replica *replica, int64_t gen, struct str id) MUST_CHECK;
+/* Of one live item. With moved_out the change that gets the next number says what moved, and *moved_out if any did. */
+enum err rep_settle_relations(struct replica *replica, const struct replica_state *state, struct str id,
+                              bool *moved_out) MUST_CHECK;
 
 #define INTS(...) (const int64_t[]){ __VA_ARGS__ }, (int)(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))

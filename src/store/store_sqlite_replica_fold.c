@@ -26,6 +26,7 @@ struct fold {
 	struct replica_tally        *tally;
 	int64_t                      at_ms;
 	int64_t                      ord, items; /* of the view, as it becomes */
+	bool                         relates;    /* the view or the round has relations */
 };
 
 struct row {
@@ -61,7 +62,7 @@ join_rows(struct fold *fold, int64_t earlier, int64_t later)
 	err = fold->merger->merge(fold->merger->ctx, buf_str(&replica->held), body, &replica->merged);
 	sql_stmt_reset(&stmt);
 	if (err == OK)
-		err = rep_set_body(replica, later, buf_str(&replica->merged));
+		err = rep_set_body(replica, fold->merger, later, buf_str(&replica->merged));
 	if (err != OK && err != ERR_TOO_LARGE)
 		return err;
 	return rep_do_ints(replica, F_CUT_ITEM, INTS(earlier));
@@ -279,6 +280,9 @@ end_round(struct fold *fold, int64_t gen)
 
 	TRY(rep_read_int(fold->replica, F_COUNT_ROUND_LETTERS, INTS(sid, round_gen), &letters));
 	fold->tally->letters = (uint64_t)letters;
+	if (fold->state->seen.letters > 0)
+		TRY(rep_do_ints(fold->replica, R_CUT_OLD_LETTERS,
+		                INTS(sid, round_gen, round_gen << ORD_BITS, round_gen << ORD_BITS | ORD_MAX)));
 	TRY(rep_do_ints(fold->replica, F_KEEP_LETTERS, INTS(sid, round_gen)));
 	return rep_do_ints(fold->replica, F_END_ROUND, INTS(sid, gen, fold->ord, fold->items, fold->at_ms));
 }
@@ -400,7 +404,10 @@ create_item(struct fold *fold, struct item_fold *item)
 	sql_bind_int(stmt, 3, REPLICA_LIVE);
 	rep_bind_str(stmt, 4, buf_str(&item->now));
 	TRY(rep_run(replica, stmt));
+	TRY(rep_show_body(replica, fold->merger, row_key, buf_str(&item->now)));
 	TRY(rep_put_entry(replica, fold->state->gen, buf_str(&item->id), row_key));
+	if (fold->relates)
+		TRY(rep_settle_relations(replica, fold->state, buf_str(&item->id), NULL));
 	fold->items++;
 	return report_new(fold, buf_str(&item->id));
 }
@@ -409,11 +416,16 @@ static enum err
 update_item(struct fold *fold, struct item_fold *item)
 {
 	struct replica *replica = fold->replica;
+	bool            differs, moved = false;
 
 	buf_cut(&replica->fields, 0);
-	if (!fold->merger->differ(fold->merger->ctx, buf_str(&item->was), buf_str(&item->now), &replica->fields))
+	differs = fold->merger->differ(fold->merger->ctx, buf_str(&item->was), buf_str(&item->now), &replica->fields);
+	if (fold->relates)
+		TRY(rep_settle_relations(replica, fold->state, buf_str(&item->id), &moved));
+	if (!differs && !moved)
 		return OK;
-	TRY(rep_set_body(replica, item->row_key, buf_str(&item->now)));
+	buf_put(&replica->fields, differs ? STR_EMPTY : STR("[]"));
+	TRY(rep_set_body(replica, fold->merger, item->row_key, buf_str(&item->now)));
 	fold->tally->updated++;
 	return add_change(fold, REPLICA_UPDATED, REPLICA_LIVE, buf_str(&item->id));
 }
@@ -423,6 +435,8 @@ remove_item(struct fold *fold, struct str id, int64_t row_key, enum replica_life
 {
 	TRY(rep_do_ints(fold->replica, F_CUT_ITEM, INTS(row_key)));
 	TRY(rep_cut_entry(fold->replica, fold->state->gen, id));
+	if (fold->relates)
+		TRY(rep_cut_relations(fold->replica, fold->state->gen, id));
 	fold->items--;
 	return report_removed(fold, id, why);
 }
@@ -532,8 +546,12 @@ free_item(struct item_fold *item)
 static bool
 is_guarded(const struct fold *fold, const struct replica_guard *guard)
 {
-	uint64_t swept = fold->tally->swept;
+	const struct replica_scope *scope = &fold->state->seen;
+	uint64_t                    swept = fold->tally->swept, created = fold->tally->created;
 
+	/* Under another rule an item may have another id: only what the view loses counts. */
+	if (!str_eq(scope->rule, scope->round_rule))
+		swept -= swept < created ? swept : created;
 	return swept >= guard->at_least && swept * 100 > fold->tally->items * guard->percent;
 }
 
@@ -548,6 +566,7 @@ fold_round(struct fold *fold, const struct replica_guard *guard)
 	buf_open(&item.now, STORE_BODY_MAX);
 	fold->ord = fold->state->ord;
 	fold->items = (int64_t)fold->state->seen.items;
+	TRY(rep_relates(fold->replica, fold->state, &fold->relates));
 	TRY(fold_rows(fold, &item));
 	if (is_guarded(fold, guard))
 		return ERR_NOT_ALLOWED;
@@ -562,7 +581,7 @@ replica_settle(struct replica *replica, int64_t sid, const struct replica_merger
                const struct replica_guard *guard, int64_t at_ms, struct replica_tally *tally_out, bool *done_out)
 {
 	struct replica_state state;
-	struct fold          fold = { replica, &state, merger, tally_out, at_ms, 0, 0 };
+	struct fold          fold = { replica, &state, merger, tally_out, at_ms, 0, 0, false };
 	enum err             err;
 
 	*done_out = false;

@@ -9,6 +9,7 @@ static void
 let_go(struct replica *replica)
 {
 	sql_stmt_reset(&replica->row);
+	sql_stmt_reset(&replica->member_row);
 }
 
 enum err
@@ -43,12 +44,14 @@ next_logged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_
 		.id = sql_column_str(stmt, 4),
 		.fields = sql_column_str(stmt, 5),
 		.body = sql_column_str(stmt, 6),
+		.sid = sqlite3_column_int64(stmt, 7),
+		.at_ms = sqlite3_column_int64(stmt, 8),
 	};
 	return (unsigned)out->kind <= REPLICA_RETURNED ? OK : rep_damaged(replica);
 }
 
 struct range {
-	int64_t n, last, gen, sid;
+	int64_t n, last, gen, sid, at_ms;
 };
 
 static enum err
@@ -61,7 +64,8 @@ next_range(struct replica *replica, int64_t sid, int64_t after, struct range *ou
 	sql_bind_int(stmt, 2, sid);
 	TRY(rep_step(replica, stmt));
 	*out = (struct range){ sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
-		               sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3) };
+		               sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3),
+		               sqlite3_column_int64(stmt, 4) };
 	return OK;
 }
 
@@ -98,6 +102,8 @@ next_ranged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_
 		.id = sql_column_str(stmt, 1),
 		.fields = STR_EMPTY,
 		.body = sql_column_str(stmt, 2),
+		.sid = range.sid,
+		.at_ms = range.at_ms,
 	};
 	return OK;
 }
@@ -174,6 +180,19 @@ replica_next_item(struct replica *replica, int64_t sid, struct str after_id, str
 	return OK;
 }
 
+enum err
+replica_has_item(struct replica *replica, int64_t sid, struct str id, bool *has_out)
+{
+	struct replica_state state;
+	int64_t              row_key;
+	enum err             err;
+
+	TRY(rep_state(replica, sid, &state));
+	err = rep_find_entry(replica, state.gen, id, &row_key);
+	*has_out = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 /* ---- content -------------------------------------------------------------------------------- */
 
 enum err
@@ -226,6 +245,7 @@ replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid
 		.scope = arena_copy(arena, sql_column_str(stmt, 3)),
 		.reason = arena_copy(arena, sql_column_str(stmt, 4)),
 		.raw = arena_copy(arena, sql_column_str(stmt, 5)),
+		.id = arena_copy(arena, sql_column_str(stmt, 6)),
 	};
 	return OK;
 }

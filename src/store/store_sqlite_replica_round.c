@@ -69,6 +69,7 @@ replica_begin_page(struct replica *replica, int64_t sid)
 {
 	struct replica_staging *staging = &replica->staging;
 	struct replica_state    state;
+	int64_t                 letters;
 
 	MUST(!staging->is_open);
 	*staging = (struct replica_staging){ .is_open = true, .sid = sid };
@@ -80,7 +81,29 @@ replica_begin_page(struct replica *replica, int64_t sid)
 	MUST(state.seen.phase == REPLICA_ROUND);
 	staging->gen = state.round_gen;
 	staging->ord = state.round_ord;
-	staging->drops_items = state.seen.from_now && state.seen.kind == REPLICA_FIRST;
+	staging->kind = state.seen.kind;
+	staging->drops_items = (state.seen.from_now && state.seen.kind == REPLICA_FIRST) ||
+	                       state.seen.kind == REPLICA_GAP;
+	staging->err = rep_relates(replica, &state, &staging->relates);
+	if (staging->err == OK)
+		staging->err = rep_read_int(replica, F_COUNT_ROUND_LETTERS, INTS(sid, state.round_gen), &letters);
+	staging->has_letters = staging->err == OK && letters > 0;
+}
+
+/* A later report of an item replaces its dead letter of the same round. */
+static enum err
+cut_letter(struct replica *replica, struct str id)
+{
+	struct replica_staging *staging = &replica->staging;
+	struct sqlite3_stmt    *stmt;
+
+	if (!staging->has_letters || id.len == 0)
+		return OK;
+	TRY(rep_stmt(replica, R_CUT_ROUND_LETTER, &stmt));
+	sql_bind_int(stmt, 1, staging->sid);
+	rep_bind_str(stmt, 2, id);
+	sql_bind_int(stmt, 3, staging->gen);
+	return rep_run(replica, stmt);
 }
 
 static enum err
@@ -90,8 +113,11 @@ add_item(struct replica *replica, struct str id, enum replica_life life, struct 
 	struct sqlite3_stmt    *stmt;
 
 	staging->items++;
+	TRY(cut_letter(replica, id));
 	if (staging->drops_items)
 		return OK;
+	if (life != REPLICA_LIVE)
+		TRY(rep_stage_cleared(replica, id));
 	if (staging->ord == ORD_MAX)
 		return ERR_TOO_LARGE;
 	TRY(rep_stmt(replica, F_ADD_ITEM, &stmt));
@@ -111,31 +137,59 @@ replica_put_item(struct replica *replica, struct str id, enum replica_life life,
 }
 
 static enum err
-add_letter(struct replica *replica, struct str reason, struct str raw)
+show_item(struct replica *replica, struct str shown)
 {
 	struct replica_staging *staging = &replica->staging;
 	struct sqlite3_stmt    *stmt;
-	int64_t                 count;
 
-	TRY(rep_read_int(replica, F_COUNT_LETTERS, INTS(staging->sid), &count));
-	if (count >= REPLICA_LETTERS_MAX)
-		return ERR_TOO_LARGE;
-	TRY(rep_stmt(replica, F_ADD_LETTER, &stmt));
-	sql_bind_int(stmt, 1, staging->sid);
-	sql_bind_int(stmt, 2, staging->gen);
-	sql_bind_int(stmt, 3, (int64_t)bytes_hash(BYTES_HASH_START, raw));
-	sql_bind_int(stmt, 4, clock_wall_ms(replica->engine->clock));
-	rep_bind_str(stmt, 5, reason);
-	rep_bind_str(stmt, 6, raw);
+	if (staging->drops_items)
+		return OK;
+	TRY(rep_stmt(replica, R_SHOW, &stmt));
+	sql_bind_int(stmt, 1, staging->gen << ORD_BITS | staging->ord);
+	rep_bind_str(stmt, 2, shown);
 	return rep_run(replica, stmt);
 }
 
 void
-replica_put_dead_letter(struct replica *replica, struct str reason, struct str raw)
+replica_put_shown(struct replica *replica, struct str shown)
+{
+	MUST(replica->staging.is_open && shown.len <= STORE_BODY_MAX);
+	if (replica->staging.err == OK)
+		replica->staging.err = show_item(replica, shown);
+}
+
+static enum err
+add_letter(struct replica *replica, struct str id, struct str reason, struct str raw)
+{
+	struct replica_staging *staging = &replica->staging;
+	struct sqlite3_stmt    *stmt;
+	int64_t                 count;
+	uint64_t                digest;
+
+	TRY(rep_read_int(replica, F_COUNT_LETTERS, INTS(staging->sid), &count));
+	if (count >= REPLICA_LETTERS_MAX)
+		return ERR_TOO_LARGE;
+	TRY(cut_letter(replica, id));
+	staging->has_letters = true;
+	/* The letter of an earlier round stays until this round has settled, even if it has the same text. */
+	digest = bytes_hash(BYTES_HASH_START, raw) ^ (id.len > 0 ? (uint64_t)staging->gen : 0);
+	TRY(rep_stmt(replica, F_ADD_LETTER, &stmt));
+	sql_bind_int(stmt, 1, staging->sid);
+	sql_bind_int(stmt, 2, staging->gen);
+	sql_bind_int(stmt, 3, (int64_t)digest);
+	sql_bind_int(stmt, 4, clock_wall_ms(replica->engine->clock));
+	rep_bind_str(stmt, 5, reason);
+	rep_bind_str(stmt, 6, raw);
+	rep_bind_str(stmt, 7, id);
+	return rep_run(replica, stmt);
+}
+
+void
+replica_put_dead_letter(struct replica *replica, struct str id, struct str reason, struct str raw)
 {
 	MUST(replica->staging.is_open && raw.len <= STORE_BODY_MAX);
 	if (replica->staging.err == OK)
-		replica->staging.err = add_letter(replica, reason, raw);
+		replica->staging.err = add_letter(replica, id, reason, raw);
 }
 
 static enum err
@@ -184,6 +238,8 @@ cut_piece(struct replica *replica, int64_t gen)
 	TRY(rep_do_ints(replica, F_CUT_ENTRIES, INTS(gen, SWEEP_ROWS)));
 	cut = sqlite3_changes64(replica->conn->db);
 	TRY(rep_do_ints(replica, F_CUT_ITEMS, INTS(gen << ORD_BITS, gen << ORD_BITS | ORD_MAX, SWEEP_ROWS)));
+	cut += sqlite3_changes64(replica->conn->db);
+	TRY(rep_do_ints(replica, R_CUT_GEN, INTS(gen, SWEEP_ROWS)));
 	cut += sqlite3_changes64(replica->conn->db);
 	return cut == 0 ? rep_do_ints(replica, F_CUT_OLD, INTS(gen)) : OK;
 }

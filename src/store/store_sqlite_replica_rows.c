@@ -15,14 +15,29 @@ rep_get_body(struct replica *replica, int64_t row_key, struct sqlite3_stmt **stm
 }
 
 enum err
-rep_set_body(struct replica *replica, int64_t row_key, struct str body)
+rep_show_body(struct replica *replica, const struct replica_merger *merger, int64_t row_key, struct str body)
+{
+	struct sqlite3_stmt *stmt;
+
+	buf_cut(&replica->shown, 0);
+	if (!merger->show(merger->ctx, body, &replica->shown))
+		return OK;
+	TRY(rep_stmt(replica, R_SHOW, &stmt));
+	sql_bind_int(stmt, 1, row_key);
+	rep_bind_str(stmt, 2, buf_str(&replica->shown));
+	return rep_run(replica, stmt);
+}
+
+enum err
+rep_set_body(struct replica *replica, const struct replica_merger *merger, int64_t row_key, struct str body)
 {
 	struct sqlite3_stmt *stmt;
 
 	TRY(rep_stmt(replica, F_SET_BODY, &stmt));
 	sql_bind_int(stmt, 1, row_key);
 	rep_bind_str(stmt, 2, body);
-	return rep_run(replica, stmt);
+	TRY(rep_run(replica, stmt));
+	return rep_show_body(replica, merger, row_key, body);
 }
 
 enum err

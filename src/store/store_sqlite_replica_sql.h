@@ -15,11 +15,14 @@
 /* clang-format off */
 
 #include "store/store_sqlite_replica_scope_sql.h"
+#include "store/store_sqlite_replica_relation_sql.h"
 
 #define ORD_BITS 36
 #define ORD_MAX  (((int64_t)1 << ORD_BITS) - 1)
 
 #define FOLLOW_KINDS "CASE c.kind WHEN 0 THEN 'created' WHEN 1 THEN 'updated' WHEN 2 THEN 'removed' ELSE 'returned' END"
+/* A body as columns show it. */
+#define FOLLOW_SHOWN "coalesce(i.shown, i.body)"
 #define FOLLOW_TIME(ms) "CASE WHEN " ms " > 0 THEN strftime('%Y-%m-%dT%H:%M:%SZ', " ms " / 1000, 'unixepoch') END"
 #define FOLLOW_JOIN  " FROM follow_scope s CROSS JOIN follow_entry e ON e.gen = s.gen CROSS JOIN follow_item i " \
                      "ON i.place = e.place"
@@ -110,9 +113,9 @@
 	"sid, name, url, resource, from_now, delta_link, items, phase, kind, round_link, round_pages, round_items,"   \
 	" round_started_ms, rounds, round_ended_ms, throttled_ms, fault, fault_ms, acked, told,"                      \
 	" (SELECT count(*) FROM follow_letter l WHERE l.sid = s.sid AND l.round_gen = 0), gen, ord, round_gen, " \
-	"round_ord, tail"
+	"round_ord, tail, updates, rule, round_rule, gap_ms"
 
-#define CHANGE_FIELDS "c.n, c.kind, c.life, s.name, c.id, c.fields, i.body"
+#define CHANGE_FIELDS "c.n, c.kind, c.life, s.name, c.id, c.fields, i.body, c.sid, c.at_ms"
 #define CHANGE_JOIN                                                                                                   \
 	" FROM follow_change c CROSS JOIN follow_scope s ON s.sid = c.sid"                                            \
 	" LEFT JOIN follow_entry e ON c.kind <> 2 AND e.gen = s.gen AND e.id = c.id"                                  \
@@ -130,7 +133,8 @@
 	X(F_SCOPE_NAMED, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE name = ?1")                               \
 	X(F_SCOPE_OF_URL, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE url = ?1")                               \
 	X(F_SCOPE_NEXT, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE sid > ?1 ORDER BY sid LIMIT 1")            \
-	X(F_ADD_SCOPE, "INSERT INTO follow_scope(name, url, resource, from_now) VALUES(?1, ?2, ?3, ?4)")              \
+	X(F_ADD_SCOPE, "INSERT INTO follow_scope(name, url, resource, from_now, updates, round_rule)"                 \
+	               " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                             \
 	X(F_SET_FAULT, "UPDATE follow_scope SET fault = ?2, fault_ms = ?3 WHERE sid = ?1")                            \
 	X(F_ADD_PAUSE, "UPDATE follow_scope SET throttled_ms = throttled_ms + ?2 WHERE sid = ?1")                     \
 	X(F_SET_ACKED, "UPDATE follow_scope SET acked = max(acked, ?2) WHERE sid = ?1")                               \
@@ -145,7 +149,9 @@
 	X(F_SAVE_PAGE, "UPDATE follow_scope SET phase = ?2, round_link = ?3, round_ord = ?4,"                         \
 	               " round_items = round_items + ?5, round_pages = round_pages + 1 WHERE sid = ?1")               \
 	X(F_END_ROUND, "UPDATE follow_scope SET phase = 0, delta_link = round_link, round_link = '', gen = ?2,"       \
-	               " ord = ?3, items = ?4, rounds = rounds + 1, round_ended_ms = ?5, round_gen = 0, " \
+	               " ord = ?3, items = ?4, rounds = rounds + 1, round_ended_ms = ?5, round_gen = 0," \
+	               " rule = CASE WHEN kind IN (0, 2) THEN round_rule ELSE rule END, gap_ms = CASE WHEN kind = 3 " \
+	               "THEN ?5 ELSE gap_ms END, " \
 	               "round_ord = 0," \
 	               " round_pages = 0, round_items = 0 WHERE sid = ?1")                                            \
 	X(F_ADD_OLD, "INSERT OR IGNORE INTO follow_old(gen) VALUES(?1)")                                              \
@@ -156,7 +162,7 @@
 	X(F_CUT_ITEMS, "DELETE FROM follow_item WHERE place IN (SELECT place FROM follow_item"                        \
 	               " WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3)")                                  \
 	X(F_ADD_ITEM, "INSERT INTO follow_item(place, id, life, body) VALUES(?1, ?2, ?3, ?4)")                        \
-	X(F_SET_BODY, "UPDATE follow_item SET body = ?2 WHERE place = ?1")                                            \
+	X(F_SET_BODY, "UPDATE follow_item SET body = ?2, shown = NULL WHERE place = ?1") \
 	X(F_CUT_ITEM, "DELETE FROM follow_item WHERE place = ?1")                                                     \
 	X(F_GET_ITEM, "SELECT life, body FROM follow_item WHERE place = ?1")                                          \
 	X(F_GET_ENTRY, "SELECT place FROM follow_entry WHERE gen = ?1 AND id = ?2")                                   \
@@ -173,7 +179,7 @@
 	X(F_NEXT_ENTRY, "SELECT id FROM follow_entry WHERE gen = ?1 AND id > ?2 ORDER BY id LIMIT 1")                 \
 	X(F_CHANGE, "SELECT " CHANGE_FIELDS CHANGE_JOIN " ORDER BY c.n LIMIT 1")                                      \
 	X(F_CHANGE_OF, "SELECT " CHANGE_FIELDS CHANGE_JOIN " AND c.sid = ?2 ORDER BY c.n LIMIT 1")                    \
-	X(F_RANGE, "SELECT n, last, gen, sid FROM follow_range WHERE last > ?1 AND (?2 = 0 OR sid = ?2)"              \
+	X(F_RANGE, "SELECT n, last, gen, sid, at_ms FROM follow_range WHERE last > ?1 AND (?2 = 0 OR sid = ?2)" \
 	           " ORDER BY n LIMIT 1")                                                                             \
 	X(F_RANGE_ROW, "SELECT i.place, i.id, i.body, s.name FROM follow_item i CROSS JOIN follow_scope s ON " \
 	  "s.sid = ?3" \
@@ -181,13 +187,13 @@
 	X(F_NEXT_ITEM, "SELECT e.id, i.body FROM follow_scope s CROSS JOIN follow_entry e ON e.gen = s.gen AND " \
 	  "e.id > ?2" \
 	               " CROSS JOIN follow_item i ON i.place = e.place WHERE s.sid = ?1 ORDER BY e.id LIMIT 1")       \
-	X(F_ADD_LETTER, "INSERT INTO follow_letter(sid, round_gen, digest, at_ms, attempts, reason, raw)"             \
-	                " VALUES(?1, ?2, ?3, ?4, 0, ?5, ?6) ON CONFLICT(sid, digest) DO NOTHING")                     \
+	X(F_ADD_LETTER, "INSERT INTO follow_letter(sid, round_gen, digest, at_ms, attempts, reason, raw, id)"         \
+	                " VALUES(?1, ?2, ?3, ?4, 0, ?5, ?6, ?7) ON CONFLICT(sid, digest) DO NOTHING") \
 	X(F_COUNT_LETTERS, "SELECT count(*) FROM follow_letter WHERE sid = ?1")                                       \
 	X(F_COUNT_ROUND_LETTERS, "SELECT count(*) FROM follow_letter WHERE sid = ?1 AND round_gen = ?2")              \
 	X(F_KEEP_LETTERS, "UPDATE follow_letter SET round_gen = 0 WHERE sid = ?1 AND round_gen = ?2")                 \
 	X(F_CUT_LETTERS, "DELETE FROM follow_letter WHERE sid = ?1 AND round_gen <> 0")                               \
-	X(F_NEXT_LETTER, "SELECT l.lid, l.at_ms, l.attempts, s.name, l.reason, l.raw FROM follow_letter l"            \
+	X(F_NEXT_LETTER, "SELECT l.lid, l.at_ms, l.attempts, s.name, l.reason, l.raw, l.id FROM follow_letter l" \
 	                 " JOIN follow_scope s ON s.sid = l.sid WHERE l.lid > ?1 AND l.round_gen = 0"                 \
 	                 " AND (?2 = 0 OR l.sid = ?2) ORDER BY l.lid LIMIT 1")                                        \
 	X(F_GET_CONTENT, "SELECT state, etag FROM follow_content WHERE sid = ?1 AND id = ?2")                         \
@@ -226,7 +232,7 @@
 
 enum follow_sql {
 #define X(name, text) name,
-	FOLLOW_TABLE(X) SCOPE_TABLE(X) SORT_TABLE(X)
+	FOLLOW_TABLE(X) SCOPE_TABLE(X) RELATION_TABLE(X) SORT_TABLE(X)
 #undef X
 	F_COUNT
 };

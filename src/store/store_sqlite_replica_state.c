@@ -24,7 +24,7 @@ is_sound(const struct replica_scope *scope, int64_t gen)
 	bool in_round = scope->phase != REPLICA_IDLE;
 
 	return scope->name.len > 0 && (unsigned)scope->phase <= REPLICA_SETTLING &&
-	       (unsigned)scope->kind <= REPLICA_RESYNC &&
+	       (unsigned)scope->kind <= REPLICA_GAP &&
 	       (scope->rounds == 0 ? gen == 0
 	                           : scope->delta_link.len > 0 && !(in_round && scope->kind == REPLICA_FIRST)) &&
 	       (!in_round || scope->round_link.len > 0);
@@ -58,6 +58,10 @@ read_scope(struct replica *replica, struct sqlite3_stmt *stmt, struct arena *are
 		.printed = (uint64_t)sqlite3_column_int64(stmt, 19),
 		.letters = (uint64_t)sqlite3_column_int64(stmt, 20),
 		.lost = (uint64_t)sqlite3_column_int64(stmt, 25),
+		.updates = (enum replica_updates)sqlite3_column_int64(stmt, 26),
+		.rule = text_at(stmt, 27, REPLICA_RULE_MAX, arena, &fits),
+		.round_rule = text_at(stmt, 28, REPLICA_RULE_MAX, arena, &fits),
+		.gap_ms = sqlite3_column_int64(stmt, 29),
 	};
 	return fits && is_sound(out, sqlite3_column_int64(stmt, 21)) ? OK : rep_damaged(replica);
 }
@@ -141,10 +145,33 @@ replica_add_scope(struct replica *replica, const struct replica_scope *scope, in
 	rep_bind_str(stmt, 2, scope->url);
 	rep_bind_str(stmt, 3, scope->resource);
 	sql_bind_int(stmt, 4, scope->from_now);
+	sql_bind_int(stmt, 5, scope->updates);
+	rep_bind_str(stmt, 6, scope->round_rule);
 	TRY(rep_begin(replica, true));
 	err = rep_run(replica, stmt);
 	*sid_out = sqlite3_last_insert_rowid(replica->conn->db);
 	return rep_end(replica, err);
+}
+
+enum err
+replica_set_updates(struct replica *replica, int64_t sid, enum replica_updates updates)
+{
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_do_ints(replica, R_SET_UPDATES, INTS(sid, updates)));
+}
+
+enum err
+replica_set_rule(struct replica *replica, int64_t sid, struct str rule, struct str resource)
+{
+	struct sqlite3_stmt *stmt;
+
+	MUST(rule.len <= REPLICA_RULE_MAX && resource.len <= REPLICA_NAME_MAX);
+	TRY(rep_stmt(replica, R_SET_RULE, &stmt));
+	sql_bind_int(stmt, 1, sid);
+	rep_bind_str(stmt, 2, rule);
+	rep_bind_str(stmt, 3, resource);
+	TRY(rep_begin(replica, true));
+	return rep_end(replica, rep_run(replica, stmt));
 }
 
 enum err

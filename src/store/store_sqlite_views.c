@@ -8,15 +8,41 @@
 
 #define VIEW_BYTES_MAX ((size_t)64 << 10)
 
+#define BODY FOLLOW_SHOWN
+/* A parent that is not in the view ends the path. */
+/* clang-format off */
+#define TREE_PATH                                                                                                     \
+	"(WITH RECURSIVE up(id, path, depth) AS (SELECT json_extract(~, '$.parentReference.id'), CASE WHEN"           \
+	" json_type(~, '$.root') IS NULL THEN '/' || json_extract(~, '$.name') ELSE '/' END, 0 UNION ALL"             \
+	" SELECT json_extract(p.body, '$.parentReference.id'), CASE WHEN json_type(p.body, '$.root') IS NULL THEN"    \
+	" '/' || json_extract(p.body, '$.name') || up.path ELSE up.path END, up.depth + 1 FROM up CROSS JOIN"         \
+	" (SELECT e.gen, e.id, coalesce(i.shown, i.body) AS body FROM follow_entry e CROSS JOIN follow_item i"        \
+	" ON i.place = e.place) p ON p.gen = s.gen AND p.id = up.id WHERE up.depth < 400)"                            \
+	" SELECT path FROM up ORDER BY depth DESC LIMIT 1)"
+/* clang-format on */
+
+static void
+put_column(struct buf *sql, const struct store_column *column)
+{
+	const char *text = column->sql && strcmp(column->sql, STORE_TREE_PATH) == 0 ? TREE_PATH : column->sql;
+
+	buf_put(sql, STR(", "));
+	if (column->path)
+		buf_printf(sql, "json_extract(" BODY ", '$.%s')", column->path);
+	for (; !column->path && *text; text++)
+		*text == '~' ? buf_put(sql, STR(BODY)) : buf_put_char(sql, *text);
+	buf_printf(sql, " AS \"%s\"", column->name);
+}
+
 static void
 put_view(struct buf *sql, const struct store_view *view)
 {
 	buf_printf(sql, "CREATE VIEW %s AS SELECT s.name AS scope, e.id AS id", view->name);
 	for (const struct store_column *column = view->columns; column->name; column++)
-		buf_printf(sql, ", json_extract(i.body, '$.%s') AS %s", column->path, column->name);
+		put_column(sql, column);
 	buf_printf(sql,
-	           ", i.body AS value" FOLLOW_JOIN
-	           " WHERE s.resource = '%s' OR json_extract(i.body, '$.\"@odata.type\"') = '%s'",
+	           ", i.body AS value" FOLLOW_JOIN " WHERE s.resource = '%s' OR json_extract(" BODY
+	           ", '$.\"@odata.type\"') = '%s'",
 	           view->name, view->odata_type);
 }
 

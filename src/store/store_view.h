@@ -5,8 +5,12 @@
  */
 #pragma once
 
+/* The names from the root of a tree down to the item: `parentReference.id` is its parent, `root` marks the root. */
+#define STORE_TREE_PATH "tree path"
+
 struct store_column {
 	const char *name, *path; /* a JSON path below the item: "owner.name" */
+	const char *sql;         /* without a path: an expression, with ~ for the item's JSON; or STORE_TREE_PATH */
 };
 
 struct store_view {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/export_scope.h"
 
+#include "store/replica_relation.h"
 #include "sync/following.h"
 #include "text/json_write.h"
 
@@ -25,6 +26,27 @@ put_line(struct out *out, struct str feed, struct str value)
 	out_flush_some(out);
 }
 
+/* As the far end told them, an item's members after all items. */
+static enum err
+put_relations(struct cmd_run *run, struct replica *replica, int64_t sid, struct str feed)
+{
+	struct replica_member member = { STR_EMPTY, STR_EMPTY, STR_EMPTY, STR_EMPTY, STR_EMPTY };
+	struct json_out       json;
+	enum err              err = OK;
+
+	while (!run->out->failed && (err = replica_next_member(replica, sid, &member, &member)) == OK) {
+		json = json_out_object(out_buf(run->out));
+		json_put_member(&json, STR("op"), STR("relate"));
+		json_put_member(&json, STR("feed"), feed);
+		json_put_member(&json, STR("id"), member.id);
+		json_put_member(&json, STR("relation"), member.relation);
+		json_put_member_raw(&json, STR("value"), member.value);
+		out_end_object(run->out, &json);
+		out_flush_some(run->out);
+	}
+	return run->out->failed || err == ERR_NOT_FOUND ? OK : err;
+}
+
 /* In one snapshot: the view of one moment. */
 static enum err
 put_items(struct cmd_run *run, struct replica *replica, int64_t sid, struct str feed)
@@ -34,8 +56,10 @@ put_items(struct cmd_run *run, struct replica *replica, int64_t sid, struct str 
 
 	while (err == OK && !run->out->failed && (err = replica_next_item(replica, sid, id, &id, &body)) == OK)
 		put_line(run->out, feed, body);
+	if (err == ERR_NOT_FOUND)
+		err = put_relations(run, replica, sid, feed);
 	replica_end_read(replica);
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err;
 }
 
 int

@@ -3,11 +3,11 @@
 
 #include "cli/suggest.h"
 #include "follow/follow_content.h"
+#include "resource/family.h"
 #include "resource/resource.h"
 #include "text/date.h"
 #include "text/uri.h"
 
-#define PAGE_SIZE_USUAL 200
 #define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
 #define EVERY_USUAL     ((int64_t)60 * 1000)
 #define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
@@ -67,7 +67,7 @@ read_page_size(const struct cmd_run *run, uint32_t *size)
 	const char *text = cmd_value(run, "page-size");
 	uint64_t    number;
 
-	*size = PAGE_SIZE_USUAL;
+	*size = family_of_url(str_from_c(run->args[0]))->page_size;
 	if (!text)
 		return EXIT_DONE;
 	if (!str_to_u64(str_from_c(text), &number) || number < 1 || number > 100000)
@@ -104,6 +104,9 @@ read_options(struct following *following)
 	conf->name = str_from_c(cmd_value(run, "scope"));
 	conf->from_now = cmd_has(run, "from-now");
 	conf->replace = cmd_has(run, "replace");
+	conf->merge = cmd_has(run, "merge");
+	if (conf->replace && conf->merge)
+		return cmd_usage(run, "--replace and --merge exclude each other");
 	conf->max_wait_ms = MAX_WAIT_USUAL;
 	following->every_ms = EVERY_USUAL;
 	following->keep_ms = KEEP_USUAL;
@@ -479,7 +482,7 @@ following_verdict(struct following *following)
 			(unsigned long long)scope.letters);
 		return EXIT_EXCEPTIONS;
 	}
-	if (following->content_refused > 0)
+	if (following->content_refused > 0 || following->last.gap)
 		return EXIT_EXCEPTIONS;
 	if (cmd_has(following->run, "exit-code") &&
 	    tally->created + tally->updated + tally->removed + tally->returned == 0)

@@ -123,13 +123,13 @@ take_string(struct check *check, struct str *inside_out)
 		rest = str_skip(check->text, check->at);
 		if (json_take_escape(&rest, &rune)) {
 			if (rune == 0)
-				TRY(spoil(check, "\\u0000 is not accepted", check->at));
+				TRY(spoil(check, JSON_NUL_FAULT, check->at));
 			check->at = check->text.len - rest.len;
 		} else if (json_is_surrogate(rest)) {
-			TRY(spoil(check, "an escape stands for no character", check->at));
+			TRY(spoil(check, JSON_HALF_FAULT, check->at));
 			check->at += JSON_UNIT_LEN;
 		} else {
-			return fault(check, "an escape stands for no character", check->at);
+			return fault(check, JSON_HALF_FAULT, check->at);
 		}
 	}
 	*inside_out = str_of(check->text.at + opening + 1, check->at - opening - 1);

@@ -17,6 +17,10 @@
 #define JSON_DEPTH_MAX   32
 #define JSON_MEMBERS_MAX 1024
 
+/* Two of the reasons that `spoiled` gets. */
+#define JSON_NUL_FAULT  "\\u0000 is not accepted"
+#define JSON_HALF_FAULT "an escape stands for no character"
+
 /* ERR_BAD_REQUEST, ERR_TOO_LARGE.  why_out (may be NULL) gets a sentence from `arena`. */
 enum err json_check(struct str text, size_t bytes_max, struct arena *arena, struct str *why_out) MUST_CHECK;
 

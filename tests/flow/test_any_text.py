@@ -274,19 +274,20 @@ def made(tmp_path_factory):
     far.close()
 
 
+LETTER = "INSERT INTO follow_letter(lid, sid, round_gen, digest, at_ms, attempts, reason, raw)"
 LONG, HUGE = "x" * 3000, "x" * (9 << 20)
 DAMAGE = {
     "texts that are not UTF-8": (
         "UPDATE follow_scope SET round_ended_ms = 9000000000000000000, fault = CAST(x'61ff62' AS TEXT), resource = CAST(x'c3' AS TEXT), url = CAST(x'e282' AS TEXT);"
         "UPDATE follow_change SET id = CAST(x'ff' AS TEXT); UPDATE follow_entry SET id = CAST(x'80' || id AS TEXT);"
-        "INSERT INTO follow_letter VALUES(1, 1, 0, 1, 1, 0, CAST(x'ff' AS TEXT), CAST(x'c328' AS TEXT));"
+        f"{LETTER} VALUES(1, 1, 0, 1, 1, 0, CAST(x'ff' AS TEXT), CAST(x'c328' AS TEXT));"
         "UPDATE item SET id = CAST(x'ff' || id AS BLOB); UPDATE note SET value = x'ff0a' WHERE space = 'policy'",
         0, ["status --json", "changes --since 0", "policy list --json", "export"]),
     "an id that is too long": (f"UPDATE follow_entry SET id = '{LONG}' || place", 7, ["export --feed scope/calendars"]),
     "an item that is too large": (f"UPDATE follow_item SET body = '\"{HUGE}\"'", 7, ["changes --since 0"]),
-    "a letter that is too large": (f"INSERT INTO follow_letter VALUES(1, 1, 0, 1, 1, 0, 'r', '{HUGE}')", 7, ["status --json"]),
+    "a letter that is too large": (f"{LETTER} VALUES(1, 1, 0, 1, 1, 0, 'r', '{HUGE}')", 7, ["status --json"]),
     "letters larger than what is written at once": (
-        "INSERT INTO follow_letter SELECT value, 1, 0, value, 1, 0, 'r', hex(zeroblob(1000000)) FROM json_each('[1,2,3,4,5,6,7,8,9]')",
+        f"{LETTER} SELECT value, 1, 0, value, 1, 0, 'r', hex(zeroblob(1000000)) FROM json_each('[1,2,3,4,5,6,7,8,9]')",
         0, ["status --json"]),
     "a phase that is none": ("UPDATE follow_scope SET phase = 77", 7, ["status --json"]),
     "a kind of change that is none": ("UPDATE follow_change SET kind = 77", 7, ["changes --since 4"]),

@@ -82,7 +82,7 @@ def test_changes__prints_each_change_with_its_number_and_what_is_different(tm, s
     first = changes(tm, store, far.url)
     assert told(first) == [("created", "item-0"), ("created", "item-1")]
     assert first[0] == {"n": first[0]["n"], "change": "created", "scope": "calendars", "id": "item-0",
-                        "fields": ["id", "name", "color"], "value": far.items["item-0"]}
+                        "fields": ["id", "name", "color"], "value": far.items["item-0"], "at": first[0]["at"]}
     far.put("item-0", name="new", color="auto", more=[1, {"x": None}])
     far.remove("item-1")
     far.put("item-2", name="two")

@@ -161,15 +161,13 @@ def with_raw(item):
 
 
 ODD = {
-    "a_nul": (rb'{"id": "odd", "name": "x\u0000y"}', "\\u0000"),
-    "a_nul_in_a_name": (rb'{"id": "odd", "x\u0000": 1}', "\\u0000"),
-    "half_a_pair": (rb'{"id": "odd", "name": "\ud800"}', "an escape stands for no character"),
-    "the_other_half": (rb'{"id": "odd", "name": "\udc00 x"}', "an escape stands for no character"),
     "a_doubled_name": (rb'{"id": "odd", "name": 1, "name": 2}', "doubled"),
     "a_doubled_id": (rb'{"id": "odd", "id": "item-1"}', "doubled"),
     "nested_60_deep": (b'{"id": "odd", "x": ' + b"[" * 60 + b"]" * 60 + b"}", "deep"),
     "members_without_end": (b'{"id": "odd"' + b"".join(b', "m%d": 1' % n for n in range(1100)) + b"}", "too many members"),
-    "a_text_with_a_nul": (rb'"\u0000"', "\\u0000"),
+    "a_text_with_a_nul": (rb'"\u0000"', "not an object"),
+    "a_nul_in_the_id": (rb'{"id": "o\u0000dd"}', "its id holds \\u0000"),
+    "half_a_pair_in_the_id": (rb'{"id": "\ud800"}', "its id is not a string"),
 }
 
 
@@ -187,6 +185,22 @@ def test_hostile__an_odd_item_is_a_dead_letter_and_the_others_go_on(tm, store, f
     tm("retry", "--forget", store=store)
     sync(tm, far, store)
     assert view(store) == far.model()
+
+
+KEPT = {
+    "a_nul": rb'{"id": "odd", "name": "x\u0000y"}',
+    "a_nul_in_a_name": rb'{"id": "odd", "x\u0000": 1}',
+    "half_a_pair": rb'{"id": "odd", "name": "\ud800"}',
+    "the_other_half": rb'{"id": "odd", "name": "\udc00 x"}',
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_hostile__a_string_that_stands_for_no_text_is_kept_as_it_is(tm, store, far, case):
+    far.do(None, with_raw(KEPT[case]))
+    sync(tm, far, store)
+    with sqlite3.connect(f"file:{store[7:]}?mode=ro", uri=True) as db:
+        assert db.execute("SELECT value FROM items WHERE id = 'odd'").fetchall() == [(KEPT[case].decode(),)]
 
 
 @pytest.mark.parametrize("item", [rb'{"id": "odd", "name": "\x"}', rb'{"id": "odd", "name": "\u12"}', b'{"id": "odd"]', b'{"id": nul}',

@@ -12,9 +12,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 merge_items(struct str held, struct str received, struct arena *arena)
 {
-	struct replica_merger merger = follow_merger(false);
+	struct follow_rule    rule;
+	struct replica_merger merger = follow_merger(&rule);
 	struct buf            merged, fields;
 
+	follow_rule_open(&rule, NULL, REPLICA_PARTIAL);
 	buf_open(&merged, STORE_BODY_MAX);
 	buf_open(&fields, STORE_BODY_MAX);
 	if (merger.merge(merger.ctx, held, received, &merged) == OK)
@@ -24,6 +26,7 @@ merge_items(struct str held, struct str received, struct arena *arena)
 		MUST(json_check(buf_str(&fields), STORE_BODY_MAX, arena, NULL) == OK);
 	buf_close(&merged);
 	buf_close(&fields);
+	follow_rule_close(&rule);
 }
 
 int
@@ -41,7 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	MUST(page.link.at != NULL);
 	while (follow_page_next(&page, arena, &item)) {
-		MUST(item.body.at >= body.at && item.body.at + item.body.len <= body.at + body.len);
+		MUST(item.received.at >= body.at && item.received.at + item.received.len <= body.at + body.len);
 		MUST(item.fault || (item.id.len > 0 && item.id.len <= STORE_ID_MAX));
 		if (!item.fault && last.len > 0)
 			merge_items(last, item.body, arena);

@@ -105,14 +105,17 @@ test_loop__empty_pages_are_borne_up_to_a_limit(void **state)
 static void
 expect_merged(bool replace, const char *held, const char *received, const char *wanted)
 {
-	struct replica_merger merger = follow_merger(replace);
+	struct follow_rule    rule;
+	struct replica_merger merger = follow_merger(&rule);
 	struct buf            out;
 
+	follow_rule_open(&rule, NULL, replace ? REPLICA_COMPLETE : REPLICA_BY_RESOURCE);
 	buf_open(&out, 4096);
 	assert_int_equal(merger.merge(merger.ctx, str_from_c(held), str_from_c(received), &out), OK);
 	if (!str_eq(buf_str(&out), str_from_c(wanted)))
 		fail_msg("%s + %s = %.*s", held, received, (int)out.len, out.at);
 	buf_close(&out);
+	follow_rule_close(&rule);
 }
 
 static void
@@ -130,18 +133,22 @@ test_merge__a_member_of_the_update_replaces_and_the_others_stay(void **state)
 static void
 test_merge__fields_are_what_differs_in_either_direction(void **state)
 {
-	struct replica_merger merger = follow_merger(false);
+	struct follow_rule    rule;
+	struct replica_merger merger = follow_merger(&rule);
 	struct buf            fields;
 
 	(void)state;
+	follow_rule_open(&rule, NULL, REPLICA_BY_RESOURCE);
 	buf_open(&fields, 4096);
-	assert_false(merger.differ(NULL, STR("{\"a\":1,\"b\":2}"), STR("{\"b\":2, \"a\":1}"), &fields));
+	assert_false(merger.differ(merger.ctx, STR("{\"a\":1,\"b\":2}"), STR("{\"b\":2, \"a\":1}"), &fields));
 	assert_int_equal(fields.len, 0);
-	assert_true(merger.differ(NULL, STR("{\"a\":1,\"b\":2,\"c\":3}"), STR("{\"a\":1,\"b\":3,\"d\":0}"), &fields));
+	assert_true(merger.differ(merger.ctx, STR("{\"a\":1,\"b\":2,\"c\":3}"), STR("{\"a\":1,\"b\":3,\"d\":0}"),
+	                          &fields));
 	assert_true(str_eq(buf_str(&fields), STR("[\"b\",\"d\",\"c\"]")));
 	buf_cut(&fields, 0);
 	assert_false(follow_items_differ(STR("{\"a\":1,\"@odata.etag\":\"x\"}"), STR("{\"a\":1}"), &fields));
 	buf_close(&fields);
+	follow_rule_close(&rule);
 }
 
 /* ---- pages ---------------------------------------------------------------------------------- */
