@@ -106,8 +106,10 @@ tcp_open(struct str listen_text, struct http_listener *listener_out, char why_ou
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	failure = fd < 0 || !tcp_prepare(fd) || bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, BACKLOG);
 	freeaddrinfo(found);
-	if (failure || getsockname(fd, (struct sockaddr *)(void *)&address, &address_len))
-		return fail("cannot listen on", endpoint.host, why_out);
+	if (failure || getsockname(fd, (struct sockaddr *)(void *)&address, &address_len)) {
+		str_printf(why_out, 256, "%s", strerror(errno)); /* the caller names the address */
+		return ERR_IO;
+	}
 	*listener_out = (struct http_listener){ .fd = fd };
 	address_format(&address, listener_out->address);
 	fd = -1;
