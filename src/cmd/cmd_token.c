@@ -130,6 +130,9 @@ mint(struct cmd_run *run, struct store *store, struct issuer_grant *grant)
 	if (err != OK)
 		return console_fail(exit_code_of(err), "the token cannot be made: %s", err_text(err));
 	permissions_warn(grant->grants, run->arena);
+	if (grant->is_app && !guid_parse(grant->app, &app))
+		console_say("warning: \"%.*s\" is no GUID; each client id of Entra ID and of `tidemark client` is one",
+		            STR_ARG(grant->app));
 	put_token(run, grant, jwt);
 	return EXIT_DONE;
 }

@@ -106,23 +106,43 @@ store_file_resolve(struct str path, bool make, struct arena *arena, const char *
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-enum err
-store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
+static enum err
+look_at(const char *path, struct stat *st_out, char why_out[512])
 {
-	struct stat st;
-
-	if (lstat(path, &st) != 0) {
+	if (lstat(path, st_out) != 0) {
 		bool     is_missing = errno == ENOENT;
 		enum err err = store_file_fail("cannot find", path, why_out);
 
 		return is_missing ? ERR_NOT_FOUND : err;
 	}
-	if (!S_ISREG(st.st_mode)) {
-		str_printf(why_out, 512, "%.*s is not a plain file", STR_CUT_ARG(path, 300));
-		return ERR_FOREIGN;
-	}
+	if (S_ISREG(st_out->st_mode))
+		return OK;
+	str_printf(why_out, 512, "%.*s is not a plain file", STR_CUT_ARG(path, 300));
+	return ERR_FOREIGN;
+}
+
+enum err
+store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
+{
+	struct stat st;
+
+	TRY(look_at(path, &st, why_out));
 	*bytes_out = (uint64_t)st.st_size;
 	return OK;
+}
+
+enum err
+store_file_look_to_write(const char *path, char why_out[512])
+{
+	struct stat st;
+
+	TRY(look_at(path, &st, why_out));
+	if (st.st_nlink <= 1)
+		return OK;
+	str_printf(why_out, 512,
+	           "%.*s has another name (a hard link); remove that name, or use a copy (`tidemark store backup`)",
+	           STR_CUT_ARG(path, 300));
+	return ERR_FOREIGN;
 }
 
 enum err

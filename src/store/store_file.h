@@ -29,6 +29,11 @@ enum err store_file_resolve(struct str path, bool make, struct arena *arena, con
 
 /* OK a plain file · ERR_NOT_FOUND nothing there · ERR_FOREIGN something else (a link, a directory) · ERR_IO. */
 enum err store_file_look(const char *path, uint64_t *bytes_out, char why_out[512]) MUST_CHECK;
+/*
+ * The same, and ERR_FOREIGN for a file with a second name (a hard link): the lock and the log lie beside one name, so
+ * two writers under two names would not see each other.
+ */
+enum err store_file_look_to_write(const char *path, char why_out[512]) MUST_CHECK;
 /* Empty, mode 0600; ERR_CONFLICT if there is one. */
 enum err store_file_make(const char *path, char why_out[512]) MUST_CHECK;
 enum err store_file_sync(const char *path, char why_out[512]) MUST_CHECK;

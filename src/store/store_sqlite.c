@@ -154,14 +154,14 @@ refuse_foreign(struct engine *engine, char why_out[512])
 static enum err
 serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_out, char why_out[512])
 {
-	uint64_t bytes;
+	enum err err;
 
 	if (!conf->scratch) {
 		TRY(refuse_foreign(engine, why_out));
 		TRY(sql_engine_lock(engine, why_out));
 	}
-	if (store_file_look(engine->path, &bytes, why_out) == ERR_NOT_FOUND)
-		TRY(store_file_make(engine->path, why_out));
+	err = store_file_look_to_write(engine->path, why_out);
+	TRY(err == ERR_NOT_FOUND ? store_file_make(engine->path, why_out) : err);
 	TRY(open_writer(engine, meta_out));
 	if (!conf->scratch) {
 		TRY(store_file_sync_dir_of(engine->path, why_out));

@@ -66,6 +66,16 @@ is_of_index(int code)
 	return code == SQLITE_IOERR_SHMOPEN || code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMMAP;
 }
 
+/* Did a system call fail? With other codes errno is left over from another call, such as the look for a log. */
+static bool
+is_of_system(int code)
+{
+	int primary = code & 0xff;
+
+	return primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_FULL ||
+	       primary == SQLITE_READONLY;
+}
+
 enum err
 sql_conn_fail(struct conn *conn, int code)
 {
@@ -74,8 +84,10 @@ sql_conn_fail(struct conn *conn, int code)
 	int  len;
 
 	/* SQLite keeps no system error for a COMMIT that failed. The callers here cleared errno before. */
-	if (system_errno == 0 && code != SQLITE_NOTADB)
+	if (system_errno == 0)
 		system_errno = seen_errno;
+	if (!is_of_system(code))
+		system_errno = 0;
 
 	MUST((code & 0xff) != SQLITE_MISUSE && (code & 0xff) != SQLITE_RANGE);
 	len = snprintf(sentence, sizeof(sentence), "SQLite says '%.*s' (code %d) of %.*s",

@@ -200,8 +200,7 @@ retire(struct engine *engine, const struct guid *copy_id, uint32_t *epoch_out, c
 {
 	struct rollback_guard guard = { 0 };
 	struct meta           meta = { 0 };
-	uint64_t              bytes;
-	enum err              err = store_file_look(engine->path, &bytes, why_out);
+	enum err              err = store_file_look_to_write(engine->path, why_out);
 
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;

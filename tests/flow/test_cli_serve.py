@@ -120,13 +120,39 @@ def test_tls_options_that_do_not_fit(tm, store, args, code, says):
 def test_an_address_in_use_is_told(tm, server, home):
     s = server()
     done = tm("serve", "--listen", f"127.0.0.1:{s.port}", store=f"sqlite:{home}/other.db", code=1)
-    assert "--listen" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{s.port}: Address already in use; choose another address with --listen\n" in done.stderr
 
 
 def test_a_second_server_on_the_store_is_exit_12(tm, server, store):
     s = server()
     done = tm("serve", "--listen", "127.0.0.1:0", store=store, code=12)
     assert str(s.pid) in done.stderr
+
+
+def test_a_store_with_a_second_name_is_not_served_under_either(tm, server, store, home):
+    """The lock and the log lie beside one name: a second server under the other name would lose what the first wrote."""
+    other = home / "other.db"
+    s = server(lines=OPS)
+    os.link(home / "t.db", other)
+    for args in (["serve", "--listen", "127.0.0.1:0"], ["import"]):
+        done = tm(*args, store=f"sqlite:{other}", code=6, input="")
+        assert f"{other} has another name (a hard link); remove that name" in done.stderr
+    assert not os.path.exists(f"{other}.lock")
+
+    # The server that was first goes on, and takes what is written through it.
+    tm("import", store=store, input=to_lines([put(ANN, {"name": "C5", "id": "AAMk5"})]))
+    assert len(delta_names(s)) == 6
+    copy = home / "copy.db"
+    tm("store", "backup", copy, store=store)
+    s.stop()
+
+    # The other order: the link is there before any server.
+    for name in (home / "t.db", other):
+        assert "a hard link" in tm("serve", "--listen", "127.0.0.1:0", store=f"sqlite:{name}", code=6).stderr
+        assert "a hard link" in tm("store", "restore", copy, store=f"sqlite:{name}", code=6).stderr
+        assert "AAMk5" in tm("export", store=f"sqlite:{name}").stdout
+    other.unlink()
+    assert len(delta_names(server())) == 6
 
 
 def test_readers_work_beside_it(tm, server, store, home):

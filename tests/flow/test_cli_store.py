@@ -45,6 +45,19 @@ def test_check_of_a_damaged_store_is_exit_7(tm, store, home):
     assert "damaged" in done.stderr
 
 
+def test_a_damaged_first_page_is_named_without_a_reason_of_the_system(tm, store, home):
+    """The system's last error is left over from something else, such as a file that may be missing."""
+    fill(tm, store)
+    with open(home / "t.db", "r+b") as file:
+        file.seek(100)
+        file.write(b"\xaa" * 64)
+    for args in (["store", "info"], ["export"], ["serve", "--listen", "127.0.0.1:0"]):
+        done = tm(*args, store=store, code=7)
+        assert f"(code 11) of {home}/t.db; `tidemark store check` shows details, `store restore` restores a backup\n" in done.stderr
+    done = tm("store", "check", store=store, code=7)
+    assert f"(code 11) of {home}/t.db; `tidemark store restore` restores a backup\n" in done.stderr
+
+
 def test_a_file_that_is_not_ours_is_refused_and_left_alone(tm, store, home):
     path = home / "t.db"
     path.write_bytes(b"what is this?\n" * 1000)

@@ -118,6 +118,14 @@ def test_no_store_no_token(tm, store):
     tm("store", "gc", store=store, code=6, error="no such store")
 
 
+def test_an_app_id_that_is_no_guid_is_warned_about(tm, server, store):
+    server()
+    token = ["token", "--role", "Calendars.Read", "--app"]
+    done = tm(*token, "1", store=store)
+    assert done.stdout.count(".") == 2 and done.stderr.count("warning") == 1 and '"1" is no GUID' in done.stderr
+    assert tm(*token, guid(1), store=store).stderr == ""
+
+
 def test_a_permission_that_no_call_asks_for_is_warned_about(tm, store):
     tm("user", "add", "--upn", "ann@contoso.com", store=store)
     done = tm("token", "--user", "ann@contoso.com", "--scope", "Calendars.Read Calendars.Raed", store=store)

@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -293,6 +294,67 @@ def test_run_on_a_named_port_that_is_taken_says_so_and_fails(running):
         run = running(PORT=str(taken.getsockname()[1]))
         assert run.process.wait(timeout=30) != 0
         assert "in use" in run.process.stderr.read()
+
+
+def until_refused(port):
+    """Waits until nobody listens on the port any more."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"port {port} still listens")
+
+
+def test_ctrl_c_lets_a_request_that_runs_finish(running, tmp_path):
+    run = running(PORT="0")
+    port, body = run.port(), b'{"name":"Late"}'
+    token = re.search(r"calendars token +(\S+)\n", run.said).group(1)
+    trust = ssl.create_default_context(cafile=re.search(r"CA file +(\S+)\n", run.said).group(1))
+    with trust.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=30), server_hostname="127.0.0.1") as half:
+        half.sendall(b"POST /beta/me/calendars HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + token.encode() +
+                     b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:5])
+        time.sleep(0.5)                                  # the server has begun to read it
+        os.killpg(run.process.pid, signal.SIGINT)        # what a terminal does at ^C
+        until_refused(port)
+        time.sleep(1)                                    # longer than a second signal needs to arrive
+        half.sendall(body[5:])
+        assert half.recv(64).startswith(b"HTTP/1.1 201 ")
+    assert run.process.wait(timeout=30) == 0
+    assert sorted(path.name for path in (tmp_path / "run").glob("tidemark.db-*")) == []
+
+
+def test_a_run_that_fails_after_its_start_leaves_no_server(running, tmp_path):
+    running(PORT="0").stop()
+    subprocess.run([ROOT / "build/release/tidemark", "user", "remove", "samanthab@contoso.com", "--store",
+                    f"sqlite:{tmp_path}/run/tidemark.db"], check=True, capture_output=True)
+    done = subprocess.run([ROOT / "script/run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=60,
+                          env={**os.environ, "TIDEMARK_RUN_DIR": str(tmp_path / "run"), "PORT": "0"})
+    assert done.returncode not in (0, 130, 143)
+    began = re.search(r"listening on https://127\.0\.0\.1:(\d+)\n", (tmp_path / "run/serve.log").read_text())
+    until_refused(int(began.group(1)))
+
+
+def test_a_second_run_in_the_folder_leaves_the_log_of_the_first(running, tmp_path):
+    first = running(PORT="0")
+    log = pathlib.Path(re.search(r"log +(\S+)\n", first.said).group(1))
+    before = log.read_text()
+    assert before.startswith("listening on ")
+    second = running(PORT="0")
+    assert second.process.wait(timeout=30) == 12
+    assert "another run holds the store" in second.process.stderr.read()
+    assert log.read_text() == before
+    assert first.stop()[0] == 0
+    assert (tmp_path / "run/serve.log").read_text() == before
+
+
+def test_pick_takes_the_item_s_own_id(running):
+    """An answer may hold other ids after its own."""
+    pick = next(line for line in running(PORT="0").lines("calendars").splitlines() if line.startswith("pick()"))
+    answer = '{"@odata.type":"x","id":"own","owner":{"id":"other"},"list":[{"id":"third"}]}'
+    picked = subprocess.run(["sh", "-euc", f"{pick}; pick id"], input=answer, capture_output=True, text=True, check=True)
+    assert picked.stdout == "own\n"
 
 
 # ---- samples --------------------------------------------------------------------------------------------

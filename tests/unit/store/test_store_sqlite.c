@@ -80,6 +80,24 @@ test_store_sqlite__a_link_in_the_place_of_the_store_is_refused(void **state)
 	assert_int_equal(kit_try_open(kit, STORE_LOOK, &store), ERR_FOREIGN);
 }
 
+/* The lock lies beside one name: a writer under the other name would not see it. */
+static void
+test_store_sqlite__a_store_with_two_names_is_only_read(void **state)
+{
+	struct kit   *kit = *state;
+	struct store *store;
+
+	kit_open(kit);
+	store_close(&kit->store);
+	assert_int_equal(link(kit->path, beside(kit, ".other")), 0);
+	assert_int_equal(kit_try_open(kit, STORE_SERVE, &store), ERR_FOREIGN);
+	assert_non_null(strstr(kit->why, "has another name (a hard link)"));
+	assert_int_equal(kit_try_open(kit, STORE_LOOK, &store), OK);
+	store_close(&store);
+	assert_int_equal(unlink(beside(kit, ".other")), 0);
+	reopen(kit);
+}
+
 static void
 test_store_sqlite__the_second_writer_is_told_who_the_first_is(void **state)
 {
@@ -432,6 +450,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ALONE(test_store_sqlite__a_missing_store_is_made_only_when_asked),
 		ALONE(test_store_sqlite__a_link_in_the_place_of_the_store_is_refused),
+		ALONE(test_store_sqlite__a_store_with_two_names_is_only_read),
 		ALONE(test_store_sqlite__the_second_writer_is_told_who_the_first_is),
 		ALONE(test_store_sqlite__a_foreign_database_is_left_alone),
 		ALONE(test_store_sqlite__a_newer_store_is_left_alone),
