@@ -94,7 +94,7 @@ sync_all(struct following *following)
 	int code = one_round(following);
 
 	while (cmd_has(following->run, "watch") && following_goes_on(code)) {
-		code = following_rest(following);
+		code = following_rest(following, code);
 		if (code == EXIT_DONE)
 			code = one_round(following);
 	}

@@ -39,9 +39,9 @@ struct fetch_request {
 };
 
 struct fetch_response {
-	unsigned   status;                      /* 0: no response */
-	struct str body;                        /* decoded; valid until the next request */
-	struct str location, retry_after, date; /* raw; empty if missing */
+	unsigned   status;                                  /* 0: no response */
+	struct str body;                                    /* decoded; valid until the next request */
+	struct str location, retry_after, date, request_id; /* raw; empty if missing */
 };
 
 enum err fetch_open(const struct fetch_conf *conf, struct fetch **fetch_out) MUST_CHECK;

@@ -82,6 +82,61 @@ fetch_link_is_beside(struct str link, struct str other)
 	return str_eq(str_first(link, str_find(link, '?')), str_first(other, str_find(other, '?')));
 }
 
+/* "https:", "file:" and the like begin a URL; "me/calendars" does not. */
+static bool
+has_scheme(struct str text)
+{
+	size_t colon = str_find(text, ':');
+
+	for (size_t i = 0; i < colon; i++)
+		if (strchr("/?#(", text.at[i]))
+			return false;
+	return colon < text.len;
+}
+
+/* The path of the base up to its last slash, or up to fewer for each "../" that the reference begins with. */
+static struct str
+merge_path(struct str origin, struct str path, struct str *rest)
+{
+	size_t len = path.len;
+
+	while (len > 0 && path.at[len - 1] != '/')
+		len--;
+	for (;;) {
+		if (str_starts(*rest, STR("./"))) {
+			*rest = str_skip(*rest, 2);
+		} else if (str_starts(*rest, STR("../"))) {
+			*rest = str_skip(*rest, 3);
+			len -= len > 1;
+			while (len > 0 && path.at[len - 1] != '/')
+				len--;
+		} else {
+			return str_of(origin.at, origin.len + len);
+		}
+	}
+}
+
+struct str
+fetch_link_resolve(struct str base, struct str reference, struct arena *arena)
+{
+	struct uri_parts parts;
+	struct str       front, origin;
+
+	if (reference.len == 0 || has_scheme(reference) || !uri_split(base, &parts))
+		return reference;
+	origin = fetch_origin_text(base);
+	if (str_starts(reference, STR("//")))
+		front = str_first(base, parts.scheme.len + 1);
+	else if (reference.at[0] == '/')
+		front = origin;
+	else if (reference.at[0] == '?')
+		front = str_first(base, str_find(base, '?'));
+	else
+		front = merge_path(origin, parts.path, &reference);
+	return arena_printf(arena, "%.*s%s%.*s", STR_ARG(front),
+	                    front.len == origin.len && !strchr("/?", reference.at[0]) ? "/" : "", STR_ARG(reference));
+}
+
 bool
 fetch_link_is_local(struct str link)
 {

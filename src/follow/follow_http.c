@@ -46,6 +46,7 @@ fetch_page(void *ctx, const struct follow_request *request, struct arena *arena,
 		.location = got.location,
 		.retry_after = got.retry_after,
 		.date = got.date,
+		.request_id = got.request_id,
 	};
 	/* An error's text is shown to people, and the remote may repeat the bearer in it. */
 	if (got.status != 200) {

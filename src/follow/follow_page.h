@@ -38,7 +38,10 @@ struct follow_item {
 };
 
 uint64_t follow_page_hash(struct str bytes); /* never 0; not safe against attackers */
-/* ERR_UP_GARBLED: why_out has a sentence. */
+/*
+ * ERR_UP_GARBLED: no JSON object, or an error; the same request may bring a page later.  ERR_FOREIGN: a JSON object
+ * that is no page.  ERR_TOO_LARGE: too many items.  why_out has a sentence.
+ */
 enum err follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 	MUST_CHECK;
 /*
@@ -56,6 +59,3 @@ struct str follow_page_trace(const struct follow_page *page, const struct follow
                              const struct fetch_secrets *secrets, struct arena *arena);
 /* A single item, from a dead letter.  The text must be JSON. */
 void follow_item_read(struct str body, struct arena *arena, struct follow_item *item_out);
-
-/* True if the response says, in any known spelling, that the state in the link is no longer known. */
-bool follow_says_gone(unsigned status, struct str body, bool link_has_state, struct arena *arena);

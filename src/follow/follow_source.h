@@ -28,7 +28,7 @@ struct follow_response {
 	unsigned                  status;
 	const struct follow_page *page; /* the body, if follow_page_read() has read it; else NULL */
 	struct str                body; /* decoded; valid until the next fetch */
-	struct str                location, retry_after, date; /* raw; empty if missing */
+	struct str                location, retry_after, date, request_id; /* raw; empty if missing */
 };
 
 struct follow_source {

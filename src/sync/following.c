@@ -9,6 +9,8 @@
 #define PAGE_SIZE_USUAL 200
 #define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
 #define EVERY_USUAL     ((int64_t)60 * 1000)
+#define PAUSE_MIN       ((int64_t)1000)        /* before a try of --watch after a failure */
+#define PAUSE_MAX       ((int64_t)1800 * 1000) /* between two tries of --watch, unless --every is longer */
 #define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
 #define CONTENT_USUAL   ((int64_t)3600 * 1000)
 #define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day, so that a reader can still go back */
@@ -102,6 +104,7 @@ read_options(struct following *following)
 	conf->name = str_from_c(cmd_value(run, "scope"));
 	conf->from_now = cmd_has(run, "from-now");
 	conf->replace = cmd_has(run, "replace");
+	following->goes_on = cmd_has(run, "watch") || cmd_has(run, "follow");
 	conf->max_wait_ms = MAX_WAIT_USUAL;
 	following->every_ms = EVERY_USUAL;
 	following->keep_ms = KEEP_USUAL;
@@ -294,7 +297,7 @@ note_end(struct following *following, const struct follow_report *report)
 
 	TRY(replica_note_fault(following->replica, follow_sid(following->follow), str_from_c(report->why),
 	                       clock_wall_ms(following->run->clock)));
-	return is_final && report->pages == 0 ? follow_give_up(following->follow) : OK;
+	return is_final && report->pages == 0 && !following->goes_on ? follow_give_up(following->follow) : OK;
 }
 
 static int
@@ -383,23 +386,35 @@ following_round(struct following *following)
 	}
 }
 
-int
-following_rest(struct following *following)
+/* Only a round that reads no further is a failure: after dead letters the next one is due as usual. */
+static bool
+is_failure(int code)
 {
-	signals_sleep(&following->signals, following->run->clock, following->every_ms);
-	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
+	return code == EXIT_REFUSED || code == EXIT_AGAIN || code == EXIT_PERMANENT || code == EXIT_GUARDED;
 }
 
-bool
-following_may_go_on(int code)
+int
+following_rest(struct following *following, int last_code)
 {
-	return code == EXIT_DONE || code == EXIT_AGAIN;
+	int64_t pause_ms = following->every_ms;
+
+	following->failures = is_failure(last_code) ? following->failures + 1 : 0;
+	if (following->failures > 0 && pause_ms < PAUSE_MIN)
+		pause_ms = PAUSE_MIN;
+	for (unsigned i = 1; i < following->failures && pause_ms < PAUSE_MAX; i++)
+		pause_ms *= 2;
+	if (pause_ms > PAUSE_MAX && pause_ms > following->every_ms)
+		pause_ms = following->every_ms > PAUSE_MAX ? following->every_ms : PAUSE_MAX;
+	if (following->failures > 0)
+		console_say("the next try is in %.0f s", (double)pause_ms / 1000);
+	signals_sleep(&following->signals, following->run->clock, pause_ms);
+	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
 }
 
 bool
 following_goes_on(int code)
 {
-	return following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED;
+	return code == EXIT_DONE || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED || is_failure(code);
 }
 
 /* `status` shows the first refusal until a later run succeeds. */

@@ -65,7 +65,9 @@ struct following {
 	int64_t                 content_ms;
 	uint64_t                content_refused, content_reported; /* counted after the last round */
 	enum err                content_err;
+	unsigned                failures; /* rounds that failed, in a row */
 	bool                    is_scratch;
+	bool                    goes_on;     /* another round follows, whatever the end of this one */
 	bool                    trims_later; /* the caller calls following_trim() when it has read the changes */
 };
 
@@ -80,11 +82,9 @@ void following_close(struct following *following);
 int following_round(struct following *following);
 /* Deletes changes that are no longer kept. An exit code; the message has been printed. */
 int following_trim(struct following *following);
-/* Waits until the next round is due. EXIT_DONE, or the code of a signal. */
-int following_rest(struct following *following);
-/* Did the round succeed, or may --watch try again? */
-bool following_may_go_on(int code);
-/* The same, also after rounds with exceptions or without changes. */
+/* Waits until the next round is due: longer after each round that failed. EXIT_DONE, or the code of a signal. */
+int following_rest(struct following *following, int last_code);
+/* Does --watch go on after a round that ended so?  A signal, a damaged store and an output that nobody reads end it. */
 bool following_goes_on(int code);
 
 /* Downloads content to the folder of --content, if given. An exit code; the message has been printed. */
