@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "crypt/rsa_cert.h"
+#include "fetch/fetch_link.h"
 #include "sync/following.h"
 #include "text/b64.h"
 #include "text/date.h"
@@ -31,11 +32,12 @@ static const struct cmd_option options[] = {
 static const char *const about[] = {
 	"Checks what a follower needs and prints what to repair. Without a URL it checks the store. With a URL it "
 	"also checks the URL, the access token (what it is for and how long it is valid, but not its signature), the "
-	"connection to the remote and its certificate, the answer, and whether both clocks agree.",
-	"The command asks for the first page of the URL and changes nothing. With --client-credentials it also asks "
-	"for a token, and prints how long the client's certificate is valid. With --device-code it uses the sign-in "
-	"of the last `tidemark sync`; nobody has to sign in. If something must be repaired, it exits with 10. A "
-	"warning is no reason.",
+	"connection to the remote and its certificate, the answer, whether both clocks agree, and whether the remote "
+	"still knows the link that the last round of the store has saved.",
+	"The command asks for the first page of the URL and for the saved link, and changes nothing. With "
+	"--client-credentials it also asks for a token, and prints how long the client's certificate is valid. With "
+	"--device-code it uses the sign-in of the last `tidemark sync`; nobody has to sign in. If something must be "
+	"repaired, it exits with 10. A warning is no reason.",
 	NULL,
 };
 
@@ -235,6 +237,61 @@ check_remote(struct doctor *doctor, struct fetch *curl, struct str url, struct s
 		       STR_ARG(str_cut(why, 400)));
 }
 
+/* The deltaLink of the scope that follows this URL; empty without one. */
+static struct str
+saved_link(struct doctor *doctor, struct str url)
+{
+	struct cmd_run      *run = doctor->run;
+	struct store_conf    conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                      .access = STORE_LOOK,
+		                      .clock = run->clock,
+		                      .entropy = run->entropy };
+	struct replica      *replica = NULL;
+	struct replica_scope scope = { .delta_link = STR_EMPTY };
+	char                 why[512];
+
+	if (replica_open(&conf, &replica, why) != OK)
+		return STR_EMPTY;
+	if (replica_find_url(replica, url, doctor->arena, &scope) != OK)
+		scope.delta_link = STR_EMPTY;
+	replica_close(&replica);
+	return scope.delta_link;
+}
+
+static void
+validate_saved(struct doctor *doctor, const struct follow_response *response)
+{
+	char       warning[TEXT_MAX];
+	struct str text = str_cut(follow_error_text(response->body, doctor->arena), 400), why;
+
+	if (response->status == 200 && follow_page_is_good(response->body, doctor->arena, &why)) {
+		report(doctor, "link", true, "the remote still knows the link that the last round has saved");
+		return;
+	}
+	str_printf(warning, sizeof(warning), "the saved link is answered with %u%s%.*s%s", response->status,
+	           text.len > 0 ? ": " : "", STR_ARG(text),
+	           follow_link_is_dead(response->status) ? "; the next sync reads everything again" : "");
+	put_check(doctor, "link", "warn", warning);
+}
+
+static void
+check_saved(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
+{
+	struct follow_request  ask = { .link = saved_link(doctor, url), .bearer = token, .page_size = 1 };
+	struct follow_source   source = follow_http_source(curl);
+	struct fetch_origin    origin;
+	struct follow_response response;
+	struct str             why;
+	const char            *bad;
+
+	if (ask.link.len == 0 || !fetch_origin_of(url, &origin, &bad))
+		return;
+	if (!fetch_link_is_good(&origin, ask.link, &bad))
+		report(doctor, "link", false, "the saved link %s; `tidemark sync --resync` gets another", bad);
+	else if (source.fetch(source.ctx, &ask, doctor->arena, &response, &why) == OK)
+		validate_saved(doctor, &response);
+}
+
 /* ---- the credential ------------------------------------------------------------------------------------ */
 
 static void
@@ -295,6 +352,7 @@ check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 		report(doctor, "token", true,
 		       "none is given; see --bearer-file, --bearer-command, --client-credentials, --device-code");
 	check_remote(doctor, curl, url, token);
+	check_saved(doctor, curl, url, token);
 	credential_close(&credential);
 	return EXIT_DONE;
 }

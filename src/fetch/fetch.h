@@ -35,12 +35,14 @@ struct fetch_request {
 	struct str  url;
 	const char *headers[FETCH_HEADERS_MAX]; /* "Name: value"; NULL ones are skipped */
 	bool        is_post;                    /* otherwise GET */
+	bool        skims;                      /* the body is shortened as it arrives: fetch_skim.h */
 	struct str  body;
 };
 
 struct fetch_response {
 	unsigned   status;                                  /* 0: no response */
 	struct str body;                                    /* decoded; valid until the next request */
+	size_t     size;                                    /* of the body before it was skimmed */
 	struct str location, retry_after, date, request_id; /* raw; empty if missing */
 };
 

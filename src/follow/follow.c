@@ -28,6 +28,7 @@
 #define CONF_ARENA_MAX    ((size_t)128 << 10)
 #define GARBLED_TRIES_MAX 4 /* an answer that is no page is asked for again so often */
 #define SECRET_INSIDE     "it holds the credential it was asked for with; its text is not kept"
+#define TOO_LARGE         "it is larger than 16 MiB; only its beginning is kept"
 #define RAW_KEPT_MAX      4096 /* bytes of an item that is too large for a dead letter */
 
 static enum err
@@ -41,6 +42,8 @@ stage(struct step *step, struct follow_page *page)
 
 	replica_begin_page(replica, step->scope.sid);
 	while (follow_page_next(page, follow->page, &item)) {
+		if (page->is_skimmed)
+			item.fault = TOO_LARGE;
 		if (holds_secret && fetch_secrets_stand_in(follow_run_secrets(follow), item.body))
 			replica_put_dead_letter(replica, STR(SECRET_INSIDE),
 			                        follow_page_trace(page, &item, step->scope.round_pages + 1,
@@ -60,6 +63,7 @@ stage(struct step *step, struct follow_page *page)
 	TRY(err);
 	step->report->pages++;
 	follow->tries = 0;
+	TRY(follow_size_settle(step, page->is_skimmed));
 	return follow_run_end(step, FOLLOW_AGAIN, "%s", "");
 }
 
@@ -85,11 +89,15 @@ cycle_in(struct step *step, const struct follow_page *page)
 static enum err
 refuse_page(struct step *step, const struct follow_response *response, enum err err, struct str what)
 {
-	struct arena *arena = step->follow->page;
-	struct str    text = follow_error_text(response->body, arena);
-	const char   *why = arena_c(arena, arena_printf(arena, "the answer is no page of a delta round: %.*s%s%.*s",
-	                                                STR_ARG(what), text.len ? ": " : "", STR_ARG(text)));
+	struct follow *follow = step->follow;
+	struct arena  *arena = follow->page;
+	struct str     text = follow_error_text(response->body, arena);
+	const char    *why = arena_c(arena, arena_printf(arena, "the answer is no page of a delta round: %.*s%s%.*s",
+	                                                 STR_ARG(what), text.len ? ": " : "", STR_ARG(text)));
 
+	if (err == ERR_TOO_LARGE || follow->skims)
+		return follow_size_reduce(step,
+		                          follow->skims ? "the answer is larger than 16 MiB; it was given up" : why);
 	if (err == ERR_UP_GARBLED)
 		return follow_later(step, NULL, GARBLED_TRIES_MAX, why);
 	if (follow_restart_may_leave_location(step))
@@ -112,6 +120,11 @@ take_page(struct step *step, const struct follow_response *response)
 		err = follow_page_read(response->body, follow->page, &page, &why);
 	if (err != OK)
 		return refuse_page(step, response, err, why);
+	if (follow->skims) {
+		TRY(follow_size_read(step, &page, response->size, &page.is_skimmed));
+		if (!page.is_skimmed)
+			return OK;
+	}
 	page.link = fetch_link_resolve(step->scope.round_link, page.link, follow->page);
 	if (!fetch_link_is_good(&follow->origin, page.link, &bad))
 		return follow_run_end(step, FOLLOW_BROKEN, "the %s of the page %s; it is not followed",
@@ -190,7 +203,8 @@ send_request(struct step *step)
 		                                         step->scope.round_pages },
 		                           .link = step->scope.round_link,
 		                           .bearer = STR_EMPTY,
-		                           .page_size = follow->page_size };
+		                           .page_size = follow->page_size,
+		                           .skims = follow->skims };
 	struct follow_response response = { 0 };
 	struct str             why = STR_EMPTY;
 	const char            *bad;
@@ -215,6 +229,8 @@ send_request(struct step *step)
 		return take_response(step, &response);
 	if (err == ERR_BUSY)
 		return follow_later(step, NULL, follow->conf.limits.tries_max, arena_c(follow->page, why));
+	if (err == ERR_TOO_LARGE)
+		return follow_size_reduce(step, arena_c(follow->page, why));
 	return follow_run_end(step, FOLLOW_BROKEN, "%.*s", STR_ARG(why));
 }
 
@@ -241,7 +257,19 @@ settle(struct step *step)
 	TRY(err);
 	if (!done)
 		return follow_run_end(step, FOLLOW_AGAIN, "%s", "");
+	/* What was being settled when the run began is not the resync that was asked for. */
+	if (follow->conf.resync && step->scope.kind == REPLICA_NEXT)
+		return follow_run_end(step, FOLLOW_AGAIN, "%s", "");
+	follow->conf.resync = false;
 	return follow_run_end(step, FOLLOW_CAUGHT_UP, "%s", "");
+}
+
+/* A round under way is dropped for a resync, unless it is one, or is about to become the view. */
+static bool
+is_in_the_way(const struct step *step)
+{
+	return step->follow->conf.resync && step->scope.rounds > 0 && step->scope.phase == REPLICA_ROUND &&
+	       step->scope.kind != REPLICA_RESYNC;
 }
 
 static enum err
@@ -255,6 +283,8 @@ begin_or_sweep(struct step *step)
 		return follow_run_end(step, FOLLOW_AGAIN, "%s", "");
 	if (step->scope.rounds == 0)
 		TRY(follow_run_begin(step, REPLICA_FIRST, follow->conf.url));
+	else if (follow->conf.resync)
+		TRY(follow_run_begin(step, REPLICA_RESYNC, follow->conf.url));
 	else
 		TRY(follow_run_begin(step, REPLICA_NEXT, step->scope.delta_link));
 	return follow_run_end(step, FOLLOW_AGAIN, "%s", "");
@@ -271,6 +301,10 @@ follow_step(struct follow *follow, struct follow_report *report_out)
 	TRY(replica_get_scope(follow->replica, follow->sid, follow->page, &step.scope));
 	report_out->pages = step.scope.round_pages;
 	report_out->items = step.scope.round_items;
+	if (is_in_the_way(&step)) {
+		TRY(replica_drop_round(follow->replica, follow->sid));
+		return follow_run_end(&step, FOLLOW_AGAIN, "%s", "");
+	}
 	if (step.scope.phase == REPLICA_SETTLING)
 		return settle(&step);
 	if (step.scope.phase == REPLICA_IDLE)
@@ -296,8 +330,9 @@ fill_limits(struct follow_limits *limits)
 static enum err
 set_up(struct follow *follow, char why_out[512])
 {
-	struct follow_scope scope;
-	const char         *why;
+	struct replica_asking asking;
+	struct follow_scope   scope;
+	const char           *why;
 
 	if (!fetch_origin_of(follow->conf.url, &follow->origin, &why)) {
 		str_printf(why_out, 512, "the URL %s", why);
@@ -309,7 +344,11 @@ set_up(struct follow *follow, char why_out[512])
 	}
 	scope = (struct follow_scope){ follow->replica, follow->conf.url, follow->conf.name, follow->conf.from_now,
 		                       follow->page };
-	return follow_scope_find(&scope, &follow->sid, why_out);
+	TRY(follow_scope_find(&scope, &follow->sid, why_out));
+	TRY(replica_get_asking(follow->replica, follow->sid, follow->page, &asking));
+	if (!follow->conf.page_size_is_fixed && asking.page_size > 0 && asking.page_size < follow->page_size)
+		follow->page_size = asking.page_size;
+	return OK;
 }
 
 enum err

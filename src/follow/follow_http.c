@@ -14,6 +14,7 @@ request_of(const struct follow_request *request, struct arena *arena)
 	if (request->page_size > 0)
 		prefer = arena_c(arena, arena_printf(arena, "Prefer: odata.maxpagesize=%u", request->page_size));
 	return (struct fetch_request){ .url = request->link,
+		                       .skims = request->skims,
 		                       .headers = { "Accept: application/json",
 		                                    fetch_bearer_header(request->bearer, arena), prefer } };
 }
@@ -43,6 +44,7 @@ fetch_page(void *ctx, const struct follow_request *request, struct arena *arena,
 	*response_out = (struct follow_response){
 		.status = got.status,
 		.body = got.body,
+		.size = got.size,
 		.location = got.location,
 		.retry_after = got.retry_after,
 		.date = got.date,

@@ -23,9 +23,10 @@ struct follow_spot {                                                 /* where an
 };
 
 struct follow_page {
-	struct str                link;    /* views into the body, or in the arena */
-	bool                      is_last; /* the link is the deltaLink */
-	uint64_t                  hash;    /* of the items; 0 for an empty page */
+	struct str                link;       /* views into the body, or in the arena */
+	bool                      is_last;    /* the link is the deltaLink */
+	bool                      is_skimmed; /* its items are not whole */
+	uint64_t                  hash;       /* of the items; 0 for an empty page */
 	struct str                body;
 	const struct follow_spot *spots; /* in the arena */
 	size_t                    count, next;

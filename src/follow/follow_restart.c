@@ -14,14 +14,20 @@ is_own_url(const struct step *step)
 }
 
 bool
-follow_restart_is_due(const struct step *step, unsigned status)
+follow_link_is_dead(unsigned status)
 {
 	static const unsigned others[] = { 401, 403, 408, 423, 425, 429 };
 
 	for (size_t i = 0; i < COUNT_OF(others); i++)
 		if (status == others[i])
 			return false;
-	return status == 410 || (status >= 400 && status < 500 && !is_own_url(step));
+	return status >= 400 && status < 500;
+}
+
+bool
+follow_restart_is_due(const struct step *step, unsigned status)
+{
+	return status == 410 || (follow_link_is_dead(status) && !is_own_url(step));
 }
 
 /* False: there is none, or it may not be followed. */

@@ -16,7 +16,8 @@ static void
 forget_run(struct follow *follow)
 {
 	follow->tries = 0;
-	follow->bearer_refused = false;
+	follow->bearer_refused = follow->skims = false;
+	follow->size_before = follow->begun_with = follow->size_goal = follow->size_kept = 0;
 	follow->round_again = follow->location_tried = follow->everything_anew = false;
 }
 

@@ -22,6 +22,11 @@ struct follow {
 	unsigned            tries;          /* failures of this page in a row */
 	int64_t             since_ms;       /* monotonic; start of the first try, if tries > 0 */
 	uint32_t            page_size;      /* may have shrunk */
+	uint32_t            size_before;    /* a page was too large: the size it was first asked for with */
+	uint32_t            size_goal;      /* the size before any page of this run was too large; 0: none was */
+	uint32_t            size_kept;      /* the size that this run has stored in the scope */
+	uint32_t            begun_with;     /* the size with which the round was begun again; 0: it was not */
+	bool                skims;          /* the next request is for the page's shape only */
 	bool                bearer_refused; /* the last answer was 401 */
 	struct follow_cycle cycle;
 
@@ -56,13 +61,25 @@ enum err follow_run_drop(struct step *step, const char *what) MUST_CHECK;
  * again: from the Location of the answer, or if that cannot be followed or keeps failing, from the scope's own URL.
  * Each happens at most once in a run.
  */
-/* Any 4xx on a saved link but those that say something about the caller or the moment; 410 on any link. */
+/* A saved link is dead; or the answer is 410, which counts for the scope's own URL, too. */
 bool follow_restart_is_due(const struct step *step, unsigned status);
 /* `response` NULL: the link cannot even be requested. */
 enum err follow_restart(struct step *step, const struct follow_response *response, const char *why) MUST_CHECK;
 /* Is the link a Location that may still be replaced by the scope's own URL? */
 bool     follow_restart_may_leave_location(const struct step *step);
 enum err follow_restart_leave_location(struct step *step, const char *why) MUST_CHECK;
+
+/*
+ * follow_size — pages that are too large.
+ *
+ * follow_size_reduce() asks for less, follow_size_read() reads a skimmed page of `size` bytes: with *is_item_out it
+ * holds one item that is too large, and is staged without it.  follow_size_settle() follows a page that was staged.
+ */
+struct follow_page;
+
+enum err follow_size_reduce(struct step *step, const char *why) MUST_CHECK;
+enum err follow_size_read(struct step *step, const struct follow_page *page, size_t size, bool *is_item_out) MUST_CHECK;
+enum err follow_size_settle(struct step *step, bool had_item) MUST_CHECK;
 
 /*
  * follow_later — a request that may succeed later.  `response` NULL: there was none.  `tries_max` failures in a row end

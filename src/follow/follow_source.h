@@ -20,6 +20,7 @@ struct follow_request {
 	struct str             link;
 	struct str             bearer;    /* empty: not sent */
 	uint32_t               page_size; /* for Prefer: odata.maxpagesize; 0: not sent */
+	bool                   skims;     /* only the shape of the page: fetch_skim.h */
 };
 
 struct follow_page;
@@ -28,6 +29,7 @@ struct follow_response {
 	unsigned                  status;
 	const struct follow_page *page; /* the body, if follow_page_read() has read it; else NULL */
 	struct str                body; /* decoded; valid until the next fetch */
+	size_t                    size; /* of the body before it was skimmed */
 	struct str                location, retry_after, date, request_id; /* raw; empty if missing */
 };
 

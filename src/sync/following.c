@@ -3,23 +3,25 @@
 
 #include "follow/follow_content.h"
 #include "resource/resource.h"
+#include "resource/scope_name.h"
 #include "text/date.h"
 #include "text/uri.h"
 
-#define PAGE_SIZE_USUAL 200
-#define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
-#define EVERY_USUAL     ((int64_t)60 * 1000)
-#define PAUSE_MIN       ((int64_t)1000)        /* before a try of --watch after a failure */
-#define PAUSE_MAX       ((int64_t)1800 * 1000) /* between two tries of --watch, unless --every is longer */
-#define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
-#define CONTENT_USUAL   ((int64_t)3600 * 1000)
-#define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day, so that a reader can still go back */
-#define GUARD_PERCENT   30
-#define GUARD_AT_LEAST  20
-#define PAGE_BYTES      16384 /* page size of a new store's file: a round writes many rows in order */
-#define REFUSED_SHOWN   20
-#define REFUSED_ID_MAX  300
-#define SCOPE_ARENA_MAX ((size_t)256 << 10)
+#define PAGE_SIZE_USUAL    200
+#define PAGE_SIZE_MESSAGES 50 /* messages are large */
+#define MAX_WAIT_USUAL     ((int64_t)300 * 1000)
+#define EVERY_USUAL        ((int64_t)60 * 1000)
+#define PAUSE_MIN          ((int64_t)1000)        /* before a try of --watch after a failure */
+#define PAUSE_MAX          ((int64_t)1800 * 1000) /* between two tries of --watch, unless --every is longer */
+#define KEEP_USUAL         ((int64_t)30 * 24 * 3600 * 1000)
+#define CONTENT_USUAL      ((int64_t)3600 * 1000)
+#define KEEP_ACKED         ((int64_t)24 * 3600 * 1000) /* a day, so that a reader can still go back */
+#define GUARD_PERCENT      30
+#define GUARD_AT_LEAST     20
+#define PAGE_BYTES         16384 /* page size of a new store's file: a round writes many rows in order */
+#define REFUSED_SHOWN      20
+#define REFUSED_ID_MAX     300
+#define SCOPE_ARENA_MAX    ((size_t)256 << 10)
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
 
@@ -67,7 +69,8 @@ read_page_size(const struct cmd_run *run, uint32_t *size)
 	const char *text = cmd_value(run, "page-size");
 	uint64_t    number;
 
-	*size = PAGE_SIZE_USUAL;
+	*size = str_eq(scope_name_of_url(str_from_c(run->args[0])), STR("messages")) ? PAGE_SIZE_MESSAGES
+	                                                                             : PAGE_SIZE_USUAL;
 	if (!text)
 		return EXIT_DONE;
 	if (!str_to_u64(str_from_c(text), &number) || number < 1 || number > 100000)
@@ -104,7 +107,9 @@ read_options(struct following *following)
 	conf->name = str_from_c(cmd_value(run, "scope"));
 	conf->from_now = cmd_has(run, "from-now");
 	conf->replace = cmd_has(run, "replace");
+	conf->resync = cmd_has(run, "resync") || (cmd_has(run, "repair") && !following->is_scratch);
 	following->goes_on = cmd_has(run, "watch") || cmd_has(run, "follow");
+	conf->page_size_is_fixed = cmd_has(run, "page-size");
 	conf->max_wait_ms = MAX_WAIT_USUAL;
 	following->every_ms = EVERY_USUAL;
 	following->keep_ms = KEEP_USUAL;
@@ -168,7 +173,7 @@ open_replica(struct following *following, const char *scratch_path)
 
 	if (scratch_path) {
 		conf.url = arena_printf(run->arena, "sqlite:%s", scratch_path);
-		conf.scratch = following->is_scratch = true;
+		conf.scratch = true;
 	}
 	err = replica_open(&conf, &following->replica, why);
 	return err == OK ? EXIT_DONE : report_open(run, err, why);
@@ -216,7 +221,7 @@ open_follow(struct following *following)
 int
 following_open(struct cmd_run *run, struct following *following, const char *scratch_path)
 {
-	*following = (struct following){ .run = run };
+	*following = (struct following){ .run = run, .is_scratch = scratch_path != NULL };
 	following->conf.clock = run->clock;
 	following->conf.entropy = run->entropy;
 	signals_open(&following->signals);

@@ -20,13 +20,15 @@
 		  false }, \
 		CREDENTIAL_CLIENT_OPTIONS, \
 		{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false }, \
-		{ "page-size", "N", "how many items to ask for per page (default: 200)", false }, \
+		{ "page-size", "N", \
+		  "how many items to ask for per page (default: 50 messages, 200 of everything else)", false }, \
 	{ \
 		"max-wait", "TIME", "how long the run may go on without a page (default: 5m)", false \
 	}
 #define FOLLOWING_SYNC_OPTIONS \
 	{ "from-now", NULL, "begin a new scope with the changes from now on; do not store its first round", false }, \
 		{ "replace", NULL, "take an update as the whole item: do not merge it into the stored one", false }, \
+		{ "resync", NULL, "read everything again beside the old view, and apply what differs", false }, \
 		{ "max-delete", "PERCENT", "how many of the items a resync may remove (default: 30%)", false }, \
 		{ "content", "DIR", "download the content of recordings to this folder", false }, \
 		{ "content-time", "TIME", "how long the content of one recording may take per run (default: 1h)", \

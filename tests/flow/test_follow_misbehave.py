@@ -485,3 +485,89 @@ def test_follow__a_new_store_belongs_to_its_owner_alone(tm, store, far):
     fill(far)
     sync(tm, far, store)
     assert os.stat(store[7:]).st_mode & 0o777 == 0o600
+
+
+# ---- repairing ---------------------------------------------------------------------------------------------
+
+def spoil(far, store):
+    """The feed never tells that item-5 is gone and item-6 is other: only a new listing shows it."""
+    fill(far)
+    sync(tm=spoil.tm, far=far, store=store)
+    del far.items["item-5"], far.order["item-5"]
+    far.items["item-6"]["name"] = "other"
+    far.items["item-9"], far.order["item-9"] = {"id": "item-9", "name": "Item 9"}, 1
+
+
+def changes(tm, store, since):
+    return sorted((line["change"], line["id"]) for line in map(json.loads, tm(
+        "changes", "--json", "--since", since, store=store).stdout.splitlines()))
+
+
+DIFFERENCE = [("created", "item-9"), ("removed", "item-5"), ("updated", "item-6")]
+
+
+def test_follow__resync_reads_everything_again_and_reports_what_differs(tm, store, far):
+    spoil.tm = tm
+    spoil(far, store)
+    sync(tm, far, store)
+    assert view(store) != far.model()
+    head = json.loads(tm("status", "--json", store=store).stdout)["head"]
+    seen = len(far.requests)
+    told = json.loads(sync(tm, far, store, "--resync", "--json").stdout)
+    assert view(store) == far.model() and told["swept"] == 1
+    assert all("deltatoken" not in path for path, _ in far.requests[seen:])
+    assert changes(tm, store, head) == DIFFERENCE
+    seen = len(far.requests)
+    sync(tm, far, store)
+    assert len(far.requests) == seen + 1 and "deltatoken" in far.requests[seen][0]
+
+
+def test_follow__resync_drops_a_round_under_way_and_goes_on_with_a_resync(tm, store, far):
+    spoil.tm = tm
+    spoil(far, store)
+    for number in (0, 1, 2, 3):
+        far.put(f"item-{number}", name="newer")
+    far.do(None, status(503))
+    sync(tm, far, store, "--max-wait", "0s", code=5)
+    far.do(None, status(503))
+    sync(tm, far, store, "--resync", "--max-wait", "0s", code=5)
+    seen = len(far.requests)
+    sync(tm, far, store, "--resync")
+    assert view(store) == far.model() and far.requests[seen][0] != far.path, "the resync goes on where it was"
+
+
+def test_follow__resync_is_guarded(tm, store, far):
+    fill(far, 40)
+    sync(tm, far, store)
+    whole = far.model()
+    for number in range(10, 40):
+        del far.items[f"item-{number}"], far.order[f"item-{number}"]
+    sync(tm, far, store, "--resync", code=11, error="--max-delete 100%")
+    assert view(store) == whole
+    tm("verify", far.url, "--repair", store=store, code=11, error="--max-delete 100%")
+    tm("verify", far.url, "--repair", "--max-delete", "100%", store=store)
+    assert view(store) == far.model()
+
+
+def test_follow__verify_repairs_what_it_finds(tm, store, far):
+    spoil.tm = tm
+    spoil(far, store)
+    tm("verify", far.url, store=store, code=10)
+    head = json.loads(tm("status", "--json", store=store).stdout)["head"]
+    done = tm("verify", far.url, "--repair", "--json", store=store, error="repaired: 1 created, 1 updated, 1 removed")
+    assert len(done.stdout.splitlines()) == 3
+    assert view(store) == far.model() and changes(tm, store, head) == DIFFERENCE
+    seen = len(far.requests)
+    tm("verify", far.url, "--repair", store=store, error="0 missing")
+    assert len(far.requests) == seen + 3, "nothing differs: the list is read once"
+
+
+@pytest.mark.parametrize("number, words", [(200, "still knows"), (410, "the next sync reads everything again"), (404, "reads everything"),
+                                           (503, "503")])
+def test_doctor__asks_for_the_saved_link(tm, store, far, number, words):
+    fill(far)
+    sync(tm, far, store)
+    far.do(None, *([] if number == 200 else [status(number, "Gone")]))
+    told = [json.loads(line) for line in tm("doctor", far.url, "--json", store=store).stdout.splitlines()]
+    link = [check for check in told if check["check"] == "link"]
+    assert len(link) == 1 and words in link[0]["text"] and link[0]["good"] and link[0]["warning"] == (number != 200)
