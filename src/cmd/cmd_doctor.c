@@ -226,7 +226,8 @@ static void
 check_remote(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
 {
 	struct follow_request  ask = { .link = url, .bearer = token, .page_size = 1 };
-	struct follow_source   source = follow_http_source(curl);
+	struct follow_http     http = { .fetch = curl };
+	struct follow_source   source = follow_http_source(&http);
 	struct follow_response response;
 	struct str             why = STR_EMPTY;
 
@@ -278,7 +279,8 @@ static void
 check_saved(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
 {
 	struct follow_request  ask = { .link = saved_link(doctor, url), .bearer = token, .page_size = 1 };
-	struct follow_source   source = follow_http_source(curl);
+	struct follow_http     http = { .fetch = curl };
+	struct follow_source   source = follow_http_source(&http);
 	struct fetch_origin    origin;
 	struct follow_response response;
 	struct str             why;
@@ -372,7 +374,7 @@ check_all(struct doctor *doctor)
 		return EXIT_DONE;
 	if (fetch_open(&conf, &curl) != OK)
 		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
-	code = check_url(doctor, curl, str_from_c(doctor->run->args[0]));
+	code = check_url(doctor, curl, fetch_link_encode(str_from_c(doctor->run->args[0]), doctor->arena));
 	fetch_close(&curl);
 	return code;
 }

@@ -180,6 +180,7 @@ verify(struct cmd_run *run, struct replica *replica)
 	int64_t            sid = 0;
 	int                code;
 
+	TRY_CODE(asking_read_url(run));
 	TRY_CODE(find_here(run, replica, &sid));
 	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
 		return cmd_usage(run, "--store: a file is needed");

@@ -306,7 +306,8 @@ fetch_send(struct fetch *fetch, const struct fetch_request *request, struct aren
 		                                 .location = fetch_header(fetch, "Location", arena),
 		                                 .retry_after = fetch_header(fetch, "Retry-After", arena),
 		                                 .date = fetch_header(fetch, "Date", arena),
-		                                 .request_id = fetch_header(fetch, "request-id", arena) };
+		                                 .request_id = fetch_header(fetch, "request-id", arena),
+		                                 .challenge = fetch_header(fetch, "WWW-Authenticate", arena) };
 	return err;
 }
 

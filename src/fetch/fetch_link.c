@@ -17,14 +17,70 @@ fetch_is_visible(struct str text)
 
 /* Programs read some characters in different ways: no link may hold them. */
 static bool
-has_only_url_bytes(struct str link)
+is_bad(char c)
 {
-	if (!fetch_is_visible(link))
-		return false;
-	for (size_t i = 0; i < link.len; i++)
-		if (strchr("\\\"<>^`{|}", link.at[i]))
-			return false;
-	return true;
+	return c <= ' ' || c > '~' || strchr("\\\"<>^`{|}", c);
+}
+
+size_t
+fetch_link_find_bad(struct str link)
+{
+	size_t i = 0;
+
+	while (i < link.len && !is_bad(link.at[i]))
+		i++;
+	return i;
+}
+
+/* Where the path begins; the length without one. */
+static size_t
+end_of_authority(struct str url)
+{
+	size_t colon = str_find(url, ':'), begin = colon + 3;
+
+	if (begin >= url.len)
+		return url.len;
+	for (size_t i = begin; i < url.len; i++)
+		if (strchr("/?#", url.at[i]))
+			return i;
+	return url.len;
+}
+
+static struct str
+without_blanks(struct str text)
+{
+	while (text.len > 0 && strchr(" \t\r\n", text.at[0]))
+		text = str_skip(text, 1);
+	while (text.len > 0 && strchr(" \t\r\n", text.at[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+struct str
+fetch_link_encode(struct str url, struct arena *arena)
+{
+	struct str text = without_blanks(url), front, rest;
+	char      *out, *end;
+
+	if (text.len > FETCH_LINK_MAX)
+		return text;
+	front = str_first(text, end_of_authority(text));
+	rest = str_skip(text, front.len);
+	out = end = arena_take_raw(arena, front.len + 3 * rest.len);
+	memcpy(end, front.at, front.len);
+	end += front.len;
+	for (size_t i = 0; i < rest.len; i++) {
+		uint8_t byte = (uint8_t)rest.at[i];
+
+		if (!is_bad(rest.at[i]) || byte < ' ' || byte == 0x7f || byte == '\\') {
+			*end++ = rest.at[i];
+			continue;
+		}
+		*end++ = '%';
+		*end++ = "0123456789ABCDEF"[byte >> 4];
+		*end++ = "0123456789ABCDEF"[byte & 15];
+	}
+	return str_of(out, (size_t)(end - out));
 }
 
 static bool
@@ -34,7 +90,7 @@ read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 		*why_out = "is empty or longer than 32 KiB";
 		return false;
 	}
-	if (!has_only_url_bytes(link)) {
+	if (fetch_link_find_bad(link) < link.len) {
 		*why_out = "holds bytes that no URL may hold";
 		return false;
 	}

@@ -150,10 +150,14 @@ is_passing(unsigned status)
 static enum err
 refuse_credential(struct step *step, const struct follow_response *response, const char *why)
 {
-	struct follow *follow = step->follow;
+	struct follow             *follow = step->follow;
+	const struct fetch_bearer *bearer = follow->conf.bearer;
+	struct str                 claims;
 
-	if (response->status == 401 && follow->conf.bearer && !follow->bearer_refused) {
+	if (response->status == 401 && bearer && !follow->bearer_refused) {
 		follow->bearer_refused = true;
+		if (bearer->demand && follow_error_claims(response->challenge, follow->page, &claims))
+			bearer->demand(bearer->ctx, claims);
 		return follow_run_end(step, FOLLOW_AGAIN,
 		                      "the far end refuses the credential (401): it is read once more");
 	}

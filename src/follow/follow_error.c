@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_error.h"
 
+#include "text/b64.h"
 #include "text/json_read.h"
 
 #define ERROR_BODY_MAX ((size_t)64 << 10)
@@ -107,4 +108,41 @@ follow_error_describe(const struct follow_response *response, struct arena *aren
 	if (id.len > 0)
 		text = arena_printf(arena, "%.*s (request-id %.*s)", STR_ARG(text), STR_ARG(id));
 	return arena_c(arena, text);
+}
+
+/* ---- a challenge ---------------------------------------------------------------------------- */
+
+/* Bearer realm="", error="insufficient_claims", claims="eyJ…": the text between the quotes. */
+static struct str
+parameter(struct str challenge, struct str name)
+{
+	struct str rest;
+
+	for (size_t i = 0; i + name.len + 2 < challenge.len; i++) {
+		rest = str_skip(challenge, i);
+		if (i > 0 && !strchr(" ,", challenge.at[i - 1]))
+			continue;
+		if (!str_starts_nocase(rest, name) || !str_starts(str_skip(rest, name.len), STR("=\"")))
+			continue;
+		rest = str_skip(rest, name.len + 2);
+		return str_first(rest, str_find(rest, '"'));
+	}
+	return STR_EMPTY;
+}
+
+bool
+follow_error_claims(struct str challenge, struct arena *arena, struct str *claims_out)
+{
+	static const enum b64_form   forms[] = { B64_URL, B64_URL_PADDED, B64_STANDARD };
+	AUTO(json_drop) struct json *root = NULL;
+	struct str                   text = parameter(challenge, STR("claims")), claims = STR_EMPTY;
+	bool                         is_read = false;
+
+	for (size_t i = 0; i < COUNT_OF(forms) && text.len <= 2 * FOLLOW_CLAIMS_MAX && !is_read; i++)
+		is_read = b64_decode(forms[i], text, arena, &claims);
+	if (!is_read || claims.len > FOLLOW_CLAIMS_MAX || json_read(claims, arena, &root, NULL) != OK ||
+	    json_kind(root) != JSON_OBJECT)
+		return false;
+	*claims_out = claims;
+	return true;
 }

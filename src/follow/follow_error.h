@@ -7,5 +7,9 @@
 
 #include "follow/follow.h"
 
+#define FOLLOW_CLAIMS_MAX ((size_t)8 << 10)
+
+/* The claims that a challenge demands: a JSON object of at most FOLLOW_CLAIMS_MAX bytes.  False: none are. */
+bool follow_error_claims(struct str challenge, struct arena *arena, struct str *claims_out);
 /* "404 (ErrorItemNotFound: The object was not found.; request-id 1a2b)": the status and what else is known. */
 const char *follow_error_describe(const struct follow_response *response, struct arena *arena);

@@ -344,7 +344,8 @@ give_out(struct slot *slot, struct arena *arena, struct follow_response *respons
 		                                  .location = arena_copy(arena, slot->response.location),
 		                                  .retry_after = arena_copy(arena, slot->response.retry_after),
 		                                  .date = arena_copy(arena, slot->response.date),
-		                                  .request_id = arena_copy(arena, slot->response.request_id) };
+		                                  .request_id = arena_copy(arena, slot->response.request_id),
+		                                  .challenge = arena_copy(arena, slot->response.challenge) };
 	return OK;
 }
 

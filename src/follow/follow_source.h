@@ -30,7 +30,7 @@ struct follow_response {
 	const struct follow_page *page; /* the body, if follow_page_read() has read it; else NULL */
 	struct str                body; /* decoded; valid until the next fetch */
 	size_t                    size; /* of the body before it was skimmed */
-	struct str                location, retry_after, date, request_id; /* raw; empty if missing */
+	struct str                location, retry_after, date, request_id, challenge; /* raw; empty if missing */
 };
 
 struct follow_source {
@@ -50,6 +50,14 @@ struct follow_source {
 	void (*cancel)(void *ctx);
 };
 
+#define FOLLOW_HEADERS_MAX 16
+
 struct fetch;
 
-struct follow_source follow_http_source(struct fetch *fetch);
+struct follow_http { /* must outlive its source */
+	struct fetch *fetch;
+	struct str    prefer;                      /* preferences of each request, beside the page size; may be empty */
+	const char   *headers[FOLLOW_HEADERS_MAX]; /* "Name: value" of each request; NULL ones are skipped */
+};
+
+struct follow_source follow_http_source(struct follow_http *http);

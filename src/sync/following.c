@@ -195,7 +195,8 @@ open_prefetch(struct following *following, const char *scratch_path)
 		store = str_from_c(scratch_path);
 	conf.is_passing = scratch_path != NULL;
 	conf.path = arena_c(arena, arena_printf(arena, "%.*s.ahead", STR_ARG(store)));
-	following->page_source = follow_http_source(following->pages);
+	following->http.fetch = following->pages;
+	following->page_source = follow_http_source(&following->http);
 	following->conf.source = &following->page_source;
 	/* Without prefetch, pages are fetched one by one. follow_open() reports a bad URL. */
 	following->is_alone = follow_prefetch_open(&conf, &following->prefetch) != OK;
@@ -218,6 +219,48 @@ open_follow(struct following *following)
 	return following_failed(following->run, following->replica, err);
 }
 
+/* The preferences of the scope that a listing is compared with; none if that cannot be read. */
+static struct str
+prefer_of_store(struct cmd_run *run)
+{
+	struct store_conf     conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                       .access = STORE_LOOK,
+		                       .clock = run->clock,
+		                       .entropy = run->entropy };
+	struct replica       *replica = NULL;
+	struct replica_scope  scope;
+	struct replica_asking asking = { .prefer = STR_EMPTY };
+	char                  why[512];
+
+	if (replica_open(&conf, &replica, why) != OK)
+		return STR_EMPTY;
+	if (replica_find_url(replica, str_from_c(run->args[0]), run->arena, &scope) != OK ||
+	    replica_get_asking(replica, scope.sid, run->arena, &asking) != OK)
+		asking.prefer = STR_EMPTY;
+	replica_close(&replica);
+	return asking.prefer;
+}
+
+/* What is given replaces what the scope has; without it the scope's own count. */
+static int
+keep_prefer(struct following *following)
+{
+	struct cmd_run       *run = following->run;
+	int64_t               sid = follow_sid(following->follow);
+	struct replica_asking asking;
+	enum err              err = OK;
+
+	if (cmd_has(run, "prefer")) {
+		err = replica_set_prefer(following->replica, sid, following->http.prefer);
+	} else if (following->is_scratch) {
+		following->http.prefer = prefer_of_store(run);
+	} else {
+		err = replica_get_asking(following->replica, sid, run->arena, &asking);
+		following->http.prefer = err == OK ? asking.prefer : STR_EMPTY;
+	}
+	return err == OK ? EXIT_DONE : following_failed(run, following->replica, err);
+}
+
 int
 following_open(struct cmd_run *run, struct following *following, const char *scratch_path)
 {
@@ -226,11 +269,14 @@ following_open(struct cmd_run *run, struct following *following, const char *scr
 	following->conf.entropy = run->entropy;
 	signals_open(&following->signals);
 	progress_open(&following->progress, run->clock);
+	TRY_CODE(asking_read_url(run));
 	TRY_CODE(read_options(following));
+	TRY_CODE(asking_read(run, &following->http));
 	TRY_CODE(open_source(following));
 	TRY_CODE(open_replica(following, scratch_path));
 	open_prefetch(following, scratch_path);
 	TRY_CODE(open_follow(following));
+	TRY_CODE(keep_prefer(following));
 	return following->credential ? credential_sign_in(following->credential) : EXIT_DONE;
 }
 

@@ -10,6 +10,7 @@
 #include "fetch/fetch.h"
 #include "follow/follow.h"
 #include "follow/follow_prefetch.h"
+#include "sync/asking.h"
 #include "sync/credential.h"
 
 /* Rows for a command's table of options. */
@@ -18,7 +19,7 @@
 		{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false }, \
 		{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", \
 		  false }, \
-		CREDENTIAL_CLIENT_OPTIONS, \
+		CREDENTIAL_CLIENT_OPTIONS, ASKING_OPTIONS, \
 		{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false }, \
 		{ "page-size", "N", \
 		  "how many items to ask for per page (default: 50 messages, 200 of everything else)", false }, \
@@ -56,6 +57,7 @@ struct following {
 	bool                    is_alone;            /* without prefetch: there is no other thread */
 	struct credential      *credential;          /* NULL for none */
 	struct follow_source    source, page_source; /* page_source is used by source */
+	struct follow_http      http;                /* of the pages */
 	struct fetch_bearer     bearer;
 	struct follow_conf      conf;
 	struct signals          signals;

@@ -346,6 +346,37 @@ test_error__is_described_with_its_status_and_its_request_id(void **state)
 	arena_close(&arena);
 }
 
+static void
+test_error__claims_are_taken_from_a_challenge_and_only_json(void **state)
+{
+	static const struct {
+		const char *challenge, *claims;
+	} rows[] = {
+		{ "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhIjoxfQ==\"", "{\"a\":1}" },
+		{ "Bearer claims=\"eyJhIjoxfQ\"", "{\"a\":1}" },
+		{ "Bearer CLAIMS=\"eyJhIjoiPz8_In0\", error=\"x\"", "{\"a\":\"???\"}" },
+		{ "Bearer claims=\"eyJhIjoiPz8/In0=\"", "{\"a\":\"???\"}" },
+		{ "Bearer xclaims=\"eyJhIjoxfQ==\"", NULL },
+		{ "Bearer claims=\"bm8ganNvbg==\"", NULL },
+		{ "Bearer claims=\"WzFd\"", NULL },
+		{ "Bearer claims=\"\"", NULL },
+		{ "Bearer claims=", NULL },
+		{ "claims", NULL },
+		{ "", NULL },
+	};
+	struct arena *arena = arena_open(1 << 20);
+	struct str    claims;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool is_found = follow_error_claims(str_from_c(rows[i].challenge), arena, &claims);
+
+		if (is_found != (rows[i].claims != NULL) || (is_found && !str_eq(claims, str_from_c(rows[i].claims))))
+			fail_msg("%s", rows[i].challenge);
+	}
+	arena_close(&arena);
+}
+
 int
 main(void)
 {
@@ -363,6 +394,7 @@ main(void)
 		cmocka_unit_test(test_page__what_is_no_page_is_told_from_a_page_that_never_comes_right),
 		cmocka_unit_test(test_error__is_read_in_every_spelling),
 		cmocka_unit_test(test_error__is_described_with_its_status_and_its_request_id),
+		cmocka_unit_test(test_error__claims_are_taken_from_a_challenge_and_only_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
