@@ -28,8 +28,8 @@ bool fetch_link_is_good(const struct fetch_origin *origin, struct str link, cons
 bool fetch_link_is_beside(struct str link, struct str other); /* they differ in the query only */
 bool fetch_link_is_local(struct str link);                    /* on a loopback host */
 /*
- * The URL as people copy it: blanks around it are dropped, and behind its host blanks, quotes and other bytes that no URL
- * may hold are encoded.  A control byte and a backslash stay, and are refused later.
+ * The URL as people copy it: blanks around it are dropped, and behind its host blanks, quotes and other bytes that no
+ * URL may hold are encoded.  A control byte and a backslash stay, and are refused later.
  */
 struct str fetch_link_encode(struct str url, struct arena *arena);
 size_t     fetch_link_find_bad(struct str link); /* the first byte that no link may hold; link.len: none */

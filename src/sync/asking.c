@@ -120,3 +120,24 @@ asking_read(struct cmd_run *run, struct follow_http *http)
 	}
 	return EXIT_DONE;
 }
+
+struct str
+asking_prefer_of_store(struct cmd_run *run)
+{
+	struct store_conf     conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                       .access = STORE_LOOK,
+		                       .clock = run->clock,
+		                       .entropy = run->entropy };
+	struct replica       *replica = NULL;
+	struct replica_scope  scope;
+	struct replica_asking asking = { .prefer = STR_EMPTY };
+	char                  why[512];
+
+	if (replica_open(&conf, &replica, why) != OK)
+		return STR_EMPTY;
+	if (replica_find_url(replica, str_from_c(run->args[0]), run->arena, &scope) != OK ||
+	    replica_get_asking(replica, scope.sid, run->arena, &asking) != OK)
+		asking.prefer = STR_EMPTY;
+	replica_close(&replica);
+	return asking.prefer;
+}

@@ -219,28 +219,6 @@ open_follow(struct following *following)
 	return following_failed(following->run, following->replica, err);
 }
 
-/* The preferences of the scope that a listing is compared with; none if that cannot be read. */
-static struct str
-prefer_of_store(struct cmd_run *run)
-{
-	struct store_conf     conf = { .url = conf_get(&run->conf, CONF_STORE),
-		                       .access = STORE_LOOK,
-		                       .clock = run->clock,
-		                       .entropy = run->entropy };
-	struct replica       *replica = NULL;
-	struct replica_scope  scope;
-	struct replica_asking asking = { .prefer = STR_EMPTY };
-	char                  why[512];
-
-	if (replica_open(&conf, &replica, why) != OK)
-		return STR_EMPTY;
-	if (replica_find_url(replica, str_from_c(run->args[0]), run->arena, &scope) != OK ||
-	    replica_get_asking(replica, scope.sid, run->arena, &asking) != OK)
-		asking.prefer = STR_EMPTY;
-	replica_close(&replica);
-	return asking.prefer;
-}
-
 /* What is given replaces what the scope has; without it the scope's own count. */
 static int
 keep_prefer(struct following *following)
@@ -253,7 +231,7 @@ keep_prefer(struct following *following)
 	if (cmd_has(run, "prefer")) {
 		err = replica_set_prefer(following->replica, sid, following->http.prefer);
 	} else if (following->is_scratch) {
-		following->http.prefer = prefer_of_store(run);
+		following->http.prefer = asking_prefer_of_store(run);
 	} else {
 		err = replica_get_asking(following->replica, sid, run->arena, &asking);
 		following->http.prefer = err == OK ? asking.prefer : STR_EMPTY;
