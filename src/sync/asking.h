@@ -19,5 +19,5 @@
 int asking_read_url(struct cmd_run *run);
 /* An exit code; the message has been printed. */
 int asking_read(struct cmd_run *run, struct follow_http *http);
-/* The preferences of the scope that follows the URL, for a listing that is compared with it; empty if there are none. */
+/* The preferences of the scope that follows the URL, for a listing that is compared with it; may be empty. */
 struct str asking_prefer_of_store(struct cmd_run *run);
