@@ -498,7 +498,7 @@ open_batch(struct batch *batch, const char *dir, uint64_t seed, unsigned count, 
 	assert_int_equal(fetch_open(&curl, &batch->curl), OK);
 	batch->http.fetch = batch->curl;
 	batch->source = follow_http_source(&batch->http);
-	batch->bearer = (struct fetch_bearer){ batch, get_bearer, NULL };
+	batch->bearer = (struct fetch_bearer){ .ctx = batch, .get = get_bearer };
 	batch->arena = arena_open((size_t)16 << 20);
 	buf_open(&batch->lines, (size_t)1 << 20);
 	for (unsigned i = 0; i < count; i++) {
