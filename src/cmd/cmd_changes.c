@@ -63,6 +63,7 @@ struct printing {
 	struct str      scope; /* whose mark it is */
 	uint64_t        mark;
 	struct arena   *arena;
+	bool            is_over; /* the changes can no longer be printed */
 };
 
 static enum replica_marks
@@ -337,7 +338,8 @@ changes_round(struct following *following, struct printing *printing)
 
 	/* A failed round changes nothing. Earlier changes can still be printed. */
 	printed = print_round(following, printing);
-	if (printed != EXIT_DONE && following_may_go_on(code))
+	printing->is_over = printed != EXIT_DONE;
+	if (printing->is_over && (code == EXIT_DONE || code == EXIT_AGAIN))
 		return printed;
 	TRY_CODE(code);
 	TRY_CODE(following_trim(following));
@@ -362,8 +364,8 @@ changes_of_url(struct printing *printing)
 	TRY_CODE(ack(printing));
 	TRY_CODE(begin(printing));
 	code = changes_round(&following, printing);
-	while ((cmd_has(printing->run, "follow") || cmd_has(printing->run, "watch")) && following_goes_on(code)) {
-		code = following_rest(&following);
+	while (following.goes_on && !printing->is_over && following_goes_on(code)) {
+		code = following_rest(&following, code);
 		if (code == EXIT_DONE)
 			code = changes_round(&following, printing);
 	}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "crypt/rsa_cert.h"
+#include "fetch/fetch_link.h"
 #include "sync/following.h"
 #include "text/b64.h"
 #include "text/date.h"
@@ -31,11 +32,12 @@ static const struct cmd_option options[] = {
 static const char *const about[] = {
 	"Checks what a follower needs and prints what to repair. Without a URL it checks the store. With a URL it "
 	"also checks the URL, the access token (what it is for and how long it is valid, but not its signature), the "
-	"connection to the remote and its certificate, the answer, and whether both clocks agree.",
-	"The command asks for the first page of the URL and changes nothing. With --client-credentials it also asks "
-	"for a token, and prints how long the client's certificate is valid. With --device-code it uses the sign-in "
-	"of the last `tidemark sync`; nobody has to sign in. If something must be repaired, it exits with 10. A "
-	"warning is no reason.",
+	"connection to the remote and its certificate, the answer, whether both clocks agree, and whether the remote "
+	"still knows the link that the last round of the store has saved.",
+	"The command asks for the first page of the URL and for the saved link, and changes nothing. With "
+	"--client-credentials it also asks for a token, and prints how long the client's certificate is valid. With "
+	"--device-code it uses the sign-in of the last `tidemark sync`; nobody has to sign in. If something must be "
+	"repaired, it exits with 10. A warning is no reason.",
 	NULL,
 };
 
@@ -224,7 +226,8 @@ static void
 check_remote(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
 {
 	struct follow_request  ask = { .link = url, .bearer = token, .page_size = 1 };
-	struct follow_source   source = follow_http_source(curl);
+	struct follow_http     http = { .fetch = curl };
+	struct follow_source   source = follow_http_source(&http);
 	struct follow_response response;
 	struct str             why = STR_EMPTY;
 
@@ -233,6 +236,62 @@ check_remote(struct doctor *doctor, struct fetch *curl, struct str url, struct s
 	else
 		report(doctor, "reach", false, "%.*s; check the name, the network, a proxy, and --ca",
 		       STR_ARG(str_cut(why, 400)));
+}
+
+/* The deltaLink of the scope that follows this URL; empty without one. */
+static struct str
+saved_link(struct doctor *doctor, struct str url)
+{
+	struct cmd_run      *run = doctor->run;
+	struct store_conf    conf = { .url = conf_get(&run->conf, CONF_STORE),
+		                      .access = STORE_LOOK,
+		                      .clock = run->clock,
+		                      .entropy = run->entropy };
+	struct replica      *replica = NULL;
+	struct replica_scope scope = { .delta_link = STR_EMPTY };
+	char                 why[512];
+
+	if (replica_open(&conf, &replica, why) != OK)
+		return STR_EMPTY;
+	if (replica_find_url(replica, url, doctor->arena, &scope) != OK)
+		scope.delta_link = STR_EMPTY;
+	replica_close(&replica);
+	return scope.delta_link;
+}
+
+static void
+validate_saved(struct doctor *doctor, const struct follow_response *response)
+{
+	char       warning[TEXT_MAX];
+	struct str text = str_cut(follow_error_text(response->body, doctor->arena), 400), why;
+
+	if (response->status == 200 && follow_page_is_good(response->body, doctor->arena, &why)) {
+		report(doctor, "link", true, "the remote still knows the link that the last round has saved");
+		return;
+	}
+	str_printf(warning, sizeof(warning), "the saved link is answered with %u%s%.*s%s", response->status,
+	           text.len > 0 ? ": " : "", STR_ARG(text),
+	           follow_link_is_dead(response->status) ? "; the next sync reads everything again" : "");
+	put_check(doctor, "link", "warn", warning);
+}
+
+static void
+check_saved(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
+{
+	struct follow_request  ask = { .link = saved_link(doctor, url), .bearer = token, .page_size = 1 };
+	struct follow_http     http = { .fetch = curl };
+	struct follow_source   source = follow_http_source(&http);
+	struct fetch_origin    origin;
+	struct follow_response response;
+	struct str             why;
+	const char            *bad;
+
+	if (ask.link.len == 0 || !fetch_origin_of(url, &origin, &bad))
+		return;
+	if (!fetch_link_is_good(&origin, ask.link, &bad))
+		report(doctor, "link", false, "the saved link %s; `tidemark sync --resync` gets another", bad);
+	else if (source.fetch(source.ctx, &ask, doctor->arena, &response, &why) == OK)
+		validate_saved(doctor, &response);
 }
 
 /* ---- the credential ------------------------------------------------------------------------------------ */
@@ -318,6 +377,7 @@ check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 		          "none is given, and Graph answers nobody without one; see --bearer-file, --bearer-command, "
 		          "--client-credentials, --device-code, or the variable TIDEMARK_BEARER");
 	check_remote(doctor, curl, url, token);
+	check_saved(doctor, curl, url, token);
 	credential_close(&credential);
 	return EXIT_DONE;
 }
@@ -337,7 +397,7 @@ check_all(struct doctor *doctor)
 		return EXIT_DONE;
 	if (fetch_open(&conf, &curl) != OK)
 		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
-	code = check_url(doctor, curl, str_from_c(doctor->run->args[0]));
+	code = check_url(doctor, curl, fetch_link_encode(str_from_c(doctor->run->args[0]), doctor->arena));
 	fetch_close(&curl);
 	return code;
 }

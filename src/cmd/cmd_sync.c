@@ -25,6 +25,8 @@ static const char *const about[] = {
 	"If an item cannot be stored, or content is refused, the command names it, does the rest, and exits with 8. "
 	"--max-wait limits the time without a page: both the waits that the remote asks for and the time it does not "
 	"answer. Eight failures in a row for which the remote asks no wait also end the run.",
+	"--resync reads everything again, although the remote still knows the cursor: for a store that `tidemark "
+	"verify` finds wrong. Removals are reported, the numbers of changes go on, and --max-delete holds.",
 	FOLLOWING_ABOUT_CREDENTIALS,
 	NULL,
 };
@@ -94,7 +96,7 @@ sync_all(struct following *following)
 	int code = one_round(following);
 
 	while (cmd_has(following->run, "watch") && following_goes_on(code)) {
-		code = following_rest(following);
+		code = following_rest(following, code);
 		if (code == EXIT_DONE)
 			code = one_round(following);
 	}

@@ -16,6 +16,9 @@
 
 static const struct cmd_option options[] = {
 	FOLLOWING_SHARED_OPTIONS,
+	{ "repair", NULL, "if they differ, read everything again and apply what differs, as `sync --resync` does",
+	  false },
+	{ "max-delete", "PERCENT", "with --repair: how many of the items may be removed (default: 30%)", false },
 	{ "json", NULL, "a JSON object for each difference: `difference`, `id`, `fields`", false },
 	{ 0 },
 };
@@ -27,6 +30,9 @@ static const char *const about[] = {
 	"member. It does not compare annotations (@odata...).",
 	"The command only reads the store, so it works beside a running follower. A change since the last round is "
 	"also a difference: run `tidemark sync` first.",
+	"With --repair the command then reads the list once more and applies what differs. It needs the lock of the "
+	"store for that. Readers of changes get each difference as a change. It exits with 0 if the store is right "
+	"afterwards.",
 	"While it runs, the listing is in a file beside the store, STORE.verify-PID. If the folder of the store "
 	"cannot be written, the file is in the folder TMPDIR (default: /tmp). It needs as much space as the scope.",
 	FOLLOWING_ABOUT_CREDENTIALS,
@@ -247,6 +253,7 @@ verify(struct cmd_run *run, struct replica *replica)
 	int64_t            sid = 0;
 	int                code;
 
+	TRY_CODE(asking_read_url(run));
 	TRY_CODE(find_here(run, replica, &sid));
 	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK)
 		return cmd_usage(run, "--store: a file is needed");
@@ -258,12 +265,30 @@ verify(struct cmd_run *run, struct replica *replica)
 }
 
 static int
+repair(struct cmd_run *run)
+{
+	AUTO(following_close) struct following following;
+	const struct replica_tally            *tally = &following.last.tally;
+
+	TRY_CODE(out_flush(run->out) ? EXIT_DONE : out_verdict(run->out));
+	TRY_CODE(following_open(run, &following, NULL));
+	TRY_CODE(following_round(&following));
+	console_say("repaired: %llu created, %llu updated, %llu removed, %llu returned",
+	            (unsigned long long)tally->created, (unsigned long long)tally->updated,
+	            (unsigned long long)tally->removed, (unsigned long long)tally->returned);
+	return following_verdict(&following);
+}
+
+static int
 run_verify(struct cmd_run *run)
 {
-	AUTO(replica_close) struct replica *replica = NULL;
+	struct replica *replica = NULL;
+	int             code = following_look(run, &replica);
 
-	TRY_CODE(following_look(run, &replica));
-	return verify(run, replica);
+	if (code == EXIT_DONE)
+		code = verify(run, replica);
+	replica_close(&replica);
+	return code == EXIT_DIFFERENT && cmd_has(run, "repair") ? repair(run) : code;
 }
 
 const struct cmd cmd_verify = {
@@ -277,7 +302,7 @@ const struct cmd cmd_verify = {
 	.about = about,
 	.examples = examples,
 	.is_for_files = true,
-	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_DIFFERENT, EXIT_INTERRUPTED,
-	           EXIT_TERMINATED },
+	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_DIFFERENT,
+	           EXIT_GUARDED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED },
 	.run = run_verify,
 };

@@ -17,7 +17,13 @@ take_bytes(char *bytes, size_t one, size_t len, void *ctx)
 {
 	struct fetch *fetch = ctx;
 
-	buf_put(&fetch->body, str_of(bytes, one * len));
+	fetch->size += one * len;
+	if (!fetch->skims)
+		buf_put(&fetch->body, str_of(bytes, one * len));
+	else if (fetch->size <= FETCH_SKIM_MAX)
+		fetch_skim_put(&fetch->skim, str_of(bytes, one * len), &fetch->body);
+	else
+		return 0;
 	return buf_err(&fetch->body) == OK ? one * len : 0;
 }
 
@@ -116,7 +122,7 @@ explain(struct fetch *fetch, CURLcode code, struct arena *arena, struct str *why
 {
 	const char *text = fetch->error[0] ? fetch->error : curl_easy_strerror(code);
 
-	if (code == CURLE_FILESIZE_EXCEEDED || buf_err(&fetch->body) != OK) {
+	if (code == CURLE_FILESIZE_EXCEEDED || fetch->size > FETCH_SKIM_MAX || buf_err(&fetch->body) != OK) {
 		*why_out = arena_printf(arena, "the answer is larger than %zu MiB; it was given up",
 		                        fetch->conf.body_max >> 20);
 		return ERR_TOO_LARGE;
@@ -186,6 +192,8 @@ begin(struct fetch *fetch)
 	FETCH_SET(fetch, CURLOPT_HTTPHEADER, fetch->headers);
 	fetch->error[0] = '\0';
 	buf_cut(&fetch->body, 0);
+	fetch->size = 0;
+	fetch->skim = (struct fetch_skim){ 0 };
 	MUST(curl_multi_add_handle(fetch->multi, fetch->easy) == CURLM_OK);
 	fetch->is_under_way = true;
 }
@@ -248,6 +256,9 @@ begin_request(struct fetch *fetch, const struct fetch_request *request, struct a
 	fetch_prepare(fetch, request->url, arena);
 	for (size_t i = 0; i < FETCH_HEADERS_MAX; i++)
 		fetch_add_header(fetch, request->headers[i]);
+	fetch->skims = request->skims;
+	if (request->skims)
+		FETCH_SET(fetch, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)FETCH_SKIM_MAX);
 	if (request->is_post) {
 		FETCH_SET(fetch, CURLOPT_POST, 1L);
 		FETCH_SET(fetch, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
@@ -291,9 +302,12 @@ fetch_send(struct fetch *fetch, const struct fetch_request *request, struct aren
 	err = finish(fetch, arena, why_out);
 	*response_out = (struct fetch_response){ .status = fetch_status(fetch),
 		                                 .body = buf_str(&fetch->body),
+		                                 .size = fetch->size,
 		                                 .location = fetch_header(fetch, "Location", arena),
 		                                 .retry_after = fetch_header(fetch, "Retry-After", arena),
-		                                 .date = fetch_header(fetch, "Date", arena) };
+		                                 .date = fetch_header(fetch, "Date", arena),
+		                                 .request_id = fetch_header(fetch, "request-id", arena),
+		                                 .challenge = fetch_header(fetch, "WWW-Authenticate", arena) };
 	return err;
 }
 

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define FETCH_HEADERS_MAX 4
+#define FETCH_HEADERS_MAX 20
 #define FETCH_BODY_MAX    ((size_t)16 << 20)
 #define FETCH_BEARER_MAX  ((size_t)64 << 10)
 
@@ -35,13 +35,15 @@ struct fetch_request {
 	struct str  url;
 	const char *headers[FETCH_HEADERS_MAX]; /* "Name: value"; NULL ones are skipped */
 	bool        is_post;                    /* otherwise GET */
+	bool        skims;                      /* the body is shortened as it arrives: fetch_skim.h */
 	struct str  body;
 };
 
 struct fetch_response {
-	unsigned   status;                      /* 0: no response */
-	struct str body;                        /* decoded; valid until the next request */
-	struct str location, retry_after, date; /* raw; empty if missing */
+	unsigned   status;                                             /* 0: no response */
+	struct str body;                                               /* decoded; valid until the next request */
+	size_t     size;                                               /* of the body before it was skimmed */
+	struct str location, retry_after, date, request_id, challenge; /* raw; empty if missing */
 };
 
 enum err fetch_open(const struct fetch_conf *conf, struct fetch **fetch_out) MUST_CHECK;
@@ -79,5 +81,7 @@ struct fetch_bearer {
 	 * acceptable.
 	 */
 	enum err (*get)(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct str *why_out);
+	/* The remote demands these claims (JSON) of the next token.  NULL: the token cannot be influenced. */
+	void (*demand)(void *ctx, struct str claims);
 	const struct fetch_secrets *secrets; /* must not come back from the remote; NULL: none are known */
 };

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "fetch/fetch.h"
+#include "fetch/fetch_skim.h"
 
 struct fetch {
 	struct fetch_conf  conf;
@@ -15,6 +16,9 @@ struct fetch {
 	char               error[CURL_ERROR_SIZE];
 	struct curl_slist *headers; /* of the transfer under way */
 	bool               is_under_way;
+	struct fetch_skim  skim;
+	bool               skims;   /* the body of this request is shortened */
+	size_t             size;    /* of what has come of it */
 	struct buf         started; /* the request of fetch_start(): URL and headers; empty: none */
 };
 

@@ -17,14 +17,70 @@ fetch_is_visible(struct str text)
 
 /* Programs read some characters in different ways: no link may hold them. */
 static bool
-has_only_url_bytes(struct str link)
+is_bad(char c)
 {
-	if (!fetch_is_visible(link))
-		return false;
-	for (size_t i = 0; i < link.len; i++)
-		if (strchr("\\\"<>^`{|}", link.at[i]))
-			return false;
-	return true;
+	return c <= ' ' || c > '~' || strchr("\\\"<>^`{|}", c);
+}
+
+size_t
+fetch_link_find_bad(struct str link)
+{
+	size_t i = 0;
+
+	while (i < link.len && !is_bad(link.at[i]))
+		i++;
+	return i;
+}
+
+/* Where the path begins; the length without one. */
+static size_t
+end_of_authority(struct str url)
+{
+	size_t colon = str_find(url, ':'), begin = colon + 3;
+
+	if (begin >= url.len)
+		return url.len;
+	for (size_t i = begin; i < url.len; i++)
+		if (strchr("/?#", url.at[i]))
+			return i;
+	return url.len;
+}
+
+static struct str
+without_blanks(struct str text)
+{
+	while (text.len > 0 && strchr(" \t\r\n", text.at[0]))
+		text = str_skip(text, 1);
+	while (text.len > 0 && strchr(" \t\r\n", text.at[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+struct str
+fetch_link_encode(struct str url, struct arena *arena)
+{
+	struct str text = without_blanks(url), front, rest;
+	char      *out, *end;
+
+	if (text.len > FETCH_LINK_MAX)
+		return text;
+	front = str_first(text, end_of_authority(text));
+	rest = str_skip(text, front.len);
+	out = end = arena_take_raw(arena, front.len + 3 * rest.len);
+	memcpy(end, front.at, front.len);
+	end += front.len;
+	for (size_t i = 0; i < rest.len; i++) {
+		uint8_t byte = (uint8_t)rest.at[i];
+
+		if (!is_bad(rest.at[i]) || byte < ' ' || byte == 0x7f || byte == '\\') {
+			*end++ = rest.at[i];
+			continue;
+		}
+		*end++ = '%';
+		*end++ = "0123456789ABCDEF"[byte >> 4];
+		*end++ = "0123456789ABCDEF"[byte & 15];
+	}
+	return str_of(out, (size_t)(end - out));
 }
 
 static bool
@@ -34,7 +90,7 @@ read_link(struct str link, struct uri_parts *parts_out, const char **why_out)
 		*why_out = "is empty or longer than 32 KiB";
 		return false;
 	}
-	if (!has_only_url_bytes(link)) {
+	if (fetch_link_find_bad(link) < link.len) {
 		*why_out = "holds bytes that no URL may hold";
 		return false;
 	}
@@ -80,6 +136,61 @@ bool
 fetch_link_is_beside(struct str link, struct str other)
 {
 	return str_eq(str_first(link, str_find(link, '?')), str_first(other, str_find(other, '?')));
+}
+
+/* "https:", "file:" and the like begin a URL; "me/calendars" does not. */
+static bool
+has_scheme(struct str text)
+{
+	size_t colon = str_find(text, ':');
+
+	for (size_t i = 0; i < colon; i++)
+		if (strchr("/?#(", text.at[i]))
+			return false;
+	return colon < text.len;
+}
+
+/* The path of the base up to its last slash, or up to fewer for each "../" that the reference begins with. */
+static struct str
+merge_path(struct str origin, struct str path, struct str *rest)
+{
+	size_t len = path.len;
+
+	while (len > 0 && path.at[len - 1] != '/')
+		len--;
+	for (;;) {
+		if (str_starts(*rest, STR("./"))) {
+			*rest = str_skip(*rest, 2);
+		} else if (str_starts(*rest, STR("../"))) {
+			*rest = str_skip(*rest, 3);
+			len -= len > 1;
+			while (len > 0 && path.at[len - 1] != '/')
+				len--;
+		} else {
+			return str_of(origin.at, origin.len + len);
+		}
+	}
+}
+
+struct str
+fetch_link_resolve(struct str base, struct str reference, struct arena *arena)
+{
+	struct uri_parts parts;
+	struct str       front, origin;
+
+	if (reference.len == 0 || has_scheme(reference) || !uri_split(base, &parts))
+		return reference;
+	origin = fetch_origin_text(base);
+	if (str_starts(reference, STR("//")))
+		front = str_first(base, parts.scheme.len + 1);
+	else if (reference.at[0] == '/')
+		front = origin;
+	else if (reference.at[0] == '?')
+		front = str_first(base, str_find(base, '?'));
+	else
+		front = merge_path(origin, parts.path, &reference);
+	return arena_printf(arena, "%.*s%s%.*s", STR_ARG(front),
+	                    front.len == origin.len && !strchr("/?", reference.at[0]) ? "/" : "", STR_ARG(reference));
 }
 
 bool

@@ -27,6 +27,14 @@ bool fetch_origin_of(struct str url, struct fetch_origin *origin_out, const char
 bool fetch_link_is_good(const struct fetch_origin *origin, struct str link, const char **why_out);
 bool fetch_link_is_beside(struct str link, struct str other); /* they differ in the query only */
 bool fetch_link_is_local(struct str link);                    /* on a loopback host */
+/*
+ * The URL as people copy it: blanks around it are dropped, and behind its host blanks, quotes and other bytes that no
+ * URL may hold are encoded.  A control byte and a backslash stay, and are refused later.
+ */
+struct str fetch_link_encode(struct str url, struct arena *arena);
+size_t     fetch_link_find_bad(struct str link); /* the first byte that no link may hold; link.len: none */
+/* What a reference means in an answer to the good link `base`: an absolute URL stays as it is.  It is not checked. */
+struct str fetch_link_resolve(struct str base, struct str reference, struct arena *arena);
 /* Of a good link.  Reads the variables that libcurl reads: https_proxy, all_proxy, in small or capital letters. */
 bool       fetch_link_goes_by_proxy(struct str link);
 struct str fetch_link_host(struct str link);

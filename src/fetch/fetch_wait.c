@@ -56,6 +56,14 @@ fetch_wait_requested(struct str field, int64_t wall_ns)
 }
 
 int64_t
+fetch_wait_now(struct str date, int64_t wall_ns)
+{
+	int64_t date_ns;
+
+	return date_parse_http(str_trim(date), &date_ns) ? date_ns : wall_ns;
+}
+
+int64_t
 fetch_wait_own(unsigned tries)
 {
 	int64_t ms = OWN_FIRST_MS;

@@ -12,6 +12,8 @@
  * missing or cannot be read.
  */
 int64_t fetch_wait_requested(struct str field, int64_t wall_ns);
+/* What the remote's clock shows, by the answer's Date; wall_ns without one.  A date of Retry-After counts from it. */
+int64_t fetch_wait_now(struct str date, int64_t wall_ns);
 /* Without Retry-After: 250 ms before try 1, then doubled for each try, up to a minute. */
 int64_t fetch_wait_own(unsigned tries);
 /* Adds up to a quarter, so that a thousand clients do not come back at once. */

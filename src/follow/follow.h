@@ -33,12 +33,14 @@ struct follow_limits {            /* of one round; zero means the default */
 
 struct follow_conf {
 	struct str                  url;
-	struct str                  name;        /* of the scope; empty: found by the URL or made from it */
-	bool                        from_now;    /* for a new scope */
-	bool                        replace;     /* an update is the whole item; stays with the scope */
-	bool                        merge;       /* it holds changed members; stays with the scope */
-	uint32_t                    page_size;   /* 0: none is requested */
-	int64_t                     max_wait_ms; /* between two pages, in total */
+	struct str                  name;               /* of the scope; empty: found by the URL or made from it */
+	bool                        from_now;           /* for a new scope */
+	bool                        resync;             /* the first round reads everything again */
+	bool                        replace;            /* an update is the whole item; stays with the scope */
+	bool                        merge;              /* it holds changed members; stays with the scope */
+	uint32_t                    page_size;          /* 0: none is requested */
+	bool                        page_size_is_fixed; /* the scope's own smaller one does not count */
+	int64_t                     max_wait_ms;        /* between two pages, in total */
 	struct replica_guard        guard;
 	struct follow_limits        limits;
 	const struct clock         *clock;
@@ -87,6 +89,8 @@ int64_t  follow_sid(const struct follow *follow);
 enum err follow_give_up(struct follow *follow) MUST_CHECK;
 
 /* For `doctor`. */
+/* Of a saved link: any 4xx but those that say something about the caller or the moment. */
+bool       follow_link_is_dead(unsigned status);
 bool       follow_url_is_good(struct str url, const char **why_out); /* *why_out ends the sentence "the URL …" */
 bool       follow_page_is_good(struct str body, struct arena *arena, struct str *why_out);
 struct str follow_error_text(struct str body, struct arena *arena); /* "code: message" of Graph's error, or empty */

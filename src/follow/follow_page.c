@@ -3,14 +3,11 @@
 
 #include "fetch/fetch_link.h"
 #include "fetch/fetch_secrets.h"
-#include "follow/follow.h"
 #include "text/json_check.h"
-#include "text/json_read.h"
 #include "text/json_span.h"
 #include "text/json_string.h"
 
-#define ERROR_BODY_MAX ((size_t)64 << 10)
-#define GUESS_SPAN     ((size_t)8 << 10) /* at either end of a page */
+#define GUESS_SPAN ((size_t)8 << 10) /* at either end of a page */
 
 #define HASH_PRIME 1099511628211u
 
@@ -51,7 +48,7 @@ struct gathering {
 	struct follow_spot *spots;
 	size_t              count, space, kept; /* kept: how many spots belong to `value`, once it was found */
 	struct follow_raw   open;               /* the item being read */
-	bool                is_too_many;
+	bool                is_too_many, is_error;
 };
 
 static bool
@@ -111,6 +108,8 @@ keep_member(struct gathering *gathering, struct str name, struct str value)
 		gathering->next = value;
 	else if (json_span_is_named(name, STR("@odata.deltaLink")))
 		gathering->delta = value;
+	else if (json_span_is_named(name, STR("error")) || json_span_is_named(name, STR("odata.error")))
+		gathering->is_error = true;
 }
 
 static void
@@ -144,10 +143,10 @@ spoil(void *ctx, const char *what)
 /* ---- a page --------------------------------------------------------------------------------- */
 
 static enum err
-garbled(const char *what, struct str *why_out)
+refuse(enum err err, const char *what, struct str *why_out)
 {
 	*why_out = str_from_c(what);
-	return ERR_UP_GARBLED;
+	return err;
 }
 
 static enum err
@@ -156,36 +155,42 @@ read_links(const struct gathering *gathering, struct follow_page *page, struct s
 	struct str link = gathering->delta.len > 0 ? gathering->delta : gathering->next;
 
 	if (gathering->next.len > 0 && gathering->delta.len > 0)
-		return garbled("it has both a nextLink and a deltaLink", why_out);
+		return refuse(ERR_FOREIGN, "it has both a nextLink and a deltaLink", why_out);
 	if (link.len == 0)
-		return garbled("it has neither a nextLink nor a deltaLink: this is no page of a delta query", why_out);
+		return refuse(ERR_FOREIGN,
+		              "it has neither a nextLink nor a deltaLink: this is no page of a delta query", why_out);
 	/* Too long even if each of its characters is escaped as \uXXXX. */
 	if (link.len > 6 * FETCH_LINK_MAX + 2)
-		return garbled("its link is longer than 32 KiB", why_out);
+		return refuse(ERR_FOREIGN, "its link is longer than 32 KiB", why_out);
 	page->is_last = gathering->delta.len > 0;
 	if (!json_span_text(link, gathering->arena, &page->link))
-		return garbled("its link is not a string", why_out);
+		return refuse(ERR_FOREIGN, "its link is not a string", why_out);
 	return OK;
 }
 
 enum err
 follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 {
-	struct gathering  gathering = { .arena = arena, .text = body.at };
+	struct gathering  gathering = { .arena = arena };
 	struct json_watch watch = { .ctx = &gathering, .depth = 3, .emit = gather, .spoils_from = 2, .spoiled = spoil };
 	struct follow_page page = { .body = body, .link = STR_EMPTY };
 
+	if (str_starts(body, STR("\xef\xbb\xbf")))
+		body = page.body = str_skip(body, 3);
+	gathering.text = body.at;
 	if (body.len == 0)
-		return garbled("it is empty", why_out);
+		return refuse(ERR_UP_GARBLED, "it is empty", why_out);
 	if (json_check_watched(body, FOLLOW_PAGE_MAX, &watch, arena, why_out) != OK)
 		return ERR_UP_GARBLED;
 	if (gathering.page.at[0] != '{')
-		return garbled("it is not a JSON object", why_out);
+		return refuse(ERR_UP_GARBLED, "it is not a JSON object", why_out);
+	if (gathering.value.len == 0 && gathering.is_error)
+		return refuse(ERR_UP_GARBLED, "it is an error under the status 200", why_out);
 	if (gathering.value.len == 0 || gathering.value.at[0] != '[')
-		return garbled("it has no array named `value`", why_out);
+		return refuse(ERR_FOREIGN, "it has no array named `value`", why_out);
 	TRY(read_links(&gathering, &page, why_out));
 	if (gathering.is_too_many)
-		return garbled("it has more items than a page may have", why_out);
+		return refuse(ERR_TOO_LARGE, "it has more items than a page may have", why_out);
 	page.spots = gathering.spots;
 	page.count = gathering.kept;
 	page.hash = page.count > 0 ? follow_page_hash(gathering.value) : 0;
@@ -286,81 +291,4 @@ follow_page_trace(const struct follow_page *page, const struct follow_item *item
 	memcpy(text, raw_id.at, raw_id.len);
 	fetch_secrets_mask(secrets, text, raw_id.len);
 	return str_of(text, raw_id.len);
-}
-
-/* ---- errors --------------------------------------------------------------------------------- */
-
-static bool
-is_gone_code(struct str code)
-{
-	static const char *const spellings[] = { "syncStateNotFound", "syncStateInvalid", "syncStateExpired",
-		                                 "resyncRequired",    "fullSyncRequired", "ErrorInvalidSyncStateData" };
-
-	for (size_t i = 0; i < COUNT_OF(spellings); i++)
-		if (str_eq_nocase(code, str_from_c(spellings[i])))
-			return true;
-	return str_starts_nocase(code, STR("resyncChanges"));
-}
-
-static bool
-holds_nocase(struct str text, struct str word)
-{
-	for (size_t i = 0; i + word.len <= text.len; i++)
-		if (str_starts_nocase(str_skip(text, i), word))
-			return true;
-	return false;
-}
-
-static enum err
-read_error(struct str body, struct arena *arena, struct json **root_out)
-{
-	return body.len > ERROR_BODY_MAX ? ERR_TOO_LARGE : json_read(body, arena, root_out, NULL);
-}
-
-static struct str
-text_of(const struct json *object, const char *name)
-{
-	struct str text = STR_EMPTY;
-
-	return json_text(json_member(object, name), &text) ? text : STR_EMPTY;
-}
-
-bool
-follow_says_gone(unsigned status, struct str body, bool link_has_state, struct arena *arena)
-{
-	AUTO(json_drop) struct json *root = NULL;
-	const struct json           *error, *inner;
-	struct str                   message;
-
-	if (status == 410)
-		return true;
-	if (status < 400 || status >= 500 || !link_has_state || read_error(body, arena, &root) != OK)
-		return false;
-	error = json_member(root, "error");
-	inner = json_member(error, "innerError");
-	if (!inner)
-		inner = json_member(error, "innererror");
-	if (is_gone_code(text_of(error, "code")) || is_gone_code(text_of(inner, "code")))
-		return true;
-	message = text_of(error, "message");
-	return status == 400 && (holds_nocase(message, STR("badly formed token")) ||
-	                         holds_nocase(message, STR("sync state")) || holds_nocase(message, STR("delta token")));
-}
-
-struct str
-follow_error_text(struct str body, struct arena *arena)
-{
-	AUTO(json_drop) struct json *root = NULL;
-	struct str                   code, message;
-
-	if (read_error(body, arena, &root) != OK)
-		return STR_EMPTY;
-	code = text_of(json_member(root, "error"), "code");
-	message = text_of(json_member(root, "error"), "message");
-	if (code.len == 0)
-		return STR_EMPTY;
-	/* Some remotes repeat the code in the message. */
-	if (str_starts_nocase(message, code))
-		return arena_copy(arena, str_cut(message, 300));
-	return arena_printf(arena, "%.*s: %.*s", STR_ARG(str_cut(code, 100)), STR_ARG(str_cut(message, 200)));
 }

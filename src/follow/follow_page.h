@@ -29,9 +29,10 @@ struct follow_spot { /* where an item and its members stand in the page; as stru
 };
 
 struct follow_page {
-	struct str                link;    /* views into the body, or in the arena */
-	bool                      is_last; /* the link is the deltaLink */
-	uint64_t                  hash;    /* of the items; 0 for an empty page */
+	struct str                link;       /* views into the body, or in the arena */
+	bool                      is_last;    /* the link is the deltaLink */
+	bool                      is_skimmed; /* its items are not whole */
+	uint64_t                  hash;       /* of the items; 0 for an empty page */
 	struct str                body;
 	const struct follow_spot *spots; /* in the arena */
 	size_t                    count, next;
@@ -39,7 +40,10 @@ struct follow_page {
 };
 
 uint64_t follow_page_hash(struct str bytes); /* never 0; not safe against attackers */
-/* ERR_UP_GARBLED: why_out has a sentence. */
+/*
+ * ERR_UP_GARBLED: no JSON object, or an error; the same request may bring a page later.  ERR_FOREIGN: a JSON object
+ * that is no page.  ERR_TOO_LARGE: too many items.  why_out has a sentence.
+ */
 enum err follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 	MUST_CHECK;
 /*
@@ -55,6 +59,3 @@ bool follow_page_next(struct follow_page *page, struct arena *arena, struct foll
  */
 struct str follow_page_trace(const struct follow_page *page, const struct follow_item *item, uint64_t page_number,
                              const struct fetch_secrets *secrets, struct arena *arena);
-
-/* True if the response says, in any known spelling, that the state in the link is no longer known. */
-bool follow_says_gone(unsigned status, struct str body, bool link_has_state, struct arena *arena);

@@ -74,6 +74,7 @@ struct follow_prefetch {
 	unsigned        thrown; /* how often all pages were thrown away */
 	struct buf      bearer; /* of the last call */
 	uint32_t        page_size;
+	bool            skims;
 };
 
 static void
@@ -238,7 +239,9 @@ static void
 do_next(struct follow_prefetch *prefetch)
 {
 	struct slot          *slot = &prefetch->slots[(prefetch->first + prefetch->count) % SLOTS];
-	struct follow_request request = { .position = prefetch->next.position, .page_size = prefetch->page_size };
+	struct follow_request request = { .position = prefetch->next.position,
+		                          .page_size = prefetch->page_size,
+		                          .skims = prefetch->skims };
 	unsigned              thrown = prefetch->thrown;
 	struct str            guess, link = STR_EMPTY;
 	bool                  goes_on;
@@ -254,8 +257,8 @@ do_next(struct follow_prefetch *prefetch)
 	prefetch->is_busy = true;
 	unlock(prefetch);
 	get_page(prefetch, slot, &request);
-	guess = start_next(prefetch, slot, request);
-	goes_on = leads_on(prefetch, slot, &link);
+	guess = request.skims ? STR_EMPTY : start_next(prefetch, slot, request);
+	goes_on = !request.skims && leads_on(prefetch, slot, &link);
 	validate_guess(prefetch, slot, guess, goes_on, link);
 	lock(prefetch);
 	prefetch->is_busy = false;
@@ -337,9 +340,12 @@ give_out(struct slot *slot, struct arena *arena, struct follow_response *respons
 	*response_out = (struct follow_response){ .status = slot->response.status,
 		                                  .page = slot->response.page,
 		                                  .body = buf_str(&slot->body),
+		                                  .size = slot->response.size,
 		                                  .location = arena_copy(arena, slot->response.location),
 		                                  .retry_after = arena_copy(arena, slot->response.retry_after),
-		                                  .date = arena_copy(arena, slot->response.date) };
+		                                  .date = arena_copy(arena, slot->response.date),
+		                                  .request_id = arena_copy(arena, slot->response.request_id),
+		                                  .challenge = arena_copy(arena, slot->response.challenge) };
 	return OK;
 }
 
@@ -365,6 +371,7 @@ fetch(void *ctx, const struct follow_request *request, struct arena *arena, stru
 	}
 	set_buf(&prefetch->bearer, str_first(request->bearer, BEARER_MAX));
 	prefetch->page_size = request->page_size;
+	prefetch->skims = request->skims;
 	if (!is_under_way(prefetch, request))
 		begin_anew(prefetch, request);
 	wake(prefetch);

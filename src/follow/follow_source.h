@@ -20,6 +20,7 @@ struct follow_request {
 	struct str             link;
 	struct str             bearer;    /* empty: not sent */
 	uint32_t               page_size; /* for Prefer: odata.maxpagesize; 0: not sent */
+	bool                   skims;     /* only the shape of the page: fetch_skim.h */
 };
 
 struct follow_page;
@@ -28,7 +29,8 @@ struct follow_response {
 	unsigned                  status;
 	const struct follow_page *page; /* the body, if follow_page_read() has read it; else NULL */
 	struct str                body; /* decoded; valid until the next fetch */
-	struct str                location, retry_after, date; /* raw; empty if missing */
+	size_t                    size; /* of the body before it was skimmed */
+	struct str                location, retry_after, date, request_id, challenge; /* raw; empty if missing */
 };
 
 struct follow_source {
@@ -48,6 +50,14 @@ struct follow_source {
 	void (*cancel)(void *ctx);
 };
 
+#define FOLLOW_HEADERS_MAX 16
+
 struct fetch;
 
-struct follow_source follow_http_source(struct fetch *fetch);
+struct follow_http { /* must outlive its source */
+	struct fetch *fetch;
+	struct str    prefer;                      /* preferences of each request, beside the page size; may be empty */
+	const char   *headers[FOLLOW_HEADERS_MAX]; /* "Name: value" of each request; NULL ones are skipped */
+};
+
+struct follow_source follow_http_source(struct follow_http *http);

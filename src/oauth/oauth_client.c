@@ -92,10 +92,13 @@ enum err
 oauth_client_request(const struct oauth_client *client, struct fetch *fetch, struct arena *arena,
                      struct str *answer_out, struct str *why_out)
 {
-	struct oauth_field fields[] = {
-		{ "grant_type", STR("client_credentials") }, { "client_id", client->id }, { "scope", client->scope },
-		{ "client_secret", client->secret },         { NULL, STR_EMPTY },         { NULL, STR_EMPTY }
-	};
+	struct oauth_field    fields[] = { { "grant_type", STR("client_credentials") },
+		                           { "client_id", client->id },
+		                           { "scope", client->scope },
+		                           { "client_secret", client->secret },
+		                           { NULL, STR_EMPTY },
+		                           { NULL, STR_EMPTY },
+		                           { NULL, STR_EMPTY } };
 	struct fetch_response response;
 	struct str            secret = client->secret;
 
@@ -108,6 +111,8 @@ oauth_client_request(const struct oauth_client *client, struct fetch *fetch, str
 			                          STR("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") };
 		fields[4] = (struct oauth_field){ "client_assertion", secret };
 	}
+	if (client->claims.len > 0)
+		fields[client->cert ? 5 : 4] = (struct oauth_field){ "claims", client->claims };
 	if (client->secrets)
 		fetch_secrets_note(client->secrets, secret);
 	TRY(oauth_post(client, "token", fields, fetch, arena, &response, why_out));

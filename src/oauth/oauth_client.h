@@ -21,6 +21,7 @@ struct oauth_client {
 	const struct rsa_cert *cert;        /* with its private key */
 	const char            *token_store; /* the path of oauth_token_store.h */
 	struct fetch_secrets  *secrets;     /* gets what is posted; may be NULL */
+	struct str             claims;      /* what the remote demands of the token, as JSON; empty for nothing */
 	const struct clock    *clock;
 	const struct entropy  *entropy;
 };

@@ -17,10 +17,12 @@
 #include "fetch/fetch_secrets.h"
 #include "text/json_read.h"
 
-#define COMMAND_MS 60000
-#define POLL_MS    100
-#define AHEAD_S    300 /* a client's token is renewed so long before it expires */
-#define USE_MAX_S  ((int64_t)86400)
+#define CLAIMS_MAX      ((size_t)8 << 10)
+#define CLAIMS_VARIABLE "TIDEMARK_CLAIMS="
+#define COMMAND_MS      60000
+#define POLL_MS         100
+#define AHEAD_S         300 /* a client's token is renewed so long before it expires */
+#define USE_MAX_S       ((int64_t)86400)
 
 extern char **environ;
 
@@ -28,6 +30,7 @@ struct oauth_credential {
 	struct oauth_credential_conf conf;
 	struct oauth_client          client; /* conf.client, if there is one, is this copy */
 	struct fetch_secrets        *secrets;
+	struct buf                   claims;   /* what the remote demands; empty for nothing */
 	struct buf                   token;    /* remembered; empty for none */
 	int64_t                      until_ms; /* monotonic; a client's token is renewed then */
 };
@@ -112,8 +115,31 @@ read_file(const struct oauth_credential_conf *conf, struct buf *text, struct are
 
 /* ---- a command ------------------------------------------------------------------------------ */
 
+/* Ours, with the demanded claims; one that we were started with is no demand of this remote. */
+static char **
+environment(struct str claims, struct arena *arena)
+{
+	size_t count = 0, kept = 0;
+	char **env, *variable;
+
+	while (environ[count])
+		count++;
+	env = arena_take(arena, (count + 2) * sizeof(*env));
+	for (size_t i = 0; i < count; i++)
+		if (!str_starts(str_from_c(environ[i]), STR(CLAIMS_VARIABLE)))
+			env[kept++] = environ[i];
+	if (claims.len > 0) {
+		variable = arena_take_raw(arena, sizeof(CLAIMS_VARIABLE) + claims.len);
+		(void)str_printf(variable, sizeof(CLAIMS_VARIABLE) + claims.len, CLAIMS_VARIABLE "%.*s",
+		                 STR_ARG(claims));
+		env[kept++] = variable;
+	}
+	env[kept] = NULL;
+	return env;
+}
+
 static bool
-spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
+spawn(const char *command, int out_fd, char **env, struct arena *arena, pid_t *pid_out)
 {
 	char                       sh[] = "sh", dash_c[] = "-c";
 	posix_spawn_file_actions_t actions;
@@ -131,7 +157,7 @@ spawn(const char *command, int out_fd, struct arena *arena, pid_t *pid_out)
 	MUST(posix_spawn_file_actions_init(&actions) == 0);
 	MUST(posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0);
 	MUST(posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO) == 0);
-	done = posix_spawn(pid_out, "/bin/sh", &actions, &attributes, argv, environ) == 0;
+	done = posix_spawn(pid_out, "/bin/sh", &actions, &attributes, argv, env) == 0;
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attributes);
 	return done;
@@ -167,7 +193,8 @@ read_output(int fd, const struct oauth_credential_conf *conf, struct buf *text)
 }
 
 static enum err
-run_command(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+run_command(const struct oauth_credential_conf *conf, struct str claims, struct buf *text, struct arena *arena,
+            struct str *why_out)
 {
 	int   ends[2], status = 0;
 	pid_t pid;
@@ -177,7 +204,7 @@ run_command(const struct oauth_credential_conf *conf, struct buf *text, struct a
 	(void)signal(SIGCHLD, SIG_DFL);
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return no_identity("no pipe for the bearer command", why_out);
-	if (!spawn(conf->command, ends[1], arena, &pid)) {
+	if (!spawn(conf->command, ends[1], environment(claims, arena), arena, &pid)) {
 		file_close(&ends[0]);
 		file_close(&ends[1]);
 		return no_identity("the bearer command cannot be started", why_out);
@@ -206,12 +233,14 @@ run_command(const struct oauth_credential_conf *conf, struct buf *text, struct a
 /* ---- the credential ------------------------------------------------------------------------- */
 
 static enum err
-gather(const struct oauth_credential_conf *conf, struct buf *text, struct arena *arena, struct str *why_out)
+gather(struct oauth_credential *credential, struct buf *text, struct arena *arena, struct str *why_out)
 {
+	const struct oauth_credential_conf *conf = &credential->conf;
+
 	if (conf->file)
 		return read_file(conf, text, arena, why_out);
 	if (conf->command)
-		return run_command(conf, text, arena, why_out);
+		return run_command(conf, buf_str(&credential->claims), text, arena, why_out);
 	if (conf->client) {
 		struct str answer;
 
@@ -286,11 +315,21 @@ get(void *ctx, bool again, struct arena *arena, struct str *bearer_out, struct s
 
 	if (again || credential->token.len == 0 || clock_mono_ms(credential->conf.clock) >= credential->until_ms) {
 		buf_open(&text, FETCH_BEARER_MAX);
-		TRY(gather(&credential->conf, &text, arena, why_out));
+		TRY(gather(credential, &text, arena, why_out));
 		TRY(oauth_credential_remember(credential, buf_str(&text), arena, why_out));
 	}
 	*bearer_out = buf_str(&credential->token);
 	return OK;
+}
+
+static void
+demand(void *ctx, struct str claims)
+{
+	struct oauth_credential *credential = ctx;
+
+	buf_cut(&credential->claims, 0);
+	buf_put(&credential->claims, str_first(claims, CLAIMS_MAX));
+	credential->client.claims = buf_str(&credential->claims);
 }
 
 struct oauth_credential *
@@ -308,6 +347,7 @@ oauth_credential_open(const struct oauth_credential_conf *conf)
 		credential->conf.client = &credential->client;
 	}
 	buf_open(&credential->token, FETCH_BEARER_MAX);
+	buf_open(&credential->claims, CLAIMS_MAX);
 	return credential;
 }
 
@@ -317,6 +357,7 @@ oauth_credential_close(struct oauth_credential **credential)
 	if (!*credential)
 		return;
 	buf_close(&(*credential)->token);
+	buf_close(&(*credential)->claims);
 	fetch_secrets_close(&(*credential)->secrets);
 	free(*credential);
 	*credential = NULL;
@@ -325,5 +366,5 @@ oauth_credential_close(struct oauth_credential **credential)
 struct fetch_bearer
 oauth_credential_bearer(struct oauth_credential *credential)
 {
-	return (struct fetch_bearer){ credential, get, credential->secrets };
+	return (struct fetch_bearer){ credential, get, demand, credential->secrets };
 }

@@ -114,7 +114,8 @@ oauth_device_validate(const struct fetch_response *response, struct oauth_code *
 	if (oauth_answer(response, arena, answer_out) == OK)
 		return OAUTH_DEVICE_SIGNED_IN;
 	if (response->status == 429 || response->status >= 500) {
-		int64_t requested_ms = fetch_wait_requested(response->retry_after, clock->wall_ns(clock->ctx));
+		int64_t requested_ms = fetch_wait_requested(response->retry_after,
+		                                            fetch_wait_now(response->date, clock->wall_ns(clock->ctx)));
 
 		return later(code, requested_ms > 0 ? requested_ms : 2 * code->interval_ms);
 	}

@@ -54,6 +54,7 @@ try_once(const struct oauth_client *client, struct fetch *fetch, struct arena *a
 		                           { "client_id", client->id },
 		                           { "refresh_token", STR_EMPTY },
 		                           { "scope", client->scope },
+		                           { client->claims.len > 0 ? "claims" : NULL, client->claims },
 		                           { NULL, STR_EMPTY } };
 	struct str           *token = &fields[2].value;
 	struct fetch_response response;

@@ -99,6 +99,19 @@ enum err replica_set_rule(struct replica *replica, int64_t sid, struct str rule,
 enum err replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64_t at_ms) MUST_CHECK;
 enum err replica_note_pause(struct replica *replica, int64_t sid, int64_t ms) MUST_CHECK;
 
+/* ---- how a scope asks ------------------------------------------------------------------------- */
+
+#define REPLICA_PREFER_MAX 4096
+
+struct replica_asking {
+	uint32_t   page_size; /* the largest that the remote's pages allow; 0: nothing is known */
+	struct str prefer;    /* preferences that go along with each request; empty for none */
+};
+enum err replica_get_asking(struct replica *replica, int64_t sid, struct arena *arena, struct replica_asking *out)
+	MUST_CHECK;
+enum err replica_set_page_size(struct replica *replica, int64_t sid, uint32_t page_size) MUST_CHECK;
+enum err replica_set_prefer(struct replica *replica, int64_t sid, struct str prefer) MUST_CHECK;
+
 /* ---- a round ---------------------------------------------------------------------------------- */
 
 /* Drops what was staged before. */

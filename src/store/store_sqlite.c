@@ -13,7 +13,7 @@
 #include "store/store_sqlite_views.h"
 
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
-static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6 };
+static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6, SCHEMA_ASKING };
 
 _Static_assert(COUNT_OF(steps) == SCHEMA_VERSION, "a version for every step");
 

@@ -14,6 +14,7 @@
 #pragma once
 /* clang-format off */
 
+#include "store/store_sqlite_replica_asking_sql.h"
 #include "store/store_sqlite_replica_scope_sql.h"
 #include "store/store_sqlite_replica_relation_sql.h"
 
@@ -232,7 +233,7 @@
 
 enum follow_sql {
 #define X(name, text) name,
-	FOLLOW_TABLE(X) SCOPE_TABLE(X) RELATION_TABLE(X) SORT_TABLE(X)
+	FOLLOW_TABLE(X) SCOPE_TABLE(X) RELATION_TABLE(X) ASKING_TABLE(X) SORT_TABLE(X)
 #undef X
 	F_COUNT
 };

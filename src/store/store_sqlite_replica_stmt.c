@@ -14,7 +14,7 @@
 
 static const char *const texts[F_COUNT] = {
 #define X(name, text) [name] = text,
-	FOLLOW_TABLE(X) SCOPE_TABLE(X) RELATION_TABLE(X) SORT_TABLE(X)
+	FOLLOW_TABLE(X) SCOPE_TABLE(X) RELATION_TABLE(X) ASKING_TABLE(X) SORT_TABLE(X)
 #undef X
 };
 

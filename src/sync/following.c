@@ -5,11 +5,14 @@
 #include "follow/follow_content.h"
 #include "resource/family.h"
 #include "resource/resource.h"
+#include "resource/scope_name.h"
 #include "text/date.h"
 #include "text/uri.h"
 
 #define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
 #define EVERY_USUAL     ((int64_t)60 * 1000)
+#define PAUSE_MIN       ((int64_t)1000)        /* before a try of --watch after a failure */
+#define PAUSE_MAX       ((int64_t)1800 * 1000) /* between two tries of --watch, unless --every is longer */
 #define KEEP_USUAL      ((int64_t)30 * 24 * 3600 * 1000)
 #define CONTENT_USUAL   ((int64_t)3600 * 1000)
 #define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day, so that a reader can still go back */
@@ -107,6 +110,9 @@ read_options(struct following *following)
 	conf->merge = cmd_has(run, "merge");
 	if (conf->replace && conf->merge)
 		return cmd_usage(run, "--replace and --merge exclude each other");
+	conf->resync = cmd_has(run, "resync") || (cmd_has(run, "repair") && !following->is_scratch);
+	following->goes_on = cmd_has(run, "watch") || cmd_has(run, "follow");
+	conf->page_size_is_fixed = cmd_has(run, "page-size");
 	conf->max_wait_ms = MAX_WAIT_USUAL;
 	following->every_ms = EVERY_USUAL;
 	following->keep_ms = KEEP_USUAL;
@@ -170,7 +176,7 @@ open_replica(struct following *following, const char *scratch_path)
 
 	if (scratch_path) {
 		conf.url = arena_printf(run->arena, "sqlite:%s", scratch_path);
-		conf.scratch = following->is_scratch = true;
+		conf.scratch = true;
 	}
 	err = replica_open(&conf, &following->replica, why);
 	return err == OK ? EXIT_DONE : report_open(run, err, why);
@@ -192,7 +198,8 @@ open_prefetch(struct following *following, const char *scratch_path)
 		store = str_from_c(scratch_path);
 	conf.is_passing = scratch_path != NULL;
 	conf.path = arena_c(arena, arena_printf(arena, "%.*s.ahead", STR_ARG(store)));
-	following->page_source = follow_http_source(following->pages);
+	following->http.fetch = following->pages;
+	following->page_source = follow_http_source(&following->http);
 	following->conf.source = &following->page_source;
 	/* Without prefetch, pages are fetched one by one. follow_open() reports a bad URL. */
 	following->is_alone = follow_prefetch_open(&conf, &following->prefetch) != OK;
@@ -215,19 +222,42 @@ open_follow(struct following *following)
 	return following_failed(following->run, following->replica, err);
 }
 
+/* What is given replaces what the scope has; without it the scope's own count. */
+static int
+keep_prefer(struct following *following)
+{
+	struct cmd_run       *run = following->run;
+	int64_t               sid = follow_sid(following->follow);
+	struct replica_asking asking;
+	enum err              err = OK;
+
+	if (cmd_has(run, "prefer")) {
+		err = replica_set_prefer(following->replica, sid, following->http.prefer);
+	} else if (following->is_scratch) {
+		following->http.prefer = asking_prefer_of_store(run);
+	} else {
+		err = replica_get_asking(following->replica, sid, run->arena, &asking);
+		following->http.prefer = err == OK ? asking.prefer : STR_EMPTY;
+	}
+	return err == OK ? EXIT_DONE : following_failed(run, following->replica, err);
+}
+
 int
 following_open(struct cmd_run *run, struct following *following, const char *scratch_path)
 {
-	*following = (struct following){ .run = run };
+	*following = (struct following){ .run = run, .is_scratch = scratch_path != NULL };
 	following->conf.clock = run->clock;
 	following->conf.entropy = run->entropy;
 	signals_open(&following->signals);
 	progress_open(&following->progress, run->clock);
+	TRY_CODE(asking_read_url(run));
 	TRY_CODE(read_options(following));
+	TRY_CODE(asking_read(run, &following->http));
 	TRY_CODE(open_source(following));
 	TRY_CODE(open_replica(following, scratch_path));
 	open_prefetch(following, scratch_path);
 	TRY_CODE(open_follow(following));
+	TRY_CODE(keep_prefer(following));
 	return following->credential ? credential_sign_in(following->credential) : EXIT_DONE;
 }
 
@@ -299,7 +329,7 @@ note_end(struct following *following, const struct follow_report *report)
 
 	TRY(replica_note_fault(following->replica, follow_sid(following->follow), str_from_c(report->why),
 	                       clock_wall_ms(following->run->clock)));
-	return is_final && report->pages == 0 ? follow_give_up(following->follow) : OK;
+	return is_final && report->pages == 0 && !following->goes_on ? follow_give_up(following->follow) : OK;
 }
 
 static int
@@ -388,23 +418,35 @@ following_round(struct following *following)
 	}
 }
 
-int
-following_rest(struct following *following)
+/* Only a round that reads no further is a failure: after dead letters the next one is due as usual. */
+static bool
+is_failure(int code)
 {
-	signals_sleep(&following->signals, following->run->clock, following->every_ms);
-	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
+	return code == EXIT_REFUSED || code == EXIT_AGAIN || code == EXIT_PERMANENT || code == EXIT_GUARDED;
 }
 
-bool
-following_may_go_on(int code)
+int
+following_rest(struct following *following, int last_code)
 {
-	return code == EXIT_DONE || code == EXIT_AGAIN;
+	int64_t pause_ms = following->every_ms;
+
+	following->failures = is_failure(last_code) ? following->failures + 1 : 0;
+	if (following->failures > 0 && pause_ms < PAUSE_MIN)
+		pause_ms = PAUSE_MIN;
+	for (unsigned i = 1; i < following->failures && pause_ms < PAUSE_MAX; i++)
+		pause_ms *= 2;
+	if (pause_ms > PAUSE_MAX && pause_ms > following->every_ms)
+		pause_ms = following->every_ms > PAUSE_MAX ? following->every_ms : PAUSE_MAX;
+	if (following->failures > 0)
+		console_say("the next try is in %.0f s", (double)pause_ms / 1000);
+	signals_sleep(&following->signals, following->run->clock, pause_ms);
+	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
 }
 
 bool
 following_goes_on(int code)
 {
-	return following_may_go_on(code) || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED;
+	return code == EXIT_DONE || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED || is_failure(code);
 }
 
 /* `status` shows the first refusal until a later run succeeds. */

@@ -10,6 +10,7 @@
 #include "fetch/fetch.h"
 #include "follow/follow.h"
 #include "follow/follow_prefetch.h"
+#include "sync/asking.h"
 #include "sync/credential.h"
 
 /* Rows for a command's table of options. */
@@ -18,7 +19,7 @@
 		{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false }, \
 		{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", \
 		  false }, \
-		CREDENTIAL_CLIENT_OPTIONS, \
+		CREDENTIAL_CLIENT_OPTIONS, ASKING_OPTIONS, \
 		{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false }, \
 		{ "page-size", "N", "how many items to ask for per page (default: 200, 50 for messages)", false }, \
 	{ \
@@ -31,6 +32,7 @@
 		  "this", \
 		  false }, \
 		{ "merge", NULL, "merge an update into the stored item; the scope keeps this", false }, \
+		{ "resync", NULL, "read everything again beside the old view, and apply what differs", false }, \
 		{ "max-delete", "PERCENT", "how many of the items a resync may remove (default: 30%)", false }, \
 		{ "content", "DIR", "download the content of recordings to this folder", false }, \
 		{ "content-time", "TIME", "how long the content of one recording may take per run (default: 1h)", \
@@ -58,6 +60,7 @@ struct following {
 	bool                    is_alone;            /* without prefetch: there is no other thread */
 	struct credential      *credential;          /* NULL for none */
 	struct follow_source    source, page_source; /* page_source is used by source */
+	struct follow_http      http;                /* of the pages */
 	struct fetch_bearer     bearer;
 	struct follow_conf      conf;
 	struct signals          signals;
@@ -69,7 +72,9 @@ struct following {
 	int64_t                 content_ms;
 	uint64_t                content_refused, content_reported; /* counted after the last round */
 	enum err                content_err;
+	unsigned                failures; /* rounds that failed, in a row */
 	bool                    is_scratch;
+	bool                    goes_on;     /* another round follows, whatever the end of this one */
 	bool                    trims_later; /* the caller calls following_trim() when it has read the changes */
 };
 
@@ -84,11 +89,9 @@ void following_close(struct following *following);
 int following_round(struct following *following);
 /* Deletes changes that are no longer kept. An exit code; the message has been printed. */
 int following_trim(struct following *following);
-/* Waits until the next round is due. EXIT_DONE, or the code of a signal. */
-int following_rest(struct following *following);
-/* Did the round succeed, or may --watch try again? */
-bool following_may_go_on(int code);
-/* The same, also after rounds with exceptions or without changes. */
+/* Waits until the next round is due: longer after each round that failed. EXIT_DONE, or the code of a signal. */
+int following_rest(struct following *following, int last_code);
+/* Does --watch go on after a round that ended so?  A signal, a damaged store and an output that nobody reads end it. */
 bool following_goes_on(int code);
 
 /* Downloads content to the folder of --content, if given. An exit code; the message has been printed. */

@@ -84,6 +84,7 @@ class FarEnd(Listener):
         self.page_size = 3
         self.faults, self.usual = [], None
         self.forgotten = set()
+        self.elsewhere = {}             # faults of other paths
         self.lock = threading.RLock()
         self.issued = 0
 
@@ -141,6 +142,9 @@ class FarEnd(Listener):
         with self.lock:
             self.requests.append((handler.path, dict(handler.headers)))
             fault = self.faults.pop(0) if self.faults else self.usual
+            if path in self.elsewhere:
+                self.elsewhere[path](request, None)
+                return
             if path != self.path:
                 request.error(404, "NotFound")
                 return
@@ -219,6 +223,16 @@ def link_to(target):
             if name in page:
                 page[name] = target
     return changed(change)
+
+
+def relative(begin):
+    """Whichever link there is begins with its path, its query, or the last part of its path."""
+    def fault(request, page):
+        for name in ("@odata.nextLink", "@odata.deltaLink"):
+            if name in page:
+                page[name] = page[name].replace(request.far.base, "") if begin == "/" else begin + page[name].partition(begin)[2]
+        return page
+    return fault
 
 
 def with_items(*items, front=True):

@@ -382,3 +382,21 @@ def test_what_is_registered_is_an_rsa_certificate(tm, store, home, pem):
     (home / "secret").write_text(issued("a secret of a person's own"))
     told = tm("client", "add", "--role", "Calendars.Read", "--certificate", alone, "--secret-file", home / "secret", store=store).stdout
     assert "client secret" in told and "certificate " in told
+
+
+def test_certificate__claims_that_the_remote_demands_are_posted_to_the_token_endpoint(tm, store, far, issuer, home):
+    claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
+
+    def picky(request, page):
+        if len(issuer.posts) > 1:
+            return page
+        request.error(401, "x", headers={"WWW-Authenticate": 'Bearer error="insufficient_claims", claims="%s"' % base64.b64encode(
+            claims.encode()).decode()})
+        return None
+    far.always(picky)
+    sync(tm, far, store, env_of(issuer, make_cert(home)))
+    assert [form.get("claims") for _, form in issuer.posts] == [None, claims]
+    issuer.posts.clear()
+    secret = {"AZURE_AUTHORITY_HOST": issuer.base, "AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": CLIENT, "AZURE_CLIENT_SECRET": "s" * 20}
+    sync(tm, far, store, secret)
+    assert [form.get("claims") for _, form in issuer.posts] == [None, claims]

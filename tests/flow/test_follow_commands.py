@@ -346,6 +346,19 @@ def test_sync__watch_outlives_trouble(tm, store, far, running):
     assert watch.stop()[0] == 143
 
 
+@pytest.mark.parametrize("fault, code", [(status(401), 4), (status(403), 4), (status(500), 5), (m.no_links, 6), (status(302), 6)])
+def test_sync__watch_notes_a_failed_round_and_tries_again(tm, store, far, running, fault, code):
+    fill(far)
+    far.always(fault)
+    watch = running("sync", far.url, "--watch", "--every", "1s", "--max-wait", "0s", "--json", "--store", store)
+    wait_for(lambda: len(far.requests) > 1)
+    far.always(None)
+    wait_for(lambda: os.path.exists(store[7:]) and view(store) == far.model())
+    assert watch.line()["exitCode"] == code
+    ended, said = watch.stop()
+    assert ended == 143 and "the next try is in" in said
+
+
 def test_sync__json_tells_the_result(tm, store, far):
     fill(far)
     good = json.loads(tm("sync", far.url, "--json", store=store).stdout)

@@ -5,6 +5,7 @@ Whatever it answers, the listener on another port sees no request.
 """
 import json
 import sqlite3
+import time
 
 import pytest
 
@@ -64,6 +65,14 @@ BEARABLE = {
     "a_connection_cut_in_the_page": [m.cut_after(40), None, m.cut_after(0), None, m.cut_after(1)],
     "a_page_in_gzip": [lambda request, page: m.gzipped(json.dumps(page).encode())(request, page)],
     "a_skip_token_that_dies": [None, None, gone()],
+    "an_empty_answer": [raw(b""), None, raw(b"")],
+    "an_error_under_200": [raw({"error": {"code": "UnknownError", "message": "?"}}), None],
+    "a_web_page_for_a_while": [raw(b"<!DOCTYPE html><p>wait</p>"), None, raw(b"<html>")],
+    "json_that_breaks_off": [lambda request, page: request.send(200, json.dumps(page).encode()[:-2])],
+    "accepted_but_not_ready": [status(202, "Accepted"), None, raw(b"", 204)],
+    "locked_for_a_moment": [status(423, "Locked")],
+    "json_behind_a_byte_order_mark": [lambda request, page: request.send(200, b"\xef\xbb\xbf" + json.dumps(page).encode())],
+    "links_that_are_relative": [m.relative("/"), m.relative("?"), m.relative("delta")],
     "a_page_many_times_larger_than_asked": [changed(lambda page: page["value"].extend(
         {"id": f"item-{n % 8}", "name": f"Item {n % 8}", "color": "auto"} for n in range(4000)))],
 }
@@ -155,14 +164,18 @@ BROKEN = {
     "no_link": (m.no_links, 6, "neither"),
     "both_links": (m.both_links, 6, "both"),
     "a_link_that_is_a_number": (changed(lambda page: (page.pop("@odata.nextLink", 0), page.update({"@odata.deltaLink": 7}))), 6, "string"),
-    "no_json": (raw(b"<html>hello</html>"), 6, "malformed"),
-    "json_cut_short": (lambda request, page: request.send(200, json.dumps(page).encode()[:-2]), 6, ""),
-    "json_and_more": (lambda request, page: request.send(200, json.dumps(page).encode() + b"{}"), 6, "follows"),
-    "a_doubled_member": (raw(b'{"value":[],"value":[],"@odata.deltaLink":"x"}'), 6, "doubled"),
+    "no_json": (raw(b"<html>hello</html>"), 5, "malformed"),
+    "nothing_at_all": (raw(b""), 5, "empty"),
+    "an_error_under_200": (raw(b'{"error":{"code":"UnknownError","message":"come again"}}'), 5, "UnknownError: come again"),
+    "never_ready": (raw(b"", 202), 5, "202"),
+    "always_locked": (status(423, "Locked"), 5, "423: Locked"),
+    "json_cut_short": (lambda request, page: request.send(200, json.dumps(page).encode()[:-2]), 5, ""),
+    "json_and_more": (lambda request, page: request.send(200, json.dumps(page).encode() + b"{}"), 5, "follows"),
+    "a_doubled_member": (raw(b'{"value":[],"value":[],"@odata.deltaLink":"x"}'), 5, "doubled"),
     "a_value_that_is_no_array": (changed(lambda page: page.update(value={})), 6, "array"),
-    "an_array_at_the_top": (raw(b"[]"), 6, "object"),
-    "text_that_is_not_utf8": (raw(b'{"value":[{"id":"\xff"}],"@odata.deltaLink":"x"}'), 6, "UTF-8"),
-    "nested_too_deeply": (raw(b'{"value":[' + b"[" * 300 + b"]" * 300 + b'],"@odata.deltaLink":"x"}'), 6, "deep"),
+    "an_array_at_the_top": (raw(b"[]"), 5, "object"),
+    "text_that_is_not_utf8": (raw(b'{"value":[{"id":"\xff"}],"@odata.deltaLink":"x"}'), 5, "UTF-8"),
+    "nested_too_deeply": (raw(b'{"value":[' + b"[" * 300 + b"]" * 300 + b'],"@odata.deltaLink":"x"}'), 5, "deep"),
     "a_page_of_17_mib": (raw(b'{"value":[],"x":"' + b"y" * (17 << 20) + b'"}'), 6, "16 MiB"),
     "a_gzip_bomb": (m.gzipped(b'{"x":"' + bytes(200 << 20)), 6, "16 MiB"),
     "not_found": (status(404, "ErrorInvalidUser"), 6, "ErrorInvalidUser"),
@@ -215,7 +228,6 @@ LINKS = {
     "a_user": "http://user@127.0.0.1:{far}/x",
     "a_backslash": "http://127.0.0.1:{port}\\@127.0.0.1:{far}/x",
     "no_scheme": "//127.0.0.1:{port}/x",
-    "a_path_only": "/v1.0/me/calendars/delta?$skiptoken=1-1-1-1",
     "a_line_end": "http://127.0.0.1:{far}/x\r\nHost: 127.0.0.1:{port}",
     "a_blank": "http://127.0.0.1:{far}/x y",
     "a_homograph": "http://127.0.0.\u0661:{far}/x",
@@ -242,12 +254,80 @@ def test_follow__no_request_and_no_bearer_goes_to(tm, store, far, stranger, case
     assert all(path.startswith("/v1.0/me/calendars/delta") for path, _ in far.requests[seen:])
 
 
-def test_follow__a_location_elsewhere_is_not_followed(tm, store, far, stranger, home):
+LOCATIONS = {
+    "another_origin": lambda far, stranger: f"http://127.0.0.1:{stranger.port}/delta",
+    "another_origin_without_a_scheme": lambda far, stranger: f"//127.0.0.1:{stranger.port}/delta",
+    "what_is_not_there": lambda far, stranger: far.base + "/v1.0/elsewhere/delta",
+    "what_always_fails": lambda far, stranger: far.base + "/broken",
+    "a_web_page": lambda far, stranger: far.base + "/html",
+    "a_redirect": lambda far, stranger: far.base + "/redirect",
+    "the_dead_link_itself": lambda far, stranger: far.base + far.requests[-1][0],
+}
+
+
+@pytest.mark.parametrize("case", LOCATIONS)
+def test_follow__a_location_that_leads_nowhere_is_replaced_by_the_scopes_own_url(tm, store, far, stranger, home, case):
     fill(far)
     sync(tm, far, store)
+    far.put("item-1", name="new", color="auto")
+    del far.items["item-5"], far.order["item-5"]
     (home / "token").write_text("secret-token")
-    refused(tm, store, far, stranger, gone(location=f"http://127.0.0.1:{stranger.port}/delta"), 6, "Location",
-            "--bearer-file", home / "token")
+    far.elsewhere = {"/broken": status(500), "/html": raw(b"<html>"), "/redirect": status(302, Location="/x")}
+    far.do(lambda request, page: gone(location=LOCATIONS[case](far, stranger))(request, page))
+    sync(tm, far, store, "--bearer-file", home / "token", "--max-wait", "20s")
+    assert view(store) == far.model()
+    assert not stranger.requests, "somebody else was asked"
+
+
+# Any refusal of a saved link but those that speak of the caller or the moment: the link is dead, whatever the text.
+DEAD = [(number, body) for number in (400, 402, 404, 405, 406, 409, 410, 412, 414, 415, 416, 418, 422, 451) for body in
+        ({"error": {"code": "Whatever", "message": "No spelling of a lost place."}},)] + [(400, b""), (404, b"<html>")]
+
+
+@pytest.mark.parametrize("number, body", DEAD)
+def test_follow__a_refused_saved_link_is_dead_whatever_the_text(tm, store, far, number, body):
+    fill(far)
+    sync(tm, far, store)
+    far.put("item-1", name="new", color="auto")
+    del far.items["item-5"], far.order["item-5"]
+    seen = len(far.requests)
+    far.do(raw(body, number))
+    sync(tm, far, store)
+    assert view(store) == far.model()
+    assert "delta" in far.requests[seen][0] and far.requests[seen + 1][0] == far.path
+
+
+def test_follow__a_dead_page_restarts_the_round_from_its_own_link_and_only_then_from_the_beginning(tm, store, far):
+    fill(far)
+    sync(tm, far, store)
+    for number in range(8):
+        far.put(f"item-{number}", name="newer", color="auto")
+    seen = len(far.requests)
+    far.do(None, status(404, "Whatever"), None, status(400, "Directory_ExpiredPageToken"))
+    sync(tm, far, store)
+    assert view(store) == far.model()
+    asked = ["delta" if "$deltatoken" in path else "skip" if "$skiptoken" in path else "url" for path, _ in far.requests[seen:]]
+    assert asked[:5] == ["delta", "skip", "delta", "skip", "url"]
+
+
+@pytest.mark.parametrize("number, code", [(401, 4), (403, 4), (408, 5), (423, 5), (425, 5), (429, 5), (503, 5)])
+def test_follow__a_refusal_of_the_caller_or_the_moment_leaves_the_saved_link_alone(tm, store, far, number, code):
+    fill(far)
+    sync(tm, far, store)
+    seen = len(far.requests)
+    far.always(status(number, "Whatever"))
+    sync(tm, far, store, code=code, error=str(number))
+    assert all("$deltatoken" in path for path, _ in far.requests[seen:])
+
+
+def test_follow__a_retry_after_date_counts_from_the_answers_own_date(tm, store, far):
+    def dated(request, _page):
+        date = lambda after: time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 7200 + after))
+        request.error(429, "TooManyRequests", headers={"Date": date(0), "Retry-After": date(1)})
+    fill(far)
+    far.do(dated)
+    sync(tm, far, store, "--max-wait", "20s")
+    assert view(store) == far.model()
 
 
 # ---- single rules ------------------------------------------------------------------------------------------
@@ -405,3 +485,89 @@ def test_follow__a_new_store_belongs_to_its_owner_alone(tm, store, far):
     fill(far)
     sync(tm, far, store)
     assert os.stat(store[7:]).st_mode & 0o777 == 0o600
+
+
+# ---- repairing ---------------------------------------------------------------------------------------------
+
+def spoil(far, store):
+    """The feed never tells that item-5 is gone and item-6 is other: only a new listing shows it."""
+    fill(far)
+    sync(tm=spoil.tm, far=far, store=store)
+    del far.items["item-5"], far.order["item-5"]
+    far.items["item-6"]["name"] = "other"
+    far.items["item-9"], far.order["item-9"] = {"id": "item-9", "name": "Item 9"}, 1
+
+
+def changes(tm, store, since):
+    return sorted((line["change"], line["id"]) for line in map(json.loads, tm(
+        "changes", "--json", "--since", since, store=store).stdout.splitlines()))
+
+
+DIFFERENCE = [("created", "item-9"), ("removed", "item-5"), ("updated", "item-6")]
+
+
+def test_follow__resync_reads_everything_again_and_reports_what_differs(tm, store, far):
+    spoil.tm = tm
+    spoil(far, store)
+    sync(tm, far, store)
+    assert view(store) != far.model()
+    head = json.loads(tm("status", "--json", store=store).stdout)["head"]
+    seen = len(far.requests)
+    told = json.loads(sync(tm, far, store, "--resync", "--json").stdout)
+    assert view(store) == far.model() and told["swept"] == 1
+    assert all("deltatoken" not in path for path, _ in far.requests[seen:])
+    assert changes(tm, store, head) == DIFFERENCE
+    seen = len(far.requests)
+    sync(tm, far, store)
+    assert len(far.requests) == seen + 1 and "deltatoken" in far.requests[seen][0]
+
+
+def test_follow__resync_drops_a_round_under_way_and_goes_on_with_a_resync(tm, store, far):
+    spoil.tm = tm
+    spoil(far, store)
+    for number in (0, 1, 2, 3):
+        far.put(f"item-{number}", name="newer")
+    far.do(None, status(503))
+    sync(tm, far, store, "--max-wait", "0s", code=5)
+    far.do(None, status(503))
+    sync(tm, far, store, "--resync", "--max-wait", "0s", code=5)
+    seen = len(far.requests)
+    sync(tm, far, store, "--resync")
+    assert view(store) == far.model() and far.requests[seen][0] != far.path, "the resync goes on where it was"
+
+
+def test_follow__resync_is_guarded(tm, store, far):
+    fill(far, 40)
+    sync(tm, far, store)
+    whole = far.model()
+    for number in range(10, 40):
+        del far.items[f"item-{number}"], far.order[f"item-{number}"]
+    sync(tm, far, store, "--resync", code=11, error="--max-delete 100%")
+    assert view(store) == whole
+    tm("verify", far.url, "--repair", store=store, code=11, error="--max-delete 100%")
+    tm("verify", far.url, "--repair", "--max-delete", "100%", store=store)
+    assert view(store) == far.model()
+
+
+def test_follow__verify_repairs_what_it_finds(tm, store, far):
+    spoil.tm = tm
+    spoil(far, store)
+    tm("verify", far.url, store=store, code=10)
+    head = json.loads(tm("status", "--json", store=store).stdout)["head"]
+    done = tm("verify", far.url, "--repair", "--json", store=store, error="repaired: 1 created, 1 updated, 1 removed")
+    assert len(done.stdout.splitlines()) == 3
+    assert view(store) == far.model() and changes(tm, store, head) == DIFFERENCE
+    seen = len(far.requests)
+    tm("verify", far.url, "--repair", store=store, error="0 missing")
+    assert len(far.requests) == seen + 3, "nothing differs: the list is read once"
+
+
+@pytest.mark.parametrize("number, words", [(200, "still knows"), (410, "the next sync reads everything again"), (404, "reads everything"),
+                                           (503, "503")])
+def test_doctor__asks_for_the_saved_link(tm, store, far, number, words):
+    fill(far)
+    sync(tm, far, store)
+    far.do(None, *([] if number == 200 else [status(number, "Gone")]))
+    told = [json.loads(line) for line in tm("doctor", far.url, "--json", store=store).stdout.splitlines()]
+    link = [check for check in told if check["check"] == "link"]
+    assert len(link) == 1 and words in link[0]["text"] and link[0]["good"] and link[0]["warning"] == (number != 200)

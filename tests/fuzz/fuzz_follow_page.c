@@ -4,6 +4,7 @@
  * gives JSON again.  A guess at its link lies in it, too.
  */
 #include "follow/follow_merge.h"
+#include "follow/follow_error.h"
 #include "follow/follow_page.h"
 #include "text/json_check.h"
 
@@ -39,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (follow_page_guess_next(body, &guess))
 		MUST(guess.len > 0 && guess.at >= body.at && guess.at + guess.len < body.at + body.len);
-	(void)follow_says_gone(400, body, true, arena);
+	(void)follow_error_describe(&(struct follow_response){ .status = 400, .body = body }, arena);
 	if (follow_page_read(body, arena, &page, &why) != OK)
 		return 0;
 	MUST(page.link.at != NULL);

@@ -65,6 +65,7 @@ struct batch {
 	struct own_client    client;
 	struct replica      *replica;
 	struct fetch        *curl;
+	struct follow_http   http;
 	struct follow_source source;
 	struct fetch_bearer  bearer;
 	struct follow_pause  pause;
@@ -495,8 +496,9 @@ open_batch(struct batch *batch, const char *dir, uint64_t seed, unsigned count, 
 	if (replica_open(&conf, &batch->replica, why) != OK)
 		fail_msg("%s", why);
 	assert_int_equal(fetch_open(&curl, &batch->curl), OK);
-	batch->source = follow_http_source(batch->curl);
-	batch->bearer = (struct fetch_bearer){ batch, get_bearer, NULL };
+	batch->http.fetch = batch->curl;
+	batch->source = follow_http_source(&batch->http);
+	batch->bearer = (struct fetch_bearer){ .ctx = batch, .get = get_bearer };
 	batch->arena = arena_open((size_t)16 << 20);
 	buf_open(&batch->lines, (size_t)1 << 20);
 	for (unsigned i = 0; i < count; i++) {

@@ -195,6 +195,36 @@ test_net__leads_to_the_public_one_and_to_its_own_kind(void **state)
 			                 to == FETCH_NET_PUBLIC || (to == from && to != FETCH_NET_NONE));
 }
 
+static void
+test_link__a_reference_is_resolved_against_the_link_it_came_for(void **state)
+{
+	static const char base[] = "https://a.example/v1.0/me/delta?$skiptoken=1";
+	static const struct {
+		const char *reference, *link;
+	} rows[] = {
+		{ "https://b.example/x", "https://b.example/x" },
+		{ "//b.example/x", "https://b.example/x" },
+		{ "/v1.0/x?y=1", "https://a.example/v1.0/x?y=1" },
+		{ "?$skiptoken=2", "https://a.example/v1.0/me/delta?$skiptoken=2" },
+		{ "delta?$skiptoken=2", "https://a.example/v1.0/me/delta?$skiptoken=2" },
+		{ "./x", "https://a.example/v1.0/me/x" },
+		{ "../x", "https://a.example/v1.0/x" },
+		{ "../../../../x", "https://a.example/x" },
+		{ "f(a='b:c')/delta", "https://a.example/v1.0/me/f(a='b:c')/delta" },
+		{ "javascript:x", "javascript:x" },
+		{ "", "" },
+	};
+	struct arena *arena = arena_open(1 << 16);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!str_eq(fetch_link_resolve(str_from_c(base), str_from_c(rows[i].reference), arena),
+			str_from_c(rows[i].link)))
+			fail_msg("%s", rows[i].reference);
+	assert_true(str_eq(fetch_link_resolve(STR("http://[::1]:80"), STR("x"), arena), STR("http://[::1]:80/x")));
+	arena_close(&arena);
+}
+
 int
 main(void)
 {
@@ -207,6 +237,7 @@ main(void)
 		cmocka_unit_test(test_link__leads_to_the_same_origin_or_is_refused),
 		cmocka_unit_test(test_net__every_spelling_of_an_address_is_of_its_kind),
 		cmocka_unit_test(test_net__leads_to_the_public_one_and_to_its_own_kind),
+		cmocka_unit_test(test_link__a_reference_is_resolved_against_the_link_it_came_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

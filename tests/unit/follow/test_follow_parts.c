@@ -4,6 +4,7 @@
 
 #include "follow/follow_cycle.h"
 #include "follow/follow_merge.h"
+#include "follow/follow_error.h"
 #include "follow/follow_page.h"
 
 /* ---- memory ---- */
@@ -27,7 +28,7 @@ test_page__no_page_takes_more_memory_than_a_page_may(void **state)
 		buf_put_char(&body, 'x');
 	buf_put(&body, STR("\"}"));
 	assert_int_equal(buf_err(&body), OK);
-	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_UP_GARBLED);
+	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_FOREIGN);
 	buf_close(&body);
 	arena_close(&arena);
 }
@@ -259,39 +260,127 @@ test_page__has_a_limit_of_items(void **state)
 	buf_cut(&body, body.len - strlen(end));
 	buf_put(&body, STR(",{}"));
 	buf_put(&body, str_from_c(end));
-	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_UP_GARBLED);
+	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_TOO_LARGE);
 	buf_close(&body);
 	arena_close(&arena);
 }
 
 static void
-test_page__every_spelling_of_forgotten_is_heard_and_nothing_else(void **state)
+test_page__what_is_no_page_is_told_from_a_page_that_never_comes_right(void **state)
 {
 	static const struct {
-		unsigned    status;
-		bool        link_has_state, gone;
+		enum err    err;
 		const char *body;
 	} rows[] = {
-		{ 410, false, true, "" },
-		{ 410, true, true, "no JSON" },
-		{ 400, true, true, "{\"error\":{\"code\":\"syncStateNotFound\",\"message\":\"\"}}" },
-		{ 404, true, true, "{\"error\":{\"code\":\"SYNCSTATEINVALID\"}}" },
-		{ 400, true, true, "{\"error\":{\"code\":\"x\",\"innerError\":{\"code\":\"resyncRequired\"}}}" },
-		{ 400, true, true, "{\"error\":{\"code\":\"resyncChangesApplyDifferences\"}}" },
-		{ 400, true, true, "{\"error\":{\"code\":\"x\",\"message\":\"Badly Formed Token.\"}}" },
-		{ 400, false, false, "{\"error\":{\"code\":\"syncStateNotFound\",\"message\":\"\"}}" },
-		{ 400, true, false, "{\"error\":{\"code\":\"BadRequest\",\"message\":\"?\"}}" },
-		{ 404, true, false, "{\"error\":{\"code\":\"ErrorItemNotFound\",\"message\":\"sync state\"}}" },
-		{ 503, true, false, "{\"error\":{\"code\":\"syncStateNotFound\"}}" },
-		{ 400, true, false, "[]" },
+		{ ERR_UP_GARBLED, "" },
+		{ ERR_UP_GARBLED, "<!DOCTYPE html><html></html>" },
+		{ ERR_UP_GARBLED, "{\"value\":[{\"id\":\"a\"},{\"id\":\"b" },
+		{ ERR_UP_GARBLED, "[]" },
+		{ ERR_UP_GARBLED, "null" },
+		{ ERR_UP_GARBLED, "{\"error\":{\"code\":\"UnknownError\",\"message\":\"\"}}" },
+		{ ERR_UP_GARBLED, "{\"odata.error\":{\"code\":\"x\"}}" },
+		{ ERR_FOREIGN, "{\"id\":\"a\",\"displayName\":\"A\"}" },
+		{ ERR_FOREIGN, "{\"value\":[]}" },
+		{ ERR_FOREIGN, "{\"value\":{},\"@odata.deltaLink\":\"x\"}" },
+		{ ERR_FOREIGN, "{\"value\":[],\"@odata.deltaLink\":7}" },
+		{ ERR_FOREIGN, "{\"value\":[],\"@odata.deltaLink\":\"x\",\"@odata.nextLink\":\"y\"}" },
+		{ OK, "{\"value\":[],\"@odata.deltaLink\":\"x\"}" },
+		{ OK, "{\"value\":[],\"@odata.deltaLink\":\"x\",\"error\":{}}" },
+		{ OK, "\xef\xbb\xbf{\"value\":[{\"id\":\"a\"}],\"@odata.deltaLink\":\"x\"}" },
+	};
+	struct arena      *arena = arena_open(1 << 20);
+	struct follow_page page;
+	struct str         why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (follow_page_read(str_from_c(rows[i].body), arena, &page, &why) != rows[i].err)
+			fail_msg("%s", rows[i].body);
+	arena_close(&arena);
+}
+
+static void
+test_error__is_read_in_every_spelling(void **state)
+{
+	static const struct {
+		const char *body, *text;
+	} rows[] = {
+		{ "{\"error\":{\"code\":\"c\",\"message\":\"m\"}}", "c: m" },
+		{ "\xef\xbb\xbf{\"error\":{\"code\":\"c\",\"message\":\"m\"}}", "c: m" },
+		{ "{\"error\":{\"code\":\"\",\"message\":\"m\"}}", "m" },
+		{ "{\"error\":{\"message\":\"m\"}}", "m" },
+		{ "{\"error\":{\"code\":\"c\"}}", "c" },
+		{ "{\"error\":{\"code\":7,\"message\":\"m\"}}", "7: m" },
+		{ "{\"error\":{\"code\":\"c\",\"message\":{\"lang\":\"en\",\"value\":\"m\"}}}", "c: m" },
+		{ "{\"odata.error\":{\"code\":\"c\",\"message\":{\"lang\":\"en\",\"value\":\"m\"}}}", "c: m" },
+		{ "{\"error\":{\"code\":\"c\",\"message\":\"c: m\"}}", "c: m" },
+		{ "{\"error\":\"invalid_grant\",\"error_description\":\"m\"}", "invalid_grant: m" },
+		{ "{\"error\":\"m\"}", "m" },
+		{ "{\"Message\":\"m\"}", "m" },
+		{ "{\"code\":\"c\",\"message\":\"m\"}", "c: m" },
+		{ "{\"type\":\"about:blank\",\"title\":\"m\"}", "about:blank: m" },
+		{ "\"m\"", "m" },
+		{ "{\"error\":null}", "" },
+		{ "[]", "" },
+		{ "<html>m</html>", "" },
+		{ "", "" },
 	};
 	struct arena *arena = arena_open(1 << 20);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (follow_says_gone(rows[i].status, str_from_c(rows[i].body), rows[i].link_has_state,
-			arena) != rows[i].gone)
-			fail_msg("%u %s", rows[i].status, rows[i].body);
+		if (!str_eq(follow_error_text(str_from_c(rows[i].body), arena), str_from_c(rows[i].text)))
+			fail_msg("%s", rows[i].body);
+	arena_close(&arena);
+}
+
+static void
+test_error__is_described_with_its_status_and_its_request_id(void **state)
+{
+	struct follow_response response = { .status = 404,
+		                            .body = STR("{\"error\":{\"code\":\"c\",\"message\":\"m\","
+		                                        "\"innerError\":{\"request-id\":\"in\"}}}") };
+	struct arena          *arena = arena_open(1 << 20);
+
+	(void)state;
+	assert_string_equal(follow_error_describe(&response, arena), "404: c: m (request-id in)");
+	response.request_id = STR("out");
+	assert_string_equal(follow_error_describe(&response, arena), "404: c: m (request-id out)");
+	response = (struct follow_response){ .status = 503 };
+	assert_string_equal(follow_error_describe(&response, arena), "503");
+	response = (struct follow_response){ .status = 403, .body = STR("\"m\"") };
+	assert_string_equal(follow_error_describe(&response, arena), "403 (not allowed): m");
+	arena_close(&arena);
+}
+
+static void
+test_error__claims_are_taken_from_a_challenge_and_only_json(void **state)
+{
+	static const struct {
+		const char *challenge, *claims;
+	} rows[] = {
+		{ "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhIjoxfQ==\"", "{\"a\":1}" },
+		{ "Bearer claims=\"eyJhIjoxfQ\"", "{\"a\":1}" },
+		{ "Bearer CLAIMS=\"eyJhIjoiPz8_In0\", error=\"x\"", "{\"a\":\"???\"}" },
+		{ "Bearer claims=\"eyJhIjoiPz8/In0=\"", "{\"a\":\"???\"}" },
+		{ "Bearer xclaims=\"eyJhIjoxfQ==\"", NULL },
+		{ "Bearer claims=\"bm8ganNvbg==\"", NULL },
+		{ "Bearer claims=\"WzFd\"", NULL },
+		{ "Bearer claims=\"\"", NULL },
+		{ "Bearer claims=", NULL },
+		{ "claims", NULL },
+		{ "", NULL },
+	};
+	struct arena *arena = arena_open(1 << 20);
+	struct str    claims;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool is_found = follow_error_claims(str_from_c(rows[i].challenge), arena, &claims);
+
+		if (is_found != (rows[i].claims != NULL) || (is_found && !str_eq(claims, str_from_c(rows[i].claims))))
+			fail_msg("%s", rows[i].challenge);
+	}
 	arena_close(&arena);
 }
 
@@ -309,7 +398,10 @@ main(void)
 		cmocka_unit_test(test_page__only_what_stands_in_value_is_an_item),
 		cmocka_unit_test(test_page__a_next_link_is_guessed_at_either_end_and_never_read_past_it),
 		cmocka_unit_test(test_page__has_a_limit_of_items),
-		cmocka_unit_test(test_page__every_spelling_of_forgotten_is_heard_and_nothing_else),
+		cmocka_unit_test(test_page__what_is_no_page_is_told_from_a_page_that_never_comes_right),
+		cmocka_unit_test(test_error__is_read_in_every_spelling),
+		cmocka_unit_test(test_error__is_described_with_its_status_and_its_request_id),
+		cmocka_unit_test(test_error__claims_are_taken_from_a_challenge_and_only_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
