@@ -24,8 +24,6 @@
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
 #define SCOPES_COMPARED 1000 /* with a name that is not there */
 
-/* ---- messages ------------------------------------------------------------------------------------------ */
-
 int
 following_failed(struct cmd_run *run, struct replica *replica, enum err err)
 {
@@ -46,8 +44,6 @@ report_open(struct cmd_run *run, enum err err, const char *why)
 		                    STR_ARG(url));
 	return console_fail((enum exit_code)code, "%s", why[0] ? why : err_text(err));
 }
-
-/* ---- options ------------------------------------------------------------------------------------------- */
 
 /* Leaves *ms alone if the option is not given. */
 static int
