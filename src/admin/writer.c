@@ -30,7 +30,7 @@ report_open(struct cmd_run *run, enum err err, const char *why)
 		return console_fail(EXIT_LOCKED, "%s; stop that process, or let it do the work over its control socket",
 		                    why);
 	if (err == ERR_CORRUPT)
-		return console_fail(EXIT_DAMAGED, "%s; %srestore` restores a backup", why,
+		return console_fail(EXIT_DAMAGED, "the store is damaged: %s; %srestore` restores a backup", why,
 		                    strcmp(run->cmd->name, "store check") == 0
 		                            ? "`tidemark store "
 		                            : "`tidemark store check` shows details, `store ");

@@ -35,11 +35,13 @@ is_one_of(struct str name, const char *const *names)
 	return false;
 }
 
+/* What has no number has no feed of its own; if it can be followed, it has a row among the families. */
 const struct resource *
 resource_of_collection(struct str noun)
 {
 	for (const struct resource *const *at = resources; *at; at++)
-		if (str_eq_nocase(noun, str_from_c((*at)->collection)) || is_one_of(noun, (*at)->functions))
+		if ((*at)->number > 0 &&
+		    (str_eq_nocase(noun, str_from_c((*at)->collection)) || is_one_of(noun, (*at)->functions)))
 			return *at;
 	for (const struct resource *at = family_next(NULL); at; at = family_next(at))
 		if (str_eq_nocase(noun, str_from_c(at->collection)))
@@ -51,7 +53,7 @@ const struct resource *
 resource_of_type(struct str odata_type)
 {
 	for (const struct resource *const *at = resources; *at; at++)
-		if (str_eq(odata_type, str_from_c((*at)->odata_type)))
+		if ((*at)->number > 0 && str_eq(odata_type, str_from_c((*at)->odata_type)))
 			return *at;
 	for (const struct resource *at = family_next(NULL); at; at = family_next(at))
 		if (str_eq(odata_type, str_from_c(at->odata_type)))

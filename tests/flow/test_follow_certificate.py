@@ -195,7 +195,7 @@ def test_doctor_looks_at_the_certificate(tm, far, store, issuer, pem, home):
     assert re.search("good  client .* valid for (29|30) days more", done.stdout)
     soon = make_cert(home, "soon", days=5)
     done, _ = sync(tm, far, store, env_of(issuer, soon), command="doctor")
-    assert "warn  client" in done.stdout and "its certificate ends in" in done.stdout
+    assert "warn  client" in done.stdout and "its certificate expires in" in done.stdout
     old = expired_cert(home)
     done, _ = sync(tm, far, store, env_of(issuer, old), command="doctor", code=10)
     assert "fault client" in done.stdout and "expired" in done.stdout
@@ -368,7 +368,7 @@ def test_a_certificate_that_is_not_good_now_is_registered_with_a_warning(tm, sto
     add = ("client", "add", "--role", "Calendars.Read", "--certificate")
     assert "certificate" not in tm(*add, pem, store=store).stderr
     tm(*add, expired_cert(home), store=store, error="expired at")
-    tm(*add, expired_cert(home, 30), store=store, error="is not good before")
+    tm(*add, expired_cert(home, 30), store=store, error="is not valid before")
 
 
 def test_what_is_registered_is_an_rsa_certificate(tm, store, home, pem):

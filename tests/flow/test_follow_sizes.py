@@ -112,8 +112,9 @@ def test_sizes__an_item_too_large_alone_is_a_dead_letter_and_the_round_goes_on(t
     assert far.sizes[-1] == 4, "behind the item the pages are as large as before"
     far.put("odd", text="small")
     far.put("item-1", name="1", text="newer")
-    sync(tm, far, store, code=8)
+    sync(tm, far, store)
     assert view(store) == far.model()
+    assert json.loads(tm("status", "--json", store=store).stdout)["deadLetters"] == [], "a later report replaces it"
 
 
 def test_sizes__a_remote_that_heeds_no_size_is_named(tm, store, sized):

@@ -10,7 +10,8 @@ TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "left-behind"
 
 
 def run(temporary, *arguments):
-    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "TMPDIR": str(temporary)})
+    return subprocess.run([TOOL, *arguments], capture_output=True, text=True, check=False,
+                          env={**os.environ, "TMPDIR": str(temporary), "LEFT_BEHIND_SECONDS": "4"})
 
 
 def test_what_was_there_before_and_what_goes_by_itself_is_no_fault(tmp_path):
