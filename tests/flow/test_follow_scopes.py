@@ -286,7 +286,7 @@ def test_sync__names_the_option_when_nobody_trusts_the_certificate(tm, server, h
     tm("sync", url, "--ca", home / "other.pem", store=store, code=6, error="other.pem has signed it")
     tm("sync", url, "--ca", home / "none.pem", store=store, code=6, error="see --ca")
     wrong_name = url.replace("127.0.0.1", "127.0.0.2")
-    assert "--ca FILE" not in tm("sync", wrong_name, "--ca", far.ca, store=store, code=None).stderr
+    assert "--ca FILE" not in tm("sync", wrong_name, "--ca", far.ca, "--max-wait", "2s", store=store, code=None).stderr
 
 
 def test_sync__tells_a_refusal_once(tm, store, far):

@@ -2,7 +2,7 @@
 """Eight writers, and kill -9 at a random moment, again and again.
 
 What was acknowledged must be there after the restart, a link from before must still work and tell it, and the store must
-be sound.  TIDEMARK_KILLS says how often (300; `script/test --full` asks for 900, `--long` for 10,000).
+be sound.  TIDEMARK_KILLS says how often (60; `script/test --full` asks for 900, `--long` for 10,000).
 """
 import http.client
 import json
@@ -13,7 +13,7 @@ import time
 
 from conftest import user, usual
 
-KILLS = int(os.environ.get("TIDEMARK_KILLS") or usual(300, 900, 10000))
+KILLS = int(os.environ.get("TIDEMARK_KILLS") or usual(60, 900, 10000))
 WRITERS = 8
 CHECK_EVERY = 20
 

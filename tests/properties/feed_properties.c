@@ -468,7 +468,7 @@ run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
 	world->feed = (struct store_feed){ .tenant = { { 1 } }, .owner = { { 2 } }, .collection = 1 };
 	for (uint32_t i = 0; i < READERS; i++)
 		world->readers[i].limit = 1 + i * i * 2; /* 1, 3, 9, 19 */
-	snprintf(world->dir, sizeof(world->dir), "/tmp/feed-laws-XXXXXX");
+	snprintf(world->dir, sizeof(world->dir), "%s/tidemark-feed-XXXXXX", runs_folder());
 	assert_non_null(mkdtemp(world->dir));
 	if (engine_sqlite) {
 		snprintf(url, sizeof(url), "sqlite:%s/t.db", world->dir);

@@ -31,7 +31,7 @@
 #include "text/json_read.h"
 #include "text/json_span.h"
 
-#define HISTORIES  1000
+#define HISTORIES  500
 #define BATCH      50
 #define SLOTS      20 /* calendars a history writes to … */
 #define LIVE_SLOTS 4  /* … and those of the writer beside it */
@@ -564,9 +564,10 @@ test_own__followed_while_writers_go_on_every_history_ends_equal(void **state)
 	struct batch *batch = calloc(1, sizeof(*batch));
 	uint64_t      seed = runs_seed(1);
 	uint64_t      left = runs_of(HISTORIES);
-	char          dir[] = "/tmp/tidemark-own-XXXXXX", command[64];
+	char          dir[64], command[96];
 
 	(void)state;
+	(void)snprintf(dir, sizeof(dir), "%s/tidemark-own-XXXXXX", runs_folder());
 	assert_true(batch && mkdtemp(dir));
 	print_message("%llu histories from seed %llu\n", (unsigned long long)left, (unsigned long long)seed);
 	for (unsigned number = 0; left > 0; number++) {

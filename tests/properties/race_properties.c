@@ -217,7 +217,7 @@ compare(const struct race *race, const struct actor *reader)
 static void
 test_feed__readers_converge_while_writers_and_a_purger_run(void **state)
 {
-	char              dir[] = "/tmp/race-laws-XXXXXX", url[64], why[512], command[64];
+	char              dir[64], url[96], why[512], command[96];
 	struct race       race = { .writes = 400, .feed = { { { 1 } }, { { 2 } }, 1 } };
 	struct actor      actors[WRITERS + 1 + READERS];
 	pthread_t         threads[WRITERS + 1 + READERS];
@@ -227,6 +227,7 @@ test_feed__readers_converge_while_writers_and_a_purger_run(void **state)
 	race.writes = runs_of(40) > 40 ? (uint32_t)runs_of(40) * 10 : race.writes;
 	race.ids = race.writes * WRITERS;
 	race.writers_left = WRITERS;
+	snprintf(dir, sizeof(dir), "%s/tidemark-race-XXXXXX", runs_folder());
 	assert_non_null(mkdtemp(dir));
 	snprintf(url, sizeof(url), "sqlite:%s/t.db", dir);
 	conf.url = str_from_c(url);

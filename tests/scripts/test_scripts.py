@@ -157,6 +157,8 @@ class Running:
     def __init__(self, folder, **environment):
         own = {name: value for name, value in os.environ.items() if name != "PORT"}
         environment = {**own, "TIDEMARK_RUN_DIR": str(folder), **environment}
+        # A shell cannot trap a signal that was ignored when it began, as it is for what runs in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen([ROOT / "script/run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         stdin=subprocess.DEVNULL, cwd="/", env=environment, start_new_session=True)
         self.said = ""

@@ -19,6 +19,13 @@ runs_number_in(const char *variable)
 	return str_to_u64(str_from_c(getenv(variable)), &number) ? number : 0;
 }
 
+/* Where folders of a run are made: a run that is killed leaves nothing if its TMPDIR is removed. */
+static inline const char *
+runs_folder(void)
+{
+	return getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+}
+
 static inline uint64_t
 runs_of(uint64_t usual)
 {

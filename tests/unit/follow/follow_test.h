@@ -35,7 +35,7 @@ static inline void
 kit_open(struct kit *kit, uint64_t seed)
 {
 	*kit = (struct kit){ .rng = { seed }, .at = { (int64_t)1700000000 * 1000000000 } };
-	(void)snprintf(kit->dir, sizeof(kit->dir), "/tmp/tidemark-follow-XXXXXX");
+	(void)snprintf(kit->dir, sizeof(kit->dir), "%s/tidemark-follow-XXXXXX", runs_folder());
 	assert_non_null(mkdtemp(kit->dir));
 	(void)snprintf(kit->url, sizeof(kit->url), "sqlite:%s/f.db", kit->dir);
 	kit->entropy = rng_entropy(&kit->rng);
