@@ -13,6 +13,7 @@
 
 #include "follow/follow.h"
 #include "support/remote.h"
+#include "support/runs.h"
 #include "text/json_span.h"
 
 #define FAR_ORIGIN STR("https://graph.example.com")
