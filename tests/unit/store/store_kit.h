@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "store/store.h"
+#include "support/runs.h"
 
 struct kit {
 	char          dir[64], path[128], url[160];
@@ -67,7 +68,7 @@ kit_begin(void **state)
 	struct kit *kit = calloc(1, sizeof(*kit));
 
 	assert_non_null(kit);
-	(void)snprintf(kit->dir, sizeof(kit->dir), "/tmp/tidemark-store-XXXXXX");
+	(void)snprintf(kit->dir, sizeof(kit->dir), "%s/tidemark-store-XXXXXX", runs_folder());
 	assert_non_null(mkdtemp(kit->dir));
 	(void)snprintf(kit->path, sizeof(kit->path), "%s/deep/down/x.db", kit->dir);
 	(void)snprintf(kit->url, sizeof(kit->url), "sqlite:%s", kit->path);
