@@ -40,7 +40,7 @@ mint(struct world *world)
 
 	memset(grant.tenant.b, 1, sizeof(grant.tenant.b));
 	memset(grant.oid.b, 2, sizeof(grant.oid.b));
-	MUST(issuer_mint(world->issuer, &grant, world->token_store, &jwt) == OK);
+	MUST(issuer_mint(world->issuer, &grant, world->kept, &jwt) == OK);
 	return jwt;
 }
 
@@ -59,7 +59,7 @@ open_world(struct world *world)
 	MUST(crypt_init() == OK);
 	world->clock = (struct clock){ NULL, fixed_ns, fixed_ns };
 	world->arena = arena_open((size_t)64 << 20);
-	world->token_store = arena_open((size_t)1 << 20);
+	world->kept = arena_open((size_t)1 << 20);
 	MUST(store_open(&conf, &world->store, why) == OK);
 	MUST(directory_ensure(world->store, &entropy_system, &world->clock) == OK);
 	MUST(issuer_open(world->store, &world->clock, &entropy_system, &world->issuer) == OK);

@@ -83,7 +83,7 @@ leave_orphan(struct model *model, bool whole)
 	struct content_write *write;
 	struct content_ref    ref;
 	pid_t                 child = fork();
-	int                   status;
+	int                   status = -1;
 
 	if (child == 0) {
 		write = content_begin(model->fixture.content, 0, NULL);

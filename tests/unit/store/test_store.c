@@ -146,7 +146,7 @@ test_store__what_is_found_by_its_key_ends_after_so_many_bytes_but_not_before_two
 	size_t      count;
 
 	for (int i = 0; i < 4; i++) {
-		struct item       item = { .id = str_of("abcd" + i, 1), .key = STR("k"), .body = STR("small") };
+		struct item       item = { .id = str_of(&"abcd"[i], 1), .key = STR("k"), .body = STR("small") };
 		struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
 
 		if (i < 3)
