@@ -199,7 +199,7 @@ def shapes(options):
             yield "feeds", feeds, KEPT / ("feeds-%d-of-1.db" % feeds), 1, feeds
 
 
-def told(values):
+def reported(values):
     return "  ".join("%s %s" % (name, "%.0f µs" % wait if spent is None else "%.0f µs (server %.0f)" % (wait, spent))
                      for name, (wait, spent) in values.items())
 
@@ -222,6 +222,6 @@ def run(options):
             finally:
                 sides.stop_all()
         results[kind].append((size, values))
-        print("%s %10d  %s" % (kind, size, told(values)), flush=True)
+        print("%s %10d  %s" % (kind, size, reported(values)), flush=True)
     (sides.ROOT / "docs/growth.svg").write_text(picture(results))
     (KEPT / "growth.json").write_text(json.dumps(results, indent=1))

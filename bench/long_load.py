@@ -124,7 +124,7 @@ def drive(options, side, request):
     return result, watch
 
 
-def judge(options, result, watch):
+def validate(options, result, watch):
     faults = watch.faults()
     if result["errors"]:
         faults.append("%d errors" % result["errors"])
@@ -168,7 +168,7 @@ def main():
     if options.floor and options.tls:
         parser.error("the bare loop has no TLS")
     result, watch = run_load(options)
-    faults = judge(options, result, watch)
+    faults = validate(options, result, watch)
     text = line(options, result, watch, faults)
     print(json.dumps(result))
     print(text)

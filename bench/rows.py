@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -94,6 +95,42 @@ def page(options, tls=False):
                            "page.json", body, bearer(server, **prefer))
     return compare("page" + ("-tls" if tls else ""), "full page, 200 items, %s bytes, %s" % (short(len(body)), "TLS 1.3"
                    if tls else "plain"), "≥ 0.8 of nginx, the same bytes", 0.8, *results)
+
+
+# Both sides are of one server: a native feed, and a scope that holds the same items.
+NATIVE, FOLLOWED = ("/v1.0/users/%s/calendars/delta" % user for user in (sides.USER, sides.user_id(2)))
+
+
+def gateway(store):
+    """Serves what it has followed from a source beside the feed that the store has; one bearer reads both."""
+    path = KEPT / "items-200-two.db"
+    make_store(path, 200, users=2, large=True)
+    source = Server(path)
+    subprocess.run([sides.TIDEMARK, "sync", source.url + FOLLOWED, "--scope", "calendars", "--store", "sqlite:%s" % store],
+                   env={**os.environ, "TIDEMARK_BEARER": source.app_bearer(1)}, check=True, capture_output=True)
+    source.stop()
+    server = Server(store, more=["--serve-scope", "calendars"])
+    server.bearer = server.app_bearer(1)
+    return server
+
+
+def followed(options, name, what, connections):
+    prefer, path = {"Prefer": "odata.maxpagesize=200"}, small_store()
+    with tempfile.TemporaryDirectory(dir=KEPT) as folder:
+        server = gateway(copy_of(path, folder))
+        targets, fields = [FOLLOWED, NATIVE], bearer(server, **prefer)
+        pages = [json.loads(server.get(target, **prefer))["value"] for target in targets]
+        if pages[0] != pages[1] or len(pages[0]) != 200:
+            raise SystemExit("bench: the scope does not hold the items of the feed")
+        if name == "followed-poll":
+            latest = [json.loads(server.get(target + "?$deltatoken=latest")) for target in targets]
+            targets, fields = [server.target(answer["@odata.deltaLink"]) for answer in latest], bearer(server)
+            if any(json.loads(server.get(target))["value"] for target in targets):
+                raise SystemExit("bench: the poll is not empty")
+        ours, theirs = rounds(options.rounds, *(lambda target=target: wrk(server, target, fields, options.seconds, connections)
+                                                for target in targets))
+        server.stop()
+    return compare(name, what, "≥ 0.95 of a native feed of the same items", 0.95, ours, theirs)
 
 
 def calendar_server(options, kind):
@@ -277,7 +314,49 @@ def idle(options, tls=False):
                "≤ %d KB each" % most, each <= most, "–")
 
 
-def room(options):
+def waiting(options):
+    """Event streams of one feed, and one change of it: until each has its page.  A caller has a bound, so there are some."""
+    store = small_store()
+    count = options.connections
+    sides.allow_descriptors(count)
+    with tempfile.TemporaryDirectory(dir=KEPT) as folder:
+        server = Server(copy_of(store, folder))
+        path, before = "/v1.0/users/%s/calendars" % sides.USER, sides.rss_kb(server.job.pid)
+        item = json.loads(server.get("/v1.0/me/calendars?$top=1"))["value"][0]["id"]
+        delta = server.latest().replace("/me/", "/users/%s/" % sides.USER)
+        head = "Host: 127.0.0.1:%d\r\nAuthorization: Bearer %%s\r\n" % server.port
+        open_one = "GET %s HTTP/1.1\r\nAccept: text/event-stream\r\n%s\r\n" % (delta, head)
+        change = "PATCH %s/%s HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
+        requests = [open_one % server.app_bearer(number) for number in range(1, count // 2500 + 2)]
+        for color in "lightBlue", "lightGreen":
+            body = json.dumps({"color": color})
+            requests.append(change % (path, item.replace("=", "%3D"), len(body), head % server.bearer, body))
+        read_end, write_end = sides.os.pipe()
+        command = [sides.tool("wait"), str(server.port), str(count), str(options.rounds)]
+        job = subprocess.Popen(["sh", "-c", 'exec "$@" 3<&%d' % read_end, "sh"] + command, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True, pass_fds=[read_end])
+        try:
+            job.stdin.write("\0".join(requests))
+            job.stdin.close()
+            if job.stdout.readline() != "ready\n":
+                raise SystemExit("bench: not all streams wait")
+            each, spent = (sides.rss_kb(server.job.pid) - before) / count, sides.cpu_s(server.pids)
+            sides.os.close(write_end)
+            result = json.loads(job.stdout.readline() or "null")
+            spent = sides.cpu_s(server.pids) - spent
+        finally:
+            job.wait()
+            sides.os.close(read_end)
+            server.stop()
+    if not result:
+        raise SystemExit("bench: not all streams got the change")
+    return Row("waiting", "a change, until %s event streams have it" % short(count),
+               "p99 %.0f ms, %.0f µs each" % (result["p99_ms"], spent / count / options.rounds * 1e6),
+               "%.1f KB each" % each, "–", "p99 ≤ 500 ms, ≤ 20 KB", result["p99_ms"] <= 500 and each <= 20,
+               "median %.0f ms, longest %.0f ms" % (result["p50_ms"], result["max_ms"]))
+
+
+def memory(options):
     """Resident memory over the large store, after thousands of its pages were read."""
     server = Server(big_store(options))
     first = sides.rss_kb(server.job.pid) / 1024
@@ -316,6 +395,10 @@ ROWS = {
     "poll-h2-tls": ("the same over HTTP/2; nginx", lambda options: poll(options, tls=True, h2=True)),
     "page": ("a full page of 192 KB; nginx, a bare epoll loop", page),
     "page-tls": ("the same over TLS 1.3; nginx", lambda options: page(options, tls=True)),
+    "followed-poll": ("a poll with nothing new of a followed scope; of a native feed", lambda options: followed(
+        options, "followed-poll", "poll with nothing new, of a followed scope", sides.CONNECTIONS)),
+    "followed-page": ("a full page of a followed scope; of a native feed", lambda options: followed(
+        options, "followed-page", "full page, 200 items, of a followed scope", 16)),
     "radicale": ("a poll with nothing new; Radicale's sync-collection", lambda options: calendar_server(options, peers.Radicale)),
     "cyrus": ("a poll with nothing new; Cyrus' sync-collection", lambda options: calendar_server(options, peers.Cyrus)),
     "few": ("a poll of ten changes in a huge store; in a small one", few),
@@ -323,6 +406,7 @@ ROWS = {
     "writes": ("durable writes of 64 clients; bare SQLite", writes),
     "idle": ("memory of an idle connection", idle),
     "idle-tls": ("memory of an idle connection over TLS", lambda options: idle(options, tls=True)),
-    "room": ("memory over a huge store", room),
+    "waiting": ("event streams, until all have a change", waiting),
+    "room": ("memory over a huge store", memory),
     "start": ("start on a huge store; on a small one", start),
 }

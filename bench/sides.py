@@ -135,13 +135,13 @@ def stop_all():
 class Server:
     """The program, serving a store."""
 
-    def __init__(self, store, tls=False):
+    def __init__(self, store, tls=False, more=()):
         self.store, self.tls = str(store), tls
         # A file, not a pipe: who does not read the log must not be able to stop the server.
         self.log = tempfile.NamedTemporaryFile("r", suffix=".log")
         began = time.monotonic()
         self.job = subprocess.Popen([TIDEMARK, "serve", "--store", "sqlite:" + self.store, "--listen", "127.0.0.1:0",
-                                     "--tls", "auto" if tls else "off"], stderr=open(self.log.name, "w"))
+                                     "--tls", "auto" if tls else "off", *more], stderr=open(self.log.name, "w"))
         RUNNING.append(self)
         line = ""
         while not line.startswith("listening on ") or not line.endswith("\n"):
@@ -158,6 +158,10 @@ class Server:
         self.bearer = subprocess.run([TIDEMARK, "token", "--store", "sqlite:" + self.store, "--user", USER, "--scope",
                                       "Calendars.ReadWrite", "--expires", "24h"], check=True, capture_output=True,
                                      text=True).stdout.strip()
+
+    def app_bearer(self, number):
+        return subprocess.run([TIDEMARK, "token", "--store", "sqlite:" + self.store, "--app", user_id(number), "--role",
+                               "Calendars.Read", "--expires", "24h"], check=True, capture_output=True, text=True).stdout.strip()
 
     def fields(self, **more):
         return {"Authorization": "Bearer " + self.bearer, **{k.replace("_", "-"): v for k, v in more.items()}}

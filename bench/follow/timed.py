@@ -3,6 +3,7 @@
 timed.py --table ITEMS PAGE_SIZE PROGRAM FOLDER: the table of what was noted there."""
 import glob
 import json
+import math
 import os
 import platform
 import statistics
@@ -12,6 +13,8 @@ import threading
 import time
 
 LOOK_EVERY_S = 0.02
+LATER = (("1-order", "changes of every item, in the order of ids", math.inf),
+         ("2-no-order", "changes of every item, in no order", math.inf), ("3-thousand", "1,000 changes, in no order", 1000))
 FIGURES = ("seconds", "cpu", "rss_mib", "log_mib")
 
 
@@ -68,7 +71,9 @@ def table(items, size, program, folder):
     print("| follower | items/s | seconds | processor seconds | peak memory | write-ahead log |\n|---|---|---|---|---|---|")
     print(row("tidemark sync", items, ours))
     print(row("Node.js, Microsoft's SDK, better-sqlite3", items, theirs))
-    print(row("tidemark sync, a round in which every item has changed", items, json.load(open(f"{folder}/later.json"))))
+    for name, what, changes in LATER:
+        for later in glob.glob(f"{folder}/later-{name}.json"):
+            print(row(f"tidemark sync, a round of {what}", min(changes, items), json.load(open(later))))
     print(f"\n{items:,} items, {size} a page: {theirs['seconds'] / ours['seconds']:.1f} times the items a second "
           f"({ratios[0]:.1f} to {ratios[-1]:.1f} in {len(ratios)} rounds), {theirs['cpu'] / ours['cpu']:.1f} times the items a "
           "processor second. Seconds are medians, memory and log the most of all rounds.")

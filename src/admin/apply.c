@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/apply.h"
 
+#include "auth/grant.h"
 #include "auth/policy.h"
 
 /* A transaction may read the old body of each of its items. */
@@ -65,10 +66,10 @@ apply_user(struct store_txn *txn, struct line_target *target, const struct line_
 	counts->users++;
 }
 
-static void
-apply_put(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
+static struct resource_ctx
+ctx_of(const struct line_target *target, const struct line_op *op)
 {
-	struct resource_ctx ctx = {
+	return (struct resource_ctx){
 		.resource = op->resource,
 		.feed = { target->owner.tenant, op->owner, op->resource->number },
 		.owner_name = user_name(&target->owner),
@@ -76,7 +77,31 @@ apply_put(struct store_txn *txn, struct line_target *target, const struct line_o
 		.entropy = target->entropy,
 		.arena = target->line_arena,
 	};
-	struct str why = STR_EMPTY;
+}
+
+/* False: there is no such item.  A calendar group that holds calendars stays, as over HTTP. */
+static bool
+apply_removal(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
+{
+	struct resource_ctx ctx = ctx_of(target, op);
+	struct str          why = STR_EMPTY;
+	struct item         item;
+
+	if (!op->resource->removal_is_checked)
+		return store_remove(txn, &ctx.feed, op->id);
+	if (!store_txn_get(txn, &ctx.feed, op->id, &item))
+		return false;
+	op->resource->remove(txn, &ctx, op->id, STR_EMPTY, &why);
+	if (why.len > 0)
+		*why_out = arena_copy(target->txn_arena, why);
+	return true;
+}
+
+static void
+apply_put(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct str *why_out)
+{
+	struct resource_ctx ctx = ctx_of(target, op);
+	struct str          why = STR_EMPTY;
 
 	if (op->has_content && target->content && !content_has(target->content, &op->content))
 		refuse(txn, ERR_BAD_REQUEST,
@@ -92,10 +117,15 @@ static void
 apply_client(struct store_txn *txn, const struct line_target *target, const struct line_op *op,
              struct line_counts *counts, struct str *why_out)
 {
-	struct client client = op->client;
+	struct client client = op->client, known;
+	bool          exists = client_txn_find(txn, &client.id, target->line_arena, &known);
 
+	if (exists && op->has_tenant && !guid_eq(&known.tenant, &client.tenant)) {
+		refuse(txn, ERR_CONFLICT, STR(LINE_CLIENT_MOVES), why_out);
+		return;
+	}
 	if (!op->has_tenant)
-		client.tenant = target->tenant;
+		client.tenant = exists ? known.tenant : target->tenant;
 	client_put(txn, &client);
 	if (store_txn_err(txn) == ERR_CONFLICT)
 		*why_out = STR(LINE_CLIENT_GONE);
@@ -124,11 +154,23 @@ apply_policy(struct store_txn *txn, struct line_target *target, const struct lin
 }
 
 static void
+apply_grant(struct store_txn *txn, const struct line_op *op, struct arena *arena, struct line_counts *counts,
+            struct str *why_out)
+{
+	if (op->kind == LINE_REMOVE_GRANT) {
+		count_removal(counts, grant_remove(txn, op->id, op->app, arena));
+		return;
+	}
+	grant_add(txn, op->id, op->app, arena);
+	if (store_txn_err(txn) == ERR_TOO_LARGE)
+		*why_out = STR("a scope may have 400 grants");
+	counts->stored++;
+}
+
+static void
 apply_op(struct store_txn *txn, struct line_target *target, const struct line_op *op, struct line_counts *counts,
          struct str *why_out)
 {
-	struct store_feed feed;
-
 	switch (op->kind) {
 	case LINE_USER:
 		apply_user(txn, target, op, counts, why_out);
@@ -140,14 +182,16 @@ apply_op(struct store_txn *txn, struct line_target *target, const struct line_op
 		counts->stored++;
 		return;
 	case LINE_REMOVE:
-		if (!find_owner(txn, target, &op->owner, why_out))
-			return;
-		feed = (struct store_feed){ target->owner.tenant, op->owner, op->resource->number };
-		count_removal(counts, store_remove(txn, &feed, op->id));
+		if (find_owner(txn, target, &op->owner, why_out))
+			count_removal(counts, apply_removal(txn, target, op, why_out));
 		return;
 	case LINE_POLICY:
 	case LINE_REMOVE_POLICY:
 		apply_policy(txn, target, op, counts, why_out);
+		return;
+	case LINE_GRANT:
+	case LINE_REMOVE_GRANT:
+		apply_grant(txn, op, target->line_arena, counts, why_out);
 		return;
 	case LINE_REMOVE_USER:
 		target->has_owner = false;
@@ -181,12 +225,14 @@ count_again(const struct line_op *op, struct line_counts *counts)
 	case LINE_CLIENT:
 	case LINE_PUT:
 	case LINE_POLICY:
+	case LINE_GRANT:
 		counts->stored++;
 		return;
 	case LINE_REMOVE:
 	case LINE_REMOVE_USER:
 	case LINE_REMOVE_CLIENT:
 	case LINE_REMOVE_POLICY:
+	case LINE_REMOVE_GRANT:
 		counts->removed++;
 		return;
 	}

@@ -27,6 +27,7 @@ struct check {
 	const struct clock   *clock;
 	const struct entropy *entropy;
 	unsigned              puts;
+	bool                  clients_go; /* a line before this one removes a client: the store is behind */
 	struct guid           tenant;
 	struct guid           known[KNOWN_SLOTS];
 };
@@ -35,10 +36,9 @@ enum err
 check_open(struct store *store, const struct clock *clock, const struct entropy *entropy, struct check **check_out,
            char why_out[512])
 {
-	struct check *check = calloc(1, sizeof(*check));
+	struct check *check = handle_new(sizeof(*check));
 	enum err      err;
 
-	MUST(check);
 	check->store = store;
 	check->clock = clock;
 	check->entropy = entropy;
@@ -108,23 +108,6 @@ begin_txn(struct check *check)
 	return store_txn_err(check->txn);
 }
 
-static struct str
-id_name(const struct guid *id, struct arena *arena)
-{
-	return arena_copy(arena, str_of(id->b, sizeof(id->b)));
-}
-
-static struct str
-upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
-{
-	char *name = arena_take_raw(arena, sizeof(tenant->b) + upn.len);
-
-	memcpy(name, tenant->b, sizeof(tenant->b));
-	for (size_t i = 0; i < upn.len; i++)
-		name[sizeof(tenant->b) + i] = (char)(upn.at[i] >= 'A' && upn.at[i] <= 'Z' ? upn.at[i] + 32 : upn.at[i]);
-	return str_of(name, sizeof(tenant->b) + upn.len);
-}
-
 struct seen {
 	bool        seen; /* an earlier line is about this user */
 	bool        removed;
@@ -142,14 +125,14 @@ look_up(struct check *check, const struct guid *id, struct seen *seen_out)
 	if (!check->scratch)
 		return OK;
 	TRY(begin_txn(check));
-	found = store_txn_get_kv(check->txn, IDS, id_name(id, check->arena), &record);
+	found = store_txn_get_kv(check->txn, IDS, guid_bytes(id), &record);
 	TRY(store_txn_err(check->txn));
 	if (!found)
 		return OK;
 	seen_out->seen = true;
 	seen_out->removed = record.at[0] == '-';
 	if (!seen_out->removed) {
-		memcpy(seen_out->tenant.b, record.at + 1, sizeof(seen_out->tenant.b));
+		(void)guid_from_bytes(str_first(str_skip(record, 1), sizeof(seen_out->tenant.b)), &seen_out->tenant);
 		seen_out->upn = arena_copy(check->arena, str_skip(record, 1 + sizeof(seen_out->tenant.b)));
 	}
 	return OK;
@@ -170,14 +153,14 @@ present_kv(const struct user *user, struct arena *arena)
 static enum err
 remember(struct check *check, const struct user *user, const struct seen *before, bool removed)
 {
-	struct str id = id_name(&user->id, check->arena), record = STR("-");
+	struct str id = guid_bytes(&user->id), record = STR("-");
 
 	TRY(begin_txn(check));
 	if (before->seen && !before->removed)
-		store_remove_kv(check->txn, UPNS, upn_name(&before->tenant, before->upn, check->arena));
+		store_remove_kv(check->txn, UPNS, directory_upn_name(&before->tenant, before->upn, check->arena));
 	if (!removed) {
 		record = present_kv(user, check->arena);
-		store_put_kv(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), id);
+		store_put_kv(check->txn, UPNS, directory_upn_name(&user->tenant, user->upn, check->arena), id);
 	}
 	store_put_kv(check->txn, IDS, id, record);
 	return store_txn_err(check->txn);
@@ -228,8 +211,9 @@ check_upn(struct check *check, const struct user *user, struct str *why_out)
 
 	if (check->scratch) {
 		TRY(begin_txn(check));
-		taken = store_txn_get_kv(check->txn, UPNS, upn_name(&user->tenant, user->upn, check->arena), &record) &&
-		        !str_eq(record, str_of(user->id.b, sizeof(user->id.b)));
+		taken = store_txn_get_kv(check->txn, UPNS, directory_upn_name(&user->tenant, user->upn, check->arena),
+		                         &record) &&
+		        !str_eq(record, guid_bytes(&user->id));
 		TRY(store_txn_err(check->txn));
 	}
 	if (!taken) {
@@ -286,6 +270,20 @@ check_removed_user(struct check *check, const struct guid *id)
 	return remember(check, &user, &seen, true);
 }
 
+static enum err
+check_client(struct check *check, const struct line_op *op, struct str *why_out)
+{
+	struct client known;
+	enum err      err = client_check(check->store, &op->client, check->arena);
+
+	*why_out = err == ERR_CONFLICT ? STR(LINE_CLIENT_GONE) : STR_EMPTY;
+	if (err == OK && op->has_tenant && !check->clients_go &&
+	    client_find(check->store, &op->client.id, check->arena, &known) == OK &&
+	    !guid_eq(&known.tenant, &op->client.tenant))
+		*why_out = STR(LINE_CLIENT_MOVES);
+	return why_out->len > 0 ? ERR_BAD_REQUEST : err;
+}
+
 enum err
 check_line(struct check *check, struct str text, struct str *why_out)
 {
@@ -312,10 +310,12 @@ check_line(struct check *check, struct str text, struct str *why_out)
 	case LINE_REMOVE_USER:
 		return check_removed_user(check, &op.user.id);
 	case LINE_CLIENT:
-		err = client_check(check->store, &op.client, check->arena);
-		*why_out = err == ERR_CONFLICT ? STR(LINE_CLIENT_GONE) : STR_EMPTY;
-		return err == ERR_CONFLICT ? ERR_BAD_REQUEST : err;
+		return check_client(check, &op, why_out);
 	case LINE_REMOVE_CLIENT:
+		check->clients_go = true;
+		return OK;
+	case LINE_GRANT:
+	case LINE_REMOVE_GRANT:
 		return OK;
 	}
 	return OK;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/check_bodies.h"
 
 #include "admin/walk.h"
 #include "resource/resource.h"

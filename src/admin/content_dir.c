@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/content_dir.h"
+#include "admin/writer.h"
 
 #include "store/store.h"
 

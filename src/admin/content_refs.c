@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/content_refs.h"
 
 #include <stdlib.h>
 

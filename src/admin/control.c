@@ -3,7 +3,6 @@
 
 #include "admin/apply.h"
 #include "admin/gc.h"
-#include "text/json_write.h"
 #include "text/uri.h"
 
 #define GC_STEP 20000
@@ -100,6 +99,10 @@ answer_ready(struct control *control, const struct http_req *req, struct http_re
 		answer_error(resp, 503, "store", "the store does not answer", 0);
 		return;
 	}
+	if (store_is_moved(control->store)) {
+		answer_error(resp, 503, "store", "the store's file was renamed, replaced or deleted", 0);
+		return;
+	}
 	json = begin_json(resp);
 	json_put_member(&json, STR("status"), STR("ready"));
 	end_json(resp, &json);
@@ -121,6 +124,13 @@ put_http_metrics(struct buf *buf, const struct http_stats *stats)
 	metric(buf, "tidemark_connections_open", "gauge", "Connections open now.", stats->open);
 	metric(buf, "tidemark_requests_total", "counter", "Requests read.", stats->requests);
 	metric(buf, "tidemark_workers_busy", "gauge", "Worker threads at work.", stats->workers_busy);
+	metric(buf, "tidemark_requests_waiting", "gauge", "Requests that wait for a worker.", stats->waiting);
+	metric(buf, "tidemark_requests_throttled_total", "counter",
+	       "Requests refused because their caller has too many.", stats->throttled);
+	metric(buf, "tidemark_uploads", "gauge", "Uploads under way.", stats->uploads);
+	metric(buf, "tidemark_answers_waiting", "gauge",
+	       "Answers that wait for a change: held polls and event streams.", stats->waits);
+	metric(buf, "tidemark_held_bytes", "gauge", "Memory that requests hold.", stats->held);
 	metric(buf, "tidemark_timeouts_total", "counter", "Connections ended by a deadline.", stats->timeouts);
 	metric(buf, "tidemark_protocol_errors_total", "counter", "Requests refused by the parser.",
 	       stats->protocol_errors);
@@ -143,6 +153,9 @@ put_auth_metrics(struct buf *buf, struct auth_stats stats)
 	metric(buf, "tidemark_tokens_cached", "gauge", "Checked access tokens held now.", stats.cached);
 	metric(buf, "tidemark_key_fetches_total", "counter", "Times the keys of an external issuer were fetched.",
 	       stats.key_fetches);
+	metric(buf, "tidemark_sign_ins_refused_total", "counter", "Sign-ins refused.", stats.issuer.refused);
+	metric(buf, "tidemark_secret_checks", "gauge", "Checks by argon2id, run or wait.", stats.issuer.checking);
+	metric(buf, "tidemark_secret_checks_refused_total", "counter", "Without a place.", stats.issuer.checks_refused);
 }
 
 static void
@@ -157,7 +170,11 @@ answer_metrics(struct control *control, const struct http_req *req, struct http_
 	http_get_stats(control->server, &stats);
 	put_http_metrics(buf, &stats);
 	put_auth_metrics(buf, auth_gate_stats(control->gate));
+	if (control->followers.ctx)
+		control->followers.put_metrics(control->followers.ctx, buf);
 	metric(buf, "tidemark_store_epoch", "gauge", "The store's epoch.", store_epoch(control->store));
+	metric(buf, "tidemark_store_file_moved", "gauge", "1: the store's file is no longer at its path.",
+	       store_is_moved(control->store));
 	if (store_get_info(control->store, &info) != OK)
 		return;
 	metric(buf, "tidemark_store_commits_total", "counter", "Transactions committed.", info.commits);
@@ -286,6 +303,57 @@ answer_gc(struct control *control, const struct http_req *req, struct http_resp 
 	end_json(resp, &json);
 }
 
+/* ---- followers ------------------------------------------------------------------------------------------------ */
+
+#define FOLLOW_PATH "/-/follow"
+
+static bool
+read_follow_query(const struct http_req *req, struct str *name, uint64_t *ticket)
+{
+	struct str      rest = req->query;
+	struct uri_pair pair;
+	bool            more = true;
+
+	while (uri_take_pair(&rest, req->arena, &pair, &more) == OK) {
+		if (!more)
+			return true;
+		if (str_eq(pair.name, STR("name")))
+			*name = pair.value;
+		else if (!str_eq(pair.name, STR("ticket")) || !str_to_u64(pair.value, ticket))
+			return false;
+	}
+	return false;
+}
+
+static void
+answer_follow(struct control *control, const struct http_req *req, struct http_resp *resp)
+{
+	const struct control_followers *followers = &control->followers;
+	struct str                      verb = str_skip(req->path, sizeof(FOLLOW_PATH) - 1), name = STR_EMPTY;
+	uint64_t                        ticket = 0;
+	struct json_out                 json;
+	enum err                        err;
+
+	if (!followers->ctx) {
+		answer_error(resp, 404, "followsNothing", "this server follows nothing; start it with --follow", 0);
+		return;
+	}
+	if (!read_follow_query(req, &name, &ticket)) {
+		answer_error(resp, 400, "badQuery", "unknown option or bad value in the query", 0);
+		return;
+	}
+	json = begin_json(resp);
+	err = followers->order(followers->ctx, str_skip(verb, verb.len > 0), name, ticket, &json);
+	if (err == OK)
+		end_json(resp, &json);
+	else if (err == ERR_NOT_FOUND)
+		answer_error(resp, 404, "notFound", "the server follows nothing of that name", 0);
+	else if (err == ERR_NOT_ALLOWED)
+		answer_error(resp, 409, "paused", "it is paused; `tidemark follow resume` ends that", 0);
+	else
+		answer_err(resp, err, err_text(err), 0);
+}
+
 /* ---- the app ---------------------------------------------------------------------------------------------------- */
 
 static const struct control_route {
@@ -300,6 +368,10 @@ static const struct control_route {
 	{ { "/-/store", 8 }, HTTP_GET, 0, answer_store },
 	{ { "/-/apply", 8 }, HTTP_POST, CONTROL_BODY_MAX, answer_apply },
 	{ { "/-/gc", 5 }, HTTP_POST, 0, answer_gc },
+	{ { FOLLOW_PATH, 9 }, HTTP_GET, 0, answer_follow },
+	{ { FOLLOW_PATH "/now", 13 }, HTTP_POST, 0, answer_follow },
+	{ { FOLLOW_PATH "/pause", 15 }, HTTP_POST, 0, answer_follow },
+	{ { FOLLOW_PATH "/resume", 16 }, HTTP_POST, 0, answer_follow },
 };
 
 static const struct control_route *

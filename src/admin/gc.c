@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/gc.h"
 
+#include "store/store_followed.h"
+
 #define PURGE_MAX 1000 /* tombstones a transaction */
 #define PAGE      1000
 #define ARENA_MAX (PAGE * (STORE_BODY_MAX + ((size_t)64 << 10)))
@@ -22,7 +24,10 @@ purge_feed(struct gc *gc, const struct store_feed *feed, struct arena *arena)
 	return OK;
 }
 
-/* Everything at or below the seq that was newest at the moment is older than the retention. */
+/*
+ * Everything at or below the seq that was newest at the moment is older than the retention.  Of a followed feed a lower
+ * seq may be all that is known.
+ */
 static enum err
 count_feed(struct gc *gc, const struct store_feed *feed, struct arena *arena)
 {
@@ -31,6 +36,8 @@ count_feed(struct gc *gc, const struct store_feed *feed, struct arena *arena)
 	bool               more = true;
 
 	TRY(store_seq_at(gc->store, feed, gc->until_ms, &state, &range.until));
+	if (feed->collection == STORE_FOLLOWED)
+		range.until = STORE_TO_HEAD;
 	while (more) {
 		AUTO(store_scan_abort) struct store_scan *scan = store_scan_open(gc->store, feed, &range, arena);
 		struct item                               item;
@@ -39,7 +46,7 @@ count_feed(struct gc *gc, const struct store_feed *feed, struct arena *arena)
 		while (store_scan_next(scan, &item)) {
 			more = true;
 			range.after = item.seq;
-			gc->purged += item.life == ITEM_REMOVED;
+			gc->purged += item.life == ITEM_REMOVED && item.changed_ms <= gc->until_ms;
 		}
 		TRY(store_scan_close(&scan));
 		arena_reset(arena);
@@ -56,6 +63,17 @@ forget_ops(struct gc *gc, struct arena *arena)
 	return store_commit(&txn);
 }
 
+/* First all that are written here, then all that are followed. */
+static enum err
+next_feed(const struct gc *gc, struct store_feed *feed_out, struct feed_state *state_out)
+{
+	enum err err = ERR_NOT_FOUND;
+
+	if (gc->after.collection != STORE_FOLLOWED)
+		err = store_next_feed(gc->store, &gc->after, feed_out, state_out);
+	return err == ERR_NOT_FOUND ? store_next_followed(gc->store, &gc->after, feed_out, state_out) : err;
+}
+
 enum err
 gc_step(struct gc *gc, uint64_t max)
 {
@@ -65,7 +83,7 @@ gc_step(struct gc *gc, uint64_t max)
 	while (!gc->done && gc->purged - start < max && looked < max) {
 		struct store_feed feed;
 		struct feed_state state;
-		enum err          err = store_next_feed(gc->store, &gc->after, &feed, &state);
+		enum err          err = next_feed(gc, &feed, &state);
 
 		if (err == ERR_NOT_FOUND) {
 			gc->done = true;

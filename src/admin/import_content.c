@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "admin/content_dir.h"
+#include "admin/writer.h"
 #include "admin/ndjson.h"
 #include "base/file.h"
 #include "text/json_span.h"

@@ -35,9 +35,7 @@ fill(struct line_reader *reader)
 		reader->to -= reader->from;
 		reader->from = 0;
 	}
-	do
-		n = read(reader->fd, reader->at + reader->to, reader->size - reader->to);
-	while (n < 0 && errno == EINTR);
+	n = TEMP_FAILURE_RETRY(read(reader->fd, reader->at + reader->to, reader->size - reader->to));
 	if (n <= 0) {
 		reader->ended = true;
 		reader->failed = n < 0 ? errno : 0;

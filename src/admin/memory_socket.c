@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/memory_socket.h"
+#include "admin/sock_path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -66,8 +66,6 @@ close_list(DIR **list)
 		(void)closedir(*list);
 }
 
-/* ---- for a server ---------------------------------------------------------------------------------------- */
-
 static bool
 is_dead(const char *path)
 {
@@ -108,8 +106,6 @@ memory_socket_open(struct arena *arena, struct sock_path *path_out, char why_out
 	return sock_path_fit(arena_c(arena, arena_printf(arena, "%s/" PREFIX "%d" SUFFIX, dir, (int)getpid())), arena,
 	                     path_out);
 }
-
-/* ---- for other commands ------------------------------------------------------------------------------------ */
 
 /* Asks the server for its files. False: nobody answers. */
 static bool

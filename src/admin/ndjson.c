@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/ndjson.h"
 
+#include "auth/grant.h"
 #include "auth/policy.h"
 #include "base/bytes.h"
+#include "resource/family.h"
 #include "resource/values.h"
 #include "text/date.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
+#include "text/uri.h"
 
 #define WORD_SHOWN 64
+#define FOLLOWED \
+	"a followed scope is filled by its remote alone: follow its URL with `tidemark sync`, or copy the store " \
+	"with `tidemark store backup`; items that become a user's own need a feed of that user"
 
 bool
 line_is_blank(struct str text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] != ' ' && text.at[i] != '\t' && text.at[i] != '\r')
-			return false;
-	return true;
+	return str_span(text, STR(" \t\r")) == text.len;
 }
 
 /* ---- parsing -------------------------------------------------------------------------------------- */
@@ -37,16 +40,10 @@ bad(struct parse *parse, struct str why)
 static enum err
 check_members(struct parse *parse, const struct json *object, struct str known, const char *where)
 {
-	for (const struct json *member = json_first(object); member; member = member->next) {
-		struct str rest = known, word;
-		bool       found = false;
-
-		while (!found && str_take_until(&rest, ' ', &word))
-			found = str_eq(word, member->name);
-		if (!found)
+	for (const struct json *member = json_first(object); member; member = member->next)
+		if (!str_has_word(known, ' ', member->name, str_eq))
 			return bad(parse, arena_printf(parse->arena, "unknown member \"%.*s\" in %s",
 			                               STR_ARG(str_cut(member->name, WORD_SHOWN)), where));
-	}
 	return OK;
 }
 
@@ -104,9 +101,8 @@ user_text(struct parse *parse, const struct json *value, const char *name, bool 
 	TRY(need_text(parse, value, name, text_out));
 	if (text_out->len > UPN_MAX)
 		return bad(parse, arena_printf(parse->arena, "\"%s\" is longer than %d bytes", name, UPN_MAX));
-	for (size_t i = 0; i < text_out->len; i++)
-		if ((unsigned char)text_out->at[i] < 0x20 || text_out->at[i] == 0x7f)
-			return bad(parse, arena_printf(parse->arena, "\"%s\" has a control character in it", name));
+	if (!utf8_is_clean(*text_out))
+		return bad(parse, arena_printf(parse->arena, "\"%s\" has a control character in it", name));
 	return OK;
 }
 
@@ -134,6 +130,8 @@ parse_feed(struct parse *parse, const struct json *root, struct line_op *op)
 	struct str feed;
 
 	TRY(need_text(parse, root, "feed", &feed));
+	if (str_starts(feed, STR("scope/")))
+		return bad(parse, STR(FOLLOWED));
 	if (!feed_name_parse(feed, &op->owner, &op->resource))
 		return bad(parse, arena_printf(parse->arena,
 		                               "\"%.*s\" is not a feed: users/<guid>/calendars, "
@@ -290,6 +288,20 @@ parse_policy(struct parse *parse, const struct json *root, struct line_op *op)
 	return OK;
 }
 
+static enum err
+parse_grant(struct parse *parse, const struct json *root, struct line_op *op)
+{
+	const struct json *value;
+
+	TRY(need_value(parse, root, STR("scope to"), "the grant's value", &value));
+	TRY(need_text(parse, value, "scope", &op->id));
+	TRY(need_text(parse, value, "to", &op->app));
+	if (!grant_to_valid(op->app))
+		return bad(parse,
+		           STR("\"to\" is not the id of a client or a user: up to 128 characters without blanks"));
+	return scope_name_is_good(op->id) ? OK : bad(parse, STR("\"scope\" is not the name of a scope"));
+}
+
 static const struct {
 	const char    *op;
 	enum line_kind kind;
@@ -304,6 +316,8 @@ static const struct {
 	{ "remove-client", LINE_REMOVE_CLIENT, "op id", parse_remove_client },
 	{ "policy", LINE_POLICY, "op value", parse_policy },
 	{ "remove-policy", LINE_REMOVE_POLICY, "op value", parse_policy },
+	{ "grant", LINE_GRANT, "op value", parse_grant },
+	{ "remove-grant", LINE_REMOVE_GRANT, "op value", parse_grant },
 };
 
 static enum err
@@ -315,6 +329,8 @@ parse_op(struct parse *parse, const struct json *root, struct line_op *op)
 		return bad(parse, arena_printf(parse->arena, "the line is %s, not an object",
 		                               json_kind_name(json_kind(root))));
 	TRY(need_text(parse, root, "op", &word));
+	if (str_eq(word, STR("relate")))
+		return bad(parse, STR(FOLLOWED));
 	for (size_t i = 0; i < COUNT_OF(ops); i++) {
 		if (!str_eq(word, str_from_c(ops[i].op)))
 			continue;
@@ -325,8 +341,8 @@ parse_op(struct parse *parse, const struct json *root, struct line_op *op)
 	}
 	return bad(parse,
 	           arena_printf(parse->arena,
-	                        "unknown op \"%.*s\"; user, put, remove, remove-user, client, remove-client, policy "
-	                        "and remove-policy are known",
+	                        "unknown op \"%.*s\"; user, put, remove, remove-user, client, remove-client, policy, "
+	                        "remove-policy, grant and remove-grant are known",
 	                        STR_ARG(str_cut(word, WORD_SHOWN))));
 }
 
@@ -423,18 +439,6 @@ line_put_item(struct buf *buf, const struct store_feed *feed, const struct item 
 	end_line(buf, &json);
 }
 
-static void
-put_words(struct json_out *json, struct str words)
-{
-	struct str word;
-
-	json_put_array(json);
-	while (str_take_until(&words, ' ', &word))
-		if (word.len > 0)
-			json_put_text(json, word);
-	json_end_array(json);
-}
-
 void
 line_put_client(struct buf *buf, const struct client *client, const struct guid *tenant)
 {
@@ -444,8 +448,7 @@ line_put_client(struct buf *buf, const struct client *client, const struct guid 
 	json_put_member_guid(&json, STR("id"), &client->id);
 	if (client->name.len > 0)
 		json_put_member(&json, STR("displayName"), client->name);
-	json_put_name(&json, STR("roles"));
-	put_words(&json, client->roles);
+	json_put_member_words(&json, STR("roles"), client->roles);
 	if (client->secret_hash.len > 0)
 		json_put_member(&json, STR("secretHash"), client->secret_hash);
 	if (client->certificate.len > 0)
@@ -480,6 +483,17 @@ line_put_policy(struct buf *buf, bool removes, const struct guid *user, const st
 		json_put_member_bool(&json, STR("global"), true);
 	if (guid_is_zero(user) && tenant)
 		json_put_member_guid(&json, STR("tenantId"), tenant);
+	json_end_object(&json);
+	end_line(buf, &json);
+}
+
+void
+line_put_grant(struct buf *buf, bool removes, struct str scope, struct str to)
+{
+	struct json_out json = begin_value_line(buf, removes ? "remove-grant" : "grant");
+
+	json_put_member(&json, STR("scope"), scope);
+	json_put_member(&json, STR("to"), to);
 	json_end_object(&json);
 	end_line(buf, &json);
 }

@@ -8,6 +8,8 @@
  *   {"op":"remove-user","id":…}
  *   {"op":"policy","value":{"app":…,"user":"<guid>"}}          or "global":true instead of a user
  *   {"op":"remove-policy","value":{…the same…}}
+ *   {"op":"grant","value":{"scope":…,"to":…}}                  of a followed scope, to a client or a user
+ *   {"op":"remove-grant","value":{…the same…}}
  *   {"op":"client","value":{"id":…,"displayName":…,"roles":[…],"secretHash":…,"createdDateTime":…,"tenantId":…}}
  *   {"op":"remove-client","id":…}
  *
@@ -28,7 +30,8 @@
 #define LINE_BYTES_MAX ((size_t)1 << 20)
 #define LINE_ARENA_MAX ((size_t)64 << 20) /* for an arena that is reset after each line */
 
-#define LINE_CLIENT_GONE "this client was removed; a createdDateTime is needed to bring the id back"
+#define LINE_CLIENT_MOVES "this client belongs to another tenant; remove it first"
+#define LINE_CLIENT_GONE  "this client was removed; a createdDateTime is needed to bring the id back"
 
 enum line_kind {
 	LINE_USER,
@@ -38,7 +41,9 @@ enum line_kind {
 	LINE_CLIENT,
 	LINE_REMOVE_CLIENT,
 	LINE_POLICY,
-	LINE_REMOVE_POLICY
+	LINE_REMOVE_POLICY,
+	LINE_GRANT,
+	LINE_REMOVE_GRANT
 };
 
 struct line_op {
@@ -49,11 +54,11 @@ struct line_op {
 	struct guid            owner; /* LINE_PUT, LINE_REMOVE: whose feed */
 	const struct resource *resource;
 	struct str             value;        /* LINE_PUT: the bytes as given */
-	struct str             id;           /* LINE_REMOVE */
+	struct str             id;           /* LINE_REMOVE; LINE_GRANT, LINE_REMOVE_GRANT: the scope */
 	struct str             content_file; /* LINE_PUT of a recording; empty if none */
 	bool                   has_content;  /* LINE_PUT of a recording: the content is stored */
 	struct content_ref     content;
-	struct str             app; /* LINE_POLICY, LINE_REMOVE_POLICY; a zeroed owner: the global policy */
+	struct str app; /* LINE_POLICY, LINE_REMOVE_POLICY; a zeroed owner: the global policy.  A grant: to whom */
 };
 
 /* Only blanks; such lines are skipped. */
@@ -70,6 +75,7 @@ struct line_counts {
 void line_put_user(struct buf *buf, const struct user *user, const struct guid *tenant);
 void line_put_item(struct buf *buf, const struct store_feed *feed, const struct item *item, struct arena *arena);
 void line_put_policy(struct buf *buf, bool removes, const struct guid *user, const struct guid *tenant, struct str app);
+void line_put_grant(struct buf *buf, bool removes, struct str scope, struct str to);
 /* The put `op`, with content in place of contentFile. */
 void line_put_with_content(struct buf *buf, const struct line_op *op, const struct content_ref *content);
 /* `op` is "remove-user" or "remove-client". */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/notify.h"
+#include "admin/server.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "cli/suggest.h"
+#include "resource/family.h"
 
 static void
 put_grants(struct out *out, const char *const *grants)
@@ -31,16 +32,30 @@ stands_in(struct str name, const char *const *grants, bool family_will_do)
 	return false;
 }
 
+/* All lists of names: of the calls, then of what is followed and served onward; NULL ends. */
+static const char *const *
+names_at(size_t n)
+{
+	const struct resource *family = NULL;
+
+	if (n < RIGHT_COUNT)
+		return right_row((enum right)n)->delegated;
+	n -= RIGHT_COUNT;
+	if (n < RIGHT_COUNT)
+		return right_row((enum right)n)->application;
+	for (n -= RIGHT_COUNT; (family = family_next(family)) != NULL && n > 0;)
+		n--;
+	return family ? family->reads : NULL;
+}
+
 static bool
 is_asked_for(struct str name, bool family_will_do)
 {
-	for (int right = 0; right < RIGHT_COUNT; right++) {
-		const struct right_row *row = right_row((enum right)right);
+	const char *const *names;
 
-		if (stands_in(name, row->delegated, family_will_do) ||
-		    stands_in(name, row->application, family_will_do))
+	for (size_t n = 0; (names = names_at(n)) != NULL; n++)
+		if (stands_in(name, names, family_will_do))
 			return true;
-	}
 	return false;
 }
 
@@ -48,16 +63,12 @@ is_asked_for(struct str name, bool family_will_do)
 static const char *
 advice(struct str name, struct arena *arena)
 {
-	struct suggestion suggestion = { .word = name };
+	struct suggestion  suggestion = { .word = name };
+	const char *const *names;
 
-	for (int right = 0; right < RIGHT_COUNT; right++) {
-		const struct right_row *row = right_row((enum right)right);
-
-		for (const char *const *grant = row->delegated; *grant; grant++)
-			suggestion_try(&suggestion, *grant);
-		for (const char *const *grant = row->application; *grant; grant++)
-			suggestion_try(&suggestion, *grant);
-	}
+	for (size_t n = 0; (names = names_at(n)) != NULL; n++)
+		for (; *names; names++)
+			suggestion_try(&suggestion, *names);
 	if (str_find(name, ',') < name.len)
 		return "; blanks separate several names";
 	return suggestion_text(&suggestion, arena);
@@ -115,6 +126,8 @@ permissions_read(struct cmd_run *run, const char *option, size_t len_max, struct
 void
 permissions_page(struct out *out)
 {
+	const struct resource *family = NULL;
+
 	out_put(out,
 	        STR("# Permissions\n\n"
 	            "Made by `tidemark help --permissions` from the table the server itself decides by "
@@ -133,6 +146,15 @@ permissions_page(struct out *out)
 		}
 		out_put(out, STR(" | "));
 		put_grants(out, row->application);
+		out_put(out, STR(" |\n"));
+	}
+	out_put(out,
+	        STR("\nOf what is followed and served onward ([gateway.md](gateway.md#who-may-read)) these permissions "
+	            "open a feed for reading, delegated to its\nowner and as an application's; calendars and "
+	            "recordings have those above.\n\n| feed | permission |\n|---|---|\n"));
+	while ((family = family_next(family)) != NULL) {
+		out_printf(out, "| %s | ", family->collection);
+		put_grants(out, family->reads);
 		out_put(out, STR(" |\n"));
 	}
 	out_put(out,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/sample.h"
+#include "admin/server.h"
 
 #include "auth/directory.h"
 

@@ -3,8 +3,7 @@
 
 #include <unistd.h>
 
-#include "admin/content_dir.h"
-#include "admin/server_tls.h"
+#include "admin/writer.h"
 #include "base/random.h"
 
 #define FIRST_KEYS_MS 6000
@@ -124,11 +123,12 @@ open_graph(struct server *server)
 		.audit = server->reads_only ? NULL : &server->audit,
 		.public_url = str_ends(url, STR("/")) ? str_first(url, url.len - 1) : url,
 		.link_style = str_eq(conf_get(conf, CONF_LINK_STYLE), STR("seed")) ? LINK_SEED : LINK_GRAPH,
-		.recordings_delegated = conf->recordings_delegated,
-		.policy_organizer_wide = conf->policy_organizer_wide,
+		.recordings_delegated = conf_is_on(&conf->recordings, CONF_RECORDINGS_DELEGATED),
+		.policy_organizer_wide = conf_is_on(&conf->recordings, CONF_RECORDINGS_ORGANIZER_WIDE),
 	};
 	enum err err;
 
+	TRY_CODE(server_served(server, &parts.served, &parts.served_count));
 	MUST(conf_size(conf_get(conf, CONF_MAX_CONTENT), &parts.content_max));
 	err = graph_open(&parts, &server->graph);
 	return err == OK ? EXIT_DONE : report_part(server, "the Graph API", err);
@@ -162,6 +162,8 @@ server_open(struct server *server, struct cmd_run *run, const struct store_openi
 void
 server_close_parts(struct server *server)
 {
+	if (server->store)
+		store_watch(server->store, NULL, NULL);
 	http_close(&server->http);
 	graph_close(&server->graph);
 	content_close(&server->content);
@@ -181,6 +183,33 @@ server_close(struct server *server)
 
 /* ---- the public port -------------------------------------------------------------------------------------- */
 
+static int
+cannot_listen(const struct cmd_run *run, enum err err, const char *why)
+{
+	return console_fail(exit_code_of(err), "cannot listen on %.*s: %s; choose another address with --listen",
+	                    STR_ARG(conf_get(&run->conf, CONF_LISTEN)), why);
+}
+
+int
+server_check_port(struct cmd_run *run)
+{
+	const char *path;
+	char        why[256] = "";
+	enum err    err;
+
+	/* Of a store that is there, opening says first who holds it. */
+	if (store_url_path(conf_get(&run->conf, CONF_STORE), run->arena, &path) != OK || access(path, F_OK) == 0)
+		return EXIT_DONE;
+	err = http_check_listen(conf_get(&run->conf, CONF_LISTEN), why);
+	return err == OK ? EXIT_DONE : cannot_listen(run, err, why);
+}
+
+static void
+topic_changed(void *http, uint32_t topic)
+{
+	http_topic_changed(http, topic);
+}
+
 int
 server_listen(struct server *server)
 {
@@ -197,9 +226,15 @@ server_listen(struct server *server)
 	conf.tls_key = server->tls.key;
 	err = http_open(&conf, &app, &server->http, why);
 	if (err == OK)
+		store_watch(server->store, topic_changed, server->http);
+	if (err == OK && conf_get(&run->conf, CONF_PUBLIC_URL).len == 0) {
+		struct str *urls = arena_take(run->arena, SERVER_URLS_MAX * sizeof(*urls));
+
+		graph_set_urls(server->graph, urls, server_tls_urls(server, run->arena, urls));
+	}
+	if (err == OK)
 		return EXIT_DONE;
 	if (str_starts(str_from_c(why), STR("certificate")) || str_starts(str_from_c(why), STR("private key")))
 		return console_fail(exit_code_of(err), "cannot serve by TLS: %s; see --tls-cert and --tls-key", why);
-	return console_fail(exit_code_of(err), "cannot listen on %.*s: %s; choose another address with --listen",
-	                    STR_ARG(conf.listen), why);
+	return cannot_listen(run, err, why);
 }

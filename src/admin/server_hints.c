@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/server_hints.h"
+#include "admin/server.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -72,7 +72,7 @@ server_hints(struct server *server, const char *upn)
 		              STR_ARG(whole_path(str_from_c(server->tls.ca), server->run->arena)));
 	if (server->issuer)
 		print_token(server, upn);
-	else if (conf->issuer_count > 0)
+	else if (conf->issuers)
 		console_plain("a token: from the external issuers in %.*s", STR_ARG(conf->file));
 	else
 		console_say("warning: no token is accepted: --issuer is off, and there is no [issuer] in the "

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/server_reload.h"
 
-#include "admin/server_tls.h"
+#include "admin/server.h"
 
 #define RELOAD_ARENA_MAX ((size_t)16 << 20)
 #define TEXT_MAX         512
@@ -16,21 +15,16 @@ is_changeable(const struct server *server, enum conf_id id)
 }
 
 static bool
-is_same_issuer(const struct conf_issuer *a, const struct conf_issuer *b)
+has_same_parts(const struct conf_part *a, const struct conf_part *b, size_t keys)
 {
-	return str_eq(a->name, b->name) && str_eq(a->issuer, b->issuer) && str_eq(a->audience, b->audience) &&
-	       str_eq(a->jwks, b->jwks) && str_eq(a->discovery, b->discovery) && str_eq(a->jwks_ca, b->jwks_ca) &&
-	       str_eq(a->tenant, b->tenant) && str_eq(a->not_before, b->not_before);
-}
-
-static bool
-has_same_issuers(const struct conf *a, const struct conf *b)
-{
-	bool same = a->issuer_count == b->issuer_count;
-
-	for (size_t i = 0; same && i < a->issuer_count; i++)
-		same = is_same_issuer(&a->issuers[i], &b->issuers[i]);
-	return same;
+	for (; a && b; a = a->next, b = b->next) {
+		if (!str_eq(a->name, b->name))
+			return false;
+		for (size_t i = 0; i < keys; i++)
+			if (!str_eq(a->values[i], b->values[i]))
+				return false;
+	}
+	return !a && !b;
 }
 
 static void
@@ -51,11 +45,15 @@ name_the_rest(const struct server *server, const struct conf *conf)
 	for (; *ids != CONF_COUNT; ids++)
 		if (!is_changeable(server, *ids) && !str_eq(conf_get(old, *ids), conf_get(conf, *ids)))
 			add_name(names, conf_setting(*ids)->name);
-	if (!has_same_issuers(old, conf))
+	if (!has_same_parts(old->issuers, conf->issuers, CONF_ISSUER_KEYS))
 		add_name(names, "[issuer]");
-	if (old->recordings_delegated != conf->recordings_delegated ||
-	    old->policy_organizer_wide != conf->policy_organizer_wide)
-		add_name(names, "[recordings]");
+	if (!has_same_parts(old->serves, conf->serves, CONF_SERVE_KEYS))
+		add_name(names, "[serve]");
+	for (int i = 0; i < CONF_RECORDINGS_KEYS; i++)
+		if (conf_is_on(&old->recordings, i) != conf_is_on(&conf->recordings, i)) {
+			add_name(names, "[recordings]");
+			break;
+		}
 	if (names[0])
 		console_say("SIGHUP: %s: the new value needs a restart; the old one stays", names);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/server_tls.h"
+#include "admin/server.h"
 
 #include <sys/stat.h>
 
-#include "crypt/cert.h"
 #include "text/uri.h"
 
 static struct str
@@ -19,8 +18,6 @@ listen_host(struct str listen)
 		listen = str_of(listen.at + 1, listen.len - 2);
 	return listen;
 }
-
-/* ---- the local authority ----------------------------------------------------------------------------------- */
 
 /* The folder beside the store. A memory: store has one of its own, which other accounts can enter. */
 static int
@@ -80,8 +77,6 @@ make_files(struct server *server, const struct conf *conf, struct arena *arena, 
 	return EXIT_DONE;
 }
 
-/* ---- what is asked for --------------------------------------------------------------------------------------- */
-
 int
 server_tls_files(struct server *server, const struct conf *conf, struct arena *arena, struct tls_files *files_out)
 {
@@ -107,4 +102,31 @@ server_tls_files(struct server *server, const struct conf *conf, struct arena *a
 	files_out->cert = arena_c(arena, cert);
 	files_out->key = arena_c(arena, key);
 	return EXIT_DONE;
+}
+
+/* ---- the server's own addresses ---------------------------------------------------------------------------- */
+
+size_t
+server_tls_urls(const struct server *server, struct arena *arena, struct str urls_out[SERVER_URLS_MAX])
+{
+	static const char *const loopback[] = { "localhost", "127.0.0.1", "::1" };
+	const struct conf       *conf = &server->run->conf;
+	bool                     off = str_eq(conf_get(conf, CONF_TLS), STR("off"));
+	struct str               hosts[CERT_HOSTS_MAX + COUNT_OF(loopback)], address = http_address(server->http);
+	struct str               port = str_skip(address, listen_host(address).len + (address.at[0] == '[' ? 3 : 1));
+	size_t                   count = list_hosts(conf, hosts), url_count = 0;
+	bool                     is_any = str_eq(hosts[0], STR("0.0.0.0")) || str_eq(hosts[0], STR("::"));
+
+	for (size_t i = 0; i < COUNT_OF(loopback) && (is_any || uri_host_is_loopback(hosts[0])); i++)
+		hosts[count++] = str_from_c(loopback[i]);
+	for (size_t i = 0; i < count; i++) {
+		bool       is_v6 = str_find(hosts[i], ':') < hosts[i].len;
+		struct str url = arena_printf(arena, "%s://%s%.*s%s", off ? "http" : "https", is_v6 ? "[" : "",
+		                              STR_ARG(hosts[i]), is_v6 ? "]" : "");
+
+		urls_out[url_count++] = arena_printf(arena, "%.*s:%.*s", STR_ARG(url), STR_ARG(port));
+		if (str_eq(port, off ? STR("80") : STR("443")))
+			urls_out[url_count++] = url;
+	}
+	return url_count;
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "store/store.h"

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/user_lookup.h"
 
 #include "admin/writer.h"
 
@@ -61,7 +60,8 @@ user_lookup(struct cmd_run *run, struct store *store, const struct guid *tenant,
 		return console_fail(EXIT_PERMANENT, "several tenants have a user \"%s\"; give %s", id_or_upn,
 		                    has_tenant_option(run->cmd) ? "--tenant" : "the id");
 	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "there is no user \"%s\"; `tidemark user list` shows who is there",
-		                    id_or_upn);
+		return console_fail(EXIT_PERMANENT,
+		                    "there is no user \"%s\" in %.*s; `tidemark user list` shows who is there",
+		                    id_or_upn, STR_ARG(conf_get(&run->conf, CONF_STORE)));
 	return store_read_code(err);
 }

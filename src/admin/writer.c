@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "admin/memory_socket.h"
+#include "admin/sock_path.h"
 #include "crypt/seal.h"
 #include "fetch/control_client.h"
 #include "resource/resource.h"
@@ -220,13 +220,12 @@ apply_remote(struct writer *writer, struct str lines, struct apply_result *resul
 {
 	AUTO(arena_close) struct arena *arena = arena_open(CALL_ARENA_MAX);
 	struct guid                     key = guid_random(writer->entropy);
-	char                            text[GUID_TEXT_LEN];
+	struct guid_str                 text = guid_str(&key);
 	struct control_response         response;
 	enum err                        err = OK;
 
-	guid_format(&key, text);
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
-		struct control_call call = { STR("/-/apply"), true, str_of(text, sizeof(text)), lines };
+		struct control_call call = { STR("/-/apply"), true, str_from_c(text.c), lines };
 
 		arena_reset(arena);
 		*result = (struct apply_result){ 0 };

@@ -9,7 +9,9 @@
 
 #include "admin/apply.h"
 #include "admin/sock_path.h"
+#include "auth/directory.h"
 #include "cli/command.h"
+#include "content/content.h"
 
 struct writer {
 	struct store         *store;
@@ -47,3 +49,15 @@ struct store_opening {
 
 /* A store that only this process writes. Adds what every store must have, such as its tenant. */
 int open_for_writing(struct cmd_run *run, const struct store_opening *opening, struct store **store_out);
+
+/* The folder of content beside the store: PATH.content. */
+/* An exit code; the message has been printed. For a memory: store the folder is temporary. */
+int content_dir_open(struct cmd_run *run, bool create, struct content **content_out);
+
+/* user_lookup — finds the user that an id or a userPrincipalName on the command line names. */
+/*
+ * Without a tenant, a name is looked up in the store's own tenant first, then in all. Returns an exit code; the message
+ * has been printed.
+ */
+int user_lookup(struct cmd_run *run, struct store *store, const struct guid *tenant, const char *id_or_upn,
+                struct user *user_out);

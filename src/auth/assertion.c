@@ -8,19 +8,8 @@
 
 #define JTI_MAX 256
 
-/* ---- the header ------------------------------------------------------------------------------- */
-
 /* A key in the header (jwk) is refused.  Certificates (x5c) are not read: only the registered one counts. */
-static bool
-header_member_known(struct str name)
-{
-	static const char *const known[] = { "alg", "typ", "kid", "x5t", "x5t#S256", "x5c" };
-
-	for (size_t i = 0; i < COUNT_OF(known); i++)
-		if (str_eq(name, str_from_c(known[i])))
-			return true;
-	return false;
-}
+#define HEADER_MEMBERS "alg typ kid x5t x5t#S256 x5c"
 
 static bool
 is_text(const struct json *value, struct str wanted)
@@ -28,6 +17,19 @@ is_text(const struct json *value, struct str wanted)
 	struct str text;
 
 	return json_text(value, &text) && str_eq(text, wanted);
+}
+
+static bool
+is_for_us(const struct json *value, const struct assertion *assertion)
+{
+	struct str text;
+
+	if (!json_text(value, &text))
+		return false;
+	for (size_t i = 0; i < assertion->audience_count; i++)
+		if (str_eq_nocase(text, assertion->audiences[i]))
+			return true;
+	return false;
 }
 
 /* As base64url (RFC 7515), with padding (MSAL for Python), or as standard base64 (MSAL for Go and for Java). */
@@ -72,7 +74,7 @@ header_good(struct str header, const struct rsa_cert *cert, struct arena *arena,
 	if (json_read(header, arena, &root, NULL) != OK || json_kind(root) != JSON_OBJECT)
 		return false;
 	for (const struct json *member = json_first(root); member; member = member->next)
-		if (!header_member_known(member->name))
+		if (!str_has_word(STR(HEADER_MEMBERS), ' ', member->name, str_eq))
 			return false;
 	if (json_member(root, "typ") && !is_text(json_member(root, "typ"), STR("JWT")))
 		return false;
@@ -91,8 +93,6 @@ signature_good(const struct rsa_cert *cert, enum sign_alg alg, const struct jwt 
 
 	return rsa_cert_key(cert, alg, &key) == OK && sign_check(key, jwt->message, jwt->signature);
 }
-
-/* ---- the claims ------------------------------------------------------------------------------- */
 
 static bool
 is_client(const struct json *value, const struct guid *id)
@@ -120,17 +120,20 @@ read_moment(const struct json *value, int64_t *seconds_out)
 	return true;
 }
 
-/* From nbf on, or from iat where there is no nbf, as from MSAL for Python. */
+/* MSAL for Python sends no nbf, azure-identity for Python neither nbf nor iat: then exp alone limits its age. */
 static enum err
 validate_times(const struct json *root, const struct rsa_cert *cert, int64_t now_s)
 {
-	const struct json *from = json_member(root, "nbf") ? json_member(root, "nbf") : json_member(root, "iat");
-	int64_t            nbf_s = now_s, exp_s;
+	const struct json *nbf = json_member(root, "nbf"), *iat = json_member(root, "iat");
+	const int64_t      oldest_s = now_s - ASSERTION_OLDEST_S - VALIDATE_SKEW_S, latest_s = now_s + VALIDATE_SKEW_S;
+	int64_t            nbf_s = now_s, iat_s = now_s, exp_s;
 
-	if ((from && !read_moment(from, &nbf_s)) || !read_moment(json_member(root, "exp"), &exp_s))
+	if ((nbf && !read_moment(nbf, &nbf_s)) || (iat && !read_moment(iat, &iat_s)) ||
+	    !read_moment(json_member(root, "exp"), &exp_s))
 		return ERR_NO_IDENTITY;
-	if (nbf_s > now_s + VALIDATE_SKEW_S || exp_s <= now_s - VALIDATE_SKEW_S ||
-	    exp_s > now_s + ASSERTION_LIFE_S + VALIDATE_SKEW_S)
+	if (nbf_s < oldest_s || nbf_s > latest_s || iat_s < oldest_s || iat_s > latest_s)
+		return ERR_STALE;
+	if (exp_s <= now_s - VALIDATE_SKEW_S || exp_s > latest_s + ASSERTION_LIFE_S)
 		return ERR_STALE;
 	if (now_s < rsa_cert_from_s(cert) || now_s >= rsa_cert_until_s(cert))
 		return ERR_STALE;
@@ -145,8 +148,7 @@ validate_claims(const struct assertion *assertion, const struct client *client, 
 	struct str                   jti;
 
 	if (json_read(payload, arena, &root, NULL) != OK || !is_client(json_member(root, "iss"), &client->id) ||
-	    !is_client(json_member(root, "sub"), &client->id) ||
-	    !is_text(json_member(root, "aud"), assertion->audience))
+	    !is_client(json_member(root, "sub"), &client->id) || !is_for_us(json_member(root, "aud"), assertion))
 		return ERR_NO_IDENTITY;
 	if (!json_text(json_member(root, "jti"), &jti) || jti.len == 0 || jti.len > JTI_MAX)
 		return ERR_NO_IDENTITY;
@@ -159,14 +161,17 @@ assertion_check(const struct assertion *assertion, const struct client *client, 
 	AUTO(rsa_cert_close) struct rsa_cert *cert = NULL;
 	struct jwt                            jwt;
 	struct str                            header;
-	enum sign_alg                         alg;
+	enum sign_alg                         alg = SIGN_PS256;
+	bool                                  named, signed_by_it;
 
-	if (client->certificate.len == 0 || assertion->text.len > ASSERTION_BYTES_MAX)
+	if (client->certificate.len == 0 || assertion->text.len > ASSERTION_BYTES_MAX ||
+	    jwt_cut(assertion->text, arena, &header, &jwt) != OK)
 		return ERR_NO_IDENTITY;
 	if (client_certificate(client, &cert) != OK)
 		return ERR_CORRUPT;
-	if (jwt_cut(assertion->text, arena, &header, &jwt) != OK || !header_good(header, cert, arena, &alg) ||
-	    !signature_good(cert, alg, &jwt))
+	named = header_good(header, cert, arena, &alg);
+	signed_by_it = signature_good(cert, alg, &jwt);
+	if (!named || !signed_by_it)
 		return ERR_NO_IDENTITY;
 	return validate_claims(assertion, client, cert, jwt.payload, arena);
 }

@@ -28,6 +28,7 @@ struct caller {
 	bool        is_own;     /* made by the store's own issuer */
 	int64_t     issued_s;   /* when the token was made */
 	int64_t     generation; /* generation of the client it was made for; -1: the token does not name one */
+	int64_t     until_ms;   /* when the token expires, without skew, by the monotonic clock */
 };
 
 /* An external issuer whose tokens are accepted. */
@@ -81,6 +82,9 @@ void auth_gate_start(struct auth_gate *gate, int64_t ms);
 enum err auth_check(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
                     const char **why_out) MUST_CHECK;
 
+/* Rises whenever a caller who was found good may not be any more: a user, a client, a policy or a key has changed. */
+uint64_t auth_generation(const struct auth_gate *gate);
+
 /* The same check, which reports what each step found; it neither reads nor fills the cache. */
 #define AUTH_FINDINGS_MAX 12
 
@@ -104,6 +108,8 @@ struct auth_stats {
 	uint64_t cache_hits;  /* tokens found in the cache, so not checked again */
 	uint64_t cached;      /* verified tokens held now */
 	uint64_t key_fetches; /* of external issuers */
+
+	struct issuer_stats issuer;
 };
 struct auth_stats auth_gate_stats(struct auth_gate *gate);
 
@@ -119,3 +125,5 @@ bool caller_has(const struct caller *caller, const char *grant); /* exact, case-
  * who exists.
  */
 enum err caller_may(const struct caller *caller, enum right right, const struct guid *owner) MUST_CHECK;
+/* The same by a row that no resource has. */
+enum err caller_may_by(const struct caller *caller, const struct right_row *row, const struct guid *owner) MUST_CHECK;

@@ -12,11 +12,8 @@ struct entry {
 	uint8_t           key[CACHE_KEY_LEN];
 	struct cache_life life;
 	uint64_t          last_use;
-	struct guid       tenant, oid;
-	bool              is_app, is_own;
-	int64_t           issued_s, generation;
-	uint16_t          app_len, grants_len;
-	char              text[CACHE_TEXT_MAX]; /* app, then grants */
+	struct caller     caller; /* its texts are in `text` */
+	char              text[CACHE_TEXT_MAX];
 };
 
 struct cache {
@@ -29,9 +26,8 @@ struct cache {
 struct cache *
 cache_open(const struct entropy *entropy)
 {
-	struct cache *cache = calloc(1, sizeof(*cache));
+	struct cache *cache = handle_new(sizeof(*cache));
 
-	MUST(cache != NULL);
 	entropy_fill(entropy, cache->secret, sizeof(cache->secret));
 	for (size_t i = 0; i < CACHE_LOCKS; i++)
 		MUST(pthread_mutex_init(&cache->locks[i], NULL) == 0);
@@ -83,14 +79,9 @@ find_entry(struct entry set[CACHE_WAYS], const uint8_t key[CACHE_KEY_LEN])
 static void
 copy_caller(const struct entry *entry, struct arena *arena, struct caller *caller_out)
 {
-	caller_out->tenant = entry->tenant;
-	caller_out->oid = entry->oid;
-	caller_out->is_app = entry->is_app;
-	caller_out->is_own = entry->is_own;
-	caller_out->issued_s = entry->issued_s;
-	caller_out->generation = entry->generation;
-	caller_out->app = arena_copy(arena, str_of(entry->text, entry->app_len));
-	caller_out->grants = arena_copy(arena, str_of(entry->text + entry->app_len, entry->grants_len));
+	*caller_out = entry->caller;
+	caller_out->app = arena_copy(arena, entry->caller.app);
+	caller_out->grants = arena_copy(arena, entry->caller.grants);
 }
 
 bool
@@ -147,16 +138,9 @@ cache_put(struct cache *cache, const uint8_t key[CACHE_KEY_LEN], const struct ca
 	memcpy(entry->key, key, CACHE_KEY_LEN);
 	entry->life = *life;
 	entry->last_use = ++cache->uses[lock];
-	entry->tenant = caller->tenant;
-	entry->oid = caller->oid;
-	entry->is_app = caller->is_app;
-	entry->is_own = caller->is_own;
-	entry->issued_s = caller->issued_s;
-	entry->generation = caller->generation;
-	entry->app_len = (uint16_t)caller->app.len;
-	entry->grants_len = (uint16_t)caller->grants.len;
-	memcpy(entry->text, caller->app.at, caller->app.len);
-	memcpy(entry->text + caller->app.len, caller->grants.at, caller->grants.len);
+	entry->caller = *caller;
+	entry->caller.app.at = memcpy(entry->text, caller->app.at, caller->app.len);
+	entry->caller.grants.at = memcpy(entry->text + caller->app.len, caller->grants.at, caller->grants.len);
 	entry->used = true;
 	pthread_mutex_unlock(&cache->locks[lock]);
 }

@@ -14,37 +14,10 @@
 #define NS_GONE       "client-gone"
 #define NS_GENERATION "client-generation" /* a decimal number */
 
+#define STAND_INS_MAX 16 /* clients that are looked at */
+
 /* Escapes can make six bytes of one. */
 #define KV_MAX ((size_t)(CLIENT_NAME_MAX + CLIENT_ROLES_MAX + CLIENT_HASH_MAX) * 6 + CLIENT_CERT_MAX + 256)
-
-static bool
-has_only(struct str text, unsigned char least)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] < least || text.at[i] == 0x7f)
-			return false;
-	return utf8_valid(text);
-}
-
-static bool
-is_ascii(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] > 0x7e)
-			return false;
-	return true;
-}
-
-static bool
-names_a_role(struct str roles)
-{
-	struct str role;
-
-	while (str_take_until(&roles, ' ', &role))
-		if (role.len > 0)
-			return true;
-	return false;
-}
 
 enum err
 client_certificate(const struct client *client, struct rsa_cert **cert_out)
@@ -73,17 +46,16 @@ client_valid(const struct client *client, const char **why_out)
 
 	if (guid_is_zero(&client->id) || guid_is_zero(&client->tenant))
 		why = "the id and the tenantId must not be all zero";
-	else if (client->name.len > CLIENT_NAME_MAX || !has_only(client->name, 0x20))
+	else if (client->name.len > CLIENT_NAME_MAX || !utf8_is_clean(client->name))
 		why = "displayName must be UTF-8 of at most 256 bytes without control characters";
-	else if (client->roles.len > CLIENT_ROLES_MAX || !has_only(client->roles, 0x20) || !is_ascii(client->roles))
+	else if (client->roles.len > CLIENT_ROLES_MAX || !str_is_within(client->roles, ' ', '~'))
 		why = "roles must be printable ASCII of at most 4096 bytes";
-	else if (!names_a_role(client->roles))
+	else if (str_trim(client->roles).len == 0)
 		why = "a client needs at least one role";
-	else if (client->secret_hash.len >= CLIENT_HASH_MAX || !has_only(client->secret_hash, 0x21) ||
-	         !is_ascii(client->secret_hash))
-		why = "secretHash must be argon2's own text";
-	else if (client->secret_hash.len > 0 && !str_starts(client->secret_hash, STR("$argon2id$")))
-		why = "secretHash must begin with $argon2id$";
+	else if (client->secret_hash.len >= CLIENT_HASH_MAX || !str_is_within(client->secret_hash, '!', '~'))
+		why = "secretHash must be printable ASCII without blanks";
+	else if (client->secret_hash.len > 0 && !secret_hash_valid(client->secret_hash))
+		why = "secretHash must begin with $argon2id$ or $blake2b$";
 	else if (client->certificate.len > 0 && !is_certificate(client))
 		why = "certificate must be one in DER and base64, for RSA of 2048 to 4096 bits";
 	else if (client->since_s < 0 || client->since_s > INT64_MAX / 1000000000)
@@ -93,23 +65,14 @@ client_valid(const struct client *client, const char **why_out)
 	return !why;
 }
 
-static struct str
-name_of(const struct guid *id)
-{
-	return str_of(id->b, sizeof(id->b));
-}
-
 /* ---- values ------------------------------------------------------------------------------------ */
 
 static void
 write_client(const struct client *client, struct buf *buf)
 {
-	struct json_out out;
-	char            tenant[GUID_TEXT_LEN];
+	struct json_out out = json_out_object(buf);
 
-	guid_format(&client->tenant, tenant);
-	out = json_out_object(buf);
-	json_put_member(&out, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_put_member_guid(&out, STR("tenantId"), &client->tenant);
 	json_put_member(&out, STR("displayName"), client->name);
 	json_put_member(&out, STR("roles"), client->roles);
 	json_put_member(&out, STR("secretHash"), client->secret_hash);
@@ -150,7 +113,7 @@ client_find(struct store *store, const struct guid *id, struct arena *arena, str
 {
 	struct str value;
 
-	TRY(store_get_kv(store, NS_CLIENT, name_of(id), arena, &value));
+	TRY(store_get_kv(store, NS_CLIENT, guid_bytes(id), arena, &value));
 	return read_client(id, value, arena, client_out);
 }
 
@@ -160,11 +123,41 @@ client_next(struct store *store, const struct guid *after, struct arena *arena, 
 	struct str  name, value;
 	struct guid id;
 
-	TRY(store_next_kv(store, NS_CLIENT, name_of(after), arena, &name, &value));
-	if (name.len != sizeof(id.b))
+	TRY(store_next_kv(store, NS_CLIENT, guid_bytes(after), arena, &name, &value));
+	if (!guid_from_bytes(name, &id))
 		return ERR_CORRUPT;
-	memcpy(id.b, name.at, sizeof(id.b));
 	return read_client(&id, value, arena, client_out);
+}
+
+bool
+client_secret_is_random(struct str secret)
+{
+	uint8_t bytes[CLIENT_SECRET_BYTES];
+	size_t  len;
+
+	return b64_decode_into(B64_URL, secret, bytes, sizeof(bytes), &len) && len == sizeof(bytes);
+}
+
+/* The next one in the order of ids behind a place that the key chooses. */
+enum err
+client_stand_in(struct store *store, const uint8_t key[HASH_KEYED_BYTES], struct str id, bool by_certificate,
+                struct arena *arena, struct client *client_out)
+{
+	struct guid at;
+	enum err    err;
+
+	_Static_assert(HASH_KEYED_BYTES == sizeof(at.b), "a keyed hash chooses a place among ids");
+	hash_keyed(key, id, at.b);
+	for (int i = 0; i < STAND_INS_MAX; i++) {
+		err = client_next(store, &at, arena, client_out);
+		if (err == ERR_NOT_FOUND)
+			err = client_next(store, &(struct guid){ { 0 } }, arena, client_out);
+		TRY(err);
+		if ((by_certificate ? client_out->certificate : client_out->secret_hash).len > 0)
+			return OK;
+		at = client_out->id;
+	}
+	return ERR_NOT_FOUND;
 }
 
 static enum err
@@ -188,7 +181,7 @@ client_generation(struct store *store, struct str app, struct arena *arena, int6
 	*generation_out = 0;
 	if (!guid_parse(app, &id))
 		return OK;
-	err = store_get_kv(store, NS_GENERATION, name_of(&id), arena, &value);
+	err = store_get_kv(store, NS_GENERATION, guid_bytes(&id), arena, &value);
 	return err == OK ? read_generation(value, generation_out) : err == ERR_NOT_FOUND ? OK : err;
 }
 
@@ -211,7 +204,7 @@ client_revocation(struct store *store, struct str app, int64_t issued_s, int64_t
 		               : ERR_NO_IDENTITY;
 	if (err != ERR_NOT_FOUND)
 		return err;
-	err = store_get_kv(store, NS_GONE, name_of(&id), arena, &value);
+	err = store_get_kv(store, NS_GONE, guid_bytes(&id), arena, &value);
 	if (err == OK)
 		return ERR_NO_IDENTITY;
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -226,7 +219,7 @@ client_check(struct store *store, const struct client *client, struct arena *are
 
 	if (client->since_s > 0 || client_find(store, &client->id, arena, &known) == OK)
 		return OK;
-	err = store_get_kv(store, NS_GONE, name_of(&client->id), arena, &value);
+	err = store_get_kv(store, NS_GONE, guid_bytes(&client->id), arena, &value);
 	if (err == OK)
 		return ERR_CONFLICT;
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -246,37 +239,63 @@ raise_generation(struct store_txn *txn, const struct client *client)
 	char       text[24];
 	int        len;
 
-	if (store_txn_get_kv(txn, NS_GENERATION, name_of(&client->id), &value) &&
+	if (store_txn_get_kv(txn, NS_GENERATION, guid_bytes(&client->id), &value) &&
 	    read_generation(value, &generation) != OK)
 		store_fail(txn, ERR_CORRUPT);
 	generation = generation < client->since_s ? client->since_s : generation + 1;
 	len = snprintf(text, sizeof(text), "%lld", (long long)generation);
-	store_put_kv(txn, NS_GENERATION, name_of(&client->id), str_of(text, (size_t)len));
+	store_put_kv(txn, NS_GENERATION, guid_bytes(&client->id), str_of(text, (size_t)len));
+}
+
+/* False: it has that value already. */
+static bool
+put_value(struct store_txn *txn, const struct client *client)
+{
+	AUTO(buf_close) struct buf buf = { 0 };
+	struct str                 value;
+
+	buf_open(&buf, KV_MAX);
+	write_client(client, &buf);
+	MUST(buf_err(&buf) == OK);
+	if (store_txn_get_kv(txn, NS_CLIENT, guid_bytes(&client->id), &value) && str_eq(value, buf_str(&buf)))
+		return false;
+	store_put_kv(txn, NS_CLIENT, guid_bytes(&client->id), buf_str(&buf));
+	return true;
 }
 
 void
 client_put(struct store_txn *txn, const struct client *client)
 {
-	AUTO(buf_close) struct buf buf = { 0 };
-	struct str                 value;
-	const char                *why;
+	struct str  value;
+	const char *why;
 
-	if (!client_valid(client, &why)) {
+	if (!client_valid(client, &why))
 		store_fail(txn, ERR_BAD_REQUEST);
-		return;
-	}
-	buf_open(&buf, KV_MAX);
-	write_client(client, &buf);
-	MUST(buf_err(&buf) == OK);
-	if (store_txn_get_kv(txn, NS_CLIENT, name_of(&client->id), &value)) {
-		if (str_eq(value, buf_str(&buf)))
-			return;
-	} else if (client->since_s == 0 && store_txn_get_kv(txn, NS_GONE, name_of(&client->id), &value)) {
+	else if (client->since_s == 0 && !store_txn_get_kv(txn, NS_CLIENT, guid_bytes(&client->id), &value) &&
+	         store_txn_get_kv(txn, NS_GONE, guid_bytes(&client->id), &value))
 		store_fail(txn, ERR_CONFLICT);
+	else if (put_value(txn, client))
+		raise_generation(txn, client);
+}
+
+bool
+client_txn_find(struct store_txn *txn, const struct guid *id, struct arena *arena, struct client *client_out)
+{
+	struct str value;
+
+	return store_txn_get_kv(txn, NS_CLIENT, guid_bytes(id), &value) &&
+	       read_client(id, value, arena, client_out) == OK;
+}
+
+void
+client_put_hash(struct store_txn *txn, const struct client *client, struct str hash, struct arena *arena)
+{
+	struct client now;
+
+	if (!client_txn_find(txn, &client->id, arena, &now) || !str_eq(now.secret_hash, client->secret_hash))
 		return;
-	}
-	store_put_kv(txn, NS_CLIENT, name_of(&client->id), buf_str(&buf));
-	raise_generation(txn, client);
+	now.secret_hash = hash;
+	(void)put_value(txn, &now);
 }
 
 bool
@@ -284,9 +303,9 @@ client_remove(struct store_txn *txn, const struct guid *id)
 {
 	struct str value;
 
-	if (!store_txn_get_kv(txn, NS_CLIENT, name_of(id), &value))
+	if (!store_txn_get_kv(txn, NS_CLIENT, guid_bytes(id), &value))
 		return false;
-	store_remove_kv(txn, NS_CLIENT, name_of(id));
-	store_put_kv(txn, NS_GONE, name_of(id), STR("1"));
+	store_remove_kv(txn, NS_CLIENT, guid_bytes(id));
+	store_put_kv(txn, NS_GONE, guid_bytes(id), STR("1"));
 	return store_txn_err(txn) == OK;
 }

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "crypt/seal.h"
 #include "store/store.h"
 
 struct rsa_cert;
@@ -25,7 +26,7 @@ struct client {
 	struct guid id;
 	struct str  name;        /* may be empty */
 	struct str  roles;       /* blank-separated */
-	struct str  secret_hash; /* of argon2id; empty: it has no secret */
+	struct str  secret_hash; /* secret_hash() or secret_hash_random(); empty: it has no secret */
 	struct str  certificate; /* its DER in base64; empty: none */
 	int64_t     since_s;     /* when it was put */
 };
@@ -51,8 +52,23 @@ enum err client_next(struct store *store, const struct guid *after, struct arena
 void client_put(struct store_txn *txn, const struct client *client);
 /* Would client_put() accept it now? ERR_CONFLICT, or an error of the store. */
 enum err client_check(struct store *store, const struct client *client, struct arena *arena) MUST_CHECK;
+/* False if there is no such client; its texts stand in the arena. */
+bool client_txn_find(struct store_txn *txn, const struct guid *id, struct arena *arena, struct client *client_out);
 /* False if there is no such client. */
 bool client_remove(struct store_txn *txn, const struct guid *id);
+/* Another hash of the same secret, unless the client has changed since it was found. Its tokens stay good. */
+void client_put_hash(struct store_txn *txn, const struct client *client, struct str hash, struct arena *arena);
+
+/* Has this secret the form of those that this program makes: base64url of 256 bits? */
+#define CLIENT_SECRET_BYTES 32
+bool client_secret_is_random(struct str secret);
+
+/*
+ * The client that stands in for an id without such a proof, so that its check costs what a known id's costs: one that
+ * has a secret (a certificate), for a key and an id always the same. ERR_NOT_FOUND: there is none.
+ */
+enum err client_stand_in(struct store *store, const uint8_t key[HASH_KEYED_BYTES], struct str id, bool by_certificate,
+                         struct arena *arena, struct client *client_out) MUST_CHECK;
 
 /* The generation for a new token; read it before anything else of the client. 0 if the id never was a client's. */
 enum err client_generation(struct store *store, struct str app, struct arena *arena, int64_t *generation_out)

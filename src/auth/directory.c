@@ -15,7 +15,6 @@
  */
 #include "auth/directory.h"
 
-#include "auth/kv_names.h"
 #include "auth/policy.h"
 #include "crypt/sign.h"
 #include "resource/resource.h"
@@ -45,16 +44,6 @@ user_address(const struct user *user)
 	return user->mail.len ? user->mail : user->upn;
 }
 
-static bool
-has_control(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 static const char *
 validate_upn(struct str upn)
 {
@@ -80,7 +69,7 @@ user_valid(const struct user *user, const char **why_out)
 	for (size_t i = 0; !why && i < COUNT_OF(texts); i++) {
 		if (texts[i].len > UPN_MAX)
 			why = "userPrincipalName, displayName and mail may have 256 bytes each";
-		else if (has_control(texts[i]) || !utf8_valid(texts[i]))
+		else if (!utf8_is_clean(texts[i]))
 			why = "userPrincipalName, displayName and mail must be UTF-8 without control characters";
 	}
 	if (why)
@@ -88,15 +77,9 @@ user_valid(const struct user *user, const char **why_out)
 	return !why;
 }
 
-static struct str
-guid_name(const struct guid *guid)
-{
-	return str_of(guid->b, sizeof(guid->b));
-}
-
 /* The only function that folds letter case: ASCII only, as bytes; anything else must be written the same. */
-static struct str
-upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
+struct str
+directory_upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
 {
 	char *name = arena_take_raw(arena, UPN_NAME_MAX);
 
@@ -112,24 +95,12 @@ upn_name(const struct guid *tenant, struct str upn, struct arena *arena)
 	return str_of(name, sizeof(tenant->b) + upn.len);
 }
 
-static enum err
-read_guid(struct str value, struct guid *guid_out)
-{
-	if (value.len != sizeof(guid_out->b))
-		return ERR_CORRUPT;
-	memcpy(guid_out->b, value.at, sizeof(guid_out->b));
-	return OK;
-}
-
 static void
 write_user(const struct user *user, struct buf *buf)
 {
-	struct json_out out;
-	char            tenant[GUID_TEXT_LEN];
+	struct json_out out = json_out_object(buf);
 
-	guid_format(&user->tenant, tenant);
-	out = json_out_object(buf);
-	json_put_member(&out, STR("tenantId"), str_of(tenant, sizeof(tenant)));
+	json_put_member_guid(&out, STR("tenantId"), &user->tenant);
 	json_put_member(&out, STR("userPrincipalName"), user->upn);
 	json_put_member(&out, STR("displayName"), user->display_name);
 	json_put_member(&out, STR("mail"), user->mail);
@@ -166,7 +137,7 @@ directory_tenant(struct store *store, struct arena *arena, struct guid *tenant_o
 	struct str value;
 
 	TRY(store_get_kv(store, KV_SETTING, STR(KV_TENANT), arena, &value));
-	return read_guid(value, tenant_out);
+	return guid_from_bytes(value, tenant_out) ? OK : ERR_CORRUPT;
 }
 
 enum err
@@ -174,7 +145,7 @@ directory_find_owner(struct store *store, const struct guid *id, struct arena *a
 {
 	struct str value;
 
-	TRY(store_get_kv(store, NS_USER, guid_name(id), arena, &value));
+	TRY(store_get_kv(store, NS_USER, guid_bytes(id), arena, &value));
 	return read_user(id, value, arena, user_out);
 }
 
@@ -185,14 +156,15 @@ directory_find_owner(struct store *store, const struct guid *id, struct arena *a
 static enum err
 find_by_upn(struct store *store, const struct guid *tenant, struct str upn, struct arena *arena, struct user *user_out)
 {
-	struct str  name = upn_name(tenant, upn, arena), value;
+	struct str  name = directory_upn_name(tenant, upn, arena), value;
 	struct user user;
 	struct guid id;
 
 	TRY(store_get_kv(store, NS_UPN, name, arena, &value));
-	TRY(read_guid(value, &id));
+	if (!guid_from_bytes(value, &id))
+		return ERR_CORRUPT;
 	TRY(directory_find_owner(store, &id, arena, &user));
-	if (!str_eq(upn_name(&user.tenant, user.upn, arena), name))
+	if (!str_eq(directory_upn_name(&user.tenant, user.upn, arena), name))
 		return ERR_NOT_FOUND;
 	*user_out = user;
 	return OK;
@@ -222,8 +194,9 @@ directory_next_user(struct store *store, const struct user *after, struct arena 
 	struct str  name, value;
 	struct guid id;
 
-	TRY(store_next_kv(store, NS_USER, guid_name(&after->id), arena, &name, &value));
-	TRY(read_guid(name, &id));
+	TRY(store_next_kv(store, NS_USER, guid_bytes(&after->id), arena, &name, &value));
+	if (!guid_from_bytes(name, &id))
+		return ERR_CORRUPT;
 	return read_user(&id, value, arena, user_out);
 }
 
@@ -235,7 +208,7 @@ directory_txn_find_owner(struct store_txn *txn, const struct guid *id, struct ar
 	struct str value;
 	enum err   err;
 
-	if (!store_txn_get_kv(txn, NS_USER, guid_name(id), &value))
+	if (!store_txn_get_kv(txn, NS_USER, guid_bytes(id), &value))
 		return false;
 	err = read_user(id, value, arena, user_out);
 	if (err != OK)
@@ -248,7 +221,7 @@ upn_is_anothers(struct store_txn *txn, struct str name, const struct guid *id)
 {
 	struct str value;
 
-	return store_txn_get_kv(txn, NS_UPN, name, &value) && !str_eq(value, guid_name(id));
+	return store_txn_get_kv(txn, NS_UPN, name, &value) && !str_eq(value, guid_bytes(id));
 }
 
 static void
@@ -259,8 +232,8 @@ put_kv(struct store_txn *txn, const struct user *user, struct str name)
 	buf_open(&buf, USER_KV_MAX);
 	write_user(user, &buf);
 	MUST(buf_err(&buf) == OK);
-	store_put_kv(txn, NS_USER, guid_name(&user->id), buf_str(&buf));
-	store_put_kv(txn, NS_UPN, name, guid_name(&user->id));
+	store_put_kv(txn, NS_USER, guid_bytes(&user->id), buf_str(&buf));
+	store_put_kv(txn, NS_UPN, name, guid_bytes(&user->id));
 	buf_close(&buf);
 }
 
@@ -275,7 +248,7 @@ directory_put_user(struct store_txn *txn, const struct user *user, struct arena 
 		store_fail(txn, ERR_BAD_REQUEST);
 		return;
 	}
-	name = upn_name(&user->tenant, user->upn, arena);
+	name = directory_upn_name(&user->tenant, user->upn, arena);
 	if (upn_is_anothers(txn, name, &user->id)) {
 		store_fail(txn, ERR_CONFLICT);
 		return;
@@ -285,7 +258,7 @@ directory_put_user(struct store_txn *txn, const struct user *user, struct arena 
 			store_fail(txn, ERR_CONFLICT);
 			return;
 		}
-		earlier_name = upn_name(&earlier.tenant, earlier.upn, arena);
+		earlier_name = directory_upn_name(&earlier.tenant, earlier.upn, arena);
 		if (!str_eq(earlier_name, name))
 			store_remove_kv(txn, NS_UPN, earlier_name);
 	}
@@ -306,8 +279,8 @@ directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena
 			store_drop_feed(txn, &feed);
 	}
 	policy_forget_user(txn, &user.tenant, id);
-	store_remove_kv(txn, NS_UPN, upn_name(&user.tenant, user.upn, arena));
-	store_remove_kv(txn, NS_USER, guid_name(id));
+	store_remove_kv(txn, NS_UPN, directory_upn_name(&user.tenant, user.upn, arena));
+	store_remove_kv(txn, NS_USER, guid_bytes(id));
 	return store_txn_err(txn) == OK;
 }
 
@@ -344,7 +317,7 @@ make_ready(struct store *store, const struct entropy *entropy, const struct cloc
 	struct str                          value;
 
 	if (!store_txn_get_kv(txn, KV_SETTING, STR(KV_TENANT), &value))
-		store_put_kv(txn, KV_SETTING, STR(KV_TENANT), guid_name(&tenant));
+		store_put_kv(txn, KV_SETTING, STR(KV_TENANT), guid_bytes(&tenant));
 	if (!store_txn_get_kv(txn, KV_SETTING, STR(KV_CREATED), &value)) {
 		size_t len = date_format(clock->wall_ns(clock->ctx), 0, created);
 

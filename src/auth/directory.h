@@ -30,6 +30,9 @@ struct str user_address(const struct user *user);
  */
 bool user_valid(const struct user *user, const char **why_out);
 
+/* The tenant's bytes and the UPN, its letters A to Z small: one name for all spellings of a UPN. */
+struct str directory_upn_name(const struct guid *tenant, struct str upn, struct arena *arena);
+
 /* The store's own tenant. ERR_NOT_FOUND in a store that was never opened for writing by this program. */
 enum err directory_tenant(struct store *store, struct arena *arena, struct guid *tenant_out) MUST_CHECK;
 
@@ -54,3 +57,10 @@ bool directory_remove_user(struct store_txn *txn, const struct guid *id, struct 
 
 /* Makes what every store needs: its tenant, the issuer's key.  Called after each open for writing. */
 enum err directory_ensure(struct store *store, const struct entropy *entropy, const struct clock *clock) MUST_CHECK;
+
+/* Names of kv entries that more than one file of the module reads. */
+#define KV_SETTING  "setting"
+#define KV_TENANT   "tenant"
+#define KV_CREATED  "created"
+#define KV_SIGN_KEY "sign-key"
+#define KV_CURRENT  "current"

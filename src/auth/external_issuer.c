@@ -171,12 +171,10 @@ static bool
 is_same_issuer(struct str named, struct str wanted)
 {
 	static const struct str theirs = { "{tenantid}", 10 }, ours = { "{tid}", 5 };
-	size_t                  at = 0;
+	size_t                  at = str_find_text(named, theirs);
 
 	if (str_eq(named, wanted))
 		return true;
-	while (at < named.len && !str_starts(str_skip(named, at), theirs))
-		at++;
 	return at < named.len && str_eq(str_first(named, at), str_first(wanted, at)) &&
 	       str_starts(str_skip(wanted, at), ours) &&
 	       str_eq(str_skip(named, at + theirs.len), str_skip(wanted, at + ours.len));
@@ -247,8 +245,7 @@ fetch_set(struct external *external, const struct auth_external *row, struct key
 		report(external, row, why);
 		return err;
 	}
-	set = calloc(1, sizeof(*set));
-	MUST(set);
+	set = handle_new(sizeof(*set));
 	set->holders = 1;
 	set->jwks = jwks;
 	hash_sha256(buf_str(&body), set->hash);
@@ -370,9 +367,9 @@ struct external *
 external_open(const struct auth_external *rows, size_t count, const struct auth_source *source,
               const struct clock *clock)
 {
-	struct external *external = calloc(1, sizeof(*external));
+	struct external *external = handle_new(sizeof(*external));
 
-	MUST(external && count <= AUTH_EXTERNAL_MAX && source && source->fetch);
+	MUST(count <= AUTH_EXTERNAL_MAX && source && source->fetch);
 	external->rows = rows;
 	external->count = count;
 	external->source = *source;

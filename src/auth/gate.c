@@ -34,6 +34,7 @@ struct auth_gate {
 	const struct trust  *trusts;
 	size_t               trust_count;
 	struct external     *external; /* NULL: no external issuers */
+	struct issuer       *issuer;   /* for its stats; may be NULL */
 	struct cache        *cache;
 	struct arena        *arena; /* the own issuer's row, when there is one */
 	atomic_uint_fast64_t signature_checks;
@@ -46,9 +47,9 @@ enum err
 auth_gate_open_trusting(const struct trust *trusts, size_t count, const struct clock *clock,
                         const struct entropy *entropy, struct auth_gate **gate_out)
 {
-	struct auth_gate *gate = calloc(1, sizeof(*gate));
+	struct auth_gate *gate = handle_new(sizeof(*gate));
 
-	MUST(gate != NULL && clock != NULL && (trusts != NULL || count == 0));
+	MUST(clock != NULL && (trusts != NULL || count == 0));
 	gate->clock = clock;
 	gate->trusts = trusts;
 	gate->trust_count = count;
@@ -82,6 +83,7 @@ auth_gate_open(const struct auth_conf *conf, struct auth_gate **gate_out)
 
 	TRY(auth_gate_open_trusting(NULL, 0, conf->clock, conf->entropy, &gate));
 	if (conf->issuer) {
+		gate->issuer = conf->issuer;
 		gate->trusts = trust_issuer(conf->issuer, gate->arena);
 		gate->trust_count = 1;
 	}
@@ -112,6 +114,7 @@ auth_gate_stats(struct auth_gate *gate)
 		.cache_hits = atomic_load(&gate->cache_hits),
 		.cached = cache_count(gate->cache),
 		.key_fetches = external_fetches(gate->external),
+		.issuer = gate->issuer ? issuer_get_stats(gate->issuer) : (struct issuer_stats){ 0 },
 	};
 }
 
@@ -204,6 +207,7 @@ check_known(struct auth_gate *gate, const uint8_t key[CACHE_KEY_LEN], const stru
 
 	if (!cache_get(gate->cache, key, now, arena, caller, &life))
 		return ERR_NOT_FOUND;
+	caller->until_ms = life.until_mono_ms - VALIDATE_SKEW_S * 1000;
 	if (life.value != value) {
 		err = check_revocation(gate, caller, arena);
 		life.value = value;
@@ -242,6 +246,7 @@ check_token(struct auth_gate *gate, struct str token, struct arena *arena, struc
 		return ERR_NO_IDENTITY;
 	*why_out = validate_why_bad;
 	TRY(check_revocation(gate, caller, arena));
+	caller->until_ms = life.until_mono_ms - VALIDATE_SKEW_S * 1000;
 	life.value = value;
 	cache_put(gate->cache, key, &life, caller);
 	return OK;
@@ -269,6 +274,12 @@ auth_check(struct auth_gate *gate, struct str authorization, struct arena *arena
 	return err;
 }
 
+uint64_t
+auth_generation(const struct auth_gate *gate)
+{
+	return kv_of(gate) + external_generation(gate->external);
+}
+
 enum err
 auth_explain(struct auth_gate *gate, struct str authorization, struct arena *arena, struct caller *caller_out,
              struct auth_trace *trace_out)
@@ -289,7 +300,7 @@ auth_explain(struct auth_gate *gate, struct str authorization, struct arena *are
 	if (!validate_found(
 		    trace_out, "standing", err == OK,
 		    !caller.is_own
-			    ? STR("not asked of outside issuers")
+			    ? STR("not asked of external issuers")
 			    : arena_printf(
 				      arena,
 				      err == OK ? "its user and its client are still there (generation %lld)"

@@ -4,7 +4,8 @@
 #include "auth/assertion.h"
 #include "auth/client.h"
 #include "auth/jwt.h"
-#include "auth/kv_names.h"
+#include "auth/directory.h"
+#include "auth/seats.h"
 #include "crypt/seal.h"
 #include "text/b64.h"
 #include "text/json_write.h"
@@ -19,7 +20,6 @@
 #define LIFE_MAX_S  (INT64_C(10) * 366 * 86400)
 #define APP_MAX     128
 #define OWN_APP     "tidemark" /* whose tokens the command makes that name no application */
-#define LOGINS_MAX  4          /* secrets checked at one time: each takes 19 MiB and 20 ms */
 
 struct issuer {
 	const struct clock   *clock;
@@ -27,7 +27,9 @@ struct issuer {
 	struct sign_key      *key;
 	char                  name[NAME_LEN];
 	char                  kid[B64_MAX(32)];
-	atomic_uint           logins; /* secrets being checked now */
+	uint8_t               stand_in[HASH_KEYED_BYTES]; /* key of client_stand_in(): the same after each start */
+	struct seats         *seats;
+	atomic_uint_fast64_t  refused; /* sign-ins */
 };
 
 /* The key's name is its thumbprint (RFC 7638), so it needs no kv entry and always matches the key. */
@@ -60,10 +62,11 @@ issuer_open(struct store *store, const struct clock *clock, const struct entropy
 	struct str                        der;
 
 	TRY(store_get_kv(store, KV_SIGN_KEY, STR(KV_CURRENT), arena, &der));
-	issuer = calloc(1, sizeof(*issuer));
-	MUST(issuer != NULL);
+	issuer = handle_new(sizeof(*issuer));
 	issuer->clock = clock;
 	issuer->entropy = entropy;
+	issuer->seats = seats_open();
+	hash_blake2b(der, issuer->stand_in, sizeof(issuer->stand_in));
 	if (sign_key_from_private(der, &issuer->key) != OK)
 		return ERR_CORRUPT;
 	memcpy(issuer->name, NAME_PREFIX, sizeof(NAME_PREFIX) - 1);
@@ -80,6 +83,7 @@ issuer_close(struct issuer **issuer)
 	if (!*issuer)
 		return;
 	sign_key_close(&(*issuer)->key);
+	seats_close(&(*issuer)->seats);
 	free(*issuer);
 	*issuer = NULL;
 }
@@ -104,26 +108,6 @@ issuer_key(const struct issuer *issuer)
 
 /* ---- making a token ---------------------------------------------------------------------------- */
 
-static bool
-is_printable(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
-			return false;
-	}
-	return utf8_valid(text);
-}
-
-static bool
-is_plain(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if ((unsigned char)text.at[i] >= 0x7f)
-			return false;
-	}
-	return is_printable(text);
-}
-
 /* The gate accepts all that this accepts. */
 static bool
 grant_valid(const struct issuer_grant *grant)
@@ -132,26 +116,12 @@ grant_valid(const struct issuer_grant *grant)
 		return false;
 	if (grant->life_s < 1 || grant->life_s > LIFE_MAX_S)
 		return false;
-	if (!is_plain(grant->app) || grant->app.len > APP_MAX || str_find(grant->app, ' ') < grant->app.len)
+	if (!str_is_within(grant->app, '!', '~') || grant->app.len > APP_MAX)
 		return false;
-	if (!is_printable(grant->name) || grant->name.len > UPN_MAX || !is_printable(grant->app_name) ||
+	if (!utf8_is_clean(grant->name) || grant->name.len > UPN_MAX || !utf8_is_clean(grant->app_name) ||
 	    grant->app_name.len > CLIENT_NAME_MAX)
 		return false;
-	return is_plain(grant->grants) && is_printable(grant->upn) && grant->upn.len <= UPN_MAX;
-}
-
-static void
-put_roles(struct json_out *out, struct str roles)
-{
-	struct str role;
-
-	json_put_name(out, STR("roles"));
-	json_put_array(out);
-	while (str_take_until(&roles, ' ', &role)) {
-		if (role.len > 0)
-			json_put_text(out, role);
-	}
-	json_end_array(out);
+	return str_is_within(grant->grants, ' ', '~') && utf8_is_clean(grant->upn) && grant->upn.len <= UPN_MAX;
 }
 
 /* Clients read these, although Graph tells them not to: so each token has them. */
@@ -159,12 +129,11 @@ static void
 put_app(const struct issuer_grant *grant, struct json_out *out)
 {
 	struct guid own = issuer_principal(&grant->tenant, STR(OWN_APP));
-	char        text[GUID_TEXT_LEN], proof = grant->proof ? grant->proof : '0';
+	char        proof = grant->proof ? grant->proof : '0';
 	struct str  name = grant->app.len > 0 ? grant->app : STR(OWN_APP);
 
-	guid_format(&own, text);
 	json_put_member(out, STR("app_displayname"), grant->app_name.len > 0 ? grant->app_name : name);
-	json_put_member(out, STR("appid"), grant->app.len > 0 ? grant->app : str_of(text, sizeof(text)));
+	json_put_member(out, STR("appid"), grant->app.len > 0 ? grant->app : str_from_c(guid_str(&own).c));
 	json_put_member(out, STR("appidacr"), str_of(&proof, 1));
 }
 
@@ -177,7 +146,7 @@ put_caller(const struct issuer_grant *grant, struct json_out *out)
 	json_put_member_guid(out, STR("sub"), &grant->oid);
 	json_put_member(out, STR("idtyp"), grant->is_app ? STR("app") : STR("user"));
 	if (grant->is_app) {
-		put_roles(out, grant->grants);
+		json_put_member_words(out, STR("roles"), grant->grants);
 		return;
 	}
 	json_put_member(out, STR("scp"), grant->grants);
@@ -192,16 +161,14 @@ static void
 put_claims(const struct issuer *issuer, const struct issuer_grant *grant, struct arena *arena, struct buf *buf)
 {
 	int64_t         now_s = clock_wall_s(issuer->clock);
-	char            tid[GUID_TEXT_LEN];
 	uint8_t         uti[16];
 	struct json_out out;
 
-	guid_format(&grant->tenant, tid);
 	entropy_fill(issuer->entropy, uti, sizeof(uti));
 	out = json_out_object(buf);
 	json_put_member(&out, STR("aud"), STR("https://graph.microsoft.com"));
 	json_put_member(&out, STR("iss"),
-	                arena_printf(arena, "%.*s:%.*s", STR_ARG(issuer_name(issuer)), (int)sizeof(tid), tid));
+	                arena_printf(arena, "%.*s:%s", STR_ARG(issuer_name(issuer)), guid_str(&grant->tenant).c));
 	json_put_member_int(&out, STR("iat"), now_s);
 	json_put_member_int(&out, STR("nbf"), now_s);
 	json_put_member_int(&out, STR("exp"), now_s + grant->life_s);
@@ -244,13 +211,11 @@ struct guid
 issuer_principal(const struct guid *tenant, struct str app)
 {
 	struct guid principal;
-	char        text[GUID_TEXT_LEN];
 	uint8_t     hash[32];
 	struct buf  buf;
 
-	guid_format(tenant, text);
 	buf_open(&buf, 1024);
-	buf_printf(&buf, "tidemark application %.*s %.*s", GUID_TEXT_LEN, text, STR_ARG(app));
+	buf_printf(&buf, "tidemark application %s %.*s", guid_str(tenant).c, STR_ARG(app));
 	MUST(buf_err(&buf) == OK);
 	hash_sha256(buf_str(&buf), hash);
 	buf_close(&buf);
@@ -260,34 +225,85 @@ issuer_principal(const struct guid *tenant, struct str app)
 	return principal;
 }
 
-/* A hash of an unknown secret: it is checked when there is no client, so that both cases take the same time. */
-static const char no_secret[] =
-	"$argon2id$v=19$m=19456,t=2,p=1$Dqw7y0VFhy7+WKiY8SmCZA$XRGIpc9Tx+9CsgJgQzCVyaNpIfY5F6DhCB70UP3NqMA";
+/* The secret is right and random: its argon2id hash is of an earlier version. Should this fail, the next one tries. */
+static void
+renew_hash(struct issuer *issuer, struct store *store, const struct client *client, struct str secret,
+           struct arena *arena)
+{
+	AUTO(store_abort) struct store_txn *txn = store_begin(store, NULL, arena);
+	char                                hash[CLIENT_HASH_MAX];
+
+	secret_hash_random(secret, issuer->entropy, hash);
+	client_put_hash(txn, client, str_from_c(hash), arena);
+	(void)!store_commit(&txn);
+}
 
 static enum err
-check_secret(struct issuer *issuer, const struct client *client, struct str secret, struct arena *arena)
+check_secret(struct issuer *issuer, const struct client *client, const struct issuer_login *login, struct arena *arena)
 {
-	const char *hash = client && client->secret_hash.len > 0 ? arena_c(arena, client->secret_hash) : no_secret;
-	bool        good;
+	bool          is_slow = secret_is_slow(client->secret_hash), good;
+	struct guest *guest = is_slow ? seats_enter(issuer->seats, login->network) : NULL;
 
-	if (atomic_fetch_add(&issuer->logins, 1) >= LOGINS_MAX) {
-		atomic_fetch_sub(&issuer->logins, 1);
+	if (is_slow && !guest)
 		return ERR_BUSY;
-	}
-	good = secret_matches(secret, hash);
-	atomic_fetch_sub(&issuer->logins, 1);
-	return good && client && hash != no_secret ? OK : ERR_NO_IDENTITY;
+	good = secret_matches(login->secret, arena_c(arena, client->secret_hash));
+	if (guest)
+		seats_leave(issuer->seats, guest);
+	return good ? OK : ERR_NO_IDENTITY;
 }
 
 static enum err
 check_assertion(struct issuer *issuer, const struct client *client, const struct issuer_login *login,
                 struct arena *arena)
 {
-	struct assertion assertion = { login->assertion, login->audience, clock_wall_s(issuer->clock) };
+	struct assertion assertion = { .text = login->assertion,
+		                       .audiences = login->audiences,
+		                       .audience_count = login->audience_count,
+		                       .now_s = clock_wall_s(issuer->clock) };
 
-	if (!client)
-		return ERR_NO_IDENTITY;
 	return assertion_check(&assertion, client, arena);
+}
+
+/* Whose secret or certificate is checked: the client's, or that of a stand-in. ERR_NOT_FOUND: nobody has one. */
+static enum err
+find_client(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
+            struct client *client_out)
+{
+	bool        by_certificate = login->assertion.len > 0;
+	struct guid id;
+	struct str  name = login->client_id;
+	enum err    err = ERR_NOT_FOUND;
+
+	if (guid_parse(login->client_id, &id)) {
+		name = guid_bytes(&id);
+		err = client_find(store, &id, arena, client_out);
+	}
+	if (err == OK && (by_certificate ? client_out->certificate : client_out->secret_hash).len > 0)
+		return OK;
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	return client_stand_in(store, issuer->stand_in, name, by_certificate, arena, client_out);
+}
+
+/* The same work for every id: only then is it asked whether this is the client that was named. */
+static enum err
+check_client(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
+             struct client *client_out)
+{
+	struct guid id;
+	enum err    err = find_client(issuer, store, login, arena, client_out);
+
+	if (err == ERR_NOT_FOUND)
+		return ERR_NO_IDENTITY;
+	TRY(err);
+	err = login->assertion.len > 0 ? check_assertion(issuer, client_out, login, arena)
+	                               : check_secret(issuer, client_out, login, arena);
+	if (err == ERR_BUSY)
+		return err;
+	if (!guid_parse(login->client_id, &id) || !guid_eq(&id, &client_out->id) ||
+	    !guid_eq(&client_out->tenant, &login->tenant))
+		return ERR_NO_IDENTITY;
+	return err;
 }
 
 enum err
@@ -296,27 +312,31 @@ issuer_login(struct issuer *issuer, struct store *store, const struct issuer_log
 {
 	struct issuer_grant grant = { .tenant = login->tenant, .is_app = true, .life_s = login->life_s };
 	struct client       client;
-	struct guid         id;
 	char               *app = arena_take_raw(arena, GUID_TEXT_LEN);
-	enum err            err = client_generation(store, login->client_id, arena, &grant.generation);
-	bool                known;
+	enum err            err;
 
-	if (err == OK)
-		err = guid_parse(login->client_id, &id) ? client_find(store, &id, arena, &client) : ERR_NOT_FOUND;
-	known = err == OK && guid_eq(&client.tenant, &login->tenant);
-	if (err != OK && err != ERR_NOT_FOUND)
-		return err;
-	if (login->assertion.len > 0)
-		TRY(check_assertion(issuer, known ? &client : NULL, login, arena));
-	else
-		TRY(check_secret(issuer, known ? &client : NULL, login->secret, arena));
-	guid_format(&id, app);
+	TRY(client_generation(store, login->client_id, arena, &grant.generation));
+	err = check_client(issuer, store, login, arena, &client);
+	atomic_fetch_add(&issuer->refused, err == ERR_NO_IDENTITY || err == ERR_STALE);
+	TRY(err);
+	if (login->assertion.len == 0 && secret_is_old(client.secret_hash) && client_secret_is_random(login->secret))
+		renew_hash(issuer, store, &client, login->secret, arena);
+	guid_format(&client.id, app);
 	grant.app = str_of(app, GUID_TEXT_LEN);
 	grant.oid = issuer_principal(&grant.tenant, grant.app);
 	grant.app_name = client.name;
 	grant.proof = login->assertion.len > 0 ? '2' : '1';
 	grant.grants = client.roles;
 	return issuer_mint(issuer, &grant, arena, jwt_out);
+}
+
+struct issuer_stats
+issuer_get_stats(struct issuer *issuer)
+{
+	struct issuer_stats stats = { .refused = atomic_load(&issuer->refused) };
+
+	seats_count(issuer->seats, &stats.checking, &stats.checks_refused);
+	return stats;
 }
 
 /* ---- for programs that check our tokens --------------------------------------------------------- */

@@ -45,19 +45,28 @@ struct guid issuer_principal(const struct guid *tenant, struct str app);
 
 /*
  * The client credentials grant: a token with all roles of the client. ERR_NO_IDENTITY for an unknown client, one of
- * another tenant, and a wrong secret alike, after the same work; ERR_BUSY while too many secrets are being checked.
- * With an assertion, the errors of assertion.h; ERR_STALE when it is out of its time.
+ * another tenant, and a wrong secret alike, after the same work; ERR_BUSY while too many secrets are being checked by
+ * argon2id (seats.h).  With an assertion, the errors of assertion.h; ERR_STALE when it is out of its time.
+ * It may wait for a seat, and a hash of an earlier version is replaced: so it may block.
  */
 struct issuer_login {
-	struct guid tenant;
-	struct str  client_id;
-	struct str  secret;
-	int64_t     life_s;
-	struct str  assertion; /* instead of the secret */
-	struct str  audience;  /* the address of the token endpoint */
+	struct guid       tenant;
+	struct str        client_id;
+	struct str        secret;
+	int64_t           life_s;
+	struct str        network;   /* who asks: an address, or what its limits are counted by; 16 bytes at most */
+	struct str        assertion; /* instead of the secret */
+	const struct str *audiences; /* what the assertion may be for */
+	size_t            audience_count;
 };
 enum err issuer_login(struct issuer *issuer, struct store *store, const struct issuer_login *login, struct arena *arena,
                       struct str *jwt_out) MUST_CHECK;
+
+/* For metrics: sign-ins with a wrong proof; checks by argon2id that run or wait now, and that were sent away. */
+struct issuer_stats {
+	uint64_t refused, checking, checks_refused;
+};
+struct issuer_stats issuer_get_stats(struct issuer *issuer);
 
 /* The public key as a JWK Set, for programs that check our tokens. */
 void issuer_put_keys(const struct issuer *issuer, struct buf *buf);

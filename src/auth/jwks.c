@@ -183,8 +183,7 @@ jwks_parse(struct str text, struct arena *arena, struct jwks **jwks_out, const c
 		*why_out = "it is not a JSON object";
 		return ERR_BAD_REQUEST;
 	}
-	jwks = calloc(1, sizeof(*jwks));
-	MUST(jwks);
+	jwks = handle_new(sizeof(*jwks));
 	why = read_keys(json_member(root, "keys"), jwks, arena);
 	if (why) {
 		*why_out = why;

@@ -13,17 +13,7 @@
  * All members a header may have.  Others are refused, among them crit, b64 and zip, which change what is
  * signed; jku, x5u, jwk and x5c, which bring a key; and cty, which announces a token inside the token.
  */
-static bool
-header_member_known(struct str name)
-{
-	static const char *const known[] = { "alg", "typ", "kid", "x5t", "x5t#S256" };
-
-	for (size_t i = 0; i < COUNT_OF(known); i++) {
-		if (str_eq(name, str_from_c(known[i])))
-			return true;
-	}
-	return false;
-}
+#define HEADER_MEMBERS "alg typ kid x5t x5t#S256"
 
 static bool
 type_known(struct str typ)
@@ -40,10 +30,9 @@ read_header(struct str text, struct arena *arena, struct jwt *jwt)
 	TRY(json_read(text, arena, &root, NULL));
 	if (json_kind(root) != JSON_OBJECT)
 		return ERR_BAD_REQUEST;
-	for (const struct json *member = json_first(root); member; member = member->next) {
-		if (!header_member_known(member->name))
+	for (const struct json *member = json_first(root); member; member = member->next)
+		if (!str_has_word(STR(HEADER_MEMBERS), ' ', member->name, str_eq))
 			return ERR_BAD_REQUEST;
-	}
 	if (!json_text(json_member(root, "alg"), &alg) || !json_text(json_member(root, "kid"), &kid))
 		return ERR_BAD_REQUEST;
 	if (kid.len == 0 || kid.len > JWT_KID_MAX)
@@ -139,18 +128,6 @@ read_audiences(const struct json *value, struct arena *arena, struct jwt_claims 
 	return value ? OK : ERR_BAD_REQUEST;
 }
 
-static bool
-is_printable(struct str text, bool blanks_too)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.at[i];
-
-		if (c < 0x20 || c >= 0x7f || (c == ' ' && !blanks_too))
-			return false;
-	}
-	return true;
-}
-
 /* A role that holds a blank would be two roles once joined, so it is refused. */
 static enum err
 read_roles(const struct json *value, struct arena *arena, struct str *grants_out)
@@ -162,7 +139,7 @@ read_roles(const struct json *value, struct arena *arena, struct str *grants_out
 	if (json_kind(value) != JSON_ARRAY)
 		return ERR_BAD_REQUEST;
 	for (const struct json *one = json_first(value); one; one = one->next) {
-		if (!json_text(one, &role) || role.len == 0 || !is_printable(role, false))
+		if (!json_text(one, &role) || role.len == 0 || !str_is_within(role, '!', '~'))
 			return ERR_BAD_REQUEST;
 		total += role.len + 1;
 	}
@@ -192,7 +169,7 @@ read_grants(const struct json *root, struct arena *arena, struct jwt_claims *cla
 		return ERR_BAD_REQUEST;
 	if (roles)
 		TRY(read_roles(roles, arena, &joined));
-	if (scp && (!json_text(scp, &scopes) || !is_printable(scopes, true)))
+	if (scp && (!json_text(scp, &scopes) || !str_is_within(scopes, ' ', '~')))
 		return ERR_BAD_REQUEST;
 	TRY(read_optional_text(json_member(root, "idtyp"), &idtyp));
 	if (str_eq_nocase(idtyp, STR("app")) ? scp != NULL : idtyp.len > 0 && !scp)
@@ -227,7 +204,7 @@ jwt_read_claims(struct str payload, struct arena *arena, struct jwt_claims *clai
 	TRY(read_optional_text(json_member(root, "appid"), &app));
 	if (json_member(root, JWT_GENERATION) && !json_int(json_member(root, JWT_GENERATION), &claims.generation))
 		return ERR_BAD_REQUEST;
-	if (app.len > APP_MAX || !is_printable(app, false))
+	if (app.len > APP_MAX || !str_is_within(app, '!', '~'))
 		return ERR_BAD_REQUEST;
 	TRY(read_grants(root, arena, &claims));
 	claims.iss = arena_copy(arena, iss);

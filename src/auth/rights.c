@@ -16,20 +16,13 @@ right_row(enum right right)
 bool
 caller_has(const struct caller *caller, const char *grant)
 {
-	struct str rest = caller->grants, one, wanted = str_from_c(grant);
-
-	while (str_take_until(&rest, ' ', &one)) {
-		if (one.len > 0 && str_eq_nocase(one, wanted))
-			return true;
-	}
-	return false;
+	return str_has_word(caller->grants, ' ', str_from_c(grant), str_eq_nocase);
 }
 
 enum err
-caller_may(const struct caller *caller, enum right right, const struct guid *owner)
+caller_may_by(const struct caller *caller, const struct right_row *row, const struct guid *owner)
 {
-	const struct right_row *row = right_row(right);
-	const char *const      *grants = caller->is_app ? row->application : row->delegated;
+	const char *const *grants = caller->is_app ? row->application : row->delegated;
 
 	if (!caller->is_app && !guid_eq(&caller->oid, owner))
 		grants = row->everyone;
@@ -38,4 +31,10 @@ caller_may(const struct caller *caller, enum right right, const struct guid *own
 			return OK;
 	}
 	return ERR_NOT_ALLOWED;
+}
+
+enum err
+caller_may(const struct caller *caller, enum right right, const struct guid *owner)
+{
+	return caller_may_by(caller, right_row(right), owner);
 }

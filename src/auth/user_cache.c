@@ -24,9 +24,8 @@ struct user_cache {
 struct user_cache *
 user_cache_open(struct store *store)
 {
-	struct user_cache *users = calloc(1, sizeof(*users));
+	struct user_cache *users = handle_new(sizeof(*users));
 
-	MUST(users != NULL);
 	users->store = store;
 	for (size_t i = 0; i < LOCKS; i++)
 		MUST(pthread_mutex_init(&users->locks[i], NULL) == 0);

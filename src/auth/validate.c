@@ -80,22 +80,12 @@ has_audience(const struct trust *trust, const struct jwt_claims *claims)
 	return false;
 }
 
-static size_t
-find_text(struct str text, struct str part)
-{
-	size_t at = 0;
-
-	while (at < text.len && !str_starts(str_skip(text, at), part))
-		at++;
-	return at;
-}
-
 /* Whether iss is the issuer's own text, letter for letter, about the tenant that tid names. */
 static bool
 is_issued_by(const struct trust *trust, const struct jwt_claims *claims)
 {
 	static const struct str hole = { "{tid}", 5 };
-	size_t                  at = find_text(trust->iss, hole);
+	size_t                  at = str_find_text(trust->iss, hole);
 	struct str              iss = claims->iss, after = str_skip(trust->iss, at + hole.len);
 	char                    tid[GUID_TEXT_LEN];
 

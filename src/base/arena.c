@@ -19,7 +19,6 @@ struct arena {
 	struct chunk *newest;
 	size_t        limit;
 	size_t        used; /* bytes handed out since the last reset */
-	size_t        peak;
 };
 
 static struct chunk *
@@ -37,9 +36,8 @@ chunk_make(struct chunk *older, size_t size)
 struct arena *
 arena_open(size_t limit_bytes)
 {
-	struct arena *arena = calloc(1, sizeof(*arena));
+	struct arena *arena = handle_new(sizeof(*arena));
 
-	MUST(arena != NULL);
 	arena->limit = limit_bytes;
 	return arena;
 }
@@ -88,8 +86,6 @@ take(struct arena *arena, size_t size, size_t align)
 	}
 	chunk->used = start + size;
 	arena->used += size;
-	if (arena->used > arena->peak)
-		arena->peak = arena->used;
 	return chunk->bytes + start;
 }
 
@@ -201,39 +197,43 @@ join(struct arena *arena, const struct pieces *pieces)
 }
 
 struct str
-arena_printf(struct arena *arena, const char *fmt, ...)
+arena_vprintf(struct arena *arena, const char *fmt, va_list args)
 {
 	struct pieces pieces;
-	va_list       args;
+	va_list       again;
 	char         *text;
 	bool          is_plain;
 	int           len;
 
 	MUST(fmt != NULL);
-	va_start(args, fmt);
-	is_plain = format_plainly(fmt, args, &pieces);
-	va_end(args);
+	va_copy(again, args);
+	is_plain = format_plainly(fmt, again, &pieces);
+	va_end(again);
 	if (is_plain)
 		return join(arena, &pieces);
-	va_start(args, fmt);
-	len = vsnprintf(NULL, 0, fmt, args);
-	va_end(args);
+	va_copy(again, args);
+	len = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
 	MUST(len >= 0);
 	text = take(arena, (size_t)len + 1, 1);
-	va_start(args, fmt);
 	(void)vsnprintf(text, (size_t)len + 1, fmt, args);
-	va_end(args);
 	return str_of(text, (size_t)len);
+}
+
+struct str
+arena_printf(struct arena *arena, const char *fmt, ...)
+{
+	struct str text;
+	va_list    args;
+
+	va_start(args, fmt);
+	text = arena_vprintf(arena, fmt, args);
+	va_end(args);
+	return text;
 }
 
 size_t
 arena_used(const struct arena *arena)
 {
 	return arena->used;
-}
-
-size_t
-arena_peak(const struct arena *arena)
-{
-	return arena->peak;
 }

@@ -29,6 +29,6 @@ char *arena_take_raw(struct arena *arena, size_t size); /* not zeroed, byte alig
 struct str  arena_copy(struct arena *arena, struct str s);
 const char *arena_c(struct arena *arena, struct str s); /* copy with a NUL; MUST hold no NUL */
 struct str  arena_printf(struct arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3);
+struct str  arena_vprintf(struct arena *arena, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 
 size_t arena_used(const struct arena *arena);
-size_t arena_peak(const struct arena *arena); /* most ever in use since arena_open() */

@@ -23,3 +23,12 @@ must_fail(const char *file, int line, const char *what)
 	fprintf(stderr, "tidemark: bug at %s:%d: %s does not hold\n", file, line, what);
 	abort();
 }
+
+void *
+handle_new(size_t size)
+{
+	void *memory = calloc(1, size);
+
+	MUST(memory != NULL);
+	return memory;
+}

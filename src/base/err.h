@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define ERR_TABLE(X) \
 	X(OK, "done") \
@@ -28,8 +29,8 @@
 	X(ERR_FOREIGN, "the file is not one this program can use") \
 	X(ERR_IO, "the operating system refused an operation") \
 	X(ERR_UNSURE, "whether the write took effect is unknown") \
-	X(ERR_UP_REFUSED, "the far end refused") \
-	X(ERR_UP_GARBLED, "the far end sent what cannot be understood")
+	X(ERR_UP_REFUSED, "the remote refused") \
+	X(ERR_UP_GARBLED, "the remote sent what cannot be understood")
 
 enum err {
 #define X(name, text) name,
@@ -43,6 +44,14 @@ const char *err_text(enum err err);
 #define MUST_CHECK              __attribute__((warn_unused_result))
 #define AUTO(close)             __attribute__((cleanup(close)))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
+
+/* Defines a function for AUTO(). */
+#define CLOSER(name, type, free_fn) \
+	static void name(type **at) \
+	{ \
+		free_fn(*at); \
+		*at = NULL; \
+	}
 
 /* With TRY_CODE() of the commands the only macros that return. */
 #define TRY(call) \
@@ -62,3 +71,6 @@ const char *err_text(enum err err);
 	} while (0)
 
 __attribute__((noreturn, cold)) void must_fail(const char *file, int line, const char *what);
+
+/* Memory of a handle, all zero, until its close function calls free().  Without memory the process ends. */
+void *handle_new(size_t size) __attribute__((malloc, returns_nonnull));

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void
@@ -46,21 +47,90 @@ file_write(int fd, struct str bytes)
 	return true;
 }
 
-bool
-file_sync_folder_of(int dir, const char *path)
+/* The folder that holds `path`. */
+static int
+open_around(int dir, const char *path, int how)
 {
-	const char          *slash = strrchr(path, '/');
-	size_t               len = slash ? (size_t)(slash - path) + 1 : 0;
-	char                 folder[PATH_MAX] = ".";
-	AUTO(file_close) int fd = -1;
+	const char *slash = strrchr(path, '/');
+	size_t      len = slash ? (size_t)(slash - path) + 1 : 0;
+	char        folder[PATH_MAX] = ".";
 
 	if (len >= sizeof(folder)) {
 		errno = ENAMETOOLONG;
-		return false;
+		return -1;
 	}
 	memcpy(folder, path, len);
-	fd = openat(dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return openat(dir, folder, how | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool
+file_sync_folder_of(int dir, const char *path)
+{
+	AUTO(file_close) int fd = open_around(dir, path, O_RDONLY);
+
 	return fd >= 0 && fsync(fd) == 0;
+}
+
+bool
+file_is_own(int fd, int dir, const char *path)
+{
+	AUTO(file_close) int around_fd = open_around(dir, path, O_PATH);
+	struct stat          is, around;
+
+	if (fstat(fd, &is) != 0 || around_fd < 0 || fstat(around_fd, &around) != 0)
+		return false;
+	errno = !S_ISDIR(is.st_mode) && is.st_nlink > 1 ? EMLINK : EPERM;
+	return errno == EPERM && (is.st_uid == geteuid() || is.st_uid == 0 || is.st_uid == around.st_uid) &&
+	       (S_ISREG(is.st_mode) || S_ISDIR(is.st_mode));
+}
+
+static int
+keep_own(int fd, int dir, const char *path)
+{
+	if (fd >= 0 && !file_is_own(fd, dir, path)) {
+		int fault = errno;
+
+		file_close(&fd);
+		errno = fault;
+	}
+	return fd;
+}
+
+int
+file_make(int dir, const char *name)
+{
+	return keep_own(openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600), dir, name);
+}
+
+int
+file_open_folder(const char *path, bool make)
+{
+	struct stat is;
+	int         fd;
+
+	if (make && mkdir(path, 0700) != 0 && errno != EEXIST)
+		return -1;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* The kernel says only that a link is no folder. */
+	if (fd < 0 && errno == ENOTDIR)
+		errno = lstat(path, &is) == 0 && S_ISLNK(is.st_mode) ? ELOOP : ENOTDIR;
+	return keep_own(fd, AT_FDCWD, path);
+}
+
+const char *
+file_fault_text(int fault)
+{
+	if (fault == ELOOP)
+		return "it is a symbolic link, which is not followed here";
+	if (fault == EMLINK)
+		return "it has another name (a hard link)";
+	return fault == EPERM ? "it belongs to another account, or may not be changed" : strerrordesc_np(fault);
+}
+
+bool
+file_fault_is_full(int fault)
+{
+	return fault == ENOSPC || fault == EDQUOT || fault == EFBIG;
 }
 
 bool

@@ -85,3 +85,12 @@ guid_is_zero(const struct guid *guid)
 
 	return guid_eq(guid, &zero);
 }
+
+bool
+guid_from_bytes(struct str bytes, struct guid *guid_out)
+{
+	if (bytes.len != sizeof(guid_out->b))
+		return false;
+	memcpy(guid_out->b, bytes.at, sizeof(guid_out->b));
+	return true;
+}

@@ -25,3 +25,11 @@ struct guid_str guid_str(const struct guid *guid);
 struct guid     guid_random(const struct entropy *entropy); /* version 4 */
 bool            guid_eq(const struct guid *a, const struct guid *b);
 bool            guid_is_zero(const struct guid *guid);
+
+static inline struct str
+guid_bytes(const struct guid *guid)
+{
+	return str_of(guid->b, sizeof(guid->b));
+}
+/* False if there are not exactly as many bytes. */
+bool guid_from_bytes(struct str bytes, struct guid *guid_out);

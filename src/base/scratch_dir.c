@@ -99,8 +99,8 @@ make_dir(const char *location, struct scratch_dir *dir)
 		return false;
 	dir->fd = open_own(dir->path);
 	/* Where a folder cannot be locked, no process removes it. */
-	while (dir->fd >= 0 && flock(dir->fd, LOCK_EX) != 0 && errno == EINTR)
-		continue;
+	if (dir->fd >= 0)
+		(void)TEMP_FAILURE_RETRY(flock(dir->fd, LOCK_EX));
 	if (dir->fd >= 0 && access(dir->path, F_OK) == 0)
 		return true;
 	file_close(&dir->fd);

@@ -66,7 +66,8 @@ str_skip(struct str s, size_t n)
 {
 	if (n > s.len)
 		n = s.len;
-	return str_of(s.at + n, s.len - n);
+	/* Nothing is added to NULL, not even 0: that is undefined. */
+	return n ? str_of(s.at + n, s.len - n) : s;
 }
 
 struct str
@@ -85,12 +86,69 @@ str_trim(struct str s)
 	return s;
 }
 
+struct str
+str_trim_of(struct str s, struct str set)
+{
+	s = str_skip(s, str_span(s, set));
+	while (s.len > 0 && str_span(str_skip(s, s.len - 1), set) > 0)
+		s.len--;
+	return s;
+}
+
 size_t
 str_find(struct str s, char c)
 {
 	const char *found = s.len ? memchr(s.at, c, s.len) : NULL;
 
 	return found ? (size_t)(found - s.at) : s.len;
+}
+
+size_t
+str_find_any(struct str s, struct str set)
+{
+	size_t at = 0;
+
+	while (at < s.len && str_find(set, s.at[at]) == set.len)
+		at++;
+	return at;
+}
+
+size_t
+str_span(struct str s, struct str set)
+{
+	size_t len = 0;
+
+	while (len < s.len && str_find(set, s.at[len]) < set.len)
+		len++;
+	return len;
+}
+
+size_t
+str_find_text(struct str s, struct str part)
+{
+	const char *found = memmem(s.at, s.len, part.at, part.len);
+
+	return found ? (size_t)(found - s.at) : s.len;
+}
+
+bool
+str_is_within(struct str s, char least, char most)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((s.at[i] & 0x80) || s.at[i] < least || s.at[i] > most)
+			return false;
+	return true;
+}
+
+bool
+str_has_word(struct str words, char between, struct str word, bool (*same)(struct str, struct str))
+{
+	struct str one;
+
+	while (str_take_until(&words, between, &one))
+		if (same(one, word))
+			return true;
+	return false;
 }
 
 bool

@@ -19,9 +19,10 @@ struct str {
 	size_t      len;
 };
 
-#define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
-#define STR_EMPTY    ((struct str){ "", 0 })
-#define STR_ARG(s)   (int)(s).len, (s).at /* for "%.*s" */
+#define STR(literal)       ((struct str){ "" literal, sizeof(literal) - 1 })
+#define STR_LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define STR_EMPTY          ((struct str){ "", 0 })
+#define STR_ARG(s)         (int)(s).len, (s).at /* for "%.*s" */
 
 static inline struct str
 str_of(const void *at, size_t len)
@@ -41,9 +42,16 @@ bool str_ends(struct str s, struct str suffix);
 struct str str_skip(struct str s, size_t n);  /* without its first n bytes (n is cut to len) */
 struct str str_first(struct str s, size_t n); /* its first n bytes at most; text for people is cut by str_cut() */
 struct str str_trim(struct str s);            /* without blanks and tabs at either end */
+struct str str_trim_of(struct str s, struct str set); /* without bytes of the set at either end */
 
 /* Position of the first `c`, or len if there is none. */
 size_t str_find(struct str s, char c);
+size_t str_find_any(struct str s, struct str set);         /* the same for the first byte that is one of the set */
+size_t str_span(struct str s, struct str set);             /* how many bytes at the start are of the set */
+size_t str_find_text(struct str s, struct str part);       /* the same for a text that is not empty */
+bool   str_is_within(struct str s, char least, char most); /* all bytes are of ASCII, from `least` to `most` */
+/* Is the word one of those that `between` separates?  `same`: str_eq or str_eq_nocase. */
+bool str_has_word(struct str words, char between, struct str word, bool (*same)(struct str, struct str));
 
 /* Takes everything before `c` and `c` itself; without a `c`, takes all.  False when *rest was empty. */
 bool str_take_until(struct str *rest, char c, struct str *taken_out);

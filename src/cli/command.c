@@ -5,6 +5,8 @@
 
 #include "cli/suggest.h"
 
+#define MESSAGE_MAX 4096
+
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
 struct str
@@ -92,6 +94,40 @@ cmd_has(const struct cmd_run *run, const char *option)
 	return cmd_value_at(run, option, 0) != NULL;
 }
 
+static void __attribute__((format(printf, 3, 0)))
+put_line(const struct cmd_run *run, enum log_level level, const char *fmt, va_list list)
+{
+	char text[MESSAGE_MAX];
+
+	(void)str_vprintf(text, sizeof(text), fmt, list);
+	if (run->log)
+		LOG_EVENT(run->log, level, "follow", { "scope", str_from_c(run->label) },
+		          { "message", str_from_c(text) });
+	else
+		console_say("%s%s%s", run->label ? run->label : "", run->label ? ": " : "", text);
+}
+
+void
+cmd_say(const struct cmd_run *run, const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	put_line(run, LOG_INFO, fmt, list);
+	va_end(list);
+}
+
+int
+cmd_fail(const struct cmd_run *run, enum exit_code code, const char *fmt, ...)
+{
+	va_list list;
+
+	va_start(list, fmt);
+	put_line(run, LOG_WARN, fmt, list);
+	va_end(list);
+	return (int)code;
+}
+
 int
 cmd_usage(const struct cmd_run *run, const char *fmt, ...)
 {
@@ -101,7 +137,7 @@ cmd_usage(const struct cmd_run *run, const char *fmt, ...)
 	va_start(list, fmt);
 	(void)str_vprintf(text, sizeof(text), fmt, list);
 	va_end(list);
-	return console_fail(EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
+	return cmd_fail(run, run->label ? EXIT_CONFIG : EXIT_USAGE, "%s; see `tidemark help %s`", text, run->cmd->name);
 }
 
 int

@@ -34,9 +34,10 @@ struct cmd_run;
 
 struct cmd {
 	const char               *name;
-	const char               *summary; /* "do this and that", no full stop */
-	const char               *args;    /* the arguments, as the synopsis shows them; NULL for none */
-	unsigned                  args_min, args_max;
+	const char               *summary;   /* "do this and that", no full stop */
+	const char               *args;      /* the arguments, as the synopsis shows them; NULL for none */
+	unsigned                  args_more; /* how many words may follow those of `args` */
+	const char               *stray; /* the option that an argument is meant for; NULL: none, or there are some */
 	const enum conf_id       *settings;             /* ended by CONF_COUNT; NULL: reads no configuration */
 	const struct cmd_option  *options;              /* ended by a NULL name; may be NULL */
 	const char *const        *about;                /* paragraphs, ended by NULL */
@@ -46,6 +47,12 @@ struct cmd {
 	enum exit_code            exits[CMD_EXITS_MAX]; /* besides 0, 1, 2, 3; ended by EXIT_DONE */
 	int (*run)(struct cmd_run *run);
 };
+
+/* The texts and tables of a row, with their ends. */
+#define SETTINGS(...) ((const enum conf_id[]){ __VA_ARGS__, CONF_COUNT })
+#define ABOUT(...)    ((const char *const[]){ __VA_ARGS__, NULL })
+#define OPTIONS(...)  ((const struct cmd_option[]){ __VA_ARGS__, { 0 } })
+#define EXAMPLES(...) ((const struct cmd_example[]){ __VA_ARGS__, { 0 } })
 
 #define CMD_GIVEN_MAX 64
 
@@ -78,10 +85,12 @@ struct cmd_run {
 	struct conf             conf;
 	struct conf_source      source;       /* `conf` is read from it, perhaps again */
 	const char             *content_path; /* the folder of recordings, if it is not the one beside the store */
-	struct cmd_given        given[CMD_GIVEN_MAX];
+	struct cmd_given        given[CMD_GIVEN_MAX + CONF_SCOPE_KEYS]; /* a section adds its keys */
 	size_t                  given_count;
 	char                  **args;
 	unsigned                arg_count;
+	const char             *label; /* the messages are about this part of the run; NULL: about all of it */
+	const struct log       *log;   /* of a server: they are events there; NULL: lines on standard error */
 	struct arena           *arena; /* lives as long as the run: only for what is bounded */
 	struct out             *out;
 	const struct clock     *clock;
@@ -104,7 +113,13 @@ bool        cmd_has(const struct cmd_run *run, const char *option);
 const char *cmd_value(const struct cmd_run *run, const char *option);                  /* NULL if not given */
 const char *cmd_value_at(const struct cmd_run *run, const char *option, size_t index); /* of a repeated one */
 
-/* Prints a usage error that names the help page. */
+/* A line on standard error, with the label in front. */
+void cmd_say(const struct cmd_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int cmd_fail(const struct cmd_run *run, enum exit_code code, const char *fmt, ...) PRINTF_LIKE(3, 4); /* returns code */
+/* Prints a usage error that names the help page.  Of a run with a label: EXIT_CONFIG. */
 int cmd_usage(const struct cmd_run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* An exit code; the message has been printed.  Leaves *guid_out alone if the option is not given. */
 int cmd_value_guid(const struct cmd_run *run, const char *option, struct guid *guid_out);
+
+/* Reads a command line by the table, runs the command, and returns the exit code of the program. */
+int run_command_line(const struct cmd_table *table, int argc, char **argv);

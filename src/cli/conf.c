@@ -3,8 +3,6 @@
 
 #include <unistd.h>
 
-#include "cli/conf_file.h"
-
 #define SYSTEM_FILE "/etc/tidemark/tidemark.conf"
 
 const char *
@@ -21,7 +19,11 @@ conf_get(const struct conf *conf, enum conf_id id)
 	return conf->values[id].text;
 }
 
-/* ---- asking in order ---------------------------------------------------------------------------- */
+bool
+conf_is_on(const struct conf_part *part, int key)
+{
+	return str_eq(part->values[key], STR("on"));
+}
 
 static const char *
 env_of(const struct conf_source *source, const char *name)

@@ -22,15 +22,11 @@ struct conf_value {
 	struct str       from; /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
 };
 
-#define CONF_ISSUERS_MAX 16
-
 struct conf {
-	struct conf_value  values[CONF_COUNT];
-	struct str         file; /* the file that was read; empty if none */
-	struct conf_issuer issuers[CONF_ISSUERS_MAX];
-	size_t             issuer_count;
-	bool               recordings_delegated;  /* [recordings] delegated */
-	bool               policy_organizer_wide; /* [recordings] policy-organizer-wide */
+	struct conf_value values[CONF_COUNT];
+	struct str        file;                      /* the file that was read; empty if none */
+	struct conf_part *issuers, *scopes, *serves; /* in the order of the file */
+	struct conf_part  recordings;
 };
 
 struct conf_source {
@@ -45,3 +41,6 @@ enum exit_code conf_read(const struct conf_source *source, struct arena *arena, 
                          struct str *why_out);
 
 struct str conf_get(const struct conf *conf, enum conf_id id);
+bool       conf_is_on(const struct conf_part *part, int key); /* a key that is on or off */
+/* The file alone: fills in the values that stand in it. EXIT_DONE, or EXIT_CONFIG with the sentence in *why_out. */
+enum exit_code conf_read_file(struct conf *conf, const char *path, struct arena *arena, struct str *why_out);

@@ -3,19 +3,19 @@
  * libinih parses the file. Our own reader passes it the lines: it counts them for messages, limits the size of the file
  * and removes comments at the ends of lines.
  */
-#include "cli/conf_file.h"
+#include "cli/conf.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "cli/suggest.h"
 
 #define FILE_MAX   ((size_t)256 << 10)
+#define WHERE_MAX  300
 #define LINE_MAX_B 4096 /* as libinih counts: line end and NUL included */
 
 struct reading {
@@ -25,6 +25,9 @@ struct reading {
 	struct str    rest;
 	unsigned      line;
 	struct str    why; /* the first error; empty if there is none */
+
+	struct str        section; /* what stands between the last brackets: libinih cuts a long one */
+	struct conf_part *part;    /* the last scope */
 };
 
 static void __attribute__((format(printf, 2, 3))) complain(struct reading *reading, const char *fmt, ...)
@@ -40,6 +43,13 @@ static void __attribute__((format(printf, 2, 3))) complain(struct reading *readi
 	reading->why = arena_printf(reading->arena, "%s:%u: %s", reading->path, reading->line, text);
 }
 
+/* Of thousands of keys: a long path is cut. */
+static struct str
+where(const struct reading *reading)
+{
+	return arena_printf(reading->arena, "%.*s:%u", STR_CUT_ARG(reading->path, WHERE_MAX), reading->line);
+}
+
 /* Removes blanks at both ends, and a comment after a blank. */
 static struct str
 tidy(struct str line)
@@ -49,6 +59,66 @@ tidy(struct str line)
 		if ((line.at[i] == '#' || line.at[i] == ';') && (line.at[i - 1] == ' ' || line.at[i - 1] == '\t'))
 			return str_trim(str_first(line, i));
 	return line;
+}
+
+/* Of issuer "name": the name. */
+static bool
+takes_name(struct str *section, struct str front)
+{
+	struct str name = str_skip(*section, front.len);
+
+	if (!str_starts(*section, front) || !str_ends(name, STR("\"")) || name.len < 2)
+		return false;
+	*section = str_first(name, name.len - 1);
+	return true;
+}
+
+/* The part of that name in the list, which is made if it is new.  NULL: there are `max` already. */
+static struct conf_part *
+part_named(struct reading *reading, struct conf_part **end, struct str name, size_t max, const char *too_many)
+{
+	struct conf_part *part;
+	size_t            count = 0;
+
+	for (; *end; end = &(*end)->next, count++)
+		if (str_eq((*end)->name, name))
+			return *end;
+	if (count == max) {
+		complain(reading, "%s", too_many);
+		return NULL;
+	}
+	*end = part = arena_take(reading->arena, sizeof(*part));
+	part->name = str_of(arena_c(reading->arena, name), name.len);
+	part->from = where(reading);
+	return part;
+}
+
+static struct conf_part *
+scope_named(struct reading *reading, struct str name)
+{
+	if (!reading->part || !str_eq(reading->part->name, name))
+		reading->part = part_named(reading, &reading->conf->scopes, name, CONF_SCOPES_MAX,
+		                           "more than 1000 scopes; one with for-each follows many");
+	return reading->part;
+}
+
+static struct conf_part *
+serve_named(struct reading *reading, struct str name)
+{
+	return part_named(reading, &reading->conf->serves, name, CONF_SCOPES_MAX, "more than 1000 [serve] sections");
+}
+
+/* A scope without keys is one, too: it has no url.  A [serve] needs none. */
+static void
+begin_section(struct reading *reading, struct str line)
+{
+	struct str name;
+
+	reading->section = name = str_first(line, str_find(line, ']'));
+	if (takes_name(&name, STR("scope \"")))
+		(void)scope_named(reading, name);
+	else if (takes_name(&name, STR("serve \"")))
+		(void)serve_named(reading, name);
 }
 
 static char *
@@ -69,145 +139,100 @@ next_line(char *at, int size, void *ctx)
 		complain(reading, "there is a NUL byte in the line");
 	if (reading->why.len > 0)
 		return NULL;
+	if (line.len > 0 && line.at[0] == '[')
+		begin_section(reading, str_skip(line, 1));
 	memcpy(at, line.at, line.len);
 	at[line.len] = '\n';
 	at[line.len + 1] = 0;
 	return at;
 }
 
-static bool
-unknown_key(struct reading *reading, const char *section, struct suggestion *suggestion)
+/* The key of that name, if its value is good; else the complaint is made. */
+static int
+find_key(struct reading *reading, const struct conf_section *section, struct str name, struct str value)
 {
-	complain(reading, "unknown key \"%.*s\" in [%s]%s; `tidemark help tidemark.conf` lists the keys",
-	         STR_ARG(suggestion->word), section, suggestion_text(suggestion, reading->arena));
-	return false;
+	struct suggestion suggestion = { .word = name };
+	const char       *fault;
+	int               at = 0;
+
+	for (; section->keys[at].name && !str_eq(name, str_from_c(section->keys[at].name)); at++)
+		suggestion_try(&suggestion, section->keys[at].name);
+	if (!section->keys[at].name) {
+		complain(reading, "unknown key \"%.*s\" in [%s]%s; `tidemark help tidemark.conf` lists the keys",
+		         STR_ARG(name), section->name, suggestion_text(&suggestion, reading->arena));
+		return -1;
+	}
+	fault = conf_fault(&section->keys[at], value);
+	if (fault)
+		complain(reading, "%.*s: \"%.*s\" is not %s", STR_ARG(name), STR_ARG(value), fault);
+	return fault ? -1 : at;
 }
 
 static bool
 set_server(struct reading *reading, struct str name, struct str value)
 {
-	struct suggestion suggestion = { .word = name };
+	int                id = find_key(reading, &conf_sections[CONF_SERVER], name, value);
+	struct conf_value *at = &reading->conf->values[id < 0 ? 0 : id];
 
-	for (int id = 0; id < CONF_COUNT; id++) {
-		const struct conf_setting *setting = conf_setting((enum conf_id)id);
-		struct conf_value         *at = &reading->conf->values[id];
-		const char                *fault;
-
-		suggestion_try(&suggestion, setting->name);
-		if (!str_eq(name, str_from_c(setting->name)))
-			continue;
-		if (at->from.len > 0 && !conf_repeats((enum conf_id)id)) {
-			complain(reading, "%s is set twice; first at %.*s", setting->name, STR_ARG(at->from));
-			return false;
-		}
-		fault = conf_fault(setting, value);
-		if (fault) {
-			complain(reading, "%s: \"%.*s\" is not %s", setting->name, STR_ARG(value), fault);
-			return false;
-		}
-		at->text = at->from.len > 0
-		                   ? arena_printf(reading->arena, "%.*s %.*s", STR_ARG(at->text), STR_ARG(value))
-		                   : arena_copy(reading->arena, value);
-		at->origin = CONF_FROM_FILE;
-		at->from = arena_printf(reading->arena, "%s:%u", reading->path, reading->line);
-		return true;
-	}
-	return unknown_key(reading, "server", &suggestion);
+	if (id < 0)
+		return false;
+	if (at->from.len > 0 && !conf_repeats((enum conf_id)id))
+		complain(reading, "%.*s is set twice; first at %.*s", STR_ARG(name), STR_ARG(at->from));
+	else if (at->from.len == 0)
+		at->text = arena_copy(reading->arena, value);
+	else if (!conf_add_value(at->text, value, reading->arena, &at->text))
+		complain(reading, "%.*s has too many values", STR_ARG(name));
+	at->origin = CONF_FROM_FILE;
+	at->from = arena_printf(reading->arena, "%s:%u", reading->path, reading->line);
+	return reading->why.len == 0;
 }
 
-static struct conf_issuer *
-issuer_named(struct reading *reading, struct str name)
-{
-	struct conf        *conf = reading->conf;
-	struct conf_issuer *issuer;
-
-	for (size_t i = 0; i < conf->issuer_count; i++)
-		if (str_eq(conf->issuers[i].name, name))
-			return &conf->issuers[i];
-	if (conf->issuer_count == CONF_ISSUERS_MAX) {
-		complain(reading, "more than %d issuers", CONF_ISSUERS_MAX);
-		return NULL;
-	}
-	issuer = &conf->issuers[conf->issuer_count++];
-	issuer->name = arena_copy(reading->arena, name);
-	issuer->from = arena_printf(reading->arena, "%s:%u", reading->path, reading->line);
-	return issuer;
-}
-
-static struct str *
-issuer_key_named(struct conf_issuer *issuer, struct str name)
-{
-	for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
-		if (str_eq(name, str_from_c(key->name)))
-			return conf_issuer_value(issuer, key);
-	return NULL;
-}
-
+/* `part` may be NULL: the complaint is made. */
 static bool
-set_issuer(struct reading *reading, struct str section, struct str name, struct str value)
+set_key(struct reading *reading, int section, struct conf_part *part, struct str name, struct str value)
 {
-	struct conf_issuer *issuer = issuer_named(reading, section);
-	struct suggestion   suggestion = { .word = name };
-	struct str         *at;
+	int at = part ? find_key(reading, &conf_sections[section], name, value) : -1;
 
-	if (!issuer)
+	if (at < 0)
 		return false;
-	at = issuer_key_named(issuer, name);
-	if (!at) {
-		for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
-			suggestion_try(&suggestion, key->name);
-		return unknown_key(reading, "issuer", &suggestion);
-	}
-	if (at->len > 0 || value.len == 0) {
-		complain(reading, "%.*s is %s", STR_ARG(name), value.len ? "set twice" : "empty");
-		return false;
-	}
-	*at = arena_copy(reading->arena, value);
-	return true;
-}
-
-static bool
-set_recordings(struct reading *reading, struct str name, struct str value)
-{
-	bool             *at = str_eq(name, STR("delegated"))               ? &reading->conf->recordings_delegated
-	                       : str_eq(name, STR("policy-organizer-wide")) ? &reading->conf->policy_organizer_wide
-	                                                                    : NULL;
-	struct suggestion suggestion = { .word = name };
-
-	if (!at) {
-		for (const struct conf_switch *key = conf_recordings_keys; key->name; key++)
-			suggestion_try(&suggestion, key->name);
-		return unknown_key(reading, "recordings", &suggestion);
-	}
-	if (!str_eq(value, STR("on")) && !str_eq(value, STR("off"))) {
-		complain(reading, "%.*s: \"%.*s\" is not on or off", STR_ARG(name), STR_ARG(value));
-		return false;
-	}
-	*at = str_eq(value, STR("on"));
-	return true;
+	if (part->has[at])
+		complain(reading, "%.*s is set twice; first at %.*s", STR_ARG(name), STR_ARG(part->value_from[at]));
+	part->has[at] = true;
+	part->values[at] = str_of(arena_c(reading->arena, value), value.len);
+	part->value_from[at] = where(reading);
+	return reading->why.len == 0;
 }
 
 static int
 on_key(void *ctx, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = ctx;
-	struct str      part = str_from_c(section);
+	struct str      part = reading->section;
 
+	(void)section;
 	if (reading->why.len > 0)
 		return 0;
 	if (str_eq(part, STR("server")))
 		return set_server(reading, str_from_c(name), str_from_c(value));
 	if (str_eq(part, STR("recordings")))
-		return set_recordings(reading, str_from_c(name), str_from_c(value));
-	if (str_starts(part, STR("issuer \"")) && str_ends(part, STR("\"")) && part.len > 9) {
-		part = str_first(str_skip(part, 8), part.len - 9);
-		return set_issuer(reading, part, str_from_c(name), str_from_c(value));
-	}
+		return set_key(reading, CONF_RECORDINGS, &reading->conf->recordings, str_from_c(name),
+		               str_from_c(value));
+	if (takes_name(&part, STR("issuer \"")))
+		return set_key(
+			reading, CONF_ISSUERS,
+			part_named(reading, &reading->conf->issuers, part, CONF_ISSUERS_MAX, "more than 16 issuers"),
+			str_from_c(name), str_from_c(value));
+	if (takes_name(&part, STR("scope \"")))
+		return set_key(reading, CONF_SCOPES, scope_named(reading, part), str_from_c(name), str_from_c(value));
+	if (takes_name(&part, STR("serve \"")))
+		return set_key(reading, CONF_SERVES, serve_named(reading, part), str_from_c(name), str_from_c(value));
 	if (part.len == 0)
 		complain(reading, "\"%s\" stands before any section; begin with [server]", name);
 	else
-		complain(reading, "unknown section [%s]; [server], [recordings] and [issuer \"name\"] are known",
-		         section);
+		complain(reading,
+		         "unknown section [%.*s]; [server], [recordings], [issuer \"name\"], [scope \"name\"], [serve "
+		         "\"name\"] are known",
+		         STR_ARG(str_cut(part, 200)));
 	return 0;
 }
 
@@ -229,19 +254,21 @@ load(struct reading *reading)
 	else if (len > FILE_MAX)
 		reading->why = arena_printf(reading->arena, "%s: is larger than 256 KiB", reading->path);
 	reading->rest = str_of(text, len);
+	if (str_starts(reading->rest, STR("\xef\xbb\xbf"))) /* a byte order mark */
+		reading->rest = str_skip(reading->rest, 3);
 	return reading->why.len == 0;
 }
 
 static bool
 issuers_are_whole(struct reading *reading)
 {
-	for (size_t i = 0; i < reading->conf->issuer_count; i++) {
-		const struct conf_issuer *issuer = &reading->conf->issuers[i];
-		const char               *missing = !issuer->issuer.len                           ? "issuer"
-		                                    : !issuer->audience.len                       ? "audience"
-		                                    : !issuer->jwks.len && !issuer->discovery.len ? "jwks or discovery"
-		                                    : !issuer->tenant.len                         ? "tenant"
-		                                                                                  : NULL;
+	for (const struct conf_part *issuer = reading->conf->issuers; issuer; issuer = issuer->next) {
+		const bool *has = issuer->has;
+		const char *missing = !has[CONF_ISSUER_ISSUER]                                ? "issuer"
+		                      : !has[CONF_ISSUER_AUDIENCE]                            ? "audience"
+		                      : !has[CONF_ISSUER_JWKS] && !has[CONF_ISSUER_DISCOVERY] ? "jwks or discovery"
+		                      : !has[CONF_ISSUER_TENANT]                              ? "tenant"
+		                                                                              : NULL;
 
 		if (missing) {
 			reading->why = arena_printf(reading->arena, "%.*s: [issuer \"%.*s\"] has no %s",

@@ -83,15 +83,34 @@ put_message(struct str text)
 	(void)is_written;
 }
 
+/* What controls a terminal, U+0080 to U+009F too. */
+static void
+mask(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+		else if (i > 0 && (unsigned char)text[i - 1] == 0xc2 && (unsigned char)text[i] < 0xa0)
+			text[i - 1] = text[i] = '?';
+}
+
+struct str
+console_visible(struct str text, struct arena *arena)
+{
+	char *copy = arena_take_raw(arena, text.len + 1);
+
+	memcpy(copy, text.at, text.len);
+	mask(copy, text.len);
+	return str_of(copy, text.len);
+}
+
 static void __attribute__((format(printf, 2, 0))) report(const char *front, const char *fmt, va_list list)
 {
 	char   text[MESSAGE_MAX] = "";
 	size_t at = str_printf(text, sizeof(text) - 1, "%s", front);
 
 	at += str_vprintf(text + at, sizeof(text) - at - 1, fmt, list);
-	for (size_t i = 0; i < at; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			text[i] = '?';
+	mask(text, at);
 	text[at] = '\n';
 	put_message(str_of(text, at + 1));
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -38,9 +39,10 @@ const char *exit_code_text(enum exit_code code);
 enum exit_code exit_code_of(enum err err);
 
 /* Prints the message and returns the code, as in `return console_fail(EXIT_USAGE, …)`. */
-int  console_fail(enum exit_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void console_say(const char *fmt, ...) PRINTF_LIKE(1, 2);   /* "tidemark: " and a line, on standard error */
-void console_plain(const char *fmt, ...) PRINTF_LIKE(1, 2); /* a line without the name in front */
+int        console_fail(enum exit_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void       console_say(const char *fmt, ...) PRINTF_LIKE(1, 2);   /* "tidemark: " and a line, on standard error */
+struct str console_visible(struct str text, struct arena *arena); /* with ? for what controls a terminal */
+void       console_plain(const char *fmt, ...) PRINTF_LIKE(1, 2); /* a line without the name in front */
 
 /* ---- standard output: buffered, and a failed write is remembered --------------------------------- */
 

@@ -142,19 +142,12 @@ put_conf(struct out *out)
 	out_put(out,
 	        STR("The configuration file has lines of the form `key = value` under a heading. --config or\n"
 	            "TIDEMARK_CONFIG names it. The default is $XDG_CONFIG_HOME/tidemark/tidemark.conf, else\n"
-	            "/etc/tidemark/tidemark.conf. A flag wins over the environment, the environment over the file.\n\n"
-	            "[server]\n"));
-	for (int id = 0; id < CONF_COUNT; id++) {
-		const struct conf_setting *setting = conf_setting((enum conf_id)id);
-
-		put_row(out, setting->name, 18, str_from_c(setting->help));
+	            "/etc/tidemark/tidemark.conf. A flag wins over the environment, the environment over the file.\n"));
+	for (const struct conf_section *section = conf_sections; section < conf_sections + CONF_SECTIONS; section++) {
+		out_printf(out, "\n[%s%s\n", section->name, section->help);
+		for (const struct conf_setting *key = section->keys; key->name; key++)
+			put_row(out, key->name, section->width, str_from_c(key->help));
 	}
-	out_put(out, STR("\n[recordings] (each on or off; the default is off)\n"));
-	for (const struct conf_switch *key = conf_recordings_keys; key->name; key++)
-		put_row(out, key->name, 25, str_from_c(key->help));
-	out_put(out, STR("\n[issuer \"name\"]\n"));
-	for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++)
-		put_row(out, key->name, 18, str_from_c(key->help));
 }
 
 bool

@@ -60,6 +60,18 @@ put_sentence(struct out *out, const char *text, struct arena *arena)
 }
 
 static void
+put_setting(struct out *out, const struct conf_setting *setting, const char *help, bool repeats, struct arena *arena)
+{
+	const char *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
+
+	put_sentence(out, help, arena);
+	if (repeats)
+		out_put(out, STR("May be given more than once.\n"));
+	if (fallback)
+		put_text(out, arena_printf(arena, "The default is %s.", fallback));
+}
+
+static void
 put_head(struct out *out, const char *title, const char *section, const char *name, const char *what)
 {
 	out_put(out, STR(".\\\" SPDX-License-Identifier: Apache-2.0\n.\\\" Made by `tidemark help --man`.\n"));
@@ -124,14 +136,10 @@ put_options(struct out *out, const struct cmd *cmd, struct arena *arena)
 	}
 	for (size_t i = 0; cmd->settings && cmd->settings[i] != CONF_COUNT; i++) {
 		const struct conf_setting *setting = conf_setting(cmd->settings[i]);
-		const char                *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
 
 		out_printf(out, ".It Fl -%s Ar %s\n", setting->name, setting->arg);
-		put_sentence(out, help_of_setting(cmd, cmd->settings[i]), arena);
-		if (conf_repeats(cmd->settings[i]))
-			out_put(out, STR("May be given more than once.\n"));
-		if (fallback)
-			put_text(out, arena_printf(arena, "The default is %s.", fallback));
+		put_setting(out, setting, help_of_setting(cmd, cmd->settings[i]), conf_repeats(cmd->settings[i]),
+		            arena);
 	}
 	if (cmd->settings)
 		out_put(out, STR(".It Fl -config Ar FILE\nThe configuration file; see\n.Xr tidemark.conf 5 .\n"));
@@ -281,30 +289,19 @@ put_conf_page(struct out *out, struct arena *arena)
 	                 "The file has lines of the form\n.Ql key = value\nunder a heading in brackets.\n"
 	                 "A line that begins with # or ;\\& is a comment, and so is what follows one of\n"
 	                 "these after a blank.\nAn unknown heading or key, a key given twice or a bad value is\n"
-	                 "an error that names file and line.\n"
-	                 ".Ss [server]\n.Bl -tag -width Ds\n"));
-	for (int id = 0; id < CONF_COUNT; id++) {
-		const struct conf_setting *setting = conf_setting((enum conf_id)id);
-		const char                *fallback = setting->fallback ? setting->fallback : setting->fallback_text;
+	                 "an error that names file and line.\n"));
+	for (const struct conf_section *section = conf_sections; section < conf_sections + CONF_SECTIONS; section++) {
+		bool named = section - conf_sections >= CONF_ISSUERS;
 
-		out_printf(out, ".It Cm %s No = Ar %s\n", setting->name, setting->arg);
-		put_sentence(out, setting->help, arena);
-		if (fallback)
-			put_text(out, arena_printf(arena, "The default is %s.", fallback));
+		out_printf(out, ".Ss [%s%s]\n%s.Bl -tag -width Ds\n", section->name, named ? " \\(dqname\\(dq" : "",
+		           section->man);
+		for (const struct conf_setting *key = section->keys; key->name; key++) {
+			out_printf(out, ".It Cm %s No = Ar %s\n", key->name, key->arg);
+			put_setting(out, key, key->help, false, arena);
+		}
+		out_put(out, STR(".El\n"));
 	}
-	out_put(out, STR(".El\n.Ss [recordings]\nEach key is on or off; the default is off.\n.Bl -tag -width Ds\n"));
-	for (const struct conf_switch *key = conf_recordings_keys; key->name; key++) {
-		out_printf(out, ".It Cm %s No = Ar on|off\n", key->name);
-		put_sentence(out, key->help, arena);
-	}
-	out_put(out, STR(".El\n.Ss [issuer \\(dqname\\(dq]\nAn external issuer whose access tokens are trusted.\n"
-	                 ".Bl -tag -width Ds\n"));
-	for (const struct conf_issuer_key *key = conf_issuer_keys; key->name; key++) {
-		out_printf(out, ".It Cm %s No = Ar %s\n", key->name, key->arg);
-		put_sentence(out, key->help, arena);
-	}
-	out_put(out, STR(".El\n"
-	                 ".Sh FILES\n.Bl -tag -width Ds\n"
+	out_put(out, STR(".Sh FILES\n.Bl -tag -width Ds\n"
 	                 ".It Pa $XDG_CONFIG_HOME/tidemark/tidemark.conf\nRead when no other file is named.\n"
 	                 ".It Pa /etc/tidemark/tidemark.conf\nRead when that one does not exist.\n.El\n"
 	                 ".Sh SEE ALSO\n.Xr tidemark 1 ,\n.Xr tidemark-serve 1\n"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/run.h"
+#include "cli/command.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -66,20 +66,39 @@ take_option(struct cmd_run *run, struct line *line, int value)
 		const char **at = value == VALUE_CONFIG ? &line->source.config
 		                                        : &line->source.flags[value - VALUE_SETTING];
 
-		bool repeats = value != VALUE_CONFIG && conf_repeats((enum conf_id)(value - VALUE_SETTING));
+		bool       repeats = value != VALUE_CONFIG && conf_repeats((enum conf_id)(value - VALUE_SETTING));
+		struct str all = str_from_c(optarg);
 
 		name = value == VALUE_CONFIG ? "config" : conf_setting((enum conf_id)(value - VALUE_SETTING))->name;
 		doubled = *at != NULL && !repeats;
-		*at = *at && repeats ? arena_c(run->arena, arena_printf(run->arena, "%s %s", *at, optarg)) : optarg;
+		if (*at && repeats && !conf_add_value(str_from_c(*at), all, run->arena, &all))
+			return cmd_usage(run, "--%s has too many values", name);
+		*at = *at && repeats ? arena_c(run->arena, all) : optarg;
 	}
 	return doubled ? cmd_usage(run, "--%s is given twice", name) : EXIT_DONE;
+}
+
+/* What other programs call it. */
+static struct str
+own_name(struct str name)
+{
+	static const char *const theirs[][2] = {
+		{ "cacert", "ca" },     { "cafile", "ca" },   { "port", "listen" },       { "host", "listen" },
+		{ "addr", "listen" },   { "bind", "listen" }, { "db", "store" },          { "database", "store" },
+		{ "cert", "tls-cert" }, { "key", "tls-key" }, { "token", "bearer-file" }, { "hostname", "tls-name" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(theirs); i++)
+		if (str_eq(name, str_from_c(theirs[i][0])))
+			return str_from_c(theirs[i][1]);
+	return name;
 }
 
 static int
 unknown_option(struct cmd_run *run, const char *given, const struct option *longs)
 {
 	struct str        name = str_skip(str_from_c(given), 2);
-	struct suggestion suggestion = { .word = str_first(name, str_find(name, '=')) };
+	struct suggestion suggestion = { .word = own_name(str_first(name, str_find(name, '='))) };
 
 	for (; longs->name; longs++)
 		suggestion_try(&suggestion, longs->name);
@@ -88,9 +107,23 @@ unknown_option(struct cmd_run *run, const char *given, const struct option *long
 	return cmd_usage(run, "unknown option %s", given);
 }
 
+/* Those in brackets may be missing. */
+static void
+count_args(const struct cmd *cmd, unsigned *least_out, unsigned *most_out)
+{
+	struct str rest = str_from_c(cmd->args), word;
+
+	*least_out = 0;
+	*most_out = cmd->args_more;
+	for (; str_take_until(&rest, ' ', &word); ++*most_out)
+		*least_out += word.at[0] != '[';
+}
+
 static int
 read_line(struct cmd_run *run, int argc, char **argv, struct line *line)
 {
+	unsigned least, most;
+
 	struct option longs[LONG_MAX];
 	int           value;
 
@@ -111,10 +144,14 @@ read_line(struct cmd_run *run, int argc, char **argv, struct line *line)
 	run->arg_count = (unsigned)(argc - optind);
 	if (line->help)
 		return EXIT_DONE;
-	if (run->arg_count < run->cmd->args_min)
+	count_args(run->cmd, &least, &most);
+	if (run->arg_count < least)
 		return cmd_usage(run, "%s needs %s", run->cmd->name, run->cmd->args);
-	if (run->arg_count > run->cmd->args_max)
-		return cmd_usage(run, "unexpected argument \"%s\"", run->args[run->cmd->args_max]);
+	if (run->arg_count > 0 && run->cmd->stray)
+		return cmd_usage(run, "unexpected argument \"%s\"; did you mean --%s %s", run->args[0], run->cmd->stray,
+		                 run->args[0]);
+	if (run->arg_count > most)
+		return cmd_usage(run, "unexpected argument \"%s\"", run->args[most]);
 	return EXIT_DONE;
 }
 
@@ -191,8 +228,7 @@ no_command(const struct cmd_table *table, struct arena *arena, struct out *out, 
 		return EXIT_DONE;
 	}
 	if (str_starts(word, STR("-")))
-		return console_fail(EXIT_USAGE,
-		                    "%s stands before the command: tidemark COMMAND %s …; see `tidemark help`", argv[1],
+		return console_fail(EXIT_USAGE, "the command comes first: tidemark COMMAND %s …; see `tidemark help`",
 		                    argv[1]);
 	if (!cmd_group_summary(table, word))
 		return cmd_unknown(table, word, arena);
@@ -232,8 +268,12 @@ run_command_line(const struct cmd_table *table, int argc, char **argv)
 	struct out    out;
 	int           code;
 
-	/* A closed pipe must not end the process: the command first completes its work. */
+	/*
+	 * A closed pipe or a limit of file sizes must not end the process: the write fails, and the command completes
+	 * its work or says what it could not write.
+	 */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	out_open(&out, STDOUT_FILENO);
 	code = dispatch(table, argc, argv, arena, &out);
 	if (!out_flush(&out) && code == EXIT_DONE)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setting.h"
 
-#include <stddef.h>
-
 #include "text/date.h"
 #include "text/uri.h"
+
+#define VALUES_MAX       64 /* of a setting that repeats */
+#define VALUES_BYTES_MAX ((size_t)16 << 10)
 
 /* ---- what a value must look like --------------------------------------------------------------- */
 
@@ -114,7 +115,7 @@ is_choice(struct str value, struct str choices)
 	return false;
 }
 
-static const struct conf_setting settings[CONF_COUNT] = {
+const struct conf_setting conf_settings[] = {
 	[CONF_STORE] = { "store", "URL", "TIDEMARK_STORE", NULL, "sqlite:$XDG_DATA_HOME/tidemark/tidemark.db",
 	                 "the store: sqlite:PATH, or memory: for one that ends with the process", store_fault, NULL },
 	[CONF_LISTEN] = { "listen", "HOST:PORT", "TIDEMARK_LISTEN", "127.0.0.1:8443", NULL,
@@ -145,18 +146,22 @@ static const struct conf_setting settings[CONF_COUNT] = {
 	[CONF_RETENTION] = { "retention", "TIME", "TIDEMARK_RETENTION", "30d", NULL,
 	                     "how long tombstones are kept; a reader that is away longer must start again",
 	                     duration_fault, NULL },
+	[CONF_SERVE_SCOPE] = { "serve-scope", "NAME", "TIDEMARK_SERVE_SCOPE", NULL, NULL,
+	                       "a followed scope to serve; blanks separate several; as a [serve \"NAME\"] section",
+	                       path_fault, NULL },
 	[CONF_LOG_LEVEL] = { "log-level", "LEVEL", "TIDEMARK_LOG_LEVEL", "warn", NULL,
 	                     "what is logged on standard error: error, warn, info or debug", NULL,
 	                     "error, warn, info or debug" },
 	[CONF_AUDIT] = { "audit", "on|off", "TIDEMARK_AUDIT", "on", NULL,
 	                 "one JSON line on standard error for each denied request and each write", NULL, "on or off" },
+	[CONF_COUNT] = { 0 },
 };
 
 const struct conf_setting *
 conf_setting(enum conf_id id)
 {
 	MUST(id >= 0 && id < CONF_COUNT);
-	return &settings[id];
+	return &conf_settings[id];
 }
 
 const char *
@@ -164,43 +169,140 @@ conf_fault(const struct conf_setting *setting, struct str value)
 {
 	if (setting->fault)
 		return setting->fault(value);
-	return is_choice(value, str_from_c(setting->choices)) ? NULL : setting->choices;
+	return !setting->choices || is_choice(value, str_from_c(setting->choices)) ? NULL : setting->choices;
 }
 
 bool
 conf_repeats(enum conf_id id)
 {
-	return id == CONF_TLS_NAME;
+	return id == CONF_TLS_NAME || id == CONF_SERVE_SCOPE;
 }
 
-const struct conf_switch conf_recordings_keys[] = {
-	{ "delegated", "whether organizers reach their own recordings with a token of their own" },
-	{ "policy-organizer-wide", "whether an application needs a policy for getAllRecordings, too" },
-	{ 0 },
-};
+bool
+conf_add_value(struct str before, struct str value, struct arena *arena, struct str *text_out)
+{
+	size_t blanks = 0;
+
+	for (size_t i = 0; i < before.len; i++)
+		blanks += before.at[i] == ' ';
+	if (blanks >= VALUES_MAX - 1 || before.len + value.len > VALUES_BYTES_MAX)
+		return false;
+	*text_out = arena_printf(arena, "%.*s %.*s", STR_ARG(before), STR_ARG(value));
+	return true;
+}
 
 const enum conf_id conf_store_only[] = { CONF_STORE, CONF_COUNT };
 
-#define ROW(name, arg, field, help) \
+static const char *
+some_fault(struct str value)
+{
+	return value.len > 0 ? NULL : "a text";
+}
+
+static const char *
+each_fault(struct str value)
+{
+	bool is = str_starts(value, STR("scope:")) || str_starts(value, STR("file:"));
+
+	return is && !str_ends(value, STR(":")) ? NULL : "scope:NAME or file:PATH";
+}
+
+static const char *
+page_size_fault(struct str value)
+{
+	uint64_t number;
+
+	return str_to_u64(value, &number) && number >= 1 && number <= 100000 ? NULL : "a number from 1 to 100000";
+}
+
+static const char *
+percent_fault(struct str value)
+{
+	uint64_t percent;
+
+	if (str_ends(value, STR("%")))
+		value.len--;
+	return str_to_u64(value, &percent) && percent <= 100 ? NULL : "a part like 30%, at most 100%";
+}
+
+#define KEY(key, value, text, check) \
 	{ \
-		name, arg, help, offsetof(struct conf_issuer, field) \
+		.name = key, .arg = value, .help = text, .fault = check \
 	}
-const struct conf_issuer_key conf_issuer_keys[] = {
-	ROW("issuer", "URL", issuer,
-	    "the external issuer whose access tokens are trusted: what they name as their issuer"),
-	ROW("audience", "TEXT", audience, "the audience of its tokens; blanks separate several"),
-	ROW("jwks", "URL", jwks, "where its keys are: an https URL or file:PATH"),
-	ROW("discovery", "URL", discovery,
-	    "instead of jwks: the https URL of its openid-configuration; the keys must be on the same host"),
-	ROW("jwks-ca", "FILE", jwks_ca, "the authorities (PEM) to trust for that URL (default: the system's)"),
-	ROW("tenant", "TENANT", tenant, "claim:tid, the id of one tenant, or own for the store's"),
-	ROW("not-before", "CLAIM", not_before, "nbf, or iat for an issuer whose tokens have no nbf (default: nbf)"),
+#define SWITCH(key, text) \
+	{ \
+		.name = key, .arg = "on|off", .help = text, .choices = "on or off" \
+	}
+
+const struct conf_setting conf_recordings_keys[] = {
+	SWITCH("delegated", "whether organizers reach their own recordings with a token of their own"),
+	SWITCH("policy-organizer-wide", "whether an application needs a policy for getAllRecordings, too"),
 	{ 0 },
 };
-#undef ROW
 
-struct str *
-conf_issuer_value(struct conf_issuer *issuer, const struct conf_issuer_key *key)
-{
-	return (struct str *)(void *)((char *)issuer + key->offset);
-}
+const struct conf_setting conf_scope_keys[] = {
+	KEY("url", "URL",
+	    "the delta URL that `tidemark sync --all` follows; with for-each it holds a word in braces, like {user}",
+	    some_fault),
+	KEY("for-each", "scope:NAME|file:PATH",
+	    "follow one scope for each item of the scope NAME, or for each line of a file: the id or the line takes "
+	    "the place of the braces; its scope is named after the section, a colon and that",
+	    each_fault),
+	KEY("every", "TIME", "with --watch: the pause between two rounds", duration_fault),
+	KEY("prefer", "VALUE", "preferences for each request, separated by commas", NULL),
+	KEY("page-size", "N", "how many items to ask for per page", page_size_fault),
+	KEY("bearer-file", "FILE", "a file with the access token", some_fault),
+	KEY("bearer-command", "COMMAND", "a shell command that prints the access token", some_fault),
+	SWITCH("client-credentials", "get the token as a client"),
+	SWITCH("device-code", "get the token of a person"),
+	KEY("ca", "FILE", "certificates (PEM) to trust instead of the system's", some_fault),
+	KEY("max-wait", "TIME", "how long a run may go on without a page", duration_fault),
+	KEY("max-delete", "PERCENT", "how many of the items a resync may remove", percent_fault),
+	SWITCH("from-now", "begin with the changes from now on"),
+	SWITCH("replace", "take an update as the whole item"),
+	SWITCH("merge", "merge an update into the stored item"),
+	{ 0 },
+};
+
+const struct conf_setting conf_serve_keys[] = {
+	KEY("permissions", "NAMES",
+	    "the permissions, scopes or roles, each of which opens it; blanks separate several (default: those of "
+	    "Microsoft Graph for its resource)",
+	    some_fault),
+	KEY("owner", "OWNER",
+	    "whose data it holds, as TENANT/ID or ID: that person's own tokens open it (default: the owner that the "
+	    "follower has found)",
+	    some_fault),
+	KEY("content", "DIR", "the folder of `tidemark sync --content`, from which the content of recordings is served",
+	    some_fault),
+	{ 0 },
+};
+
+const struct conf_setting conf_issuer_keys[] = {
+	KEY("issuer", "URL", "the external issuer whose access tokens are trusted: what they name as their issuer",
+	    some_fault),
+	KEY("audience", "TEXT", "the audience of its tokens; blanks separate several", some_fault),
+	KEY("jwks", "URL", "where its keys are: an https URL or file:PATH", some_fault),
+	KEY("discovery", "URL",
+	    "instead of jwks: the https URL of its openid-configuration; the keys must be on the same host",
+	    some_fault),
+	KEY("jwks-ca", "FILE", "the authorities (PEM) to trust for that URL (default: the system's)", some_fault),
+	KEY("tenant", "TENANT", "claim:tid, the id of one tenant, or own for the store's", some_fault),
+	KEY("not-before", "CLAIM", "nbf, or iat for an issuer whose tokens have no nbf (default: nbf)", some_fault),
+	{ 0 },
+};
+
+const struct conf_section conf_sections[CONF_SECTIONS] = {
+	{ "server", conf_settings, "]", "", 18 },
+	{ "recordings", conf_recordings_keys, "] (each on or off; the default is off)",
+	  "Each key is on or off; the default is off.\n", 25 },
+	{ "issuer", conf_issuer_keys, " \"name\"]", "An external issuer whose access tokens are trusted.\n", 18 },
+	{ "scope", conf_scope_keys, " \"name\"]",
+	  "A delta URL that\n.Ql tidemark sync --all\nfollows.\n"
+	  "Options of the command line hold for sections that do not set them.\n",
+	  18 },
+	{ "serve", conf_serve_keys, " \"name\"]",
+	  "A followed scope that the server serves, too: at the path of its own URL and at\n.Ql /v1.0/scopes/NAME .\n"
+	  "The name of a section with for-each serves all its scopes.\n",
+	  18 },
+};

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * setting — the table of settings: each with a flag, an environment variable, a key of the configuration file and a
- * default. Help, manual pages, completion, `config show` and the reader of the file all use this table.
+ * default; and the keys of the file's other sections. Help, manual pages, completion, `config show` and the reader of
+ * the file all use these tables.
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/str.h"
 
 enum conf_id {
@@ -20,21 +22,22 @@ enum conf_id {
 	CONF_MAX_CONTENT,
 	CONF_MIN_FREE,
 	CONF_RETENTION,
+	CONF_SERVE_SCOPE,
 	CONF_LOG_LEVEL,
 	CONF_AUDIT,
 	CONF_COUNT
 };
 
 struct conf_setting {
-	const char *name; /* flag --name and key name */
-	const char *arg;  /* the name of its value in help */
-	const char *env;
+	const char *name;     /* flag --name and key name */
+	const char *arg;      /* the name of its value in help */
+	const char *env;      /* this and the next two: only of [server] */
 	const char *fallback; /* default; NULL: computed, as `fallback_text` says */
 	const char *fallback_text;
 	const char *help;
 	/* NULL: the value is good. Else the end of the sentence "… is not …" */
 	const char *(*fault)(struct str value);
-	const char *choices; /* without `fault`: the allowed words */
+	const char *choices; /* without `fault`: the allowed words; NULL: any text is good */
 };
 
 const struct conf_setting *conf_setting(enum conf_id id);
@@ -43,33 +46,48 @@ const char *conf_fault(const struct conf_setting *setting, struct str value);
 
 /* May it be given more than once? Its value is then all of them, separated by blanks. */
 bool conf_repeats(enum conf_id id);
+/* Puts `value` behind those of before.  False: they are too many or too long. */
+bool conf_add_value(struct str before, struct str value, struct arena *arena, struct str *text_out);
 
 /* For a command that needs only the store; ended by CONF_COUNT. */
 extern const enum conf_id conf_store_only[];
 
-struct conf_issuer { /* an external issuer: [issuer "name"] */
-	struct str name, issuer;
-	struct str audience;        /* one or more, separated by blanks */
-	struct str jwks, discovery; /* one of the two */
-	struct str jwks_ca;         /* may be empty */
-	struct str tenant;          /* claim:tid, own, or a GUID */
-	struct str not_before;      /* nbf, iat, or empty */
-	struct str from;            /* file:line of its first key */
+enum {
+	CONF_ISSUER_ISSUER,
+	CONF_ISSUER_AUDIENCE, /* one or more, separated by blanks */
+	CONF_ISSUER_JWKS,
+	CONF_ISSUER_DISCOVERY, /* instead of the keys' URL */
+	CONF_ISSUER_JWKS_CA,
+	CONF_ISSUER_TENANT, /* claim:tid, own, or a GUID */
+	CONF_ISSUER_NOT_BEFORE,
+	CONF_ISSUER_KEYS
 };
+/* Behind the first two, a key is the option of `sync` of that name. */
+enum { CONF_SCOPE_URL, CONF_SCOPE_FOR_EACH, CONF_SCOPE_OPTIONS, CONF_SCOPE_KEYS = 15 };
+enum { CONF_SERVE_PERMISSIONS, CONF_SERVE_OWNER, CONF_SERVE_CONTENT, CONF_SERVE_KEYS };
+enum { CONF_RECORDINGS_DELEGATED, CONF_RECORDINGS_ORGANIZER_WIDE, CONF_RECORDINGS_KEYS };
 
-struct conf_issuer_key {
-	const char *name, *arg, *help;
-	size_t      offset; /* of the value in struct conf_issuer */
+/* Ended by a NULL name, as the settings are. */
+extern const struct conf_setting conf_settings[], conf_recordings_keys[], conf_issuer_keys[], conf_scope_keys[],
+	conf_serve_keys[];
+
+struct conf_section { /* of the file */
+	const char                *name;
+	const struct conf_setting *keys;
+	const char                *help, *man; /* behind the name in its heading; below the heading of the manual */
+	size_t                     width;      /* of the names, in help */
 };
+enum { CONF_SERVER, CONF_RECORDINGS, CONF_ISSUERS, CONF_SCOPES, CONF_SERVES, CONF_SECTIONS };
+extern const struct conf_section conf_sections[CONF_SECTIONS];
 
-extern const struct conf_issuer_key conf_issuer_keys[]; /* ended by a NULL name */
-struct str                         *conf_issuer_value(struct conf_issuer *issuer, const struct conf_issuer_key *key);
-
-struct conf_switch { /* on or off; the default is off */
-	const char *name, *help;
+struct conf_part { /* what stands in [recordings], or in one [issuer "name"], [scope "name"] or [serve "name"] */
+	struct conf_part *next;
+	struct str        name, from; /* a NUL follows the name and the values; from: file:line of its first key */
+	struct str        values[CONF_SCOPE_KEYS], value_from[CONF_SCOPE_KEYS];
+	bool              has[CONF_SCOPE_KEYS];
 };
-
-extern const struct conf_switch conf_recordings_keys[]; /* ended by a NULL name */
+#define CONF_ISSUERS_MAX 16
+#define CONF_SCOPES_MAX  1000
 
 /* "90", "64K", "10M", "8G", "1T" in bytes (powers of 1024); false if it is not one. */
 bool conf_size(struct str text, uint64_t *bytes_out);

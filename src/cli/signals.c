@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -27,11 +28,32 @@ signals_open(struct signals *signals)
 }
 
 void
+signals_open_inner(struct signals *signals)
+{
+	*signals = (struct signals){ .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .is_inner = true };
+	MUST(signals->fd >= 0);
+}
+
+void
+signals_raise(struct signals *signals)
+{
+	atomic_store(&signals->signal, SIGTERM);
+	MUST(eventfd_write(signals->fd, 1) == 0);
+}
+
+void
 signals_close(struct signals *signals)
 {
-	sigset_t set;
+	sigset_t                set;
+	struct signalfd_siginfo info;
 
+	if (signals->is_inner) {
+		(void)close(signals->fd);
+		return;
+	}
 	make_set(&set);
+	while (read(signals->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		;
 	(void)close(signals->fd);
 	MUST(sigprocmask(SIG_UNBLOCK, &set, NULL) == 0);
 }
@@ -39,12 +61,18 @@ signals_close(struct signals *signals)
 bool
 signals_came(void *ctx)
 {
-	struct signals         *signals = ctx;
-	struct signalfd_siginfo info;
+	struct signals *signals = ctx;
+	struct pollfd   ready = { .fd = signals->fd, .events = POLLIN };
+	sigset_t        pending;
+	int             none = 0;
 
-	if (signals->signal == 0 && read(signals->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		signals->signal = (int)info.ssi_signo;
-	return signals->signal != 0;
+	/* The signal is not taken, so that it also wakes the other threads. */
+	if (atomic_load(&signals->signal) == 0 && poll(&ready, 1, 0) == 1) {
+		MUST(sigpending(&pending) == 0);
+		(void)atomic_compare_exchange_strong(&signals->signal, &none,
+		                                     sigismember(&pending, SIGINT) == 1 ? SIGINT : SIGTERM);
+	}
+	return atomic_load(&signals->signal) != 0;
 }
 
 void
@@ -65,5 +93,5 @@ signals_sleep(struct signals *signals, const struct clock *clock, int64_t ms)
 int
 signals_code(const struct signals *signals)
 {
-	return signals->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
+	return atomic_load(&signals->signal) == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
 }

@@ -10,5 +10,10 @@ extern const struct cmd cmd_client_add, cmd_client_list, cmd_client_remove, cmd_
 extern const struct cmd cmd_policy_allow, cmd_policy_add, cmd_policy_list, cmd_policy_remove;
 extern const struct cmd cmd_store_check, cmd_store_gc, cmd_store_info, cmd_store_backup, cmd_store_restore;
 extern const struct cmd cmd_sync, cmd_changes, cmd_status, cmd_verify, cmd_retry, cmd_doctor;
-extern const struct cmd cmd_scope_rename, cmd_scope_forget;
+extern const struct cmd cmd_follow_now, cmd_follow_pause, cmd_follow_resume, cmd_follow_status;
+/* With *is_known_out false no server follows what the argument names, and nothing has been printed. */
+int                     follow_now(struct cmd_run *run, bool *is_known_out);
+extern const struct cmd cmd_scope_rename, cmd_scope_forget, cmd_scope_grant;
+/* The grants of a scope are now those of another name, or with `to` empty gone.  An exit code, as all do. */
+int                     grants_move(struct cmd_run *run, struct str scope, struct str to);
 extern const struct cmd cmd_config_show, cmd_version, cmd_help;

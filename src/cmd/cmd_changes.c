@@ -1,55 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "store/replica_relation.h"
 #include "sync/following.h"
+#include "sync/owner.h"
 #include "text/date.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
 
 #define LOOK_EVERY_MS  500
 #define MARK_ARENA_MAX ((size_t)512 << 10)
-
-static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_COUNT };
-
-static const struct cmd_option options[] = {
-	FOLLOWING_SHARED_OPTIONS,
-	FOLLOWING_SYNC_OPTIONS,
-	{ "since", "N", "print the changes after number N", false },
-	{ "ack", "N", "first record that the changes up to number N are processed", false },
-	{ "follow", NULL, "run until stopped; with a URL the same as --watch", false },
-	{ "json", NULL, "no effect: every line is JSON", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Prints changes as JSON Lines: {\"n\", \"change\", \"scope\", \"id\", \"fields\", \"value\", \"at\"}. `change` "
-	"is created, updated, removed or returned (back after a removal). `fields` names the properties that are new "
-	"or different. `value` is the item as it is now, or null if it was removed. `relations`, if the change has any,"
-	" names the members that came and went: {\"members\": {\"added\": [...], \"removed\": [...]}}; a new item "
-	"has all its members under \"added\".",
-	"With a URL the command first does what `tidemark sync` does, then prints the changes that it has not printed "
-	"for that URL before. Without a URL it prints what the store holds: all changes after the number given to "
-	"--ack. It also works beside a running follower. Options about following then need a URL.",
-	"Every change is printed at least once, even if the program is killed. `n` rises and is never used twice. To "
-	"process every change exactly once, keep the last n and start with --since N, or acknowledge it with --ack N.",
-	"Acknowledged changes are deleted a day later, after a round. Changes that nobody acknowledges are deleted "
-	"when they are older than --keep-changes. With a URL the command prints new changes before it deletes any, "
-	"even with 0s. If the changes you ask for were deleted, the command exits with 6. Then read the view `items` "
-	"again and continue with the number in the message.",
-	FOLLOWING_ABOUT_CREDENTIALS,
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark changes URL --bearer-file token | jq -r 'select(.change == \"removed\").id'",
-	  "What was removed since the last run" },
-	{ "tidemark changes --since 1200 --follow", "What a running `tidemark sync --watch` finds, from number 1201" },
-	{ 0 },
-};
 
 static const char *const kinds[] = { "created", "updated", "removed", "returned" };
 
@@ -397,16 +359,16 @@ refuse_without_url(struct cmd_run *run)
 {
 	static const char *const good[] = { "scope", "since", "ack", "follow", "json", "exit-code" };
 
-	for (size_t i = 0; options[i].name; i++) {
+	for (const struct cmd_option *option = run->cmd->options; option->name; option++) {
 		bool is_good = false;
 
 		for (size_t j = 0; j < COUNT_OF(good); j++)
-			is_good = is_good || strcmp(options[i].name, good[j]) == 0;
-		if (!is_good && cmd_has(run, options[i].name))
+			is_good = is_good || strcmp(option->name, good[j]) == 0;
+		if (!is_good && cmd_has(run, option->name))
 			return cmd_usage(run,
 			                 "--%s needs a URL: without one `changes` only prints what the store holds; "
 			                 "--follow goes on for ever",
-			                 options[i].name);
+			                 option->name);
 	}
 	if (cmd_has(run, "follow") && cmd_has(run, "exit-code"))
 		return cmd_usage(run, "--exit-code with --follow needs a URL");
@@ -436,19 +398,49 @@ run_changes(struct cmd_run *run)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(MARK_ARENA_MAX);
 	struct printing                 printing = { .run = run, .arena = arena };
+	struct replica_scope            scope;
+	struct replica_asking           asking;
 
-	return run->arg_count == 0 ? changes_of_store(&printing) : changes_of_url(&printing);
+	if (run->arg_count == 0)
+		return changes_of_store(&printing);
+	/* Whose changes are printed must not depend on the credential alone. */
+	TRY_CODE(asking_read_url(run));
+	TRY_CODE(owner_look(run, &scope, &asking));
+	return changes_of_url(&printing);
 }
 
 const struct cmd cmd_changes = {
 	.name = "changes",
 	.summary = "print changes as JSON Lines",
 	.args = "[URL]",
-	.args_max = 1,
-	.settings = settings,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.settings = SETTINGS(CONF_STORE, CONF_MAX_CONTENT),
+	.options = OPTIONS(FOLLOWING_SHARED_OPTIONS, FOLLOWING_SYNC_OPTIONS,
+	                   { "since", "N", "print the changes after number N", false },
+	                   { "ack", "N", "first record that the changes up to number N are processed", false },
+	                   { "follow", NULL, "run until stopped; with a URL the same as --watch", false },
+	                   { "json", NULL, "no effect: every line is JSON", false }),
+	.about = ABOUT(
+		"Prints changes as JSON Lines: {\"n\", \"change\", \"scope\", \"id\", \"fields\", \"value\", "
+		"\"at\"}. `change` is created, updated, removed or returned (back after a removal). `fields` names "
+		"the properties that are new or different. `value` is the item as it is now, or null if it was "
+		"removed. `relations`, if the change has any, names the members that came and went: {\"members\": "
+		"{\"added\": [...], \"removed\": [...]}}; a new item has all its members under \"added\".",
+		"With a URL the command first does what `tidemark sync` does, then prints the changes that it has "
+		"not printed for that URL before. Without a URL it prints what the store holds: all changes after "
+		"the number given to --ack. It also works beside a running follower. Options about following then "
+		"need a URL.",
+		"Every change is printed at least once, even if the program is killed. `n` rises and is never used "
+		"twice. To process every change exactly once, keep the last n and start with --since N, or "
+		"acknowledge it with --ack N.",
+		"Acknowledged changes are deleted a day later, after a round. Changes that nobody acknowledges are "
+		"deleted when they are older than --keep-changes. With a URL the command prints new changes before "
+		"it deletes any, even with 0s. If the changes you ask for were deleted, the command exits with 6. "
+		"Then read the view `items` again and continue with the number in the message.",
+		FOLLOWING_ABOUT_CREDENTIALS),
+	.examples = EXAMPLES({ "tidemark changes URL --bearer-file token | jq -r 'select(.change == \"removed\").id'",
+	                       "What was removed since the last run" },
+	                     { "tidemark changes --since 1200 --follow",
+	                       "What a running `tidemark sync --watch` finds, from number 1201" }),
 	.is_for_files = true,
 	.exits = { FOLLOWING_EXITS },
 	.run = run_changes,

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "admin/permissions.h"
 #include "admin/writer.h"
@@ -15,41 +14,10 @@
 #include "text/json_write.h"
 #include "text/uri.h"
 
-#define SECRET_BYTES    32
 #define SECRET_TEXT_MAX 1024
 #define SECRET_TEXT_MIN 16
 
 /* ---- add ------------------------------------------------------------------------------------------------ */
-
-static const struct cmd_option add_options[] = {
-	{ "role", "ROLES", "what the client may do, e.g. Calendars.Read; blanks separate several; required", true },
-	{ "name", "TEXT", "the display name", false },
-	{ "id", "GUID", "the client id (default: a new one)", false },
-	{ "tenant", "GUID", "the tenant (default: the store's own)", false },
-	{ "secret-file", "FILE", "take the secret from the first line of this file instead of making one", false },
-	{ "certificate", "FILE", "let the client sign in with this certificate (PEM) instead of a secret", false },
-	{ "json", NULL, "one JSON object: clientId, clientSecret or certificateThumbprint, tenantId", false },
-	{ 0 },
-};
-
-static const char *const add_about[] = {
-	"Registers a program with the store's own issuer. It prints the client id, the secret and the tenant. The "
-	"secret is printed only this once, because the store keeps only a hash of it.",
-	"With --certificate the client signs in with the key of its certificate, as MSAL and azure-identity do for "
-	"Entra ID. It then has no secret, unless --secret-file gives one. The file needs only the certificate; a "
-	"private key in it is not read. The command prints the SHA-256 thumbprint of the certificate. It warns if the "
-	"certificate is not valid today.",
-	"If a client has that id already, the command replaces it: its roles and its secret change, and its earlier "
-	"tokens are refused. A server that holds the store knows the client at once.",
-	NULL,
-};
-
-static const struct cmd_example add_examples[] = {
-	{ "tidemark client add --name report --role Calendars.Read", "Let a program read all calendars" },
-	{ "tidemark client add --name report --role Calendars.Read --certificate report.pem",
-	  "The same, without a secret" },
-	{ 0 },
-};
 
 /* Reads at most `size` bytes of a file. */
 static int
@@ -87,7 +55,7 @@ static int
 make_secret(struct cmd_run *run, struct str *secret_out)
 {
 	const char *path = cmd_value(run, "secret-file");
-	uint8_t     bytes[SECRET_BYTES];
+	uint8_t     bytes[CLIENT_SECRET_BYTES];
 
 	if (path)
 		return read_secret(run, path, secret_out);
@@ -147,7 +115,9 @@ read_proofs(struct cmd_run *run, struct client *client, struct str *secret_out)
 		return console_fail(EXIT_OTHER, "the random source does not answer");
 	TRY_CODE(make_secret(run, secret_out));
 	TRY_CODE(read_certificate(run, client));
-	if (secret_out->len > 0 && secret_hash(*secret_out, hash) != OK)
+	if (secret_out->len > 0 && !cmd_has(run, "secret-file"))
+		secret_hash_random(*secret_out, run->entropy, hash);
+	else if (secret_out->len > 0 && secret_hash(*secret_out, hash) != OK)
 		return console_fail(EXIT_AGAIN, "there is not enough memory to hash the secret now");
 	client->secret_hash = str_from_c(hash);
 	return EXIT_DONE;
@@ -220,15 +190,19 @@ add_client(struct cmd_run *run, struct client *client)
 	struct guid                      none = { { 0 } };
 	struct client                    known;
 	enum err                         err = OK;
+	bool                             is_known;
 
 	buf_open(&lines, (size_t)64 << 10);
 	TRY_CODE(writer_open(run, true, &writer));
-	if (guid_is_zero(&client->tenant))
+	is_known = client_find(writer.store, &client->id, run->arena, &known) == OK;
+	if (guid_is_zero(&client->tenant) && is_known)
+		client->tenant = known.tenant;
+	else if (guid_is_zero(&client->tenant))
 		err = directory_tenant(writer.store, run->arena, &client->tenant);
 	if (err != OK)
 		return console_fail(exit_code_of(err), "the store cannot be read: %s", err_text(err));
 	/* In one transaction with the removal, so that an unchanged client gets a new generation, too. */
-	if (client_find(writer.store, &client->id, run->arena, &known) == OK)
+	if (is_known)
 		line_put_removal(&lines, "remove-client", &client->id);
 	line_put_client(&lines, client, &none);
 	return writer_send(&writer, &lines, NULL);
@@ -249,31 +223,38 @@ run_client_add(struct cmd_run *run)
 
 const struct cmd cmd_client_add = {
 	.name = "client add",
+	.stray = "name",
 	.summary = "register a program, or give one a new secret",
 	.settings = conf_store_only,
-	.options = add_options,
-	.about = add_about,
-	.examples = add_examples,
+	.options = OPTIONS(
+		{ "role", "ROLES", "what the client may do, e.g. Calendars.Read; blanks separate several; required",
+	          true },
+		{ "name", "TEXT", "the display name", false },
+		{ "id", "GUID", "the client id (default: a new one)", false },
+		{ "tenant", "GUID", "the tenant (default: the one it has, else the store's own)", false },
+		{ "secret-file", "FILE", "take the secret from the first line of this file instead of making one",
+	          false },
+		{ "certificate", "FILE", "let the client sign in with this certificate (PEM) instead of a secret",
+	          false },
+		{ "json", NULL, "one JSON object: clientId, clientSecret or certificateThumbprint, tenantId", false }),
+	.about = ABOUT(
+		"Registers a program with the store's own issuer. It prints the client id, the secret and the "
+		"tenant. The secret is printed only this once, because the store keeps only a hash of it.",
+		"With --certificate the client signs in with the key of its certificate, as MSAL and azure-identity "
+		"do for Entra ID. It then has no secret, unless --secret-file gives one. The file needs only the "
+		"certificate; a private key in it is not read. The command prints the SHA-256 thumbprint of the "
+		"certificate. It warns if the certificate is not valid today.",
+		"If a client has that id already, the command replaces it: its roles and its secret change, and its "
+		"earlier tokens are refused. A server that holds the store knows the client at once."),
+	.examples = EXAMPLES(
+		{ "tidemark client add --name report --role Calendars.Read", "Let a program read all calendars" },
+		{ "tidemark client add --name report --role Calendars.Read --certificate report.pem",
+	          "The same, without a secret" }),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_client_add,
 };
 
 /* ---- list ------------------------------------------------------------------------------------------------ */
-
-static const struct cmd_option list_options[] = {
-	{ "json", NULL,
-	  "one JSON object a line: id, displayName, roles, createdDateTime, tenantId, hasSecret, and of a "
-	  "certificate certificateThumbprint, certificateEndDateTime",
-	  false },
-	{ 0 },
-};
-
-static const char *const list_about[] = {
-	"Prints the clients, one a line: id, display name, how it signs in, roles. A client signs in with `secret`, "
-	"with `cert` and the day the certificate expires, or with both. Secrets are not printed: the store does not "
-	"have them.",
-	NULL,
-};
 
 #define DAY_LEN 10 /* of 2026-11-22T… */
 
@@ -337,49 +318,42 @@ const struct cmd cmd_client_list = {
 	.name = "client list",
 	.summary = "print the clients",
 	.settings = conf_store_only,
-	.options = list_options,
-	.about = list_about,
+	.options = OPTIONS(
+		{ "json", NULL,
+	          "one JSON object a line: id, displayName, roles, createdDateTime, tenantId, hasSecret, and of a "
+	          "certificate certificateThumbprint, certificateEndDateTime",
+	          false }),
+	.about = ABOUT(
+		"Prints the clients, one a line: id, display name, how it signs in, roles. A client signs in with "
+		"`secret`, with `cert` and the day the certificate expires, or with both. Secrets are not printed: "
+		"the store does not have them."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_client_list,
 };
 
 /* ---- remove ---------------------------------------------------------------------------------------------- */
 
-static const char *const remove_about[] = {
-	"Removes a client. From then on its tokens are refused, also by a server that holds the store.",
-	NULL,
-};
-
-static int
-remove_client(struct cmd_run *run, const struct guid *id)
-{
-	AUTO(writer_close) struct writer writer;
-	AUTO(buf_close) struct buf       line;
-
-	buf_open(&line, 1024);
-	line_put_removal(&line, "remove-client", id);
-	TRY_CODE(writer_open(run, false, &writer));
-	return writer_send(&writer, &line, "there is no such client; `tidemark client list` shows who is there");
-}
-
 static int
 run_client_remove(struct cmd_run *run)
 {
-	struct guid id;
+	AUTO(writer_close) struct writer writer = { .sock = { NULL, -1 } };
+	AUTO(buf_close) struct buf       line;
+	struct guid                      id;
 
+	buf_open(&line, 1024);
 	if (!guid_parse(str_from_c(run->args[0]), &id) || guid_is_zero(&id))
 		return cmd_usage(run, "\"%s\" is not a client id", run->args[0]);
-	return remove_client(run, &id);
+	line_put_removal(&line, "remove-client", &id);
+	TRY_CODE(writer_open(run, false, &writer));
+	return writer_send(&writer, &line, "there is no such client; `tidemark client list` shows who is there");
 }
 
 const struct cmd cmd_client_remove = {
 	.name = "client remove",
 	.summary = "remove a client; its tokens are refused at once",
 	.args = "ID",
-	.args_min = 1,
-	.args_max = 1,
 	.settings = conf_store_only,
-	.about = remove_about,
+	.about = ABOUT("Removes a client. From then on its tokens are refused, also by a server that holds the store."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_client_remove,
 };

@@ -9,49 +9,26 @@
 #include "crypt/rsa_cert.h"
 #include "fetch/fetch_link.h"
 #include "sync/following.h"
+#include "sync/owner.h"
 #include "text/b64.h"
 #include "text/date.h"
 #include "text/json_read.h"
 #include "text/json_write.h"
 
-#define ARENA_MAX      ((size_t)32 << 20)
+#define ARENA_MAX      ((size_t)64 << 20)
 #define CLOCK_OFF_S    300
 #define CERT_SOON_DAYS 14
 #define TEXT_MAX       700
 #define RIGHTS_SHOWN   400
-
-static const struct cmd_option options[] = {
-	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false },
-	{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", false },
-	CREDENTIAL_CLIENT_OPTIONS,
-	{ "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },
-	{ "json", NULL, "a JSON object for each check: `check`, `good`, `warning`, `text`", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Checks what a follower needs and prints what to repair. Without a URL it checks the store. With a URL it "
-	"also checks the URL, the access token (what it is for and how long it is valid, but not its signature), the "
-	"connection to the remote and its certificate, the answer, whether both clocks agree, and whether the remote "
-	"still knows the link that the last round of the store has saved.",
-	"The command asks for the first page of the URL and for the saved link, and changes nothing. With "
-	"--client-credentials it also asks for a token, and prints how long the client's certificate is valid. With "
-	"--device-code it uses the sign-in of the last `tidemark sync`; nobody has to sign in. If something must be "
-	"repaired, it exits with 10. A warning is no reason.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark doctor https://graph.microsoft.com/beta/me/calendars/delta --bearer-file token",
-	  "Why does it not work?" },
-	{ 0 },
-};
 
 struct doctor {
 	struct cmd_run *run;
 	struct arena   *arena;
 	struct signals  signals;
 	unsigned        faults;
+
+	struct replica_scope scope; /* that follows the URL; sid 0: none does */
+	struct follow_http   http;  /* as the scope asks */
 };
 
 static void
@@ -223,11 +200,10 @@ validate_response(struct doctor *doctor, const struct follow_response *response)
 }
 
 static void
-check_remote(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
+check_remote(struct doctor *doctor, struct str url, struct str token)
 {
 	struct follow_request  ask = { .link = url, .bearer = token, .page_size = 1 };
-	struct follow_http     http = { .fetch = curl };
-	struct follow_source   source = follow_http_source(&http);
+	struct follow_source   source = follow_http_source(&doctor->http);
 	struct follow_response response;
 	struct str             why = STR_EMPTY;
 
@@ -236,27 +212,6 @@ check_remote(struct doctor *doctor, struct fetch *curl, struct str url, struct s
 	else
 		report(doctor, "reach", false, "%.*s; check the name, the network, a proxy, and --ca",
 		       STR_ARG(str_cut(why, 400)));
-}
-
-/* The deltaLink of the scope that follows this URL; empty without one. */
-static struct str
-saved_link(struct doctor *doctor, struct str url)
-{
-	struct cmd_run      *run = doctor->run;
-	struct store_conf    conf = { .url = conf_get(&run->conf, CONF_STORE),
-		                      .access = STORE_LOOK,
-		                      .clock = run->clock,
-		                      .entropy = run->entropy };
-	struct replica      *replica = NULL;
-	struct replica_scope scope = { .delta_link = STR_EMPTY };
-	char                 why[512];
-
-	if (replica_open(&conf, &replica, why) != OK)
-		return STR_EMPTY;
-	if (replica_find_url(replica, url, doctor->arena, &scope) != OK)
-		scope.delta_link = STR_EMPTY;
-	replica_close(&replica);
-	return scope.delta_link;
 }
 
 static void
@@ -276,11 +231,10 @@ validate_saved(struct doctor *doctor, const struct follow_response *response)
 }
 
 static void
-check_saved(struct doctor *doctor, struct fetch *curl, struct str url, struct str token)
+check_saved(struct doctor *doctor, struct str url, struct str token)
 {
-	struct follow_request  ask = { .link = saved_link(doctor, url), .bearer = token, .page_size = 1 };
-	struct follow_http     http = { .fetch = curl };
-	struct follow_source   source = follow_http_source(&http);
+	struct follow_request  ask = { .link = doctor->scope.delta_link, .bearer = token, .page_size = 1 };
+	struct follow_source   source = follow_http_source(&doctor->http);
 	struct fetch_origin    origin;
 	struct follow_response response;
 	struct str             why;
@@ -354,9 +308,10 @@ names_delta(struct str url)
 static int
 check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 {
-	struct credential *credential;
-	struct str         token = STR_EMPTY;
-	const char        *fault;
+	struct credential    *credential;
+	struct replica_asking asking;
+	struct str            token = STR_EMPTY;
+	const char           *fault;
 
 	if (!follow_url_is_good(url, &fault)) {
 		report(doctor, "url", false, "it %s", fault);
@@ -369,6 +324,10 @@ check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 		return EXIT_DONE;
 	}
 	report(doctor, "url", true, "it can be followed");
+	TRY_CODE(owner_look(doctor->run, &doctor->scope, &asking));
+	TRY_CODE(asking_read(doctor->run, &doctor->http));
+	doctor->http.prefer = asking.prefer;
+	doctor->http.fetch = curl;
 	TRY_CODE(credential_open(doctor->run, &doctor->signals, &credential));
 	if (credential)
 		token = get_token(doctor, credential);
@@ -376,8 +335,8 @@ check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 		put_check(doctor, "token", "warn",
 		          "none is given, and Graph answers nobody without one; see --bearer-file, --bearer-command, "
 		          "--client-credentials, --device-code, or the variable TIDEMARK_BEARER");
-	check_remote(doctor, curl, url, token);
-	check_saved(doctor, curl, url, token);
+	check_remote(doctor, url, token);
+	check_saved(doctor, url, token);
 	credential_close(&credential);
 	return EXIT_DONE;
 }
@@ -385,19 +344,16 @@ check_url(struct doctor *doctor, struct fetch *curl, struct str url)
 static int
 check_all(struct doctor *doctor)
 {
-	struct fetch_conf conf = { .ca_file = cmd_value(doctor->run, "ca"),
-		                   .agent = "tidemark/" TIDEMARK_VERSION,
-		                   .stopped = signals_came,
-		                   .stopped_ctx = &doctor->signals };
-	struct fetch     *curl;
-	int               code;
+	struct fetch *curl;
+	int           code;
 
 	check_store(doctor);
 	if (doctor->run->arg_count == 0)
 		return EXIT_DONE;
-	if (fetch_open(&conf, &curl) != OK)
-		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
-	code = check_url(doctor, curl, fetch_link_encode(str_from_c(doctor->run->args[0]), doctor->arena));
+	TRY_CODE(credential_fetch(doctor->run, signals_came, &doctor->signals, &curl));
+	code = asking_read_url(doctor->run);
+	if (code == EXIT_DONE)
+		code = check_url(doctor, curl, str_from_c(doctor->run->args[0]));
 	fetch_close(&curl);
 	return code;
 }
@@ -422,11 +378,25 @@ const struct cmd cmd_doctor = {
 	.name = "doctor",
 	.summary = "find out why a URL cannot be followed",
 	.args = "[URL]",
-	.args_max = 1,
 	.settings = conf_store_only,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.options = OPTIONS({ "scope", "NAME",
+	                     "the scope whose saved link is checked, if several owners' scopes follow the URL", false },
+	                   CREDENTIAL_OPTIONS, ASKING_HEADER_OPTION,
+	                   { "ca", "FILE", "certificates (PEM) to trust instead of the system's", false },
+	                   { "json", NULL, "a JSON object for each check: `check`, `good`, `warning`, `text`", false }),
+	.about = ABOUT(
+		"Checks what a follower needs and prints what to repair. Without a URL it checks the store. With a "
+		"URL it also checks the URL, the access token (what it is for and how long it is valid, but not its "
+		"signature), the connection to the remote and its certificate, the answer, whether both clocks "
+		"agree, and whether the remote still knows the link that the last round of the store has saved.",
+		"The command asks for the first page of the URL and for the saved link, with the preferences that "
+		"the scope keeps, and changes nothing. With --client-credentials it also asks for a token, and "
+		"prints how long the client's certificate is valid. With --device-code it uses the sign-in of the "
+		"last `tidemark sync`; nobody has to sign in. If something must be repaired, it exits with 10. A "
+		"warning is no reason."),
+	.examples = EXAMPLES(
+		{ "tidemark doctor https://graph.microsoft.com/beta/me/calendars/delta --bearer-file token",
+	          "Why does it not work?" }),
 	.is_for_files = true,
 	.exits = { EXIT_DIFFERENT },
 	.run = run_doctor,

@@ -11,29 +11,6 @@
 
 #define TOKEN_MAX ((size_t)16 << 10)
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_ISSUER, CONF_COUNT };
-
-static const struct cmd_option options[] = {
-	{ "as", "TOKEN", "the access token; - reads it from standard input, which keeps it out of process lists",
-	  false },
-	{ "json", NULL, "one JSON object: `allowed`, `checks` (check, ok, what)", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Prints each check of a request and its result, up to the first that fails. The checks are the server's own "
-	"code. The command only reads the store, so it works beside a serving process. It fetches the keys of "
-	"external issuers.",
-	"URL is a whole URL or a path like /v1.0/me/calendars/delta. The exit code is 0 if the request is allowed and "
-	"4 if not. The token is not printed.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark explain-access --as \"$TOKEN\" GET /v1.0/me/calendars/delta", "Why is a request refused" },
-	{ 0 },
-};
-
 struct explaining {
 	struct cmd_run *run;
 	struct json_out json;
@@ -59,19 +36,6 @@ report(void *ctx, const char *check, bool ok, struct str what)
 	json_put_member_bool(&explaining->json, STR("ok"), ok);
 	json_put_member(&explaining->json, STR("what"), what);
 	json_end_object(&explaining->json);
-}
-
-/* ---- the request ------------------------------------------------------------------------------------------ */
-
-static enum http_method
-method_named(struct str name)
-{
-	static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (str_eq(name, str_from_c(names[i])))
-			return (enum http_method)i;
-	return HTTP_OTHER;
 }
 
 static bool
@@ -122,7 +86,7 @@ read_request(struct cmd_run *run, struct http_req *req)
 	field->name = STR("Authorization");
 	*req = (struct http_req){ .fields = field, .field_count = 1, .arena = run->arena, .tls = true };
 	req->method_text = str_from_c(run->args[0]);
-	req->method = method_named(req->method_text);
+	req->method = http_method_of(req->method_text);
 	if (!split_url(str_from_c(run->args[1]), req))
 		return cmd_usage(run, "\"%s\" is neither a URL nor a path", run->args[1]);
 	return EXIT_DONE;
@@ -163,12 +127,19 @@ const struct cmd cmd_explain_access = {
 	.name = "explain-access",
 	.summary = "show whether a token may access a URL, and why",
 	.args = "METHOD URL",
-	.args_min = 2,
-	.args_max = 2,
-	.settings = settings,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.settings = SETTINGS(CONF_STORE, CONF_ISSUER, CONF_SERVE_SCOPE),
+	.options = OPTIONS({ "as", "TOKEN",
+	                     "the access token; - reads it from standard input, which keeps it out of process lists",
+	                     false },
+	                   { "json", NULL, "one JSON object: `allowed`, `checks` (check, ok, what)", false }),
+	.about = ABOUT(
+		"Prints each check of a request and its result, up to the first that fails. The checks are the "
+		"server's own code. The command only reads the store, so it works beside a serving process. It "
+		"fetches the keys of external issuers.",
+		"URL is a whole URL or a path like /v1.0/me/calendars/delta. The exit code is 0 if the request is "
+		"allowed and 4 if not. The token is not printed."),
+	.examples = EXAMPLES(
+		{ "tidemark explain-access --as \"$TOKEN\" GET /v1.0/me/calendars/delta", "Why is a request refused" }),
 	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_explain,
 };

@@ -2,33 +2,12 @@
 
 #include "cmd/cmd.h"
 
+#include "auth/grant.h"
 #include "auth/policy.h"
 #include "admin/ndjson.h"
 #include "admin/walk.h"
 #include "admin/writer.h"
-#include "sync/export_scope.h"
-
-static const struct cmd_option options[] = {
-	{ "feed", "FEED",
-	  "only this feed and its owner: users/GUID/calendars, users/GUID/calendarGroups, users/GUID/recordings, or a "
-	  "followed scope/NAME",
-	  false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Prints every user and client, then every live item of every feed, as JSON Lines for `tidemark import`. "
-	"Items come in the order of their creation. Import them into an empty store to get the same users and items in "
-	"the same order.",
-	"The command works beside a serving process. The export may or may not contain changes that are made while it "
-	"runs. To export the store as it is at one moment, export a copy made by `tidemark store backup`.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark export | gzip > store.jsonl.gz", "Keep a readable copy" },
-	{ 0 },
-};
+#include "sync/following.h"
 
 struct export
 {
@@ -121,6 +100,26 @@ put_policies(struct export *export)
 }
 
 static enum err
+put_grants(struct export *export)
+{
+	char       last[STORE_KEY_MAX];
+	struct str scope = STR_EMPTY, to, one;
+	enum err   err;
+
+	while ((err = grant_next(export->store, scope, export->arena, &scope, &to)) == OK) {
+		while (str_take_until(&to, '\n', &one)) {
+			line_put_grant(out_buf(export->run->out), false, scope, one);
+			if (write_some(export))
+				return OK;
+		}
+		memcpy(last, scope.at, scope.len);
+		scope.at = last;
+		arena_reset(export->arena);
+	}
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err
 put_item(void *ctx, const struct store_feed *feed, const struct item *item)
 {
 	struct export *export = ctx;
@@ -182,6 +181,8 @@ export_all(struct export *export)
 	if (err == OK)
 		err = put_policies(export);
 	if (err == OK)
+		err = put_grants(export);
+	if (err == OK)
 		err = put_items(export, NULL);
 	return err == OK ? EXIT_DONE : failed(export, err);
 }
@@ -208,9 +209,18 @@ const struct cmd cmd_export = {
 	.name = "export",
 	.summary = "print users and items as JSON Lines",
 	.settings = conf_store_only,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.options = OPTIONS({ "feed", "FEED",
+	                     "only this feed and its owner: users/GUID/calendars, users/GUID/calendarGroups, "
+	                     "users/GUID/recordings, or a followed scope/NAME",
+	                     false }),
+	.about = ABOUT(
+		"Prints every user and client, then every live item of every feed, as JSON Lines for `tidemark "
+		"import`. Items come in the order of their creation. Import them into an empty store to get the same "
+		"users and items in the same order.",
+		"The command works beside a serving process. The export may or may not contain changes that are made "
+		"while it runs. To export the store as it is at one moment, export a copy made by `tidemark store "
+		"backup`."),
+	.examples = EXAMPLES({ "tidemark export | gzip > store.jsonl.gz", "Keep a readable copy" }),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_export,
 };

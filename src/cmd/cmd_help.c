@@ -4,27 +4,6 @@
 #include "admin/permissions.h"
 #include "cli/help.h"
 
-static const struct cmd_option options[] = {
-	{ "man", "PAGE", "print the manual page (mdoc) of a command, or tidemark.conf", false },
-	{ "pages", NULL, "list the manual pages", false },
-	{ "permissions", NULL, "print which permission each call needs, as Markdown", false },
-	{ "properties", NULL, "print the properties of each resource, as Markdown", false },
-	{ "completion", NULL, "print a completion for bash", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Without a name it lists the commands. With the name of a command it prints what the command does, its "
-	"options, and its exit codes. With tidemark.conf it explains the configuration file.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark help store gc", "What does gc do" },
-	{ "tidemark help --man serve | man -l -", "Read a manual page that is not installed" },
-	{ 0 },
-};
-
 static int
 help_named(struct cmd_run *run)
 {
@@ -66,9 +45,16 @@ const struct cmd cmd_help = {
 	.name = "help",
 	.summary = "explain a command",
 	.args = "[COMMAND]",
-	.args_max = 2,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.args_more = 1,
+	.options = OPTIONS({ "man", "PAGE", "print the manual page (mdoc) of a command, or tidemark.conf", false },
+	                   { "pages", NULL, "list the manual pages", false },
+	                   { "permissions", NULL, "print which permission each call needs, as Markdown", false },
+	                   { "properties", NULL, "print the properties of each resource, as Markdown", false },
+	                   { "completion", NULL, "print a completion for bash", false }),
+	.about = ABOUT(
+		"Without a name it lists the commands. With the name of a command it prints what the command does, its "
+		"options, and its exit codes. With tidemark.conf it explains the configuration file."),
+	.examples = EXAMPLES({ "tidemark help store gc", "What does gc do" },
+	                     { "tidemark help --man serve | man -l -", "Read a manual page that is not installed" }),
 	.run = run_help,
 };

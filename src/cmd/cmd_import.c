@@ -20,43 +20,6 @@
 
 #define BAD_SHOWN 20
 
-static const enum conf_id settings[] = { CONF_STORE, CONF_MAX_CONTENT, CONF_MIN_FREE, CONF_COUNT };
-
-static const struct cmd_option options[] = {
-	{ "content-root", "DIR", "the folder of the content files (default: that of FILE, or the current one)", false },
-	{ "skip-bad", NULL, "skip bad lines, store the rest, and exit with 8", false },
-	{ "json", NULL, "one JSON object at the end: lines, users, stored, removed, absent, bad", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Reads JSON Lines, one operation per line, of at most 1 MiB: {\"op\":\"user\",\"value\":{...}} stores a user, "
-	"{\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} stores an item (also of "
-	"users/GUID/calendarGroups and users/GUID/recordings), {\"op\":\"remove\",\"feed\":...,\"id\":...} removes an "
-	"item, {\"op\":\"remove-user\",\"id\":...} removes a user and all items of the user. Without FILE, or with -, "
-	"the command reads standard input.",
-	"A file is checked as a whole before any line is stored. If a line is bad, the command prints file, line and "
-	"reason, and stores nothing. Standard input is checked and stored in batches of at most 10,000 lines. If a "
-	"line is bad, the message names the last line that was stored.",
-	"The put of a recording may name a \"contentFile\". The command copies that file to PATH.content, the folder "
-	"of content; it becomes the content of the recording. The file must be in the folder of FILE, in the current "
-	"folder for standard input, or in --content-root. Links that lead out of that folder are not followed.",
-	"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application access a user's meetings; "
-	"\"global\":true instead of a user means all users. {\"op\":\"remove-policy\",...} with the same value undoes "
-	"it.",
-	"{\"op\":\"client\",\"value\":{...}} stores a client of the store's own issuer with the hash of its secret, "
-	"as `tidemark export` writes it. {\"op\":\"remove-client\",\"id\":...} removes one.",
-	"You may import a file again: an item with an id replaces itself. If a server holds the store, the command "
-	"sends the lines to it over its control socket.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark import users.jsonl", "Import a file" },
-	{ "tidemark export --store sqlite:old.db | tidemark import --store sqlite:new.db", "Copy a store" },
-	{ 0 },
-};
-
 struct batch {
 	struct buf text;
 	uint32_t   ends[APPLY_LINES_MAX];    /* the end of each line in text */
@@ -117,12 +80,6 @@ report_stopped(const struct import *import, enum exit_code code, const char *wha
 }
 
 static int
-report_read_fault(const struct import *import)
-{
-	return report_stopped(import, EXIT_OTHER, strerrordesc_np(import->reader.failed));
-}
-
-static int
 report_bad_input(const struct import *import)
 {
 	return report_stopped(import, EXIT_PERMANENT,
@@ -179,7 +136,7 @@ check_file(struct import *import)
 			                    strerrordesc_np(errno));
 	}
 	if (import->reader.failed)
-		return report_read_fault(import);
+		return report_stopped(import, EXIT_OTHER, strerrordesc_np(import->reader.failed));
 	if (import->bad > 0 && !import->skip_bad)
 		return report_bad_input(import);
 	return EXIT_DONE;
@@ -311,7 +268,7 @@ store_all(struct import *import, bool twice)
 			return code;
 	}
 	if (import->reader.failed)
-		return report_read_fault(import);
+		return report_stopped(import, EXIT_OTHER, strerrordesc_np(import->reader.failed));
 	return store_batch(import);
 }
 
@@ -412,8 +369,7 @@ run_import(struct cmd_run *run)
 
 	import.name = is_stdin ? "standard input" : run->args[0];
 	TRY_CODE(open_input(&import, is_stdin));
-	import.batch = calloc(1, sizeof(*import.batch));
-	MUST(import.batch);
+	import.batch = handle_new(sizeof(*import.batch));
 	buf_open(&import.batch->text, (size_t)16 << 20);
 	buf_open(&import.line, 2 * LINE_BYTES_MAX);
 	progress_open(&import.progress, run->clock);
@@ -435,11 +391,35 @@ const struct cmd cmd_import = {
 	.name = "import",
 	.summary = "take users and items in from JSON Lines",
 	.args = "[FILE|-]",
-	.args_max = 1,
-	.settings = settings,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.settings = SETTINGS(CONF_STORE, CONF_MAX_CONTENT, CONF_MIN_FREE),
+	.options = OPTIONS(
+		{ "content-root", "DIR", "the folder of the content files (default: that of FILE, or the current one)",
+	          false },
+		{ "skip-bad", NULL, "skip bad lines, store the rest, and exit with 8", false },
+		{ "json", NULL, "one JSON object at the end: lines, users, stored, removed, absent, bad", false }),
+	.about = ABOUT(
+		"Reads JSON Lines, one operation per line, of at most 1 MiB: {\"op\":\"user\",\"value\":{...}} "
+		"stores a user, {\"op\":\"put\",\"feed\":\"users/GUID/calendars\",\"value\":{...}} stores an item "
+		"(also of users/GUID/calendarGroups and users/GUID/recordings), "
+		"{\"op\":\"remove\",\"feed\":...,\"id\":...} removes an item, {\"op\":\"remove-user\",\"id\":...} "
+		"removes a user and all items of the user. Without FILE, or with -, the command reads standard input.",
+		"A file is checked as a whole before any line is stored. If a line is bad, the command prints file, "
+		"line and reason, and stores nothing. Standard input is checked and stored in batches of at most "
+		"10,000 lines. If a line is bad, the message names the last line that was stored.",
+		"The put of a recording may name a \"contentFile\". The command copies that file to PATH.content, "
+		"the folder of content; it becomes the content of the recording. The file must be in the folder of "
+		"FILE, in the current folder for standard input, or in --content-root. Links that lead out of that "
+		"folder are not followed.",
+		"{\"op\":\"policy\",\"value\":{\"app\":...,\"user\":GUID}} lets an application access a user's "
+		"meetings; \"global\":true instead of a user means all users. {\"op\":\"remove-policy\",...} with "
+		"the same value undoes it.",
+		"{\"op\":\"client\",\"value\":{...}} stores a client of the store's own issuer with the hash of its "
+		"secret, as `tidemark export` writes it. {\"op\":\"remove-client\",\"id\":...} removes one.",
+		"You may import a file again: an item with an id replaces itself. If a server holds the store, the "
+		"command sends the lines to it over its control socket."),
+	.examples = EXAMPLES(
+		{ "tidemark import users.jsonl", "Import a file" },
+		{ "tidemark export --store sqlite:old.db | tidemark import --store sqlite:new.db", "Copy a store" }),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_LOCKED },
 	.run = run_import,
 };

@@ -3,11 +3,8 @@
 #include "cmd/cmd.h"
 
 #include "auth/policy.h"
-#include "admin/user_lookup.h"
 #include "admin/writer.h"
 #include "text/json_write.h"
-
-/* ---- allow, remove ---------------------------------------------------------------------------------------- */
 
 static const struct cmd_option change_options[] = {
 	{ "global", NULL, "for all users who have no policy of their own", false },
@@ -23,28 +20,20 @@ static const char *const allow_about[] = {
 	NULL,
 };
 
-static const char *const remove_about[] = {
-	"Removes the application from the user's policy, or with --global from the global one. If the user's policy "
-	"is then empty, the global policy applies to the user again.",
-	NULL,
-};
-
-static const struct cmd_example allow_examples[] = {
-	{ "tidemark policy allow 6c5b0c0e-1f7c-4b6c-9f4e-1f2a3b4c5d6e --global",
-	  "Let one application access all meetings" },
-	{ 0 },
-};
-
 static int
 change(struct cmd_run *run, bool removes)
 {
-	AUTO(writer_close) struct writer writer;
+	AUTO(writer_close) struct writer writer = { .sock = { NULL, -1 } };
 	AUTO(buf_close) struct buf       line;
 	struct guid                      tenant = { { 0 } };
 	struct user                      user = { 0 };
 	const struct guid               *given = cmd_has(run, "tenant") ? &tenant : NULL;
 
 	buf_open(&line, (size_t)4 << 10);
+	if (!policy_app_valid(str_from_c(run->args[0])))
+		return cmd_usage(run, "\"%s\" is not an application's id", run->args[0]);
+	if (cmd_has(run, "global") == (run->arg_count == 2))
+		return cmd_usage(run, "give either a user or --global");
 	TRY_CODE(writer_open(run, false, &writer));
 	TRY_CODE(cmd_value_guid(run, "tenant", &tenant));
 	if (!cmd_has(run, "global"))
@@ -55,34 +44,29 @@ change(struct cmd_run *run, bool removes)
 }
 
 static int
-run_change(struct cmd_run *run, bool removes)
-{
-	if (!policy_app_valid(str_from_c(run->args[0])))
-		return cmd_usage(run, "\"%s\" is not an application's id", run->args[0]);
-	if (cmd_has(run, "global") == (run->arg_count == 2))
-		return cmd_usage(run, "give either a user or --global");
-	return change(run, removes);
-}
-
-static int
 run_policy_allow(struct cmd_run *run)
 {
-	return run_change(run, false);
+	return change(run, false);
 }
 
 static int
 run_policy_remove(struct cmd_run *run)
 {
-	return run_change(run, true);
+	return change(run, true);
 }
 
 #define CHANGES_POLICY \
-	.args = "APP [USER]", .args_min = 1, .args_max = 2, .settings = conf_store_only, .options = change_options, \
+	.args = "APP [USER]", .settings = conf_store_only, .options = change_options, \
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED }
 
 const struct cmd cmd_policy_allow = {
-	CHANGES_POLICY,       .name = "policy allow",     .summary = "let an application access a user's meetings",
-	.about = allow_about, .examples = allow_examples, .run = run_policy_allow,
+	CHANGES_POLICY,
+	.name = "policy allow",
+	.summary = "let an application access a user's meetings",
+	.about = allow_about,
+	.examples = EXAMPLES({ "tidemark policy allow 6c5b0c0e-1f7c-4b6c-9f4e-1f2a3b4c5d6e --global",
+	                       "Let one application access all meetings" }),
+	.run = run_policy_allow,
 };
 
 const struct cmd cmd_policy_add = {
@@ -91,20 +75,13 @@ const struct cmd cmd_policy_add = {
 };
 
 const struct cmd cmd_policy_remove = {
-	CHANGES_POLICY,        .name = "policy remove",  .summary = "remove an application from a policy",
-	.about = remove_about, .run = run_policy_remove,
-};
-
-/* ---- list ---------------------------------------------------------------------------------------------------- */
-
-static const struct cmd_option list_options[] = {
-	{ "json", NULL, "one JSON object a line: app, user (null for the global policy), tenantId", false },
-	{ 0 },
-};
-
-static const char *const list_about[] = {
-	"Prints the policies, one application a line: the application, then the user's id or \"global\".",
-	NULL,
+	CHANGES_POLICY,
+	.name = "policy remove",
+	.summary = "remove an application from a policy",
+	.about = ABOUT(
+		"Removes the application from the user's policy, or with --global from the global one. If the user's "
+		"policy is then empty, the global policy applies to the user again."),
+	.run = run_policy_remove,
 };
 
 static void
@@ -150,8 +127,10 @@ const struct cmd cmd_policy_list = {
 	.name = "policy list",
 	.summary = "print the policies",
 	.settings = conf_store_only,
-	.options = list_options,
-	.about = list_about,
+	.options = OPTIONS(
+		{ "json", NULL, "one JSON object a line: app, user (null for the global policy), tenantId", false }),
+	.about = ABOUT(
+		"Prints the policies, one application a line: the application, then the user's id or \"global\"."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_policy_list,
 };

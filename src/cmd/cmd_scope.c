@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include "resource/scope_name.h"
+#include "resource/family.h"
 #include "sync/following.h"
-
-/* ---- forgetting ---------------------------------------------------------------------------------------- */
 
 static int
 forget_all(struct cmd_run *run, struct replica *replica, const struct replica_scope *scope)
@@ -37,40 +35,29 @@ run_forget(struct cmd_run *run)
 
 	TRY_CODE(following_own(run, &replica));
 	TRY_CODE(following_scope_named(run, replica, run->args[0], run->arena, &scope));
-	return forget_all(run, replica, &scope);
+	TRY_CODE(forget_all(run, replica, &scope));
+	replica_close(&replica);
+	return grants_move(run, scope.name, STR_EMPTY);
 }
-
-static const char *const forget_about[] = {
-	"Deletes a followed URL from the store: its items, its changes, the staged part of a round, its dead letters "
-	"and its saved link. It makes no network calls and reports no removals. Files in a folder given by --content "
-	"stay. A later `tidemark sync` of the URL starts from the beginning. Changes of other scopes keep their "
-	"numbers, and no number is used again.",
-	"You may stop or kill it at any moment. The scope is then still listed, without items, and `tidemark changes` "
-	"may still print some of its changes. Run the same command again, or sync the URL, to complete it. The file "
-	"does not get smaller; later data uses the space.",
-	NULL,
-};
-
-static const struct cmd_example forget_examples[] = {
-	{ "tidemark scope forget calendars-2", "Stop following that URL" },
-	{ 0 },
-};
 
 const struct cmd cmd_scope_forget = {
 	.name = "scope forget",
 	.summary = "forget a followed URL with all its items",
 	.args = "NAME",
-	.args_min = 1,
-	.args_max = 1,
 	.settings = conf_store_only,
-	.about = forget_about,
-	.examples = forget_examples,
+	.about = ABOUT(
+		"Deletes a followed URL from the store: its items, its changes, the staged part of a round, its dead "
+		"letters, its grants and its saved link. It makes no network calls and reports no removals. Files in a "
+		"folder given by --content stay. A later `tidemark sync` of the URL starts from the beginning. Changes "
+		"of other scopes keep their numbers, and no number is used again.",
+		"You may stop or kill it at any moment. The scope is then still listed, without items, and `tidemark "
+		"changes` may still print some of its changes. Run the same command again, or sync the URL, to "
+		"complete it. The file does not get smaller; later data uses the space."),
+	.examples = EXAMPLES({ "tidemark scope forget calendars-2", "Stop following that URL" }),
 	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED },
 	.run = run_forget,
 };
-
-/* ---- renaming ------------------------------------------------------------------------------------------ */
 
 static int
 rename_to(struct cmd_run *run, struct replica *replica, const struct replica_scope *scope, struct str name)
@@ -101,29 +88,19 @@ run_rename(struct cmd_run *run)
 		return cmd_usage(run, SCOPE_NAME_RULE, REPLICA_NAME_MAX);
 	TRY_CODE(following_own(run, &replica));
 	TRY_CODE(following_scope_named(run, replica, run->args[0], run->arena, &scope));
-	return rename_to(run, replica, &scope, name);
+	TRY_CODE(rename_to(run, replica, &scope, name));
+	replica_close(&replica);
+	return str_eq(scope.name, name) ? EXIT_DONE : grants_move(run, scope.name, name);
 }
-
-static const char *const rename_about[] = {
-	"Changes the name of a scope. `status`, `changes`, `export` and the SQL views then show the new name, also "
-	"for earlier changes. Nothing else changes.",
-	NULL,
-};
-
-static const struct cmd_example rename_examples[] = {
-	{ "tidemark scope rename calendars ann", "Name a scope after its owner" },
-	{ 0 },
-};
 
 const struct cmd cmd_scope_rename = {
 	.name = "scope rename",
 	.summary = "give a followed URL another name",
 	.args = "NAME NEW-NAME",
-	.args_min = 2,
-	.args_max = 2,
 	.settings = conf_store_only,
-	.about = rename_about,
-	.examples = rename_examples,
+	.about = ABOUT("Changes the name of a scope. `status`, `changes`, `export` and the SQL views then show the new "
+	               "name, also for earlier changes. Nothing else changes."),
+	.examples = EXAMPLES({ "tidemark scope rename calendars ann", "Name a scope after its owner" }),
 	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_rename,

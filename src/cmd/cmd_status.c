@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <stdio.h>
-
 #include "resource/family.h"
 #include "resource/resource.h"
 #include "sync/following.h"
@@ -11,26 +9,6 @@
 
 #define ARENA_MAX     ((size_t)8 << 20)
 #define LETTERS_SHOWN 20
-
-static const struct cmd_option options[] = {
-	{ "scope", "NAME", "only that scope", false },
-	{ "json", NULL, "one JSON object: `head`, `scopes`, `deadLetters`", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Prints the state of each scope: its items, the end of its last whole round, the age of its cursor, how long "
-	"the remote made it wait, its dead letters (items that could not be stored), how far a running or interrupted "
-	"round is, and the failure of the last run.",
-	"The command only reads the store, so it works beside a running follower.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark status --json | jq '.scopes[] | select(.cursorAgeSeconds > 3600).scope'",
-	  "Which scopes are an hour behind" },
-	{ 0 },
-};
 
 static const char *
 phase_name(enum replica_phase phase)
@@ -57,6 +35,18 @@ updates_of(const struct replica_scope *scope)
 	return complete ? STR("complete") : STR("partial");
 }
 
+/* By its name: that of the section, or the section's, a colon and a value.  Empty: it is of none. */
+static struct str
+section_of(const struct cmd_run *run, const struct replica_scope *scope)
+{
+	struct str front = str_first(scope->name, str_find(scope->name, ':'));
+
+	for (const struct conf_part *section = run->conf.scopes; section; section = section->next)
+		if (str_eq(section->name, section->has[CONF_SCOPE_FOR_EACH] ? front : scope->name))
+			return section->name;
+	return STR_EMPTY;
+}
+
 /* ---- JSON ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -74,7 +64,8 @@ put_moment(struct json_out *json, struct str name, int64_t ms)
 }
 
 static void
-put_scope_json(struct cmd_run *run, struct json_out *json, const struct replica_scope *scope)
+put_scope_json(struct cmd_run *run, struct json_out *json, const struct replica_scope *scope,
+               const struct replica_asking *asking)
 {
 	int64_t age = age_s(run, scope);
 
@@ -97,9 +88,18 @@ put_scope_json(struct cmd_run *run, struct json_out *json, const struct replica_
 	json_put_member_int(json, STR("deadLetters"), (int64_t)scope->letters);
 	json_put_member_int(json, STR("acked"), (int64_t)scope->acked);
 	json_put_member(json, STR("updates"), updates_of(scope));
+	json_put_member(json, STR("rule"), scope->rule.len > 0 ? scope->rule : STR("id"));
+	json_put_member(json, STR("prefer"), asking->prefer);
+	json_put_member_int(json, STR("pageSize"),
+	                    asking->page_size > 0 ? asking->page_size : family_of_url(scope->url)->page_size);
+	if (scope->owner.len > 0)
+		json_put_member(json, STR("owner"), scope->owner);
+	else
+		json_put_member_raw(json, STR("owner"), STR("null"));
 	put_moment(json, STR("gapAt"), scope->gap_ms);
 	json_put_member(json, STR("fault"), scope->fault);
 	put_moment(json, STR("faultAt"), scope->fault_ms);
+	json_put_member(json, STR("section"), section_of(run, scope));
 	json_end_object(json);
 }
 
@@ -132,10 +132,31 @@ age_text(struct arena *arena, int64_t age)
 	                    : arena_printf(arena, "%lldd", (long long)age / 86400);
 }
 
+/* What a scope keeps of how it is asked for, where it is not the usual. */
 static void
-put_scope_text(struct cmd_run *run, const struct replica_scope *scope)
+put_asking_text(struct cmd_run *run, struct arena *arena, const struct replica_scope *scope,
+                const struct replica_asking *asking)
 {
-	char gap[DATE_TEXT_MAX];
+	struct str link;
+
+	if (scope->owner.len > 0)
+		out_printf(run->out, "    owner: %.*s\n", STR_ARG(scope->owner));
+	else if (follow_owner_link(scope->url, arena, &link))
+		out_put(run->out, STR("    owner: unknown; no credential has said whose data it is\n"));
+	if (asking->prefer.len > 0)
+		out_printf(run->out, "    prefer: %.*s\n", STR_ARG(asking->prefer));
+	if (asking->page_size > 0)
+		out_printf(run->out, "    page size: %u, since larger pages are too large\n", asking->page_size);
+	if (scope->rule.len > 0)
+		out_printf(run->out, "    rule: %.*s\n", STR_ARG(scope->rule));
+}
+
+static void
+put_scope_text(struct cmd_run *run, struct arena *arena, const struct replica_scope *scope,
+               const struct replica_asking *asking)
+{
+	struct str section = section_of(run, scope);
+	char       gap[DATE_TEXT_MAX];
 
 	out_printf(run->out, "%-24.*s %10llu  %8.*s  %8.1fs  %6llu  %s", STR_ARG(scope->name),
 	           (unsigned long long)scope->items, STR_ARG(age_text(run->arena, age_s(run, scope))),
@@ -143,15 +164,16 @@ put_scope_text(struct cmd_run *run, const struct replica_scope *scope)
 	if (scope->phase != REPLICA_IDLE)
 		out_printf(run->out, " (%llu pages, %llu items)", (unsigned long long)scope->round_pages,
 		           (unsigned long long)scope->round_items);
-	out_put(run->out, STR("\n"));
+	out_printf(run->out, section.len > 0 ? "  [%.*s]\n" : "%.*s\n", STR_ARG(section));
+	put_asking_text(run, arena, scope, asking);
 	if (scope->updates != REPLICA_BY_RESOURCE)
 		out_printf(run->out, "    updates are taken as %.*s items (%s)\n", STR_ARG(updates_of(scope)),
 		           scope->updates == REPLICA_COMPLETE ? "--replace" : "--merge");
 	if (scope->gap_ms > 0)
-		out_printf(run->out, "    changes before %.*s are lost: the far end had forgotten the place\n",
+		out_printf(run->out, "    changes before %.*s are lost: the remote no longer knew the saved link\n",
 		           (int)date_format(scope->gap_ms * 1000000, 0, gap), gap);
 	if (scope->fault.len > 0)
-		out_printf(run->out, "    last run: %.*s\n", STR_ARG(scope->fault));
+		out_printf(run->out, "    last run: %.*s\n", STR_ARG(console_visible(scope->fault, arena)));
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
@@ -168,16 +190,18 @@ struct walk {
 static enum err
 put_scopes(struct walk *walk)
 {
-	struct replica_scope scope = { 0 };
-	enum err             err;
+	struct replica_scope  scope = { 0 };
+	struct replica_asking asking;
+	enum err              err;
 
 	while ((err = replica_next_scope(walk->replica, scope.sid, walk->arena, &scope)) == OK) {
 		if (walk->sid != 0 && walk->sid != scope.sid)
 			continue;
+		TRY(replica_get_asking(walk->replica, scope.sid, walk->arena, &asking));
 		if (walk->as_json)
-			put_scope_json(walk->run, &walk->json, &scope);
+			put_scope_json(walk->run, &walk->json, &scope, &asking);
 		else
-			put_scope_text(walk->run, &scope);
+			put_scope_text(walk->run, walk->arena, &scope, &asking);
 		out_flush_some(walk->run->out);
 		arena_reset(walk->arena);
 	}
@@ -197,7 +221,7 @@ put_letters(struct walk *walk)
 			put_letter_json(&walk->json, &letter);
 		else
 			out_printf(walk->run->out, "dead letter %lld of %.*s: %.*s\n", (long long)letter.lid,
-			           STR_ARG(letter.scope), STR_ARG(letter.reason));
+			           STR_ARG(letter.scope), STR_ARG(console_visible(letter.reason, walk->arena)));
 		out_flush_some(walk->run->out);
 		shown++;
 		arena_reset(walk->arena);
@@ -253,9 +277,20 @@ const struct cmd cmd_status = {
 	.name = "status",
 	.summary = "print the state of what is followed",
 	.settings = conf_store_only,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.options = OPTIONS({ "scope", "NAME", "only that scope", false },
+	                   { "json", NULL, "one JSON object: `head`, `scopes`, `deadLetters`", false }),
+	.about = ABOUT(
+		"Prints the state of each scope: its items, the end of its last whole round, the age of its cursor, "
+		"how long the remote made it wait, its dead letters (items that could not be stored), how far a "
+		"running or interrupted round is, and the failure of the last run. Of a URL of /me it says whose "
+		"data the scope holds. What the scope keeps is shown, too: preferences, a smaller page size, a rule "
+		"by which its items are read.",
+		"A scope that a [scope \"name\"] section of the configuration file follows shows the section in "
+		"brackets. If `sync --all` no longer follows it because its value is no longer listed, its last run "
+		"says so.",
+		"The command only reads the store, so it works beside a running follower."),
+	.examples = EXAMPLES({ "tidemark status --json | jq '.scopes[] | select(.cursorAgeSeconds > 3600).scope'",
+	                       "Which scopes are an hour behind" }),
 	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_status,

@@ -4,32 +4,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "admin/check_bodies.h"
-#include "admin/content_dir.h"
-#include "admin/content_refs.h"
+#include "admin/walk.h"
 #include "admin/writer.h"
 #include "base/bytes.h"
 #include "base/file.h"
-#include "crypt/seal.h"
 #include "text/json_write.h"
 
 /* ---- check ------------------------------------------------------------------------------------------------ */
-
-static const struct cmd_option check_options[] = {
-	{ "content", NULL, "also read the content of every recording and compare its hash; this is slow", false },
-	{ "json", NULL, "one JSON object: ok, faults (a list of sentences), orphans (a number of files)", false },
-	{ 0 },
-};
-
-static const char *const check_about[] = {
-	"Checks the whole store. First it runs the integrity check of the engine, then it checks what Tidemark relies "
-	"on: the order of changes, counts, indexes. It prints one line per fault, or ok.",
-	"Then it checks the recordings. Each recording with content must have its file in PATH.content, with the "
-	"right length (with --content, with the right bytes). Files that no recording refers to do no harm. They are "
-	"counted, and `tidemark store gc` removes them.",
-	"The command only reads the store. The store may be in use, or may have just been killed.",
-	NULL,
-};
 
 struct faults {
 	struct cmd_run *run;
@@ -152,24 +133,22 @@ const struct cmd cmd_store_check = {
 	.name = "store check",
 	.summary = "check a store's integrity",
 	.settings = conf_store_only,
-	.options = check_options,
-	.about = check_about,
+	.options = OPTIONS({ "content", NULL,
+	                     "also read the content of every recording and compare its hash; this is slow", false },
+	                   { "json", NULL,
+	                     "one JSON object: ok, faults (a list of sentences), orphans (a number of files)", false }),
+	.about = ABOUT(
+		"Checks the whole store. First it runs the integrity check of the engine, then it checks what "
+		"Tidemark relies on: the order of changes, counts, indexes. It prints one line per fault, or ok.",
+		"Then it checks the recordings. Each recording with content must have its file in PATH.content, with "
+		"the right length (with --content, with the right bytes). Files that no recording refers to do no "
+		"harm. They are counted, and `tidemark store gc` removes them.",
+		"The command only reads the store. The store may be in use, or may have just been killed."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_store_check,
 };
 
 /* ---- info --------------------------------------------------------------------------------------------------- */
-
-static const struct cmd_option info_options[] = {
-	{ "json", NULL, "one JSON object with the same figures", false },
-	{ 0 },
-};
-
-static const char *const info_about[] = {
-	"Prints figures of a store: engine, id, schema, epoch, feeds, items, tombstones, kv entries (as `notes`), and "
-	"the sizes of its files. It works beside a serving process.",
-	NULL,
-};
 
 static void
 put_info(struct cmd_run *run, const struct store_info *info)
@@ -219,24 +198,14 @@ const struct cmd cmd_store_info = {
 	.name = "store info",
 	.summary = "print figures of a store",
 	.settings = conf_store_only,
-	.options = info_options,
-	.about = info_about,
+	.options = OPTIONS({ "json", NULL, "one JSON object with the same figures", false }),
+	.about = ABOUT("Prints figures of a store: engine, id, schema, epoch, feeds, items, tombstones, kv entries (as "
+	               "`notes`), and the sizes of its files. It works beside a serving process."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_store_info,
 };
 
 /* ---- backup -------------------------------------------------------------------------------------------------- */
-
-static const char *const backup_about[] = {
-	"Copies the store, as it is at one moment, to FILE. Writers need not stop. FILE appears when it is complete "
-	"and durable.",
-	NULL,
-};
-
-static const struct cmd_example backup_examples[] = {
-	{ "tidemark store backup /var/backups/tidemark.db", "Keep a copy" },
-	{ 0 },
-};
 
 static int
 run_store_backup(struct cmd_run *run)
@@ -259,22 +228,16 @@ const struct cmd cmd_store_backup = {
 	.name = "store backup",
 	.summary = "copy a store while it runs",
 	.args = "FILE",
-	.args_min = 1,
-	.args_max = 1,
 	.settings = conf_store_only,
-	.about = backup_about,
-	.examples = backup_examples,
+	.about = ABOUT(
+		"Copies the store, as it is at one moment, to FILE. Writers need not stop. FILE appears when it is "
+		"complete and durable."),
+	.examples = EXAMPLES({ "tidemark store backup /var/backups/tidemark.db", "Keep a copy" }),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_store_backup,
 };
 
 /* ---- restore ------------------------------------------------------------------------------------------------- */
-
-static const char *const restore_about[] = {
-	"Replaces the store by the copy FILE. No process may have the store open. The command also raises the store's "
-	"epoch: readers that have seen changes which the copy does not have must start again; the others go on.",
-	NULL,
-};
 
 static int
 run_store_restore(struct cmd_run *run)
@@ -298,10 +261,11 @@ const struct cmd cmd_store_restore = {
 	.name = "store restore",
 	.summary = "put a copy back",
 	.args = "FILE",
-	.args_min = 1,
-	.args_max = 1,
 	.settings = conf_store_only,
-	.about = restore_about,
+	.about = ABOUT(
+		"Replaces the store by the copy FILE. No process may have the store open. The command also raises "
+		"the store's epoch: readers that have seen changes which the copy does not have must start again; "
+		"the others go on."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_store_restore,
 };

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <stdio.h>
-
-#include "admin/content_dir.h"
-#include "admin/content_refs.h"
+#include "admin/walk.h"
 #include "admin/gc.h"
 #include "admin/writer.h"
 #include "fetch/control_client.h"
@@ -16,31 +13,6 @@
 #define CALL_ARENA_MAX ((size_t)8 << 20)
 /* Beside a serving process a file may be linked after the references are read. Such a file is young. */
 #define YOUNG_S 3600
-
-static const enum conf_id settings[] = { CONF_STORE, CONF_RETENTION, CONF_COUNT };
-
-static const struct cmd_option options[] = {
-	{ "dry-run", NULL, "count what would be removed; change nothing", false },
-	{ "json", NULL, "one JSON object: feeds, purged, orphans, orphanBytes, dryRun", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Purges tombstones that are older than the retention. A reader that was away longer must start again, so "
-	"choose the retention long enough. The command works in small steps. If a serving process holds the store, "
-	"that process does the work.",
-	"It also deletes idempotency keys that are older than a day.",
-	"Then it removes content files that no recording refers to. They come from broken uploads, removed recordings "
-	"and replaced imports. Beside a serving process, files younger than an hour stay. Files of running uploads "
-	"and imports stay, too. While another program holds a lock on the folder (flock, to copy it), the command "
-	"exits with 12.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark store gc --retention 60d --dry-run", "How much would be removed" },
-	{ 0 },
-};
 
 /* Asks the process that holds the store for one step. */
 static int
@@ -173,10 +145,19 @@ run_store_gc(struct cmd_run *run)
 const struct cmd cmd_store_gc = {
 	.name = "store gc",
 	.summary = "purge tombstones older than the retention",
-	.settings = settings,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.settings = SETTINGS(CONF_STORE, CONF_RETENTION),
+	.options = OPTIONS({ "dry-run", NULL, "count what would be removed; change nothing", false },
+	                   { "json", NULL, "one JSON object: feeds, purged, orphans, orphanBytes, dryRun", false }),
+	.about = ABOUT(
+		"Purges tombstones that are older than the retention. A reader that was away longer must start "
+		"again, so choose the retention long enough. The command works in small steps. If a serving process "
+		"holds the store, that process does the work.",
+		"It also deletes idempotency keys that are older than a day.",
+		"Then it removes content files that no recording refers to. They come from broken uploads, removed "
+		"recordings and replaced imports. Beside a serving process, files younger than an hour stay. Files "
+		"of running uploads and imports stay, too. While another program holds a lock on the folder (flock, "
+		"to copy it), the command exits with 12."),
+	.examples = EXAMPLES({ "tidemark store gc --retention 60d --dry-run", "How much would be removed" }),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_store_gc,
 };

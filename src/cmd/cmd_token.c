@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <stdio.h>
-
 #include "admin/permissions.h"
-#include "admin/user_lookup.h"
 #include "admin/writer.h"
 #include "auth/client.h"
 #include "auth/issuer.h"
@@ -14,32 +11,6 @@
 #define GRANTS_MAX ((size_t)4096)
 #define APP_MAX    128
 #define LIFE_MAX_S ((int64_t)10 * 365 * 24 * 3600)
-
-static const struct cmd_option options[] = {
-	{ "user", "ID|UPN", "a token for that user (delegated); goes with --scope", false },
-	{ "scope", "SCOPES", "what the user allows, e.g. Calendars.Read; blanks separate several", true },
-	{ "app", "ID", "a token for that application (client id); goes with --role", false },
-	{ "role", "ROLES", "what the application may do, e.g. Calendars.Read; blanks separate several", true },
-	{ "tenant", "ID", "the tenant (default: the user's, or the store's own)", false },
-	{ "expires", "TIME", "how long the token is valid, e.g. 90s, 15m, 12h, 30d (default: 1h)", false },
-	{ "json", NULL, "one JSON object: access_token, token_type, expires_in, scope", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Prints an access token of the store's own issuer, and nothing else, on standard output. The server on the "
-	"same store accepts it as Authorization: Bearer, unless it runs with --issuer off.",
-	"The command only reads the store, so it works beside a serving process. Anybody who can read the store's "
-	"file can make any token: protect the file.",
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark token --user ann@contoso.com --scope Calendars.ReadWrite", "A token for Ann" },
-	{ "tidemark token --app 11111111-2222-4333-8444-555555555555 --role Calendars.Read --expires 12h",
-	  "A token for a program" },
-	{ 0 },
-};
 
 static int
 read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
@@ -55,9 +26,8 @@ read_options(struct cmd_run *run, struct issuer_grant *grant, bool *has_tenant)
 		return cmd_usage(run, "--role goes with --app; a user's token has --scope");
 	if (app && cmd_has(run, "scope"))
 		return cmd_usage(run, "--scope goes with --user; an application's token has --role");
-	for (size_t i = 0; i < grant->app.len; i++)
-		if (grant->app.at[i] <= 0x20 || grant->app.at[i] >= 0x7f)
-			return cmd_usage(run, "--app: \"%s\" is not a client id", app);
+	if (!str_is_within(grant->app, '!', '~'))
+		return cmd_usage(run, "--app: \"%s\" is not a client id", app);
 	if (app && (grant->app.len == 0 || grant->app.len > APP_MAX))
 		return cmd_usage(run, "--app: a client id has 1 to %d bytes", APP_MAX);
 	if (expires && (!date_parse_duration(str_from_c(expires), &grant->life_s) || grant->life_s < 1 ||
@@ -152,11 +122,26 @@ run_token(struct cmd_run *run)
 
 const struct cmd cmd_token = {
 	.name = "token",
+	.stray = "user",
 	.summary = "print an access token of the store's own issuer",
 	.settings = conf_store_only,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.options = OPTIONS(
+		{ "user", "ID|UPN", "a token for that user (delegated); goes with --scope", false },
+		{ "scope", "SCOPES", "what the user allows, e.g. Calendars.Read; blanks separate several", true },
+		{ "app", "ID", "a token for that application (client id); goes with --role", false },
+		{ "role", "ROLES", "what the application may do, e.g. Calendars.Read; blanks separate several", true },
+		{ "tenant", "ID", "the tenant (default: the user's, or the store's own)", false },
+		{ "expires", "TIME", "how long the token is valid, e.g. 90s, 15m, 12h, 30d (default: 1h)", false },
+		{ "json", NULL, "one JSON object: access_token, token_type, expires_in, scope", false }),
+	.about = ABOUT(
+		"Prints an access token of the store's own issuer, and nothing else, on standard output. The server "
+		"on the same store accepts it as Authorization: Bearer, unless it runs with --issuer off.",
+		"The command only reads the store, so it works beside a serving process. Anybody who can read the "
+		"store's file can make any token: protect the file."),
+	.examples = EXAMPLES(
+		{ "tidemark token --user ann@contoso.com --scope Calendars.ReadWrite", "A token for Ann" },
+		{ "tidemark token --app 11111111-2222-4333-8444-555555555555 --role Calendars.Read --expires 12h",
+	          "A token for a program" }),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_token,
 };

@@ -1,34 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <stdio.h>
-
-#include "admin/user_lookup.h"
 #include "admin/writer.h"
 #include "text/json_write.h"
 #include "text/uri.h"
-
-/* ---- add ------------------------------------------------------------------------------------------------ */
-
-static const struct cmd_option add_options[] = {
-	{ "upn", "UPN", "the userPrincipalName, e.g. ann@contoso.com; required", false },
-	{ "id", "GUID", "the user's id (default: a new one)", false },
-	{ "name", "TEXT", "the display name", false },
-	{ "mail", "ADDRESS", "the mail address", false },
-	{ "tenant", "GUID", "the tenant (default: the store's own)", false },
-	{ "json", NULL, "one JSON object: id, userPrincipalName, displayName, mail", false },
-	{ 0 },
-};
-
-static const char *const add_about[] = {
-	"Adds a user and prints the id. If a user has that id already, the command changes that user.",
-	NULL,
-};
-
-static const struct cmd_example add_examples[] = {
-	{ "tidemark user add --upn ann@contoso.com --name Ann", "Add a user" },
-	{ 0 },
-};
 
 static int
 read_text(struct cmd_run *run, const char *option, struct str *text_out)
@@ -39,9 +14,8 @@ read_text(struct cmd_run *run, const char *option, struct str *text_out)
 		return cmd_usage(run, "--%s: longer than %d bytes", option, UPN_MAX);
 	if (!utf8_valid(text))
 		return cmd_usage(run, "--%s: not UTF-8", option);
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
-			return cmd_usage(run, "--%s: has a control character in it", option);
+	if (!utf8_is_clean(text))
+		return cmd_usage(run, "--%s: has a control character in it", option);
 	*text_out = text;
 	return EXIT_DONE;
 }
@@ -115,34 +89,30 @@ run_user_add(struct cmd_run *run)
 
 const struct cmd cmd_user_add = {
 	.name = "user add",
+	.stray = "upn",
 	.summary = "add a user, or change one",
 	.settings = conf_store_only,
-	.options = add_options,
-	.about = add_about,
-	.examples = add_examples,
+	.options = OPTIONS({ "upn", "UPN", "the userPrincipalName, e.g. ann@contoso.com; required", false },
+	                   { "id", "GUID", "the user's id (default: a new one)", false },
+	                   { "name", "TEXT", "the display name", false },
+	                   { "mail", "ADDRESS", "the mail address", false },
+	                   { "tenant", "GUID", "the tenant (default: the store's own)", false },
+	                   { "json", NULL, "one JSON object: id, userPrincipalName, displayName, mail", false }),
+	.about = ABOUT("Adds a user and prints the id. If a user has that id already, the command changes that user."),
+	.examples = EXAMPLES({ "tidemark user add --upn ann@contoso.com --name Ann", "Add a user" }),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_user_add,
 };
 
-/* ---- list ------------------------------------------------------------------------------------------------ */
-
-static const struct cmd_option list_options[] = {
-	{ "json", NULL, "one JSON object a line: id, userPrincipalName, displayName, mail, tenantId", false },
-	{ 0 },
-};
-
-static const char *const list_about[] = {
-	"Prints the users, one a line: id, userPrincipalName, display name.",
-	NULL,
-};
-
 static int
-list_users(struct cmd_run *run, struct store *store)
+run_user_list(struct cmd_run *run)
 {
+	AUTO(store_close) struct store *store = NULL;
 	AUTO(arena_close) struct arena *arena = arena_open((size_t)1 << 20);
 	struct user                     after = { 0 }, user;
 	enum err                        err;
 
+	TRY_CODE(open_for_reading(run, &store));
 	while ((err = directory_next_user(store, &after, arena, &user)) == OK && run->out->failed == 0) {
 		if (cmd_has(run, "json"))
 			put_user_json(run->out, &user, true);
@@ -155,31 +125,15 @@ list_users(struct cmd_run *run, struct store *store)
 	return store_read_code(err);
 }
 
-static int
-run_user_list(struct cmd_run *run)
-{
-	AUTO(store_close) struct store *store = NULL;
-
-	TRY_CODE(open_for_reading(run, &store));
-	return list_users(run, store);
-}
-
 const struct cmd cmd_user_list = {
 	.name = "user list",
 	.summary = "print the users",
 	.settings = conf_store_only,
-	.options = list_options,
-	.about = list_about,
+	.options = OPTIONS(
+		{ "json", NULL, "one JSON object a line: id, userPrincipalName, displayName, mail, tenantId", false }),
+	.about = ABOUT("Prints the users, one a line: id, userPrincipalName, display name."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED },
 	.run = run_user_list,
-};
-
-/* ---- remove ---------------------------------------------------------------------------------------------- */
-
-static const char *const remove_about[] = {
-	"Removes a user and everything in the user's feeds, at once and without asking. Readers of those feeds must "
-	"start again.",
-	NULL,
 };
 
 static int
@@ -200,10 +154,10 @@ const struct cmd cmd_user_remove = {
 	.name = "user remove",
 	.summary = "remove a user and all items of the user",
 	.args = "ID|UPN",
-	.args_min = 1,
-	.args_max = 1,
 	.settings = conf_store_only,
-	.about = remove_about,
+	.about = ABOUT(
+		"Removes a user and everything in the user's feeds, at once and without asking. Readers of those "
+		"feeds must start again."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_user_remove,
 };

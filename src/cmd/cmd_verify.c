@@ -8,41 +8,12 @@
 
 #include "store/replica_relation.h"
 #include "sync/following.h"
+#include "sync/owner.h"
 #include "sync/verify_copy.h"
 #include "text/json_write.h"
 
 #define ARENA_MAX  ((size_t)1 << 20)
 #define FIELDS_MAX ((size_t)1 << 20)
-
-static const struct cmd_option options[] = {
-	FOLLOWING_SHARED_OPTIONS,
-	{ "repair", NULL, "if they differ, read everything again and apply what differs, as `sync --resync` does",
-	  false },
-	{ "max-delete", "PERCENT", "with --repair: how many of the items may be removed (default: 30%)", false },
-	{ "json", NULL, "a JSON object for each difference: `difference`, `id`, `fields`", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Lists a followed URL from the start and compares the listing with the store. It prints one line per "
-	"difference: `missing` for an item that the store does not have, `extra` for one that is no longer listed, "
-	"`different` with the properties that differ. A member of a relation is one line with id, relation and "
-	"member. It does not compare annotations (@odata...).",
-	"The command only reads the store, so it works beside a running follower. A change since the last round is "
-	"also a difference: run `tidemark sync` first.",
-	"With --repair the command then reads the list once more and applies what differs. It needs the lock of the "
-	"store for that. Readers of changes get each difference as a change. It exits with 0 if the store is right "
-	"afterwards.",
-	"While it runs, the listing is in a file beside the store, STORE.verify-PID. If the folder of the store "
-	"cannot be written, the file is in the folder TMPDIR (default: /tmp). It needs as much space as the scope.",
-	FOLLOWING_ABOUT_CREDENTIALS,
-	NULL,
-};
-
-static const struct cmd_example examples[] = {
-	{ "tidemark verify URL --bearer-file token || echo differs", "Does the store hold what the remote lists?" },
-	{ 0 },
-};
 
 struct side {
 	struct replica *replica;
@@ -89,6 +60,14 @@ step(struct side *side)
 	return side->ended ? OK : err;
 }
 
+/* What only one side has: below 0 here, above 0 there. */
+static void
+report_one(struct comparing *comparing, int order, struct str id)
+{
+	*(order < 0 ? &comparing->extra : &comparing->missing) += 1;
+	report(comparing, order < 0 ? "extra" : "missing", id, STR_EMPTY);
+}
+
 static enum err
 compare_one(struct comparing *comparing)
 {
@@ -96,15 +75,9 @@ compare_one(struct comparing *comparing)
 	int          order = here->ended ? 1 : there->ended ? -1 : str_cmp(here->id, there->id);
 
 	comparing->items++;
-	if (order < 0) {
-		comparing->extra++;
-		report(comparing, "extra", here->id, STR_EMPTY);
-		return step(here);
-	}
-	if (order > 0) {
-		comparing->missing++;
-		report(comparing, "missing", there->id, STR_EMPTY);
-		return step(there);
+	if (order != 0) {
+		report_one(comparing, order, order < 0 ? here->id : there->id);
+		return step(order < 0 ? here : there);
 	}
 	buf_cut(&comparing->fields, 0);
 	if (follow_items_differ(here->body, there->body, &comparing->fields)) {
@@ -137,33 +110,19 @@ step_member(struct side *side)
 	return side->ended ? OK : err;
 }
 
-static void
-report_member(struct comparing *comparing, const char *what, const struct replica_member *member)
-{
-	struct arena *arena = comparing->arena;
-
-	arena_reset(arena);
-	report(comparing, what,
-	       arena_printf(arena, "%.*s %.*s %.*s", STR_ARG(member->id), STR_ARG(member->relation),
-	                    STR_ARG(member->member)),
-	       STR_EMPTY);
-}
-
 static enum err
 compare_member(struct comparing *comparing)
 {
 	struct side *here = &comparing->here, *there = &comparing->there;
 	int          order = here->ended ? 1 : there->ended ? -1 : order_of(&here->member, &there->member);
+	struct side *only = order < 0 ? here : there;
 
-	if (order < 0) {
-		comparing->extra++;
-		report_member(comparing, "extra", &here->member);
-		return step_member(here);
-	}
-	if (order > 0) {
-		comparing->missing++;
-		report_member(comparing, "missing", &there->member);
-		return step_member(there);
+	if (order != 0) {
+		arena_reset(comparing->arena);
+		report_one(comparing, order,
+		           arena_printf(comparing->arena, "%.*s %.*s %.*s", STR_ARG(only->member.id),
+		                        STR_ARG(only->member.relation), STR_ARG(only->member.member)));
+		return step_member(only);
 	}
 	TRY(step_member(here));
 	return step_member(there);
@@ -223,14 +182,12 @@ compare(struct following *following, struct replica *replica, int64_t sid)
 static int
 find_here(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
 {
-	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
-	struct replica_scope            scope;
-	enum err                        err = replica_find_url(replica, str_from_c(run->args[0]), arena, &scope);
+	struct replica_scope scope;
 
-	if (err == ERR_NOT_FOUND || (err == OK && scope.rounds == 0))
-		return console_fail(EXIT_PERMANENT, "this URL has not been followed yet; `tidemark sync` does that");
-	if (err != OK)
-		return following_failed(run, replica, err);
+	TRY_CODE(owner_find_scope(run, replica, &scope));
+	if (scope.rounds == 0)
+		return console_fail(EXIT_PERMANENT, "this URL has not been followed yet%s; `tidemark sync` does that",
+		                    cmd_has(run, "scope") ? " as that scope" : "");
 	*sid_out = scope.sid;
 	return EXIT_DONE;
 }
@@ -295,12 +252,30 @@ const struct cmd cmd_verify = {
 	.name = "verify",
 	.summary = "compare a scope with a new listing",
 	.args = "URL",
-	.args_min = 1,
-	.args_max = 1,
 	.settings = conf_store_only,
-	.options = options,
-	.about = about,
-	.examples = examples,
+	.options = OPTIONS(FOLLOWING_SHARED_OPTIONS,
+	                   { "repair", NULL,
+	                     "if they differ, read everything again and apply what differs, as `sync --resync` does",
+	                     false },
+	                   { "max-delete", "PERCENT",
+	                     "with --repair: how many of the items may be removed (default: 30%)", false },
+	                   { "json", NULL, "a JSON object for each difference: `difference`, `id`, `fields`", false }),
+	.about = ABOUT(
+		"Lists a followed URL from the start and compares the listing with the store. It prints one line per "
+		"difference: `missing` for an item that the store does not have, `extra` for one that is no longer "
+		"listed, `different` with the properties that differ. A member of a relation is one line with id, "
+		"relation and member. It does not compare annotations (@odata...).",
+		"The command only reads the store, so it works beside a running follower. A change since the last "
+		"round is also a difference: run `tidemark sync` first.",
+		"With --repair the command then reads the list once more and applies what differs. It needs the lock "
+		"of the store for that. Readers of changes get each difference as a change. It exits with 0 if the "
+		"store is right afterwards.",
+		"While it runs, the listing is in a file beside the store, STORE.verify-PID. If the folder of the "
+		"store cannot be written, the file is in the folder TMPDIR (default: /tmp). It needs as much space "
+		"as the scope.",
+		FOLLOWING_ABOUT_CREDENTIALS),
+	.examples = EXAMPLES({ "tidemark verify URL --bearer-file token || echo differs",
+	                       "Does the store hold what the remote lists?" }),
 	.is_for_files = true,
 	.exits = { EXIT_REFUSED, EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_EXCEPTIONS, EXIT_DIFFERENT,
 	           EXIT_GUARDED, EXIT_LOCKED, EXIT_INTERRUPTED, EXIT_TERMINATED },

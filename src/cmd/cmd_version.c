@@ -3,16 +3,6 @@
 
 #include "text/json_write.h"
 
-static const struct cmd_option options[] = {
-	{ "json", NULL, "one JSON object: version, and `libraries` with the versions it was built with", false },
-	{ 0 },
-};
-
-static const char *const about[] = {
-	"Prints the version of the program.",
-	NULL,
-};
-
 static const struct {
 	const char *name;
 	const char *version;
@@ -46,7 +36,8 @@ run_version(struct cmd_run *run)
 const struct cmd cmd_version = {
 	.name = "version",
 	.summary = "print the version",
-	.options = options,
-	.about = about,
+	.options = OPTIONS({ "json", NULL,
+	                     "one JSON object: version, and `libraries` with the versions it was built with", false }),
+	.about = ABOUT("Prints the version of the program."),
 	.run = run_version,
 };

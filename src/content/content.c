@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -58,7 +57,7 @@ read_name(struct str name, uint8_t id_out[CONTENT_ID_BYTES], bool *part_out)
 static enum err
 err_of_write(void)
 {
-	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
+	return file_fault_is_full(errno) ? ERR_FULL : ERR_IO;
 }
 
 /* The free bytes of the disk, less what it must keep for the store. */
@@ -103,8 +102,7 @@ hold(int fd)
 {
 	struct stat stat;
 
-	while (flock(fd, LOCK_SH) != 0 && errno == EINTR)
-		continue;
+	(void)TEMP_FAILURE_RETRY(flock(fd, LOCK_SH));
 	return fstat(fd, &stat) == 0 && stat.st_nlink > 0;
 }
 
@@ -129,9 +127,8 @@ begin(struct content_write *write, uint64_t size)
 struct content_write *
 content_begin(struct content *content, uint64_t size, const struct guid *owner)
 {
-	struct content_write *write = calloc(1, sizeof(*write));
+	struct content_write *write = handle_new(sizeof(*write));
 
-	MUST(write);
 	write->content = content;
 	write->owner = owner;
 	write->fd = -1;
@@ -201,7 +198,7 @@ content_finish(struct content_write *write, struct content_ref *ref_out)
 	if (write->err != OK)
 		return write->err;
 	memcpy(ref_out->id, write->id, sizeof(ref_out->id));
-	digest_finish(write->digest, ref_out->sha256);
+	digest_read(write->digest, ref_out->sha256);
 	ref_out->size = write->size;
 	return OK;
 }
@@ -230,8 +227,7 @@ content_end(struct content_write **write)
 	MUST(pthread_mutex_unlock(&old->content->lock) == 0);
 	if (old->fd >= 0 && old->name[0])
 		(void)unlinkat(content_dir_fd(old->content), old->name, 0);
-	if (old->fd >= 0)
-		(void)close(old->fd);
+	file_close(&old->fd);
 	digest_close(&old->digest);
 	free(old);
 	*write = NULL;
@@ -268,15 +264,11 @@ content_measure(int fd, struct content_ref *ref_out)
 	char               piece[PIECE_BYTES];
 	ssize_t            got;
 
-	while ((got = pread(fd, piece, sizeof(piece), (off_t)ref.size)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			break;
+	while ((got = TEMP_FAILURE_RETRY(pread(fd, piece, sizeof(piece), (off_t)ref.size))) > 0) {
 		digest_put(digest, piece, (size_t)got);
 		ref.size += (size_t)got;
 	}
-	digest_finish(digest, ref.sha256);
+	digest_read(digest, ref.sha256);
 	digest_close(&digest);
 	if (got < 0)
 		return ERR_IO;
@@ -287,14 +279,11 @@ content_measure(int fd, struct content_ref *ref_out)
 enum err
 content_verify(struct content *content, const struct content_ref *ref)
 {
-	struct content_ref found;
-	enum err           err;
-	int                fd;
+	AUTO(file_close) int fd = -1;
+	struct content_ref   found;
 
 	TRY(content_read(content, ref, &fd));
-	err = content_measure(fd, &found);
-	(void)close(fd);
-	TRY(err);
+	TRY(content_measure(fd, &found));
 	return found.size == ref->size && memcmp(found.sha256, ref->sha256, sizeof(found.sha256)) == 0 ? OK
 	                                                                                               : ERR_CORRUPT;
 }
@@ -302,12 +291,9 @@ content_verify(struct content *content, const struct content_ref *ref)
 bool
 content_has(struct content *content, const struct content_ref *ref)
 {
-	int fd;
+	AUTO(file_close) int fd = -1;
 
-	if (content_read(content, ref, &fd) != OK)
-		return false;
-	(void)close(fd);
-	return true;
+	return content_read(content, ref, &fd) == OK;
 }
 
 /* ---- the folder ------------------------------------------------------------------------------------------ */
@@ -333,19 +319,12 @@ claim(struct content *content, const char *name, int *fd_out)
 	return *fd_out < 0 || flock(*fd_out, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
-static void
-let_go(int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-}
-
 void
 content_remove(struct content *content, const uint8_t id[CONTENT_ID_BYTES])
 {
-	AUTO(let_go) int file = -1;
-	AUTO(let_go) int folder = -1;
-	char             name[CONTENT_NAME_LEN + 1];
+	AUTO(file_close) int file = -1;
+	AUTO(file_close) int folder = -1;
+	char                 name[CONTENT_NAME_LEN + 1];
 
 	blob_name(id, name);
 	if (content_dir_fd(content) >= 0 && claim(content, ".", &folder) && claim(content, name, &file))
@@ -355,10 +334,10 @@ content_remove(struct content *content, const uint8_t id[CONTENT_ID_BYTES])
 static enum err
 sweep_one(struct content *content, const char *name, const struct content_sweep *sweep, struct content_swept *swept)
 {
-	AUTO(let_go) int file = -1;
-	uint8_t          id[CONTENT_ID_BYTES];
-	struct stat      stat;
-	bool             part;
+	AUTO(file_close) int file = -1;
+	uint8_t              id[CONTENT_ID_BYTES];
+	struct stat          stat;
+	bool                 part;
 
 	if (!read_name(str_from_c(name), id, &part)) {
 		swept->foreign++;
@@ -383,7 +362,7 @@ sweep_one(struct content *content, const char *name, const struct content_sweep 
 enum err
 content_sweep(struct content *content, const struct content_sweep *sweep, struct content_swept *swept_out)
 {
-	AUTO(let_go) int     folder = -1;
+	AUTO(file_close) int folder = -1;
 	struct content_swept swept = { 0 };
 	struct content_walk  walk;
 	const char          *name;

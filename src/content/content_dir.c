@@ -15,14 +15,8 @@
 static enum err
 fail(const char *path, char why_out[256])
 {
-	str_printf(why_out, 256, "%s: %s", path, strerrordesc_np(errno));
+	str_printf(why_out, 256, "%s: %s", path, file_fault_text(errno));
 	return ERR_IO;
-}
-
-static int
-open_folder(const char *path)
-{
-	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static enum err
@@ -36,10 +30,8 @@ open_scratch(struct content *content, char why_out[256])
 	}
 	/* A folder in it, because the lock of the scratch folder is taken. */
 	MUST(asprintf(&content->path, "%s/content", content->scratch.path) > 0);
-	if (mkdir(content->path, 0700) != 0)
-		return fail(content->path, why_out);
 	content->is_durable = true;
-	content->fd = open_folder(content->path);
+	content->fd = file_open_folder(content->path, true);
 	return content->fd >= 0 ? OK : fail(content->path, why_out);
 }
 
@@ -49,16 +41,16 @@ open_named(struct content *content, const struct content_conf *conf, char why_ou
 	content->path = strdup(conf->path);
 	MUST(content->path);
 	content->create = conf->create;
-	content->fd = open_folder(content->path);
+	content->fd = file_open_folder(content->path, false);
 	return content->fd >= 0 || errno == ENOENT ? OK : fail(content->path, why_out);
 }
 
 enum err
 content_open(const struct content_conf *conf, struct content **content_out, char why_out[256])
 {
-	AUTO(content_close) struct content *content = calloc(1, sizeof(*content));
+	AUTO(content_close) struct content *content = handle_new(sizeof(*content));
 
-	MUST(content && pthread_mutex_init(&content->lock, NULL) == 0);
+	MUST(pthread_mutex_init(&content->lock, NULL) == 0);
 	content->fd = -1;
 	content->entropy = conf->entropy;
 	content->free_min = conf->free_min;
@@ -98,7 +90,7 @@ content_dir_fd(struct content *content)
 	if (content->fd < 0) {
 		MUST(pthread_mutex_lock(&content->lock) == 0);
 		if (content->fd < 0)
-			content->fd = open_folder(content->path);
+			content->fd = file_open_folder(content->path, false);
 		MUST(pthread_mutex_unlock(&content->lock) == 0);
 	}
 	return content->fd;
@@ -112,7 +104,7 @@ content_dir_make(struct content *content)
 	if (!content->create)
 		return ERR_IO;
 	if (mkdir(content->path, 0700) != 0 && errno != EEXIST)
-		return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+		return file_fault_is_full(errno) ? ERR_FULL : ERR_IO;
 	/*
 	 * The folder's name must be durable too, or its files are lost with it. The process that made it may have
 	 * been killed before the sync.
@@ -159,19 +151,17 @@ content_dir_open_file(struct content *content, const char *name, int flags, mode
 enum err
 content_walk_open(struct content *content, struct content_walk *walk_out)
 {
-	int fd, dir = content_dir_fd(content);
+	AUTO(file_close) int fd = -1;
+	int                  dir = content_dir_fd(content);
 
 	*walk_out = (struct content_walk){ .err = OK };
 	if (dir < 0)
 		return OK;
 	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	walk_out->dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!walk_out->dir)
 		return ERR_IO;
-	walk_out->dir = fdopendir(fd);
-	if (!walk_out->dir) {
-		(void)close(fd);
-		return ERR_IO;
-	}
+	fd = -1;
 	return OK;
 }
 

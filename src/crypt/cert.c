@@ -14,7 +14,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,13 +55,6 @@ close_folder(struct folder *folder)
 }
 
 static void
-close_bio(BIO **bio)
-{
-	BIO_free(*bio); /* wipes what it held */
-	*bio = NULL;
-}
-
-static void
 wipe_buf(struct buf *buf)
 {
 	if (buf->at)
@@ -86,7 +78,7 @@ fail(const struct folder *folder, const char *fmt, ...)
 static enum err
 fail_errno(const struct folder *folder, const char *what, const char *name)
 {
-	const char *words = strerrordesc_np(errno);
+	const char *words = file_fault_text(errno);
 
 	return fail(folder, "cannot %s %.*s%s%s: %s", what, STR_CUT_ARG(folder->path, 150), *name ? "/" : "", name,
 	            words ? words : "unknown error");
@@ -98,26 +90,22 @@ static enum err
 open_folder(struct folder *folder)
 {
 	struct stat info;
-	bool        made = mkdir(folder->path, 0755) == 0;
 
-	if (!made && errno != EEXIST)
-		return fail_errno(folder, "make", "");
-	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder->fd = file_open_folder(folder->path, true);
 	if (folder->fd < 0)
 		return fail_errno(folder, "open", "");
 	if (!file_sync_folder_of(AT_FDCWD, folder->path))
 		return fail_errno(folder, "sync the folder of", "");
 	if (fstat(folder->fd, &info) != 0)
 		return fail_errno(folder, "look at", "");
-	/* 0700 is the mode that earlier versions gave it. */
-	if ((made || (info.st_mode & 07777) == 0700) && fchmod(folder->fd, 0755) != 0)
+	/* 0700 is the mode of a new one, and the mode that earlier versions gave it. */
+	if ((info.st_mode & 07777) == 0700 && fchmod(folder->fd, 0755) != 0)
 		return fail_errno(folder, "open to other accounts", "");
-	if (info.st_mode & S_IWOTH)
-		return fail(folder, "%.*s can be written by everybody: it is no place for keys",
+	if (info.st_mode & (S_IWGRP | S_IWOTH))
+		return fail(folder, "%.*s can be written by others: it is no place for keys",
 		            STR_CUT_ARG(folder->path, 150));
-	while (flock(folder->fd, LOCK_EX) != 0)
-		if (errno != EINTR)
-			return fail_errno(folder, "lock", "");
+	if (TEMP_FAILURE_RETRY(flock(folder->fd, LOCK_EX)) != 0)
+		return fail_errno(folder, "lock", "");
 	return OK;
 }
 
@@ -174,15 +162,6 @@ write_file(const struct folder *folder, const char *name, struct str text, mode_
 
 /* ---- PEM ---- */
 
-static BIO *
-bio_over(const struct buf *text)
-{
-	BIO *bio = BIO_new_mem_buf(text->len ? text->at : "", (int)text->len);
-
-	MUST(bio != NULL);
-	return bio;
-}
-
 static struct str
 bio_text(BIO *bio)
 {
@@ -199,8 +178,8 @@ read_pair(const struct folder *folder, const char *cert_name, const char *key_na
 {
 	AUTO(wipe_buf) struct buf cert_text = { .limit = FILE_BYTES_MAX };
 	AUTO(wipe_buf) struct buf key_text = { .limit = FILE_BYTES_MAX };
-	AUTO(close_bio) BIO      *cert_bio = NULL;
-	AUTO(close_bio) BIO      *key_bio = NULL;
+	AUTO(pkey_bio_close) BIO *cert_bio = NULL;
+	AUTO(pkey_bio_close) BIO *key_bio = NULL;
 	char                      no_password[] = ""; /* else OpenSSL asks the terminal about a protected key */
 	enum err                  err = read_file(folder, cert_name, false, &cert_text);
 
@@ -209,8 +188,8 @@ read_pair(const struct folder *folder, const char *cert_name, const char *key_na
 	err = read_file(folder, key_name, true, &key_text);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
-	cert_bio = bio_over(&cert_text);
-	key_bio = bio_over(&key_text);
+	cert_bio = pkey_bio(buf_str(&cert_text));
+	key_bio = pkey_bio(buf_str(&key_text));
 	pair->cert = PEM_read_bio_X509(cert_bio, NULL, NULL, no_password);
 	pair->above = pair->cert ? PEM_read_bio_X509(cert_bio, NULL, NULL, no_password) : NULL;
 	pair->key = PEM_read_bio_PrivateKey(key_bio, NULL, NULL, no_password);
@@ -223,7 +202,7 @@ read_pair(const struct folder *folder, const char *cert_name, const char *key_na
 static enum err
 write_key(const struct folder *folder, const char *name, EVP_PKEY *key)
 {
-	AUTO(close_bio) BIO *bio = BIO_new(BIO_s_mem());
+	AUTO(pkey_bio_close) BIO *bio = BIO_new(BIO_s_mem());
 
 	MUST(bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
 	return write_file(folder, name, bio_text(bio), 0600);
@@ -232,7 +211,7 @@ write_key(const struct folder *folder, const char *name, EVP_PKEY *key)
 static enum err
 write_certs(const struct folder *folder, const char *name, X509 *cert, X509 *above)
 {
-	AUTO(close_bio) BIO *bio = BIO_new(BIO_s_mem());
+	AUTO(pkey_bio_close) BIO *bio = BIO_new(BIO_s_mem());
 
 	MUST(bio != NULL && PEM_write_bio_X509(bio, cert) == 1);
 	MUST(!above || PEM_write_bio_X509(bio, above) == 1);

@@ -12,20 +12,9 @@
 #define SERVER_DAYS  398 /* the most that browsers take from public authorities */
 #define SERIAL_BYTES ((size_t)16)
 
-static void
-close_gens(GENERAL_NAMES **names)
-{
-	GENERAL_NAMES_free(*names);
-	*names = NULL;
-}
+CLOSER(close_gens, GENERAL_NAMES, GENERAL_NAMES_free)
 
 /* ---- hosts ---- */
-
-static bool
-is_name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
 
 /* RFC 1123, and '_' because container networks use it.  A dot at the end is no part of a certificate's name. */
 static bool
@@ -36,28 +25,18 @@ is_host_name(struct str text)
 	if (text.len == 0 || text.len > CERT_NAME_MAX || text.at[text.len - 1] == '.')
 		return false;
 	while (str_take_until(&text, '.', &label)) {
-		if (label.len == 0 || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-')
+		if (label.len == 0 || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-' ||
+		    str_span(label, STR(STR_LETTERS_DIGITS "-_")) < label.len)
 			return false;
-		for (size_t i = 0; i < label.len; i++)
-			if (!is_name_char(label.at[i]))
-				return false;
 	}
-	return true;
-}
-
-static bool
-is_all_zero(const unsigned char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i] != 0)
-			return false;
 	return true;
 }
 
 bool
 cert_host_parse(struct str text, struct cert_host *host_out)
 {
-	struct cert_host host = { .kind = CERT_HOST_NAME };
+	static const unsigned char any[16];
+	struct cert_host           host = { .kind = CERT_HOST_NAME };
 
 	if (text.len >= 2 && text.at[0] == '[' && text.at[text.len - 1] == ']')
 		text = str_of(text.at + 1, text.len - 2);
@@ -73,7 +52,7 @@ cert_host_parse(struct str text, struct cert_host *host_out)
 		host.address_len = 16;
 
 	if (host.address_len > 0)
-		host.kind = is_all_zero(host.address, host.address_len) ? CERT_HOST_ANY : CERT_HOST_ADDRESS;
+		host.kind = memcmp(host.address, any, host.address_len) == 0 ? CERT_HOST_ANY : CERT_HOST_ADDRESS;
 	else if (text.len == 0 || str_eq(text, STR("*")))
 		host.kind = CERT_HOST_ANY;
 	else if (!is_host_name(text))
@@ -135,33 +114,15 @@ cert_hosts_add_from(struct cert_hosts *hosts, X509 *cert)
 
 /* ---- making ---- */
 
-static ASN1_OCTET_STRING *
-octets(const void *bytes, size_t len)
-{
-	ASN1_OCTET_STRING *string = ASN1_OCTET_STRING_new();
-
-	MUST(string != NULL && ASN1_OCTET_STRING_set(string, bytes, (int)len) == 1);
-	return string;
-}
-
+/* `type`: GEN_DNS or GEN_IPADD. */
 static void
-add_name(GENERAL_NAMES *names, const char *text)
-{
-	GENERAL_NAME   *name = GENERAL_NAME_new();
-	ASN1_IA5STRING *string = ASN1_IA5STRING_new();
-
-	MUST(name != NULL && string != NULL && ASN1_STRING_set(string, text, -1) == 1);
-	GENERAL_NAME_set0_value(name, GEN_DNS, string);
-	MUST(sk_GENERAL_NAME_push(names, name) > 0);
-}
-
-static void
-add_address(GENERAL_NAMES *names, const void *bytes, size_t len)
+add_name(GENERAL_NAMES *names, int type, const void *bytes, size_t len)
 {
 	GENERAL_NAME *name = GENERAL_NAME_new();
+	ASN1_STRING  *string = ASN1_STRING_type_new(type == GEN_DNS ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING);
 
-	MUST(name != NULL);
-	GENERAL_NAME_set0_value(name, GEN_IPADD, octets(bytes, len));
+	MUST(name != NULL && string != NULL && ASN1_STRING_set(string, bytes, (int)len) == 1);
+	GENERAL_NAME_set0_value(name, type, string);
 	MUST(sk_GENERAL_NAME_push(names, name) > 0);
 }
 
@@ -173,9 +134,9 @@ add_hosts(X509 *cert, const struct cert_hosts *hosts)
 	MUST(names != NULL);
 	for (size_t i = 0; i < hosts->count; i++) {
 		if (hosts->at[i].kind == CERT_HOST_NAME)
-			add_name(names, hosts->at[i].text);
+			add_name(names, GEN_DNS, hosts->at[i].text, strlen(hosts->at[i].text));
 		if (hosts->at[i].kind == CERT_HOST_ADDRESS)
-			add_address(names, hosts->at[i].address, hosts->at[i].address_len);
+			add_name(names, GEN_IPADD, hosts->at[i].address, hosts->at[i].address_len);
 	}
 	MUST(X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1);
 }

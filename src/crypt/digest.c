@@ -13,9 +13,8 @@ struct digest {
 struct digest *
 digest_open(void)
 {
-	struct digest *digest = calloc(1, sizeof(*digest));
+	struct digest *digest = handle_new(sizeof(*digest));
 
-	MUST(digest);
 	digest->ctx = EVP_MD_CTX_new();
 	MUST(digest->ctx && EVP_DigestInit_ex(digest->ctx, EVP_sha256(), NULL) == 1);
 	return digest;
@@ -28,11 +27,14 @@ digest_put(struct digest *digest, const void *bytes, size_t len)
 }
 
 void
-digest_finish(struct digest *digest, uint8_t out[DIGEST_BYTES])
+digest_read(const struct digest *digest, uint8_t out[DIGEST_BYTES])
 {
-	unsigned len = 0;
+	EVP_MD_CTX *copy = EVP_MD_CTX_new();
+	unsigned    len = 0;
 
-	MUST(EVP_DigestFinal_ex(digest->ctx, out, &len) == 1 && len == DIGEST_BYTES);
+	MUST(copy && EVP_MD_CTX_copy_ex(copy, digest->ctx) == 1);
+	MUST(EVP_DigestFinal_ex(copy, out, &len) == 1 && len == DIGEST_BYTES);
+	EVP_MD_CTX_free(copy);
 }
 
 void

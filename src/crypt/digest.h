@@ -14,5 +14,5 @@ struct digest;
 
 struct digest *digest_open(void); /* never NULL */
 void           digest_put(struct digest *digest, const void *bytes, size_t len);
-void           digest_finish(struct digest *digest, uint8_t out[DIGEST_BYTES]); /* nothing may be put after it */
-void           digest_close(struct digest **digest);                            /* NULL inside is fine */
+void           digest_read(const struct digest *digest, uint8_t out[DIGEST_BYTES]); /* more may be put afterwards */
+void           digest_close(struct digest **digest);                                /* NULL inside is fine */

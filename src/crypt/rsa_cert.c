@@ -26,33 +26,9 @@ struct rsa_cert {
 	bool           can_sign;
 };
 
-static void
-close_bio(BIO **bio)
-{
-	BIO_free(*bio);
-	*bio = NULL;
-}
-
-static void
-close_x509(X509 **x509)
-{
-	X509_free(*x509);
-	*x509 = NULL;
-}
-
-static void
-close_ctx(EVP_MD_CTX **ctx)
-{
-	EVP_MD_CTX_free(*ctx);
-	*ctx = NULL;
-}
-
-static void
-close_bn(BIGNUM **bn)
-{
-	BN_free(*bn);
-	*bn = NULL;
-}
+CLOSER(close_x509, X509, X509_free)
+CLOSER(close_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
+CLOSER(close_bn, BIGNUM, BN_free)
 
 static enum err
 refuse(const char *why, const char **why_out)
@@ -60,15 +36,6 @@ refuse(const char *why, const char **why_out)
 	ERR_clear_error();
 	*why_out = why;
 	return ERR_BAD_REQUEST;
-}
-
-static BIO *
-bio_of(struct str text)
-{
-	BIO *bio = BIO_new_mem_buf(text.at, (int)text.len);
-
-	MUST(bio != NULL);
-	return bio;
 }
 
 /* Without a password this fails; OpenSSL's own callback would ask on the terminal. */
@@ -112,12 +79,11 @@ fault_of_key(EVP_PKEY *pkey)
 static enum err
 make_cert(X509 *x509, EVP_PKEY **private, struct rsa_cert **cert_out, const char **why_out)
 {
-	AUTO(rsa_cert_close) struct rsa_cert *cert = calloc(1, sizeof(*cert));
+	AUTO(rsa_cert_close) struct rsa_cert *cert = handle_new(sizeof(*cert));
 	EVP_PKEY *public = X509_get0_pubkey(x509);
 	const char *why = fault_of_key(public);
 	int         len;
 
-	MUST(cert != NULL);
 	if (why)
 		return refuse(why, why_out);
 	if (*private && X509_check_private_key(x509, *private) != 1)
@@ -145,11 +111,11 @@ make_cert(X509 *x509, EVP_PKEY **private, struct rsa_cert **cert_out, const char
 static enum err
 read_pem(struct str pem, X509 **x509_out, const char **why_out)
 {
-	AUTO(close_bio) BIO *bio = NULL;
+	AUTO(pkey_bio_close) BIO *bio = NULL;
 
 	if (pem.len == 0 || pem.len > RSA_CERT_PEM_MAX)
 		return refuse("is empty or longer than 64 KiB", why_out);
-	bio = bio_of(pem);
+	bio = pkey_bio(pem);
 	*x509_out = PEM_read_bio_X509(bio, NULL, give_password, NULL);
 	return *x509_out ? OK : refuse("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)", why_out);
 }
@@ -171,7 +137,7 @@ rsa_cert_read(struct str pem, const char *password, struct rsa_cert **cert_out, 
 {
 	AUTO(close_x509) X509     *x509 = NULL;
 	AUTO(pkey_close) EVP_PKEY *pkey = NULL;
-	AUTO(close_bio) BIO       *bio = NULL;
+	AUTO(pkey_bio_close) BIO  *bio = NULL;
 	char                       secret[256] = "";
 	const char                *why;
 
@@ -183,7 +149,7 @@ rsa_cert_read(struct str pem, const char *password, struct rsa_cert **cert_out, 
 		return refuse("cannot be opened with a password of more than 255 bytes", why_out);
 	if (password)
 		memcpy(secret, password, strlen(password) + 1);
-	bio = bio_of(pem);
+	bio = pkey_bio(pem);
 	pkey = PEM_read_bio_PrivateKey(bio, NULL, give_password, secret);
 	crypt_wipe(secret, sizeof(secret));
 	if (!pkey)

@@ -3,6 +3,8 @@
 
 #include <sodium.h>
 
+#include "base/bytes.h"
+
 #define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES   crypto_aead_xchacha20poly1305_ietf_ABYTES
 
@@ -11,9 +13,23 @@ _Static_assert(SEAL_EXTRA_BYTES == NONCE_BYTES + TAG_BYTES, "so is what sealing 
 _Static_assert(HASH_KEYED_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "the key length is SipHash's");
 _Static_assert(crypto_pwhash_argon2id_STRBYTES <= 128, "secret_hash() writes into 128 bytes");
 
-/* Client secrets are checked on request threads beside thousands of connections: OWASP's smaller argon2id setting. */
-#define SECRET_MEMORY_KIB 19456
+/*
+ * Client secrets are checked on request threads beside thousands of connections: OWASP's smaller argon2id setting, and
+ * 4 KiB, because hashes of exactly 19 MiB are of earlier versions, which made them of all secrets.
+ */
+#define SECRET_MEMORY_KIB 19460
 #define SECRET_PASSES     2
+#define SLOW              "$argon2id$"
+#define SLOW_OLD          SLOW "v=19$m=19456,t=2,p=1$"
+
+#define RANDOM           "$blake2b$"
+#define RANDOM_KEY_BYTES 16
+#define RANDOM_BYTES     32
+#define RANDOM_KEY_AT    (sizeof(RANDOM) - 1)
+#define RANDOM_AT        (RANDOM_KEY_AT + (size_t)2 * RANDOM_KEY_BYTES + 1)
+#define RANDOM_LEN       (RANDOM_AT + (size_t)2 * RANDOM_BYTES)
+
+_Static_assert(RANDOM_KEY_BYTES >= crypto_generichash_KEYBYTES_MIN, "the key is long enough for BLAKE2b");
 
 static const unsigned char *
 bytes_of(struct str s)
@@ -129,7 +145,7 @@ static bool
 asks_fair_work(struct str text)
 {
 	uint64_t   memory_kib, passes;
-	struct str head = STR("$argon2id$v=19$");
+	struct str head = STR(SLOW "v=19$");
 
 	if (!str_starts(text, head))
 		return false;
@@ -138,11 +154,64 @@ asks_fair_work(struct str text)
 	       str_starts(text, STR("p=1$")) && memory_kib <= SECRET_MEMORY_MAX_KIB && passes <= SECRET_PASSES_MAX;
 }
 
+static void
+hash_random(struct str secret, const uint8_t key[RANDOM_KEY_BYTES], uint8_t out[RANDOM_BYTES])
+{
+	MUST(crypto_generichash(out, RANDOM_BYTES, bytes_of(secret), secret.len, key, RANDOM_KEY_BYTES) == 0);
+}
+
+void
+secret_hash_random(struct str secret, const struct entropy *entropy, char text_out[128])
+{
+	uint8_t key[RANDOM_KEY_BYTES], hash[RANDOM_BYTES];
+
+	entropy_fill(entropy, key, sizeof(key));
+	hash_random(secret, key, hash);
+	memcpy(text_out, RANDOM, RANDOM_KEY_AT);
+	hex_write(key, sizeof(key), text_out + RANDOM_KEY_AT);
+	text_out[RANDOM_AT - 1] = '$';
+	hex_write(hash, sizeof(hash), text_out + RANDOM_AT);
+	text_out[RANDOM_LEN] = '\0';
+}
+
+static bool
+matches_random(struct str secret, struct str text)
+{
+	uint8_t key[RANDOM_KEY_BYTES], hash[RANDOM_BYTES], found[RANDOM_BYTES];
+
+	if (text.len != RANDOM_LEN || text.at[RANDOM_AT - 1] != '$' ||
+	    !hex_read(str_of(text.at + RANDOM_KEY_AT, (size_t)2 * sizeof(key)), key, sizeof(key)) ||
+	    !hex_read(str_skip(text, RANDOM_AT), hash, sizeof(hash)))
+		return false;
+	hash_random(secret, key, found);
+	return crypt_equal(found, hash, sizeof(hash));
+}
+
 bool
 secret_matches(struct str secret, const char *text)
 {
-	size_t len = strnlen(text, crypto_pwhash_argon2id_STRBYTES);
+	struct str hash = str_of(text, strnlen(text, crypto_pwhash_argon2id_STRBYTES));
 
-	return len < crypto_pwhash_argon2id_STRBYTES && asks_fair_work(str_of(text, len)) &&
+	if (str_starts(hash, STR(RANDOM)))
+		return matches_random(secret, hash);
+	return hash.len < crypto_pwhash_argon2id_STRBYTES && asks_fair_work(hash) &&
 	       crypto_pwhash_argon2id_str_verify(text, secret.at, secret.len) == 0;
+}
+
+bool
+secret_is_slow(struct str text)
+{
+	return str_starts(text, STR(SLOW));
+}
+
+bool
+secret_is_old(struct str text)
+{
+	return str_starts(text, STR(SLOW_OLD));
+}
+
+bool
+secret_hash_valid(struct str text)
+{
+	return secret_is_slow(text) || str_starts(text, STR(RANDOM));
 }

@@ -39,10 +39,17 @@ void *secret_take(size_t size);
 void  secret_drop(void *secret); /* NULL is fine */
 
 /*
- * argon2id of libsodium, its own self-describing text.  ERR_BUSY: no memory for it now.
+ * What is kept of a secret, a text that describes itself.  For one that people choose: argon2id of libsodium, which
+ * takes 19 MiB and 20 ms on purpose; ERR_BUSY: no memory for it now.  For 256 random bits: BLAKE2b under a key of its
+ * own, "$blake2b$KEY$HASH" in hex: nobody can try 2^256 secrets, however fast (docs/why/0009-sign-in.md).
  * A text that asks for more work than SECRET_… below never matches.
  */
 #define SECRET_MEMORY_MAX_KIB 65536
 #define SECRET_PASSES_MAX     10
 enum err secret_hash(struct str secret, char text_out[128]) MUST_CHECK;
+void     secret_hash_random(struct str secret, const struct entropy *entropy, char text_out[128]);
 bool     secret_matches(struct str secret, const char *text);
+bool     secret_hash_valid(struct str text); /* it begins as one of the two */
+bool     secret_is_slow(struct str text);    /* argon2id */
+/* Of a version of this program that did not tell the two kinds of secrets apart. */
+bool secret_is_old(struct str text);

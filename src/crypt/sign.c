@@ -35,46 +35,11 @@ struct sign_key {
 	size_t        signature_len;
 };
 
-/* n of P-256 (SEC 2, 2.4.2). */
-static const uint8_t p256_order[32] = {
-	0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-};
-
-static void
-close_pkey_ctx(EVP_PKEY_CTX **ctx)
-{
-	EVP_PKEY_CTX_free(*ctx);
-	*ctx = NULL;
-}
-
-static void
-close_md_ctx(EVP_MD_CTX **ctx)
-{
-	EVP_MD_CTX_free(*ctx);
-	*ctx = NULL;
-}
-
-static void
-close_bn(BIGNUM **bn)
-{
-	BN_clear_free(*bn);
-	*bn = NULL;
-}
-
-static void
-close_ecdsa(ECDSA_SIG **sig)
-{
-	ECDSA_SIG_free(*sig);
-	*sig = NULL;
-}
-
-static void
-close_pkcs8(PKCS8_PRIV_KEY_INFO **info)
-{
-	PKCS8_PRIV_KEY_INFO_free(*info);
-	*info = NULL;
-}
+CLOSER(close_pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free)
+CLOSER(close_md_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
+CLOSER(close_bn, BIGNUM, BN_clear_free)
+CLOSER(close_ecdsa, ECDSA_SIG, ECDSA_SIG_free)
+CLOSER(close_pkcs8, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
 
 static enum err
 refuse(void)
@@ -122,11 +87,10 @@ fix_padding(EVP_PKEY_CTX *ctx, enum sign_alg alg)
 static struct sign_key *
 make_key(EVP_PKEY **pkey, enum sign_alg alg, bool private)
 {
-	struct sign_key *key = calloc(1, sizeof(*key));
+	struct sign_key *key = handle_new(sizeof(*key));
 	EVP_PKEY_CTX    *ctx = NULL;
 	const char      *digest = alg == SIGN_EDDSA ? NULL : "SHA256";
 
-	MUST(key != NULL);
 	key->alg = alg;
 	key->pkey = *pkey;
 	*pkey = NULL;
@@ -379,30 +343,15 @@ sign_make(const struct sign_key *key, struct str message, uint8_t signature_out[
 	return OK;
 }
 
-/* In 1..n-1.  Signatures are public: no need for constant time. */
-static bool
-is_fit_scalar(struct str scalar)
-{
-	static const uint8_t zero[32];
-
-	return memcmp(scalar.at, zero, SCALAR_BYTES) != 0 && memcmp(scalar.at, p256_order, SCALAR_BYTES) < 0;
-}
-
-/* r||s of JWS into the DER that OpenSSL wants; 0 if r or s is out of range. */
+/* r||s of JWS into the DER that OpenSSL wants, which refuses an r or s that is not in 1..n-1. */
 static size_t
 der_from_raw(struct str raw, unsigned char der_out[80])
 {
-	AUTO(close_ecdsa) ECDSA_SIG *sig = NULL;
-	struct str                   r = str_first(raw, SCALAR_BYTES);
-	struct str                   s = str_skip(raw, SCALAR_BYTES);
-	BIGNUM                      *r_bn, *s_bn;
+	AUTO(close_ecdsa) ECDSA_SIG *sig = ECDSA_SIG_new();
+	BIGNUM                      *r_bn = BN_bin2bn(bytes_of(raw), SCALAR_BYTES, NULL);
+	BIGNUM                      *s_bn = BN_bin2bn(bytes_of(raw) + SCALAR_BYTES, SCALAR_BYTES, NULL);
 	int                          len;
 
-	if (!is_fit_scalar(r) || !is_fit_scalar(s))
-		return 0;
-	sig = ECDSA_SIG_new();
-	r_bn = BN_bin2bn(bytes_of(r), SCALAR_BYTES, NULL);
-	s_bn = BN_bin2bn(bytes_of(s), SCALAR_BYTES, NULL);
 	MUST(sig && r_bn && s_bn && ECDSA_SIG_set0(sig, r_bn, s_bn) == 1);
 	len = i2d_ECDSA_SIG(sig, &der_out);
 	MUST(len > 0 && len <= 80);
@@ -417,11 +366,8 @@ sign_check(const struct sign_key *key, struct str message, struct str signature)
 
 	if (signature.len != key->signature_len)
 		return false;
-	if (key->alg == SIGN_ES256) {
+	if (key->alg == SIGN_ES256)
 		signature = str_of(der, der_from_raw(signature, der));
-		if (signature.len == 0)
-			return false;
-	}
 	ctx = copy_of(key->checking);
 	if (EVP_DigestVerify(ctx, bytes_of(signature), signature.len, bytes_of(message), message.len) == 1)
 		return true;

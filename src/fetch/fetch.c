@@ -82,6 +82,8 @@ tls_hint(struct fetch *fetch, CURLcode code, struct arena *arena)
 {
 	if (fetch->conf.has_no_ca_option)
 		return STR_EMPTY;
+	if (code == CURLE_GOT_NOTHING)
+		return STR("; the URL of a server with TLS begins with https://");
 	if (code == CURLE_SSL_CACERT_BADFILE)
 		return STR("; see --ca");
 	if (code != CURLE_PEER_FAILED_VERIFICATION || !is_unknown_authority(fetch))
@@ -320,8 +322,7 @@ fetch_open(const struct fetch_conf *conf, struct fetch **fetch_out)
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return ERR_IO;
-	fetch = calloc(1, sizeof(*fetch));
-	MUST(fetch != NULL);
+	fetch = handle_new(sizeof(*fetch));
 	fetch->conf = *conf;
 	fetch->conf.body_max = conf->body_max ? conf->body_max : FETCH_BODY_MAX;
 	fetch->conf.idle_s = conf->idle_s ? conf->idle_s : IDLE_S;

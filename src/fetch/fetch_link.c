@@ -3,16 +3,12 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 bool
 fetch_is_visible(struct str text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] <= ' ' || text.at[i] > '~')
-			return false;
-	return true;
+	return str_is_within(text, '!', '~');
 }
 
 /* Programs read some characters in different ways: no link may hold them. */
@@ -36,30 +32,15 @@ fetch_link_find_bad(struct str link)
 static size_t
 end_of_authority(struct str url)
 {
-	size_t colon = str_find(url, ':'), begin = colon + 3;
+	size_t begin = str_find(url, ':') + 3;
 
-	if (begin >= url.len)
-		return url.len;
-	for (size_t i = begin; i < url.len; i++)
-		if (strchr("/?#", url.at[i]))
-			return i;
-	return url.len;
-}
-
-static struct str
-without_blanks(struct str text)
-{
-	while (text.len > 0 && strchr(" \t\r\n", text.at[0]))
-		text = str_skip(text, 1);
-	while (text.len > 0 && strchr(" \t\r\n", text.at[text.len - 1]))
-		text.len--;
-	return text;
+	return begin < url.len ? begin + str_find_any(str_skip(url, begin), STR("/?#")) : url.len;
 }
 
 struct str
 fetch_link_encode(struct str url, struct arena *arena)
 {
-	struct str text = without_blanks(url), front, rest;
+	struct str text = str_trim_of(url, STR(" \t\r\n")), front, rest;
 	char      *out, *end;
 
 	if (text.len > FETCH_LINK_MAX)
@@ -142,12 +123,9 @@ fetch_link_is_beside(struct str link, struct str other)
 static bool
 has_scheme(struct str text)
 {
-	size_t colon = str_find(text, ':');
+	size_t end = str_find_any(text, STR(":/?#("));
 
-	for (size_t i = 0; i < colon; i++)
-		if (strchr("/?#(", text.at[i]))
-			return false;
-	return colon < text.len;
+	return end < text.len && text.at[end] == ':';
 }
 
 /* The path of the base up to its last slash, or up to fewer for each "../" that the reference begins with. */

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "fetch/fetch_handle.h"
 
 #define SLOW_BYTES 1000L /* a second */
@@ -36,7 +37,7 @@ static enum err
 file_fault(struct sink *sink, int fault)
 {
 	sink->fault = fault;
-	return fault == ENOSPC || fault == EDQUOT ? ERR_FULL : ERR_IO;
+	return file_fault_is_full(fault) ? ERR_FULL : ERR_IO;
 }
 
 /* A header that comes twice matches nothing. */
@@ -101,6 +102,7 @@ begin_file(struct sink *sink)
 	sink->saved->has_begun = true;
 	if (ftruncate(fd, at) != 0 || lseek(fd, at, SEEK_SET) != at || fstatvfs(fd, &space) != 0)
 		return file_fault(sink, errno);
+	sink->request->holds(sink->request->ctx, &sink->saved->part);
 	more = (more > 0 ? more : 0) + DISK_SPARE;
 	return space.f_blocks > 0 && (uint64_t)more > space.f_bavail * space.f_frsize ? file_fault(sink, ENOSPC) : OK;
 }
@@ -145,6 +147,7 @@ take_bytes(char *bytes, size_t one, size_t len, void *ctx)
 	}
 	part->have += (int64_t)done;
 	sink->saved->written += (int64_t)done;
+	sink->request->holds(sink->request->ctx, part);
 	return sink->err == OK ? done : 0;
 }
 

@@ -23,6 +23,9 @@ struct fetch_save {
 	int64_t           size_max, time_max_ms;
 	bool              is_redirected;
 	enum fetch_net    from; /* if redirected */
+	/* The file holds this part: called when it begins, and after each write. */
+	void (*holds)(void *ctx, const struct fetch_part *part);
+	void *ctx;
 };
 
 struct fetch_saved {

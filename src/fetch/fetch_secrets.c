@@ -75,9 +75,8 @@ fetch_secret_mask(struct str secret, char *text, size_t len)
 struct fetch_secrets *
 fetch_secrets_open(void)
 {
-	struct fetch_secrets *secrets = calloc(1, sizeof(*secrets));
+	struct fetch_secrets *secrets = handle_new(sizeof(*secrets));
 
-	MUST(secrets != NULL);
 	for (size_t i = 0; i < FETCH_SECRETS_KEPT; i++)
 		buf_open(&secrets->known[i], SECRET_MAX);
 	return secrets;

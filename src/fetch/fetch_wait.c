@@ -14,15 +14,6 @@ bounded(int64_t ms)
 	return ms < FETCH_WAIT_MAX_MS ? ms : FETCH_WAIT_MAX_MS;
 }
 
-static bool
-is_digits(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
-	return text.len > 0;
-}
-
 /* The digits after the point, in milliseconds. */
 static bool
 read_fraction(struct str digits, int64_t *ms_out)
@@ -43,7 +34,7 @@ fetch_wait_requested(struct str field, int64_t wall_ns)
 	uint64_t   seconds;
 	int64_t    fraction_ms = 0, date_ns;
 
-	if (is_digits(str_first(text, point))) {
+	if (point > 0 && str_is_within(str_first(text, point), '0', '9')) {
 		if (!str_to_u64(str_first(text, point), &seconds)) /* too many digits */
 			return FETCH_WAIT_MAX_MS;
 		if (point < text.len && !read_fraction(str_skip(text, point + 1), &fraction_ms))

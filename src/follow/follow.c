@@ -23,14 +23,24 @@
 #include "follow/follow_page.h"
 #include "follow/follow_scope.h"
 #include "resource/family.h"
-#include "resource/scope_name.h"
 
+#define LAST_IN_TURN      500 /* ms */
 #define STEP_ARENA_MAX    ((size_t)128 << 20)
 #define CONF_ARENA_MAX    ((size_t)128 << 10)
 #define GARBLED_TRIES_MAX 4 /* an answer that is no page is asked for again so often */
 #define SECRET_INSIDE     "it holds the credential it was asked for with; its text is not kept"
-#define TOO_LARGE         "it is larger than 16 MiB; only its beginning is kept"
 #define RAW_KEPT_MAX      4096 /* bytes of an item that is too large for a dead letter */
+
+/* What is not the whole item must not look like one: `retry` would store it. */
+static struct str
+kept_text(const struct follow_page *page, const struct follow_item *item)
+{
+	size_t len = item->received.len;
+
+	if (!page->is_skimmed && len <= STORE_BODY_MAX)
+		return item->received;
+	return str_cut(item->received, len > RAW_KEPT_MAX ? RAW_KEPT_MAX : len - 1);
+}
 
 static enum err
 stage(struct step *step, struct follow_page *page)
@@ -44,7 +54,7 @@ stage(struct step *step, struct follow_page *page)
 	replica_begin_page(replica, step->scope.sid);
 	while (follow_page_next(page, follow->page, &item)) {
 		if (page->is_skimmed)
-			item.fault = TOO_LARGE;
+			item.fault = FOLLOW_CUT_FAULT;
 		if (holds_secret && fetch_secrets_stand_in(follow_run_secrets(follow), item.body))
 			replica_put_dead_letter(replica, STR_EMPTY, STR(SECRET_INSIDE),
 			                        follow_page_trace(page, &item, step->scope.round_pages + 1,
@@ -52,10 +62,7 @@ stage(struct step *step, struct follow_page *page)
 		else if (!item.fault)
 			follow_item_put(replica, &item, follow->page);
 		else
-			replica_put_dead_letter(replica, item.id, str_from_c(item.fault),
-			                        item.received.len <= STORE_BODY_MAX
-			                                ? item.received
-			                                : str_cut(item.received, RAW_KEPT_MAX));
+			replica_put_dead_letter(replica, item.id, str_from_c(item.fault), kept_text(page, &item));
 		step->report->items++;
 	}
 	err = replica_end_page(replica, page->link, page->is_last);
@@ -95,20 +102,29 @@ cycle_in(struct step *step, const struct follow_page *page)
 static enum err
 refuse_page(struct step *step, const struct follow_response *response, enum err err, struct str what)
 {
-	struct follow *follow = step->follow;
-	struct arena  *arena = follow->page;
-	struct str     text = follow_error_text(response->body, arena);
-	const char    *why = arena_c(arena, arena_printf(arena, "the answer is no page of a delta round: %.*s%s%.*s",
-	                                                 STR_ARG(what), text.len ? ": " : "", STR_ARG(text)));
+	struct arena *arena = step->follow->page;
+	struct str    text = follow_error_text(response->body, arena);
+	const char   *why = arena_c(arena, arena_printf(arena, "the answer is no page of a delta round: %.*s%s%.*s",
+	                                                STR_ARG(what), text.len ? ": " : "", STR_ARG(text)));
 
-	if (err == ERR_TOO_LARGE || follow->skims)
-		return follow_size_reduce(step,
-		                          follow->skims ? "the answer is larger than 16 MiB; it was given up" : why);
+	if (err == ERR_TOO_LARGE)
+		return follow_size_reduce(step, why);
 	if (err == ERR_UP_GARBLED)
 		return follow_later(step, NULL, GARBLED_TRIES_MAX, why);
 	if (follow_restart_may_leave_location(step))
 		return follow_restart_leave_location(step, why);
 	return follow_run_end(step, FOLLOW_BROKEN, "%s", why);
+}
+
+/* The first owner whose credential got a page is that of the scope. */
+static enum err
+adopt(struct step *step)
+{
+	const struct follow_owner *owner = step->follow->conf.owner;
+
+	if (!owner || owner->text[0] == '\0' || step->scope.owner.len > 0)
+		return OK;
+	return replica_set_owner(step->follow->replica, step->scope.sid, str_from_c(owner->text));
 }
 
 static enum err
@@ -143,15 +159,11 @@ take_page(struct step *step, const struct follow_response *response)
 	bad = cycle_in(step, &page);
 	if (bad)
 		return follow_run_drop(step, bad);
-	return stage(step, &page);
-}
-
-/* 2xx without a page: the remote is not ready.  423: somebody holds it. */
-static bool
-is_passing(unsigned status)
-{
-	return (status > 200 && status < 300) || status == 408 || status == 423 || status == 425 || status == 429 ||
-	       (status >= 500 && status != 501 && status != 505);
+	err = adopt(step);
+	if (err == ERR_CONFLICT)
+		return follow_run_end(step, FOLLOW_REFUSED, "another scope follows this URL for %s",
+		                      follow->conf.owner->text);
+	return err == OK ? stage(step, &page) : err;
 }
 
 static enum err
@@ -165,10 +177,10 @@ refuse_credential(struct step *step, const struct follow_response *response, con
 		follow->bearer_refused = true;
 		if (bearer->demand && follow_error_claims(response->challenge, follow->page, &claims))
 			bearer->demand(bearer->ctx, claims);
-		return follow_run_end(step, FOLLOW_AGAIN,
-		                      "the far end refuses the credential (401): it is read once more");
+		return follow_run_end(step, FOLLOW_AGAIN, "the remote refuses the credential (401): it is read again");
 	}
-	return follow_run_end(step, FOLLOW_REFUSED, "the far end answers %s", why);
+	return follow_run_end(step, FOLLOW_REFUSED, "the remote answers %s%s", why,
+	                      bearer ? "" : "; no credential is given, see --bearer-file");
 }
 
 static enum err
@@ -176,13 +188,13 @@ take_error(struct step *step, const struct follow_response *response)
 {
 	struct follow *follow = step->follow;
 	const char    *text = follow_error_describe(response, follow->page);
-	const char    *why = arena_c(follow->page, arena_printf(follow->page, "the far end answers %s", text));
+	const char    *why = arena_c(follow->page, arena_printf(follow->page, "the remote answers %s", text));
 
 	if (response->status == 401 || response->status == 403)
 		return refuse_credential(step, response, text);
 	if (follow_restart_is_due(step, response->status))
 		return follow_restart(step, response, text);
-	if (is_passing(response->status))
+	if (follow_error_is_passing(response->status))
 		return follow_later(step, response,
 		                    response->status < 300 ? GARBLED_TRIES_MAX : follow->conf.limits.tries_max, why);
 	if (follow_restart_may_leave_location(step))
@@ -225,13 +237,17 @@ send_request(struct step *step)
 	if (!fetch_link_is_good(&follow->origin, request.link, &bad))
 		return follow_restart(step, NULL,
 		                      arena_c(follow->page, arena_printf(follow->page, "the saved link %s", bad)));
+	follow->asks_last = false;
 	if (follow->tries == 0)
 		follow->since_ms = clock_mono_ms(follow->conf.clock);
 	if (follow->conf.bearer)
 		err = follow->conf.bearer->get(follow->conf.bearer->ctx, follow->bearer_refused, follow->page,
 		                               &request.bearer, &why);
 	if (err == ERR_BUSY)
-		return follow_later(step, NULL, follow->conf.limits.tries_max, arena_c(follow->page, why));
+		return follow_later(step,
+		                    follow->conf.owner && follow->conf.owner->has_answered ? &follow->conf.owner->answer
+		                                                                           : NULL,
+		                    follow->conf.limits.tries_max, arena_c(follow->page, why));
 	if (err != OK)
 		return follow_run_end(step, err == ERR_UP_REFUSED ? FOLLOW_BROKEN : FOLLOW_REFUSED,
 		                      "no credential: %.*s", STR_ARG(why));
@@ -301,6 +317,11 @@ begin_or_sweep(struct step *step)
 		return follow_run_end(step, FOLLOW_AGAIN,
 		                      "the $select of the URL leaves `deleted` out: removals are not seen");
 	}
+	if (follow->conf.resync && step->scope.rounds > 0 &&
+	    follow_scope_lists_nothing(&step->scope, follow->resource)) {
+		follow->conf.resync = false;
+		return follow_run_end(step, FOLLOW_AGAIN, "the remote lists nothing that could be read again");
+	}
 	if (step->scope.rounds == 0) {
 		TRY(follow_run_begin(step, REPLICA_FIRST, follow->conf.url));
 	} else if (follow->conf.resync) {
@@ -309,7 +330,7 @@ begin_or_sweep(struct step *step)
 	           !follow_scope_lists_nothing(&step->scope, follow->resource)) {
 		TRY(follow_run_begin(step, REPLICA_RESYNC, follow->conf.url));
 		return follow_run_end(step, FOLLOW_AGAIN,
-		                      "this version reads %s by another rule: everything is asked for anew",
+		                      "this version reads %s by another rule: everything is read again",
 		                      follow->resource->collection);
 	} else
 		TRY(follow_run_begin(step, REPLICA_NEXT, step->scope.delta_link));
@@ -320,8 +341,13 @@ enum err
 follow_step(struct follow *follow, struct follow_report *report_out)
 {
 	struct step step = { .follow = follow, .report = report_out };
-	int64_t     early_ms = follow->conf.pause->until_mono_ms - clock_mono_ms(follow->conf.clock);
+	int64_t     now_ms = clock_mono_ms(follow->conf.clock);
+	int64_t     early_ms = follow->own_pause.until_mono_ms - now_ms;
+	int64_t     host_ms = follow->conf.pause ? follow->conf.pause->until_mono_ms - now_ms : 0;
 
+	/* If those that were throttled are throttled again, the others have had a turn. */
+	if (follow->asks_last)
+		host_ms += LAST_IN_TURN;
 	*report_out = (struct follow_report){ 0 };
 	arena_reset(follow->page);
 	TRY(replica_get_scope(follow->replica, follow->sid, follow->page, &step.scope));
@@ -335,8 +361,13 @@ follow_step(struct follow *follow, struct follow_report *report_out)
 		return settle(&step);
 	if (step.scope.phase == REPLICA_IDLE)
 		return begin_or_sweep(&step);
-	if (early_ms > 0) {
-		report_out->wait_ms = early_ms;
+	if (host_ms > follow->conf.max_wait_ms)
+		return follow_run_end(&step, FOLLOW_TROUBLED,
+		                      "the remote asks all to stay away for %.1f s more, which would be too long "
+		                      "(see --max-wait)",
+		                      (double)host_ms / 1000);
+	if (early_ms > 0 || host_ms > 0) {
+		report_out->wait_ms = early_ms > host_ms ? early_ms : host_ms;
 		return follow_run_end(&step, FOLLOW_WAIT, "the pause is not over");
 	}
 	return send_request(&step);
@@ -358,6 +389,7 @@ set_up(struct follow *follow, char why_out[512])
 {
 	struct replica_asking asking;
 	struct follow_scope   scope;
+	struct replica_scope  found;
 	const char           *why;
 
 	if (!fetch_origin_of(follow->conf.url, &follow->origin, &why)) {
@@ -368,11 +400,18 @@ set_up(struct follow *follow, char why_out[512])
 		str_printf(why_out, 512, SCOPE_NAME_RULE, REPLICA_NAME_MAX);
 		return ERR_BAD_REQUEST;
 	}
-	scope = (struct follow_scope){ follow->replica, follow->conf.url, follow->conf.name, follow->conf.from_now,
-		                       follow->page };
+	scope = (struct follow_scope){ .replica = follow->replica,
+		                       .url = follow->conf.url,
+		                       .name = follow->conf.name,
+		                       .owner = follow->conf.owner ? str_from_c(follow->conf.owner->text) : STR_EMPTY,
+		                       .from_now = follow->conf.from_now,
+		                       .arena = follow->page };
 	follow->resource = family_of_url(follow->conf.url);
 	follow->rule = follow_scope_rule(follow->resource, follow->lasting);
 	TRY(follow_scope_find(&scope, &follow->sid, why_out));
+	TRY(replica_get_scope(follow->replica, follow->sid, follow->page, &found));
+	if (follow->conf.owner && found.owner.len > 0)
+		(void)str_printf(follow->conf.owner->text, REPLICA_OWNER_MAX + 1, "%.*s", STR_ARG(found.owner));
 	TRY(follow_scope_keep_rules(&scope, follow->sid, follow->rule,
 	                            follow->conf.replace ? REPLICA_COMPLETE
 	                            : follow->conf.merge ? REPLICA_PARTIAL
@@ -386,10 +425,10 @@ set_up(struct follow *follow, char why_out[512])
 enum err
 follow_open(const struct follow_conf *conf, struct replica *replica, struct follow **follow_out, char why_out[512])
 {
-	struct follow *follow = calloc(1, sizeof(*follow));
+	struct follow *follow = handle_new(sizeof(*follow));
 	enum err       err;
 
-	MUST(follow != NULL && conf->clock && conf->entropy && conf->source);
+	MUST(conf->clock && conf->entropy && conf->source);
 	follow->conf = *conf;
 	follow->replica = replica;
 	follow->lasting = arena_open(CONF_ARENA_MAX);
@@ -397,8 +436,6 @@ follow_open(const struct follow_conf *conf, struct replica *replica, struct foll
 	follow->conf.url = conf->url.len <= FETCH_LINK_MAX ? arena_copy(follow->lasting, conf->url) : STR_EMPTY;
 	follow->conf.name = arena_copy(follow->lasting, str_first(conf->name, REPLICA_NAME_MAX + 1));
 	follow->page_size = conf->page_size;
-	if (!conf->pause)
-		follow->conf.pause = &follow->own_pause;
 	fill_limits(&follow->conf.limits);
 	why_out[0] = '\0';
 	err = set_up(follow, why_out);

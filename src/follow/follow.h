@@ -15,12 +15,13 @@
 #pragma once
 
 #include "fetch/fetch.h"
+#include "follow/follow_owner.h"
 #include "follow/follow_source.h"
 #include "store/replica.h"
 
 struct follow;
 
-struct follow_pause { /* shared by the scopes of a host: no request before that moment */
+struct follow_pause { /* no request before that moment; of a host: as its remote asks */
 	int64_t until_mono_ms;
 };
 
@@ -47,7 +48,8 @@ struct follow_conf {
 	const struct entropy       *entropy;
 	const struct follow_source *source;
 	const struct fetch_bearer  *bearer; /* NULL: no bearer token is sent */
-	struct follow_pause        *pause;  /* NULL: one of its own */
+	struct follow_owner        *owner; /* of a URL of /me: the bearer is its; NULL: nobody asks whose the data is */
+	struct follow_pause        *pause; /* of the host, for all that follow there; NULL: there is no other */
 };
 
 enum follow_next {
@@ -65,6 +67,7 @@ struct follow_report {
 	enum follow_next     next;
 	int64_t              wait_ms;
 	bool                 throttled;    /* the remote requested the wait */
+	bool                 unanswered;   /* no answer that can be read came to the last request */
 	bool                 gap;          /* when caught up: changes before the round are lost */
 	uint64_t             pages, items; /* of the round under way, or just ended */
 	struct replica_tally tally;        /* when caught up or guarded */
@@ -72,18 +75,21 @@ struct follow_report {
 };
 
 /*
- * ERR_BAD_REQUEST: the URL cannot be followed; ERR_CONFLICT: the name belongs to another URL; else the
- * replica's.  why_out has a sentence.
+ * ERR_BAD_REQUEST: the URL cannot be followed; ERR_CONFLICT: the name belongs to another URL, or it must say which of
+ * several scopes is meant; ERR_NOT_ALLOWED: the scope of that name is another owner's; else the replica's.  why_out has
+ * a sentence.
  */
 enum err follow_open(const struct follow_conf *conf, struct replica *replica, struct follow **follow_out,
                      char why_out[512]) MUST_CHECK;
 void     follow_close(struct follow **follow);
 
+#define FOLLOW_SEVERAL_OWNERS "this URL is followed for several owners; say which (--scope, or a section's name): %.*s"
+
 /* An error is the replica's; the step has stored nothing. */
 enum err follow_step(struct follow *follow, struct follow_report *report_out) MUST_CHECK;
 int64_t  follow_sid(const struct follow *follow);
 /*
- * After FOLLOW_BROKEN: removes the scope if not one page of it has come, since its URL may be mistyped.  Only
+ * When a run ends: removes the scope if not one page of it has come, since its URL may be mistyped.  Only
  * follow_close() may be called afterwards.
  */
 enum err follow_give_up(struct follow *follow) MUST_CHECK;
@@ -102,8 +108,14 @@ bool follow_items_differ(struct str a, struct str b, struct buf *fields_out);
  * Tries the dead letters of a scope (0: of all) again and puts the good ones into the view.  A scope in the middle of a
  * round keeps its dead letters.
  */
+struct follow_retrying {
+	struct replica             *replica;
+	int64_t                     sid;
+	const struct clock         *clock;
+	const struct follow_source *source; /* of one scope: to ask for items that are not held whole; NULL: none is */
+	const struct fetch_bearer  *bearer; /* NULL: no bearer token is sent */
+};
 struct follow_retried {
 	uint64_t mended, left;
 };
-enum err follow_retry(struct replica *replica, int64_t sid, const struct clock *clock,
-                      struct follow_retried *retried_out) MUST_CHECK;
+enum err follow_retry(const struct follow_retrying *retrying, struct follow_retried *retried_out) MUST_CHECK;

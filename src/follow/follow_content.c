@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_content.h"
+#include "store/replica_content.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,14 +13,16 @@
 #include "crypt/digest.h"
 #include "fetch/fetch_link.h"
 #include "fetch/fetch_secrets.h"
-#include "resource/resource.h"
+#include "resource/followed.h"
 #include "text/b64.h"
 #include "text/json_span.h"
 
 #define ITEM_ARENA_MAX ((size_t)16 << 20)
 #define PIECE_BYTES    ((size_t)64 << 10)
-#define NAME_MAX_BYTES 180
 #define HOPS_MAX       3
+#define RECORD_BYTES   ((int64_t)8 << 20) /* a kill costs at most so much, */
+#define RECORD_MS      5000               /* or what came in this time */
+#define RECORD_ROOM    ((size_t)1 << 20)
 #define OVER_MS        10 /* more than two clocks differ: after libcurl's timeout ours has passed too */
 
 struct content {
@@ -31,9 +33,11 @@ struct content {
 	struct follow_content_tally      *tally;
 	struct arena                     *arena;        /* for one item */
 	struct str                        id, url;      /* of this item */
+	const struct fetch_save          *request;      /* and what is asked for now */
 	const char                       *part, *whole; /* its file's names */
 	const char                       *error;        /* a sentence */
-	int64_t                           until_ms;
+	struct digest                    *digest;       /* of its first bytes, see begin_digest() */
+	int64_t                           digested, recorded_ms, until_ms;
 	int                               dir_fd;
 	char                             *why;
 };
@@ -41,19 +45,16 @@ struct content {
 static enum err
 folder_fault(struct content *content)
 {
-	str_printf(content->why, 512, "%.400s: %s", content->conf->dir, strerrordesc_np(errno));
-	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+	str_printf(content->why, 512, "%.400s: %s", content->conf->dir, file_fault_text(errno));
+	return file_fault_is_full(errno) ? ERR_FULL : ERR_IO;
 }
 
-/* "r-" and the id, escaped so that it holds no slash.  The hash separates long ids with the same beginning. */
 static const char *
 file_name(struct content *content, struct str id, const char *end)
 {
-	struct str text = uri_encode(id, "=", content->arena);
+	struct str name = resource_content_file(id, content->arena);
 
-	return arena_c(content->arena,
-	               arena_printf(content->arena, "r-%.*s-%016llx%s", STR_ARG(str_cut(text, NAME_MAX_BYTES)),
-	                            (unsigned long long)bytes_hash(BYTES_HASH_START, id), end));
+	return arena_c(content->arena, arena_printf(content->arena, "%.*s%s", STR_ARG(name), end));
 }
 
 static enum replica_content_state
@@ -76,10 +77,9 @@ is_redirect(unsigned status)
 }
 
 static bool
-holds_secret(const struct content *content, struct str link)
+holds_secret(const struct content *content, struct str link, struct arena *arena)
 {
-	return content->conf->bearer &&
-	       fetch_secrets_stand_in_link(content->conf->bearer->secrets, link, content->arena);
+	return content->conf->bearer && fetch_secrets_stand_in_link(content->conf->bearer->secrets, link, arena);
 }
 
 static enum replica_content_state
@@ -100,29 +100,41 @@ refuse_file(struct content *content)
 /* ---- what a part file holds ----------------------------------------------------------------- */
 
 /*
- * "HAVE TOTAL DIGEST ETAG"; empty if the file has fewer bytes.  The digest covers the bytes, the item's URL, and the
- * link they came from without its query: a redirect's query may hold a date or a signature that changes.
+ * The digest covers the item's URL, the link that the bytes come from without its query, and the bytes: a redirect's
+ * query may hold a date or a signature that changes.
  */
-static struct str
-record_of(struct content *content, int fd, const struct fetch_part *part, struct str link)
+static void
+begin_digest(struct content *content, struct str link)
 {
-	AUTO(digest_close) struct digest *digest = digest_open();
-	char                             *piece = arena_take_raw(content->arena, PIECE_BYTES);
-	uint8_t                           bytes[DIGEST_BYTES];
-	ssize_t                           n;
+	digest_close(&content->digest);
+	content->digest = digest_open();
+	content->digested = 0;
+	digest_put(content->digest, content->url.at, content->url.len);
+	digest_put(content->digest, " ", 1);
+	digest_put(content->digest, link.at, str_find(link, '?'));
+	digest_put(content->digest, " ", 1);
+}
 
-	for (int64_t left = part->have; left > 0; left -= n) {
-		n = pread(fd, piece, left < (int64_t)PIECE_BYTES ? (size_t)left : PIECE_BYTES, part->have - left);
+/* "HAVE TOTAL DIGEST ETAG"; empty if the file has fewer bytes.  Reads what the digest does not cover yet. */
+static struct str
+record_of(struct content *content, int fd, const struct fetch_part *part, struct arena *arena)
+{
+	char   *piece = arena_take_raw(arena, PIECE_BYTES);
+	uint8_t bytes[DIGEST_BYTES];
+
+	while (content->digested < part->have) {
+		int64_t left = part->have - content->digested;
+		ssize_t n = pread(fd, piece, left < (int64_t)PIECE_BYTES ? (size_t)left : PIECE_BYTES,
+		                  content->digested);
+
 		if (n <= 0)
 			return STR_EMPTY;
-		digest_put(digest, piece, (size_t)n);
+		digest_put(content->digest, piece, (size_t)n);
+		content->digested += n;
 	}
-	digest_put(digest, content->url.at, content->url.len);
-	digest_put(digest, " ", 1);
-	digest_put(digest, link.at, str_find(link, '?'));
-	digest_finish(digest, bytes);
-	return arena_printf(content->arena, "%lld %lld %.*s %.*s", (long long)part->have, (long long)part->total,
-	                    STR_ARG(b64_encode(B64_URL, bytes, sizeof(bytes), content->arena)), STR_ARG(part->etag));
+	digest_read(content->digest, bytes);
+	return arena_printf(arena, "%lld %lld %.*s %.*s", (long long)part->have, (long long)part->total,
+	                    STR_ARG(b64_encode(B64_URL, bytes, sizeof(bytes), arena)), STR_ARG(part->etag));
 }
 
 /* The part that a request for this link may continue; have is 0 unless the record and the file agree. */
@@ -139,7 +151,40 @@ part_of(struct content *content, int fd, struct str record, struct str link)
 		return (struct fetch_part){ .total = -1 };
 	part.have = (int64_t)numbers[0];
 	part.total = (int64_t)numbers[1];
-	return str_eq(record, record_of(content, fd, &part, link)) ? part : (struct fetch_part){ .total = -1 };
+	begin_digest(content, link);
+	return str_eq(record, record_of(content, fd, &part, content->arena)) ? part
+	                                                                     : (struct fetch_part){ .total = -1 };
+}
+
+/* Syncs a part and makes its record; empty if it cannot be continued. */
+static struct str
+keep_part(struct content *content, int fd, const struct fetch_part *part, struct arena *arena)
+{
+	if (part->have == 0 || part->total < 0 || part->etag.len == 0 || holds_secret(content, part->etag, arena) ||
+	    fdatasync(fd) != 0 || fsync(content->dir_fd) != 0)
+		return STR_EMPTY;
+	return record_of(content, fd, part, arena);
+}
+
+/* Records a part now and then, so that a run that is killed is continued.  The last record of an item says more. */
+static void
+record_part(void *ctx, const struct fetch_part *part)
+{
+	struct content        *content = ctx;
+	int64_t                now_ms = clock_mono_ms(content->conf->clock);
+	struct replica_content known = { .state = REPLICA_CONTENT_PARTIAL };
+
+	if (part->have == 0)
+		begin_digest(content, content->request->link);
+	if (part->have - content->digested < RECORD_BYTES && now_ms - content->recorded_ms < RECORD_MS)
+		return;
+
+	AUTO(arena_close) struct arena *scratch = arena_open(RECORD_ROOM);
+
+	known.part = keep_part(content, content->request->fd, part, scratch);
+	if (known.part.len > 0 && replica_put_content(content->replica, content->scope.sid, content->id, &known) != OK)
+		return; /* the last one fails too, and says so */
+	content->recorded_ms = now_ms;
 }
 
 /* ---- one file ------------------------------------------------------------------------------- */
@@ -153,7 +198,7 @@ follow_redirect(struct content *content, struct fetch_save *request, const struc
 
 	if (hop > HOPS_MAX)
 		why_not = "is one redirect too many";
-	else if (holds_secret(content, saved->location))
+	else if (holds_secret(content, saved->location, content->arena))
 		why_not = "holds the credential";
 	else if (fetch_origin_of(saved->location, &there, &why_not) && str_starts(request->link, STR("https:")) &&
 	         !str_eq(there.scheme, STR("https")))
@@ -193,7 +238,7 @@ save(struct content *content, struct fetch_save *request, struct str record, str
 static int
 open_part(struct content *content)
 {
-	int         fd = openat(content->dir_fd, content->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int         fd = file_make(content->dir_fd, content->part);
 	struct stat ours, named;
 
 	if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &ours) != 0 ||
@@ -231,16 +276,6 @@ end_of(struct content *content, const struct fetch_saved *saved, enum err err)
 	                       : REPLICA_CONTENT_REFUSED;
 }
 
-/* Syncs a part and makes its record; empty if it cannot be continued. */
-static struct str
-keep_part(struct content *content, const struct fetch_save *request, const struct fetch_part *part)
-{
-	if (part->have == 0 || part->total < 0 || part->etag.len == 0 || holds_secret(content, part->etag) ||
-	    fdatasync(request->fd) != 0 || fsync(content->dir_fd) != 0)
-		return STR_EMPTY;
-	return record_of(content, request->fd, part, request->link);
-}
-
 static void
 fetch(struct content *content, struct fetch_save *request, struct replica_content *known)
 {
@@ -250,11 +285,15 @@ fetch(struct content *content, struct fetch_save *request, struct replica_conten
 
 	request->fd = fd;
 	request->size_max = content->conf->size_max;
+	request->holds = record_part;
+	request->ctx = content;
+	content->request = request;
+	content->recorded_ms = clock_mono_ms(content->conf->clock);
 	err = fd < 0 ? ERR_IO : save(content, request, known->part, &saved);
 	content->tally->bytes += (uint64_t)saved.written;
 	known->state = err == OK && saved.has_begun ? publish(content, fd) : end_of(content, &saved, err);
 	if (saved.has_begun)
-		known->part = err == ERR_BUSY ? keep_part(content, request, &saved.part) : STR_EMPTY;
+		known->part = err == ERR_BUSY ? keep_part(content, fd, &saved.part, content->arena) : STR_EMPTY;
 	/* A part without a record is useless. */
 	if (fd >= 0 && known->part.len == 0 && known->state != REPLICA_CONTENT_DONE && ftruncate(fd, 0) != 0)
 		known->state = refuse_file(content);
@@ -352,6 +391,7 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 				 .conf = conf, .replica = replica, .tally = tally_out, .arena = arena, .why = why_out
 	};
 	const char *why_not;
+	enum err    err;
 
 	*tally_out = (struct follow_content_tally){ 0 };
 	why_out[0] = '\0';
@@ -361,11 +401,11 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 		return ERR_CORRUPT;
 	}
 	/* Sync the folder's name even if it exists: a killed run may have made it, and a power cut would remove it. */
-	if ((mkdir(conf->dir, 0700) != 0 && errno != EEXIST) || !file_sync_folder_of(AT_FDCWD, conf->dir))
-		return folder_fault(&content);
-	dir_fd = open(conf->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
+	dir_fd = file_open_folder(conf->dir, true);
+	if (dir_fd < 0 || !file_sync_folder_of(AT_FDCWD, conf->dir))
 		return folder_fault(&content);
 	content.dir_fd = dir_fd;
-	return fetch_all(&content);
+	err = fetch_all(&content);
+	digest_close(&content.digest);
+	return err;
 }

@@ -6,9 +6,10 @@
  * yet), `payment` (402), `refused`, `partial` (cut), `done`.
  *
  * The name of an incomplete file ends in ".part".  When its bytes are on the disk, the replica records their number,
- * the total, the version (strong ETag), the URL and a SHA-256.  A later run continues only if the file still has these
- * bytes and the remote still has this version; otherwise it begins at zero.  So a file of any other name is one
- * complete version. One process at a time writes a part file (flock).
+ * the total, the version (strong ETag), the URL and a SHA-256: when the transfer is cut, and every 8 MiB or 5 seconds
+ * before, for a run that is killed.  A later run continues only if the file still has these bytes and the remote still
+ * has this version; otherwise it begins at zero.  So a file of any other name is one complete version.  One process at
+ * a time writes a part file (flock).
  *
  * The bearer token goes to the scope's origin only.  Up to three redirects are followed without it, never from https to
  * http, and only where fetch_link.h lets the scope's server lead.  A faulty item does not stop the next one.

@@ -110,8 +110,6 @@ follow_error_describe(const struct follow_response *response, struct arena *aren
 	return arena_c(arena, text);
 }
 
-/* ---- a challenge ---------------------------------------------------------------------------- */
-
 /* Bearer realm="", error="insufficient_claims", claims="eyJ…": the text between the quotes. */
 static struct str
 parameter(struct str challenge, struct str name)
@@ -145,4 +143,11 @@ follow_error_claims(struct str challenge, struct arena *arena, struct str *claim
 		return false;
 	*claims_out = claims;
 	return true;
+}
+
+bool
+follow_error_is_passing(unsigned status)
+{
+	return (status > 200 && status < 300) || status == 408 || status == 423 || status == 425 || status == 429 ||
+	       (status >= 500 && status != 501 && status != 505);
 }

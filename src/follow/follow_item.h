@@ -21,6 +21,8 @@ struct follow_raw {
 	const char *fault;     /* NULL, or why it is no item */
 };
 
+#define FOLLOW_CUT_FAULT "it is larger than 16 MiB; only its beginning is kept"
+
 struct follow_item {
 	struct str             id, body; /* the id is empty if it cannot be known */
 	enum replica_life      life;

@@ -2,13 +2,24 @@
 #include "fetch/fetch_wait.h"
 #include "follow/follow_run.h"
 
-#define SHRINK_FROM 200 /* the first page size to halve if none was requested */
+#define HOST_PAUSE_MAX ((int64_t)3600 * 1000)
+#define SHRINK_FROM    200 /* the first page size to halve if none was requested */
 
 /* Counts from the start of the first failed try, so slow requests count as waiting too. */
 static int64_t
 left_ms(const struct follow *follow)
 {
 	return follow->conf.max_wait_ms - (clock_mono_ms(follow->conf.clock) - follow->since_ms);
+}
+
+/* A wait that the remote asks for is for all that follow there.  After an hour somebody asks again. */
+static void
+pause_host(struct follow *follow, int64_t ms)
+{
+	int64_t until_ms = clock_mono_ms(follow->conf.clock) + (ms < HOST_PAUSE_MAX ? ms : HOST_PAUSE_MAX);
+
+	if (follow->conf.pause && until_ms > follow->conf.pause->until_mono_ms)
+		follow->conf.pause->until_mono_ms = until_ms;
 }
 
 static enum err
@@ -22,9 +33,12 @@ wait_for(struct step *step, int64_t ms, bool throttled, const char *why)
 		return follow_run_end(step, FOLLOW_TROUBLED,
 		                      "%s; waiting %.1f s more would be too long (see --max-wait)", why,
 		                      (double)ms / 1000);
-	if (throttled)
+	if (throttled) {
 		TRY(replica_note_pause(follow->replica, step->scope.sid, ms));
-	follow->conf.pause->until_mono_ms = clock_mono_ms(follow->conf.clock) + ms;
+		pause_host(follow, ms);
+	}
+	follow->asks_last = throttled && follow->conf.pause;
+	follow->own_pause.until_mono_ms = clock_mono_ms(follow->conf.clock) + ms;
 	step->report->wait_ms = ms;
 	step->report->throttled = throttled;
 	return follow_run_end(step, FOLLOW_WAIT, "%s", why);
@@ -60,6 +74,7 @@ follow_later(struct step *step, const struct follow_response *response, unsigned
 	int64_t        requested_ms = requested_wait(follow, response), own_ms;
 	bool           throttled = requested_ms >= 0 || (response && response->status == 429);
 
+	step->report->unanswered = !response;
 	follow->tries++;
 	if (!throttled) {
 		if (follow->tries >= tries_max && follow_restart_may_leave_location(step))
@@ -72,10 +87,12 @@ follow_later(struct step *step, const struct follow_response *response, unsigned
 		return follow_run_end(step, FOLLOW_TROUBLED,
 		                      "%s; it asks to stay away for longer than %lld s (see --max-wait)", why,
 		                      (long long)FETCH_WAIT_MAX_MS / 1000);
-	if (requested_ms >= 0 && requested_ms > left_ms(follow))
+	if (requested_ms >= 0 && requested_ms > left_ms(follow)) {
+		pause_host(follow, requested_ms);
 		return follow_run_end(step, FOLLOW_TROUBLED,
 		                      "%s; it asks to stay away for %.1f s, which would be too long (see --max-wait)",
 		                      why, (double)requested_ms / 1000);
+	}
 	/* A remote that answers "Retry-After: 0" every time still gets longer and longer pauses. */
 	own_ms = fetch_wait_own(follow->tries);
 	return wait_for(step, fetch_wait_jitter(requested_ms > own_ms ? requested_ms : own_ms, follow->conf.entropy),

@@ -6,19 +6,18 @@
 #include "follow/follow_value.h"
 #include "text/json_span.h"
 
-#define RULE_ARENA_MAX ((size_t)64 << 20)
+#define RULE_ARENA_MAX STORE_BODY_MAX /* the name of a type */
 
 /* Finds one member after the other; it is fast if they come in the object's own order, as they nearly always do. */
 struct finder {
 	struct str       object;
 	struct json_walk walk; /* after the member found last */
-	struct arena    *arena;
 };
 
 static struct finder
-finder_of(struct str object, struct arena *arena)
+finder_of(struct str object)
 {
-	struct finder finder = { .object = object, .arena = arena };
+	struct finder finder = { .object = object };
 
 	json_walk_open(&finder.walk, object);
 	return finder;
@@ -29,12 +28,12 @@ find_member(struct finder *finder, struct str name, struct str *value_out)
 {
 	struct json_walk walk = finder->walk;
 	struct json_span span;
-	bool             found = json_walk_next(&walk, &span) && follow_text_same(span.name, name, finder->arena);
+	bool             found = json_walk_next(&walk, &span) && follow_text_same(span.name, name);
 
 	if (!found)
 		json_walk_open(&walk, finder->object);
 	while (!found && json_walk_next(&walk, &span))
-		found = follow_text_same(span.name, name, finder->arena);
+		found = follow_text_same(span.name, name);
 	if (!found)
 		return false;
 	finder->walk = walk;
@@ -54,9 +53,9 @@ put_member(struct buf *out, struct str name, struct str value)
 }
 
 static enum err
-merge_members(struct str held, struct str received, struct arena *arena, struct buf *merged_out)
+merge_members(struct str held, struct str received, struct buf *merged_out)
 {
-	struct finder    in_received = finder_of(received, arena), in_held = finder_of(held, arena);
+	struct finder    in_received = finder_of(received), in_held = finder_of(held);
 	struct json_walk walk;
 	struct json_span span;
 	struct str       value;
@@ -95,7 +94,7 @@ merge(void *ctx, struct str held, struct str received, struct buf *merged_out)
 
 	arena_reset(rule->arena);
 	if (!is_complete(rule, received))
-		return merge_members(held, received, rule->arena, merged_out);
+		return merge_members(held, received, merged_out);
 	buf_put(merged_out, received);
 	return buf_err(merged_out);
 }
@@ -116,9 +115,9 @@ is_left_out(struct str name, bool without_annotations)
 }
 
 static bool
-members_differ(struct str a, struct str b, bool without_annotations, struct arena *arena, struct buf *fields_out)
+members_differ(struct str a, struct str b, bool without_annotations, struct buf *fields_out)
 {
-	struct finder    in_a = finder_of(a, arena), in_b = finder_of(b, arena);
+	struct finder    in_a = finder_of(a), in_b = finder_of(b);
 	struct json_walk walk;
 	struct json_span span;
 	struct str       value;
@@ -128,7 +127,7 @@ members_differ(struct str a, struct str b, bool without_annotations, struct aren
 	json_walk_open(&walk, b);
 	while (json_walk_next(&walk, &span))
 		if (!is_left_out(span.name, without_annotations) &&
-		    (!find_member(&in_a, span.name, &value) || !follow_value_same(value, span.value, arena)))
+		    (!find_member(&in_a, span.name, &value) || !follow_value_same(value, span.value)))
 			put_name(fields_out, span.name);
 	json_walk_open(&walk, a);
 	while (json_walk_next(&walk, &span))
@@ -143,18 +142,39 @@ members_differ(struct str a, struct str b, bool without_annotations, struct aren
 static bool
 differ(void *ctx, struct str a, struct str b, struct buf *fields_out)
 {
-	struct follow_rule *rule = ctx;
+	(void)ctx;
+	return members_differ(a, b, false, fields_out);
+}
 
-	arena_reset(rule->arena);
-	return members_differ(a, b, false, rule->arena, fields_out);
+/* The usual update has the members of the item, in its order: one walk over both shows what differs. */
+static bool
+compare(void *ctx, struct str held, struct str received, struct buf *fields_out, bool *differ_out)
+{
+	struct json_walk in_held, in_received;
+	struct json_span of_held, of_received;
+
+	(void)ctx;
+	*differ_out = false;
+	if (str_eq(held, received))
+		return true;
+	json_walk_open(&in_held, held);
+	json_walk_open(&in_received, received);
+	while (json_walk_next(&in_held, &of_held)) {
+		if (!json_walk_next(&in_received, &of_received) || !str_eq(of_held.name, of_received.name))
+			return false;
+		if (!follow_value_same(of_held.value, of_received.value))
+			put_name(fields_out, of_received.name);
+	}
+	*differ_out = fields_out->len > 0 || buf_err(fields_out) != OK;
+	if (*differ_out)
+		buf_put_char(fields_out, ']');
+	return !json_walk_next(&in_received, &of_received);
 }
 
 bool
 follow_items_differ(struct str a, struct str b, struct buf *fields_out)
 {
-	AUTO(arena_close) struct arena *arena = arena_open(RULE_ARENA_MAX);
-
-	return members_differ(a, b, true, arena, fields_out);
+	return members_differ(a, b, true, fields_out);
 }
 
 static bool
@@ -179,5 +199,5 @@ follow_rule_close(struct follow_rule *rule)
 struct replica_merger
 follow_merger(struct follow_rule *rule)
 {
-	return (struct replica_merger){ rule, merge, differ, show };
+	return (struct replica_merger){ rule, merge, differ, compare, show };
 }

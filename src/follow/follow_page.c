@@ -42,6 +42,7 @@ follow_page_hash(struct str text)
 /* What one pass over a page has found. */
 struct gathering {
 	struct arena       *arena;
+	struct arena       *names; /* for one name at a time */
 	const char         *text;
 	struct str          page;               /* the outermost value */
 	struct str          value, next, delta; /* raw; len 0: not there */
@@ -118,7 +119,8 @@ gather(void *ctx, size_t depth, struct str name, struct str value)
 	struct gathering *gathering = ctx;
 
 	if (depth == 3) {
-		follow_raw_note(&gathering->open, name, value, gathering->arena);
+		follow_raw_note(&gathering->open, name, value, gathering->names);
+		arena_reset(gathering->names);
 		return;
 	}
 	if (depth == 2)
@@ -158,7 +160,8 @@ read_links(const struct gathering *gathering, struct follow_page *page, struct s
 		return refuse(ERR_FOREIGN, "it has both a nextLink and a deltaLink", why_out);
 	if (link.len == 0)
 		return refuse(ERR_FOREIGN,
-		              "it has neither a nextLink nor a deltaLink: this is no page of a delta query", why_out);
+		              "it has neither a nextLink nor a deltaLink; the URL of a delta query ends in /delta",
+		              why_out);
 	/* Too long even if each of its characters is escaped as \uXXXX. */
 	if (link.len > 6 * FETCH_LINK_MAX + 2)
 		return refuse(ERR_FOREIGN, "its link is longer than 32 KiB", why_out);
@@ -171,7 +174,8 @@ read_links(const struct gathering *gathering, struct follow_page *page, struct s
 enum err
 follow_page_read(struct str body, struct arena *arena, struct follow_page *page_out, struct str *why_out)
 {
-	struct gathering  gathering = { .arena = arena };
+	AUTO(arena_close) struct arena *names = arena_open(FOLLOW_PAGE_MAX);
+	struct gathering                gathering = { .arena = arena, .names = names };
 	struct json_watch watch = { .ctx = &gathering, .depth = 3, .emit = gather, .spoils_from = 2, .spoiled = spoil };
 	struct follow_page page = { .body = body, .link = STR_EMPTY };
 

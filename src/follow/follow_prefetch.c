@@ -31,7 +31,7 @@
 
 #define SLOTS      FOLLOW_PREFETCH_PAGES
 #define POLL_MS    100
-#define TEXTS_MAX  ((size_t)24 << 20) /* of one response without its body; parsing a page takes at most 16 MiB */
+#define TEXTS_MAX  ((size_t)32 << 20) /* of one response without its body; parsing a page takes at most 25 MiB */
 #define BEARER_MAX ((size_t)64 << 10)
 
 _Static_assert(FOLLOW_PREFETCH_PAGES <= FOLLOW_SPOOL_PAGES,
@@ -421,9 +421,8 @@ free_prefetch(struct follow_prefetch *prefetch)
 static struct follow_prefetch *
 make_prefetch(const struct follow_prefetch_conf *conf)
 {
-	struct follow_prefetch *prefetch = calloc(1, sizeof(*prefetch));
+	struct follow_prefetch *prefetch = handle_new(sizeof(*prefetch));
 
-	MUST(prefetch != NULL);
 	prefetch->conf = *conf;
 	prefetch->lasting = arena_open(FETCH_LINK_MAX + 4096);
 	for (size_t i = 0; i < SLOTS; i++) {

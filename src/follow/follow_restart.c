@@ -61,7 +61,7 @@ read_anew(struct step *step, struct str link, const char *why)
 		step->follow->location_tried = true;
 	TRY(follow_run_begin(step, step->scope.rounds > 0 ? REPLICA_RESYNC : REPLICA_FIRST, link));
 	return follow_run_end(step, FOLLOW_STARTED_OVER,
-	                      "the far end no longer knows our place (%s): everything is asked for anew", why);
+	                      "the remote no longer knows the saved link (%s): everything is read again", why);
 }
 
 /* A feed that lists nothing cannot be read again: what changed since the saved link stays unknown. */
@@ -72,7 +72,7 @@ start_from_now(struct step *step, const char *why)
 	TRY(follow_run_begin(step, REPLICA_GAP, step->follow->conf.url));
 	return follow_run_end(
 		step, FOLLOW_STARTED_OVER,
-		"the far end no longer knows our place (%s): the changes since then are lost, and the scope "
+		"the remote no longer knows the saved link (%s): the changes since then are lost, and the scope "
 		"goes on from now; its items stay",
 		why);
 }
@@ -81,7 +81,7 @@ enum err
 follow_restart(struct step *step, const struct follow_response *response, const char *why)
 {
 	struct follow *follow = step->follow;
-	bool           lists = step->scope.rounds == 0 || !follow_scope_lists_nothing(&step->scope, follow->resource);
+	bool           lists = !follow_scope_lists_nothing(&step->scope, follow->resource);
 	struct str     location;
 
 	if (lists && read_location(step, response, &location))
@@ -90,13 +90,15 @@ follow_restart(struct step *step, const struct follow_response *response, const 
 		follow->round_again = true;
 		TRY(follow_run_begin(step, REPLICA_NEXT, step->scope.delta_link));
 		return follow_run_end(step, FOLLOW_AGAIN,
-		                      "the far end no longer knows a page of this round (%s): the round begins anew",
+		                      "the remote no longer knows a page of this round (%s): the round begins anew",
 		                      why);
 	}
 	if (!follow->everything_anew)
-		return lists ? read_anew(step, step->scope.url, why) : start_from_now(step, why);
+		return lists || step->scope.rounds == 0 ? read_anew(step, step->scope.url, why)
+		                                        : start_from_now(step, why);
 	TRY(replica_drop_round(follow->replica, step->scope.sid));
-	return follow_run_end(step, FOLLOW_TROUBLED, "the far end has forgotten our place twice in one run (%s)", why);
+	return follow_run_end(step, FOLLOW_TROUBLED,
+	                      "the remote has refused the links of this scope twice in one run (%s)", why);
 }
 
 bool

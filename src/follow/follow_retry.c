@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tries dead letters again.  A good one becomes a round of one page with one item, so it changes the view like any
- * other item.
+ * other item.  An item of which the ledger holds only the beginning is asked for by its own URL: what comes is at least
+ * as new as the view, since a later report would have replaced the dead letter.
  */
 #include "follow/follow.h"
 
-#include "follow/follow_merge.h"
+#include "fetch/fetch_secrets.h"
+#include "follow/follow_error.h"
 #include "follow/follow_item.h"
+#include "follow/follow_merge.h"
+#include "follow/follow_scope.h"
 #include "resource/family.h"
 
-#define ARENA_MAX ((size_t)16 << 20)
+#define ARENA_MAX ((size_t)96 << 20)
 
 static enum err
 apply(struct replica *replica, const struct replica_scope *scope, const struct follow_item *item, int64_t now_ms,
@@ -33,18 +37,68 @@ apply(struct replica *replica, const struct replica_scope *scope, const struct f
 	return err;
 }
 
+static const char *
+fetch_text(const struct follow_retrying *retrying, const struct replica_scope *scope, struct str id,
+           struct arena *arena, struct str *text_out)
+{
+	struct follow_request  request = { .bearer = STR_EMPTY };
+	struct follow_response response;
+	struct str             why = STR_EMPTY;
+
+	if (!family_item_url(scope->url, id, arena, &request.link))
+		return follow_scope_lists_nothing(scope, family_of_url(scope->url))
+		               ? "only its beginning is kept, it has no URL of its own, and its feed lists nothing: it "
+		                 "comes again when it changes; `tidemark retry --forget` drops it"
+		               : "only its beginning is kept, and it has no URL of its own; `tidemark sync --resync` "
+		                 "reads it";
+	if (!retrying->source)
+		return "only its beginning is kept; `tidemark retry --scope NAME` asks for the whole";
+	if (retrying->bearer && retrying->bearer->get(retrying->bearer->ctx, false, arena, &request.bearer, &why) != OK)
+		return arena_c(arena, arena_printf(arena, "no credential: %.*s", STR_ARG(why)));
+	if (retrying->source->fetch(retrying->source->ctx, &request, arena, &response, &why) != OK)
+		return arena_c(arena, why);
+	if (response.status != 200)
+		return arena_c(arena, arena_printf(arena, "asked for by itself, the remote answers %s",
+		                                   follow_error_describe(&response, arena)));
+	if (retrying->bearer && retrying->bearer->secrets &&
+	    fetch_secrets_stand_in(retrying->bearer->secrets, response.body))
+		return "it holds the credential it was asked for with";
+	*text_out = response.body;
+	return NULL;
+}
+
+/* The whole item, or its fault. */
+static void
+read_whole(const struct follow_retrying *retrying, const struct replica_scope *scope,
+           const struct replica_dead_letter *letter, struct arena *arena, struct follow_item *item)
+{
+	struct str  text;
+	const char *fault = fetch_text(retrying, scope, letter->id, arena, &text);
+
+	if (!fault) {
+		follow_item_read(text, family_of_url(scope->url), arena, item);
+		if (!item->fault && (!str_eq(item->id, letter->id) || item->life != REPLICA_LIVE))
+			fault = "asked for by itself, the remote answers with another item";
+	}
+	if (fault)
+		item->fault = fault;
+}
+
 static enum err
-retry_dead_letter(struct replica *replica, const struct replica_dead_letter *letter, int64_t now_ms,
+retry_dead_letter(const struct follow_retrying *retrying, const struct replica_dead_letter *letter, int64_t now_ms,
                   struct arena *arena, struct follow_retried *retried)
 {
+	struct replica      *replica = retrying->replica;
 	struct replica_scope scope;
 	struct follow_item   item = { .fault = NULL };
 	bool                 is_held = false;
 
 	TRY(replica_find_scope(replica, letter->scope, arena, &scope));
 	follow_item_read(letter->raw, family_of_url(scope.url), arena, &item);
-	if (!item.fault && (scope.phase != REPLICA_IDLE || scope.rounds == 0))
+	if (scope.phase != REPLICA_IDLE || scope.rounds == 0)
 		item.fault = "the scope is in the middle of a round; sync first";
+	else if (item.fault && item.id.len == 0 && letter->id.len > 0) /* only the beginning of its text is there */
+		read_whole(retrying, &scope, letter, arena, &item);
 	/* A dead letter of an older version names no item, so a later report of it has not replaced it. */
 	if (!item.fault && letter->id.len == 0)
 		TRY(replica_has_item(replica, scope.sid, item.id, &is_held));
@@ -60,17 +114,17 @@ retry_dead_letter(struct replica *replica, const struct replica_dead_letter *let
 }
 
 enum err
-follow_retry(struct replica *replica, int64_t sid, const struct clock *clock, struct follow_retried *retried_out)
+follow_retry(const struct follow_retrying *retrying, struct follow_retried *retried_out)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
 	struct follow_retried           retried = { 0 };
 	struct replica_dead_letter      letter = { 0 };
 	enum err                        err;
 
-	while ((err = replica_next_dead_letter(replica, sid, letter.lid, arena, &letter)) == OK) {
+	while ((err = replica_next_dead_letter(retrying->replica, retrying->sid, letter.lid, arena, &letter)) == OK) {
 		int64_t lid = letter.lid;
 
-		TRY(retry_dead_letter(replica, &letter, clock_wall_ms(clock), arena, &retried));
+		TRY(retry_dead_letter(retrying, &letter, clock_wall_ms(retrying->clock), arena, &retried));
 		arena_reset(arena);
 		letter.lid = lid;
 	}

@@ -21,6 +21,7 @@ struct follow {
 	struct str             rule;     /* of its items: follow_scope_rule() */
 
 	struct follow_pause own_pause;
+	bool                asks_last; /* of those that follow there: it was throttled */
 	int64_t             sid;
 
 	unsigned            tries;          /* failures of this page in a row */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow/follow_scope.h"
 
+#include "follow/follow.h"
 #include "resource/family.h"
-#include "resource/scope_name.h"
-#include "text/uri.h"
 
-#define NAMES_MAX 100000u
+#define NAMES_MAX     100000u
+#define NAMES_SHOWN   200 /* bytes, and one name more */
+#define ONE_ARENA_MAX ((size_t)256 << 10)
 
 bool
 follow_scope_is_new(const struct replica_scope *scope)
@@ -181,16 +182,75 @@ change(const struct follow_scope *wanted, const struct replica_scope *scope, int
 	return err == ERR_CONFLICT ? conflict(wanted, wanted->name, why_out) : err;
 }
 
+struct owned { /* the scopes of a URL, by sid; 0: none */
+	int64_t    same, unowned, named, last;
+	unsigned   count;
+	struct str names, named_owner;
+};
+
+static enum err
+look_at_all(const struct follow_scope *wanted, struct owned *owned_out)
+{
+	AUTO(arena_close) struct arena *one = arena_open(ONE_ARENA_MAX);
+	struct replica_scope            scope;
+	struct owned                    owned = { .names = STR_EMPTY };
+	enum err                        err;
+
+	for (; (err = replica_find_owned(wanted->replica, wanted->url, owned.count, one, &scope)) == OK;
+	     owned.count++) {
+		owned.last = scope.sid;
+		if (wanted->name.len > 0 && str_eq(wanted->name, scope.name)) {
+			owned.named = scope.sid;
+			owned.named_owner = arena_copy(wanted->arena, scope.owner);
+		}
+		if (scope.owner.len == 0)
+			owned.unowned = scope.sid;
+		else if (follow_owner_is(scope.owner, wanted->owner))
+			owned.same = scope.sid;
+		if (owned.names.len < NAMES_SHOWN)
+			owned.names = arena_printf(wanted->arena, "%.*s%s%.*s", STR_ARG(owned.names),
+			                           owned.count > 0 ? ", " : "", STR_ARG(scope.name));
+		arena_reset(one);
+	}
+	*owned_out = owned;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/*
+ * The scope with the owner's data; else the one whose owner is not known, which he then gets; *sid_out 0: a new one.
+ * Without an owner: the one of that name, or the only one.
+ */
+static enum err
+choose(const struct follow_scope *wanted, int64_t *sid_out, char why_out[512])
+{
+	struct owned owned;
+
+	TRY(look_at_all(wanted, &owned));
+	*sid_out = owned.same ? owned.same : owned.unowned;
+	if (owned.named && owned.named_owner.len > 0 && wanted->owner.len > 0 && owned.named != owned.same) {
+		str_printf(why_out, 512,
+		           "the scope \"%.*s\" holds the data of %.*s, and the credential is that of %.*s",
+		           STR_ARG(wanted->name), STR_ARG(owned.named_owner), STR_ARG(wanted->owner));
+		return ERR_NOT_ALLOWED;
+	}
+	if (wanted->owner.len > 0 || owned.count == 0)
+		return OK;
+	*sid_out = owned.named ? owned.named : owned.last;
+	if (owned.count == 1 || owned.named)
+		return OK;
+	str_printf(why_out, 512, FOLLOW_SEVERAL_OWNERS, STR_ARG(owned.names));
+	return ERR_CONFLICT;
+}
+
 enum err
 follow_scope_find(const struct follow_scope *wanted, int64_t *sid_out, char why_out[512])
 {
 	struct replica_scope scope;
-	enum err             err = replica_find_url(wanted->replica, wanted->url, wanted->arena, &scope);
 
-	if (err == ERR_NOT_FOUND)
+	TRY(choose(wanted, sid_out, why_out));
+	if (*sid_out == 0)
 		return make(wanted, wanted->name, sid_out, why_out);
-	TRY(err);
-	*sid_out = scope.sid;
+	TRY(replica_get_scope(wanted->replica, *sid_out, wanted->arena, &scope));
 	if (follow_scope_is_new(&scope))
 		return change(wanted, &scope, sid_out, why_out);
 	if (wanted->name.len > 0 && !str_eq(wanted->name, scope.name)) {

@@ -12,11 +12,12 @@
 struct follow_scope {
 	struct replica *replica;
 	struct str      url, name; /* name empty: any, or one made from the URL */
+	struct str      owner;     /* whose data the credential opens; empty: not known */
 	bool            from_now;
 	struct arena   *arena; /* reset at will */
 };
 
-/* Finds or makes the scope.  ERR_CONFLICT: the name belongs to another URL, and why_out says so; else the replica's. */
+/* Finds or makes the scope.  ERR_CONFLICT, ERR_NOT_ALLOWED as follow_open(), with a sentence; else the replica's. */
 enum err follow_scope_find(const struct follow_scope *scope, int64_t *sid_out, char why_out[512]) MUST_CHECK;
 /* What decides how items are read: identity, removal, update, relations.  Empty: as the first version read all. */
 struct str follow_scope_rule(const struct resource *resource, struct arena *arena);

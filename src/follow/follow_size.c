@@ -83,9 +83,9 @@ follow_size_settle(struct step *step, bool had_item)
 	if (follow->size_goal == 0)
 		return OK;
 	follow->size_before = 0;
-	/* The pages were small because of this item. */
+	/* The pages were small because of this item, but what a round began with would be too large again. */
 	if (had_item)
-		follow->page_size = follow->size_goal;
+		follow->page_size = follow->begun_with ? follow->begun_with : follow->size_goal;
 	if (follow->size_kept == follow->page_size)
 		return OK;
 	follow->size_kept = follow->page_size;

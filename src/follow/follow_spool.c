@@ -56,12 +56,11 @@ write_at(int fd, struct str bytes, off_t at)
 enum err
 follow_spool_open(const char *path, struct follow_spool **spool_out)
 {
-	struct follow_spool *spool = calloc(1, sizeof(*spool));
+	struct follow_spool *spool = handle_new(sizeof(*spool));
 
-	MUST(spool != NULL);
 	spool->arena = arena_open(4096 + strlen(path));
 	spool->path = arena_c(spool->arena, str_from_c(path));
-	spool->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	spool->fd = file_make(AT_FDCWD, path);
 	if (spool->fd < 0) {
 		follow_spool_close(&spool, false);
 		return ERR_IO;

@@ -3,11 +3,9 @@
 
 #include "text/json_span.h"
 
-/* ---- strings ---------------------------------------------------------------------------------- */
-
 /* A string with half a surrogate pair stands for no text: it is compared as written. */
 bool
-follow_text_same(struct str a, struct str b, struct arena *arena)
+follow_text_same(struct str a, struct str b)
 {
 	struct str a_text, b_text;
 
@@ -15,11 +13,13 @@ follow_text_same(struct str a, struct str b, struct arena *arena)
 		return true;
 	if (!memchr(a.at, '\\', a.len) && !memchr(b.at, '\\', b.len))
 		return false;
+
+	/* Of its own: each name of an item may be compared with all of another. */
+	AUTO(arena_close) struct arena *arena = arena_open(a.len + b.len);
+
 	return json_span_text(str_of(a.at - 1, a.len + 2), arena, &a_text) &&
 	       json_span_text(str_of(b.at - 1, b.len + 2), arena, &b_text) && str_eq(a_text, b_text);
 }
-
-/* ---- numbers ---------------------------------------------------------------------------------- */
 
 /* Its digits without the point, read one by one, and the power of ten of the first digit that is not 0. */
 struct number {
@@ -88,10 +88,8 @@ same_number(struct str a_text, struct str b_text)
 	return i == a_digits.len && j == b_digits.len;
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
-
 static bool
-same_elements(struct str a, struct str b, struct arena *arena)
+same_elements(struct str a, struct str b)
 {
 	struct json_walk in_a, in_b;
 	struct json_span of_a, of_b;
@@ -99,13 +97,13 @@ same_elements(struct str a, struct str b, struct arena *arena)
 	json_walk_open(&in_a, a);
 	json_walk_open(&in_b, b);
 	while (json_walk_next(&in_a, &of_a))
-		if (!json_walk_next(&in_b, &of_b) || !follow_value_same(of_a.value, of_b.value, arena))
+		if (!json_walk_next(&in_b, &of_b) || !follow_value_same(of_a.value, of_b.value))
 			return false;
 	return !json_walk_next(&in_b, &of_b);
 }
 
 static bool
-find_member(struct str object, struct str name, struct arena *arena, struct json_walk *after, struct str *value_out)
+find_member(struct str object, struct str name, struct json_walk *after, struct str *value_out)
 {
 	struct json_walk walk = *after;
 	struct json_span span;
@@ -113,7 +111,7 @@ find_member(struct str object, struct str name, struct arena *arena, struct json
 	/* Usually it is the next one. */
 	for (bool again = false;; again = true) {
 		while (json_walk_next(&walk, &span))
-			if (follow_text_same(span.name, name, arena)) {
+			if (follow_text_same(span.name, name)) {
 				*after = walk;
 				*value_out = span.value;
 				return true;
@@ -125,7 +123,7 @@ find_member(struct str object, struct str name, struct arena *arena, struct json
 }
 
 static bool
-same_members(struct str a, struct str b, struct arena *arena)
+same_members(struct str a, struct str b)
 {
 	struct json_walk in_a, in_b;
 	struct json_span span;
@@ -138,8 +136,7 @@ same_members(struct str a, struct str b, struct arena *arena)
 		count++;
 	json_walk_open(&in_b, b);
 	while (json_walk_next(&in_a, &span)) {
-		if (count-- == 0 || !find_member(b, span.name, arena, &in_b, &value) ||
-		    !follow_value_same(span.value, value, arena))
+		if (count-- == 0 || !find_member(b, span.name, &in_b, &value) || !follow_value_same(span.value, value))
 			return false;
 	}
 	return count == 0;
@@ -152,7 +149,7 @@ is_number(struct str value)
 }
 
 bool
-follow_value_same(struct str a, struct str b, struct arena *arena)
+follow_value_same(struct str a, struct str b)
 {
 	if (str_eq(a, b))
 		return true;
@@ -164,11 +161,11 @@ follow_value_same(struct str a, struct str b, struct arena *arena)
 		return false;
 	switch (a.at[0]) {
 	case '{':
-		return same_members(a, b, arena);
+		return same_members(a, b);
 	case '[':
-		return same_elements(a, b, arena);
+		return same_elements(a, b);
 	case '"':
-		return follow_text_same(str_of(a.at + 1, a.len - 2), str_of(b.at + 1, b.len - 2), arena);
+		return follow_text_same(str_of(a.at + 1, a.len - 2), str_of(b.at + 1, b.len - 2));
 	default:
 		return false;
 	}

@@ -9,9 +9,6 @@
 
 #include "base/str.h"
 
-struct arena;
-
-/* The arena: for strings with escapes. */
-bool follow_value_same(struct str a, struct str b, struct arena *arena);
+bool follow_value_same(struct str a, struct str b);
 /* Do two names or strings, as written between the quotes, mean the same? */
-bool follow_text_same(struct str a, struct str b, struct arena *arena);
+bool follow_text_same(struct str a, struct str b);

@@ -18,14 +18,12 @@ parse_weight(struct str text, unsigned *weight_out)
 	unsigned weight, unit = 100;
 
 	if (text.len == 0 || point > 1 || text.len > point + 4 || (point == 0 && text.len == 1) ||
-	    (point == 1 && text.at[0] != '0' && text.at[0] != '1'))
+	    (point == 1 && text.at[0] != '0' && text.at[0] != '1') ||
+	    !str_is_within(str_skip(text, point + 1), '0', '9'))
 		return false;
 	weight = text.at[0] == '1' ? 1000 : 0;
-	for (size_t i = point + 1; i < text.len; i++, unit /= 10) {
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
+	for (size_t i = point + 1; i < text.len; i++, unit /= 10)
 		weight += (unsigned)(text.at[i] - '0') * unit;
-	}
 	if (weight > 1000)
 		return false;
 	*weight_out = weight;
@@ -62,12 +60,9 @@ parse_bool(struct str text, bool *value_out)
 static bool
 take_parameter(struct str text, struct range *range)
 {
-	struct str name = str_trim(str_first(text, str_find(text, '=')));
-	struct str value = str_trim(str_skip(text, str_find(text, '=') + 1));
+	struct str value, name = query_split(text, &value);
 	bool       ignored;
 
-	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-		value = str_of(value.at + 1, value.len - 2);
 	if (str_eq_nocase(name, STR("q")))
 		return parse_weight(value, &range->weight);
 	if (str_eq_nocase(name, STR("odata.metadata")) || str_eq_nocase(name, STR("metadata")))
@@ -86,6 +81,8 @@ exactness_of(struct str type, enum media_type media)
 {
 	if (media == MEDIA_ANY)
 		return 1;
+	if (media == MEDIA_EVENTS)
+		return str_eq_nocase(type, STR("text/event-stream")) ? 3 : 0;
 	if (str_eq_nocase(type, media == MEDIA_JSON ? STR("application/json") : STR("application/xml")))
 		return 3;
 	if (str_eq_nocase(type, STR("application/*")))
@@ -118,18 +115,14 @@ is_better(const struct range *a, const struct range *b)
 	return a->weight != b->weight ? a->weight > b->weight : a->exactness > b->exactness;
 }
 
-/* The exact type with q=0 excludes it, even if a wider range allows it. */
-bool
-accept_parse(struct str list, enum media_type media, struct accept *accept_out)
+/* Its weight is zero when the list does not accept the type.  The exact type with q=0 rules it out for wider ranges. */
+static struct range
+find_best(struct str list, enum media_type media)
 {
 	struct range best = { 0 }, range;
 	bool         ruled_out = false;
 	struct str   element;
 
-	if (str_trim(list).len == 0) {
-		*accept_out = (struct accept){ .level = METADATA_MINIMAL };
-		return true;
-	}
 	while (str_take_until(&list, ',', &element)) {
 		if (!parse_range(str_trim(element), media, &range))
 			continue;
@@ -138,9 +131,35 @@ accept_parse(struct str list, enum media_type media, struct accept *accept_out)
 		else if (is_better(&range, &best))
 			best = range;
 	}
-	if (best.weight == 0 || (ruled_out && best.exactness < 3))
+	if (ruled_out && best.exactness < 3)
+		best.weight = 0;
+	return best;
+}
+
+bool
+accept_parse(struct str list, enum media_type media, struct accept *accept_out)
+{
+	struct range best = { .weight = 1, .accept = { .level = METADATA_MINIMAL } };
+
+	if (str_trim(list).len > 0)
+		best = find_best(list, media);
+	if (best.weight == 0)
 		return false;
 	*accept_out = best.accept;
+	return true;
+}
+
+/* A stream is for who names it, and does not like JSON better. */
+static bool
+takes_events(const struct call *call, struct str list, struct accept *accept_out)
+{
+	struct range events = find_best(list, MEDIA_EVENTS);
+
+	if (!call->may_wait || !route_is_delta(&call->route) || events.weight == 0 ||
+	    events.weight < find_best(list, MEDIA_JSON).weight)
+		return false;
+	*accept_out = events.accept;
+	accept_out->events = true;
 	return true;
 }
 
@@ -189,7 +208,7 @@ accept_read(struct call *call, enum media_type media)
 		for (size_t n = 0; http_req_field_at(call->req, "Accept", n, &field); n++)
 			list = n == 0 ? field : arena_printf(call->arena, "%.*s,%.*s", STR_ARG(list), STR_ARG(field));
 	}
-	if (accept_parse(list, media, &call->accept))
+	if (takes_events(call, list, &call->accept) || accept_parse(list, media, &call->accept))
 		return OK;
 	return call_refuse(
 		call, GRAPH_ACCEPT,

@@ -16,10 +16,11 @@
 enum metadata_level { METADATA_MINIMAL, METADATA_NONE, METADATA_FULL };
 
 /* The type of a call's answer. */
-enum media_type { MEDIA_JSON, MEDIA_XML, MEDIA_ANY };
+enum media_type { MEDIA_JSON, MEDIA_XML, MEDIA_ANY, MEDIA_EVENTS };
 
 struct accept {
 	enum metadata_level level;
+	bool                events; /* a stream of pages (waiting.h), in place of one; only of delta calls */
 	bool ieee754; /* IEEE754Compatible=true: repeated in Content-Type; no answer has a 64-bit number to quote */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/access.h"
+#include "graph/steps.h"
 
 #include "auth/policy.h"
 #include "auth/user_cache.h"
@@ -35,6 +35,7 @@ find_owner(struct call *call, enum right right)
 {
 	struct store *store = call->graph->parts.store;
 	struct guid   owner = call->caller.oid;
+	bool          is_served;
 	enum err      err;
 
 	if (call->route.me && call->caller.is_app)
@@ -48,6 +49,11 @@ find_owner(struct call *call, enum right right)
 		else
 			return err;
 	}
+	is_served = false;
+	if (!guid_is_zero(&owner))
+		TRY(served_replace(call, &owner, &is_served));
+	if (is_served)
+		return served_authorise(call);
 	if (caller_may(&call->caller, right, &owner) != OK)
 		return call_refuse(call, GRAPH_NOT_ALLOWED, STR_EMPTY);
 	err = user_cache_find_owner(call->graph->users, &call->caller.tenant, &owner, call->arena, &call->owner);
@@ -71,16 +77,12 @@ refuse_recordings(struct call *call, enum right right)
 		return call_refuse(call, GRAPH_FORBIDDEN, STR("3003: User does not have access to lookup meeting."));
 	for (; *grants; grants++)
 		list = arena_printf(call->arena, "%.*s%s%s", STR_ARG(list), list.len ? ", " : "", *grants);
-	return call_refuse(
-		call, GRAPH_FORBIDDEN,
-		arena_printf(
-			call->arena,
-			"Missing %s permissions on the request. API requires one of '%.*s' (%s). %s on the request "
-			"'%.*s'.%s",
-			user ? "scope" : "role", STR_ARG(list),
-			user ? "delegated permissions" : "application permissions", user ? "Scopes" : "Roles",
-			STR_ARG(held),
-			call->caller.is_app || user ? "" : " The token is delegated; sign in as an app."));
+	return call_refuse_f(call, GRAPH_FORBIDDEN,
+	                     "Missing %s permissions on the request. API requires one of '%.*s' (%s permissions). %s "
+	                     "on the request '%.*s'.%s",
+	                     user ? "scope" : "role", STR_ARG(list), user ? "delegated" : "application",
+	                     user ? "Scopes" : "Roles", STR_ARG(held),
+	                     call->caller.is_app || user ? "" : " The token is delegated; sign in as an app.");
 }
 
 static enum err
@@ -91,10 +93,8 @@ check_policy(struct call *call)
 
 	if (err != ERR_NOT_ALLOWED)
 		return err;
-	return call_refuse(call, GRAPH_NO_POLICY,
-	                   arena_printf(call->arena,
-	                                "No application access policy found for this app %.*s on the user.",
-	                                STR_ARG(str_cut(call->caller.app, 128))));
+	return call_refuse_f(call, GRAPH_NO_POLICY, "No application access policy found for this app %.*s on the user.",
+	                     STR_ARG(str_cut(call->caller.app, 128)));
 }
 
 enum right
@@ -106,6 +106,16 @@ access_right(const struct call *call)
 	return reads_recordings && !call->caller.is_app && call->graph->parts.recordings_delegated
 	               ? RIGHT_OWN_RECORDINGS_READ
 	               : right;
+}
+
+const struct right_row *
+access_row(const struct call *call)
+{
+	enum right right = access_right(call);
+
+	if (call->route.served)
+		return &call->route.served->row;
+	return right == RIGHT_COUNT ? NULL : right_row(right);
 }
 
 static bool
@@ -132,6 +142,8 @@ access_authorise(struct call *call)
 	enum right right = access_right(call);
 	enum err   err;
 
+	if (call->route.served)
+		return served_authorise(call);
 	if (call->route.kind == ROUTE_USERS)
 		return authorise_directory(call, right);
 	err = find_owner(call, right);
@@ -139,6 +151,8 @@ access_authorise(struct call *call)
 	if (call->error == GRAPH_NOT_ALLOWED && call->route.resource == &resource_recording)
 		return refuse_recordings(call, right);
 	TRY(err);
+	if (call->route.served)
+		return OK;
 	if (needs_policy(call, right))
 		TRY(check_policy(call));
 	call->feed = (struct store_feed){ call->owner.tenant, call->owner.id, call->route.resource->number };

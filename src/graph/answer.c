@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/answer.h"
+#include "graph/steps.h"
 
 #include "graph/cursor_token.h"
-#include "graph/headers.h"
 #include "text/date.h"
 #include "text/json_write.h"
 
@@ -70,7 +69,7 @@ answer_error(struct call *call, enum graph_error error)
 			call->resp, "WWW-Authenticate",
 			STR("Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/"
 		            "authorize\", client_id=\"00000003-0000-0000-c000-000000000000\""));
-	if (row->status == 503 && !call->by_server)
+	if (error_is_busy(error) && !call->by_server)
 		http_resp_field(call->resp, "Retry-After", STR("1"));
 	if (row->status == 410 && call->may_restart)
 		http_resp_field(call->resp, "Location", cursor_restart_url(call));

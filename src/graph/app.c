@@ -3,31 +3,49 @@
 #include <stdlib.h>
 
 #include "auth/user_cache.h"
-#include "graph/answer.h"
+#include "base/bytes.h"
 #include "graph/calls.h"
 #include "graph/commit.h"
-#include "graph/headers.h"
-#include "graph/run.h"
-#include "graph/table.h"
-#include "graph/unpack.h"
+#include "graph/steps.h"
 
-/* So many reads of batches run at one time: each keeps a page in memory while it is made. */
-#define BATCH_READS_MAX 8
+#define SERVED_ARENA_MAX ((size_t)16 << 20)
+
+/* Who asks, for the limits: a user or a program, whatever connections and tokens it has. */
+static uint64_t
+caller_number(const struct caller *caller)
+{
+	uint64_t hash = bytes_hash(BYTES_HASH_START, guid_bytes(&caller->tenant));
+
+	return bytes_hash(hash, guid_bytes(&caller->oid));
+}
+
+static uint64_t
+rights_generation(void *ctx)
+{
+	return auth_generation(((const struct graph *)ctx)->parts.gate);
+}
 
 static enum http_verdict
 graph_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 {
-	struct call *call = call_open(ctx, req, resp);
+	struct call      *call = req->work->state ? req->work->state : call_open(ctx, req, resp);
+	enum http_verdict verdict;
 
+	req->work->wait.generation = rights_generation(ctx);
 	if (graph_is_login(req)) {
 		graph_login(call);
 		audit_call(call, NULL);
 		return HTTP_DONE;
 	}
-	if (run_call(call, graph_batch))
-		return HTTP_DONE;
-	http_resp_clear(resp);
-	return HTTP_BLOCKS;
+	verdict = run_call(call, graph_batch);
+	if (verdict == HTTP_BLOCKS || verdict == HTTP_WAITS)
+		req->work->caller = caller_number(&call->caller);
+	if (verdict == HTTP_BLOCKS) {
+		http_resp_clear(resp);
+	} else if (verdict != HTTP_DONE && verdict != HTTP_WAITS) {
+		req->work->state = call;
+	}
+	return verdict;
 }
 
 static bool
@@ -36,7 +54,10 @@ is_known(const struct graph *graph, const struct http_req *req)
 	struct caller caller;
 	const char   *why;
 
-	return auth_check(graph->parts.gate, http_req_field(req, "Authorization"), req->arena, &caller, &why) == OK;
+	if (auth_check(graph->parts.gate, http_req_field(req, "Authorization"), req->arena, &caller, &why) != OK)
+		return false;
+	req->work->caller = caller_number(&caller);
+	return true;
 }
 
 static void
@@ -56,7 +77,7 @@ graph_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 		return;
 	}
 	/* Unauthenticated clients may not send a body and get no `100 Continue`. */
-	plan_out->early = !is_known(graph, req) || route_parse(req->path, req->arena, &route) != OK ||
+	plan_out->early = !is_known(graph, req) || route_parse(req->path, &graph->served, req->arena, &route) != OK ||
 	                  !table_has(&route, req->method) || (route.kind == ROUTE_CONTENT && unpack_is_asked(req));
 	if (plan_out->early)
 		return;
@@ -83,6 +104,7 @@ graph_refuse(void *ctx, const struct http_req *req, unsigned status, const char 
 	headers_put_common(call);
 	call->detail = str_from_c(reason);
 	answer_error(call, status == 413   ? GRAPH_TOO_LARGE
+	                   : status == 429 ? GRAPH_THROTTLED
 	                   : status == 505 ? GRAPH_HTTP_VERSION
 	                   : status >= 500 ? GRAPH_BUSY
 	                                   : GRAPH_BAD_URL);
@@ -92,14 +114,16 @@ graph_refuse(void *ctx, const struct http_req *req, unsigned status, const char 
 enum err
 graph_open(const struct graph_parts *parts, struct graph **graph_out)
 {
-	struct graph *graph = calloc(1, sizeof(*graph));
+	struct graph *graph = handle_new(sizeof(*graph));
 
-	MUST(graph && parts->store && parts->gate && parts->clock && parts->entropy);
+	MUST(parts->store && parts->gate && parts->clock && parts->entropy);
 	graph->parts = *parts;
+	graph_set_urls(graph, &graph->parts.public_url, graph->parts.public_url.len > 0);
 	graph->users = user_cache_open(parts->store);
-	MUST(sem_init(&graph->batch_reads, 0, BATCH_READS_MAX) == 0);
+	graph->arena = arena_open(SERVED_ARENA_MAX);
+	graph->served = served_read(parts, graph->arena);
 	*graph_out = graph;
-	return OK;
+	return parts->served_count > 0 ? directory_tenant(parts->store, graph->arena, &graph->tenant) : OK;
 }
 
 void
@@ -108,9 +132,39 @@ graph_close(struct graph **graph)
 	if (!*graph)
 		return;
 	user_cache_close(&(*graph)->users);
-	(void)sem_destroy(&(*graph)->batch_reads);
+	arena_close(&(*graph)->arena);
 	free(*graph);
 	*graph = NULL;
+}
+
+enum err
+graph_native_feed(struct store *store, const struct guid *tenant, struct str path, struct arena *arena,
+                  struct store_feed *feed_out)
+{
+	struct route route;
+	struct user  user;
+
+	if (path.len == 0 || route_parse(path, NULL, arena, &route) != OK || !route.resource ||
+	    route.resource->number == 0 || route.user.len == 0)
+		return ERR_NOT_FOUND;
+	if (!access_parse_user(route.user, tenant, &user.id))
+		TRY(directory_find_user(store, tenant, route.user, arena, &user));
+	*feed_out = (struct store_feed){ *tenant, user.id, route.resource->number };
+	return OK;
+}
+
+void
+graph_set_urls(struct graph *graph, const struct str *urls, size_t count)
+{
+	graph->urls = urls;
+	graph->url_count = count;
+}
+
+void
+graph_set_rounds(struct graph *graph, graph_want_fn *want, void *ctx)
+{
+	graph->want = want;
+	graph->want_ctx = ctx;
 }
 
 struct http_app
@@ -122,5 +176,6 @@ graph_app(struct graph *graph)
 		                  .refuse = graph_refuse,
 		                  .group_open = commit_open,
 		                  .group_commit = commit_finish,
-		                  .group_close = commit_close };
+		                  .group_close = commit_close,
+		                  .generation = rights_generation };
 }

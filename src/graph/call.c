@@ -29,9 +29,20 @@ call_refuse(struct call *call, enum graph_error error, struct str detail)
 }
 
 enum err
-call_must_block(struct call *call)
+call_refuse_f(struct call *call, enum graph_error error, const char *fmt, ...)
 {
-	call->must_block = true;
+	va_list args;
+
+	va_start(args, fmt);
+	call->detail = arena_vprintf(call->arena, fmt, args);
+	va_end(args);
+	return call_refuse(call, error, call->detail);
+}
+
+enum err
+call_pause(struct call *call, enum http_verdict verdict)
+{
+	call->verdict = verdict;
 	return ERR_BUSY;
 }
 

@@ -8,18 +8,23 @@
  */
 #pragma once
 
-#include <semaphore.h>
-
 #include "graph/accept.h"
 #include "graph/error.h"
 #include "graph/graph.h"
 #include "graph/query.h"
 #include "graph/route.h"
+#include "store/store_followed.h"
 
 struct graph {
 	struct graph_parts parts;
 	struct user_cache *users;
-	sem_t              batch_reads; /* so many more reads of batches may run now */
+	struct arena      *arena; /* of what is served */
+	struct served_all  served;
+	struct guid        tenant; /* … of scopes whose owner names none: the store's own */
+	graph_want_fn     *want;   /* graph_set_rounds(); NULL: none */
+	void              *want_ctx;
+	const struct str  *urls; /* the public URL, or those of graph_set_urls() */
+	size_t             url_count;
 };
 
 struct call {
@@ -37,18 +42,24 @@ struct call {
 	struct caller          caller;
 	struct user            owner; /* whose data the call is about */
 	struct store_feed      feed;
+	struct store_followed  followed;        /* of a served scope; without a name: there is none */
+	struct str             selected;        /* … the names in $select; empty: all */
 	enum graph_error       error;           /* GRAPH_NONE: no error yet */
 	struct str             detail;          /* the error's message; empty: the row's own */
+	struct str             resume;          /* a state token that takes the place of the URL's; empty: none */
 	bool                   may_restart;     /* a 410 names the URL of a new round: cursor_restart_url() … */
 	struct str             restart_options; /* … with these options, such as "$select=id,name"; may be empty */
 	struct str             base_url;        /* once it is known */
 	const char            *inner_code;      /* a code for innerError; NULL: none */
 	struct str             link_path;       /* the path of links; empty: the request's own */
 	bool                   is_private;      /* Cache-Control: private; else no-cache */
+	bool                   may_wait;        /* a GET by itself, not in a batch */
 	bool                   by_server;       /* the server chose the error and sets Retry-After itself */
-	bool                   must_block;      /* run the call again where it may wait */
-	bool                   deferred;        /* the answer is valid only if the shared commit succeeds (commit.h) */
-	struct call           *next;            /* the next call of the same commit */
+	enum http_verdict      verdict;         /* not DONE: the call is to be gone on with (call_pause()) */
+	enum err (*act)(struct call *call);     /* what makes its answer, once all before it is done */
+	void        *slice;                     /* what `act` keeps from one slice to the next */
+	bool         deferred;                  /* the answer is valid only if the shared commit succeeds (commit.h) */
+	struct call *next;                      /* the next call of the same commit */
 };
 
 /* Makes the answer of one call. */
@@ -56,10 +67,20 @@ typedef enum err call_fn(struct call *call);
 
 struct call *call_open(const struct graph *graph, const struct http_req *req, struct http_resp *resp);
 
-/* Stores the error and returns its row's `enum err`.  An empty detail takes the row's message. */
+/* Stores the error and returns its row's `enum err`.  An empty detail takes the row's message; _f prints it. */
+enum err call_refuse_f(struct call *call, enum graph_error error, const char *fmt, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
 enum err call_refuse(struct call *call, enum graph_error error, struct str detail) MUST_CHECK;
-/* On a loop thread, before a step that waits for a sync: the call starts again on a worker. */
-enum err call_must_block(struct call *call) MUST_CHECK;
+/*
+ * BLOCKS: on a loop thread, before a step that waits for a sync or takes long: the call starts again on a worker.
+ * AGAIN, MORE_BODY: a slice is made, and `act` is called again.  What it keeps stands in call->slice, and is given
+ * back unless call_goes_on().
+ */
+enum err call_pause(struct call *call, enum http_verdict verdict) MUST_CHECK;
+static inline bool
+call_goes_on(const struct call *call)
+{
+	return call->verdict > HTTP_BLOCKS;
+}
 /* Before a step that takes so many bytes, or that changes data and answers with so many: 503 if memory is short. */
 enum err call_hold(struct call *call, size_t bytes) MUST_CHECK;
 

@@ -7,14 +7,23 @@
 call_fn graph_delta, graph_list, graph_get_item, graph_create_item, graph_update_item, graph_remove_item,
 	graph_get_default, graph_batch, graph_metadata, graph_service, graph_all_recordings, graph_all_recordings_delta,
 	graph_meeting_delta, graph_list_recordings, graph_get_recording, graph_create_recording, graph_get_content,
-	graph_put_content, graph_get_user, graph_list_users;
+	graph_put_content, graph_get_user, graph_list_users, graph_list_members, graph_get_followed_content;
 
 /* Creates what every owner of the resource has, such as the default calendar of a new mailbox. */
 enum err call_ensure(struct call *call) MUST_CHECK;
 /* Checks that the body is one JSON object, sent as application/json. */
 enum err call_read_body(struct call *call) MUST_CHECK;
-/* There is no item with that id, or the text cannot be an id. */
-enum err call_refuse_item(struct call *call, struct str id) MUST_CHECK;
+/* What a list has of its feed. */
+struct listed {
+	struct str context; /* the fragment of @odata.context */
+	bool (*holds)(const struct call *call, const void *ctx, const struct item *item); /* NULL: every item */
+	const void *ctx;
+	bool        by_id; /* in the order of ids: a followed feed */
+	struct str  key;   /* only items with this key, of which only creation gives one a new seq; empty: all */
+	const char *none;  /* for a key that no item has: the refusal */
+};
+/* Answers with a page of it, or with the number of its items (graph_list.c). */
+enum err call_list(struct call *call, const struct listed *listed) MUST_CHECK;
 /* If the path names a group: it exists. */
 enum err call_check_group(struct call *call) MUST_CHECK;
 /* The recording that the path names, in the meeting that the path names. */

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#include "graph/answer.h"
+#include "graph/steps.h"
+#include "store/store_group.h"
 
 struct commit {
 	struct store_group *group;
@@ -56,9 +57,8 @@ void *
 commit_open(void *ctx)
 {
 	const struct graph *graph = ctx;
-	struct commit      *commit = calloc(1, sizeof(*commit));
+	struct commit      *commit = handle_new(sizeof(*commit));
 
-	MUST(commit != NULL);
 	commit->group = store_group_open(graph->parts.store);
 	return commit;
 }

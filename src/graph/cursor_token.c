@@ -3,23 +3,32 @@
 
 #include "text/date.h"
 
+/* A scope may be followed anew, or renamed: the generation in the cursor tells one from the other. */
+struct token_bind
+cursor_bind(const struct call *call, enum token_function function)
+{
+	struct store_feed any = { .collection = STORE_FOLLOWED };
+
+	return (struct token_bind){ call->route.served ? any : call->feed, function };
+}
+
 static enum err
-open_token(struct call *call, enum token_function function, struct reader *reader)
+open_token(struct call *call, enum token_function function, struct str text, struct reader *reader)
 {
 	static const enum option alone[] = { OPTION_TOKEN, OPTION_KINDS };
-	struct token_bind        bind = { call->feed, function };
+	struct token_bind        bind = cursor_bind(call, function);
 	struct token             token;
 
-	TRY(query_allow(call, alone, "beside a token",
-	                "The token holds the options of the round's first request; use the link as it was given."));
-	TRY(token_open(call->graph->parts.ring, call->query.value[OPTION_TOKEN], &bind, call->arena, &token));
+	if (call->resume.len == 0)
+		TRY(query_allow(
+			call, alone, "beside a token",
+			"The token holds the options of the round's first request; use the link as it was given."));
+	TRY(token_open(call->graph->parts.ring, text, &bind, call->arena, &token));
 	reader->has_cursor = reader->has_token = true;
 	reader->cursor = token.cursor;
 	reader->options = token.options;
 	return OK;
 }
-
-/* ---- where a first request begins ------------------------------------------------------------------------ */
 
 /* Before every change at that moment or later.  feed_open() finds out whether that is too late. */
 static enum err
@@ -43,24 +52,25 @@ start_at(struct call *call, int64_t moment_ns, struct cursor *cursor_out)
 }
 
 enum err
-cursor_read(struct call *call, enum token_function function, bool delta, struct reader *reader_out)
+cursor_read(struct call *call, enum token_function function, struct reader *reader_out)
 {
 	struct str    text = call->query.value[OPTION_TOKEN];
 	struct reader reader = { 0 };
 	int64_t       moment_ns = 0;
 
-	if (!call->query.given[OPTION_TOKEN]) {
+	if (call->resume.len > 0) {
+		TRY(open_token(call, function, call->resume, &reader));
+	} else if (!call->query.given[OPTION_TOKEN]) {
 		*reader_out = reader;
 		return OK;
-	}
-	if (delta && str_eq_nocase(text, STR("latest"))) {
+	} else if (str_eq_nocase(text, STR("latest"))) {
 		reader.has_cursor = reader.from_now = true;
 		TRY(feed_from_now(call->graph->parts.store, &call->feed, call->arena, &reader.cursor));
-	} else if (delta && date_parse_url(text, &moment_ns)) {
+	} else if (date_parse_url(text, &moment_ns)) {
 		reader.has_cursor = true;
 		TRY(start_at(call, moment_ns, &reader.cursor));
 	} else {
-		TRY(open_token(call, function, &reader));
+		TRY(open_token(call, function, text, &reader));
 	}
 	*reader_out = reader;
 	return OK;
@@ -82,7 +92,7 @@ struct str
 cursor_link(const struct call *call, enum token_function function, const struct cursor *rest, struct str options)
 {
 	const struct graph_parts *parts = &call->graph->parts;
-	struct token_bind         bind = { call->feed, function };
+	struct token_bind         bind = cursor_bind(call, function);
 	struct token              token = {
 			     .cursor = *rest,
 			     .issued_s = clock_wall_s(parts->clock),

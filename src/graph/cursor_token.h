@@ -15,12 +15,15 @@ struct reader {
 	struct str    options; /* has_token: the options that cursor_link() sealed into it */
 };
 
+/* What a token of the call's feed is bound to. */
+struct token_bind cursor_bind(const struct call *call, enum token_function function);
+
 /*
  * Reads the token, if there is one; then no other option is allowed.  Instead of a token, the first request of a delta
  * function may say where to begin: `latest`, or an RFC 3339 time (extensions).  The caller reads the options of a first
  * request.  To these functions they are opaque bytes.
  */
-enum err cursor_read(struct call *call, enum token_function function, bool delta, struct reader *reader_out) MUST_CHECK;
+enum err cursor_read(struct call *call, enum token_function function, struct reader *reader_out) MUST_CHECK;
 
 /* The link that continues at `rest`, and its member name: @odata.nextLink or @odata.deltaLink. */
 struct str cursor_link(const struct call *call, enum token_function function, const struct cursor *rest,

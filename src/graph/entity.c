@@ -4,40 +4,17 @@
 #include "base/bytes.h"
 #include "text/uri.h"
 
-/* A key between quotes in a URL: its quotes doubled, then percent-encoded. */
-static struct str
-key_literal(const struct call *call, struct str key)
-{
-	char  *doubled = arena_take_raw(call->arena, key.len * 2);
-	size_t len = 0;
-
-	for (size_t i = 0; i < key.len; i++) {
-		if (key.at[i] == '\'')
-			doubled[len++] = '\'';
-		doubled[len++] = key.at[i];
-	}
-	return uri_encode(str_of(doubled, len), "=-_", call->arena);
-}
-
-static struct str
-guid_text(const struct call *call, const struct guid *guid)
-{
-	char text[GUID_TEXT_LEN];
-
-	guid_format(guid, text);
-	return arena_copy(call->arena, str_of(text, sizeof(text)));
-}
-
 static struct str
 field_of(const struct call *call, struct str name, const struct item *item, bool quoted)
 {
 	if (str_eq(name, STR("owner")))
-		return guid_text(call, &call->owner.id);
+		return arena_printf(call->arena, "%s", guid_str(&call->owner.id).c);
 	if (str_eq(name, STR("tenant")))
-		return guid_text(call, &call->owner.tenant);
+		return arena_printf(call->arena, "%s", guid_str(&call->owner.tenant).c);
 	name = str_eq(name, STR("key")) ? item->key : item->id;
 	/* As in Graph's samples: only what a path cannot hold is escaped. */
-	return quoted ? key_literal(call, name) : uri_encode(name, "-_.~=*", call->arena);
+	return quoted ? uri_encode(uri_double_quotes(name, call->arena), "=-_", call->arena)
+	              : uri_encode(name, "-_.~=*", call->arena);
 }
 
 struct str
@@ -62,56 +39,69 @@ entity_url(const struct call *call, const char *path, const struct item *item)
 struct str
 entity_context(const struct call *call, const char *set, const char *tail)
 {
-	char oid[GUID_TEXT_LEN];
-
-	guid_format(&call->owner.id, oid);
-	return arena_printf(call->arena, "users('%.*s')/%s%s", GUID_TEXT_LEN, oid, set, tail);
+	if (call->route.served)
+		return arena_printf(call->arena, "%s%s", set, tail);
+	return arena_printf(call->arena, "users('%s')/%s%s", guid_str(&call->owner.id).c, set, tail);
 }
 
+#define NAMES_MAX 400 /* bytes of the names that a state token can hold */
+
+/* The names stay as they are; one that the resource does not have is refused if its rows are known. */
 enum err
 entity_select(struct call *call, const struct resource *resource, uint32_t *select_out)
 {
-	struct str rest = call->query.value[OPTION_SELECT], name;
+	struct str rest = call->query.value[OPTION_SELECT], name, names = STR_EMPTY;
 	uint32_t   select = 0;
 	bool       all = false;
 
 	while (str_take_until(&rest, ',', &name)) {
-		size_t row = resource_find_property(resource, str_trim(name), call->route.beta);
+		size_t row = resource_find_property(resource, name = str_trim(name), call->route.beta);
 
-		if (str_eq(str_trim(name), STR("*"))) {
+		if (str_eq(name, STR("*"))) {
 			all = true;
 			continue;
 		}
-		if (row == resource->property_count)
-			return call_refuse(
-				call, GRAPH_OPTION,
-				arena_printf(call->arena, "Could not find a property named '%.*s' on type '%s'.",
-			                     STR_ARG(str_cut(str_trim(name), 64)), resource->odata_type + 1));
-		select |= (uint32_t)1 << row | 1; /* the id is row 0 */
+		if (row == resource->property_count && (row > 0 || !resource->is_followed))
+			return call_refuse_f(call, GRAPH_OPTION, "Could not find a property named '%.*s' on type '%s'.",
+			                     STR_ARG(str_cut(name, 64)), resource->odata_type + 1);
+		if (resource->is_followed)
+			names = arena_printf(call->arena, "%.*s%s%.*s", STR_ARG(names), names.len ? "," : "",
+			                     STR_ARG(name));
+		else
+			select |= (uint32_t)1 << row | 1; /* the id is row 0 */
+		if (names.len > NAMES_MAX)
+			return call_refuse(call, GRAPH_OPTION, STR("$select has more than 400 bytes."));
 	}
+	call->selected = all ? STR_EMPTY : names;
 	*select_out = all ? 0 : select;
 	return OK;
 }
 
-/* ---- the selection in a state token ------------------------------------------------------------------------ */
-
-/* One byte of version, then the selection, little-endian. */
-#define OPTIONS_VERSION 1
-#define OPTIONS_BYTES   5
+/* One byte of version, then the selection, little-endian; or the names. */
+#define OPTIONS_VERSION       1
+#define OPTIONS_VERSION_NAMES 2
+#define OPTIONS_BYTES         5
 
 struct str
-entity_write_options(uint32_t select, struct arena *arena)
+entity_write_options(const struct call *call, uint32_t select)
 {
-	char *bytes = arena_take_raw(arena, OPTIONS_BYTES);
+	char *bytes = arena_take_raw(call->arena, OPTIONS_BYTES);
 
+	if (call->route.served)
+		return arena_printf(call->arena, "%c%.*s", OPTIONS_VERSION_NAMES, STR_ARG(call->selected));
 	bytes[0] = OPTIONS_VERSION;
 	le_write(bytes + 1, select, OPTIONS_BYTES - 1);
 	return str_of(bytes, OPTIONS_BYTES);
 }
 
 bool
-entity_read_options(struct str bytes, uint32_t *select_out)
+entity_read_options(struct call *call, struct str bytes, uint32_t *select_out)
 {
+	*select_out = 0;
+	if (call->route.served) {
+		call->selected = str_skip(bytes, 1);
+		return bytes.len > 0 && bytes.at[0] == OPTIONS_VERSION_NAMES;
+	}
 	if (bytes.len != OPTIONS_BYTES || bytes.at[0] != OPTIONS_VERSION)
 		return false;
 	*select_out = (uint32_t)le_read(bytes.at + 1, OPTIONS_BYTES - 1);
@@ -119,13 +109,16 @@ entity_read_options(struct str bytes, uint32_t *select_out)
 }
 
 struct str
-entity_select_option(const struct resource *resource, uint32_t select, struct arena *arena)
+entity_select_option(const struct call *call, uint32_t select)
 {
-	struct str names = STR_EMPTY;
+	const struct resource *resource = call->route.resource;
+	struct str             names = call->selected;
 
 	for (size_t row = 0; row < resource->property_count && select >> row; row++)
 		if (select >> row & 1)
-			names = arena_printf(arena, "%.*s%s%s", STR_ARG(names), names.len ? "," : "",
+			names = arena_printf(call->arena, "%.*s%s%s", STR_ARG(names), names.len ? "," : "",
 			                     resource->properties[row].name);
-	return names.len ? arena_printf(arena, "$select=%.*s", STR_ARG(names)) : STR_EMPTY;
+	if (call->route.served)
+		names = uri_encode(names, ",-_.~", call->arena);
+	return names.len ? arena_printf(call->arena, "$select=%.*s", STR_ARG(names)) : STR_EMPTY;
 }

@@ -14,6 +14,12 @@ error_row(enum graph_error error)
 	return &rows[error];
 }
 
+bool
+error_is_busy(enum graph_error error)
+{
+	return error_row(error)->status == 429 || error_row(error)->status == 503;
+}
+
 enum graph_error
 error_for(enum err err)
 {

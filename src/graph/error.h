@@ -64,6 +64,8 @@
 	X(GRAPH_FULL, ERR_FULL, 507, "ErrorQuotaExceeded", \
 	  "The store's disk is full: nothing was changed. Reading goes on.") \
 	X(GRAPH_HTTP_VERSION, ERR_BAD_REQUEST, 505, "BadRequest", "Use HTTP/1.1 or HTTP/2.") \
+	X(GRAPH_THROTTLED, ERR_BUSY, 429, "ApplicationThrottled", \
+	  "Too many requests of this caller are under way. Try again after the given time.") \
 	X(GRAPH_BUSY, ERR_BUSY, 503, "ServiceUnavailable", "Try again after the given time.") \
 	X(GRAPH_BROKEN, ERR_IO, 500, "InternalServerError", "The server failed; its log says why.")
 
@@ -81,6 +83,8 @@ struct error_row {
 };
 
 const struct error_row *error_row(enum graph_error error);
+/* The same request may be sent again: 429 and 503, with Retry-After. */
+bool error_is_busy(enum graph_error error);
 
 /* The row for an error that came without one. */
 enum graph_error error_for(enum err err);

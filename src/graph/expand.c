@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/expand.h"
+#include "graph/entity.h"
 
-#include "graph/literal.h"
+#include "graph/parameters.h"
 #include "resource/extended.h"
 
 static void
 skip_blanks(struct str *rest)
 {
-	while (rest->len > 0 && rest->at[0] == ' ')
-		*rest = str_skip(*rest, 1);
+	*rest = str_skip(*rest, str_span(*rest, STR(" ")));
 }
 
 /* Takes a word in any letter case and the blanks behind it. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* explain — what the checks of a request find, one by one (graph_explain()). */
-#include "graph/access.h"
-#include "graph/table.h"
+#include "graph/steps.h"
 
 static bool
 report_step(const struct call *call, graph_finding_fn *finding, void *ctx, const char *check, enum err err,
@@ -30,12 +29,8 @@ explain_bearer(struct call *call, graph_finding_fn *finding, void *ctx)
 static struct str
 caller_shown(const struct caller *caller, struct arena *arena)
 {
-	char tenant[GUID_TEXT_LEN], oid[GUID_TEXT_LEN];
-
-	guid_format(&caller->tenant, tenant);
-	guid_format(&caller->oid, oid);
-	return arena_printf(arena, "%s %.*s of tenant %.*s with %s: %.*s", caller->is_app ? "application" : "user",
-	                    GUID_TEXT_LEN, oid, GUID_TEXT_LEN, tenant, caller->is_app ? "roles" : "scopes",
+	return arena_printf(arena, "%s %s of tenant %s with %s: %.*s", caller->is_app ? "application" : "user",
+	                    guid_str(&caller->oid).c, guid_str(&caller->tenant).c, caller->is_app ? "roles" : "scopes",
 	                    STR_ARG(caller->grants));
 }
 
@@ -49,11 +44,14 @@ with_grants(struct str text, const char *const *grants, struct arena *arena)
 
 /* "list, get and delta of calendars: Calendars.Read or Calendars.ReadWrite" */
 static struct str
-right_shown(const struct caller *caller, enum right right, struct arena *arena)
+right_shown(const struct caller *caller, const struct right_row *row, struct arena *arena)
 {
-	const struct right_row *row = right_row(right);
-	const char *const      *grants = caller->is_app ? row->application : row->delegated;
-	struct str list = arena_printf(arena, "%s: %s", row->calls, grants[0] ? "" : "no grant of this kind gives it");
+	const char *const *grants = caller->is_app ? row->application : row->delegated;
+	struct str         list;
+
+	if (!row->calls)
+		return STR("a grant: `tidemark scope grant`");
+	list = arena_printf(arena, "%s: %s", row->calls, grants[0] ? "" : "no grant of this kind gives it");
 
 	list = with_grants(list, grants, arena);
 	if (!row->everyone || caller->is_app)
@@ -66,7 +64,7 @@ graph_explain(struct graph *graph, const struct http_req *req, graph_finding_fn 
 {
 	struct call *call = call_open(graph, req, NULL);
 	call_fn     *act;
-	enum err     err = route_parse(req->path, call->arena, &call->route);
+	enum err     err = route_parse(req->path, &graph->served, call->arena, &call->route);
 
 	if (!report_step(call, finding, ctx, "path", err, STR("can be understood")))
 		return false;
@@ -79,10 +77,10 @@ graph_explain(struct graph *graph, const struct http_req *req, graph_finding_fn 
 	finding(ctx, "caller", true, caller_shown(&call->caller, call->arena));
 	if (!report_step(call, finding, ctx, "call", table_find(call, &act), STR("is served")))
 		return false;
-	if (access_right(call) == RIGHT_COUNT) {
+	if (!access_row(call)) {
 		finding(ctx, "needs", true, STR("nothing more: each request of a batch is judged by itself"));
 		return true;
 	}
-	finding(ctx, "needs", true, right_shown(&call->caller, access_right(call), call->arena));
+	finding(ctx, "needs", true, right_shown(&call->caller, access_row(call), call->arena));
 	return report_step(call, finding, ctx, "permission", access_authorise(call), STR("granted, for this owner"));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/filter.h"
 
-#include "graph/literal.h"
+#include "graph/parameters.h"
 #include "resource/values.h"
 
 enum node { NODE_TEXT_IS, NODE_TEXT_STARTS, NODE_FLAG, NODE_NOT, NODE_AND, NODE_OR };
@@ -48,27 +48,15 @@ refuse(struct reader *reader, const char *what)
 static void
 skip_blanks(struct reader *reader)
 {
-	while (reader->rest.len > 0 && (reader->rest.at[0] == ' ' || reader->rest.at[0] == '\t'))
-		reader->rest = str_skip(reader->rest, 1);
-}
-
-static bool
-is_word_byte(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-	       c == '/';
+	reader->rest = str_skip(reader->rest, str_span(reader->rest, STR(" \t")));
 }
 
 /* The word that comes next, without taking it. */
 static struct str
 peek_word(struct reader *reader)
 {
-	size_t len = 0;
-
 	skip_blanks(reader);
-	while (len < reader->rest.len && is_word_byte(reader->rest.at[len]))
-		len++;
-	return str_first(reader->rest, len);
+	return str_first(reader->rest, str_span(reader->rest, STR(STR_LETTERS_DIGITS "_./")));
 }
 
 static bool
@@ -118,6 +106,13 @@ new_not(struct reader *reader, const struct filter *of)
 	return new_node(reader, (struct filter){ .node = NODE_NOT, .left = of });
 }
 
+static enum err
+take_flag(struct reader *reader, bool *flag_out)
+{
+	*flag_out = take_word(reader, STR("true"));
+	return *flag_out || take_word(reader, STR("false")) ? OK : refuse(reader, "true or false is missing");
+}
+
 /* eq or ne; *same_out is true for eq. */
 static bool
 take_comparison(struct reader *reader, bool *same_out)
@@ -155,9 +150,7 @@ read_flag(struct reader *reader, size_t row, const struct filter **filter_out)
 		*filter_out = filter;
 		return OK;
 	}
-	wanted = take_word(reader, STR("true"));
-	if (!wanted && !take_word(reader, STR("false")))
-		return refuse(reader, "true or false is missing");
+	TRY(take_flag(reader, &wanted));
 	*filter_out = same == wanted ? filter : new_not(reader, filter);
 	return OK;
 }
@@ -196,9 +189,7 @@ read_starts(struct reader *reader, const struct filter **filter_out)
 	if (!take_sign(reader, ')'))
 		return refuse(reader, "a closing bracket is missing");
 	if (take_comparison(reader, &same)) {
-		wanted = take_word(reader, STR("true"));
-		if (!wanted && !take_word(reader, STR("false")))
-			return refuse(reader, "true or false is missing");
+		TRY(take_flag(reader, &wanted));
 		wanted = same == wanted;
 	}
 	text = resource_fold(text, reader->arena);
@@ -293,25 +284,48 @@ filter_read(const struct resource *resource, struct str text, bool beta, struct 
 	return err;
 }
 
+struct looking {
+	const struct values *values;
+	struct arena        *arena;
+	struct str           folded[RESOURCE_PROPERTIES_MAX];
+};
+
+/* Folded once for all comparisons: a text may be as long as a body, and a filter has hundreds of them. */
+static struct str
+text_of(struct looking *looking, size_t row)
+{
+	if (!looking->folded[row].at)
+		looking->folded[row] = values_folded(looking->values, row, looking->arena);
+	return looking->folded[row];
+}
+
 /* A chain of 'and' is as deep as it is long.  The length of a URL bounds it. */
-bool
-filter_holds(const struct filter *filter, const struct values *values, struct arena *arena)
+static bool
+holds(struct looking *looking, const struct filter *filter)
 {
 	switch (filter->node) {
 	case NODE_TEXT_IS:
-		return str_eq(values_folded(values, filter->row, arena), filter->text);
+		return str_eq(text_of(looking, filter->row), filter->text);
 	case NODE_TEXT_STARTS:
-		return str_starts(values_folded(values, filter->row, arena), filter->text);
+		return str_starts(text_of(looking, filter->row), filter->text);
 	case NODE_FLAG:
-		return values_flag(values, filter->row);
+		return values_flag(looking->values, filter->row);
 	case NODE_NOT:
-		return !filter_holds(filter->left, values, arena);
+		return !holds(looking, filter->left);
 	case NODE_AND:
-		return filter_holds(filter->left, values, arena) && filter_holds(filter->right, values, arena);
+		return holds(looking, filter->left) && holds(looking, filter->right);
 	case NODE_OR:
-		return filter_holds(filter->left, values, arena) || filter_holds(filter->right, values, arena);
+		return holds(looking, filter->left) || holds(looking, filter->right);
 	}
 	return false;
+}
+
+bool
+filter_holds(const struct filter *filter, const struct values *values, struct arena *arena)
+{
+	struct looking looking = { .values = values, .arena = arena };
+
+	return holds(&looking, filter);
 }
 
 /* The names $orderby may say, for a message: "'name'". */

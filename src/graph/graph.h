@@ -20,6 +20,16 @@
 
 enum link_style { LINK_GRAPH, LINK_SEED }; /* $skiptoken/$deltatoken, or the seed's literal skipToken */
 
+struct graph_served {           /* a followed scope that is served, or many of them */
+	struct str name;        /* the scope's; of many the text before the colon */
+	struct str url;         /* empty: it stands only at /scopes/NAME; of many with a word in braces */
+	struct str resource;    /* empty: the URL says it */
+	struct str owner;       /* "TENANT/ID" or "ID"; empty: the scope's own */
+	struct str content;     /* the folder with its items' content; empty: none */
+	struct str permissions; /* separated by blanks, each of them opens it; empty: by the resource */
+	bool       is_many;
+};
+
 struct graph_parts { /* all borrowed; they must outlive the struct graph */
 	struct store         *store;
 	struct token_ring    *ring; /* may be NULL for graph_explain() alone */
@@ -35,12 +45,28 @@ struct graph_parts { /* all borrowed; they must outlive the struct graph */
 	uint64_t        content_max;           /* bytes of one recording's content */
 	bool            recordings_delegated;  /* users reach their own recordings */
 	bool            policy_organizer_wide; /* getAllRecordings checks the access policy too */
+	const struct graph_served *served;
+	size_t                     served_count;
 };
 
 struct graph;
 
-enum err        graph_open(const struct graph_parts *parts, struct graph **graph_out) MUST_CHECK;
-void            graph_close(struct graph **graph);
+enum err graph_open(const struct graph_parts *parts, struct graph **graph_out) MUST_CHECK;
+void     graph_close(struct graph **graph);
+/* The feed of the store itself that a path names, with its owner's id or UPN in it.  ERR_NOT_FOUND: none. */
+enum err graph_native_feed(struct store *store, const struct guid *tenant, struct str path, struct arena *arena,
+                           struct store_feed *feed_out) MUST_CHECK;
+/*
+ * Where clients find a server without a public URL, e.g. "https://127.0.0.1:8443"; before it serves. Borrowed. A client
+ * assertion must be for one of them: the sender of a request chooses its Host.
+ */
+void graph_set_urls(struct graph *graph, const struct str *urls, size_t count);
+/*
+ * A reader wants a newer round of that followed scope.  It must not wait; any thread.  False: nobody follows it here.
+ * Before the server serves; without it no reader can want one.
+ */
+typedef bool    graph_want_fn(void *ctx, struct str scope);
+void            graph_set_rounds(struct graph *graph, graph_want_fn *want, void *ctx);
 struct http_app graph_app(struct graph *graph);
 
 /*

@@ -5,13 +5,10 @@
  * The whole batch is checked first.  If its list, an id, an order or the type of a body is wrong, the answer is 400
  * and nothing has been done.  A fault of one request is that request's 400.  Then the requests run one after the
  * other, each after those it depends on.  Each response has its own status, even 401 or 429; the batch itself is 200.
- * When the client has left, no further request is begun.
+ * Between two of them other callers come first.  When the client has left, no further request is begun.
  */
-#include <errno.h>
-
-#include "graph/answer.h"
 #include "graph/calls.h"
-#include "graph/run.h"
+#include "graph/steps.h"
 #include "http/http_chars.h"
 #include "text/b64.h"
 #include "text/json_read.h"
@@ -49,14 +46,20 @@ struct batch {
 	struct part     parts[PARTS_MAX];
 	size_t          count;
 	struct json_out out;
+	struct arena   *arena; /* for one of them at a time */
+
+	/* The one that is under way. */
+	struct part      *part;
+	struct http_req   req;
+	struct http_resp *resp;
+	struct call      *inner;
 };
 
 static enum err
 refuse(const struct batch *batch, const char *what, struct str id)
 {
-	return call_refuse(batch->call, GRAPH_BATCH,
-	                   arena_printf(batch->call->arena, "%s%s%.*s%s", what, id.len ? " (request '" : "",
-	                                STR_ARG(str_cut(id, 64)), id.len ? "')." : "."));
+	return call_refuse_f(batch->call, GRAPH_BATCH, "%s%s%.*s%s", what, id.len ? " (request '" : "",
+	                     STR_ARG(str_cut(id, 64)), id.len ? "')." : ".");
 }
 
 /* The first fault counts. */
@@ -95,49 +98,30 @@ read_id(const struct json *json, struct str *id_out)
 	return true;
 }
 
-/* Any other method is one that no path has: 405. */
+/* In any letter case.  HEAD and OPTIONS are as a method that no path has: 405. */
 static enum http_method
 method_of(struct str text)
 {
-	static const struct {
-		const char      *name;
-		enum http_method method;
-	} known[] = {
-		{ "GET", HTTP_GET },     { "POST", HTTP_POST },     { "PUT", HTTP_PUT },
-		{ "PATCH", HTTP_PATCH }, { "DELETE", HTTP_DELETE },
-	};
+	enum http_method method = HTTP_GET;
 
-	for (size_t i = 0; i < COUNT_OF(known); i++)
-		if (str_eq_nocase(text, str_from_c(known[i].name)))
-			return known[i].method;
-	return HTTP_OTHER;
+	while (method < HTTP_OTHER && !str_eq_nocase(text, str_from_c(http_method_name(method))))
+		method++;
+	return method == HTTP_HEAD || method == HTTP_OPTIONS ? HTTP_OTHER : method;
 }
 
 /* Headers of the connection or of the batch. */
 static bool
 is_passed_over(struct str name)
 {
-	static const char *const names[] = {
-		"Host",   "Connection", "Content-Length", "Transfer-Encoding", "Accept-Encoding",
-		"Expect", "TE",         "Trailer",        "Upgrade",
-	};
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (str_eq_nocase(name, str_from_c(names[i])))
-			return true;
-	return false;
+	return str_has_word(STR("Host Connection Content-Length Transfer-Encoding Accept-Encoding Expect TE Trailer "
+	                        "Upgrade"),
+	                    ' ', name, str_eq_nocase);
 }
 
 static bool
 is_field(struct str name, struct str value)
 {
-	for (size_t i = 0; i < name.len; i++)
-		if (!http_is_token(name.at[i]))
-			return false;
-	for (size_t i = 0; i < value.len; i++)
-		if (!http_is_text(value.at[i]))
-			return false;
-	return name.len > 0;
+	return http_all_token(name) && http_text_len(value.at, value.len) == value.len;
 }
 
 static const struct http_field *
@@ -448,7 +432,7 @@ put_error(struct batch *batch, struct part *part, enum graph_error error, struct
 	json_put_name(out, STR("headers"));
 	json_put_object(out);
 	json_put_member(out, STR("Content-Type"), STR("application/json"));
-	if (error == GRAPH_BUSY)
+	if (error_is_busy(error))
 		json_put_member(out, STR("Retry-After"), STR("1"));
 	json_end_object(out);
 	json_put_name(out, STR("body"));
@@ -497,54 +481,67 @@ needs_failed(const struct batch *batch, const struct part *part)
 	return false;
 }
 
-/* Few reads run at one time, because a page is in memory twice while it is copied into its batch. */
 static void
-run_part(struct batch *batch, struct part *part, struct arena *arena)
+end_part(struct batch *batch)
 {
-	sem_t *slot = part->method == HTTP_GET ? (sem_t *)(uintptr_t)&batch->call->graph->batch_reads : NULL;
-	AUTO(http_resp_close) struct http_resp *resp = http_resp_open(http_resp_body(batch->call->resp)->limit);
-	struct http_req                         req;
-	struct call                            *call;
+	http_resp_close(&batch->resp);
+	arena_reset(batch->arena);
+	batch->part = NULL;
+}
+
+/* False: there is nothing to run, because the answer is an error that is known. */
+static bool
+begin_part(struct batch *batch, struct part *part)
+{
+	struct arena *arena = batch->arena;
 
 	part->done = true;
 	if (part->fault) {
 		put_error(batch, part, GRAPH_BATCH, arena_printf(arena, "In the batch, %s.", part->fault));
-		return;
+		return false;
 	}
 	if (needs_failed(batch, part)) {
 		put_error(batch, part, GRAPH_DEPENDENCY, STR_EMPTY);
-		return;
+		return false;
 	}
 	if (http_req_is_abandoned(batch->call->req)) {
 		put_error(batch, part, GRAPH_BUSY, STR("Not done: the server ends, or the client has left."));
-		return;
+		return false;
 	}
 	if (!find_field(part, STR("Authorization")))
 		part->fields[part->field_count++] =
 			(struct http_field){ STR("Authorization"), http_req_field(batch->call->req, "Authorization") };
-	req = request_of(batch, part, arena);
-	while (slot && sem_wait(slot))
-		MUST(errno == EINTR);
-	call = call_open(batch->call->graph, &req, resp);
-	if (!call->client_request_id.len)
-		call->client_request_id = batch->call->client_request_id;
-	if (run_call(call, NULL))
-		put_answer(batch, part, resp, arena);
-	else
-		put_error(batch, part, GRAPH_BUSY, STR_EMPTY);
-	if (slot)
-		MUST(sem_post(slot) == 0);
+	batch->part = part;
+	batch->req = request_of(batch, part, arena);
+	batch->resp = http_resp_open(http_resp_body(batch->call->resp)->limit);
+	batch->inner = call_open(batch->call->graph, &batch->req, batch->resp);
+	if (!batch->inner->client_request_id.len)
+		batch->inner->client_request_id = batch->call->client_request_id;
+	return true;
 }
 
-enum err
-graph_batch(struct call *call)
+/* The next of them, or the next slice of it: then others come first.  The answer is made when none is left. */
+static enum err
+run_next(struct batch *batch)
+{
+	struct part *part = batch->part ? batch->part : next_ready(batch);
+
+	while (part && !batch->part && !begin_part(batch, part))
+		part = next_ready(batch);
+	if (!part)
+		return OK;
+	if (run_call(batch->inner, NULL) == HTTP_DONE) {
+		put_answer(batch, part, batch->resp, batch->arena);
+		end_part(batch);
+	}
+	return call_pause(batch->call, HTTP_AGAIN);
+}
+
+static enum err
+begin(struct call *call, struct batch *batch)
 {
 	static const enum option none[] = { OPTION_FORMAT, OPTION_KINDS };
-	struct batch            *batch = arena_take(call->arena, sizeof(*batch));
-	struct part             *part;
 
-	if (!call->req->may_block)
-		return call_must_block(call);
 	batch->call = call;
 	/* Each request has its own metadata level. */
 	call->accept.level = METADATA_MINIMAL;
@@ -553,17 +550,26 @@ graph_batch(struct call *call)
 		return call_refuse(call, GRAPH_CONTENT_TYPE, STR_EMPTY);
 	TRY(read_batch(batch));
 	TRY(call_hold(call, batch->count * PART_BYTES));
-
-	AUTO(arena_close) struct arena *arena = arena_open(ARENA_MAX);
-
+	batch->arena = arena_open(ARENA_MAX);
 	batch->out = json_out_object(http_resp_body(call->resp));
 	json_put_name(&batch->out, STR("responses"));
 	json_put_array(&batch->out);
-	while ((part = next_ready(batch)) != NULL) {
-		run_part(batch, part, arena);
-		arena_reset(arena);
-	}
+	call->slice = batch;
+	return OK;
+}
+
+enum err
+graph_batch(struct call *call)
+{
+	struct batch *batch = call->slice ? call->slice : arena_take(call->arena, sizeof(*batch));
+
+	if (!call->req->may_block)
+		return call_pause(call, HTTP_BLOCKS);
+	if (!call->slice)
+		TRY(begin(call, batch));
+	TRY(run_next(batch));
 	json_end_array(&batch->out);
 	json_end_object(&batch->out);
+	arena_close(&batch->arena);
 	return OK;
 }

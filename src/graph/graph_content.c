@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph_content — the bytes of a recording: GET sends a file, PUT streams one in and links it in one commit. */
-#include <unistd.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "graph/calls.h"
 #include "graph/range.h"
+#include "resource/followed.h"
 #include "resource/recording.h"
 
-#define PIECE_BYTES ((size_t)64 << 10)
 /* The file may be replaced after the item is read and before it is opened; then the item is read again. */
 #define TRIES_MAX 4
 
@@ -81,13 +83,12 @@ check_if_match(struct call *call, struct str etag)
 }
 
 static enum err
-send_file(struct call *call, const struct content_ref *ref, struct str etag, int fd)
+send_file(struct call *call, const struct content_ref *ref, struct str etag, int *fd)
 {
 	uint64_t        from = 0, len = ref->size;
 	enum range_kind kind = range_read(wanted_range(call, etag), ref->size, &from, &len);
 
 	if (kind == RANGE_OUTSIDE) {
-		(void)close(fd);
 		http_resp_field(call->resp, "Content-Range",
 		                arena_printf(call->arena, "bytes */%llu", (unsigned long long)ref->size));
 		return call_refuse(call, GRAPH_RANGE, STR_EMPTY);
@@ -99,37 +100,60 @@ send_file(struct call *call, const struct content_ref *ref, struct str etag, int
 		                             (unsigned long long)(from + len - 1), (unsigned long long)ref->size));
 	}
 	http_resp_field(call->resp, "Content-Type", STR("video/mp4"));
-	http_resp_file(call->resp, fd, from, len);
+	http_resp_file(call->resp, *fd, from, len);
+	*fd = -1;
 	return OK;
 }
 
-enum err
-graph_get_content(struct call *call)
+static enum err
+answer_content(struct call *call, const struct content_ref *ref, struct str etag, int *fd)
 {
-	static const enum option none[] = { OPTION_KINDS };
-	struct content_ref       ref;
-	struct str               etag;
-	enum err                 err;
-	int                      fd;
-
-	TRY(query_allow(call, none, "on content", "Leave them out."));
-	TRY(open_content(call, &ref, &fd));
-	etag = etag_of(&ref, call->arena);
-	err = check_if_match(call, etag);
-	if (err != OK) {
-		(void)close(fd);
-		return err;
-	}
+	TRY(check_if_match(call, etag));
 	http_resp_field(call->resp, "ETag", etag);
 	http_resp_field(call->resp, "Accept-Ranges", STR("bytes"));
 	call->is_private = true;
 	http_resp_field(call->resp, "X-Content-Type-Options", STR("nosniff"));
 	if (is_known_already(call, etag)) {
-		(void)close(fd);
 		http_resp_status(call->resp, 304);
 		return OK;
 	}
-	return send_file(call, &ref, etag, fd);
+	return send_file(call, ref, etag, fd);
+}
+
+static const enum option no_options[] = { OPTION_KINDS };
+
+enum err
+graph_get_content(struct call *call)
+{
+	AUTO(file_close) int fd = -1;
+	struct content_ref   ref;
+
+	TRY(query_allow(call, no_options, "on content", "Leave them out."));
+	TRY(open_content(call, &ref, &fd));
+	return answer_content(call, &ref, etag_of(&ref, call->arena), &fd);
+}
+
+/* A file of that name is whole and never changes: another version takes its place. */
+enum err
+graph_get_followed_content(struct call *call)
+{
+	AUTO(file_close) int dir = open(call->route.served->content_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO(file_close) int fd = -1;
+	struct content_ref   ref = { .size = 0 };
+	struct stat          info;
+	struct item          item;
+	const char          *name = arena_c(call->arena, resource_content_file(call->route.id, call->arena));
+	struct str           etag;
+
+	TRY(query_allow(call, no_options, "on content", "Leave them out."));
+	TRY(store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, &item));
+	fd = dir < 0 ? -1 : content_open_source(dir, name);
+	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+		return call_refuse(call, GRAPH_NO_CONTENT, STR_EMPTY);
+	ref.size = (uint64_t)info.st_size;
+	etag = arena_printf(call->arena, "\"%llx-%llx-%llx\"", (unsigned long long)info.st_ino,
+	                    (unsigned long long)info.st_mtim.tv_sec, (unsigned long long)info.st_mtim.tv_nsec);
+	return answer_content(call, &ref, etag, &fd);
 }
 
 /* ---- PUT ------------------------------------------------------------------------------------------------- */
@@ -139,9 +163,8 @@ refuse_body(struct call *call, enum err err)
 {
 	switch (err) {
 	case ERR_TOO_LARGE:
-		return call_refuse(call, GRAPH_TOO_LARGE,
-		                   arena_printf(call->arena, "The content of a recording may have %llu bytes here.",
-		                                (unsigned long long)call->graph->parts.content_max));
+		return call_refuse_f(call, GRAPH_TOO_LARGE, "The content of a recording may have %llu bytes here.",
+		                     (unsigned long long)call->graph->parts.content_max);
 	/* The connection broke. */
 	case ERR_BAD_REQUEST:
 	case ERR_IO:
@@ -180,20 +203,6 @@ check_conditions(struct call *call, const struct recording *recording)
 	return OK;
 }
 
-static enum err
-receive(struct call *call, struct content_write *write)
-{
-	char  *piece = arena_take_raw(call->arena, PIECE_BYTES);
-	size_t len;
-
-	do {
-		TRY(content_write_err(write));
-		TRY(refuse_body(call, http_req_read(call->req, piece, PIECE_BYTES, &len)));
-		content_put(write, piece, len);
-	} while (len > 0);
-	return OK;
-}
-
 /* The content is durable now, and the commit makes it the recording's. */
 static enum err
 link_content(struct call *call, struct content_write *write, const struct content_ref *ref,
@@ -225,26 +234,57 @@ is_conditional(const struct call *call)
 	return http_req_field(call->req, "If-Match").at || http_req_field(call->req, "If-None-Match").at;
 }
 
-enum err
-graph_put_content(struct call *call)
+/* What is kept from one piece to the next. */
+struct upload {
+	struct recording      seen;
+	struct content_write *write;
+};
+
+static enum err
+begin_upload(struct call *call)
 {
 	static const enum option none[] = { OPTION_KINDS };
-	struct recording         recording;
-	struct content_ref       ref;
+	struct upload           *upload = arena_take(call->arena, sizeof(*upload));
 
 	TRY(query_allow(call, none, "on content", "Leave them out."));
 	TRY(check_headers(call));
-	TRY(find_recording(call, &recording));
-	TRY(check_conditions(call, &recording));
+	TRY(find_recording(call, &upload->seen));
+	TRY(check_conditions(call, &upload->seen));
+	upload->write = content_begin(call->graph->parts.content, call->req->body_announced, &call->caller.oid);
+	call->slice = upload;
+	return OK;
+}
 
-	AUTO(content_end)
-	struct content_write *write = content_begin(call->graph->parts.content, call->req->body_announced,
-	                                            &call->caller.oid);
+static enum err
+take_piece(struct call *call, struct upload *upload)
+{
+	const struct http_req *req = call->req;
+	struct content_ref     ref;
 
-	TRY(receive(call, write));
-	TRY(content_finish(write, &ref));
-	TRY(link_content(call, write, &ref, is_conditional(call) ? &recording : NULL));
+	TRY(content_write_err(upload->write));
+	TRY(refuse_body(call, req->body_err));
+	content_put(upload->write, req->body.at, req->body.len);
+	if (req->streamed && !req->body_over)
+		return call_pause(call, HTTP_MORE_BODY);
+	TRY(content_finish(upload->write, &ref));
+	TRY(link_content(call, upload->write, &ref, is_conditional(call) ? &upload->seen : NULL));
 	http_resp_status(call->resp, 204);
 	http_resp_field(call->resp, "ETag", etag_of(&ref, call->arena));
 	return OK;
+}
+
+enum err
+graph_put_content(struct call *call)
+{
+	enum err err;
+
+	if (!call->slice)
+		TRY(begin_upload(call));
+
+	struct upload *upload = call->slice;
+
+	err = take_piece(call, upload);
+	if (!call_goes_on(call))
+		content_end(&upload->write);
+	return err;
 }

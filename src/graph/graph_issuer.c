@@ -17,7 +17,7 @@
  * named in our tokens is no URL, because a store may be reached under many.
  */
 #include "graph/calls.h"
-#include "graph/headers.h"
+#include "graph/steps.h"
 
 #include "text/b64.h"
 #include "text/date.h"
@@ -108,7 +108,8 @@ static const struct login_fault bad_form = { 400, 9002313, "invalid_request",
 /* An assertion names the server's URL, and the sender of a request chooses its Host header freely. */
 static const struct login_fault no_address = {
 	400, 700027, "invalid_client",
-	"Client assertions are taken where the server knows its own address: start it with --public-url."
+	"Client assertions are taken where the server knows its own address, and it does not know this one: start it "
+	"with --public-url."
 };
 static const struct login_fault no_grant = { 400, 900144, "invalid_request",
 	                                     "The request body must contain the following parameter: 'grant_type'." };
@@ -131,7 +132,9 @@ static const struct login_fault bad_assertion = {
 	"The client is not known in this tenant, or its assertion is not signed by its certificate for this endpoint."
 };
 static const struct login_fault stale_assertion = {
-	401, 700024, "invalid_client", "The client assertion is not within its valid time range (ten minutes at most)."
+	401, 700024, "invalid_client",
+	"The client assertion is not within its valid time range: by this server's clock (the Timestamp) it has ended, "
+	"begins later, is older than ten minutes, or ends in more than an hour. Is the client's clock right?"
 };
 static const struct login_fault bad_scope = {
 	400, 1002012, "invalid_scope",
@@ -229,17 +232,6 @@ struct login_form {
 	struct str grant_type, client_id, client_secret, scope, resource, assertion, assertion_type;
 };
 
-/* In a form '+' is a blank (WHATWG URL 5.1). */
-static bool
-decode_form(struct str text, struct arena *arena, struct str *text_out)
-{
-	char *copy = arena_take_raw(arena, text.len + 1);
-
-	for (size_t i = 0; i < text.len; i++)
-		copy[i] = text.at[i] == '+' ? ' ' : text.at[i];
-	return uri_decode(str_of(copy, text.len), arena, text_out) == OK;
-}
-
 static struct str *
 field_of(struct login_form *form, struct str name)
 {
@@ -262,24 +254,23 @@ field_of(struct login_form *form, struct str name)
 static bool
 read_form(const struct call *call, struct login_form *form)
 {
-	struct str rest = call->req->body, pair, name, value;
+	struct str      rest = call->req->body;
+	struct uri_pair pair;
+	bool            more = rest.len <= SMALL_BODY_MAX;
 
-	if (rest.len > SMALL_BODY_MAX)
+	if (!more)
 		return false;
-	while (str_take_until(&rest, '&', &pair)) {
-		struct str  raw = str_first(pair, str_find(pair, '='));
-		struct str *field;
+	while (uri_take_pair(&rest, call->arena, &pair, &more) == OK) {
+		struct str *field = more ? field_of(form, pair.name) : NULL;
 
-		if (!decode_form(raw, call->arena, &name) ||
-		    !decode_form(str_skip(pair, raw.len + 1), call->arena, &value))
-			return false;
-		field = field_of(form, name);
+		if (!more)
+			return true;
 		if (field && field->at)
 			return false;
 		if (field)
-			*field = value;
+			*field = pair.value;
 	}
-	return true;
+	return false;
 }
 
 /* Authorization: Basic, both halves form-encoded (RFC 6749 2.3.1).  The body may not have a secret too. */
@@ -294,8 +285,8 @@ read_basic(const struct call *call, struct login_form *form)
 		return &bad_form;
 	if (field.len > 4 * SECRET_MAX || !b64_decode(B64_STANDARD, str_trim(str_skip(field, 6)), call->arena, &plain))
 		return &bad_client;
-	if (!decode_form(str_first(plain, str_find(plain, ':')), call->arena, &id) ||
-	    !decode_form(str_skip(plain, str_find(plain, ':') + 1), call->arena, &secret))
+	if (uri_decode_form(str_first(plain, str_find(plain, ':')), call->arena, &id) != OK ||
+	    uri_decode_form(str_skip(plain, str_find(plain, ':') + 1), call->arena, &secret) != OK)
 		return &bad_client;
 	if (form->client_id.at && !str_eq(form->client_id, id))
 		return &bad_form;
@@ -324,8 +315,7 @@ read_proof(const struct login_form *form)
 static bool
 is_openid_scope(struct str scope)
 {
-	return str_eq_nocase(scope, STR("openid")) || str_eq_nocase(scope, STR("profile")) ||
-	       str_eq_nocase(scope, STR("email")) || str_eq_nocase(scope, STR("offline_access"));
+	return str_has_word(STR("openid profile email offline_access"), ' ', scope, str_eq_nocase);
 }
 
 static const struct login_fault *
@@ -418,13 +408,39 @@ fault_of(enum err err, const struct issuer_login *login)
 	return err == ERR_BUSY ? &busy : &broken;
 }
 
+/* Clients name the token endpoint, the one of v1, or the issuer of the discovery document. */
+static void
+list_audiences(const struct call *call, const struct guid *tenant, struct issuer_login *login)
+{
+	static const char *const rests[] = { "oauth2/v2.0/token", "oauth2/token", "v2.0" };
+	const struct graph      *graph = call->graph;
+	size_t                   count = graph->url_count * COUNT_OF(rests);
+	struct str              *list = arena_take(call->arena, (count + 1) * sizeof(*list));
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = arena_printf(call->arena, "%.*s/%s/%s", STR_ARG(graph->urls[i / COUNT_OF(rests)]),
+		                       guid_str(tenant).c, rests[i % COUNT_OF(rests)]);
+	login->audiences = list;
+	login->audience_count = count;
+}
+
+static bool
+is_own_address(const struct call *call)
+{
+	struct str base = call_base_url(call);
+
+	for (size_t i = 0; i < call->graph->url_count; i++)
+		if (str_eq_nocase(base, call->graph->urls[i]))
+			return true;
+	return false;
+}
+
 static void
 answer_token(struct call *call, const struct guid *tenant, bool v1)
 {
 	const struct graph_parts *parts = &call->graph->parts;
 	struct login_form         form = { .scope = { NULL, 0 } };
 	const struct login_fault *fault = read_request(call, v1, &form);
-	struct str                base = call_base_url(call), path = call->req->path;
 	struct issuer_login       login = { .tenant = *tenant, .life_s = LIFE_S };
 	struct guid               client;
 	struct str                jwt;
@@ -434,20 +450,20 @@ answer_token(struct call *call, const struct guid *tenant, bool v1)
 		answer_fault(call, fault);
 		return;
 	}
-	if (form.assertion.len > 0 && parts->public_url.len == 0 && !headers_is_loopback(call->req->authority)) {
-		answer_fault(call, &no_address);
-		return;
-	}
 	login.client_id = form.client_id;
 	login.secret = form.client_secret;
+	login.network = call->req->network;
 	login.assertion = form.assertion;
-	login.audience = arena_printf(call->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(path));
+	if (form.assertion.len > 0)
+		list_audiences(call, tenant, &login);
 	call->caller.tenant = *tenant;
 	if (guid_parse(form.client_id, &client))
 		call->caller.app = form.client_id;
 	err = issuer_login(parts->issuer, parts->store, &login, call->arena, &jwt);
 	if (err == OK)
 		put_token(call, v1 ? form.resource : STR_EMPTY, jwt);
+	else if (err == ERR_NO_IDENTITY && form.assertion.len > 0 && !is_own_address(call))
+		answer_fault(call, &no_address);
 	else
 		answer_fault(call, fault_of(err, &login));
 }
@@ -457,20 +473,7 @@ put_url(struct json_out *out, struct str name, const struct call *call, const ch
 {
 	struct str base = call_base_url(call);
 
-	json_put_member(out, name,
-	                arena_printf(call->arena, "%.*s/%.*s/%s", STR_ARG(base), GUID_TEXT_LEN, tenant, rest));
-}
-
-static void
-put_list(struct json_out *out, struct str name, struct str words)
-{
-	struct str word;
-
-	json_put_name(out, name);
-	json_put_array(out);
-	while (str_take_until(&words, ' ', &word))
-		json_put_text(out, word);
-	json_end_array(out);
+	json_put_member(out, name, arena_printf(call->arena, "%.*s/%s/%s", STR_ARG(base), tenant, rest));
 }
 
 /* The document must name an authorization endpoint (OpenID Connect Discovery 3), although only programs sign in. */
@@ -479,22 +482,20 @@ answer_discovery(struct call *call, const struct guid *tenant, bool for_checking
 {
 	struct json_out out;
 	struct str      issuer = issuer_name(call->graph->parts.issuer);
-	char            tid[GUID_TEXT_LEN];
+	const char     *tid = arena_c(call->arena, str_from_c(guid_str(tenant).c));
 
-	guid_format(tenant, tid);
 	out = json_out_object(begin_answer(call, 200));
 	put_url(&out, STR("token_endpoint"), call, tid, "oauth2/v2.0/token");
-	put_list(&out, STR("token_endpoint_auth_methods_supported"),
-	         STR("client_secret_post client_secret_basic private_key_jwt"));
-	put_list(&out, STR("token_endpoint_auth_signing_alg_values_supported"), STR("PS256 RS256"));
-	put_list(&out, STR("grant_types_supported"), STR("client_credentials"));
+	json_put_member_words(&out, STR("token_endpoint_auth_methods_supported"),
+	                      STR("client_secret_post client_secret_basic private_key_jwt"));
+	json_put_member_words(&out, STR("token_endpoint_auth_signing_alg_values_supported"), STR("PS256 RS256"));
+	json_put_member_words(&out, STR("grant_types_supported"), STR("client_credentials"));
 	put_url(&out, STR("jwks_uri"), call, tid, "discovery/v2.0/keys");
-	put_list(&out, STR("response_types_supported"), STR("none"));
-	put_list(&out, STR("subject_types_supported"), STR("public"));
-	put_list(&out, STR("id_token_signing_alg_values_supported"), STR("ES256"));
+	json_put_member_words(&out, STR("response_types_supported"), STR("none"));
+	json_put_member_words(&out, STR("subject_types_supported"), STR("public"));
+	json_put_member_words(&out, STR("id_token_signing_alg_values_supported"), STR("ES256"));
 	if (for_checking)
-		json_put_member(&out, STR("issuer"),
-		                arena_printf(call->arena, "%.*s:%.*s", STR_ARG(issuer), GUID_TEXT_LEN, tid));
+		json_put_member(&out, STR("issuer"), arena_printf(call->arena, "%.*s:%s", STR_ARG(issuer), tid));
 	else
 		put_url(&out, STR("issuer"), call, tid, "v2.0");
 	put_url(&out, STR("authorization_endpoint"), call, tid, "oauth2/v2.0/authorize");

@@ -3,12 +3,10 @@
 #include "graph/calls.h"
 #include "graph/commit.h"
 #include "graph/entity.h"
-#include "graph/expand.h"
-#include "graph/headers.h"
+#include "graph/steps.h"
 #include "graph/page.h"
 #include "graph/range.h"
 #include "text/json_read.h"
-#include "text/uri.h"
 
 static struct resource_ctx
 resource_ctx_of(struct call *call)
@@ -32,7 +30,7 @@ do_alone(struct call *call, void (*act)(struct store_txn *txn, const struct reso
 	struct resource_ctx ctx = resource_ctx_of(call);
 
 	if (!call->req->may_block)
-		return call_must_block(call);
+		return call_pause(call, HTTP_BLOCKS);
 
 	AUTO(store_abort) struct store_txn *txn = store_begin(call->graph->parts.store, NULL, call->arena);
 
@@ -79,8 +77,9 @@ answer_write(struct call *call, unsigned status, const struct item *item)
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
-enum err
-call_refuse_item(struct call *call, struct str id)
+/* There is no item with that id, or the text cannot be an id. */
+static enum err
+refuse_item(struct call *call, struct str id)
 {
 	bool (*is_shaped)(struct str) = call->route.resource->id_is_shaped;
 
@@ -104,7 +103,7 @@ call_check_group(struct call *call)
 	/* The mailbox may have no groups yet. */
 	TRY(do_alone(call, groups->ensure));
 	err = store_get(call->graph->parts.store, &feed, call->route.group, call->arena, &group);
-	return err == ERR_NOT_FOUND ? call_refuse_item(call, call->route.group) : err;
+	return err == ERR_NOT_FOUND ? refuse_item(call, call->route.group) : err;
 }
 
 /* The item, if it is in the path's group. */
@@ -119,7 +118,7 @@ get_one(struct call *call, bool is_default, struct item *item_out)
 	    !call->route.resource->is_in(&call->owner.id, item_out->body, call->route.group, call->arena))
 		err = ERR_NOT_FOUND;
 	if (err == ERR_NOT_FOUND && !is_default)
-		return call_refuse_item(call, call->route.id);
+		return refuse_item(call, call->route.id);
 	return err;
 }
 
@@ -209,7 +208,7 @@ refuse_write(struct call *call, enum err err, struct str why)
 	case ERR_BAD_REQUEST:
 		return call_refuse(call, GRAPH_BODY, why);
 	case ERR_NOT_FOUND:
-		return call_refuse_item(call, call->route.id.len > 0 ? call->route.id : call->route.group);
+		return refuse_item(call, call->route.id.len > 0 ? call->route.id : call->route.group);
 	default:
 		return err;
 	}

@@ -7,6 +7,14 @@
 
 #define CORE(term)             ">\n<Annotation Term=\"Org.OData.Core.V1." term "\" Bool=\"true\"/>\n</Property>"
 #define NAVIGATION(what, type) "<NavigationProperty Name=\"" what "\" Type=\"" type "\" ContainsTarget=\"true\"/>"
+/* Of a calendar: what PATCH sets and POST ignores. */
+#define NOT_AT_FIRST \
+	"<Annotation Term=\"Org.OData.Capabilities.V1.InsertRestrictions\">\n<Record>" \
+	"<PropertyValue Property=\"NonInsertableProperties\"><Collection>\n" \
+	"<PropertyPath>isDefaultCalendar</PropertyPath>\n" \
+	"<PropertyPath>defaultOnlineMeetingProvider</PropertyPath>\n" \
+	"</Collection></PropertyValue></Record>\n</Annotation>"
+
 #define CAPABILITY(term, property, value) \
 	"<Annotation Term=\"Org.OData.Capabilities.V1." term "\">\n" \
 	"<Record><PropertyValue Property=\"" property "\" Bool=\"" value "\"/></Record>\n</Annotation>"
@@ -94,6 +102,7 @@ static const char *const rest[] = {
 	"<Singleton Name=\"me\" Type=\"graph.user\"/>",
 	"</EntityContainer>",
 	"<Annotations Target=\"microsoft.graph.user/calendars\">",
+	NOT_AT_FIRST,
 	CAPABILITY("ChangeTracking", "Supported", "true"),
 	CAPABILITY("SearchRestrictions", "Searchable", "false"),
 	CAPABILITY("ExpandRestrictions", "Expandable", "true"),
@@ -104,6 +113,7 @@ static const char *const rest[] = {
 	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.calendarGroup/calendars\">",
+	NOT_AT_FIRST,
 	CAPABILITY("ChangeTracking", "Supported", "false"),
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.user/onlineMeetings\">",
@@ -111,6 +121,8 @@ static const char *const rest[] = {
 	"</Annotations>",
 	"<Annotations Target=\"microsoft.graph.onlineMeeting/recordings\">",
 	CAPABILITY("ChangeTracking", "Supported", "true"),
+	CAPABILITY("SearchRestrictions", "Searchable", "false"),
+	CAPABILITY("ExpandRestrictions", "Expandable", "false"),
 	CAPABILITY("UpdateRestrictions", "Updatable", "false"),
 	CAPABILITY("DeleteRestrictions", "Deletable", "false"),
 	"</Annotations>",
@@ -225,19 +237,9 @@ graph_service(struct call *call)
 	struct json_out out = json_out_object(http_resp_body(call->resp));
 
 	json_put_member(&out, STR("@odata.context"), arena_printf(call->arena, "%.*s/$metadata", STR_ARG(version)));
-	json_put_name(&out, STR("value"));
-	json_put_array(&out);
-	json_put_object(&out);
-	json_put_member(&out, STR("name"), STR("users"));
-	json_put_member(&out, STR("kind"), STR("EntitySet"));
-	json_put_member(&out, STR("url"), STR("users"));
-	json_end_object(&out);
-	json_put_object(&out);
-	json_put_member(&out, STR("name"), STR("me"));
-	json_put_member(&out, STR("kind"), STR("Singleton"));
-	json_put_member(&out, STR("url"), STR("me"));
-	json_end_object(&out);
-	json_end_array(&out);
+	json_put_member_raw(&out, STR("value"),
+	                    STR("[{\"name\":\"users\",\"kind\":\"EntitySet\",\"url\":\"users\"},"
+	                        "{\"name\":\"me\",\"kind\":\"Singleton\",\"url\":\"me\"}]"));
 	json_end_object(&out);
 	return OK;
 }

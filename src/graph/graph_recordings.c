@@ -2,21 +2,19 @@
 /* graph_recordings — the recordings of an organizer (with and without delta) and of one meeting. */
 #include "base/bytes.h"
 #include "crypt/seal.h"
-#include "graph/access.h"
+#include "graph/steps.h"
 #include "graph/parameters.h"
 #include "graph/calls.h"
 #include "graph/entity.h"
-#include "graph/filter.h"
-#include "graph/headers.h"
-#include "graph/list.h"
 #include "graph/page.h"
-#include "graph/cursor_token.h"
+#include "graph/waiting.h"
 #include "resource/recording.h"
-#include "resource/values.h"
 #include "text/uri.h"
 
 /* The most rows that a page reads to find the wanted ones.  So a page may be short or empty without being the last. */
 #define SCAN_ROWS_MAX 5000
+/* … on a loop thread; a page that needs more is made on a worker. */
+#define LOOP_ROWS_MAX 200
 
 /* The options of a round's first request. */
 struct view {
@@ -24,11 +22,9 @@ struct view {
 	bool     removals;          /* report them (an extension) */
 	int64_t  from_ns, until_ns; /* from <= createdDateTime < until; INT64_MIN and INT64_MAX: no bound */
 	uint8_t  meeting[16];       /* one meeting: a hash of its id; else zero */
-	/* The $filter of a list, as it was written; empty: none. */
-	struct str filter;
 };
 
-static const char no_meeting[] = "There is no such online meeting, or it has no recordings.";
+#define ALL "Collection(callRecording)"
 
 static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_MAX };
 
@@ -38,17 +34,15 @@ static const struct view whole_view = { .from_ns = INT64_MIN, .until_ns = INT64_
 static struct str
 spelled_path(const struct call *call, const struct parameters *parameters)
 {
-	struct str start = parameters->has_start ? uri_encode(parameters->start, ":", call->arena) : STR_EMPTY;
-	struct str end = parameters->has_end ? uri_encode(parameters->end, ":", call->arena) : STR_EMPTY;
-	char       owner[GUID_TEXT_LEN];
+	struct str      start = parameters->has_start ? uri_encode(parameters->start, ":", call->arena) : STR_EMPTY;
+	struct str      end = parameters->has_end ? uri_encode(parameters->end, ":", call->arena) : STR_EMPTY;
+	struct guid_str owner = guid_str(&call->owner.id);
 
-	guid_format(&call->owner.id, owner);
-	return arena_printf(
-		call->arena,
-		"/%s/users/%.*s/onlineMeetings/getAllRecordings(meetingOrganizerUserId='%.*s'%s%.*s%s%.*s)%s",
-		call->route.beta ? "beta" : "v1.0", GUID_TEXT_LEN, owner, GUID_TEXT_LEN, owner,
-		start.len ? ",startDateTime=" : "", STR_ARG(start), end.len ? ",endDateTime=" : "", STR_ARG(end),
-		call->route.kind == ROUTE_ALL_RECORDINGS_DELTA ? "/delta" : "");
+	return arena_printf(call->arena,
+	                    "/%s/users/%s/onlineMeetings/getAllRecordings(meetingOrganizerUserId='%s'%s%.*s%s%.*s)%s",
+	                    call->route.beta ? "beta" : "v1.0", owner.c, owner.c, start.len ? ",startDateTime=" : "",
+	                    STR_ARG(start), end.len ? ",endDateTime=" : "", STR_ARG(end),
+	                    call->route.kind == ROUTE_ALL_RECORDINGS_DELTA ? "/delta" : "");
 }
 
 /* The organizer is named by id, or by the UPN that the path names too. */
@@ -97,19 +91,15 @@ meeting_view(const struct call *call)
 
 /* ---- the view in a state token --------------------------------------------------------------------------- */
 
-/*
- * The version, flags (1: removals), top:4 from:8 until:8, the meeting's hash, the filter.  Numbers are little-endian.
- */
+/* The version, flags (1: removals), top:4 from:8 until:8, the meeting's hash.  Numbers are little-endian. */
 #define VIEW_VERSION  2
 #define VIEW_BYTES    (2 + 4 + 8 + 8 + 16)
 #define VIEW_REMOVALS 1
-/* With the rest of the view it fits into a state token. */
-#define FILTER_MAX 256
 
 static struct str
 write_view(const struct view *view, struct arena *arena)
 {
-	char *bytes = arena_take_raw(arena, VIEW_BYTES + view->filter.len);
+	char *bytes = arena_take_raw(arena, VIEW_BYTES);
 
 	bytes[0] = VIEW_VERSION;
 	bytes[1] = view->removals ? VIEW_REMOVALS : 0;
@@ -117,22 +107,19 @@ write_view(const struct view *view, struct arena *arena)
 	le_write(bytes + 6, (uint64_t)view->from_ns, 8);
 	le_write(bytes + 14, (uint64_t)view->until_ns, 8);
 	memcpy(bytes + 22, view->meeting, sizeof(view->meeting));
-	if (view->filter.len)
-		memcpy(bytes + VIEW_BYTES, view->filter.at, view->filter.len);
-	return str_of(bytes, VIEW_BYTES + view->filter.len);
+	return str_of(bytes, VIEW_BYTES);
 }
 
 static bool
 read_view(struct str bytes, struct view *view_out)
 {
-	if (bytes.len < VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
+	if (bytes.len != VIEW_BYTES || bytes.at[0] != VIEW_VERSION || (bytes.at[1] & ~VIEW_REMOVALS) != 0)
 		return false;
 	view_out->removals = bytes.at[1] == VIEW_REMOVALS;
 	view_out->top = (uint32_t)le_read(bytes.at + 2, 4);
 	view_out->from_ns = (int64_t)le_read(bytes.at + 6, 8);
 	view_out->until_ns = (int64_t)le_read(bytes.at + 14, 8);
 	memcpy(view_out->meeting, bytes.at + 22, sizeof(view_out->meeting));
-	view_out->filter = str_skip(bytes, VIEW_BYTES);
 	return view_out->top <= PAGE_SIZE_MAX;
 }
 
@@ -160,12 +147,10 @@ check_token_view(struct call *call, const struct view *asked, const struct view 
  * If the path contradicts it, that is an error.
  */
 static enum err
-read_view_of(struct call *call, enum token_function function, bool delta, const struct view *asked,
-             struct reader *reader_out, struct view *view_out)
+read_view_of(struct call *call, enum token_function function, const struct view *asked, struct reader *reader_out,
+             struct view *view_out)
 {
 	static const enum option first[] = { OPTION_TOP, OPTION_FORMAT, OPTION_TOKEN, OPTION_KINDS };
-	static const enum option list[] = { OPTION_TOP, OPTION_FORMAT, OPTION_TOKEN, OPTION_FILTER, OPTION_KINDS };
-	bool                     filters = function == TOKEN_MEETING_RECORDINGS;
 	struct view              view = *asked;
 	uint64_t                 top;
 
@@ -176,19 +161,16 @@ read_view_of(struct call *call, enum token_function function, bool delta, const 
 			STR("$filter is not supported beside a token. The token holds what the round's first request "
 		            "asked for; use the link as it was given."));
 	}
-	TRY(cursor_read(call, function, delta, reader_out));
+	TRY(cursor_read(call, function, reader_out));
 	if (reader_out->has_token) {
 		if (!read_view(reader_out->options, &view))
 			return ERR_BAD_TOKEN;
 		TRY(check_token_view(call, asked, &view));
 	} else {
-		TRY(query_allow(call, filters ? list : first, "on recordings",
+		TRY(query_allow(call, first, "on the delta of recordings",
 		                "Narrow them down by startDateTime and endDateTime; ask for a page size with $top."));
 		TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, 0, &top));
 		view.top = (uint32_t)top;
-		view.filter = call->query.value[OPTION_FILTER];
-		if (view.filter.len > FILTER_MAX)
-			return call_refuse(call, GRAPH_OPTION, STR("$filter has 256 bytes at most here."));
 	}
 	*view_out = view;
 	return OK;
@@ -198,32 +180,35 @@ read_view_of(struct call *call, enum token_function function, bool delta, const 
 
 struct walk {
 	enum token_function function;
-	bool                delta; /* ends with a deltaLink */
 	bool                one_meeting;
 	struct reader       reader;
 	struct view         view;
 };
 
 static bool
-is_narrow(const struct walk *walk)
+has_window(const struct view *view)
 {
-	return walk->one_meeting || walk->view.from_ns != INT64_MIN || walk->view.until_ns != INT64_MAX;
+	return view->from_ns != INT64_MIN || view->until_ns != INT64_MAX;
+}
+
+static bool
+is_in_window(const struct call *call, const void *ctx, const struct item *item)
+{
+	const struct view *view = ctx;
+	struct recording   recording;
+
+	(void)call;
+	/* A damaged one is wanted, so that the page reports the damage. */
+	return !recording_read(item->body, &recording) ||
+	       (recording.created_ns >= view->from_ns && recording.created_ns < view->until_ns);
 }
 
 /* A removal is only an id, so every reader of removals gets all of them. */
 static bool
 is_wanted(const struct call *call, const struct walk *walk, const struct item *item)
 {
-	const struct view *view = &walk->view;
-	struct recording   recording;
-
-	if (item->life == ITEM_REMOVED)
-		return true;
-	if (walk->one_meeting && !str_eq(item->key, call->route.meeting))
-		return false;
-	/* A damaged one is wanted, so that the page reports the damage. */
-	return !recording_read(item->body, &recording) ||
-	       (recording.created_ns >= view->from_ns && recording.created_ns < view->until_ns);
+	return item->life == ITEM_REMOVED || ((!walk->one_meeting || str_eq(item->key, call->route.meeting)) &&
+	                                      is_in_window(call, &walk->view, item));
 }
 
 static uint32_t
@@ -255,79 +240,62 @@ take_page(struct call *call, const struct walk *walk, uint32_t size, struct page
 {
 	AUTO(feed_abort) struct feed_page feed = { .additions = !walk->view.removals };
 	const struct cursor              *from = walk->reader.has_cursor ? &walk->reader.cursor : NULL;
+	bool                              narrow = walk->one_meeting || has_window(&walk->view);
+	uint32_t                          rows = call->req->may_block ? SCAN_ROWS_MAX : LOOP_ROWS_MAX;
 
-	TRY(feed_open(&feed, call->graph->parts.store, &call->feed, from, is_narrow(walk) ? SCAN_ROWS_MAX : size,
-	              call->arena));
+	TRY(feed_open(&feed, call->graph->parts.store, &call->feed, from, narrow ? rows : size, call->arena));
 	take_items(call, walk, size, &feed, page);
-	return feed_close(&feed, rest_out);
-}
-
-static enum err
-put_page(struct call *call, const struct walk *walk)
-{
-	uint32_t      size = page_size(call, &walk->view);
-	struct str    name = STR_EMPTY, link = STR_EMPTY;
-	struct cursor rest;
-	struct page   page;
-
-	page_open_counted(&page, call, &resource_recording);
-	if (walk->reader.from_now)
-		rest = walk->reader.cursor;
-	else
-		TRY(take_page(call, walk, size, &page, &rest));
-	if (walk->delta || !cursor_is_complete(&rest)) {
-		name = cursor_link_name(&rest);
-		link = cursor_link(call, walk->function, &rest, write_view(&walk->view, call->arena));
-	}
-	TRY(page_close_counted(&page, STR("Collection(callRecording)"), name, link));
-	if (call->query.page_size)
-		headers_preference_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)size));
-	if (walk->view.removals)
-		headers_preference_applied(call, STR("tidemark.removals"));
-	call->is_private = true;
+	TRY(feed_close(&feed, rest_out));
+	if (narrow && !call->req->may_block && page->count < size && !cursor_is_complete(rest_out))
+		return call_pause(call, HTTP_BLOCKS);
 	return OK;
-}
-
-/* How many recordings there are in the window, or in the meeting. */
-static enum err
-answer_count(struct call *call, const struct walk *walk)
-{
-	AUTO(list_free) struct list list = { .err = OK };
-	struct store_range range = { .until = STORE_TO_HEAD, .limit = UINT32_MAX, .live_only = true, .by_made = true };
-	struct item        item;
-	bool               any = !walk->one_meeting;
-
-	TRY(list_read(call, &resource_recording, &list));
-	list_open(&list, STR_EMPTY);
-	AUTO(store_scan_abort)
-	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
-
-	while (store_scan_next(scan, &item)) {
-		if (!is_wanted(call, walk, &item))
-			continue;
-		any = true;
-		(void)list_take(&list, &item, STR_EMPTY);
-	}
-	TRY(store_scan_close(&scan));
-	return any ? list_close(&list, NULL) : call_refuse(call, GRAPH_NO_ITEM, str_from_c(no_meeting));
 }
 
 /* `asked`: what the path and Prefer say. */
 static enum err
 answer_walk(struct call *call, struct walk *walk, const struct view *asked)
 {
+	struct cursor rest;
+	struct page   page;
+	struct str    link;
+	uint32_t      size;
+
 	call->may_restart = true;
-	TRY(read_view_of(call, walk->function, walk->delta, asked, &walk->reader, &walk->view));
-	return put_page(call, walk);
+	waiting_begin(call);
+	TRY(read_view_of(call, walk->function, asked, &walk->reader, &walk->view));
+	size = page_size(call, &walk->view);
+	page_open(&page, call, &resource_recording, STR(ALL), 0);
+	if (walk->reader.from_now)
+		rest = walk->reader.cursor;
+	else
+		TRY(take_page(call, walk, size, &page, &rest));
+	link = cursor_link(call, walk->function, &rest, write_view(&walk->view, call->arena));
+	page_close(&page, cursor_link_name(&rest), link);
+	if (call->query.page_size)
+		headers_preference_applied(call, arena_printf(call->arena, "odata.maxpagesize=%u", (unsigned)size));
+	if (walk->view.removals)
+		headers_preference_applied(call, STR("tidemark.removals"));
+	call->is_private = true;
+	return waiting_end(call, &walk->reader, &rest, link, page.count);
 }
 
 enum err
 graph_all_recordings_delta(struct call *call)
 {
-	struct walk walk = { .function = TOKEN_ALL_RECORDINGS_DELTA, .delta = true };
+	struct walk walk = { .function = TOKEN_ALL_RECORDINGS_DELTA };
 	struct view asked;
 
 	TRY(read_parameters(call, &asked));
+	asked.removals = call->query.removals;
+	return answer_walk(call, &walk, &asked);
+}
+
+enum err
+graph_meeting_delta(struct call *call)
+{
+	struct walk walk = { .function = TOKEN_MEETING_RECORDINGS_DELTA, .one_meeting = true };
+	struct view asked = meeting_view(call);
+
 	asked.removals = call->query.removals;
 	return answer_walk(call, &walk, &asked);
 }
@@ -335,22 +303,14 @@ graph_all_recordings_delta(struct call *call)
 enum err
 graph_all_recordings(struct call *call)
 {
-	struct walk walk = { .function = TOKEN_ALL_RECORDINGS };
-	struct view asked;
+	struct listed listed = { .context = STR(ALL) };
+	struct view   view;
 
-	TRY(read_parameters(call, &asked));
-	walk.view = asked;
-	return call->route.count ? answer_count(call, &walk) : answer_walk(call, &walk, &asked);
-}
-
-enum err
-graph_meeting_delta(struct call *call)
-{
-	struct walk walk = { .function = TOKEN_MEETING_RECORDINGS_DELTA, .delta = true, .one_meeting = true };
-	struct view asked = meeting_view(call);
-
-	asked.removals = call->query.removals;
-	return answer_walk(call, &walk, &asked);
+	TRY(read_parameters(call, &view));
+	listed.ctx = &view;
+	if (has_window(&view))
+		listed.holds = is_in_window;
+	return call_list(call, &listed);
 }
 
 /* ---- one meeting ------------------------------------------------------------------------------------------------ */
@@ -359,66 +319,21 @@ static struct str
 meeting_context(const struct call *call, const char *tail)
 {
 	struct str meeting = uri_encode(call->route.meeting, "-_.~=*", call->arena);
-	char       owner[GUID_TEXT_LEN];
 
-	guid_format(&call->owner.id, owner);
-	return arena_printf(call->arena, "users('%.*s')/onlineMeetings('%.*s')/recordings%s", GUID_TEXT_LEN, owner,
+	return arena_printf(call->arena, "users('%s')/onlineMeetings('%.*s')/recordings%s", guid_str(&call->owner.id).c,
 	                    STR_ARG(meeting), tail);
-}
-
-static bool
-passes(struct call *call, const struct filter *filter, const struct item *item)
-{
-	struct values values;
-
-	return !filter || (resource_recording.read(&resource_recording, item->body, NULL, call->arena, &values) &&
-	                   filter_holds(filter, &values, call->arena));
-}
-
-/* The list is found by its key, not by a scan.  Its token holds the seq of the last item that the page looked at. */
-static struct cursor
-list_cursor(uint64_t last_seq)
-{
-	return (struct cursor){ .span = { .after = last_seq, .until = UINT64_MAX, .initial = true } };
 }
 
 enum err
 graph_list_recordings(struct call *call)
 {
-	struct store        *store = call->graph->parts.store;
-	const struct filter *filter = NULL;
-	struct view          asked = meeting_view(call);
-	struct view          view;
-	struct reader        reader;
-	struct str           why = STR_EMPTY, link = STR_EMPTY;
-	struct page          page;
-	struct item         *items;
-	size_t               size, rows, count, at = 0;
+	struct listed listed = {
+		.context = meeting_context(call, ""),
+		.key = call->route.meeting,
+		.none = "There is no such online meeting, or it has no recordings.",
+	};
 
-	if (call->route.count)
-		return answer_count(call, &(struct walk){ .one_meeting = true, .view = asked });
-	TRY(read_view_of(call, TOKEN_MEETING_RECORDINGS, false, &asked, &reader, &view));
-	if ((view.filter.len || call->query.given[OPTION_FILTER]) &&
-	    filter_read(&resource_recording, view.filter, call->route.beta, call->arena, &filter, &why) != OK)
-		return call_refuse(call, GRAPH_OPTION, why);
-	size = page_size(call, &view);
-	rows = filter ? PAGE_SIZE_MAX : size;
-	items = arena_take(call->arena, (rows + 1) * sizeof(*items));
-	TRY(store_find(store, &call->feed, call->route.meeting, reader.cursor.span.after, rows + 1, call->arena, items,
-	               &count));
-	if (count == 0 && !reader.has_cursor)
-		return call_refuse(call, GRAPH_NO_ITEM, str_from_c(no_meeting));
-	page_open_counted(&page, call, &resource_recording);
-	for (; at < count && at < rows; at++)
-		if (passes(call, filter, &items[at]) && (page.count == size || !page_put_change(&page, &items[at])))
-			break;
-	if (at < count) {
-		struct cursor rest = list_cursor(items[at - 1].seq);
-
-		link = cursor_link(call, TOKEN_MEETING_RECORDINGS, &rest, write_view(&view, call->arena));
-	}
-	return page_close_counted(&page, meeting_context(call, ""), link.len ? STR("@odata.nextLink") : STR_EMPTY,
-	                          link);
+	return call_list(call, &listed);
 }
 
 static enum err

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/headers.h"
+#include "graph/steps.h"
 
-#include "graph/metadata_level.h"
 #include "text/gzip.h"
 #include "text/uri.h"
 
@@ -11,7 +10,7 @@
 
 static const char own_fields[] =
 	"Authorization, Accept, Content-Type, Prefer, If-Match, If-None-Match, Range, ConsistencyLevel, SdkVersion, "
-	"client-request-id, return-client-request-id";
+	"client-request-id, return-client-request-id, Last-Event-ID";
 
 static const char constant_fields[] =
 	"OData-Version: 4.0\r\n"
@@ -20,8 +19,9 @@ static const char constant_fields[] =
 	"Access-Control-Expose-Headers: ETag, Location, Preference-Applied, Content-Range, request-id, "
 	"client-request-id, Retry-After\r\n";
 
-bool
-headers_is_loopback(struct str authority)
+/* Does the value of a Host header name this machine? */
+static bool
+is_loopback(struct str authority)
 {
 	size_t end = str_find(authority, str_starts(authority, STR("[")) ? ']' : ':');
 
@@ -39,7 +39,7 @@ headers_put_common(struct call *call)
 	if (call->is_private)
 		http_resp_field(call->resp, "Cache-Control", STR("private"));
 	http_resp_constant_fields(call->resp, str_of(constant_fields, sizeof(constant_fields) - 1));
-	if (call->req->tls && !headers_is_loopback(call->req->authority))
+	if (call->req->tls && !is_loopback(call->req->authority))
 		http_resp_field(call->resp, "Strict-Transport-Security", STR("max-age=31536000"));
 }
 
@@ -65,8 +65,8 @@ put_json_type(struct call *call)
 	http_resp_field(call->resp, "Content-Type", str_from_c(types[call->accept.level][call->accept.ieee754]));
 }
 
-static void
-strip_body(struct call *call)
+void
+headers_strip_body(struct call *call)
 {
 	struct buf *body = http_resp_body(call->resp);
 	struct str  whole = arena_copy(call->arena, buf_str(body));
@@ -85,8 +85,13 @@ headers_finish(struct call *call)
 	if (http_resp_get_status(call->resp) == 204 || http_resp_get_status(call->resp) == 304 ||
 	    call->route.kind == ROUTE_CONTENT || call->route.kind == ROUTE_METADATA || call->route.count)
 		return;
+	if (call->accept.events) {
+		http_resp_constant_fields(call->resp, STR("Content-Type: text/event-stream\r\n"
+		                                          "X-Accel-Buffering: no\r\n"));
+		return;
+	}
 	if (call->accept.level == METADATA_NONE)
-		strip_body(call);
+		headers_strip_body(call);
 	put_json_type(call);
 }
 
@@ -97,7 +102,7 @@ headers_pack(struct call *call)
 	struct str  field, packed;
 	bool        wanted = false;
 
-	if (body->len < PACK_MIN || call->route.kind == ROUTE_CONTENT)
+	if (body->len < PACK_MIN || call->route.kind == ROUTE_CONTENT || call->accept.events)
 		return;
 	for (size_t n = 0; !wanted && http_req_field_at(call->req, "Accept-Encoding", n, &field); n++)
 		wanted = accept_gzip(field);

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/list.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "graph/entity.h"
-#include "graph/expand.h"
-#include "graph/headers.h"
-#include "graph/list_link.h"
+#include "graph/steps.h"
 #include "resource/values.h"
+#include "text/date.h"
 
-#define PAGE_DEFAULT   10 /* as Graph's own lists */
+#define PAGE_DEFAULT   10 /* as Graph's own lists, but for recordings */
 #define SKIP_MAX       1000000
 #define SCRATCH_MAX    ((size_t)64 << 20)
 #define KEPT_MAX       ((size_t)20000) /* of an ordered list: what it skips and one page */
-#define KEPT_BYTES_MAX ((size_t)64 << 20)
-#define KEPT_ARENA_MAX (4 * KEPT_BYTES_MAX) /* chunks are not filled to their end */
+#define KEPT_ARENA_MAX ((size_t)256 << 20)
 #define HELD_STEP      ((size_t)1 << 20)
 
+/* What the order needs of an item; the page reads the rest. */
 struct kept {
-	struct item item;
-	struct str  key, rank;
+	struct str id, key, rank;
 };
 
 /* ---- options ------------------------------------------------------------------------------------ */
@@ -32,7 +31,7 @@ read_flag(struct call *call, enum option option, bool *flag_out)
 	*flag_out = call->query.given[option] && str_eq_nocase(value, STR("true"));
 	if (!call->query.given[option] || *flag_out || str_eq_nocase(value, STR("false")))
 		return OK;
-	return call_refuse(call, GRAPH_OPTION, arena_printf(call->arena, "%s is true or false.", option_name(option)));
+	return call_refuse_f(call, GRAPH_OPTION, "%s is true or false.", option_name(option));
 }
 
 static enum err
@@ -55,7 +54,8 @@ static enum err
 read_page(struct list *list)
 {
 	struct call *call = list->call;
-	uint64_t     size = call->query.page_size ? call->query.page_size : PAGE_DEFAULT;
+	uint64_t     usual = list->resource->content ? PAGE_SIZE_DEFAULT : PAGE_DEFAULT;
+	uint64_t     size = call->query.page_size ? call->query.page_size : usual;
 
 	TRY(query_number(call, OPTION_TOP, 1, PAGE_SIZE_MAX, size, &list->top));
 	TRY(query_number(call, OPTION_SKIP, 0, SKIP_MAX, 0, &list->skip));
@@ -126,6 +126,16 @@ list_needs_all(const struct list *list)
 	return list->ordered || list->counted || list_is_count(list);
 }
 
+enum err
+list_pause(struct list *list)
+{
+	struct call *call = list->call;
+
+	if (http_req_is_abandoned(call->req))
+		return ERR_BUSY;
+	return call_pause(call, call->req->may_block ? HTTP_AGAIN : HTTP_BLOCKS);
+}
+
 /* ---- an ordered list ------------------------------------------------------------------------------------ */
 
 /* What the item is ordered by, as bytes to compare.  A link has room for so many of them. */
@@ -134,17 +144,21 @@ order_key(const struct list *list, const struct item *item)
 {
 	const struct resource *resource = list->resource;
 	struct values          values;
-	struct str             key;
+	int64_t                moment_ns;
+	uint64_t               moment;
 
 	if (list->order == resource->key)
-		key = item->key;
-	else if (!resource->read(resource, item->body, NULL, list->scratch, &values))
-		key = STR_EMPTY;
-	else
-		key = resource->properties[list->order].type == TYPE_BOOLEAN
-		              ? values.raw[list->order]
-		              : values_folded(&values, list->order, list->scratch);
-	return str_first(key, LIST_KEY_MAX);
+		return str_first(item->key, LIST_KEY_MAX);
+	if (!resource->read(resource, item->body, NULL, list->scratch, &values))
+		return STR_EMPTY;
+	if (resource->properties[list->order].type == TYPE_BOOLEAN)
+		return values.raw[list->order];
+	if (resource->properties[list->order].type != TYPE_MOMENT)
+		return str_first(values_folded(&values, list->order, list->scratch), LIST_KEY_MAX);
+	if (!date_parse(values_text(&values, list->order, list->scratch), &moment_ns))
+		return STR_EMPTY;
+	moment = htobe64((uint64_t)moment_ns ^ (uint64_t)1 << 63);
+	return arena_copy(list->scratch, str_of(&moment, sizeof(moment)));
 }
 
 /* Items with equal keys keep their order in every direction. */
@@ -165,9 +179,17 @@ by_order(const void *a, const void *b, void *ctx)
 }
 
 static size_t
-bytes_of(const struct item *item, struct str key, struct str rank)
+bytes_of(const struct kept *kept)
 {
-	return item->id.len + item->key.len + item->body.len + key.len + rank.len;
+	return kept->id.len + kept->key.len + kept->rank.len;
+}
+
+static struct kept
+copy(const struct kept *kept, struct arena *arena)
+{
+	return (struct kept){ .id = arena_copy(arena, kept->id),
+		              .key = arena_copy(arena, kept->key),
+		              .rank = arena_copy(arena, kept->rank) };
 }
 
 /* Only the items that may be on the page are kept, so twice as many as that are the most. */
@@ -179,18 +201,12 @@ sort_kept(struct list *list)
 	qsort_r(list->kept, list->kept_count, sizeof(*list->kept), by_order, list);
 	if (list->kept_count > list->kept_max) {
 		list->kept_count = list->kept_max;
-		list->more = true;
+		list->kept_cut = true;
 	}
 	list->bytes = 0;
 	for (size_t i = 0; i < list->kept_count; i++) {
-		struct kept *kept = &list->kept[i];
-
-		list->bytes += bytes_of(&kept->item, kept->key, kept->rank);
-		kept->item.id = arena_copy(to, kept->item.id);
-		kept->item.key = arena_copy(to, kept->item.key);
-		kept->item.body = arena_copy(to, kept->item.body);
-		kept->key = arena_copy(to, kept->key);
-		kept->rank = arena_copy(to, kept->rank);
+		list->bytes += bytes_of(&list->kept[i]);
+		list->kept[i] = copy(&list->kept[i], to);
 	}
 	arena_reset(from);
 	list->keep[0] = to;
@@ -198,29 +214,16 @@ sort_kept(struct list *list)
 }
 
 static enum err
-keep(struct list *list, const struct item *item, struct str key, struct str rank)
+keep(struct list *list, const struct kept *kept)
 {
-	size_t        bytes = bytes_of(item, key, rank);
-	struct arena *arena;
-
-	if (list->kept_count == 2 * list->kept_max || list->bytes + bytes > KEPT_BYTES_MAX)
+	if (list->kept_count == 2 * list->kept_max)
 		sort_kept(list);
-	if (list->bytes + bytes > KEPT_BYTES_MAX)
-		return call_refuse(list->call, GRAPH_OPTION,
-		                   STR("The items are too large to be ordered; ask for fewer with $top."));
-	list->bytes += bytes;
+	list->bytes += bytes_of(kept);
 	if (list->bytes > list->held + HELD_STEP) {
 		TRY(call_hold(list->call, HELD_STEP));
 		list->held += HELD_STEP;
 	}
-	arena = list->keep[0];
-	list->kept[list->kept_count++] = (struct kept){
-		.item = { .id = arena_copy(arena, item->id),
-		          .key = arena_copy(arena, item->key),
-		          .body = arena_copy(arena, item->body) },
-		.key = arena_copy(arena, key),
-		.rank = arena_copy(arena, rank),
-	};
+	list->kept[list->kept_count++] = copy(kept, list->keep[0]);
 	return OK;
 }
 
@@ -243,12 +246,20 @@ page_is_full(const struct list *list)
 	return page->count == list->top || (page->count > 0 && page->buf->len > PAGE_BYTES_MAX);
 }
 
+/* The next page begins behind it. */
+static void
+pass(struct list *list, struct str key, struct str rank)
+{
+	list->last = arena_copy(list->call->arena, rank);
+	list->last_key = arena_copy(list->call->arena, key);
+}
+
 static void
 put(struct list *list, const struct item *item, struct str key, struct str rank)
 {
-	page_put_entity(&list->page, item);
-	list->last = arena_copy(list->call->arena, rank);
-	list->last_key = arena_copy(list->call->arena, key);
+	list->more = page_is_full(list) || !page_put_entity(&list->page, item);
+	if (!list->more)
+		pass(list, key, rank);
 }
 
 /* An item that the filter lets pass, in its turn. */
@@ -257,22 +268,18 @@ take_plain(struct list *list, const struct item *item, struct str rank)
 {
 	if (list->more || (list->goes_on && str_cmp(rank, list->from) <= 0))
 		return;
-	if (list->found <= list->skip)
-		return;
-	if (page_is_full(list))
-		list->more = true;
-	else
+	if (list->found > list->skip)
 		put(list, item, STR_EMPTY, rank);
 }
 
 static void
 take_ordered(struct list *list, const struct item *item, struct str rank)
 {
-	struct str  key = order_key(list, item);
+	struct kept kept = { .id = item->id, .key = order_key(list, item), .rank = rank };
 	struct kept from = { .key = list->from_key, .rank = list->from };
 
-	if (!list->goes_on || compare(list, key, rank, &from) > 0)
-		list->err = keep(list, item, key, rank);
+	if (!list->goes_on || compare(list, kept.key, rank, &from) > 0)
+		list->err = keep(list, &kept);
 }
 
 bool
@@ -302,20 +309,13 @@ list_take_first(struct list *list, const struct item *item, struct str rank)
 	return list->err == OK;
 }
 
-void
-list_stop(struct list *list, struct str rank)
-{
-	list->more = true;
-	list->last = arena_copy(list->call->arena, rank);
-}
-
 /* ---- the page ------------------------------------------------------------------------------------ */
 
 void
 list_open(struct list *list, struct str context)
 {
 	buf_cut(http_resp_body(list->call->resp), 0);
-	list->more = list->first_taken = false;
+	list->more = list->first_taken = list->kept_cut = false;
 	list->found = list->kept_count = list->bytes = 0;
 	list->last = list->from;
 	list->last_key = list->from_key;
@@ -323,17 +323,36 @@ list_open(struct list *list, struct str context)
 		page_open(&list->page, list->call, list->resource, context, list->select);
 }
 
-static void
+static enum err
+get(struct list *list, struct str id, struct item *item_out)
+{
+	struct call *call = list->call;
+
+	return list->get ? list->get(call, id, list->scratch, item_out)
+	                 : store_get(call->graph->parts.store, &call->feed, id, list->scratch, item_out);
+}
+
+/* An item may have been removed or changed since it was kept. */
+static enum err
 put_ordered(struct list *list)
 {
+	struct item item;
+
 	sort_kept(list);
-	for (size_t i = list->skip; i < list->kept_count; i++) {
-		if (page_is_full(list)) {
-			list->more = true;
-			return;
-		}
-		put(list, &list->kept[i].item, list->kept[i].key, list->kept[i].rank);
+	for (size_t i = list->skip; i < list->kept_count && !list->more; i++) {
+		const struct kept *kept = &list->kept[i];
+		enum err           err = get(list, kept->id, &item);
+
+		if (err == OK && passes(list, &item))
+			put(list, &item, kept->key, kept->rank);
+		else if (err == OK || err == ERR_NOT_FOUND)
+			pass(list, kept->key, kept->rank);
+		else
+			return err;
+		arena_reset(list->scratch);
 	}
+	list->more = list->more || list->kept_cut;
+	return OK;
 }
 
 enum err
@@ -348,7 +367,7 @@ list_close(struct list *list, const struct feed_state *state)
 		return OK;
 	}
 	if (list->ordered)
-		put_ordered(list);
+		TRY(put_ordered(list));
 	list->page.counted = list->counted;
 	list->page.total = list->found;
 	page_close(&list->page, list->more ? STR("@odata.nextLink") : STR_EMPTY,

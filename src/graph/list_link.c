@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/list_link.h"
+#include "graph/list.h"
 
 #include "base/bytes.h"
 #include "crypt/seal.h"
+#include "graph/cursor_token.h"
 #include "text/uri.h"
 
 /* The version, a hash of what the ranks depend on, then three parts, each behind its length in two bytes. */
@@ -22,15 +23,18 @@ hash_list(const struct list *list, uint8_t hash_out[HASH_BYTES])
 	                    STR_ARG(call->route.meeting), call->query.value[OPTION_FILTER].len,
 	                    STR_ARG(call->query.value[OPTION_FILTER]), call->query.value[OPTION_ORDERBY].len,
 	                    STR_ARG(call->query.value[OPTION_ORDERBY]));
+	if (call->route.relation.len > 0)
+		text = arena_printf(call->arena, "%.*s %zu:%.*s %.*s", STR_ARG(text), call->route.id.len,
+		                    STR_ARG(call->route.id), STR_ARG(call->route.relation));
 	hash_blake2b(text, hash_out, HASH_BYTES);
 }
 
 static bool
 take_part(struct str *bytes, struct str *part_out)
 {
-	size_t len = bytes->len >= 2 ? le_read(bytes->at, 2) : SIZE_MAX;
+	size_t len = bytes->len >= 2 ? le_read(bytes->at, 2) : 0;
 
-	if (len > bytes->len - 2)
+	if (bytes->len < 2 + len)
 		return false;
 	*part_out = str_of(bytes->at + 2, len);
 	*bytes = str_skip(*bytes, 2 + len);
@@ -41,7 +45,7 @@ enum err
 list_link_read(struct list *list)
 {
 	struct call      *call = list->call;
-	struct token_bind bind = { call->feed, TOKEN_LIST };
+	struct token_bind bind = cursor_bind(call, TOKEN_LIST);
 	uint8_t           hash[HASH_BYTES];
 	struct token      token;
 	struct str        rest;
@@ -65,8 +69,6 @@ list_link_read(struct list *list)
 	list->goes_on = true;
 	return OK;
 }
-
-/* ---- writing -------------------------------------------------------------------------------------------- */
 
 static struct str
 rank_bytes(const struct list *list)
@@ -106,7 +108,7 @@ list_link(const struct list *list, const struct feed_state *state)
 		                             OPTION_TOP,    OPTION_EXPAND, OPTION_FORMAT };
 	const struct call        *call = list->call;
 	const struct graph_parts *parts = &call->graph->parts;
-	struct token_bind         bind = { call->feed, TOKEN_LIST };
+	struct token_bind         bind = cursor_bind(call, TOKEN_LIST);
 	struct token              token = {
 			     .cursor = { .span = { .until = UINT64_MAX, .initial = true } },
 			     .issued_s = clock_wall_s(parts->clock),

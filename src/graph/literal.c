@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/literal.h"
+#include "graph/parameters.h"
 
 bool
 literal_take(struct str *rest, struct arena *arena, struct str *text_out)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/metadata_level.h"
+#include "graph/steps.h"
 
 #include "text/json_read.h"
 #include "text/json_span.h"
@@ -7,14 +7,8 @@
 static bool
 is_control(struct str name)
 {
-	static const char *const kept[] = { "@odata.nextLink", "@odata.deltaLink", "@odata.count", "@removed" };
-
-	if (str_find(name, '@') == name.len)
-		return false;
-	for (size_t i = 0; i < COUNT_OF(kept); i++)
-		if (str_eq(name, str_from_c(kept[i])))
-			return false;
-	return str_starts(name, STR("@odata.")) || str_starts(str_skip(name, str_find(name, '@')), STR("@odata."));
+	return str_starts(str_skip(name, str_find(name, '@')), STR("@odata.")) &&
+	       !str_has_word(STR("@odata.nextLink @odata.deltaLink @odata.count"), ' ', name, str_eq);
 }
 
 static bool

@@ -2,9 +2,12 @@
 #include "graph/page.h"
 
 #include "graph/entity.h"
-#include "graph/expand.h"
+#include "resource/followed.h"
 #include "resource/values.h"
+#include "store/store_followed.h"
+#include "text/json_span.h"
 #include "text/json_write.h"
+#include "text/uri.h"
 
 static void
 put_context(struct buf *buf, const struct call *call, struct str context)
@@ -161,6 +164,162 @@ put_members(const struct page *page, const struct item *item, bool first)
 		expand_put(page->buf, page->call->expand, &values, page->call->arena);
 }
 
+/* ---- items of followed feeds: as their source sent them ---------------------------------------------------------- */
+
+static bool
+is_selected(struct str names, struct str raw)
+{
+	struct str name;
+
+	if (json_span_is_named(raw, STR("id")) || memchr(raw.at, '@', raw.len))
+		return true;
+	while (str_take_until(&names, ',', &name))
+		if (json_span_is_named(raw, name))
+			return true;
+	return false;
+}
+
+/* The URL of an item's content on this server, as JSON. */
+static struct str
+content_url(const struct call *call, struct str id)
+{
+	struct str version = call_version_url(call), name = uri_encode(call->route.scope, "-_.~", call->arena);
+
+	return arena_printf(call->arena, "\"%.*s/scopes/%.*s/%.*s/content\"", STR_ARG(version), STR_ARG(name),
+	                    STR_ARG(uri_encode(id, "-_.~", call->arena)));
+}
+
+static void
+put_one_by_one_sent(const struct page *page, const struct item *item, struct str member)
+{
+	const struct call *call = page->call;
+	struct json_walk   walk;
+	struct json_span   span;
+	bool               first = true;
+
+	json_walk_open(&walk, item->body);
+	while (json_walk_next(&walk, &span)) {
+		if (call->selected.len > 0 && !is_selected(call->selected, span.name))
+			continue;
+		buf_printf(page->buf, "%s\"%.*s\":", first ? "" : ",", STR_ARG(span.name));
+		buf_put(page->buf, member.len > 0 && json_span_is_named(span.name, member) ? content_url(call, item->id)
+		                                                                           : span.value);
+		first = false;
+	}
+}
+
+static void
+put_sent(const struct page *page, const struct item *item)
+{
+	const struct served *served = page->call->route.served;
+	struct str           body = str_trim_of(item->body, STR(" \t\r\n"));
+	struct str           member = str_from_c(served ? served->content_member : NULL);
+
+	if (page->call->selected.len > 0 || member.len > 0)
+		put_one_by_one_sent(page, item, member);
+	else
+		buf_put(page->buf, str_of(body.at + 1, body.len - 2));
+}
+
+/* The type is a part of some ids: "plannerTask/ID". */
+static void
+put_removed(const struct page *page, const struct item *item)
+{
+	const struct resource *resource = page->resource;
+	struct str             type = str_from_c(resource->odata_type ? resource->odata_type : ""), id = item->id;
+
+	if (resource->identity[1] && strcmp(resource->identity[0], "@odata.type") == 0) {
+		type = arena_printf(page->call->arena, "#microsoft.graph.%.*s", (int)str_find(id, '/'), id.at);
+	}
+	/* An id of several parts ends with the one that the source calls `id`; no id of such items holds a slash. */
+	while (resource->identity[1] && str_find(id, '/') < id.len)
+		id = str_skip(id, str_find(id, '/') + 1);
+	if (type.len > 0) {
+		buf_put(page->buf, STR("\"@odata.type\":"));
+		json_quote(page->buf, type);
+		buf_put_char(page->buf, ',');
+	}
+	buf_put(page->buf, STR("\"id\":"));
+	json_quote(page->buf, id);
+	if (resource->removal == REMOVAL_FACET)
+		buf_put(page->buf, STR(",\"deleted\":{\"state\":\"deleted\"}"));
+	else
+		buf_printf(page->buf, ",\"@removed\":{\"reason\":\"%s\"}",
+		           item->removal == ITEM_CHANGED ? "changed" : "deleted");
+}
+
+static void
+close_object(struct page *page)
+{
+	if (page->relation.len > 0)
+		buf_put_char(page->buf, ']');
+	if (page->open_id.len > 0)
+		buf_put_char(page->buf, '}');
+	page->relation = page->open_id = STR_EMPTY;
+}
+
+/* The object of an item stays open for the members that follow it. */
+static void
+put_followed(struct page *page, const struct item *item)
+{
+	close_object(page);
+	buf_put(page->buf, page->count++ > 0 ? STR(",{") : STR("{"));
+	if (item->life == ITEM_REMOVED)
+		put_removed(page, item);
+	else
+		put_sent(page, item);
+	if (item->life == ITEM_LIVE && resource_has_relations(page->resource))
+		page->open_id = arena_copy(page->call->arena, item->id);
+	else
+		buf_put_char(page->buf, '}');
+}
+
+static void
+put_ended_member(const struct page *page, const struct store_member *member)
+{
+	buf_put_char(page->buf, '{');
+	if (member->type.len > 0) {
+		buf_put(page->buf, STR("\"@odata.type\":"));
+		json_quote(page->buf,
+		           arena_printf(page->call->arena, "%s%.*s",
+		                        member->type.at[0] == '#' ? "" : "#microsoft.graph.", STR_ARG(member->type)));
+		buf_put_char(page->buf, ',');
+	}
+	buf_put(page->buf, STR("\"id\":"));
+	json_quote(page->buf, member->member);
+	buf_put(page->buf, STR(",\"@removed\":{\"reason\":\"deleted\"}}"));
+}
+
+/* An element of NAME@delta.  No object has a name twice: relations come in their order, or in a further object. */
+static void
+put_related(struct page *page, const struct item *item)
+{
+	const struct store_member *member = item->member;
+	struct arena              *arena = page->call->arena;
+	struct str                 selected = page->call->selected;
+
+	if (selected.len > 0 && !str_has_word(selected, ',', member->relation, str_eq))
+		return;
+	if (!str_eq(page->open_id, item->id) || str_cmp(member->relation, page->relation) < 0) {
+		close_object(page);
+		buf_put(page->buf, page->count++ > 0 ? STR(",{\"id\":") : STR("{\"id\":"));
+		json_quote(page->buf, item->id);
+		page->open_id = arena_copy(arena, item->id);
+	}
+	if (str_eq(page->relation, member->relation)) {
+		buf_put_char(page->buf, ',');
+	} else {
+		buf_put(page->buf, page->relation.len > 0 ? STR("],") : STR(","));
+		json_quote(page->buf, arena_printf(arena, "%.*s@delta", STR_ARG(member->relation)));
+		buf_put(page->buf, STR(":["));
+		page->relation = arena_copy(arena, member->relation);
+	}
+	if (item->life == ITEM_REMOVED)
+		put_ended_member(page, member);
+	else
+		buf_put(page->buf, member->value);
+}
+
 /* ---- items -------------------------------------------------------------------------------------------------- */
 
 /* Every change begins with it, so it looks at the buffer only once. */
@@ -184,10 +343,15 @@ page_put_change(struct page *page, const struct item *item)
 {
 	struct buf *buf = page->buf;
 
-	/* The bytes that are read count, not those that a selection leaves. */
-	if (page->count > 0 && page->taken + item->body.len > PAGE_BYTES_MAX)
+	/* The bytes that are read count, not those that a selection leaves; and the members of relations. */
+	if (page->count > 0 && (page->taken + item->body.len > PAGE_BYTES_MAX ||
+	                        (page->resource->is_followed && buf->len > PAGE_BYTES_MAX)))
 		return false;
 	page->taken += item->body.len;
+	if (page->resource->is_followed) {
+		item->member ? put_related(page, item) : put_followed(page, item);
+		return true;
+	}
 	put_type(buf, str_from_c(page->resource->odata_type), page->count++ == 0);
 	if (item->life == ITEM_REMOVED) {
 		put_member(buf, STR("id"), item->id);
@@ -219,16 +383,23 @@ put_names(const struct page *page, const struct item *item)
 	put_member(page->buf, STR("@odata.editLink"), url);
 }
 
-void
+bool
 page_put_entity(struct page *page, const struct item *item)
 {
 	bool bare = page->resource->is_bare && !page->full;
 
+	if (page->resource->is_followed) {
+		put_followed(page, item);
+		return true;
+	}
+	if (page->resource->content)
+		return page_put_change(page, item);
 	buf_put(page->buf, page->count++ > 0 ? STR(",{") : STR("{"));
 	if (!bare)
 		put_names(page, item);
 	put_members(page, item, bare);
 	buf_put_char(page->buf, '}');
+	return true;
 }
 
 /* ---- pages --------------------------------------------------------------------------------------------------- */
@@ -238,25 +409,11 @@ page_open(struct page *page, const struct call *call, const struct resource *res
           uint32_t select)
 {
 	*page = new_page(call, resource, select);
+	page->context = context;
+	if (resource->content)
+		return;
 	put_context(page->buf, call, context);
 	buf_put(page->buf, STR(",\"value\":["));
-}
-
-void
-page_close(struct page *page, struct str link_name, struct str link)
-{
-	buf_put_char(page->buf, ']');
-	if (page->counted)
-		buf_printf(page->buf, ",\"@odata.count\":%llu", (unsigned long long)page->total);
-	if (link_name.len)
-		put_member(page->buf, link_name, link);
-	buf_put_char(page->buf, '}');
-}
-
-void
-page_open_counted(struct page *page, const struct call *call, const struct resource *resource)
-{
-	*page = new_page(call, resource, 0);
 }
 
 /* Moves what was written from head_from on to the front. */
@@ -269,21 +426,35 @@ put_in_front(struct buf *buf, size_t head_from, struct arena *arena)
 	memcpy(buf->at, head.at, head.len);
 }
 
-enum err
-page_close_counted(struct page *page, struct str context, struct str link_name, struct str link)
+static void
+put_head(struct page *page, struct str link_name, struct str link)
 {
-	struct buf *buf = page->buf;
-	size_t      head_from;
+	uint64_t count = page->counted ? page->total : page->count;
+	size_t   items = page->buf->len;
 
-	buf_put(buf, STR("]}"));
-	head_from = buf->len;
-	put_context(buf, page->call, context);
+	put_context(page->buf, page->call, page->context);
 	if (link_name.len)
-		put_member(buf, link_name, link);
-	buf_printf(buf, ",\"@odata.count\":%u,\"value\":[", (unsigned)page->count);
-	TRY(buf_err(buf));
-	put_in_front(buf, head_from, page->call->arena);
-	return OK;
+		put_member(page->buf, link_name, link);
+	buf_printf(page->buf, ",\"@odata.count\":%llu,\"value\":[", (unsigned long long)count);
+	if (buf_err(page->buf) == OK)
+		put_in_front(page->buf, items, page->call->arena);
+}
+
+void
+page_close(struct page *page, struct str link_name, struct str link)
+{
+	close_object(page);
+	buf_put_char(page->buf, ']');
+	if (page->resource->content) {
+		buf_put_char(page->buf, '}');
+		put_head(page, link_name, link);
+		return;
+	}
+	if (page->counted)
+		buf_printf(page->buf, ",\"@odata.count\":%llu", (unsigned long long)page->total);
+	if (link_name.len)
+		put_member(page->buf, link_name, link);
+	buf_put_char(page->buf, '}');
 }
 
 void
@@ -293,6 +464,12 @@ page_single(const struct call *call, const struct resource *resource, struct str
 	struct page page = new_page(call, resource, select);
 
 	put_context(page.buf, call, context);
+	if (resource->is_followed) {
+		buf_put_char(page.buf, ',');
+		put_sent(&page, item);
+		buf_put_char(page.buf, '}');
+		return;
+	}
 	if (!resource->content && (!resource->is_bare || page.full)) {
 		buf_put_char(page.buf, ',');
 		put_names(&page, item);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/parameters.h"
 
-#include "graph/literal.h"
 #include "text/date.h"
 #include "text/uri.h"
 
@@ -25,24 +24,22 @@ struct parse {
 	bool          aliased;
 };
 
+PRINTF_LIKE(2, 3)
 static enum err
-bad(struct parse *parse, struct str why)
+bad(struct parse *parse, const char *fmt, ...)
 {
-	parse->why = why;
-	return ERR_BAD_REQUEST;
-}
+	va_list args;
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
+	va_start(args, fmt);
+	parse->why = arena_vprintf(parse->arena, fmt, args);
+	va_end(args);
+	return ERR_BAD_REQUEST;
 }
 
 static void
 skip_blanks(struct parse *parse)
 {
-	while (parse->rest.len > 0 && is_blank(parse->rest.at[0]))
-		parse->rest = str_skip(parse->rest, 1);
+	parse->rest = str_skip(parse->rest, str_span(parse->rest, STR(" \t")));
 }
 
 /* ---- values ------------------------------------------------------------------------------------------ */
@@ -57,15 +54,14 @@ find_in_query(struct parse *parse, struct str name, bool *found_out, struct str 
 
 	for (;;) {
 		if (uri_take_pair(&rest, parse->arena, &pair, &more) != OK)
-			return bad(parse, STR("The query is not properly percent-encoded."));
+			return bad(parse, "The query is not properly percent-encoded.");
 		if (!more)
 			break;
 		if (!str_eq(pair.name, name) && (str_starts(name, STR("@")) || !str_eq_nocase(pair.name, name)))
 			continue;
 		if (found)
-			return bad(parse,
-			           arena_printf(parse->arena, "The parameter alias '%.*s' is given more than once.",
-			                        STR_ARG(str_cut(name, VALUE_SHOWN))));
+			return bad(parse, "The parameter alias '%.*s' is given more than once.",
+			           STR_ARG(str_cut(name, VALUE_SHOWN)));
 		found = true;
 		*value_out = pair.value;
 	}
@@ -87,8 +83,8 @@ resolve(struct parse *parse, struct str alias, enum parameter parameter)
 	if (!found || str_trim(value).len == 0 || str_eq(str_trim(value), STR("null")))
 		return OK;
 	if (!literal_read(str_trim(value), parse->arena, &parse->value[parameter]))
-		return bad(parse, arena_printf(parse->arena, "The value of the parameter alias '%.*s' is malformed.",
-		                               STR_ARG(str_cut(alias, VALUE_SHOWN))));
+		return bad(parse, "The value of the parameter alias '%.*s' is malformed.",
+		           STR_ARG(str_cut(alias, VALUE_SHOWN)));
 	parse->has_value[parameter] = true;
 	return OK;
 }
@@ -101,19 +97,17 @@ take_value(struct parse *parse, enum parameter parameter)
 	if (str_starts(parse->rest, STR("'"))) {
 		parse->rest = str_skip(parse->rest, 1);
 		if (!literal_take(&parse->rest, parse->arena, &value))
-			return bad(parse, arena_printf(parse->arena, "The value of '%s' has no closing quote.",
-			                               names[parameter]));
+			return bad(parse, "The value of '%s' has no closing quote.", names[parameter]);
 	} else {
 		value = str_first(parse->rest, str_find(parse->rest, ','));
 		parse->rest = str_skip(parse->rest, value.len);
 		value = str_trim(value);
 		if (str_find(value, '\'') < value.len ||
 		    (parameter == PARAMETER_ORGANIZER && str_find(value, ' ') < value.len))
-			return bad(parse,
-			           arena_printf(parse->arena, "The value of '%s' is malformed.", names[parameter]));
+			return bad(parse, "The value of '%s' is malformed.", names[parameter]);
 	}
 	if (value.len == 0)
-		return bad(parse, arena_printf(parse->arena, "The value of '%s' is empty.", names[parameter]));
+		return bad(parse, "The value of '%s' is empty.", names[parameter]);
 	if (value.at[0] == '@')
 		return resolve(parse, value, parameter);
 	parse->value[parameter] = value;
@@ -133,24 +127,22 @@ take_name(struct parse *parse, enum parameter *parameter_out)
 		if (!str_eq_nocase(name, str_from_c(names[parameter])))
 			continue;
 		if (at == parse->rest.len)
-			return bad(parse,
-			           arena_printf(parse->arena, "The parameter '%s' has no value.", names[parameter]));
+			return bad(parse, "The parameter '%s' has no value.", names[parameter]);
 		if (parse->given[parameter])
-			return bad(parse, arena_printf(parse->arena, "The parameter '%s' is given more than once.",
-			                               names[parameter]));
+			return bad(parse, "The parameter '%s' is given more than once.", names[parameter]);
 		parse->given[parameter] = true;
 		parse->rest = str_skip(parse->rest, at + 1);
 		*parameter_out = (enum parameter)parameter;
 		return OK;
 	}
-	return bad(parse, arena_printf(parse->arena, "The function getAllRecordings has no parameter '%.*s'.",
-	                               STR_ARG(str_cut(name, VALUE_SHOWN))));
+	return bad(parse, "The function getAllRecordings has no parameter '%.*s'.",
+	           STR_ARG(str_cut(name, VALUE_SHOWN)));
 }
 
 static enum err
 take_parameter(struct parse *parse)
 {
-	enum parameter parameter;
+	enum parameter parameter = PARAMETER_COUNT;
 
 	TRY(take_name(parse, &parameter));
 	skip_blanks(parse);
@@ -181,7 +173,7 @@ take_list(struct parse *parse)
 		if (parse->rest.len == 0)
 			return OK;
 		if (parse->rest.at[0] != ',')
-			return bad(parse, STR("The parameters must be divided by commas."));
+			return bad(parse, "The parameters must be divided by commas.");
 		parse->rest = str_skip(parse->rest, 1);
 		skip_blanks(parse);
 	}
@@ -202,8 +194,7 @@ read_date(struct parse *parse, enum parameter parameter, bool *has_out, struct s
 			*text_out = arena_printf(parse->arena, "%.*s+%.*s", STR_ARG(date), STR_ARG(text));
 		return OK;
 	}
-	return bad(parse,
-	           arena_printf(parse->arena, "'%s' must be a moment such as 2024-01-15T00:00:00Z.", names[parameter]));
+	return bad(parse, "'%s' must be a moment such as 2024-01-15T00:00:00Z.", names[parameter]);
 }
 
 enum err

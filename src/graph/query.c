@@ -4,16 +4,6 @@
 #include "graph/call.h"
 #include "text/uri.h"
 
-static const struct {
-	const char *name; /* as compared: no '$', lower case */
-	enum option option;
-} names[] = {
-	{ "select", OPTION_SELECT },    { "top", OPTION_TOP },         { "skip", OPTION_SKIP },
-	{ "count", OPTION_COUNT },      { "expand", OPTION_EXPAND },   { "filter", OPTION_FILTER },
-	{ "orderby", OPTION_ORDERBY },  { "search", OPTION_SEARCH },   { "format", OPTION_FORMAT },
-	{ "deltatoken", OPTION_TOKEN }, { "skiptoken", OPTION_TOKEN },
-};
-
 static const char *const shown[OPTION_KINDS] = {
 	[OPTION_SELECT] = "$select",   [OPTION_TOP] = "$top",
 	[OPTION_SKIP] = "$skip",       [OPTION_COUNT] = "$count",
@@ -31,9 +21,11 @@ option_name(enum option option)
 static enum option
 find_option(struct str name)
 {
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (str_eq_nocase(name, str_from_c(names[i].name)))
-			return names[i].option;
+	if (str_eq_nocase(name, STR("deltatoken")) || str_eq_nocase(name, STR("skiptoken")))
+		return OPTION_TOKEN;
+	for (enum option option = OPTION_SELECT; option < OPTION_TOKEN; option++)
+		if (str_eq_nocase(name, str_from_c(shown[option] + 1)))
+			return option;
 	return OPTION_KINDS;
 }
 
@@ -46,29 +38,50 @@ take_option(struct call *call, const struct uri_pair *pair)
 	if (option == OPTION_KINDS) {
 		if (!dollar)
 			return OK;
-		return call_refuse(call, GRAPH_OPTION,
-		                   arena_printf(call->arena, "The query option '%.*s' is not known.",
-		                                STR_ARG(str_cut(pair->name, 64))));
+		return call_refuse_f(call, GRAPH_OPTION, "The query option '%.*s' is not known.",
+		                     STR_ARG(str_cut(pair->name, 64)));
 	}
 	if (call->query.given[option])
-		return call_refuse(call, GRAPH_OPTION,
-		                   arena_printf(call->arena, "The query option '%s' is given more than once.",
-		                                option_name(option)));
+		return call_refuse_f(call, GRAPH_OPTION, "The query option '%s' is given more than once.",
+		                     option_name(option));
 	call->query.given[option] = true;
 	call->query.value[option] = pair->value;
 	return OK;
+}
+
+struct str
+query_split(struct str text, struct str *value_out)
+{
+	size_t     at = str_find(text, '=');
+	struct str value = str_trim(str_skip(text, at + 1));
+
+	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+		value = str_of(value.at + 1, value.len - 2);
+	*value_out = value;
+	return str_trim(str_first(text, at));
+}
+
+/* A round a second is the most that readers can make a source answer. */
+static void
+take_max_age(struct query *query, struct str value)
+{
+	uint64_t number;
+
+	if (query->max_age_s == 0 && str_to_u64(value, &number))
+		query->max_age_s = number > UINT32_MAX ? UINT32_MAX : number > 0 ? (uint32_t)number : 1;
 }
 
 /* Unknown preferences are ignored (RFC 7240). */
 static void
 take_preference(struct query *query, struct str wish)
 {
-	struct str name = str_trim(str_first(wish, str_find(wish, '=')));
-	struct str value = str_trim(str_skip(wish, str_find(wish, '=') + 1));
+	struct str value, name = query_split(wish, &value);
 	uint64_t   number;
 
-	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-		value = str_of(value.at + 1, value.len - 2);
+	if (str_eq_nocase(name, STR("wait")) && query->wait_s == 0 && str_to_u64(value, &number))
+		query->wait_s = number > QUERY_WAIT_MAX_S ? QUERY_WAIT_MAX_S : (uint32_t)number;
+	if (str_eq_nocase(name, STR("tidemark.max-age")))
+		take_max_age(query, value);
 	if (str_eq_nocase(name, STR("odata.track-changes")))
 		query->track_changes = true;
 	if (str_eq_nocase(name, STR("return"))) {
@@ -125,10 +138,9 @@ query_allow(struct call *call, const enum option *allowed, const char *where, co
 		fine[*allowed] = true;
 	for (int option = 0; option < OPTION_KINDS; option++)
 		if (call->query.given[option] && !fine[option])
-			return call_refuse(call, GRAPH_OPTION,
-			                   arena_printf(call->arena,
-			                                "The following parameters are not supported %s: '%s'. %s",
-			                                where, option_name((enum option)option), advice));
+			return call_refuse_f(call, GRAPH_OPTION,
+			                     "The following parameters are not supported %s: '%s'. %s", where,
+			                     option_name((enum option)option), advice);
 	return OK;
 }
 
@@ -138,9 +150,8 @@ query_number(struct call *call, enum option option, uint64_t min, uint64_t max, 
 	uint64_t value = otherwise;
 
 	if (call->query.given[option] && (!str_to_u64(call->query.value[option], &value) || value < min || value > max))
-		return call_refuse(call, GRAPH_OPTION,
-		                   arena_printf(call->arena, "%s must be a whole number from %llu to %llu.",
-		                                option_name(option), (unsigned long long)min, (unsigned long long)max));
+		return call_refuse_f(call, GRAPH_OPTION, "%s must be a whole number from %llu to %llu.",
+		                     option_name(option), (unsigned long long)min, (unsigned long long)max);
 	*value_out = value;
 	return OK;
 }

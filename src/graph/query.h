@@ -32,6 +32,8 @@ const char *option_name(enum option option); /* "$select"; "$deltatoken" for the
 #define PAGE_SIZE_MAX     1000
 #define PAGE_SIZE_DEFAULT 200
 
+#define QUERY_WAIT_MAX_S 60
+
 struct query {
 	bool       given[OPTION_KINDS];
 	struct str value[OPTION_KINDS]; /* decoded */
@@ -40,7 +42,12 @@ struct query {
 	bool       minimal, whole;      /* Prefer: return=minimal, return=representation */
 	bool       immutable_ids;       /* Prefer: IdType="ImmutableId" */
 	bool       removals;            /* Prefer: tidemark.removals (of recordings; ours) */
+	uint32_t   max_age_s;           /* Prefer: tidemark.max-age, at least 1; 0: not given (ours) */
+	uint32_t   wait_s;              /* Prefer: wait, at most QUERY_WAIT_MAX_S; 0: not given */
 };
+
+/* The name and the value of "name=value" in a header field, the value without its quotes. */
+struct str query_split(struct str text, struct str *value_out);
 
 struct call;
 

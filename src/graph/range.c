@@ -5,13 +5,9 @@
 static bool
 read_number(struct str text, uint64_t *number_out)
 {
-	if (text.len == 0)
+	if (text.len == 0 || !str_is_within(text, '0', '9'))
 		return false;
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
-	while (text.len > 1 && text.at[0] == '0')
-		text = str_skip(text, 1);
+	text = str_skip(text, str_span(str_first(text, text.len - 1), STR("0")));
 	if (!str_to_u64(text, number_out))
 		*number_out = UINT64_MAX;
 	return true;

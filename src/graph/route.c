@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/route.h"
 
-#include "graph/literal.h"
+#include "graph/parameters.h"
 #include "text/uri.h"
 
 #define SEGMENTS_MAX 16
@@ -208,12 +208,62 @@ take_count(struct pieces *pieces)
 	return true;
 }
 
+/* A followed scope that is served, if its path is one. */
+static bool
+find_served(const struct pieces *pieces, const struct served_all *served, struct arena *arena, struct route *route)
+{
+	struct str         segments[SEGMENTS_MAX];
+	struct served_path path;
+
+	for (size_t i = 0; i < pieces->count; i++)
+		segments[i] = pieces->at[i].text;
+	if (!served || served->count == 0 || !served_find(served, segments, pieces->count, arena, &path))
+		return false;
+	route->kind = path.kind;
+	route->served = path.served;
+	route->scope = path.scope;
+	route->is_own = path.is_own;
+	route->id = path.id;
+	route->relation = path.relation;
+	route->resource = &path.served->resource;
+	return true;
+}
+
+static void
+parse_own(const struct pieces *pieces, struct route *route)
+{
+	size_t at = 1;
+
+	if (pieces->count == 1) {
+		route->kind = ROUTE_SERVICE;
+	} else if (pieces->count == 2 && is(&pieces->at[1], STR("$metadata"))) {
+		route->kind = ROUTE_METADATA;
+	} else if (pieces->count == 2 && is(&pieces->at[1], STR("$batch"))) {
+		route->kind = ROUTE_BATCH;
+	} else if (is(&pieces->at[1], STR("me"))) {
+		route->me = true;
+		if (pieces->count > 2 || !parse_resource(pieces, 1, "/", route))
+			(void)parse_resource(pieces, 2, "", route);
+	} else if (take_keyed(pieces, &at, STR("users"), &route->user)) {
+		(void)parse_resource(pieces, at, "", route);
+	} else if (!parse_resource(pieces, 1, "/", route)) {
+		route->unknown = pieces->at[1].name;
+	}
+}
+
+/* The delta of a scope comes first, and all of one whose resource the store may have, too; then the store's own. */
+static bool
+comes_first(const struct route *route)
+{
+	return route->kind == ROUTE_DELTA || route->resource->number > 0;
+}
+
 enum err
-route_parse(struct str path, struct arena *arena, struct route *route_out)
+route_parse(struct str path, const struct served_all *served, struct arena *arena, struct route *route_out)
 {
 	struct pieces pieces;
 	struct route  route = { .kind = ROUTE_UNKNOWN, .read = RIGHT_COUNT, .write = RIGHT_COUNT };
-	size_t        at = 1;
+	struct route  other;
 
 	TRY(divide(path, arena, &pieces));
 	route.count = take_count(&pieces);
@@ -221,20 +271,12 @@ route_parse(struct str path, struct arena *arena, struct route *route_out)
 		route.kind = ROUTE_SERVICE;
 	} else if (!parse_version(&pieces, &route)) {
 		route.unknown = pieces.at[0].name;
-	} else if (pieces.count == 1) {
-		route.kind = ROUTE_SERVICE;
-	} else if (pieces.count == 2 && is(&pieces.at[1], STR("$metadata"))) {
-		route.kind = ROUTE_METADATA;
-	} else if (pieces.count == 2 && is(&pieces.at[1], STR("$batch"))) {
-		route.kind = ROUTE_BATCH;
-	} else if (is(&pieces.at[1], STR("me"))) {
-		route.me = true;
-		if (pieces.count > 2 || !parse_resource(&pieces, 1, "/", &route))
-			(void)parse_resource(&pieces, 2, "", &route);
-	} else if (take_keyed(&pieces, &at, STR("users"), &route.user)) {
-		(void)parse_resource(&pieces, at, "", &route);
-	} else if (!parse_resource(&pieces, 1, "/", &route)) {
-		route.unknown = pieces.at[1].name;
+	} else {
+		other = route;
+		if (!find_served(&pieces, served, arena, &other) || !comes_first(&other))
+			parse_own(&pieces, &route);
+		if (other.served && route.kind == ROUTE_UNKNOWN)
+			route = other;
 	}
 	if (route.count && route.kind != ROUTE_UNKNOWN && !is_collection(route.kind)) {
 		route.kind = ROUTE_UNKNOWN;

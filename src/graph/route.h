@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "graph/served.h"
 #include "resource/resource.h"
 
 struct route {
@@ -25,7 +26,22 @@ struct route {
 	struct str             unknown;    /* the segment that matched nothing */
 	const struct resource *resource;   /* whose path it is; NULL: no resource's, and no right is needed */
 	enum right             read, write;
+	const struct served   *served;   /* a followed scope's; NULL: it is none */
+	struct str             scope;    /* … its name */
+	struct str             relation; /* … of the item */
+	bool                   is_own;   /* … the path is that of the scope's URL */
 };
 
-/* ERR_BAD_REQUEST: not a path at all (bad percent-encoding). An unknown path is OK with ROUTE_UNKNOWN. */
-enum err route_parse(struct str path, struct arena *arena, struct route *route_out) MUST_CHECK;
+static inline bool
+route_is_delta(const struct route *route)
+{
+	return route->kind == ROUTE_DELTA || route->kind == ROUTE_ALL_RECORDINGS_DELTA ||
+	       route->kind == ROUTE_RECORDINGS_DELTA;
+}
+
+/*
+ * ERR_BAD_REQUEST: not a path at all (bad percent-encoding). An unknown path is OK with ROUTE_UNKNOWN.  `served` may be
+ * NULL.
+ */
+enum err route_parse(struct str path, const struct served_all *served, struct arena *arena, struct route *route_out)
+	MUST_CHECK;

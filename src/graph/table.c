@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/table.h"
+#include "graph/steps.h"
 
 #include "graph/calls.h"
 
@@ -30,14 +30,14 @@ static const struct row rows[] = {
 	{ ROUTE_CONTENT, HTTP_PUT, graph_put_content },
 	{ ROUTE_USER, HTTP_GET, graph_get_user },
 	{ ROUTE_USERS, HTTP_GET, graph_list_users },
+	{ ROUTE_FOLLOWED_CONTENT, HTTP_GET, graph_get_followed_content },
+	{ ROUTE_MEMBERS, HTTP_GET, graph_list_members },
 	/* NULL: app.c knows the batch, because each of its requests walks through this table itself. */
 	{ ROUTE_BATCH, HTTP_POST, NULL },
 	/* Without a bearer token. */
 	{ ROUTE_METADATA, HTTP_GET, graph_metadata },
 	{ ROUTE_SERVICE, HTTP_GET, graph_service },
 };
-
-static const char *const method_names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "" };
 
 static enum http_method
 acting_method(enum http_method method)
@@ -80,8 +80,15 @@ table_methods(const struct route *route, struct arena *arena)
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (is_offered(&rows[i], route))
 			list = arena_printf(arena, "%.*s%s%s%s", STR_ARG(list), list.len ? ", " : "",
-			                    method_names[rows[i].method], rows[i].method == HTTP_GET ? ", HEAD" : "");
+			                    http_method_name(rows[i].method),
+			                    rows[i].method == HTTP_GET ? ", HEAD" : "");
 	return list;
+}
+
+static bool
+has_version(struct str path)
+{
+	return str_starts_nocase(path, STR("/v1.0/")) || str_starts_nocase(path, STR("/beta/"));
 }
 
 enum err
@@ -90,13 +97,15 @@ table_find(struct call *call, call_fn **act_out)
 	const struct row *row = find_row(&call->route, call->req->method);
 
 	if (call->route.kind == ROUTE_UNKNOWN)
-		return call_refuse(call, GRAPH_UNKNOWN_SEGMENT,
-		                   arena_printf(call->arena, "Resource not found for the segment '%.*s'.",
-		                                STR_ARG(str_cut(call->route.unknown, 128))));
+		return call_refuse_f(call, GRAPH_UNKNOWN_SEGMENT, "Resource not found for the segment '%.*s'.%s",
+		                     STR_ARG(str_cut(call->route.unknown, 128)),
+		                     has_version(call->req->path) ? "" : " Paths begin with /v1.0 or /beta.");
 	if (row) {
 		*act_out = row->act;
 		return OK;
 	}
+	if (call->route.served)
+		return served_refuse_write(call);
 	if (call->resp)
 		http_resp_field(call->resp, "Allow", table_methods(&call->route, call->arena));
 	return call_refuse(call, GRAPH_METHOD, STR_EMPTY);

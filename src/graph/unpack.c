@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/unpack.h"
+#include "graph/steps.h"
 
 #include "text/gzip.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/http_acceptor.h"
+#include "http/http_loop.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,10 +2,7 @@
 /* http_chars — the classes of bytes HTTP knows (RFC 9110 section 5.6.2, 5.5). */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "base/str.h"
 
 static inline bool
 http_is_digit(char c)
@@ -27,6 +24,16 @@ http_is_token(char c)
 	uint8_t               byte = (uint8_t)c;
 
 	return bits[byte >> 5] >> (byte & 31) & 1;
+}
+
+/* Is it a token, such as the name of a field? */
+static inline bool
+http_all_token(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!http_is_token(text.at[i]))
+			return false;
+	return text.len > 0;
 }
 
 /* Bytes a field value may hold: visible ones, blanks, tabs, and 0x80 and above. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_conn.h"
 
-#include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/http_serve.h"
@@ -11,7 +9,6 @@
 
 /* A step is a read, a parse or a write. After so many steps the other connections of the loop come first. */
 #define STEPS_MAX 64u
-#define LINGER_MS 2000
 /* A peer that takes less than this in write_ms makes no progress. */
 #define PROGRESS_MIN   ((size_t)4096)
 #define BODY_READ_SIZE ((size_t)16 * 1024)
@@ -31,74 +28,22 @@ counters_of(struct http_conn *conn)
 }
 
 static void
-set_deadline_at(struct http_conn *conn, int64_t at_ms)
-{
-	http_wheel_put(&conn->peer.thread->wheel, &conn->timer, at_ms);
-}
-
-static void
 set_deadline(struct http_conn *conn, int64_t wait_ms)
 {
-	set_deadline_at(conn, conn->peer.thread->now_ms + wait_ms);
-}
-
-struct http_conn *
-http_conn_open(struct http_thread *thread, int fd, const struct http_peer_key *key, const char *peer)
-{
-	struct http_conn *conn = calloc(1, sizeof(*conn));
-
-	MUST(conn != NULL);
-	conn->wire.fd = fd;
-	conn->peer.thread = thread;
-	conn->peer.key = *key;
-	memcpy(conn->peer.address, peer, sizeof(conn->peer.address));
-	conn->pending.peer = &conn->peer;
-	conn->pending.wire = &conn->wire;
-	conn->pending.in = &conn->in;
-	return conn;
-}
-
-static void
-end_exchange(struct http_conn *conn)
-{
-	if (conn->exchange)
-		http_thread_put_exchange(conn->peer.thread, &conn->exchange);
-	conn->fed = 0;
+	http_conn_set_deadline(conn, conn->peer.thread->now_ms + wait_ms);
 }
 
 static enum step
 close_conn(struct http_conn *conn)
 {
-	MUST(conn->state != CONN_WORKING && conn->state != CONN_DEAD);
-	/* Workers have exchanges of this connection: it is closed when the last one comes back. */
-	if (conn->h2 && http_h2_working(conn->h2) > 0) {
-		conn->gone = true;
-		http_h2_break(conn->h2);
-		set_deadline_at(conn, HTTP_WHEEL_NEVER);
-		return STEP_WAIT;
-	}
-	http_h2_close(&conn->h2);
-	end_exchange(conn);
-	http_thread_put_spare(conn->peer.thread, &conn->in);
-	http_wire_close(&conn->wire);
-	http_wheel_remove(&conn->peer.thread->wheel, &conn->timer);
-	http_list_remove(&conn->again);
-	http_list_append(&conn->peer.thread->dead, &conn->listed);
-	conn->state = CONN_DEAD;
-	http_shared_leave(conn->peer.thread->shared, &conn->peer.key);
+	http_conn_close(conn);
 	return STEP_WAIT;
 }
 
 static enum step
 linger(struct http_conn *conn)
 {
-	http_h2_close(&conn->h2);
-	end_exchange(conn);
-	http_thread_put_spare(conn->peer.thread, &conn->in);
-	http_wire_end(&conn->wire);
-	conn->state = CONN_LINGER;
-	conn->readable = true;
-	set_deadline(conn, LINGER_MS);
+	http_conn_linger(conn);
 	return STEP_ON;
 }
 
@@ -109,8 +54,7 @@ send_response(struct http_conn *conn)
 	struct http_thread *thread = conn->peer.thread;
 
 	http_serve_ready(conn->exchange, 0);
-	if (thread->draining)
-		conn->close_after = true;
+	conn->close_after |= thread->draining || (conn->exchange->work.wait.stream && conn->exchange->head.minor == 0);
 	http_exchange_seal(conn->exchange, http_thread_date(thread), conn->close_after);
 	conn->sent = 0;
 	conn->state = CONN_SENDING;
@@ -127,17 +71,62 @@ send_error(struct http_conn *conn)
 }
 
 static enum step
-refuse(struct http_conn *conn, unsigned status, const char *reason)
+refuse_head(struct http_conn *conn, unsigned status, const char *reason)
 {
+	http_serve_head(conn->exchange, buf_str(&conn->in));
 	http_serve_refuse(conn->exchange, status, reason);
 	return send_error(conn);
 }
 
-static enum step
-refuse_head(struct http_conn *conn, unsigned status, const char *reason)
+/* A streamed body keeps the buffer, which is counted for it, from piece to piece. */
+static void
+rest_in(struct http_conn *conn)
 {
-	http_serve_head(conn->exchange, buf_str(&conn->in));
-	return refuse(conn, status, reason);
+	if (conn->in.len == 0 && !(conn->exchange && conn->exchange->req.streamed))
+		http_thread_put_spare(conn->peer.thread, &conn->in);
+}
+
+/* After a body that was not read to its end, the next bytes cannot be read as a request. */
+static enum step
+answered(struct http_conn *conn)
+{
+	conn->close_after |= conn->exchange->req.streamed && !conn->exchange->req.body_over;
+	return send_response(conn);
+}
+
+/* The answer waits for a change. */
+static enum step
+park(struct http_conn *conn)
+{
+	conn->state = CONN_PARKED;
+	rest_in(conn);
+	http_serve_park(conn->exchange, 0);
+	http_conn_set_deadline(conn, HTTP_WHEEL_NEVER);
+	return STEP_WAIT;
+}
+
+static enum step
+answer(struct http_conn *conn)
+{
+	enum http_next next;
+
+	conn->state = CONN_WORKING;
+	rest_in(conn);
+	next = http_serve_answer(&conn->exchange);
+	if (next == HTTP_NEXT_SEND)
+		return answered(conn);
+	if (next == HTTP_NEXT_PARK)
+		return park(conn);
+	http_conn_probe(conn);
+	http_conn_set_deadline(conn, HTTP_WHEEL_NEVER);
+	return STEP_WAIT;
+}
+
+/* No more of the body comes: an answer that takes it in pieces is told, else the request is refused. */
+static enum step
+cut_body(struct http_conn *conn, unsigned status, const char *reason)
+{
+	return http_serve_cut(conn->exchange, status, reason) == HTTP_NEXT_SEND ? send_error(conn) : answer(conn);
 }
 
 /* The peer sends no more. In the middle of a request it may still read why the request fails. */
@@ -147,7 +136,7 @@ input_ended(struct http_conn *conn)
 	if (conn->state == CONN_HEAD)
 		return refuse_head(conn, 400, "the request ends before its head is whole");
 	if (conn->state == CONN_BODY)
-		return refuse(conn, 400, "the request ends before its body is whole");
+		return cut_body(conn, 400, "the request ends before its body is whole");
 	return close_conn(conn);
 }
 
@@ -183,7 +172,7 @@ fill(struct http_conn *conn, size_t space)
 static void
 begin_h2(struct http_conn *conn)
 {
-	end_exchange(conn);
+	http_conn_end_exchange(conn);
 	conn->begun = true;
 	conn->h2 = http_h2_open(&conn->peer);
 	conn->state = CONN_H2;
@@ -231,8 +220,8 @@ step_h2(struct http_conn *conn)
 	bytes = http_h2_give(conn->h2);
 	if (bytes.len > 0)
 		return write_h2(conn, bytes);
-	if (http_h2_is_over(conn->h2) && http_h2_working(conn->h2) == 0)
-		return linger(conn);
+	if (http_h2_is_over(conn->h2))
+		return http_h2_leave(conn->h2) ? STEP_WAIT : linger(conn);
 	if (conn->in.len == 0)
 		return fill(conn, BODY_READ_SIZE);
 	if (!http_h2_take(conn->h2, buf_str(&conn->in)))
@@ -241,54 +230,16 @@ step_h2(struct http_conn *conn)
 	return STEP_ON;
 }
 
-/* A peer that sends no more may still read, so it is served to the end, except when the server drains. */
-static void
-note_presence(struct http_conn *conn)
-{
-	bool doubtful = conn->hung_up && conn->peer.thread->draining;
-
-	atomic_store(&conn->pending.presence, conn->gone ? HTTP_LEFT : doubtful ? HTTP_DOUBTFUL : HTTP_WAITS);
-}
-
-/* After a body that was not read to its end, the next bytes cannot be read as a request. */
-static void
-end_streamed_body(struct http_conn *conn)
-{
-	const struct http_body *body = &conn->exchange->body;
-
-	conn->readable = true;
-	if (!body->over || body->err != OK)
-		conn->close_after = true;
-	if (body->err == ERR_BUSY)
-		http_count(&counters_of(conn)->timeouts, 1);
-	http_count(&counters_of(conn)->bytes_in, body->arrived);
-}
-
-static enum step
-answer(struct http_conn *conn)
-{
-	conn->state = CONN_WORKING;
-	if (conn->in.len == 0)
-		http_thread_put_spare(conn->peer.thread, &conn->in);
-	if (http_serve_answer(&conn->exchange) == HTTP_NEXT_SEND) {
-		if (conn->exchange->req.streamed)
-			end_streamed_body(conn);
-		return send_response(conn);
-	}
-	set_deadline_at(conn, HTTP_WHEEL_NEVER);
-	return STEP_WAIT;
-}
-
 static enum step
 await_body(struct http_conn *conn)
 {
 	conn->state = CONN_BODY;
-	if (conn->exchange->head.expects_continue && conn->in.len == 0) {
+	if (conn->exchange->head.expects_continue && conn->in.len == 0 && conn->exchange->body.arrived == 0) {
 		http_exchange_continue(conn->exchange);
 		conn->sent = 0;
 		conn->state = CONN_CONTINUE;
 	}
-	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+	http_conn_set_deadline(conn, http_serve_body_deadline(conn->exchange));
 	return STEP_ON;
 }
 
@@ -305,13 +256,14 @@ head_is_whole(struct http_conn *conn)
 	http_count(&counters_of(conn)->requests, 1);
 	conn->close_after = head->close;
 	next = http_serve_plan(conn->exchange, has_body);
+	/* The end of a body that comes in pieces is noticed without it. */
+	conn->may_probe = head->minor > 0 && next != HTTP_NEXT_STREAM;
 	if (next == HTTP_NEXT_BODY)
 		return await_body(conn);
 	if (next == HTTP_NEXT_SEND)
 		return send_error(conn);
 	/* A body that nobody reads. */
-	if (has_body && next == HTTP_NEXT_ANSWER)
-		conn->close_after = true;
+	conn->close_after |= has_body && next == HTTP_NEXT_ANSWER;
 	return answer(conn);
 }
 
@@ -360,7 +312,7 @@ step_body(struct http_conn *conn)
 		return send_error(conn);
 	if (step == HTTP_WHOLE)
 		return answer(conn);
-	set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+	http_conn_set_deadline(conn, http_serve_body_deadline(conn->exchange));
 	return STEP_ON;
 }
 
@@ -371,12 +323,14 @@ all_is_out(struct http_conn *conn)
 	if (conn->state == CONN_CONTINUE) {
 		http_count(&counters_of(conn)->by_class[1], 1);
 		conn->state = CONN_BODY;
-		set_deadline_at(conn, http_serve_body_deadline(conn->exchange));
+		http_conn_set_deadline(conn, http_serve_body_deadline(conn->exchange));
 		return STEP_ON;
 	}
+	if (conn->exchange->verdict == HTTP_WAITS)
+		return park(conn);
 	if (conn->close_after)
 		return linger(conn);
-	end_exchange(conn);
+	http_conn_end_exchange(conn);
 	conn->state = CONN_IDLE;
 	set_deadline(conn, limits_of(conn)->idle_ms);
 	return STEP_ON;
@@ -454,6 +408,7 @@ step(struct http_conn *conn)
 	case CONN_LINGER:
 		return step_linger(conn);
 	case CONN_WORKING:
+	case CONN_PARKED:
 	case CONN_DEAD:
 		break;
 	}
@@ -466,9 +421,15 @@ rest_h2(struct http_conn *conn)
 {
 	if (conn->gone)
 		return;
-	set_deadline_at(conn, http_h2_deadline(conn->h2));
-	if (conn->in.len == 0)
-		http_thread_put_spare(conn->peer.thread, &conn->in);
+	http_conn_set_deadline(conn, http_h2_deadline(conn->h2));
+	rest_in(conn);
+}
+
+static bool
+is_parked_for_nobody(struct http_conn *conn)
+{
+	http_conn_probe(conn);
+	return conn->state == CONN_PARKED && conn->gone;
 }
 
 void
@@ -479,10 +440,10 @@ http_conn_go(struct http_conn *conn)
 			continue;
 		if (conn->state == CONN_H2)
 			rest_h2(conn);
-		else if (conn->state == CONN_IDLE && conn->peer.thread->draining)
+		else if ((conn->state == CONN_IDLE && conn->peer.thread->draining) || is_parked_for_nobody(conn))
 			(void)close_conn(conn);
-		else if (conn->state != CONN_WORKING && conn->in.len == 0)
-			http_thread_put_spare(conn->peer.thread, &conn->in);
+		else if (conn->state != CONN_WORKING)
+			rest_in(conn);
 		return;
 	}
 	http_list_append(&conn->peer.thread->again, &conn->again);
@@ -494,13 +455,11 @@ http_conn_event(struct http_conn *conn, unsigned events)
 	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
 	/* TLS may have to read before it can write and the other way round, so any event counts as readable. */
-	if (ended || events & EPOLLIN || conn->peer.tls)
-		conn->readable = true;
-	if (ended)
-		conn->hung_up = true;
-	if (conn->state == CONN_WORKING && events & (EPOLLHUP | EPOLLERR))
-		conn->gone = true;
-	note_presence(conn);
+	conn->readable |= ended || events & EPOLLIN || conn->peer.tls;
+	conn->hung_up |= ended;
+	if ((conn->state == CONN_WORKING || conn->state == CONN_PARKED) && events & (EPOLLHUP | EPOLLERR))
+		http_conn_note_left(conn);
+	http_conn_probe(conn);
 	http_conn_go(conn);
 }
 
@@ -532,7 +491,7 @@ http_conn_timeout(struct http_conn *conn)
 		(void)refuse_head(conn, 408, "the request's head did not come in time");
 		break;
 	case CONN_BODY:
-		(void)refuse(conn, 408, "the request's body did not come in time");
+		(void)cut_body(conn, 408, "the request's body did not come in time");
 		break;
 	default:
 		if (conn->state == CONN_HANDSHAKE || conn->state == CONN_CONTINUE || conn->state == CONN_SENDING)
@@ -551,24 +510,26 @@ http_conn_answered(struct http_conn *conn, struct http_exchange *exchange)
 	} else {
 		MUST(conn->state == CONN_WORKING && !conn->exchange);
 		conn->exchange = exchange;
-		if (exchange->req.streamed)
-			end_streamed_body(conn);
 		conn->state = CONN_SENDING;
-		if (!conn->gone)
-			(void)send_response(conn);
+		if (exchange->verdict == HTTP_MORE_BODY)
+			(void)(http_serve_more(exchange) == HTTP_NEXT_BODY ? await_body(conn) : answer(conn));
+		else if (!conn->gone)
+			(void)(http_serve_after(exchange) == HTTP_NEXT_PARK ? park(conn) : answered(conn));
 	}
-	if (conn->gone)
+	if (conn->gone && conn->state != CONN_WORKING)
 		(void)close_conn(conn);
 	else
 		http_conn_go(conn);
 }
 
 void
-http_conn_pulled(struct http_conn *conn, struct http_pending *pending)
+http_conn_resume(struct http_conn *conn, struct http_exchange *exchange)
 {
-	if (conn->gone)
-		return;
-	http_h2_pulled(pending);
+	http_serve_resume(exchange);
+	if (conn->h2)
+		http_h2_resume(exchange);
+	else
+		(void)answer(conn);
 	http_conn_go(conn);
 }
 
@@ -582,19 +543,14 @@ http_conn_drain(struct http_conn *conn)
 	if (conn->h2)
 		http_h2_drain(conn->h2);
 	conn->readable = true;
-	note_presence(conn);
 	http_conn_go(conn);
 }
 
 void
 http_conn_drop(struct http_conn *conn)
 {
-	if (conn->state == CONN_WORKING) {
-		conn->gone = true;
-		note_presence(conn);
-		/* Wakes a worker that waits for the rest of a body. */
-		(void)shutdown(conn->wire.fd, SHUT_RD);
-	} else {
+	if (conn->state == CONN_WORKING)
+		http_conn_note_left(conn);
+	else
 		(void)close_conn(conn);
-	}
 }

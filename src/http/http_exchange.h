@@ -14,9 +14,28 @@
 #include <stdatomic.h>
 
 #include "http/http.h"
-#include "http/http_body.h"
 #include "http/http_listen.h"
-#include "http/http_pipe.h"
+#include "http/http_parse.h"
+#include "http/http_wheel.h"
+
+/*
+ * http_body — a request's body as it arrives, for both protocols. The loop collects it (http_serve_body()): whole, or
+ * in pieces for a worker that has used the one before. A body that waits for bytes occupies no worker.
+ */
+/* Frames mark its end, not a length. */
+#define HTTP_BODY_FRAMED UINT64_MAX
+/* A worker gets a piece when so much has come, or the rest. */
+#define HTTP_BODY_PIECE ((size_t)64 * 1024)
+
+struct http_body {
+	struct buf          bytes;   /* collected, or the piece; its limit is what the body may still bring */
+	uint64_t            left;    /* to come, unless it comes in chunks */
+	uint64_t            arrived; /* bytes on the wire */
+	int64_t             from_ms; /* when it began; the time that pieces are with a worker is added */
+	int64_t             last_ms; /* when bytes of it last arrived, or were asked for */
+	int64_t             given_ms;
+	struct http_chunked chunked;
+};
 
 #define HTTP_RESP_FIELDS_MAX ((size_t)64 * 1024)
 #define HTTP_FRONT_MAX       256
@@ -26,8 +45,8 @@
 /* Buffers larger than this are freed when the exchange is put back. */
 #define HTTP_KEEP_MAX ((size_t)16 * 1024)
 
+struct http_line;
 struct http_thread;
-struct http_wire;
 
 struct http_resp {
 	unsigned   status;
@@ -48,24 +67,21 @@ struct http_peer {
 	size_t held, lent; /* bytes its exchanges hold; how much of it the account of all peers has lent */
 };
 
-enum http_presence {
-	HTTP_WAITS,    /* for its answer */
-	HTTP_DOUBTFUL, /* it sends no more, and the server drains: no further answer is begun */
-	HTTP_LEFT      /* nobody will read an answer: none is begun */
-};
-
 /*
  * An exchange that another thread has, as its loop knows it, and all that the two share.  It is part of the connection
  * (HTTP/1.1) or the stream (HTTP/2), which are not closed before the exchange has come back.
  */
 struct http_pending {
-	struct http_peer    *peer;
-	struct http_pipe    *pipe;        /* of a body streamed over HTTP/2; NULL: none.  Has a lock of its own */
-	struct http_wire    *wire;        /* HTTP/1.1: where a streamed body comes from; the worker uses it meanwhile */
-	struct buf          *in;          /* … and the bytes of it that the loop has read already */
-	atomic_int           presence;    /* enum http_presence; set by the loop */
-	bool                 pulled;      /* under the thread's lock: it is in the list of those that took something */
-	struct http_pending *next_pulled; /* under the thread's lock */
+	struct http_peer *peer;
+	atomic_bool       left; /* nobody will read the answer; set by the loop */
+};
+
+/* Of an exchange whose answer waits (http_wait.h). */
+struct http_waiter {
+	struct http_link     link; /* among those that wait for a topic, or those to be called now */
+	struct http_timer    timer;
+	bool                 counted; /* in the limits, under this caller */
+	struct http_peer_key caller;
 };
 
 struct http_exchange {
@@ -78,7 +94,12 @@ struct http_exchange {
 	struct http_body      body;     /* of the request */
 	size_t                held;     /* bytes counted for it (http_held.h) */
 	size_t                promised; /* bytes its answer asked for with http_req_hold() */
-	struct http_exchange *next;     /* in a free list, a queue, or what came back to the loop */
+	struct http_work      work;
+	struct http_waiter    waiter;
+	struct str            head_bytes; /* in the arena: what the views of req are made from */
+	enum http_verdict     verdict;    /* of the last slice */
+	struct http_line     *line;       /* it is counted in a queue (http_queue.h) until it is DONE; NULL: not */
+	struct http_exchange *next;       /* in a free list, a queue, or what came back to the loop */
 
 	/* The response as it is sent: front, fields, body. */
 	bool   bodiless;
@@ -92,7 +113,7 @@ void                  http_exchange_close(struct http_exchange **exchange);
 
 /* True when nobody would read its answer; for the threads that take it from a queue. */
 bool http_exchange_is_left(const struct http_exchange *exchange);
-/* The answer is made: frees what only its making needed. The request is no longer readable. */
+/* The answer is made: frees what only its making needed. Only of an answer that waits the request stays readable. */
 void http_exchange_rest(struct http_exchange *exchange);
 
 /* Copies the parsed head into the arena and sets the views of req. */
@@ -102,7 +123,7 @@ void http_exchange_take_head(struct http_exchange *exchange, struct str bytes);
 bool http_exchange_has_length(const struct http_exchange *exchange);
 bool http_exchange_has_bytes(const struct http_exchange *exchange);
 
-/* Status line and the server's own fields; then the response is parts to write. */
+/* Status line and the server's own fields; then the response is parts to write. Of a stream that has begun: a piece. */
 void http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close);
 /* The same for the interim response "100 Continue", which stands alone. */
 void   http_exchange_continue(struct http_exchange *exchange);

@@ -148,8 +148,6 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 		stream->ended = true;
 	if (stream->state == STREAM_HEAD && frame->hd.type == NGHTTP2_HEADERS)
 		http_h2_head_is_whole(stream);
-	else if (stream->ended && http_h2_is_streamed(stream))
-		http_pipe_end(stream->pending.pipe, OK);
 	else if (stream->ended)
 		http_h2_body_is_whole(stream);
 	return 0;
@@ -162,16 +160,14 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *byte
 
 	(void)flags;
 	/*
-	 * The window of the connection never limits a stream. The window of a streamed body is given back as it is
-	 * read.
+	 * The window of the connection never limits a stream. The window of a streamed body is given back when a
+	 * worker has used a piece.
 	 */
 	(void)nghttp2_session_consume_connection(session, len);
-	if (stream && http_h2_is_streamed(stream)) {
+	if (stream && http_h2_is_streamed(stream))
 		earn(stream->h2, len);
-		http_pipe_put(stream->pending.pipe, str_of(bytes, len));
-		return 0;
-	}
-	(void)nghttp2_session_consume_stream(session, id, len);
+	else
+		(void)nghttp2_session_consume_stream(session, id, len);
 	if (stream)
 		http_h2_take_body(stream, str_of(bytes, len));
 	return 0;
@@ -228,12 +224,9 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *conte
 		h2->head_id = 0;
 	if (!stream)
 		return 0;
-	if (stream->state == STREAM_WORKING) {
-		stream->dead = true;
-		http_h2_stream_leave(stream, ERR_BAD_REQUEST);
-	} else {
+	stream->dead = true;
+	if (!http_h2_stream_leave(stream))
 		http_h2_stream_close(stream);
-	}
 	return 0;
 }
 
@@ -381,7 +374,7 @@ http_h2_given(struct http_h2 *h2, size_t len)
 {
 	buf_drop(&h2->out, len);
 	h2->out_ms = http_h2_now(h2);
-	if (h2->out.len == 0 && h2->stream_count == 0) {
+	if (h2->out.len == 0 && h2->stream_count == h2->parked) {
 		buf_close(&h2->out);
 		buf_open(&h2->out, OUT_SIZE * 4);
 	}
@@ -397,51 +390,46 @@ http_h2_is_over(const struct http_h2 *h2)
 	return !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
 }
 
-unsigned
-http_h2_working(const struct http_h2 *h2)
+static struct http_h2_stream *
+owner_of(const struct http_exchange *exchange)
 {
-	return h2->working;
+	return HTTP_LIST_OWNER(exchange->req.pending, struct http_h2_stream, pending);
+}
+
+void
+http_h2_resume(struct http_exchange *exchange)
+{
+	struct http_h2_stream *stream = owner_of(exchange);
+
+	MUST(stream->state == STREAM_PARKED && stream->h2->parked > 0);
+	stream->h2->parked--;
+	http_h2_answer(stream);
 }
 
 void
 http_h2_answered(struct http_exchange *exchange)
 {
-	struct http_h2_stream *stream = HTTP_LIST_OWNER(exchange->req.pending, struct http_h2_stream, pending);
+	struct http_h2_stream *stream = owner_of(exchange);
 	struct http_h2        *h2 = stream->h2;
 
 	MUST(stream->state == STREAM_WORKING && !stream->exchange && h2->working > 0);
 	h2->working--;
 	stream->exchange = exchange;
-	if (stream->dead || h2->gone)
+	if (exchange->verdict == HTTP_MORE_BODY)
+		http_h2_next_piece(stream);
+	else if (stream->dead || h2->gone)
 		http_h2_stream_close(stream);
 	else
-		http_h2_respond(stream);
+		http_h2_go_on(stream, http_serve_after(exchange));
 }
 
-void
-http_h2_pulled(struct http_pending *pending)
-{
-	struct http_h2_stream *stream = HTTP_LIST_OWNER(pending, struct http_h2_stream, pending);
-	size_t                 credit = http_pipe_credit(pending->pipe);
-
-	if (stream->dead)
-		return;
-	if (stream->owes_continue)
-		http_h2_put_continue(stream);
-	if (credit > 0)
-		(void)nghttp2_session_consume_stream(stream->h2->session, stream->id, credit);
-}
-
-void
-http_h2_break(struct http_h2 *h2)
+bool
+http_h2_leave(struct http_h2 *h2)
 {
 	h2->gone = true;
-	for (struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next) {
-		struct http_h2_stream *stream = HTTP_LIST_OWNER(link, struct http_h2_stream, listed);
-
-		if (stream->state == STREAM_WORKING)
-			http_h2_stream_leave(stream, ERR_IO);
-	}
+	for (struct http_link *link = h2->streams.next; link != &h2->streams; link = link->next)
+		(void)http_h2_stream_leave(HTTP_LIST_OWNER(link, struct http_h2_stream, listed));
+	return h2->working > 0;
 }
 
 void
@@ -499,7 +487,7 @@ refuse_late_bodies(struct http_h2 *h2)
 
 		link = link->next;
 		if (stream->state == STREAM_BODY && http_serve_body_deadline(stream->exchange) <= http_h2_now(h2))
-			http_h2_refuse(stream, 408, "the request's body did not come in time");
+			http_h2_cut_body(stream, 408, "the request's body did not come in time");
 		if (stream->state == STREAM_LINGERING && stream->linger_until_ms <= http_h2_now(h2)) {
 			stream->linger_until_ms = HTTP_WHEEL_NEVER;
 			http_h2_reset(h2, stream->id, NGHTTP2_NO_ERROR);

@@ -20,7 +20,6 @@
 struct http_exchange;
 struct http_h2;
 struct http_peer;
-struct http_pending;
 
 #define HTTP_H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -38,14 +37,13 @@ struct str http_h2_give(struct http_h2 *h2);
 void       http_h2_given(struct http_h2 *h2, size_t len); /* so much of it is out */
 
 /* It has sent GOAWAY: when that is written the connection ends. */
-bool     http_h2_is_over(const struct http_h2 *h2);
-unsigned http_h2_working(const struct http_h2 *h2); /* exchanges that workers have */
-/* A worker has answered. */
+bool http_h2_is_over(const struct http_h2 *h2);
+/* A worker has answered, or used up a piece of a body. */
 void http_h2_answered(struct http_exchange *exchange);
-/* The worker took a part of its body: the peer may send as much more. */
-void http_h2_pulled(struct http_pending *pending);
-/* The socket is closed: workers stop waiting for a body, and answers are dropped. */
-void http_h2_break(struct http_h2 *h2);
+/* It waited, and is to be called again. */
+void http_h2_resume(struct http_exchange *exchange);
+/* Nobody reads its answers any more.  True: workers have exchanges of it, which come back first. */
+bool http_h2_leave(struct http_h2 *h2);
 /* Takes no new stream, ends when the present ones have. */
 void http_h2_drain(struct http_h2 *h2);
 

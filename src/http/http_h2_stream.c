@@ -35,10 +35,12 @@ http_h2_stream_close(struct http_h2_stream *stream)
 		h2->sending--;
 	if (stream->state == STREAM_WAITING)
 		h2->waiting--;
+	if (stream->state == STREAM_PARKED)
+		h2->parked--;
 	if (stream->state >= STREAM_SENDING)
 		h2->answers -= stream->exchange->held;
 	http_list_remove(&stream->listed);
-	http_pipe_close(&stream->pending.pipe);
+	buf_close(&stream->early);
 	http_thread_put_exchange(h2->peer->thread, &stream->exchange);
 	buf_close(&stream->fields);
 	free(stream);
@@ -62,9 +64,7 @@ copy_file(struct http_resp *resp, uint8_t *bytes, size_t size)
 
 	if (size > resp->file_left)
 		size = (size_t)resp->file_left;
-	do
-		got = pread(resp->file_fd, bytes, size, (off_t)resp->file_from);
-	while (got < 0 && errno == EINTR);
+	got = TEMP_FAILURE_RETRY(pread(resp->file_fd, bytes, size, (off_t)resp->file_from));
 	if (got <= 0)
 		return 0;
 	resp->file_from += (uint64_t)got;
@@ -72,21 +72,50 @@ copy_file(struct http_resp *resp, uint8_t *bytes, size_t size)
 	return (size_t)got;
 }
 
+static void
+park(struct http_h2_stream *stream)
+{
+	stream->state = STREAM_PARKED;
+	stream->sent = 0;
+	stream->h2->parked++;
+	http_serve_park(stream->exchange, HTTP_HELD_STREAM);
+}
+
+/* All of this piece is with nghttp2, which asks for more only when the peer has room. */
+static void
+rest_stream(struct http_h2_stream *stream)
+{
+	stream->h2->sending--;
+	stream->h2->answers -= stream->exchange->held;
+	park(stream);
+}
+
 static ssize_t
 read_response(nghttp2_session *session, int32_t id, uint8_t *bytes, size_t size, uint32_t *flags,
               nghttp2_data_source *source, void *context)
 {
 	struct http_h2_stream *stream = source->ptr;
-	struct http_resp      *resp = &stream->exchange->resp;
-	struct str             left = str_skip(buf_str(&resp->body), stream->sent);
-	size_t                 len = left.len < size ? left.len : size;
+	struct http_resp      *resp;
+	struct str             left;
+	size_t                 len;
 
 	(void)session;
 	(void)id;
 	(void)context;
+	/* Between two pieces of a stream. */
+	if (stream->state != STREAM_SENDING)
+		return NGHTTP2_ERR_DEFERRED;
+	resp = &stream->exchange->resp;
+	left = str_skip(buf_str(&resp->body), stream->sent);
+	len = left.len < size ? left.len : size;
 	if (len > 0)
 		memcpy(bytes, left.at, len);
 	stream->sent += len;
+	if (stream->exchange->verdict == HTTP_WAITS) {
+		if (stream->sent == resp->body.len)
+			rest_stream(stream);
+		return len > 0 ? (ssize_t)len : NGHTTP2_ERR_DEFERRED;
+	}
 	if (len == 0 && resp->has_file && resp->file_left > 0) {
 		len = copy_file(resp, bytes, size);
 		/* A file that ends early cannot become an error: the status is sent. */
@@ -151,11 +180,16 @@ http_h2_respond(struct http_h2_stream *stream)
 
 	http_serve_ready(exchange, HTTP_HELD_STREAM);
 	h2->answers += exchange->held;
-	write_head(stream, &out);
 	stream->state = STREAM_SENDING;
 	stream->sent = 0;
 	if (h2->sending++ == 0)
 		h2->progress_ms = http_h2_now(h2);
+	if (exchange->work.wait.begun) {
+		/* Refused when it is not deferred: then nghttp2 asks by itself. */
+		(void)nghttp2_session_resume_data(h2->session, stream->id);
+		return;
+	}
+	write_head(stream, &out);
 	if (nghttp2_submit_response(h2->session, stream->id, out.nv, out.count,
 	                            http_exchange_has_bytes(exchange) ? &provider : NULL) != 0)
 		http_h2_reset(h2, stream->id, NGHTTP2_INTERNAL_ERROR);
@@ -170,18 +204,30 @@ http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reaso
 
 /* ---- requests ------------------------------------------------------------------------------------------- */
 
-static void
-begin_answer(struct http_h2_stream *stream)
+void
+http_h2_go_on(struct http_h2_stream *stream, enum http_next next)
 {
-	stream->state = STREAM_WORKING;
-	if (http_serve_answer(&stream->exchange) == HTTP_NEXT_WAIT)
-		stream->h2->working++;
+	if (next == HTTP_NEXT_PARK)
+		park(stream);
 	else
 		http_h2_respond(stream);
 }
 
 static void
-answer(struct http_h2_stream *stream)
+begin_answer(struct http_h2_stream *stream)
+{
+	enum http_next next;
+
+	stream->state = STREAM_WORKING;
+	next = http_serve_answer(&stream->exchange);
+	if (next == HTTP_NEXT_WAIT)
+		stream->h2->working++;
+	else
+		http_h2_go_on(stream, next);
+}
+
+void
+http_h2_answer(struct http_h2_stream *stream)
 {
 	struct http_h2 *h2 = stream->h2;
 
@@ -204,7 +250,7 @@ http_h2_begin_waiting(struct http_h2 *h2)
 		if (stream->state != STREAM_WAITING)
 			continue;
 		h2->waiting--;
-		answer(stream);
+		http_h2_answer(stream);
 	}
 }
 
@@ -218,26 +264,40 @@ base_of(const struct http_h2_stream *stream)
 void
 http_h2_body_is_whole(struct http_h2_stream *stream)
 {
-	if (stream->state == STREAM_BODY)
-		answer(stream);
+	if (stream->state != STREAM_BODY)
+		return;
+	stream->exchange->req.body_over = true;
+	if (stream->streamed)
+		begin_answer(stream);
+	else
+		http_h2_answer(stream);
 }
 
+/* What comes while a worker has the exchange waits until it comes back. */
 void
 http_h2_take_body(struct http_h2_stream *stream, struct str bytes)
 {
-	if (stream->state == STREAM_BODY && bytes.len > 0 &&
-	    http_serve_body(stream->exchange, &bytes, base_of(stream)) == HTTP_REFUSED)
+	enum http_step step = HTTP_MORE;
+
+	if (stream->state == STREAM_BODY && bytes.len > 0)
+		step = http_serve_body(stream->exchange, &bytes, base_of(stream));
+	else if (http_h2_is_streamed(stream))
+		buf_put(&stream->early, bytes);
+	/* A peer that sends more than its window is ended by nghttp2 before it comes here. */
+	MUST(buf_err(&stream->early) == OK);
+	if (step == HTTP_REFUSED)
 		http_h2_respond(stream);
+	else if (step == HTTP_WHOLE && stream->streamed)
+		begin_answer(stream);
 }
 
-void
-http_h2_put_continue(struct http_h2_stream *stream)
+static void
+put_continue(struct http_h2_stream *stream)
 {
 	char             name[] = ":status", value[] = "100";
 	const nghttp2_nv head = { (uint8_t *)name, (uint8_t *)value, sizeof(name) - 1, sizeof(value) - 1,
 		                  NGHTTP2_NV_FLAG_NONE };
 
-	stream->owes_continue = false;
 	(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, &head, 1, NULL);
 }
 
@@ -245,32 +305,63 @@ http_h2_put_continue(struct http_h2_stream *stream)
 static void
 begin_stream(struct http_h2_stream *stream)
 {
-	struct http_exchange *exchange = stream->exchange;
-	struct http_h2       *h2 = stream->h2;
+	struct http_h2 *h2 = stream->h2;
 
-	if (!http_held_set(exchange, base_of(stream) + 2 * HTTP_PIPE_WINDOW, HTTP_SHARE_WHOLE)) {
+	if (!http_held_set(stream->exchange, base_of(stream) + 2 * HTTP_H2_WINDOW, HTTP_SHARE_WHOLE)) {
 		http_h2_refuse(stream, 503, http_held_too_much);
 		return;
 	}
-	stream->pending.pipe = http_pipe_open(http_h2_limits(h2), h2->peer->thread->shared->clock,
-	                                      exchange->plan.body_max);
-	stream->owes_continue = exchange->head.expects_continue;
-	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, HTTP_PIPE_WINDOW);
+	buf_open(&stream->early, 2 * HTTP_H2_WINDOW);
+	stream->streamed = true;
+	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream->id, HTTP_H2_WINDOW);
 	begin_answer(stream);
 }
 
 bool
 http_h2_is_streamed(const struct http_h2_stream *stream)
 {
-	return stream->state == STREAM_WORKING && stream->pending.pipe;
+	return stream->streamed && (stream->state == STREAM_WORKING || stream->state == STREAM_BODY);
 }
 
 void
-http_h2_stream_leave(struct http_h2_stream *stream, enum err why)
+http_h2_next_piece(struct http_h2_stream *stream)
 {
-	atomic_store(&stream->pending.presence, HTTP_LEFT);
-	if (stream->pending.pipe)
-		http_pipe_end(stream->pending.pipe, why);
+	struct http_exchange *exchange = stream->exchange;
+	size_t                used = exchange->body.bytes.len;
+
+	stream->state = STREAM_BODY;
+	if (http_serve_more(exchange) == HTTP_NEXT_ANSWER) {
+		begin_answer(stream);
+		return;
+	}
+	if (used > 0)
+		(void)nghttp2_session_consume_stream(stream->h2->session, stream->id, used);
+	else if (exchange->head.expects_continue && stream->early.len == 0)
+		put_continue(stream);
+	http_h2_take_body(stream, buf_str(&stream->early));
+	buf_cut(&stream->early, 0);
+	if (stream->ended)
+		http_h2_body_is_whole(stream);
+}
+
+void
+http_h2_cut_body(struct http_h2_stream *stream, unsigned status, const char *reason)
+{
+	if (http_serve_cut(stream->exchange, status, reason) == HTTP_NEXT_SEND)
+		http_h2_respond(stream);
+	else
+		begin_answer(stream);
+}
+
+bool
+http_h2_stream_leave(struct http_h2_stream *stream)
+{
+	atomic_store(&stream->pending.left, true);
+	if (stream->state == STREAM_PARKED)
+		http_waits_end(&stream->h2->peer->thread->waits, stream->exchange);
+	if (stream->state == STREAM_BODY && stream->exchange->line)
+		begin_answer(stream);
+	return stream->state == STREAM_WORKING;
 }
 
 static void
@@ -278,7 +369,7 @@ await_body(struct http_h2_stream *stream)
 {
 	stream->state = STREAM_BODY;
 	if (stream->exchange->head.expects_continue)
-		http_h2_put_continue(stream);
+		put_continue(stream);
 }
 
 static void
@@ -295,7 +386,7 @@ plan_request(struct http_h2_stream *stream)
 		http_h2_respond(stream);
 		break;
 	default:
-		answer(stream);
+		http_h2_answer(stream);
 		break;
 	}
 }

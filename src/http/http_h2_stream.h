@@ -11,11 +11,15 @@
 #include "http/http_serve.h"
 #include "http/http_thread.h"
 
+/* How much a peer may send of a streamed body that no worker has used. */
+#define HTTP_H2_WINDOW ((size_t)512 * 1024)
+
 enum stream_state {
 	STREAM_HEAD,     /* its fields come */
 	STREAM_BODY,     /* the head is accepted, the body comes */
 	STREAM_WAITING,  /* the request is whole; its answer waits until the peer has taken more bytes of others */
 	STREAM_WORKING,  /* a worker has the exchange */
+	STREAM_PARKED,   /* the answer waits for a change */
 	STREAM_SENDING,  /* the response is nghttp2's to send */
 	STREAM_LINGERING /* answered before its end: for a moment the rest is dropped */
 };
@@ -27,11 +31,12 @@ struct http_h2_stream {
 	struct http_pending   pending;  /* the part of it that stays here while WORKING */
 	int32_t               id;
 	enum stream_state     state;
-	bool                  ended;         /* the peer sends no more on it */
-	bool                  dead;          /* closed while a worker had its exchange */
-	bool                  owes_continue; /* send 100 when a worker wants the streamed body */
-	bool                  malformed;     /* something in it cannot be written as a head */
-	bool                  starved;       /* there is no room for its fields: 503 */
+	bool                  ended;     /* the peer sends no more on it */
+	bool                  dead;      /* closed while a worker had its exchange */
+	bool                  streamed;  /* a worker takes its body in pieces */
+	bool                  malformed; /* something in it cannot be written as a head */
+	bool                  starved;   /* there is no room for its fields: 503 */
+	struct buf            early;     /* of a streamed body: what came while a worker had the exchange */
 	struct str            method, path, authority;
 	struct buf            fields;   /* "name: value" lines */
 	size_t                list_len; /* as RFC 9113 counts a field list */
@@ -44,7 +49,7 @@ struct http_h2 {
 	struct http_peer *peer;
 	nghttp2_session  *session;
 	struct http_link  streams;
-	unsigned          stream_count, working, sending, waiting;
+	unsigned          stream_count, working, sending, waiting, parked;
 	size_t            answers; /* bytes of the answers that are being sent */
 	struct buf        out;     /* frames not yet written */
 	int64_t           bucket;  /* thousandths of a token */
@@ -79,15 +84,22 @@ void http_h2_take_field(struct http_h2_stream *stream, struct str name, struct s
 void http_h2_head_is_whole(struct http_h2_stream *stream);
 void http_h2_take_body(struct http_h2_stream *stream, struct str bytes);
 void http_h2_body_is_whole(struct http_h2_stream *stream);
-/* A worker reads its body from a pipe. */
+/* A worker takes its body in pieces, and it has not come whole. */
 bool http_h2_is_streamed(const struct http_h2_stream *stream);
-/* Nobody waits for the worker's answer; `why` is the error for a worker that reads the body. */
-void http_h2_stream_leave(struct http_h2_stream *stream, enum err why);
-void http_h2_put_continue(struct http_h2_stream *stream);
+/* The worker has used up a piece. */
+void http_h2_next_piece(struct http_h2_stream *stream);
+/* Nobody waits for its answer.  True: a worker has its exchange, now or again. */
+bool http_h2_stream_leave(struct http_h2_stream *stream);
+/* No more of its body comes. */
+void http_h2_cut_body(struct http_h2_stream *stream, unsigned status, const char *reason);
 
 /* Begins waiting answers, as far as the limit allows. */
 void http_h2_begin_waiting(struct http_h2 *h2);
 
 /* The response in the exchange is what is to be sent. */
 void http_h2_respond(struct http_h2_stream *stream);
+/* An answer was made: it is sent, or waits. */
+void http_h2_go_on(struct http_h2_stream *stream, enum http_next next);
+/* Makes the answer, as soon as the peer has taken enough of others. */
+void http_h2_answer(struct http_h2_stream *stream);
 void http_h2_refuse(struct http_h2_stream *stream, unsigned status, const char *reason);

@@ -10,6 +10,8 @@
 #include "http/http_conn.h"
 
 #define EVENTS_MAX 256
+/* So many answers that waited are made in a round of the loop; then the other connections come. */
+#define RESUMED_MAX 32u
 
 struct http_loop {
 	struct http_thread thread;
@@ -74,15 +76,8 @@ conn_of(const struct http_pending *pending)
 static void
 take_back(struct http_loop *loop)
 {
-	struct http_pending  *pulled;
-	struct http_exchange *exchange = http_thread_take_back(&loop->thread, &pulled);
+	struct http_exchange *exchange = http_thread_take_back(&loop->thread);
 
-	while (pulled) {
-		struct http_pending *next = http_thread_next_pulled(&loop->thread, pulled);
-
-		http_conn_pulled(conn_of(pulled), pulled);
-		pulled = next;
-	}
 	while (exchange) {
 		struct http_exchange *next = exchange->next;
 
@@ -105,6 +100,20 @@ go_again(struct http_loop *loop)
 	http_list_open(&loop->thread.again);
 	while ((link = http_list_take(&batch)) != NULL)
 		http_conn_go(HTTP_LIST_OWNER(link, struct http_conn, again));
+}
+
+static void
+resume(struct http_loop *loop)
+{
+	struct http_thread    *thread = &loop->thread;
+	const struct http_app *app = &thread->shared->app;
+	struct http_exchange  *exchange;
+
+	http_waits_look(&thread->waits, thread->now_ms);
+	if (app->generation && http_waits_check_is_due(&thread->waits, thread->now_ms))
+		http_waits_check(&thread->waits, app->generation(app->ctx));
+	for (unsigned i = 0; i < RESUMED_MAX && (exchange = http_waits_take(&thread->waits)) != NULL; i++)
+		http_conn_resume(conn_of(exchange->req.pending), exchange);
 }
 
 static void
@@ -135,6 +144,7 @@ drain(struct http_loop *loop)
 	if (!loop->thread.draining && atomic_load(&loop->drain_asked)) {
 		loop->thread.draining = true;
 		loop->drain_until_ms = loop->thread.now_ms + loop->thread.shared->limits.drain_ms;
+		http_waits_ask_all(&loop->thread.waits);
 		for_each_conn(loop, http_conn_drain);
 	}
 	if (loop->thread.draining && loop->thread.now_ms >= loop->drain_until_ms)
@@ -156,10 +166,13 @@ static int
 wait_ms(const struct http_loop *loop)
 {
 	int     wait = http_wheel_wait_ms(&loop->thread.wheel, loop->thread.now_ms);
+	int     next = http_waits_wait_ms(&loop->thread.waits, loop->thread.now_ms);
 	int64_t left = loop->drain_until_ms - loop->thread.now_ms;
 
 	if (!http_list_is_empty(&loop->thread.again))
 		return 0;
+	if (next >= 0 && (wait < 0 || next < wait))
+		wait = next;
 	if (loop->thread.draining && left > 0 && (wait < 0 || left < wait))
 		return (int)left;
 	return wait;
@@ -188,6 +201,7 @@ go_round(struct http_loop *loop)
 	go_again(loop);
 	take_timeouts(loop);
 	drain(loop);
+	resume(loop);
 	reap(loop);
 }
 
@@ -223,6 +237,13 @@ void
 http_loop_join(struct http_loop *loop)
 {
 	MUST(pthread_join(loop->id, NULL) == 0);
+}
+
+void
+http_loop_topic_changed(struct http_loop *loop, uint32_t topic)
+{
+	if (http_waits_changed(&loop->thread.waits, topic))
+		http_thread_wake(&loop->thread);
 }
 
 unsigned

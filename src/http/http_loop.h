@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "http/http_listen.h"
 #include "http/http_thread.h"
 
 struct http_loop;
@@ -22,5 +23,21 @@ void http_loop_join(struct http_loop *loop);
 
 /* A new connection, by the acceptor.  False: no memory for it, and the descriptor is still the caller's. */
 bool     http_loop_register(struct http_loop *loop, int fd, const struct http_peer_key *key, const char *peer);
-unsigned http_loop_open_count(const struct http_loop *loop); /* connections; by any thread */
+void     http_loop_topic_changed(struct http_loop *loop, uint32_t topic); /* by any thread */
+unsigned http_loop_open_count(const struct http_loop *loop);              /* connections; by any thread */
 const struct http_counters *http_loop_counters(const struct http_loop *loop);
+
+/* http_acceptor — accepts connections and gives each to the loop that has the fewest. */
+struct http_acceptor {
+	struct http_shared  *shared;
+	const struct log    *log; /* may be NULL */
+	struct http_listener listener;
+	struct http_loop   **loops; /* the server's */
+	unsigned             loop_count;
+	bool                 exhausted; /* this was logged already */
+	atomic_bool          stopping;
+};
+
+/* Until http_acceptor_stop(). */
+void http_acceptor_run(struct http_acceptor *acceptor);
+void http_acceptor_stop(struct http_acceptor *acceptor); /* safe in a signal handler and from any thread */

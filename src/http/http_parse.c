@@ -37,14 +37,23 @@ static const struct str known_names[] = {
 	[KNOWN_CONNECTION] = { "connection", 10 },
 };
 
-static const struct {
-	struct str       text;
-	enum http_method method;
-} methods[] = {
-	{ { "GET", 3 }, HTTP_GET },         { { "HEAD", 4 }, HTTP_HEAD },   { { "POST", 4 }, HTTP_POST },
-	{ { "PUT", 3 }, HTTP_PUT },         { { "PATCH", 5 }, HTTP_PATCH }, { { "DELETE", 6 }, HTTP_DELETE },
-	{ { "OPTIONS", 7 }, HTTP_OPTIONS },
-};
+static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "" };
+
+const char *
+http_method_name(enum http_method method)
+{
+	return methods[method];
+}
+
+enum http_method
+http_method_of(struct str name)
+{
+	enum http_method method = HTTP_GET;
+
+	while (method < HTTP_OTHER && !str_eq(name, str_from_c(methods[method])))
+		method++;
+	return method;
+}
 
 static enum http_step
 refuse(struct http_head *head, unsigned status, const char *reason)
@@ -64,15 +73,6 @@ static struct str
 piece_str(struct str bytes, struct http_piece piece)
 {
 	return str_of(bytes.at + piece.at, piece.len);
-}
-
-static bool
-all_token(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!http_is_token(s.at[i]))
-			return false;
-	return s.len > 0;
 }
 
 static bool
@@ -195,15 +195,12 @@ take_request_line(struct http_head *head, struct str bytes, struct str line)
 	struct str     target = str_first(rest, str_find(rest, ' '));
 	enum http_step step;
 
-	if (!all_token(method) || method.len > HTTP_METHOD_MAX)
+	if (!http_all_token(method) || method.len > HTTP_METHOD_MAX)
 		return refuse(head, 400, "the request line is malformed");
 	step = take_version(head, str_skip(rest, target.len + 1));
 	if (step == HTTP_REFUSED)
 		return step;
-	head->method = HTTP_OTHER;
-	for (size_t i = 0; i < COUNT_OF(methods); i++)
-		if (str_eq(method, methods[i].text))
-			head->method = methods[i].method;
+	head->method = http_method_of(method);
 	head->method_text = piece_of(bytes, method);
 	return take_target(head, bytes, target);
 }
@@ -271,7 +268,7 @@ take_field(struct http_head *head, struct str bytes, struct str line)
 	struct str     value = str_trim(str_skip(line, name.len + 1));
 	enum http_step step;
 
-	if (name.len == line.len || !all_token(name))
+	if (name.len == line.len || !http_all_token(name))
 		return refuse(head, 400, "a field line is malformed");
 	if (head->field_count == head->limits.fields_max)
 		return refuse(head, 431, "there are too many fields");

@@ -47,10 +47,9 @@ is_nobody(const struct http_peer_key *key)
 struct http_peers *
 http_peers_open(const struct http_limits *limits)
 {
-	struct http_peers *peers = calloc(1, sizeof(*peers));
+	struct http_peers *peers = handle_new(sizeof(*peers));
 	size_t             size = 16;
 
-	MUST(peers != NULL);
 	while (size < (size_t)limits->connections_max * 2)
 		size *= 2;
 	peers->mask = size - 1;
@@ -177,4 +176,15 @@ http_peers_give_back(struct http_peers *peers, const struct http_peer_key *key, 
 	if (held)
 		*held -= bytes;
 	MUST(pthread_mutex_unlock(&peers->lock) == 0);
+}
+
+uint64_t
+http_peers_held(struct http_peers *peers)
+{
+	uint64_t held;
+
+	MUST(pthread_mutex_lock(&peers->lock) == 0);
+	held = peers->held;
+	MUST(pthread_mutex_unlock(&peers->lock) == 0);
+	return held;
 }

@@ -23,4 +23,5 @@ enum http_share {
 
 /* Bytes for a peer that has entered.  False: the peer, or all together, would hold too much. */
 bool http_peers_lend(struct http_peers *peers, const struct http_peer_key *key, size_t bytes, enum http_share share);
-void http_peers_give_back(struct http_peers *peers, const struct http_peer_key *key, size_t bytes);
+uint64_t http_peers_held(struct http_peers *peers); /* by all */
+void     http_peers_give_back(struct http_peers *peers, const struct http_peer_key *key, size_t bytes);

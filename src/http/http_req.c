@@ -6,9 +6,8 @@
 struct http_exchange *
 http_exchange_open(const struct http_limits *limits)
 {
-	struct http_exchange *exchange = calloc(1, sizeof(*exchange));
+	struct http_exchange *exchange = handle_new(sizeof(*exchange));
 
-	MUST(exchange != NULL);
 	exchange->head.limits = (struct http_head_limits){ limits->head_max, limits->target_max, limits->fields_max };
 	exchange->head.fields = calloc(limits->fields_max, sizeof(*exchange->head.fields));
 	exchange->fields = calloc(limits->fields_max, sizeof(*exchange->fields));
@@ -29,13 +28,6 @@ rest_buf(struct buf *buf)
 }
 
 void
-http_exchange_rest(struct http_exchange *exchange)
-{
-	rest_buf(&exchange->body.bytes);
-	arena_reset(exchange->arena);
-}
-
-void
 http_exchange_reset(struct http_exchange *exchange)
 {
 	http_resp_clear(&exchange->resp);
@@ -43,17 +35,23 @@ http_exchange_reset(struct http_exchange *exchange)
 	http_head_reset(&exchange->head);
 	exchange->req = (struct http_req){
 		.exchange = exchange,
+		.work = &exchange->work,
 		.method_text = STR_EMPTY,
 		.path = STR_EMPTY,
 		.query = STR_EMPTY,
 		.authority = STR_EMPTY,
 		.peer = STR_EMPTY,
+		.network = STR_EMPTY,
 		.body = STR_EMPTY,
 		.fields = exchange->fields,
 		.arena = exchange->arena,
 		.method = HTTP_OTHER,
 	};
 	exchange->plan = (struct http_plan){ 0 };
+	MUST(!exchange->line);
+	buf_close(&exchange->work.wait.kept);
+	exchange->work = (struct http_work){ 0 };
+	exchange->verdict = HTTP_DONE;
 	rest_buf(&exchange->body.bytes);
 	rest_buf(&exchange->resp.fields);
 	rest_buf(&exchange->resp.body);
@@ -73,6 +71,7 @@ http_exchange_close(struct http_exchange **exchange)
 	buf_close(&(*exchange)->body.bytes);
 	buf_close(&(*exchange)->resp.fields);
 	buf_close(&(*exchange)->resp.body);
+	buf_close(&(*exchange)->work.wait.kept);
 	free((*exchange)->head.fields);
 	free((*exchange)->fields);
 	free(*exchange);
@@ -90,8 +89,10 @@ http_exchange_take_head(struct http_exchange *exchange, struct str bytes)
 {
 	const struct http_head *head = &exchange->head;
 	struct http_req        *req = &exchange->req;
-	const char             *copy = arena_copy(exchange->arena, str_first(bytes, head->at)).at;
+	const char             *copy;
 
+	exchange->head_bytes = arena_copy(exchange->arena, str_first(bytes, head->at));
+	copy = exchange->head_bytes.at;
 	req->method = head->method;
 	req->method_text = view(copy, head->method_text);
 	req->path = view(copy, head->path);
@@ -106,16 +107,29 @@ http_exchange_take_head(struct http_exchange *exchange, struct str bytes)
 	}
 }
 
+void
+http_exchange_rest(struct http_exchange *exchange)
+{
+	AUTO(buf_close) struct buf head = { .limit = SIZE_MAX };
+
+	if (exchange->verdict == HTTP_WAITS)
+		buf_put(&head, exchange->head_bytes);
+	rest_buf(&exchange->body.bytes);
+	arena_reset(exchange->arena);
+	if (head.len > 0)
+		http_exchange_take_head(exchange, buf_str(&head));
+}
+
 bool
 http_exchange_is_left(const struct http_exchange *exchange)
 {
-	return atomic_load(&exchange->req.pending->presence) == HTTP_LEFT;
+	return atomic_load(&exchange->req.pending->left);
 }
 
 bool
 http_req_is_abandoned(const struct http_req *req)
 {
-	return req->pending && atomic_load(&req->pending->presence) != HTTP_WAITS;
+	return req->pending && atomic_load(&req->pending->left);
 }
 
 bool

@@ -2,7 +2,6 @@
 #include "http/http_chars.h"
 #include "http/http_exchange.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -12,15 +11,9 @@ static const struct {
 } reasons[] = {
 	{ 200, "OK" },
 	{ 201, "Created" },
-	{ 202, "Accepted" },
 	{ 204, "No Content" },
 	{ 206, "Partial Content" },
-	{ 301, "Moved Permanently" },
-	{ 302, "Found" },
-	{ 303, "See Other" },
 	{ 304, "Not Modified" },
-	{ 307, "Temporary Redirect" },
-	{ 308, "Permanent Redirect" },
 	{ 400, "Bad Request" },
 	{ 401, "Unauthorized" },
 	{ 403, "Forbidden" },
@@ -30,23 +23,16 @@ static const struct {
 	{ 408, "Request Timeout" },
 	{ 409, "Conflict" },
 	{ 410, "Gone" },
-	{ 411, "Length Required" },
 	{ 412, "Precondition Failed" },
 	{ 413, "Content Too Large" },
 	{ 414, "URI Too Long" },
 	{ 415, "Unsupported Media Type" },
 	{ 416, "Range Not Satisfiable" },
 	{ 417, "Expectation Failed" },
-	{ 422, "Unprocessable Content" },
-	{ 423, "Locked" },
-	{ 428, "Precondition Required" },
 	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
-	{ 501, "Not Implemented" },
-	{ 502, "Bad Gateway" },
 	{ 503, "Service Unavailable" },
-	{ 504, "Gateway Timeout" },
 	{ 505, "HTTP Version Not Supported" },
 	{ 507, "Insufficient Storage" },
 };
@@ -74,15 +60,12 @@ http_resp_get_status(const struct http_resp *resp)
 static bool
 field_is_good(struct str name, struct str value)
 {
-	for (size_t i = 0; i < name.len; i++)
-		if (!http_is_token(name.at[i]))
-			return false;
-	if (http_text_len(value.at, value.len) < value.len)
+	if (!http_all_token(name) || http_text_len(value.at, value.len) < value.len)
 		return false;
 	for (size_t i = 0; i < COUNT_OF(own_fields); i++)
 		if (name.len == own_fields[i].len && str_eq_nocase(name, own_fields[i]))
 			return false;
-	return name.len > 0;
+	return true;
 }
 
 /* A value may come from outside, so a line end in it breaks this response and not the process. */
@@ -196,9 +179,8 @@ http_resp_get_field(const struct http_resp *resp, const char *name)
 struct http_resp *
 http_resp_open(size_t body_max)
 {
-	struct http_resp *resp = calloc(1, sizeof(*resp));
+	struct http_resp *resp = handle_new(sizeof(*resp));
 
-	MUST(resp != NULL);
 	resp->status = 200;
 	buf_open(&resp->fields, HTTP_RESP_FIELDS_MAX);
 	buf_open(&resp->body, body_max);
@@ -228,14 +210,14 @@ reason_of(unsigned status)
 bool
 http_exchange_has_length(const struct http_exchange *exchange)
 {
-	return exchange->resp.status != 204 && exchange->resp.status != 304;
+	return exchange->resp.status != 204 && exchange->resp.status != 304 && !exchange->work.wait.stream;
 }
 
 bool
 http_exchange_has_bytes(const struct http_exchange *exchange)
 {
-	return http_exchange_has_length(exchange) && exchange->req.method != HTTP_HEAD &&
-	       exchange->resp.body.len + exchange->resp.file_left > 0;
+	return exchange->work.wait.stream || (http_exchange_has_length(exchange) && exchange->req.method != HTTP_HEAD &&
+	                                      exchange->resp.body.len + exchange->resp.file_left > 0);
 }
 
 static void
@@ -258,12 +240,33 @@ put_front_number(struct http_exchange *exchange, uint64_t value)
 	put_front(exchange, str_of(digits + at, sizeof(digits) - at));
 }
 
+/* A piece of a stream as a chunk; the last chunk is empty.  HTTP/1.0 has no chunks. */
+static void
+seal_piece(struct http_exchange *exchange)
+{
+	struct http_resp *resp = &exchange->resp;
+
+	if (exchange->head.minor == 0)
+		return;
+	if (resp->body.len > 0) {
+		buf_printf(&resp->fields, "%zx\r\n", resp->body.len);
+		buf_put(&resp->body, STR("\r\n"));
+	}
+	if (exchange->verdict == HTTP_DONE)
+		buf_put(&resp->body, STR("0\r\n\r\n"));
+}
+
 void
 http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN], bool close)
 {
-	const struct http_resp *resp = &exchange->resp;
+	struct http_resp *resp = &exchange->resp;
 
 	exchange->front_len = 0;
+	if (exchange->work.wait.begun) {
+		buf_cut(&resp->fields, 0);
+		seal_piece(exchange);
+		return;
+	}
 	put_front(exchange, STR("HTTP/1.1 "));
 	put_front_number(exchange, resp->status);
 	put_front(exchange, STR(" "));
@@ -277,8 +280,12 @@ http_exchange_seal(struct http_exchange *exchange, const char date[HTTP_DATE_LEN
 		put_front_number(exchange, resp->body.len + resp->file_left);
 		put_front(exchange, STR("\r\n"));
 	}
-	buf_put(&exchange->resp.fields, STR("\r\n"));
-	MUST(buf_err(&exchange->resp.fields) == OK);
+	if (exchange->work.wait.stream && exchange->head.minor > 0)
+		put_front(exchange, STR("Transfer-Encoding: chunked\r\n"));
+	buf_put(&resp->fields, STR("\r\n"));
+	if (exchange->work.wait.stream)
+		seal_piece(exchange);
+	MUST(buf_err(&resp->fields) == OK);
 }
 
 void

@@ -13,8 +13,9 @@
 enum http_next {
 	HTTP_NEXT_ANSWER, /* http_serve_answer() */
 	HTTP_NEXT_BODY,   /* http_serve_body() until it is whole, then http_serve_answer() */
-	HTTP_NEXT_STREAM, /* http_serve_answer(): the worker reads the body */
+	HTTP_NEXT_STREAM, /* http_serve_answer(): it comes back for each piece of the body */
 	HTTP_NEXT_SEND,   /* the answer is in the exchange: http_serve_ready(), then send it */
+	HTTP_NEXT_PARK,   /* it waits for a change: http_serve_park() */
 	HTTP_NEXT_WAIT    /* a worker has the exchange */
 };
 
@@ -24,12 +25,21 @@ void http_serve_head(struct http_exchange *exchange, struct str bytes);
 enum http_next http_serve_plan(struct http_exchange *exchange, bool more);
 /*
  * Takes the body's bytes from the front of *rest. The exchange then holds `base` bytes and the body. HTTP_WHOLE:
- * *rest begins after the body. HTTP_REFUSED: the error is in the exchange.
+ * *rest begins after the body, or after a piece of it. HTTP_REFUSED: the error is in the exchange.
  */
 enum http_step http_serve_body(struct http_exchange *exchange, struct str *rest, size_t base);
 int64_t        http_serve_body_deadline(const struct http_exchange *exchange);
-/* SEND or WAIT; *exchange is NULL after WAIT.  A full queue is SEND, too: 503. */
+/* It came back with HTTP_MORE_BODY: the piece is used up.  ANSWER: there is no more for it, else BODY. */
+enum http_next http_serve_more(struct http_exchange *exchange);
+/* No more of the body comes.  SEND: it is refused.  ANSWER: the answer was begun, and is told. */
+enum http_next http_serve_cut(struct http_exchange *exchange, unsigned status, const char *reason);
+/* SEND, PARK or WAIT; *exchange is NULL after WAIT.  A limit is SEND, too: 503, or 429 if it is the caller's. */
 enum http_next http_serve_answer(struct http_exchange **exchange);
+/* An answer was made.  PARK: it waits.  SEND: it is done, or a part of a stream, which is parked when that is sent. */
+enum http_next http_serve_after(struct http_exchange *exchange);
+/* It waits, and holds `base` bytes and its request.  The other one is for when it has waited. */
+void http_serve_park(struct http_exchange *exchange, size_t base);
+void http_serve_resume(struct http_exchange *exchange);
 
 /* The answer becomes a refusal that the server itself decided on; an empty one if that cannot be sent either. */
 void http_serve_refuse(struct http_exchange *exchange, unsigned status, const char *reason);

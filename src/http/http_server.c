@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "http/http_acceptor.h"
+#include "http/http_loop.h"
 #include "http/http_tls.h"
 
 #define LOOPS_MAX 16u
@@ -45,10 +45,10 @@ tls_open(const struct http_conf *conf, struct http_tls **tls_out, char why_out[2
 enum err
 http_open(const struct http_conf *conf, const struct http_app *app, struct http_server **server_out, char why_out[256])
 {
-	AUTO(http_close) struct http_server *server = calloc(1, sizeof(*server));
+	AUTO(http_close) struct http_server *server = handle_new(sizeof(*server));
 	struct http_acceptor                *acceptor;
 
-	MUST(server != NULL && conf->clock && app->plan && app->answer && app->refuse);
+	MUST(conf->clock && app->plan && app->answer && app->refuse);
 	acceptor = &server->acceptor;
 	acceptor->shared = &server->shared;
 	acceptor->log = conf->log;
@@ -67,6 +67,16 @@ http_open(const struct http_conf *conf, const struct http_app *app, struct http_
 	TRY(http_listener_open(conf, &acceptor->listener, why_out));
 	*server_out = server;
 	server = NULL;
+	return OK;
+}
+
+enum err
+http_check_listen(struct str listen, char why_out[256])
+{
+	struct http_listener listener;
+
+	TRY(http_listener_open(&(struct http_conf){ .listen = listen }, &listener, why_out));
+	http_listener_close(&listener);
 	return OK;
 }
 
@@ -97,6 +107,14 @@ enum err
 http_renew_tls(struct http_server *server, const char *cert, const char *key, char why_out[256])
 {
 	return http_tls_renew(server->shared.tls, cert, key, why_out);
+}
+
+void
+http_topic_changed(struct http_server *server, uint32_t topic)
+{
+	http_waiting_changed(&server->shared.waiting, topic);
+	for (unsigned i = 0; i < server->acceptor.loop_count; i++)
+		http_loop_topic_changed(server->loops[i], topic);
 }
 
 void
@@ -137,13 +155,23 @@ http_run(struct http_server *server)
 void
 http_get_stats(const struct http_server *server, struct http_stats *stats_out)
 {
-	struct http_stats stats = {
-		.accepted = server->shared.accepted,
-		.refused_connections = server->shared.refused,
-		.open = atomic_load(&server->shared.open),
-		.workers_busy = atomic_load(&server->shared.workers.busy),
+	struct http_shared *shared = (struct http_shared *)(uintptr_t)&server->shared; /* for its locks */
+	struct http_queue  *queues[] = { &shared->workers, &shared->groups, &shared->uploads };
+	struct http_stats   stats = {
+		  .accepted = shared->accepted,
+		  .refused_connections = shared->refused,
+		  .open = atomic_load(&shared->open),
+		  .held = http_peers_held(shared->peers),
+		  .waits = atomic_load(&shared->waiting.count),
+		  .throttled = atomic_load(&shared->waiting.throttled),
 	};
 
+	for (size_t i = 0; i < COUNT_OF(queues); i++) {
+		stats.uploads = 0; /* the last of them counts */
+		http_queue_get_stats(queues[i], &stats.waiting, &stats.uploads);
+		stats.workers_busy += atomic_load(&queues[i]->busy);
+		stats.throttled += atomic_load(&queues[i]->throttled);
+	}
 	for (unsigned i = 0; i < server->acceptor.loop_count; i++) {
 		const struct http_counters *counters = http_loop_counters(server->loops[i]);
 

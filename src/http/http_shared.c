@@ -41,6 +41,8 @@ limits_from(struct http_limits limits)
 	DEFAULT(connections_max, connections_from_descriptors());
 	DEFAULT(connections_per_peer_max, 4096);
 	DEFAULT(workers_max, 64);
+	DEFAULT(waits_max, 16384);
+	DEFAULT(waits_per_caller_max, limits.waits_max / 4);
 	DEFAULT(head_ms, 5000);
 	DEFAULT(idle_ms, 60000);
 	DEFAULT(handshake_ms, 5000);
@@ -57,8 +59,10 @@ http_shared_open(struct http_shared *shared, const struct http_conf *conf, const
 	shared->limits = limits_from(conf->limits);
 	shared->clock = conf->clock;
 	shared->peers = http_peers_open(&shared->limits);
-	http_workers_open(&shared->workers, shared->limits.workers_max, &shared->app);
-	http_groups_open(&shared->groups, shared->limits.workers_max, &shared->app);
+	http_workers_open(&shared->workers, &shared->limits, &shared->app);
+	http_uploads_open(&shared->uploads, &shared->limits, &shared->app);
+	http_groups_open(&shared->groups, &shared->limits, &shared->app);
+	http_waiting_open(&shared->waiting, &shared->limits);
 	shared->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return shared->wake_fd >= 0;
 }
@@ -67,6 +71,7 @@ void
 http_shared_close_queues(struct http_shared *shared)
 {
 	http_queue_close(&shared->workers);
+	http_queue_close(&shared->uploads);
 	http_queue_close(&shared->groups);
 }
 
@@ -74,21 +79,29 @@ void
 http_shared_close(struct http_shared *shared)
 {
 	http_peers_close(&shared->peers);
+	http_peers_close(&shared->waiting.callers);
 	if (shared->wake_fd >= 0)
 		(void)close(shared->wake_fd);
 }
 
-bool
+static struct http_queue *
+queue_for(struct http_shared *shared, const struct http_exchange *exchange)
+{
+	if (exchange->plan.stream)
+		return &shared->uploads;
+	if (shared->app.group_open && exchange->plan.grouped && exchange->body.bytes.len <= HTTP_GROUP_BODY_MAX)
+		return &shared->groups;
+	return &shared->workers;
+}
+
+enum http_admission
 http_shared_put(struct http_shared *shared, struct http_exchange **exchange)
 {
-	const struct http_plan *plan = &(*exchange)->plan;
-	bool                    grouped = shared->app.group_open && plan->grouped && !plan->stream &&
-	               (*exchange)->body.bytes.len <= HTTP_GROUP_BODY_MAX;
-	bool taken = http_queue_put(grouped ? &shared->groups : &shared->workers, *exchange);
+	enum http_admission admission = http_queue_put(queue_for(shared, *exchange), *exchange);
 
-	if (taken)
+	if (admission == HTTP_ADMITTED)
 		*exchange = NULL;
-	return taken;
+	return admission;
 }
 
 bool

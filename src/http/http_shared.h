@@ -9,6 +9,7 @@
 
 #include "http/http_peers.h"
 #include "http/http_queue.h"
+#include "http/http_wait.h"
 
 struct http_tls;
 
@@ -19,7 +20,9 @@ struct http_shared {
 	struct http_tls    *tls; /* NULL: plain */
 	struct http_peers  *peers;
 	struct http_queue   workers;
-	struct http_queue   groups; /* for answers made in groups, if the application has any */
+	struct http_queue   uploads; /* answers that take a body in pieces */
+	struct http_queue   groups;  /* for answers made in groups, if the application has any */
+	struct http_waiting waiting; /* answers that wait for a change */
 
 	int              wake_fd; /* wakes the acceptor */
 	atomic_bool      full;    /* the acceptor waits for a connection to end */
@@ -35,9 +38,9 @@ void http_shared_close(struct http_shared *shared);
 
 /*
  * Queues an exchange whose answer may block, and takes it from the caller: *exchange becomes NULL. It comes back
- * through http_thread_give_back(). False: too many wait; the caller still has it.
+ * through http_thread_give_back(). Not admitted: the caller still has it.
  */
-bool http_shared_put(struct http_shared *shared, struct http_exchange **exchange);
+enum http_admission http_shared_put(struct http_shared *shared, struct http_exchange **exchange);
 
 /* For a new connection of that peer.  False: the peer has enough. */
 bool http_shared_enter(struct http_shared *shared, const struct http_peer_key *key);

@@ -15,6 +15,7 @@ http_thread_open(struct http_thread *thread, struct http_shared *shared)
 	thread->date_s = -1;
 	thread->now_ms = clock_mono_ms(shared->clock);
 	http_wheel_open(&thread->wheel, thread->now_ms);
+	http_waits_open(&thread->waits, &shared->waiting, thread->now_ms);
 	http_list_open(&thread->again);
 	http_list_open(&thread->dead);
 	MUST(pthread_mutex_init(&thread->back_lock, NULL) == 0);
@@ -103,46 +104,16 @@ http_thread_give_back(struct http_exchange *list)
 	}
 }
 
-void
-http_thread_pulled(struct http_pending *pending)
-{
-	struct http_thread *thread = pending->peer->thread;
-
-	MUST(pthread_mutex_lock(&thread->back_lock) == 0);
-	if (!pending->pulled) {
-		pending->pulled = true;
-		pending->next_pulled = thread->pulled;
-		thread->pulled = pending;
-		http_thread_wake(thread);
-	}
-	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
-}
-
-/* Both lists under one lock: an exchange that was given back is then in no later list of pulled ones. */
 struct http_exchange *
-http_thread_take_back(struct http_thread *thread, struct http_pending **pulled_out)
+http_thread_take_back(struct http_thread *thread)
 {
 	struct http_exchange *back;
 
 	MUST(pthread_mutex_lock(&thread->back_lock) == 0);
 	back = thread->back;
-	*pulled_out = thread->pulled;
 	thread->back = NULL;
-	thread->pulled = NULL;
 	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
 	return back;
-}
-
-struct http_pending *
-http_thread_next_pulled(struct http_thread *thread, struct http_pending *pulled)
-{
-	struct http_pending *next;
-
-	MUST(pthread_mutex_lock(&thread->back_lock) == 0);
-	next = pulled->next_pulled;
-	pulled->pulled = false;
-	MUST(pthread_mutex_unlock(&thread->back_lock) == 0);
-	return next;
 }
 
 /* ---- date and spares -------------------------------------------------------------------------------------- */
@@ -175,6 +146,7 @@ void
 http_thread_put_exchange(struct http_thread *thread, struct http_exchange **exchange)
 {
 	http_held_end(*exchange);
+	http_waits_end(&thread->waits, *exchange);
 	if (thread->exchange_count == HTTP_SPARE_MAX) {
 		http_exchange_close(exchange);
 		return;

@@ -25,6 +25,7 @@ struct http_thread {
 	struct http_shared *shared;
 	int64_t             now_ms; /* when this round began */
 	struct http_wheel   wheel;
+	struct http_waits   waits;
 	bool                draining;
 	struct http_link    again; /* connections that had more to do than their steps */
 	struct http_link    dead;  /* what was closed in this round */
@@ -39,8 +40,7 @@ struct http_thread {
 
 	int                   wake_fd; /* readable when something was given back */
 	pthread_mutex_t       back_lock;
-	struct http_exchange *back;   /* given back by workers, newest first */
-	struct http_pending  *pulled; /* those whose workers have read from their pipes */
+	struct http_exchange *back; /* given back by workers, newest first */
 };
 
 /* False: the system has no more descriptors; close it all the same. */
@@ -49,15 +49,13 @@ void http_thread_close(struct http_thread *thread);
 
 /* By any thread. */
 void http_thread_wake(struct http_thread *thread);
-void http_thread_give_back(struct http_exchange *list); /* answered; each to its thread, which is woken once */
-void http_thread_pulled(struct http_pending *pending);  /* by a worker: its pipe has space again */
+void http_thread_give_back(
+	struct http_exchange *list); /* answered, or waiting for its body; each to its thread, which is woken once */
 
 /* The rest is for the thread itself. */
 void http_thread_slept(struct http_thread *thread); /* wake_fd was readable */
-/* All that was given back and pulled up to one moment. */
-struct http_exchange *http_thread_take_back(struct http_thread *thread, struct http_pending **pulled_out);
-/* The next of that list; this one can be pulled again from now on. */
-struct http_pending  *http_thread_next_pulled(struct http_thread *thread, struct http_pending *pulled);
+/* All that was given back up to one moment. */
+struct http_exchange *http_thread_take_back(struct http_thread *thread);
 const char           *http_thread_date(struct http_thread *thread);
 struct http_exchange *http_thread_take_exchange(struct http_thread *thread);
 void                  http_thread_put_exchange(struct http_thread *thread, struct http_exchange **exchange);

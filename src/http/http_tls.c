@@ -40,12 +40,9 @@ static int
 bio_read(BIO *bio, char *bytes, int size)
 {
 	struct http_tls_link *link = BIO_get_data(bio);
-	ssize_t               got;
+	ssize_t               got = TEMP_FAILURE_RETRY(recv(link->fd, bytes, (size_t)size, 0));
 
 	BIO_clear_retry_flags(bio);
-	do
-		got = recv(link->fd, bytes, (size_t)size, 0);
-	while (got < 0 && errno == EINTR);
 	link->drained = got < size && got != 0;
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		BIO_set_retry_read(bio);
@@ -56,12 +53,9 @@ static int
 bio_write(BIO *bio, const char *bytes, int size)
 {
 	struct http_tls_link *link = BIO_get_data(bio);
-	ssize_t               put;
+	ssize_t               put = TEMP_FAILURE_RETRY(send(link->fd, bytes, (size_t)size, MSG_NOSIGNAL));
 
 	BIO_clear_retry_flags(bio);
-	do
-		put = send(link->fd, bytes, (size_t)size, MSG_NOSIGNAL);
-	while (put < 0 && errno == EINTR);
 	if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		BIO_set_retry_write(bio);
 	return (int)put;
@@ -147,12 +141,7 @@ set_up(SSL_CTX *ctx)
 	       SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }
 
-static void
-ctx_close(SSL_CTX **ctx)
-{
-	SSL_CTX_free(*ctx);
-	*ctx = NULL;
-}
+CLOSER(ctx_close, SSL_CTX, SSL_CTX_free)
 
 enum err
 http_tls_renew(struct http_tls *tls, const char *cert_path, const char *key_path, char why_out[256])
@@ -167,9 +156,7 @@ http_tls_renew(struct http_tls *tls, const char *cert_path, const char *key_path
 		return fail("TLS", "cannot be set up", why_out);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) != 1)
 		return fail("certificate", cert_path, why_out);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) != 1)
-		return fail("private key", key_path, why_out);
-	if (SSL_CTX_check_private_key(ctx) != 1)
+	if (SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1)
 		return fail("private key", key_path, why_out);
 	MUST(pthread_mutex_lock(&tls->mutex) == 0);
 	old = tls->ctx;
@@ -182,9 +169,9 @@ http_tls_renew(struct http_tls *tls, const char *cert_path, const char *key_path
 enum err
 http_tls_open(const char *cert_path, const char *key_path, struct http_tls **tls_out, char why_out[256])
 {
-	AUTO(http_tls_close) struct http_tls *tls = calloc(1, sizeof(*tls));
+	AUTO(http_tls_close) struct http_tls *tls = handle_new(sizeof(*tls));
 
-	MUST(tls != NULL && pthread_mutex_init(&tls->mutex, NULL) == 0);
+	MUST(pthread_mutex_init(&tls->mutex, NULL) == 0);
 	tls->method = bio_method_make();
 	tls->in_kernel = kernel_does_records();
 	if (!tls->method)
@@ -223,10 +210,9 @@ use_own_bio(struct http_tls *tls, struct http_tls_link *link)
 struct http_tls_link *
 http_tls_link_open(struct http_tls *tls, int fd)
 {
-	AUTO(http_tls_link_close) struct http_tls_link *link = calloc(1, sizeof(*link));
+	AUTO(http_tls_link_close) struct http_tls_link *link = handle_new(sizeof(*link));
 	struct http_tls_link                           *opened;
 
-	MUST(link != NULL);
 	link->fd = fd;
 	link->in_kernel = tls->in_kernel;
 	MUST(pthread_mutex_lock(&tls->mutex) == 0);
@@ -336,9 +322,7 @@ http_tls_link_send_file(struct http_tls_link *link, int file, uint64_t from, uin
 
 	if (link->in_kernel && BIO_get_ktls_send(SSL_get_wbio(link->ssl)))
 		return send_in_kernel(link, file, from, left, len_out);
-	do
-		got = pread(file, piece, left < sizeof(piece) ? (size_t)left : sizeof(piece), (off_t)from);
-	while (got < 0 && errno == EINTR);
+	got = TEMP_FAILURE_RETRY(pread(file, piece, left < FILE_PIECE ? (size_t)left : FILE_PIECE, (off_t)from));
 	if (got <= 0)
 		return HTTP_IO_BROKEN;
 	ERR_clear_error();

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_wheel.h"
 
-#include "base/err.h"
-
 static unsigned
 slot_of(int64_t tick)
 {

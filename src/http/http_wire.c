@@ -25,11 +25,8 @@ io_from_errno(void)
 static enum http_io
 receive(int fd, void *bytes, size_t size, size_t *len_out)
 {
-	ssize_t got;
+	ssize_t got = TEMP_FAILURE_RETRY(recv(fd, bytes, size, 0));
 
-	do
-		got = recv(fd, bytes, size, 0);
-	while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		return got == 0 ? HTTP_IO_END : io_from_errno();
 	*len_out = (size_t)got;
@@ -89,26 +86,32 @@ http_wire_write(struct http_wire *wire, const struct str *parts, unsigned count,
 		iov[i].iov_base = (void *)(uintptr_t)parts[i].at;
 		iov[i].iov_len = parts[i].len;
 	}
-	do
-		put = sendmsg(wire->fd, &message, MSG_NOSIGNAL);
-	while (put < 0 && errno == EINTR);
+	put = TEMP_FAILURE_RETRY(sendmsg(wire->fd, &message, MSG_NOSIGNAL));
 	if (put < 0)
 		return io_from_errno();
 	*len_out = (size_t)put;
 	return HTTP_IO_DONE;
 }
 
+bool
+http_wire_probe(struct http_wire *wire)
+{
+	struct str text = STR("HTTP/1.1 100 Continue\r\n\r\n");
+	size_t     len = 0;
+
+	return http_wire_write(wire, &text, 1, &len) == HTTP_IO_DONE && len == text.len;
+}
+
 enum http_io
 http_wire_send_file(struct http_wire *wire, int file, uint64_t from, uint64_t left, size_t *len_out)
 {
+	size_t  len = left < FILE_CHUNK_MAX ? (size_t)left : FILE_CHUNK_MAX;
 	off_t   at = (off_t)from;
 	ssize_t put;
 
 	if (wire->tls)
 		return http_tls_link_send_file(wire->tls, file, from, left, len_out);
-	do
-		put = sendfile(wire->fd, file, &at, left < FILE_CHUNK_MAX ? (size_t)left : FILE_CHUNK_MAX);
-	while (put < 0 && errno == EINTR);
+	put = TEMP_FAILURE_RETRY(sendfile(wire->fd, file, &at, len));
 	/* Zero: the file is shorter than was promised. */
 	if (put <= 0)
 		return put == 0 ? HTTP_IO_BROKEN : io_from_errno();

@@ -40,6 +40,11 @@ enum http_io http_wire_read(struct http_wire *wire, void *bytes, size_t size, si
 enum http_io http_wire_waste(struct http_wire *wire);
 /* At most 3 parts, those left to send; after HTTP_IO_WAIT the same ones must be given again. */
 enum http_io http_wire_write(struct http_wire *wire, const struct str *parts, unsigned count, size_t *len_out);
+/*
+ * Sends an interim response of HTTP/1.1, which clients pass over: 100, because some know no other. False: there is no
+ * room for it, and part of it may be sent, so nothing can follow.
+ */
+bool http_wire_probe(struct http_wire *wire);
 /* A stretch of a file, by the kernel where it can; after HTTP_IO_WAIT the same stretch must be given again. */
 enum http_io http_wire_send_file(struct http_wire *wire, int file, uint64_t from, uint64_t left, size_t *len_out);
 /* Bytes written to the socket that the peer has not yet taken; 0 if that is not known. */

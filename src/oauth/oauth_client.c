@@ -6,7 +6,7 @@
 #include "crypt/rsa_cert.h"
 #include "fetch/fetch_secrets.h"
 #include "oauth/oauth_endpoint.h"
-#include "oauth/oauth_refresh.h"
+#include "oauth/oauth_token_store.h"
 #include "text/b64.h"
 #include "text/date.h"
 #include "text/json_write.h"
@@ -34,18 +34,15 @@ put_claims(const struct oauth_client *client, struct str endpoint, struct buf *b
 {
 	int64_t         now_s = clock_wall_s(client->clock);
 	struct guid     id = guid_random(client->entropy);
-	char            jti[GUID_TEXT_LEN];
-	struct json_out out;
+	struct json_out out = json_out_object(buf);
 
-	guid_format(&id, jti);
-	out = json_out_object(buf);
 	json_put_member(&out, STR("aud"), endpoint);
 	json_put_member_int(&out, STR("exp"), now_s + ASSERTION_S);
 	json_put_member_int(&out, STR("iat"), now_s);
 	json_put_member_int(&out, STR("nbf"), now_s);
 	json_put_member(&out, STR("iss"), client->id);
 	json_put_member(&out, STR("sub"), client->id);
-	json_put_member(&out, STR("jti"), str_of(jti, sizeof(jti)));
+	json_put_member_guid(&out, STR("jti"), &id);
 	json_end_object(&out);
 }
 
@@ -60,19 +57,15 @@ oauth_client_assertion(const struct oauth_client *client, struct str endpoint, s
 	TRY(check_dates(client, arena, why_out));
 	buf_open(&claims, CLAIMS_MAX);
 	put_claims(client, endpoint, &claims);
-	if (buf_err(&claims) != OK) {
-		*why_out = STR("the tenant or the client id is too long");
-		return ERR_NO_IDENTITY;
-	}
+	if (buf_err(&claims) != OK)
+		return oauth_no_identity("the tenant or the client id is too long", why_out);
 	rsa_cert_thumbprint(client->cert, thumbprint);
 	header = b64_encode(B64_URL, thumbprint, sizeof(thumbprint), arena);
 	header = arena_printf(arena, "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":\"%.*s\"}", STR_ARG(header));
 	message = arena_printf(arena, "%.*s.%.*s", STR_ARG(b64_encode(B64_URL, header.at, header.len, arena)),
 	                       STR_ARG(b64_encode(B64_URL, claims.at, claims.len, arena)));
-	if (rsa_cert_sign(client->cert, message, arena, &signature) != OK) {
-		*why_out = STR("the client certificate's private key cannot sign");
-		return ERR_NO_IDENTITY;
-	}
+	if (rsa_cert_sign(client->cert, message, arena, &signature) != OK)
+		return oauth_no_identity("the client certificate's private key cannot sign", why_out);
 	*jwt_out = arena_printf(arena, "%.*s.%.*s", STR_ARG(message),
 	                        STR_ARG(b64_encode(B64_URL, signature.at, signature.len, arena)));
 	return OK;

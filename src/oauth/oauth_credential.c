@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "oauth/oauth_client.h"
+#include "oauth/oauth_endpoint.h"
 #include "oauth/oauth_file.h"
 #include "fetch/fetch_secrets.h"
 #include "text/json_read.h"
@@ -41,51 +42,26 @@ struct oauth_credential {
 static bool
 is_token(struct str text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		      (c && strchr("-._~+/=", c))))
-			return false;
-	}
-	return text.len > 0;
-}
-
-static struct str
-without_blanks(struct str text)
-{
-	while (text.len > 0 && (text.at[0] == ' ' || (text.at[0] >= '\t' && text.at[0] <= '\r')))
-		text = str_skip(text, 1);
-	while (text.len > 0 &&
-	       (text.at[text.len - 1] == ' ' || (text.at[text.len - 1] >= '\t' && text.at[text.len - 1] <= '\r')))
-		text.len--;
-	return text;
+	return text.len > 0 && str_span(text, STR(STR_LETTERS_DIGITS "-._~+/=")) == text.len;
 }
 
 static enum err
-no_identity(const char *why, struct str *why_out)
-{
-	*why_out = str_from_c(why);
-	return ERR_NO_IDENTITY;
-}
-
-enum err
-oauth_token_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
+read_token(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out)
 {
 	AUTO(json_drop) struct json *root = NULL;
-	struct str                   token = without_blanks(text);
+	struct str                   token = str_trim_of(text, STR(" \t\n\v\f\r"));
 
 	if (token.len == 0)
-		return no_identity("it gives nothing", why_out);
+		return oauth_no_identity("it gives nothing", why_out);
 	if (token.at[0] == '{') {
 		if (json_read(token, arena, &root, NULL) != OK)
-			return no_identity("it gives JSON that cannot be read", why_out);
+			return oauth_no_identity("it gives JSON that cannot be read", why_out);
 		if (!json_text(json_member(root, "accessToken"), &token) &&
 		    !json_text(json_member(root, "access_token"), &token))
-			return no_identity("it gives JSON without accessToken or access_token", why_out);
+			return oauth_no_identity("it gives JSON without accessToken or access_token", why_out);
 	}
 	if (!is_token(token))
-		return no_identity("what it gives is no bearer token", why_out);
+		return oauth_no_identity("what it gives is no bearer token", why_out);
 	*bearer_out = arena_copy(arena, token);
 	return OK;
 }
@@ -138,25 +114,39 @@ environment(struct str claims, struct arena *arena)
 	return env;
 }
 
+/* There a command may ask its user, so it stays among the programs that may read; Ctrl-C reaches all of them. */
 static bool
-spawn(const char *command, int out_fd, char **env, struct arena *arena, pid_t *pid_out)
+is_at_terminal(void)
+{
+	AUTO(file_close) int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	return terminal >= 0 && tcgetpgrp(terminal) == getpgrp();
+}
+
+/* own_group: the command and all that it starts can be ended together. */
+static bool
+spawn(const char *command, int out_fd, bool own_group, char **env, struct arena *arena, pid_t *pid_out)
 {
 	char                       sh[] = "sh", dash_c[] = "-c";
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t          attributes;
-	sigset_t                   none;
+	sigset_t                   none, ignored;
 	bool                       done;
 	size_t                     len = strlen(command) + 1;
 	char                      *argv[] = { sh, dash_c, arena_take_raw(arena, len), NULL };
 
 	memcpy(argv[2], command, len);
-	/* This thread may block signals; the command must not inherit that. */
-	MUST(sigemptyset(&none) == 0 && posix_spawnattr_init(&attributes) == 0);
+	/* This thread may block signals, and the program ignores two; the command must not inherit that. */
+	MUST(sigemptyset(&none) == 0 && sigemptyset(&ignored) == 0 && posix_spawnattr_init(&attributes) == 0);
+	MUST(sigaddset(&ignored, SIGPIPE) == 0 && sigaddset(&ignored, SIGXFSZ) == 0);
 	MUST(posix_spawnattr_setsigmask(&attributes, &none) == 0);
-	MUST(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) == 0);
+	MUST(posix_spawnattr_setsigdefault(&attributes, &ignored) == 0);
+	MUST(posix_spawnattr_setflags(&attributes, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+	                                                   (own_group ? POSIX_SPAWN_SETPGROUP : 0))) == 0);
 	MUST(posix_spawn_file_actions_init(&actions) == 0);
 	MUST(posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0);
 	MUST(posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO) == 0);
+	MUST(posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1) == 0); /* libcurl's sockets, too */
 	done = posix_spawn(pid_out, "/bin/sh", &actions, &attributes, argv, env) == 0;
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attributes);
@@ -198,30 +188,29 @@ run_command(const struct oauth_credential_conf *conf, struct str claims, struct 
 {
 	int   ends[2], status = 0;
 	pid_t pid;
-	bool  is_read;
+	bool  is_read, own_group = !is_at_terminal();
 
 	/* With SIGCHLD ignored, inherited from the parent, waitpid() would get no exit status. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	if (pipe2(ends, O_CLOEXEC) != 0)
-		return no_identity("no pipe for the bearer command", why_out);
-	if (!spawn(conf->command, ends[1], environment(claims, arena), arena, &pid)) {
+		return oauth_no_identity("no pipe for the bearer command", why_out);
+	if (!spawn(conf->command, ends[1], own_group, environment(claims, arena), arena, &pid)) {
 		file_close(&ends[0]);
 		file_close(&ends[1]);
-		return no_identity("the bearer command cannot be started", why_out);
+		return oauth_no_identity("the bearer command cannot be started", why_out);
 	}
 	file_close(&ends[1]);
 	is_read = read_output(ends[0], conf, text);
 	file_close(&ends[0]);
 	if (!is_read)
-		(void)kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+		(void)kill(own_group ? -pid : pid, SIGKILL);
+	(void)TEMP_FAILURE_RETRY(waitpid(pid, &status, 0));
 	if (!is_read && is_stopped(conf)) {
 		*why_out = STR("stopped");
 		return ERR_BUSY;
 	}
 	if (!is_read)
-		return no_identity("the bearer command took longer than a minute or said too much", why_out);
+		return oauth_no_identity("the bearer command took longer than a minute or said too much", why_out);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
 	*why_out = arena_printf(arena, "the bearer command ended with %s %d",
@@ -294,7 +283,7 @@ oauth_credential_remember(struct oauth_credential *credential, struct str answer
 	const struct oauth_credential_conf *conf = &credential->conf;
 	struct str                          token;
 
-	if (oauth_token_read(answer, arena, &token, why_out) != OK) {
+	if (read_token(answer, arena, &token, why_out) != OK) {
 		*why_out = arena_printf(arena, "%s: %.*s", origin_of(conf), STR_ARG(*why_out));
 		return ERR_NO_IDENTITY;
 	}
@@ -335,10 +324,9 @@ demand(void *ctx, struct str claims)
 struct oauth_credential *
 oauth_credential_open(const struct oauth_credential_conf *conf)
 {
-	struct oauth_credential *credential = calloc(1, sizeof(*credential));
+	struct oauth_credential *credential = handle_new(sizeof(*credential));
 
-	MUST(credential != NULL && conf->clock &&
-	     (conf->file || conf->command || conf->value || (conf->client && conf->fetch)));
+	MUST(conf->clock && (conf->file || conf->command || conf->value || (conf->client && conf->fetch)));
 	credential->conf = *conf;
 	credential->secrets = fetch_secrets_open();
 	if (conf->client) {

@@ -31,6 +31,3 @@ struct fetch_bearer      oauth_credential_bearer(struct oauth_credential *creden
 /* Uses the answer of a token endpoint, which saves the first request.  ERR_NO_IDENTITY. */
 enum err oauth_credential_remember(struct oauth_credential *credential, struct str answer, struct arena *arena,
                                    struct str *why_out) MUST_CHECK;
-
-/* The token in a text.  ERR_NO_IDENTITY. */
-enum err oauth_token_read(struct str text, struct arena *arena, struct str *bearer_out, struct str *why_out) MUST_CHECK;

@@ -17,20 +17,13 @@
 static enum err
 not_understood(struct str *why_out)
 {
-	*why_out = STR("the device code endpoint answers what cannot be understood");
-	return ERR_NO_IDENTITY;
+	return oauth_no_identity("the device code endpoint answers what cannot be understood", why_out);
 }
 
 static bool
 text_of(const struct json *root, const char *name, size_t max, struct str *text_out)
 {
 	return json_text(json_member(root, name), text_out) && text_out->len > 0 && text_out->len <= max;
-}
-
-static bool
-holds(struct str text, struct str part)
-{
-	return memmem(text.at, text.len, part.at, part.len) != NULL;
 }
 
 /* Entra sends a sentence in the person's language; other authorities send none. */
@@ -41,8 +34,8 @@ make_message(const struct json *root, struct arena *arena, struct oauth_code *co
 
 	if (!text_of(root, "user_code", USER_CODE_MAX, &user_code) || !text_of(root, "verification_uri", URI_MAX, &uri))
 		return false;
-	if (text_of(root, "message", MESSAGE_MAX, &message) && holds(message, user_code) &&
-	    !holds(message, code->device_code))
+	if (text_of(root, "message", MESSAGE_MAX, &message) && str_find_text(message, user_code) < message.len &&
+	    str_find_text(message, code->device_code) == message.len)
 		code->message = arena_copy(arena, message);
 	else
 		code->message = arena_printf(arena, "To sign in, open %.*s and enter the code %.*s", STR_ARG(uri),

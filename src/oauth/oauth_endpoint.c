@@ -18,6 +18,13 @@ oauth_endpoint_url(const struct oauth_client *client, const char *endpoint, stru
 	                    STR_ARG(uri_encode(client->tenant, "", arena)), endpoint);
 }
 
+enum err
+oauth_no_identity(const char *why, struct str *why_out)
+{
+	*why_out = str_from_c(why);
+	return ERR_NO_IDENTITY;
+}
+
 static const char *
 name_of(const char *endpoint)
 {
@@ -92,7 +99,7 @@ may_be_shown(struct str text, struct str secret)
 {
 	struct str word;
 
-	if (secret.len > 0 && memmem(text.at, text.len, secret.at, secret.len))
+	if (secret.len > 0 && str_find_text(text, secret) < text.len)
 		return false;
 	while (str_take_until(&text, ' ', &word))
 		if (word.len > WORD_MAX)

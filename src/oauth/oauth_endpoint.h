@@ -15,6 +15,8 @@ struct oauth_field { /* of a form; the last one of an array has no name */
 	struct str  value;
 };
 
+/* Sets the reason, and returns ERR_NO_IDENTITY. */
+enum err oauth_no_identity(const char *why, struct str *why_out);
 /* `endpoint`: "token" or "devicecode". */
 struct str oauth_endpoint_url(const struct oauth_client *client, const char *endpoint, struct arena *arena);
 /* ERR_NO_IDENTITY: the authority's URL.  ERR_BUSY.  ERR_UP_REFUSED: its certificate. */

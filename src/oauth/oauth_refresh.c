@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "oauth/oauth_refresh.h"
 
 #include "fetch/fetch_link.h"
 #include "fetch/fetch_secrets.h"
@@ -60,10 +59,8 @@ try_once(const struct oauth_client *client, struct fetch *fetch, struct arena *a
 	struct fetch_response response;
 	enum err              err = oauth_token_store_read(client, arena, token, why_out);
 
-	if (err == ERR_NOT_FOUND) {
-		*why_out = STR("nobody is signed in; run `tidemark sync URL --device-code`");
-		return ERR_NO_IDENTITY;
-	}
+	if (err == ERR_NOT_FOUND)
+		return oauth_no_identity("nobody is signed in; run `tidemark sync URL --device-code`", why_out);
 	TRY(err);
 	if (client->secrets)
 		fetch_secrets_note(client->secrets, *token);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -71,7 +70,7 @@ oauth_token_store_read(const struct oauth_client *client, struct arena *arena, s
 	if (fd < 0 && errno == ENOENT)
 		return ERR_NOT_FOUND;
 	if (fd < 0 || fstat(fd, &about) != 0)
-		return no_identity(client, strerrordesc_np(errno), arena, why_out);
+		return no_identity(client, file_fault_text(errno), arena, why_out);
 	if (!S_ISREG(about.st_mode))
 		return no_identity(client, "is no file", arena, why_out);
 	if (about.st_mode & (S_IRWXG | S_IRWXO))
@@ -87,7 +86,8 @@ oauth_token_store_read(const struct oauth_client *client, struct arena *arena, s
 static bool
 is_private(const struct stat *about)
 {
-	return S_ISREG(about->st_mode) && about->st_uid == geteuid() && !(about->st_mode & (S_IRWXG | S_IRWXO));
+	return S_ISREG(about->st_mode) && about->st_nlink == 1 && about->st_uid == geteuid() &&
+	       !(about->st_mode & (S_IRWXG | S_IRWXO));
 }
 
 /* True if the file is this user's, is locked now, and still has its name. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "oauth/oauth_client.h"
 #include "oauth/oauth_credential.h"
 
 #define OAUTH_TOKEN_STORE_MAX ((size_t)64 << 10)
@@ -22,3 +23,11 @@ enum err oauth_token_store_write(const struct oauth_client *client, struct str t
                                  struct str *why_out) MUST_CHECK;
 /* Removes the file.  False: it has another token, because another process has renewed the sign-in. */
 bool oauth_token_store_forget(const struct oauth_client *client, struct str token, struct arena *arena);
+
+/* oauth_refresh — a person's sign-in, renewed with the stored refresh token. */
+/* Stores the refresh token of an answer; *stored_out is false if there is none.  ERR_NO_IDENTITY. */
+enum err oauth_refresh_store(const struct oauth_client *client, struct str answer, struct arena *arena,
+                             bool *stored_out, struct str *why_out) MUST_CHECK;
+/* A new access token.  The new refresh token is stored before this returns.  ERR_NO_IDENTITY, ERR_BUSY. */
+enum err oauth_refresh(const struct oauth_client *client, struct fetch *fetch, struct arena *arena,
+                       struct str *answer_out, struct str *why_out) MUST_CHECK;

@@ -6,8 +6,6 @@
 
 #include "text/json_span.h"
 
-/* ---- checks beyond type and length ------------------------------------------------------------------------ */
-
 static const char *
 check_owner(struct str raw, struct str text, struct arena *arena)
 {
@@ -21,19 +19,17 @@ check_owner(struct str raw, struct str text, struct arena *arena)
 	return NULL;
 }
 
-/* ---- the rows --------------------------------------------------------------------------------------------- */
-
 static const struct enumeration color = {
 	"calendarColor",
 	-1,
-	(const char *const[]){ "auto", "lightBlue", "lightGreen", "lightOrange", "lightGray", "lightYellow",
-	                       "lightTeal", "lightPink", "lightBrown", "lightRed", "maxColor", NULL },
+	NAMES("auto", "lightBlue", "lightGreen", "lightOrange", "lightGray", "lightYellow", "lightTeal", "lightPink",
+	      "lightBrown", "lightRed", "maxColor"),
 };
 
 static const struct enumeration provider = {
 	"onlineMeetingProviderType",
 	0,
-	(const char *const[]){ "unknown", "skypeForBusiness", "skypeForConsumer", "teamsForBusiness", NULL },
+	NAMES("unknown", "skypeForBusiness", "skypeForConsumer", "teamsForBusiness"),
 };
 
 #define NEEDED (PROPERTY_NOT_NULL | PROPERTY_NEEDED)
@@ -55,21 +51,18 @@ static const struct property rows[] = {
 	  .flags = NEEDED | BOTH | FILTER | PROPERTY_SORT,
 	  .bytes_max = MAILBOX_NAME_BYTES,
 	  .check = mailbox_check_name,
-	  .columns = COLUMN("name"),
-	  .column_at = 1 },
+	  IN_VIEW("name", 1) },
 	{ .name = "color",
 	  .type = TYPE_ENUM,
 	  .flags = BOTH,
 	  .initial = "\"auto\"",
 	  .enumeration = &color,
-	  .columns = COLUMN("color"),
-	  .column_at = 2 },
+	  IN_VIEW("color", 2) },
 	{ .name = "hexColor",
 	  .type = TYPE_STRING,
 	  .flags = BOTH | PROPERTY_BETA_SET,
 	  .initial = "\"\"",
-	  .columns = COLUMN("hexColor"),
-	  .column_at = 3 },
+	  IN_VIEW("hexColor", 3) },
 	{ .name = "groupClassId",
 	  .type = TYPE_GUID,
 	  .flags = BETA,
@@ -78,33 +71,17 @@ static const struct property rows[] = {
 	  .type = TYPE_BOOLEAN,
 	  .flags = PROPERTY_UPDATE | FILTER,
 	  .initial = "false",
-	  .columns = COLUMN("isDefaultCalendar"),
-	  .column_at = 4 },
-	{ .name = "changeKey",
-	  .type = TYPE_STRING,
-	  .check = mailbox_check_change_key,
-	  .columns = COLUMN("changeKey"),
-	  .column_at = 5 },
-	{ .name = "canShare",
-	  .type = TYPE_BOOLEAN,
-	  .flags = FILTER,
-	  .initial = "true",
-	  .columns = COLUMN("canShare"),
-	  .column_at = 7 },
+	  TRUTH_IN_VIEW("isDefaultCalendar", 4) },
+	{ .name = "changeKey", .type = TYPE_STRING, .check = mailbox_check_change_key, IN_VIEW("changeKey", 5) },
+	{ .name = "canShare", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true", TRUTH_IN_VIEW("canShare", 7) },
 	{ .name = "canViewPrivateItems",
 	  .type = TYPE_BOOLEAN,
 	  .flags = FILTER,
 	  .initial = "true",
-	  .columns = COLUMN("canViewPrivateItems"),
-	  .column_at = 8 },
+	  TRUTH_IN_VIEW("canViewPrivateItems", 8) },
 	{ .name = "isShared", .type = TYPE_BOOLEAN, .flags = BETA | FILTER, .initial = "false" },
 	{ .name = "isSharedWithMe", .type = TYPE_BOOLEAN, .flags = BETA | FILTER, .initial = "false" },
-	{ .name = "canEdit",
-	  .type = TYPE_BOOLEAN,
-	  .flags = FILTER,
-	  .initial = "true",
-	  .columns = COLUMN("canEdit"),
-	  .column_at = 6 },
+	{ .name = "canEdit", .type = TYPE_BOOLEAN, .flags = FILTER, .initial = "true", TRUTH_IN_VIEW("canEdit", 6) },
 	{ .name = "calendarGroupId", .type = TYPE_STRING, .flags = BETA | PROPERTY_CREATE, .initial = "null" },
 	{ .name = "allowedOnlineMeetingProviders",
 	  .type = TYPE_ENUMS,
@@ -119,14 +96,12 @@ static const struct property rows[] = {
 	  .type = TYPE_BOOLEAN,
 	  .flags = FILTER,
 	  .initial = "false",
-	  .columns = COLUMN("isTallyingResponses"),
-	  .column_at = 10 },
+	  TRUTH_IN_VIEW("isTallyingResponses", 10) },
 	{ .name = "isRemovable",
 	  .type = TYPE_BOOLEAN,
 	  .flags = FILTER,
 	  .initial = "true",
-	  .columns = COLUMN("isRemovable"),
-	  .column_at = 9 },
+	  TRUTH_IN_VIEW("isRemovable", 9) },
 	{ .name = "owner",
 	  .type = TYPE_OBJECT,
 	  .complex = "emailAddress",
@@ -134,8 +109,6 @@ static const struct property rows[] = {
 	  .columns = owner_columns,
 	  .column_at = 11 },
 };
-
-/* ---- paths and rights ---------------------------------------------------------------------------------------- */
 
 /* The most frequent path comes first. */
 static const struct resource_path paths[] = {
@@ -153,21 +126,11 @@ static const struct resource_path paths[] = {
 };
 
 static const struct right_row rights[] = {
-	{
-		RIGHT_CALENDARS_READ,
-		"list, get and delta of calendars",
-		(const char *const[]){ "Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite", NULL },
-		(const char *const[]){ "Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read",
-	                               "Calendars.ReadWrite", NULL },
-		NULL,
-	},
-	{
-		RIGHT_CALENDARS_WRITE,
-		"create, update and delete of calendars",
-		(const char *const[]){ "Calendars.ReadWrite", NULL },
-		(const char *const[]){ "Calendars.ReadWrite", NULL },
-		NULL,
-	},
+	{ RIGHT_CALENDARS_READ, "list, get and delta of calendars",
+	  NAMES("Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite"),
+	  NAMES("Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read", "Calendars.ReadWrite"), NULL },
+	{ RIGHT_CALENDARS_WRITE, "create, update and delete of calendars", NAMES("Calendars.ReadWrite"),
+	  NAMES("Calendars.ReadWrite"), NULL },
 	{ RIGHT_COUNT, NULL, NULL, NULL, NULL },
 };
 
@@ -177,11 +140,11 @@ const struct resource resource_calendar = {
 	.article = "a",
 	.odata_type = "#microsoft.graph.calendar",
 	.collection = "calendars",
-	.functions = (const char *const[]){ NULL },
-	.identity = (const char *const[]){ "id", NULL },
+	.functions = NONE,
+	.identity = NAMES("id"),
 	.removal = REMOVAL_ANNOTATION,
 	.updates = UPDATES_PARTIAL,
-	.relations = (const char *const[]){ NULL },
+	.relations = NONE,
 	.lists = true,
 	.page_size = 200,
 	.paths = paths,

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "resource/resource.h"
+#include "resource/values.h"
 
 #define CALENDAR_FEED 1 /* the number of feeds of calendars */
 
@@ -68,3 +69,11 @@ size_t     calendar_pieces(const struct resource *resource, struct str body, con
 struct str calendar_json(struct str body);
 bool       calendar_read(const struct resource *resource, struct str body, const struct resource_sending *sending,
                          struct arena *arena, struct values *calendar_out);
+
+/* calendar_color — `color` and `hexColor` of a calendar follow each other. */
+/*
+ * After a client's change: a new hexColor moves color to the nearest name, a cleared one to auto; a new color brings
+ * its hexColor, if that is known.  ERR_BAD_REQUEST: the new hexColor is no "#rrggbb".
+ */
+enum err calendar_settle_color(const struct values *before, struct values *calendar, struct arena *arena,
+                               struct str *why_out) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "resource/calendar_color.h"
-
 #include "resource/calendar.h"
+
+#include "base/bytes.h"
 
 /*
  * What Outlook shows for the names, as far as its users wrote it down.  Only a value that stands in a recorded answer
@@ -25,11 +25,9 @@ read_hex(struct str text, uint32_t *rgb_out)
 	if (text.len != 7 || text.at[0] != '#')
 		return false;
 	for (size_t i = 1; i < text.len; i++) {
-		char c = (char)(text.at[i] | 0x20); /* digits stay, letters become small */
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+		if (hex_value(text.at[i]) < 0)
 			return false;
-		rgb = rgb << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+		rgb = rgb << 4 | (uint32_t)hex_value(text.at[i]);
 	}
 	*rgb_out = rgb;
 	return true;

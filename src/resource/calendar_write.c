@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calendar_write — creates, changes and removes calendars: the one default calendar, unique names, groups. */
 #include "resource/calendar.h"
-#include "resource/calendar_color.h"
 #include "resource/calendar_group.h"
 #include "resource/extended.h"
 #include "resource/mailbox.h"

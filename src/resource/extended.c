@@ -2,12 +2,15 @@
 #include "resource/extended.h"
 
 #include "base/err.h"
+#include "store/store.h"
 #include "text/json_span.h"
 #include "text/json_write.h"
 
 /* The types of MAPI that an id can begin with, for one value. */
-static const char *const types[] = { "ApplicationTime", "Binary",  "Boolean", "CLSID", "Currency", "Double",
-	                             "Float",           "Integer", "Long",    "Short", "String",   "SystemTime" };
+#define TYPES "ApplicationTime Binary Boolean CLSID Currency Double Float Integer Long Short String SystemTime"
+
+/* The texts of one property, and of all that are sent: each is shorter than its JSON. */
+#define SCRATCH_MAX (2 * STORE_BODY_MAX)
 
 struct property_text {
 	struct str id, value;
@@ -20,12 +23,8 @@ is_id(struct str id)
 {
 	struct str type = str_first(id, str_find(id, ' '));
 
-	if (id.len > EXTENDED_ID_MAX || str_trim(str_skip(id, type.len)).len == 0)
-		return false;
-	for (size_t i = 0; i < COUNT_OF(types); i++)
-		if (str_eq_nocase(type, str_from_c(types[i])))
-			return true;
-	return false;
+	return id.len <= EXTENDED_ID_MAX && str_trim(str_skip(id, type.len)).len > 0 &&
+	       str_has_word(STR(TYPES), ' ', type, str_eq_nocase);
 }
 
 static bool
@@ -97,18 +96,21 @@ put_one(struct json_out *out, const struct property_text *one)
 
 /* Puts those of `list` that have a value and are not in `without`, each id once. */
 static void
-put_list(struct json_out *out, struct str list, struct str without, struct arena *arena)
+put_list(struct json_out *out, struct str list, struct str without)
 {
-	struct property_text one;
-	struct json_walk     walk;
-	struct json_span     span;
+	AUTO(arena_close) struct arena *scratch = arena_open(SCRATCH_MAX);
+	struct property_text            one;
+	struct json_walk                walk;
+	struct json_span                span;
 
 	if (list.len == 0 || list.at[0] != '[')
 		return;
 	json_walk_open(&walk, list);
-	while (json_walk_next(&walk, &span))
-		if (read_one(span.value, arena, &one) && !one.is_null && !find(without, one.id, arena))
+	while (json_walk_next(&walk, &span)) {
+		if (read_one(span.value, scratch, &one) && !one.is_null && !find(without, one.id, scratch))
 			put_one(out, &one);
+		arena_reset(scratch);
+	}
 }
 
 static struct str
@@ -131,19 +133,20 @@ extended_merge(struct str list, struct str sent, struct arena *arena)
 	buf_open(&buf, 6 * (list.len + sent.len) + 2);
 	json_out_open(&out, &buf);
 	json_put_array(&out);
-	put_list(&out, list, sent, arena);
-	put_list(&out, sent, STR_EMPTY, arena);
+	put_list(&out, list, sent);
+	put_list(&out, sent, STR_EMPTY);
 	return finish(&buf, &out, arena);
 }
 
 struct str
 extended_select(struct str list, const struct str *ids, size_t count, struct arena *arena)
 {
-	struct property_text one;
-	struct json_walk     walk;
-	struct json_span     span;
-	struct json_out      out;
-	struct buf           buf;
+	AUTO(arena_close) struct arena *scratch = arena_open(SCRATCH_MAX);
+	struct property_text            one;
+	struct json_walk                walk;
+	struct json_span                span;
+	struct json_out                 out;
+	struct buf                      buf;
 
 	if (list.len == 0)
 		return STR_EMPTY;
@@ -151,11 +154,14 @@ extended_select(struct str list, const struct str *ids, size_t count, struct are
 	json_out_open(&out, &buf);
 	json_put_array(&out);
 	json_walk_open(&walk, list);
-	while (json_walk_next(&walk, &span))
-		for (size_t i = 0; i < count; i++)
-			if (read_one(span.value, arena, &one) && str_eq_nocase(one.id, ids[i])) {
-				put_one(&out, &one);
-				break;
-			}
+	while (json_walk_next(&walk, &span)) {
+		size_t i = read_one(span.value, scratch, &one) ? 0 : count;
+
+		while (i < count && !str_eq_nocase(one.id, ids[i]))
+			i++;
+		if (i < count)
+			put_one(&out, &one);
+		arena_reset(scratch);
+	}
 	return finish(&buf, &out, arena);
 }

@@ -1,54 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The resources that are followed and not served: one row each. */
+/* The resources that are only followed: one row each. */
 #include "resource/family.h"
 
 #include "resource/resource.h"
 
 /* clang-format off */
 #define COLUMNS(...) ((const struct store_column[]){ __VA_ARGS__, { NULL, NULL, NULL } })
-#define NAMES(...)   ((const char *const[]){ __VA_ARGS__, NULL })
-#define NONE         ((const char *const[]){ NULL })
 #define SAME(name)   { #name, #name, NULL }
+#define TRUTH(name)  STORE_COLUMN_AS("BOOLEAN", #name)
+#define NUMBER(name) STORE_COLUMN_AS("BIGINT", #name)
 #define HAS(name)    "json_type(~, '$." name "') IS NOT NULL"
 /* clang-format on */
 
 #define FAMILY(row_collection, row_name, type, row_columns, row_relations, row_identity, row_removal, row_updates, \
-               row_lists, row_size) \
+               row_lists, row_size, row_reads) \
 	{ \
 		.collection = (row_collection), .name = (row_name), .article = "a", \
 		.odata_type = "#microsoft.graph." type, .functions = NONE, .identity = (row_identity), \
 		.removal = (row_removal), .updates = (row_updates), .relations = (row_relations), \
-		.lists = (row_lists), .page_size = (row_size), .columns = (row_columns) \
+		.lists = (row_lists), .page_size = (row_size), .columns = (row_columns), .reads = (row_reads) \
 	}
 #define BY_ID NAMES("id")
 /* What most rows are: changed members, removals by "@removed". */
-#define PART(collection, name, type, columns, relations) \
-	FAMILY(collection, name, type, columns, relations, BY_ID, REMOVAL_ANNOTATION, UPDATES_PARTIAL, true, 200)
+#define PART(collection, name, type, columns, relations, reads) \
+	FAMILY(collection, name, type, columns, relations, BY_ID, REMOVAL_ANNOTATION, UPDATES_PARTIAL, true, 200, reads)
 /* Whole items, removals by the facet `deleted`. */
-#define WHOLE(collection, name, type, columns) \
-	FAMILY(collection, name, type, columns, NONE, BY_ID, REMOVAL_FACET, UPDATES_COMPLETE, true, 200)
+#define WHOLE(collection, name, type, columns, reads) \
+	FAMILY(collection, name, type, columns, NONE, BY_ID, REMOVAL_FACET, UPDATES_COMPLETE, true, 200, reads)
+
+/* Microsoft's names of the permissions that read it, delegated and application; who may write may read. */
+#define OF(noun)     noun ".Read", noun ".Read.All", noun ".ReadWrite", noun ".ReadWrite.All"
+#define OF_ALL(noun) noun ".Read.All", noun ".ReadWrite.All"
+#define DIRECTORY    OF_ALL("Directory")
 
 static const struct store_column users[] = {
-	SAME(displayName), SAME(userPrincipalName), SAME(mail),       SAME(accountEnabled), SAME(givenName),
-	SAME(surname),     SAME(jobTitle),          SAME(department), SAME(userType),       { NULL, NULL, NULL },
+	SAME(displayName), SAME(userPrincipalName), SAME(mail),       TRUTH(accountEnabled), SAME(givenName),
+	SAME(surname),     SAME(jobTitle),          SAME(department), SAME(userType),        { NULL, NULL, NULL },
 };
 
 static const struct store_column groups[] = {
-	SAME(displayName), SAME(mail),       SAME(mailEnabled),    SAME(securityEnabled),
+	SAME(displayName), SAME(mail),       TRUTH(mailEnabled),   TRUTH(securityEnabled),
 	SAME(groupTypes),  SAME(visibility), { NULL, NULL, NULL },
 };
 
 static const struct store_column applications[] = {
-	SAME(displayName), SAME(appId), SAME(accountEnabled), SAME(createdDateTime), { NULL, NULL, NULL },
+	SAME(displayName), SAME(appId), TRUTH(accountEnabled), SAME(createdDateTime), { NULL, NULL, NULL },
 };
 
 static const struct store_column devices[] = {
-	SAME(displayName),     SAME(deviceId),        SAME(accountEnabled),
+	SAME(displayName),     SAME(deviceId),        TRUTH(accountEnabled),
 	SAME(operatingSystem), SAME(createdDateTime), { NULL, NULL, NULL },
 };
 
 static const struct store_column folders[] = {
-	SAME(displayName), SAME(parentFolderId), SAME(totalItemCount), SAME(unreadItemCount), { NULL, NULL, NULL },
+	SAME(displayName), SAME(parentFolderId), NUMBER(totalItemCount), NUMBER(unreadItemCount), { NULL, NULL, NULL },
 };
 
 static const struct store_column contacts[] = {
@@ -61,13 +66,13 @@ static const struct store_column messages[] = {
 	{ "fromAddress", "from.emailAddress.address", NULL },
 	{ "fromName", "from.emailAddress.name", NULL },
 	{ "toAddresses", NULL,
-	  "(SELECT group_concat(json_extract(value, '$.emailAddress.address'), ', ') FROM json_each(~, "
+	  "(SELECT group_concat(value ->> '$.emailAddress.address', ', ') FROM json_each(~, "
 	  "'$.toRecipients'))" },
 	SAME(receivedDateTime),
 	SAME(sentDateTime),
-	SAME(isRead),
-	SAME(isDraft),
-	SAME(hasAttachments),
+	TRUTH(isRead),
+	TRUTH(isDraft),
+	TRUTH(hasAttachments),
 	SAME(parentFolderId),
 	SAME(conversationId),
 	SAME(internetMessageId),
@@ -84,8 +89,8 @@ static const struct store_column events[] = {
 	{ "startTimeZone", "start.timeZone", NULL },
 	{ "end", "end.dateTime", NULL },
 	{ "endTimeZone", "end.timeZone", NULL },
-	SAME(isAllDay),
-	SAME(isCancelled),
+	TRUTH(isAllDay),
+	TRUTH(isCancelled),
 	SAME(showAs),
 	{ "organizerAddress", "organizer.emailAddress.address", NULL },
 	{ "locationName", "location.displayName", NULL },
@@ -100,7 +105,7 @@ static const struct store_column drive_items[] = {
 	{ "driveId", "parentReference.driveId", NULL },
 	{ "isFolder", NULL, HAS("folder") },
 	{ "isPackage", NULL, HAS("package") },
-	SAME(size),
+	NUMBER(size),
 	{ "mimeType", "file.mimeType", NULL },
 	{ "quickXorHash", "file.hashes.quickXorHash", NULL },
 	SAME(eTag),
@@ -141,7 +146,7 @@ static const struct store_column planner[] = {
 	SAME(title),
 	SAME(planId),
 	SAME(bucketId),
-	SAME(percentComplete),
+	NUMBER(percentComplete),
 	SAME(dueDateTime),
 	{ "assigneeIds", NULL, "(SELECT group_concat(key, ', ') FROM json_each(~, '$.assignments'))" },
 	{ "etag", "\"@odata.etag\"", NULL },
@@ -176,32 +181,41 @@ static const struct store_column transcripts[] = {
 #define OWNERS  NAMES("owners")
 
 static const struct resource families[] = {
-	PART("users", "user", "user", users, NAMES("manager")),
-	PART("groups", "group", "group", groups, MEMBERS),
-	PART("directoryRoles", "directory role", "directoryRole", groups, NAMES("members")),
-	PART("administrativeUnits", "administrative unit", "administrativeUnit", groups, NAMES("members")),
-	PART("applications", "application", "application", applications, OWNERS),
-	PART("servicePrincipals", "service principal", "servicePrincipal", applications, OWNERS),
-	PART("devices", "device", "device", devices, NAMES("registeredOwners")),
-	PART("orgContacts", "organizational contact", "orgContact", users, NAMES("manager")),
-	FAMILY("messages", "message", "message", messages, NONE, BY_ID, REMOVAL_ANNOTATION, UPDATES_PARTIAL, true, 50),
-	PART("mailFolders", "mail folder", "mailFolder", folders, NONE),
-	PART("contactFolders", "contact folder", "contactFolder", folders, NONE),
-	PART("contacts", "contact", "contact", contacts, NONE),
-	PART("events", "event", "event", events, NONE),
-	PART("todoLists", "to-do list", "todoTaskList", COLUMNS(SAME(displayName), SAME(wellknownListName)), NONE),
-	PART("tasks", "task", "todoTask", tasks, NONE),
+	PART("users", "user", "user", users, NAMES("manager"), NAMES("User.ReadBasic.All", OF_ALL("User"), DIRECTORY)),
+	PART("groups", "group", "group", groups, MEMBERS, NAMES(OF_ALL("Group"), "GroupMember.Read.All", DIRECTORY)),
+	PART("directoryRoles", "directory role", "directoryRole", groups, NAMES("members"),
+	     NAMES("RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", DIRECTORY)),
+	PART("administrativeUnits", "administrative unit", "administrativeUnit", groups, NAMES("members"),
+	     NAMES(OF_ALL("AdministrativeUnit"), DIRECTORY)),
+	PART("applications", "application", "application", applications, OWNERS,
+	     NAMES(OF_ALL("Application"), DIRECTORY)),
+	PART("servicePrincipals", "service principal", "servicePrincipal", applications, OWNERS,
+	     NAMES(OF_ALL("Application"), DIRECTORY)),
+	PART("devices", "device", "device", devices, NAMES("registeredOwners"), NAMES(OF_ALL("Device"), DIRECTORY)),
+	PART("orgContacts", "organizational contact", "orgContact", users, NAMES("manager"),
+	     NAMES("OrgContact.Read.All", DIRECTORY)),
+	FAMILY("messages", "message", "message", messages, NONE, BY_ID, REMOVAL_ANNOTATION, UPDATES_PARTIAL, true, 50,
+	       NAMES("Mail.Read", "Mail.ReadWrite")),
+	PART("mailFolders", "mail folder", "mailFolder", folders, NONE,
+	     NAMES("Mail.ReadBasic", "Mail.ReadBasic.All", "Mail.Read", "Mail.ReadWrite")),
+	PART("contactFolders", "contact folder", "contactFolder", folders, NONE,
+	     NAMES("Contacts.Read", "Contacts.ReadWrite")),
+	PART("contacts", "contact", "contact", contacts, NONE, NAMES("Contacts.Read", "Contacts.ReadWrite")),
+	PART("events", "event", "event", events, NONE, NAMES("Calendars.Read", "Calendars.ReadWrite")),
+	PART("todoLists", "to-do list", "todoTaskList", COLUMNS(SAME(displayName), SAME(wellknownListName)), NONE,
+	     NAMES(OF("Tasks"))),
+	PART("tasks", "task", "todoTask", tasks, NONE, NAMES(OF("Tasks"))),
 	FAMILY("planner", "planner item", "plannerTask", planner, NONE, NAMES("@odata.type", "id"), REMOVAL_ANNOTATION,
-	       UPDATES_PARTIAL, false, 200),
-	PART("sites", "site", "site", sites, NONE),
-	WHOLE("lists", "list", "list", sites),
-	WHOLE("listItems", "list item", "listItem", list_items),
-	WHOLE("driveItems", "drive item", "driveItem", drive_items),
+	       UPDATES_PARTIAL, false, 200, NAMES(OF("Tasks"))),
+	PART("sites", "site", "site", sites, NONE, NAMES(OF_ALL("Sites"))),
+	WHOLE("lists", "list", "list", sites, NAMES(OF_ALL("Sites"))),
+	WHOLE("listItems", "list item", "listItem", list_items, NAMES(OF_ALL("Sites"))),
+	WHOLE("driveItems", "drive item", "driveItem", drive_items, NAMES(OF("Files"), OF_ALL("Sites"))),
 	FAMILY("chatMessages", "chat message", "chatMessage", chat_messages, NONE,
 	       NAMES("chatId", "channelIdentity.teamId", "channelIdentity.channelId", "replyToId", "id"),
-	       REMOVAL_ANNOTATION, UPDATES_COMPLETE, true, 200),
+	       REMOVAL_ANNOTATION, UPDATES_COMPLETE, true, 200, NAMES(OF("Chat"), "ChannelMessage.Read.All")),
 	FAMILY("transcripts", "transcript", "callTranscript", transcripts, NONE, BY_ID, REMOVAL_NONE, UPDATES_COMPLETE,
-	       true, 200),
+	       true, 200, NAMES("OnlineMeetingTranscript.Read.All")),
 	{ .collection = NULL },
 };
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/str.h"
 
 struct resource;
@@ -13,3 +14,18 @@ struct resource;
 const struct resource *family_next(const struct resource *family);
 /* By the path of a followed URL.  Never NULL: the generic one if no other fits. */
 const struct resource *family_of_url(struct str url);
+/*
+ * The URL of one item of a followed URL, with that one's $select and $expand.  False: none follows from the id, as for
+ * functions and ids of several parts.
+ */
+bool family_item_url(struct str url, struct str id, struct arena *arena, struct str *item_url_out);
+
+/* The noun behind which the items of a followed noun stand: "items" for "root"; mostly the noun itself. */
+struct str family_item_noun(struct str noun);
+
+/* scope_name — the name of a scope: what it may be, and the one made from a delta URL. */
+#define SCOPE_NAME_RULE "a scope's name has 1 to %d bytes, no blank and no slash"
+
+bool scope_name_is_good(struct str name);
+/* The last noun of the path: "calendars", "messages"; getAllRecordings gives "recordings"; without one "items". */
+struct str scope_name_of_url(struct str url);

@@ -3,8 +3,7 @@
 
 #include "crypt/seal.h"
 #include "text/b64.h"
-
-/* ---- checks ------------------------------------------------------------------------------------------------- */
+#include "text/uri.h"
 
 static size_t
 count_characters(struct str text)
@@ -25,10 +24,7 @@ mailbox_check_name(struct str raw, struct str text, struct arena *arena)
 		return "must not be empty";
 	if (count_characters(text) > MAILBOX_NAME_CHARACTERS)
 		return "must not be longer than 255 characters";
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
-			return "must not hold control characters";
-	return NULL;
+	return utf8_is_clean(text) ? NULL : "must not hold control characters";
 }
 
 /* It goes into ETags, where RFC 9110 section 8.8.3 allows no more. */
@@ -37,13 +33,10 @@ mailbox_check_change_key(struct str raw, struct str text, struct arena *arena)
 {
 	(void)raw;
 	(void)arena;
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] <= 0x20 || text.at[i] >= 0x7f || text.at[i] == '"' || text.at[i] == '\\')
-			return "must hold visible ASCII without quotes only";
-	return NULL;
+	return str_is_within(text, '!', '~') && str_find(text, '"') == text.len && str_find(text, '\\') == text.len
+	               ? NULL
+	               : "must hold visible ASCII without quotes only";
 }
-
-/* ---- ids and changeKeys ---------------------------------------------------------------------- */
 
 /*
  * An id has the format of Graph's: 112 bytes with a header, the mailbox as text, then the folder's entry.  The entry
@@ -135,8 +128,6 @@ mailbox_id_is_shaped(struct str id)
 	return b64_decode_into(B64_URL_PADDED, id, bytes, sizeof(bytes), &len) && len >= 48 && bytes[1] == 0x03 &&
 	       bytes[2] == 0x24;
 }
-
-/* ---- If-Match ------------------------------------------------------------------------------------------------ */
 
 bool
 mailbox_etag_fits(struct str if_match, struct str change_key)

@@ -71,8 +71,13 @@ property_is_writable(const struct property *property, unsigned calls, bool beta)
 	return (property->flags & calls) && (beta || !(property->flags & PROPERTY_BETA_SET));
 }
 
-/* A column with the name of its property. */
-#define COLUMN(name) ((const struct store_column[]){ { name, name, NULL }, { NULL, NULL, NULL } })
+/* A column with the name of its property, and its position in the view. */
+#define COLUMN(name)      ((const struct store_column[]){ { name, name, NULL }, { NULL, NULL, NULL } })
+#define IN_VIEW(name, at) .columns = COLUMN(name), .column_at = (at)
+
+#define TRUTH_IN_VIEW(name, at) \
+	.columns = ((const struct store_column[]){ STORE_COLUMN_AS("BOOLEAN", name), { NULL, NULL, NULL } }), \
+	.column_at = (at)
 
 /* "Edm.String", "graph.calendarColor", "Collection(graph.x)": the type as $metadata writes it. */
 struct str property_edm_type(const struct property *property, struct arena *arena);

@@ -60,17 +60,14 @@ static void
 put_organizer(struct buf *buf, struct str raw, const struct store_feed *feed)
 {
 	static const char *const none[] = { NULL }, *const first[] = { "application", "device", "user", NULL };
-	char       owner[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN];
 	struct str user;
 
 	if (is_null(raw)) {
-		guid_format(&feed->owner, owner);
-		guid_format(&feed->tenant, tenant);
 		buf_printf(buf,
 		           "{\"application\":null,\"device\":null,\"user\":{" IDENTITY_TYPE
-		           ",\"id\":\"%.*s\",\"displayName\":null,"
-		           "\"userIdentityType\":\"aadUser\",\"tenantId\":\"%.*s\"}}",
-		           GUID_TEXT_LEN, owner, GUID_TEXT_LEN, tenant);
+		           ",\"id\":\"%s\",\"displayName\":null,"
+		           "\"userIdentityType\":\"aadUser\",\"tenantId\":\"%s\"}}",
+		           guid_str(&feed->owner).c, guid_str(&feed->tenant).c);
 		return;
 	}
 	buf_put_char(buf, '{');
@@ -95,18 +92,16 @@ put_organizer(struct buf *buf, struct str raw, const struct store_feed *feed)
 static struct str
 mint_id(const struct resource_ctx *ctx)
 {
-	char        owner[GUID_TEXT_LEN], tenant[GUID_TEXT_LEN], own[GUID_TEXT_LEN], meeting[48];
+	char        meeting[48];
 	struct guid guid = guid_random(ctx->entropy);
 	uint8_t     bytes[24];
 	struct str  text;
 
-	guid_format(&ctx->feed.owner, owner);
-	guid_format(&ctx->feed.tenant, tenant);
-	guid_format(&guid, own);
 	entropy_fill(ctx->entropy, bytes, sizeof(bytes));
 	hex_write(bytes, sizeof(bytes), meeting);
-	text = arena_printf(ctx->arena, "V2##%.*s%.*s040000008200E00074C5B7101A82E008%.*s##%.*s", GUID_TEXT_LEN, owner,
-	                    GUID_TEXT_LEN, tenant, (int)sizeof(meeting), meeting, GUID_TEXT_LEN, own);
+	text = arena_printf(ctx->arena, "V2##%s%s040000008200E00074C5B7101A82E008%.*s##%s",
+	                    guid_str(&ctx->feed.owner).c, guid_str(&ctx->feed.tenant).c, (int)sizeof(meeting), meeting,
+	                    guid_str(&guid).c);
 	return b64_encode(B64_URL_PADDED, text.at, text.len, ctx->arena);
 }
 

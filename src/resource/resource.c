@@ -187,10 +187,7 @@ feed_name_parse(struct str name, struct guid *owner_out, const struct resource *
 struct str
 feed_name(const struct store_feed *feed, struct arena *arena)
 {
-	char owner[GUID_TEXT_LEN];
-
-	guid_format(&feed->owner, owner);
-	return arena_printf(arena, "users/%.*s/%s", GUID_TEXT_LEN, owner, resource_of_feed(feed)->collection);
+	return arena_printf(arena, "users/%s/%s", guid_str(&feed->owner).c, resource_of_feed(feed)->collection);
 }
 
 /* ---- stored bodies ----------------------------------------------------------------------------------------- */

@@ -65,7 +65,9 @@ enum route_kind {
 	ROUTE_RECORDING,
 	ROUTE_CONTENT,
 	ROUTE_USER,
-	ROUTE_USERS
+	ROUTE_USERS,
+	ROUTE_MEMBERS,         /* of an item of a followed feed, in one of its relations */
+	ROUTE_FOLLOWED_CONTENT /* of an item of a followed feed */
 };
 
 /*
@@ -78,6 +80,10 @@ struct resource_path {
 	enum route_kind kind;
 	enum right      read, write; /* for GET, for the other methods */
 };
+
+/* Names in a descriptor, ended by NULL. */
+#define NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define NONE       ((const char *const[]){ NULL })
 
 /* ---- the descriptor -------------------------------------------------------------------------------------- */
 
@@ -132,6 +138,8 @@ struct resource {
 	const char        *content;   /* the member that points to content; NULL */
 	/* The columns of its SQL view if it has no properties; ended by a NULL name. */
 	const struct store_column *columns;
+	/* The permissions, delegated or application, each of which lets one read a feed of it that is served onward. */
+	const char *const *reads; /* ended by NULL; NULL: `rights` say it, or nothing does */
 
 	/* How it is served; empty if it is not. */
 	const struct resource_path  *paths;  /* ended by a NULL pattern */
@@ -142,8 +150,9 @@ struct resource {
 	size_t                       key; /* the row whose text, folded, is the item's second key, by which it sorts */
 	/* Its URL behind the version, with {owner}, {tenant}, {key} and {id}; between ' it is a key in brackets. */
 	const char              *item_path;
-	const struct navigation *links;   /* ended by a NULL name; NULL: none */
-	bool                     is_bare; /* answers name its URL only with full metadata */
+	const struct navigation *links;       /* ended by a NULL name; NULL: none */
+	bool                     is_bare;     /* answers name its URL only with full metadata */
+	bool                     is_followed; /* bodies are JSON as the source sent them (resource_followed()) */
 	/*
 	 * A stored body in the pieces to send, which begin with '{' and end with '}'.  0: read() must take it apart,
 	 * because it is damaged or older than the newest row.
@@ -173,6 +182,7 @@ struct resource {
 	               struct str value, struct item *item_out, struct str *why_out);
 	void (*remove)(struct store_txn *txn, const struct resource_ctx *ctx, struct str id, struct str if_match,
 	               struct str *why_out);
+	bool removal_is_checked; /* an import removes an item by remove(), too */
 	/* The content of a stored body.  ERR_NOT_FOUND it has none · ERR_CORRUPT.  NULL: no item has content. */
 	enum err (*content_of)(struct str body, struct content_ref *ref_out);
 	/* Puts an imported item and links content to it (NULL: keeps what is linked); errors as in calendar.h. */

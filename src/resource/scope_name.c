@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "resource/scope_name.h"
+#include "resource/family.h"
 
 #include "resource/resource.h"
 #include "store/replica.h"
 #include "text/uri.h"
-#include "text/utf8.h"
 
 bool
 scope_name_is_good(struct str name)
 {
-	for (size_t i = 0; i < name.len; i++)
-		if ((unsigned char)name.at[i] <= ' ' || name.at[i] == 0x7f || name.at[i] == '/')
-			return false;
-	return name.len > 0 && name.len <= REPLICA_NAME_MAX && utf8_valid(name);
+	return name.len > 0 && name.len <= REPLICA_NAME_MAX && str_find(name, ' ') == name.len &&
+	       str_find(name, '/') == name.len && utf8_is_clean(name);
 }
 
 static struct str

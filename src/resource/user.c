@@ -2,8 +2,6 @@
 /* user — the descriptor of the user resource: who is in the directory, read only. */
 #include "resource/user.h"
 
-#include "text/json_write.h"
-
 #define READ RIGHT_USERS_READ
 #define FIND (PROPERTY_FILTER | PROPERTY_SORT)
 
@@ -54,7 +52,7 @@ const struct resource resource_user = {
 	.odata_type = "#microsoft.graph.user",
 	.collection = "users",
 	.functions = none,
-	.identity = (const char *const[]){ "id", NULL },
+	.identity = NAMES("id"),
 	.removal = REMOVAL_ANNOTATION,
 	.updates = UPDATES_PARTIAL,
 	.relations = none,

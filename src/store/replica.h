@@ -8,14 +8,14 @@
  *
  *   Law 1  A process that is killed leaves the scope as its last commit left it: the view is that of a whole
  *          round, and the staged pages are exactly those before the stored link.
- *   Law 2  A first round is staged where it will stay.  It becomes the view when one row changes.
+ *   Law 2  The rows of a round are staged where they will stay.  It becomes the view when one row changes.
  *   Law 3  Every change of a view has a number n.  Numbers rise and count for the whole store.  A change gets its
- *          number in the commit that makes it.  The changes of a first round are one range, not a row each.
+ *          number in the commit that makes it.  The changes of a round are one range, in which numbers may be unused.
  *   Law 4  A reader of changes who keeps n gets every change after it once, or learns that some were deleted.  He
  *          gets the item as it is at that time.  Of an item that was created and removed again he gets the removal.
  *
  * To the replica a body is bytes: merging and comparing JSON are passed in.
- * One thread uses a replica.  Opened with STORE_SERVE it holds the store's lock, and with it every scope.
+ * One thread at a time uses a replica.  Opened with STORE_SERVE it holds the store's lock, and with it every scope.
  */
 #pragma once
 
@@ -25,6 +25,8 @@
 
 #define REPLICA_NAME_MAX    128
 #define REPLICA_LINK_MAX    ((size_t)32 << 10)
+#define REPLICA_RULE_MAX    256
+#define REPLICA_OWNER_MAX   256
 #define REPLICA_LETTERS_MAX 10000 /* dead letters of one scope */
 
 struct replica;
@@ -32,13 +34,7 @@ struct replica;
 enum replica_phase { REPLICA_IDLE, REPLICA_ROUND, REPLICA_SETTLING };
 /* A gap: the items of the round are not stored, only its link for the next round is. */
 enum replica_kind { REPLICA_FIRST, REPLICA_NEXT, REPLICA_RESYNC, REPLICA_GAP };
-enum replica_updates {
-	REPLICA_BY_RESOURCE,
-	REPLICA_COMPLETE,
-	REPLICA_PARTIAL
-}; /* an update is the whole item, or not */
-
-#define REPLICA_RULE_MAX 256
+enum replica_updates { REPLICA_BY_RESOURCE, REPLICA_COMPLETE, REPLICA_PARTIAL }; /* is an update the whole item? */
 
 struct replica_scope {
 	int64_t    sid;
@@ -66,10 +62,13 @@ struct replica_scope {
 	struct str           rule; /* by which the items of the view were read; empty: by the first one there was */
 	struct str           round_rule; /* by which those of the current round are read */
 	int64_t              gap_ms;     /* changes before that moment are lost; 0: none are */
+	struct str           owner;      /* whose data it holds: "TENANT/ID" or "ID"; empty: not known */
 };
 
 /* As store_open(); also ERR_BAD_REQUEST for a store that is not in a file. */
-enum err   replica_open(const struct store_conf *conf, struct replica **replica_out, char why_out[512]) MUST_CHECK;
+enum err replica_open(const struct store_conf *conf, struct replica **replica_out, char why_out[512]) MUST_CHECK;
+/* Of a store that this process serves, and closes later: a commit of the replica waits for the write lock. */
+enum err   replica_join(struct store *store, struct replica **replica_out, char why_out[512]) MUST_CHECK;
 void       replica_close(struct replica **replica);
 struct str replica_why(struct replica *replica, struct arena *arena);
 
@@ -81,6 +80,9 @@ enum err replica_find_scope(struct replica *replica, struct str name, struct are
 	MUST_CHECK;
 enum err replica_find_url(struct replica *replica, struct str url, struct arena *arena, struct replica_scope *out)
 	MUST_CHECK;
+/* The n-th scope of the URL, from 0: there is one for each owner, the one without a known owner first. */
+enum err replica_find_owned(struct replica *replica, struct str url, unsigned n, struct arena *arena,
+                            struct replica_scope *out) MUST_CHECK;
 enum err replica_next_scope(struct replica *replica, int64_t after_sid, struct arena *arena, struct replica_scope *out)
 	MUST_CHECK;
 /* Uses name, url, resource, from_now, updates, round_rule. ERR_CONFLICT: another scope has the name. */
@@ -96,6 +98,8 @@ enum err replica_forget_scope(struct replica *replica, int64_t sid, bool *done_o
 enum err replica_set_updates(struct replica *replica, int64_t sid, enum replica_updates updates) MUST_CHECK;
 /* The rule for the rounds to come, and the resource. A first round or a resync makes it the rule of the view. */
 enum err replica_set_rule(struct replica *replica, int64_t sid, struct str rule, struct str resource) MUST_CHECK;
+enum err replica_set_owner(struct replica *replica, int64_t sid, struct str owner)
+	MUST_CHECK; /* ERR_CONFLICT: another scope of the URL has it */
 enum err replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64_t at_ms) MUST_CHECK;
 enum err replica_note_pause(struct replica *replica, int64_t sid, int64_t ms) MUST_CHECK;
 
@@ -140,9 +144,20 @@ struct replica_merger {
 	enum err (*merge)(void *ctx, struct str held, struct str received, struct buf *merged_out);
 	/* False if both have the same members; else the names of the members that differ, as a JSON array. */
 	bool (*differ)(void *ctx, struct str a, struct str b, struct buf *fields_out);
+	/*
+	 * True if the received body has the members of the held one in the same order, and so replaces it whole or in
+	 * part; then as differ(). It is faster than the two above, and may be NULL.
+	 */
+	bool (*compare)(void *ctx, struct str held, struct str received, struct buf *fields_out, bool *differ_out);
 	/* As replica_put_shown(). False: the body itself can be shown. */
 	bool (*show)(void *ctx, struct str body, struct buf *shown_out);
 };
+
+/*
+ * A later round with more rows is settled in parts, and each commit changes about so many rows.  1 or more.  Unless it
+ * is called these are 1,000 and 20,000: the log stays small, and the write lock is not held for long.
+ */
+void replica_limit_commits(struct replica *replica, uint32_t rows);
 
 struct replica_guard {
 	uint32_t percent, at_least; /* a resync stops when it would sweep more than both */
@@ -196,11 +211,7 @@ struct replica_keep {     /* moments: only what was before them is dropped */
 /* Deletes a bounded part of the changes that need not be kept. Not done: call again. */
 enum err replica_trim(struct replica *replica, const struct replica_keep *keep, bool *done_out) MUST_CHECK;
 
-enum replica_marks {
-	REPLICA_NO_MARKS,
-	REPLICA_ACKED,
-	REPLICA_PRINTED
-}; /* which marks count for a reader; TOLD: both */
+enum replica_marks { REPLICA_NO_MARKS, REPLICA_ACKED, REPLICA_PRINTED }; /* which count for a reader; the last: both */
 
 struct replica_lost {
 	char     scope[REPLICA_NAME_MAX + 1];
@@ -218,24 +229,6 @@ enum err replica_next_item(struct replica *replica, int64_t sid, struct str afte
                            struct str *body_out) MUST_CHECK;
 
 enum err replica_has_item(struct replica *replica, int64_t sid, struct str id, bool *has_out) MUST_CHECK;
-
-/* The state of an item's content. */
-enum replica_content_state {
-	REPLICA_CONTENT_WAITING,
-	REPLICA_CONTENT_PAYMENT,
-	REPLICA_CONTENT_REFUSED,
-	REPLICA_CONTENT_PARTIAL,
-	REPLICA_CONTENT_DONE
-};
-
-struct replica_content {
-	enum replica_content_state state;
-	struct str                 part; /* what is known of the part that is there, as the follower writes it */
-};
-enum err replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena,
-                             struct replica_content *out) MUST_CHECK;
-enum err replica_put_content(struct replica *replica, int64_t sid, struct str id, const struct replica_content *content)
-	MUST_CHECK;
 
 struct replica_dead_letter {
 	int64_t    lid;

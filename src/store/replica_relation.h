@@ -2,7 +2,7 @@
 /*
  * replica_relation — the relations of followed items: the members of a group, the manager of a user.
  *
- * The far end tells them in parts, over pages and rounds.  A part adds a member or removes it.  The parts of a round
+ * The remote tells them in parts, over pages and rounds.  A part adds a member or removes it.  The parts of a round
  * are staged with its pages and become visible in the commit that makes the round the view.
  */
 #pragma once

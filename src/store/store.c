@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "store/store_backend.h"
+#include "store/store_followed.h"
 
 #define MEMORY_FILE "store.db"
 
@@ -41,10 +42,10 @@ enum err
 store_open_on(const struct store_backend *backend, const struct store_conf *conf, struct str path,
               struct store **store_out, char why_out[512])
 {
-	struct store *store = calloc(1, sizeof(*store));
+	struct store *store = handle_new(sizeof(*store));
 	enum err      err;
 
-	MUST(store != NULL && conf->clock && conf->entropy);
+	MUST(conf->clock && conf->entropy);
 	why_out[0] = '\0';
 	store->backend = backend;
 	store->access = conf->access;
@@ -143,15 +144,27 @@ store_kv_generation(const struct store *store)
 	return store->backend->kv_generation(store->engine);
 }
 
+bool
+store_is_moved(const struct store *store)
+{
+	return store->backend->is_moved && store->backend->is_moved(store->engine);
+}
+
+void
+store_watch(struct store *store, store_changed_fn *changed, void *ctx)
+{
+	if (store->backend->watch)
+		store->backend->watch(store->engine, changed, ctx);
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 struct store_scan *
 store_scan_open(struct store *store, const struct store_feed *feed, const struct store_range *range,
                 struct arena *arena)
 {
-	struct store_scan *scan = calloc(1, sizeof(*scan));
+	struct store_scan *scan = handle_new(sizeof(*scan));
 
-	MUST(scan != NULL);
 	scan->store = store;
 	atomic_fetch_add(&store->in_use, 1);
 	scan->err = store->backend->reads->scan_open(store->engine, feed, range, arena, &scan->inner, &scan->state);
@@ -226,17 +239,6 @@ store_get_default(struct store *store, const struct store_feed *feed, struct are
 }
 
 enum err
-store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-           struct arena *arena, struct item *items_out, size_t *count_out)
-{
-	if (key.len == 0 || key.len > STORE_KEY_MAX || max == 0) {
-		*count_out = 0;
-		return OK;
-	}
-	return store->backend->reads->find(store->engine, feed, key, after_seq, max, arena, items_out, count_out);
-}
-
-enum err
 store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms, struct feed_state *state_out,
              uint64_t *seq_out)
 {
@@ -264,6 +266,39 @@ store_next_feed(struct store *store, const struct store_feed *after, struct stor
                 struct feed_state *state_out)
 {
 	return store->backend->reads->next_feed(store->engine, after, feed_out, state_out);
+}
+
+/* ---- followed feeds: not every engine has them -------------------------------------------------- */
+
+enum err
+store_get_followed(struct store *store, struct str name, struct arena *arena, struct store_followed *out)
+{
+	const struct store_reads *reads = store->backend->reads;
+
+	return reads->get_followed ? reads->get_followed(store->engine, name, arena, out) : ERR_NOT_FOUND;
+}
+
+enum err
+store_next_followed(struct store *store, const struct store_feed *after, struct store_feed *feed_out,
+                    struct feed_state *state_out)
+{
+	const struct store_reads *reads = store->backend->reads;
+	struct store_feed         from = { .collection = STORE_FOLLOWED };
+
+	if (after->collection == STORE_FOLLOWED)
+		from = *after;
+	return reads->next_followed ? reads->next_followed(store->engine, &from, feed_out, state_out) : ERR_NOT_FOUND;
+}
+
+enum err
+store_next_member(struct store *store, const struct store_feed *feed, struct str id, const struct store_member *after,
+                  struct arena *arena, struct store_member *out)
+{
+	const struct store_reads *reads = store->backend->reads;
+
+	return reads->next_member && store_names_item(id)
+	               ? reads->next_member(store->engine, feed, id, after, arena, out)
+	               : ERR_NOT_FOUND;
 }
 
 /* ---- the store as a whole ------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
  *          gets a new generation.
  *   Law 3  The epoch rises when history may have been cut (a restore, an older copy of the file).  For each feed the
  *          store keeps the base: its head at that moment.
- *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  In a group (store_group_open())
+ *   Law 4  Commit returns after the data is durable.  Many commits may share one sync.  In a group (store_group.h)
  *          only the group's own commit makes its transactions durable, all at once.
  *   Law 5  A feed's change times never go back, whatever the clock does.
  *   Law 6  An item keeps `made`, the seq of the put that created it.  Created again after a removal, it gets a new one.
@@ -35,17 +35,17 @@
 #include "base/str.h"
 #include "store/store_view.h"
 
-#define STORE_ID_MAX     1024 /* bytes of an item id */
-#define STORE_KEY_MAX    1024 /* bytes of an item's second key */
-#define STORE_BODY_MAX   ((size_t)2 << 20)
-#define STORE_FIND_BYTES ((size_t)2 << 20) /* bytes of bodies after which store_find() takes no further item */
-#define STORE_KV_MAX     ((size_t)64 << 10)
-#define STORE_TO_HEAD    UINT64_MAX /* for store_range.until */
+#define STORE_ID_MAX   1024 /* bytes of an item id */
+#define STORE_KEY_MAX  1024 /* bytes of an item's second key */
+#define STORE_BODY_MAX ((size_t)2 << 20)
+#define STORE_KV_MAX   ((size_t)64 << 10)
+#define STORE_TO_HEAD  UINT64_MAX /* for store_range.until */
 
 struct store;
 struct store_txn;
 struct store_scan;
-struct store_group;
+
+#define STORE_FOLLOWED 255 /* the collection of all followed feeds: store/store_followed.h */
 
 struct store_feed { /* names a feed; compared whole, always */
 	struct guid tenant, owner;
@@ -53,14 +53,20 @@ struct store_feed { /* names a feed; compared whole, always */
 };
 
 enum item_life { ITEM_LIVE, ITEM_REMOVED };
+struct store_member; /* store/store_followed.h */
+/* Why an item of a followed feed is gone: its source did not name it, said "changed", said "deleted". */
+enum item_removal { ITEM_UNNAMED, ITEM_CHANGED, ITEM_DELETED };
 
 struct item {
-	struct str     id;
-	struct str     key;  /* second key; empty for none */
-	struct str     body; /* empty unless live */
-	uint64_t       seq, made;
-	int64_t        changed_ms; /* wall clock at commit, never going back within a feed */
-	enum item_life life;
+	struct str        id;
+	struct str        key;  /* second key; empty for none */
+	struct str        body; /* empty unless live */
+	uint64_t          seq, made;
+	int64_t           changed_ms; /* wall clock at commit, never going back within a feed */
+	enum item_life    life;
+	enum item_removal removal; /* of a removed item of a followed feed */
+	/* Only in scans of followed feeds: the row is not the item, but this member of it.  NULL: it is the item. */
+	const struct store_member *member;
 };
 
 struct feed_state {         /* the state of a feed in one snapshot */
@@ -71,7 +77,7 @@ struct feed_state {         /* the state of a feed in one snapshot */
 	uint64_t    purged_through;    /* tombstones at or below it may be gone */
 	int64_t     purged_through_ms; /* change time of the newest purged tombstone */
 	uint64_t    base;              /* least head at an epoch change after the range's epoch; or UINT64_MAX */
-	uint64_t    live, tombstones;  /* counts; only from store_next_feed() and in a scan by_made */
+	uint64_t    live, tombstones;  /* counts; only when walking feeds, and in a scan by_made or by_id */
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -105,18 +111,29 @@ enum err   store_url_path(struct str url, struct arena *arena, const char **path
 struct str store_memory_url(const struct store *store, struct arena *arena); /* sqlite:FILE of a memory: store, or "" */
 struct guid store_id(const struct store *store);
 uint32_t    store_epoch(const struct store *store);
+/*
+ * A feed's number; others may share it.  `changed` is called on the committing thread, which must not wait in it, for
+ * the number of each feed in a commit.  NULL: no more, and no call is under way.  Reading engines call it never.
+ */
+#define STORE_TOPICS ((uint32_t)1 << 15)
+typedef void store_changed_fn(void *ctx, uint32_t topic);
+uint32_t     store_feed_topic(const struct store_feed *feed);
+void         store_watch(struct store *store, store_changed_fn *changed, void *ctx);
 /* Rises with every kv change that this process commits, so a cache can see cheaply whether anything changed. */
 uint64_t store_kv_generation(const struct store *store);
 
 /* ---- reading: each call is one snapshot ------------------------------------------------------ */
 
 struct store_range {
-	uint64_t after, until; /* (after, until]; until may be STORE_TO_HEAD */
-	uint32_t epoch;        /* the epoch the reader knows; for feed_state.base */
-	uint32_t limit;        /* rows at most, look-ahead row included */
-	bool     live_only;    /* an initial round: tombstones are not read */
-	bool     bodies_only;  /* of a live item only seq and body are wanted: it is cheaper */
-	bool     by_made;      /* live items in the order of their creation: `after` is a number `made` */
+	uint64_t   after, until; /* (after, until]; until may be STORE_TO_HEAD */
+	uint32_t   epoch;        /* the epoch the reader knows; for feed_state.base */
+	uint32_t   limit;        /* rows at most, look-ahead row included */
+	bool       live_only;    /* an initial round: tombstones are not read */
+	bool       bodies_only;  /* of a live item only seq and body are wanted: it is cheaper; members are whole */
+	bool       by_made;      /* live items in the order of their creation: `after` is a number `made` */
+	bool       by_id;        /* only followed feeds: live items in the order of their ids, after `after_id` */
+	struct str after_id;     /* it and the key stay where they are until the scan is closed */
+	struct str key;          /* not by_made: only live items with that second key; empty: all */
 };
 
 /*
@@ -136,12 +153,6 @@ enum err store_get(struct store *store, const struct store_feed *feed, struct st
                    struct item *item_out) MUST_CHECK;
 enum err store_get_default(struct store *store, const struct store_feed *feed, struct arena *arena,
                            struct item *item_out) MUST_CHECK;
-/*
- * Live items with that second key, in order of seq, after `after_seq`: at most `max`, and no further one once two or
- * more have bodies of more than STORE_FIND_BYTES together.
- */
-enum err store_find(struct store *store, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-                    struct arena *arena, struct item *items_out, size_t *count_out) MUST_CHECK;
 /* Newest seq changed at or before that moment (exact by Law 5); 0 if none.  state_out is of the same snapshot. */
 enum err store_seq_at(struct store *store, const struct store_feed *feed, int64_t moment_ms,
                       struct feed_state *state_out, uint64_t *seq_out) MUST_CHECK;
@@ -209,21 +220,6 @@ void     store_abort(struct store_txn **txn); /* rolls back; for AUTO(); NULL is
 void     store_fail(struct store_txn *txn, enum err err);
 enum err store_txn_err(const struct store_txn *txn);
 
-/*
- * A group: transactions of one thread, one after the other, which one commit makes durable.  One that fails or is
- * aborted is undone alone.  store_commit() makes none durable: answer no client before store_group_commit() returns
- * OK.  Until then only later transactions of the group see what one wrote.
- *
- * The first store_group_begin() waits for the write lock, and the group keeps it until store_group_close(): until then
- * the thread must not call store_begin().  A group belongs to one thread.
- */
-struct store_group *store_group_open(struct store *store); /* never NULL */
-struct store_txn   *store_group_begin(struct store_group *group, const struct store_op *op, struct arena *arena);
-/* As store_commit(), for all transactions that returned OK. No more can begin. Call it once. */
-enum err store_group_commit(struct store_group *group) MUST_CHECK;
-/* Does the store's maintenance and passes the write lock on. A group that was not committed is rolled back. */
-void store_group_close(struct store_group **group);
-
 /* ---- the store as a whole --------------------------------------------------------------------- */
 
 struct store_info {
@@ -236,14 +232,13 @@ struct store_info {
 };
 enum err store_get_info(struct store *store, struct store_info *info_out) MUST_CHECK;
 
-/*
- * Checks everything: the engine's own check, then the laws (no gaps, counts, indexes). Calls found() once per fault.
- */
+/* Checks everything: the engine's own check, then the laws (no gaps, counts, indexes). Calls found() once per fault. */
 typedef void store_fault_fn(void *ctx, struct str sentence);
 enum err     store_check(struct store *store, store_fault_fn *found, void *ctx) MUST_CHECK;
 /* A copy of one snapshot, while writers go on. The file appears when it is complete and durable. */
 enum err store_backup(struct store *store, const char *path, char why_out[512]) MUST_CHECK;
 /* Replaces the store at url (which nobody may have open) by a copy, and raises the epoch. */
 enum err store_restore(const struct store_conf *conf, const char *path, char why_out[512]) MUST_CHECK;
+bool     store_is_moved(const struct store *store); /* its file was renamed, or replaced or deleted: then writes fail */
 /* Why the last call that failed with ERR_IO, ERR_FULL or ERR_CORRUPT failed; for the log. */
 struct str store_why(struct store *store, struct arena *arena);

@@ -16,6 +16,9 @@
 #define STORE_NS_MAX      64
 #define STORE_KV_NAME_MAX 1024
 
+struct store_followed; /* store_followed.h */
+struct store_member;
+
 struct store_reads {
 	enum err (*scan_open)(void *engine, const struct store_feed *feed, const struct store_range *range,
 	                      struct arena *arena, void **scan_out, struct feed_state *state_out);
@@ -24,8 +27,6 @@ struct store_reads {
 	enum err (*get)(void *engine, const struct store_feed *feed, struct str id, struct arena *arena,
 	                struct item *out);
 	enum err (*get_default)(void *engine, const struct store_feed *feed, struct arena *arena, struct item *out);
-	enum err (*find)(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max,
-	                 struct arena *arena, struct item *items_out, size_t *count_out);
 	enum err (*seq_at)(void *engine, const struct store_feed *feed, int64_t moment_ms, struct feed_state *state_out,
 	                   uint64_t *seq_out);
 	enum err (*get_kv)(void *engine, const char *ns, struct str name, struct arena *arena, struct str *out);
@@ -33,6 +34,13 @@ struct store_reads {
 	                    struct str *value_out);
 	enum err (*next_feed)(void *engine, const struct store_feed *after, struct store_feed *feed_out,
 	                      struct feed_state *state_out);
+
+	/* Followed feeds: NULL if the engine has none. */
+	enum err (*next_followed)(void *engine, const struct store_feed *after, struct store_feed *feed_out,
+	                          struct feed_state *state_out);
+	enum err (*get_followed)(void *engine, struct str name, struct arena *arena, struct store_followed *out);
+	enum err (*next_member)(void *engine, const struct store_feed *feed, struct str id,
+	                        const struct store_member *after, struct arena *arena, struct store_member *out);
 };
 
 struct store_writes {
@@ -69,6 +77,7 @@ struct store_backend {
 	struct guid (*id)(const void *engine);
 	uint32_t (*epoch)(const void *engine);
 	uint64_t (*kv_generation)(const void *engine);
+	void (*watch)(void *engine, store_changed_fn *changed, void *ctx); /* may be NULL */
 	const struct store_reads  *reads;
 	const struct store_writes *writes;
 	enum err (*info)(void *engine, struct store_info *info_out);
@@ -76,6 +85,7 @@ struct store_backend {
 	enum err (*backup)(void *engine, const char *path, char why_out[512]);
 	enum err (*restore)(const struct store_conf *conf, struct str path, const char *copy_path, char why_out[512]);
 	struct str (*why)(void *engine, struct arena *arena);
+	bool (*is_moved)(const void *engine); /* NULL: there is no file */
 };
 
 /* What store.c and store_txn.c share. */

@@ -21,8 +21,8 @@ store_file_fail(const char *what, const char *path, char why_out[512])
 {
 	int saved = errno;
 
-	str_printf(why_out, 512, "%s %.*s: %s", what, STR_CUT_ARG(path, 300), strerrordesc_np(saved));
-	return saved == ENOSPC || saved == EDQUOT || saved == EFBIG ? ERR_FULL : ERR_IO;
+	str_printf(why_out, 512, "%s %.*s: %s", what, STR_CUT_ARG(path, 300), file_fault_text(saved));
+	return file_fault_is_full(saved) ? ERR_FULL : ERR_IO;
 }
 
 /* ---- paths ---------------------------------------------------------------------------------- */
@@ -131,18 +131,77 @@ store_file_look(const char *path, uint64_t *bytes_out, char why_out[512])
 	return OK;
 }
 
-enum err
-store_file_look_to_write(const char *path, char why_out[512])
+bool
+store_file_is_at(int fd, const char *path)
 {
-	struct stat st;
+	struct stat held, named;
+
+	return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev &&
+	       held.st_ino == named.st_ino;
+}
+
+bool
+store_file_is_deleted(int fd)
+{
+	struct stat held;
+
+	return fd >= 0 && fstat(fd, &held) == 0 && held.st_nlink == 0;
+}
+
+static enum err
+refuse_name(const char *path, const char *why, char why_out[512])
+{
+	str_printf(why_out, 512, "%.*s %s", STR_CUT_ARG(path, 300), why);
+	return ERR_FOREIGN;
+}
+
+/* The file, and what SQLite will find beside it. */
+static bool
+is_own(int fd, const char *path)
+{
+	static const char *const beside[] = { "-wal", "-shm", "-journal" };
+	char                     other[PATH_MAX];
+	struct stat              is, its;
+	bool                     good = file_is_own(fd, AT_FDCWD, path) && fstat(fd, &its) == 0;
+
+	for (size_t i = 0; i < COUNT_OF(beside) && good; i++) {
+		str_printf(other, sizeof(other), "%s%s", path, beside[i]);
+		good = lstat(other, &is) != 0 || is.st_uid == geteuid() || is.st_uid == 0 || is.st_uid == its.st_uid;
+	}
+	return good;
+}
+
+enum err
+store_file_hold(const char *path, int *fd_out, char why_out[512])
+{
+	AUTO(file_close) int fd = -1;
+	struct stat          st;
+	struct statx         more;
 
 	TRY(look_at(path, &st, why_out));
-	if (st.st_nlink <= 1)
-		return OK;
-	str_printf(why_out, 512,
-	           "%.*s has another name (a hard link); remove that name, or use a copy (`tidemark store backup`)",
-	           STR_CUT_ARG(path, 300));
-	return ERR_FOREIGN;
+	if (st.st_nlink > 1)
+		return refuse_name(path,
+		                   "has another name (a hard link); remove that name, or use a copy "
+		                   "(`tidemark store backup`)",
+		                   why_out);
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &more) == 0 &&
+	    (more.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
+		return refuse_name(path, "is a mount of one file; mount its folder, where the log lies too", why_out);
+	fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return store_file_fail("cannot open", path, why_out);
+	if (!is_own(fd, path))
+		return refuse_name(path, "or its log belongs to another account", why_out);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK
+		               ? refuse_name(path,
+		                             "is held by another run, under another name: it was renamed or mounted; "
+		                             "stop that run first",
+		                             why_out)
+		               : store_file_fail("cannot lock", path, why_out);
+	*fd_out = fd;
+	fd = -1;
+	return OK;
 }
 
 enum err
@@ -239,21 +298,10 @@ sign_lock(int fd, const struct clock *clock)
 static int
 open_lock(const char *lock_path, bool *is_new_out)
 {
-	int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-	int fd = open(lock_path, flags | O_EXCL, 0600);
+	int fd = open(lock_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	*is_new_out = fd >= 0;
-	return fd < 0 && errno == EEXIST ? open(lock_path, flags, 0600) : fd;
-}
-
-/* Does the name still lead to the file that is locked? */
-static bool
-is_at(int fd, const char *path)
-{
-	struct stat held, named;
-
-	return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev &&
-	       held.st_ino == named.st_ino;
+	return fd < 0 && errno == EEXIST ? file_make(AT_FDCWD, lock_path) : fd;
 }
 
 enum err
@@ -273,7 +321,7 @@ store_file_lock(const char *lock_path, const struct clock *clock, struct file_lo
 		           STR_CUT_ARG(holder[0] ? holder : "it does not say which", 200), STR_CUT_ARG(lock_path, 200));
 		return ERR_LOCKED;
 	}
-	if (!is_at(fd, lock_path)) {
+	if (!store_file_is_at(fd, lock_path)) {
 		str_printf(why_out, 512, "another run has just removed %.*s; try again", STR_CUT_ARG(lock_path, 300));
 		return ERR_LOCKED;
 	}
@@ -349,7 +397,7 @@ parse_guard(struct str text, struct rollback_guard *guard_out)
 enum err
 store_guard_read(const char *path, struct rollback_guard *guard_out)
 {
-	AUTO(file_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(file_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char                 text[GUARD_TEXT_MAX];
 	ssize_t              got;
 
@@ -366,7 +414,7 @@ store_guard_write(const char *path, const struct rollback_guard *guard)
 {
 	char                 id[GUID_TEXT_LEN], text[GUARD_TEXT_MAX], why[512];
 	bool                 is_new = access(path, F_OK) != 0;
-	AUTO(file_close) int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	AUTO(file_close) int fd = file_make(AT_FDCWD, path);
 	int                  len;
 
 	guid_format(&guard->id, id);

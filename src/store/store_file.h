@@ -9,8 +9,10 @@
  * The rollback guard PATH.witness records which state of the store this machine has seen.  At the next start it
  * shows whether the store's file was replaced by an older one.
  *
- * Nothing here opens the store's own file while SQLite may have it open: closing any descriptor
- * of a file drops all POSIX locks that the process holds on it.
+ * A second flock(2), on the store's file itself, admits one writer to a file that was renamed while it is open.
+ *
+ * Nothing here closes the store's own file while SQLite may have it open: closing any descriptor
+ * of a file drops all POSIX locks that the process holds on it.  flock(2) does not touch those.
  */
 #pragma once
 
@@ -30,10 +32,15 @@ enum err store_file_resolve(struct str path, bool make, struct arena *arena, con
 /* OK a plain file · ERR_NOT_FOUND nothing there · ERR_FOREIGN something else (a link, a directory) · ERR_IO. */
 enum err store_file_look(const char *path, uint64_t *bytes_out, char why_out[512]) MUST_CHECK;
 /*
- * The same, and ERR_FOREIGN for a file with a second name (a hard link): the lock and the log lie beside one name, so
- * two writers under two names would not see each other.
+ * The same, and locks the file itself: ERR_FOREIGN if another process has locked it under a name that it had before.
+ * ERR_FOREIGN also for a hard link and for a mount of one file: the log lies beside one name, and is lost to a run that
+ * comes later by the other.
  */
-enum err store_file_look_to_write(const char *path, char why_out[512]) MUST_CHECK;
+enum err store_file_hold(const char *path, int *fd_out, char why_out[512]) MUST_CHECK;
+/* Does the name still lead to the open file? */
+bool store_file_is_at(int fd, const char *path);
+/* Has the open file lost its last name?  Then it ends with the process. */
+bool store_file_is_deleted(int fd);
 /* Empty, mode 0600; ERR_CONFLICT if there is one. */
 enum err store_file_make(const char *path, char why_out[512]) MUST_CHECK;
 enum err store_file_sync(const char *path, char why_out[512]) MUST_CHECK;

@@ -2,10 +2,7 @@
 /* The SQLite engine: opening, closing, and the steps from one version of the schema to the next. */
 #include "store/store_sqlite.h"
 
-#include <errno.h>
 #include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -13,7 +10,8 @@
 #include "store/store_sqlite_views.h"
 
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
-static const char *const steps[] = { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6, SCHEMA_ASKING };
+static const char *const steps[] = { SCHEMA_1, SCHEMA_2,      SCHEMA_3,     SCHEMA_4,   SCHEMA_5,
+	                             SCHEMA_6, SCHEMA_ASKING, SCHEMA_OWNER, SCHEMA_FEED };
 
 _Static_assert(COUNT_OF(steps) == SCHEMA_VERSION, "a version for every step");
 
@@ -38,6 +36,8 @@ take_steps(struct conn *conn, int version)
 {
 	char text[64];
 
+	/* A step may sort all that a large store has. */
+	TRY(sql_conn_exec(conn, "PRAGMA temp_store = FILE"));
 	TRY(sql_conn_exec(conn, "BEGIN IMMEDIATE"));
 	for (int step = version; step < SCHEMA_VERSION; step++)
 		TRY(sql_conn_exec(conn, steps[step]));
@@ -45,7 +45,8 @@ take_steps(struct conn *conn, int version)
 		TRY(name_store(conn));
 	str_printf(text, sizeof(text), "PRAGMA user_version = %d", SCHEMA_VERSION);
 	TRY(sql_conn_exec(conn, text));
-	return sql_conn_exec(conn, "COMMIT");
+	TRY(sql_conn_exec(conn, "COMMIT"));
+	return sql_conn_exec(conn, "PRAGMA temp_store = MEMORY");
 }
 
 static enum err
@@ -154,14 +155,15 @@ refuse_foreign(struct engine *engine, char why_out[512])
 static enum err
 serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_out, char why_out[512])
 {
-	enum err err;
+	uint64_t bytes;
 
 	if (!conf->scratch) {
 		TRY(refuse_foreign(engine, why_out));
 		TRY(sql_engine_lock(engine, why_out));
 	}
-	err = store_file_look_to_write(engine->path, why_out);
-	TRY(err == ERR_NOT_FOUND ? store_file_make(engine->path, why_out) : err);
+	if (store_file_look(engine->path, &bytes, why_out) == ERR_NOT_FOUND)
+		TRY(store_file_make(engine->path, why_out));
+	TRY(store_file_hold(engine->path, &engine->file_fd, why_out));
 	TRY(open_writer(engine, meta_out));
 	if (!conf->scratch) {
 		TRY(store_file_sync_dir_of(engine->path, why_out));
@@ -170,6 +172,7 @@ serve(struct engine *engine, const struct store_conf *conf, struct meta *meta_ou
 	engine->queue.marker = engine->guarded = meta_out->marker;
 	sql_group_watch_wal(engine);
 	engine->head_cache = head_cache_open();
+	engine->scope_cache = scope_cache_open();
 	return OK;
 }
 
@@ -280,6 +283,15 @@ sqlite_kv_generation(const void *engine)
 	return atomic_load(&((const struct engine *)engine)->kv_generation);
 }
 
+static void
+sqlite_watch(void *engine, store_changed_fn *changed, void *ctx)
+{
+	struct head_cache *cache = ((struct engine *)engine)->head_cache;
+
+	if (cache)
+		head_cache_watch(cache, changed, ctx);
+}
+
 static struct str
 sqlite_why(void *engine, struct arena *arena)
 {
@@ -289,12 +301,19 @@ sqlite_why(void *engine, struct arena *arena)
 	return arena_copy(arena, str_from_c(why));
 }
 
+static bool
+sqlite_is_moved(const void *engine)
+{
+	return sql_conn_is_moved(engine);
+}
+
 const struct store_backend store_sqlite = {
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.id = sqlite_id,
 	.epoch = sqlite_epoch,
 	.kv_generation = sqlite_kv_generation,
+	.watch = sqlite_watch,
 	.reads = &sqlite_reads,
 	.writes = &sqlite_writes,
 	.info = sqlite_info,
@@ -302,4 +321,5 @@ const struct store_backend store_sqlite = {
 	.backup = sqlite_backup,
 	.restore = sqlite_restore,
 	.why = sqlite_why,
+	.is_moved = sqlite_is_moved,
 };

@@ -12,9 +12,11 @@
 #include <stdatomic.h>
 
 #include "store/store_backend.h"
+#include "store/store_followed.h"
 #include "store/store_file.h"
 #include "store/store_sqlite_group.h"
 #include "store/store_sqlite_head_cache.h"
+#include "store/store_sqlite_scope_cache.h"
 #include "store/store_sqlite_sql.h"
 
 struct sqlite3;
@@ -23,14 +25,16 @@ struct sqlite3_stmt;
 #define SEQ_BITS       40
 #define SEQ_MAX        (((uint64_t)1 << SEQ_BITS) - 1)
 #define FID_MAX        (((int64_t)1 << 23) - 1)
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 9
 
 struct engine;
 struct txn;
 
-struct stream {                                 /* one of the two row streams that a scan merges */
-	struct sqlite3_stmt *stmt;              /* NULL: no rows */
-	bool                 is_held, is_ended; /* its row is not returned yet; there are no more rows */
+struct stream {                                     /* one of the two row streams that a scan merges */
+	struct sqlite3_stmt *stmt;                  /* NULL: no rows */
+	bool                 is_held, is_ended;     /* its row is not returned yet; there are no more rows */
+	struct sqlite3_stmt *dead;                  /* the ranges of dead rows, which are left out; NULL: none are */
+	int64_t              dead_first, dead_last; /* the range that `dead` is on */
 };
 
 struct conn {
@@ -43,6 +47,9 @@ struct conn {
 	struct sqlite3_stmt *snapshot;      /* of the scan: it stays on the feed's row and so holds the snapshot */
 	struct stream        items, tombs;
 	bool                 bodies_only; /* the item rows have only seq and body */
+	bool                 is_followed; /* the scan is of a followed feed */
+	bool                 relates;     /* the rows are those of a feed with members of relations */
+	struct store_member  member;      /* of the row that was returned last */
 	uint64_t             left;
 };
 
@@ -57,6 +64,7 @@ struct engine {
 	struct arena            *arena;     /* the paths */
 	const char              *path, *lock_path, *guard_path;
 	struct file_lock         lock;
+	int                      file_fd; /* holds the lock of the store's file; -1: reading */
 	struct guid              id;
 	uint32_t                 epoch;
 	atomic_uint_least64_t    kv_generation, commits, syncs;
@@ -72,7 +80,8 @@ struct engine {
 	uint64_t        guarded; /* marker in the rollback guard as last written */
 
 	struct conn        *writer;     /* NULL when the store is opened for reading */
-	struct head_cache  *head_cache; /* NULL when another process may write */
+	struct head_cache  *head_cache; /* NULL when another process may write; so is the next */
+	struct scope_cache *scope_cache;
 	struct writer_queue queue;
 };
 
@@ -80,6 +89,8 @@ struct feed_row { /* a feed's row, as the transaction has it */
 	struct store_feed name;
 	bool              is_known, exists, is_dirty;
 	int64_t           fid;
+	int64_t           gen;             /* of a followed feed; 0: the feed is written here */
+	bool              moving, relates; /* rows of it are dead; it may have members of relations */
 	struct guid       generation;
 	uint32_t          epoch, store_epoch;
 	uint64_t          head, purged_through, live, tombs;
@@ -125,15 +136,36 @@ enum err sql_conn_exec(struct conn *conn, const char *sql) MUST_CHECK;
 /* The first column of the first row. */
 enum err sql_conn_read_int(struct conn *conn, const char *sql, int64_t *number_out) MUST_CHECK;
 bool     sql_conn_in_txn(const struct conn *conn);
+/* The store's path leads to another file now, or to none. */
+bool sql_conn_is_moved(const struct engine *engine);
 /* Translates SQLite's code and keeps the sentence in the engine. */
 enum err sql_conn_fail(struct conn *conn, int code);
 enum err sql_engine_fail(struct engine *engine, enum err err, const char *sentence);
 
+/* What a statement's parameters get, in their order: VALUES(INT(sid), TEXT(id)).  Bytes are not copied. */
+struct sql_value {
+	enum { VALUE_END, VALUE_INT, VALUE_TEXT, VALUE_BLOB, VALUE_BLOB_OR_NULL } kind;
+	int64_t    number;
+	struct str bytes;
+};
+/* clang-format off */
+#define VALUES(...)         (const struct sql_value[]){ __VA_ARGS__, { .kind = VALUE_END } }
+#define INT(value)          { .kind = VALUE_INT, .number = (int64_t)(value) }
+#define TEXT(value)         { .kind = VALUE_TEXT, .bytes = (value) }
+#define BLOB(value)         { .kind = VALUE_BLOB, .bytes = (value) }
+#define BLOB_OR_NULL(value) { .kind = VALUE_BLOB_OR_NULL, .bytes = (value) } /* NULL when empty */
+#define GUID(guid)          BLOB(str_of((guid)->b, sizeof((guid)->b)))
+#define FEED(feed)          GUID(&(feed)->tenant), GUID(&(feed)->owner), INT((feed)->collection)
+/* clang-format on */
+
+void sql_bind(struct sqlite3_stmt *stmt, const struct sql_value *values);
 void sql_bind_int(struct sqlite3_stmt *stmt, int at, int64_t value);
-void sql_bind_blob(struct sqlite3_stmt *stmt, int at, struct str bytes);
-void sql_bind_blob_or_null(struct sqlite3_stmt *stmt, int at, struct str bytes); /* NULL when empty */
-void sql_bind_text(struct sqlite3_stmt *stmt, int at, const char *text);
-void sql_bind_feed(struct sqlite3_stmt *stmt, const struct store_feed *feed); /* ?1 ?2 ?3 */
+/* sql_conn_stmt(), sql_conn_do() and sql_conn_step() with the values bound before. *stmt_out is set before the step. */
+enum err sql_conn_bind(struct conn *conn, enum sql sql, const struct sql_value *values, struct sqlite3_stmt **stmt_out)
+	MUST_CHECK;
+enum err sql_conn_do_with(struct conn *conn, enum sql sql, const struct sql_value *values) MUST_CHECK;
+enum err sql_conn_row(struct conn *conn, enum sql sql, const struct sql_value *values, struct sqlite3_stmt **stmt_out)
+	MUST_CHECK;
 
 struct str sql_column_str(struct sqlite3_stmt *stmt, int at);
 enum err   sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct guid *guid_out) MUST_CHECK;
@@ -159,12 +191,16 @@ uint32_t sql_next_epoch(const struct clock *clock, uint32_t known);
 enum err sql_meta_write_epoch(struct conn *conn, uint32_t epoch, uint64_t marker) MUST_CHECK;
 void     sql_engine_report(struct engine *engine, char why_out[512]);
 
-/* ---- reading (store_sqlite_read.c) ------------------------------------------------------------ */
+/* ---- rows (store_sqlite_rows.c) --------------------------------------------------------------- */
 
+/* The row key of a seq of that feed. */
+int64_t           sql_row_key(const struct feed_row *row, uint64_t seq);
 enum err          sql_feed_row_read(struct conn *conn, struct sqlite3_stmt *stmt, struct feed_row *row_out) MUST_CHECK;
 struct feed_state sql_feed_row_state(const struct feed_row *row);
 void              sql_item_from_row(struct sqlite3_stmt *stmt, struct item *item_out);
 struct item       sql_item_copy(struct item item, struct arena *arena);
+
+/* ---- reading (store_sqlite_read.c) ------------------------------------------------------------ */
 
 extern const struct store_reads sqlite_reads;
 
@@ -173,6 +209,24 @@ enum err sql_conn_get_default(struct conn *conn, const struct store_feed *feed, 
 	MUST_CHECK;
 enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
 	MUST_CHECK;
+
+/* ---- followed feeds (store_sqlite_followed.c) --------------------------------------------------- */
+
+struct store_feed sql_followed_name(int64_t sid);
+/* The streams of a scan; none if no row can be in the range.  sql_followed_step() steps a stream that has `dead`. */
+enum err sql_followed_open(struct conn *conn, const struct feed_row *row, const struct store_range *range) MUST_CHECK;
+enum err sql_followed_step(struct conn *conn, struct stream *stream) MUST_CHECK;
+/* What is different in a row of the scan, which was read as that of a native feed. */
+void     sql_followed_item(struct conn *conn, struct item *item);
+enum err sql_followed_get(struct conn *conn, const struct store_feed *feed, struct str id, struct arena *arena,
+                          struct item *out) MUST_CHECK;
+enum err sql_followed_seq_at(struct conn *conn, const struct feed_row *row, int64_t moment_ms, uint64_t *seq_out)
+	MUST_CHECK;
+/* ERR_NOT_FOUND: its tombstones may not be purged now. */
+enum err sql_followed_may_purge(struct conn *conn, const struct feed_row *row) MUST_CHECK;
+enum err sqlite_get_followed(void *engine, struct str name, struct arena *arena, struct store_followed *out) MUST_CHECK;
+enum err sqlite_next_member(void *engine, const struct store_feed *feed, struct str id,
+                            const struct store_member *after, struct arena *arena, struct store_member *out) MUST_CHECK;
 
 /* ---- the feed a transaction touched last (store_sqlite_feed.c) --------------------------------- */
 
@@ -188,7 +242,8 @@ extern const struct store_writes sqlite_writes;
 
 /* ---- the whole (store_sqlite_whole.c, store_sqlite_check.c) ------------------------------------ */
 
-enum err sqlite_info(void *engine, struct store_info *info_out) MUST_CHECK;
-enum err sqlite_check(void *engine, store_fault_fn *found, void *ctx) MUST_CHECK;
-enum err sqlite_backup(void *engine, const char *path, char why_out[512]) MUST_CHECK;
+enum err                 sqlite_info(void *engine, struct store_info *info_out) MUST_CHECK;
+enum err                 sqlite_check(void *engine, store_fault_fn *found, void *ctx) MUST_CHECK;
+extern const char *const sql_followed_rules[]; /* for store_sqlite_check.c; ended by NULL */
+enum err                 sqlite_backup(void *engine, const char *path, char why_out[512]) MUST_CHECK;
 enum err sqlite_restore(const struct store_conf *conf, struct str rest, const char *path, char why_out[512]) MUST_CHECK;

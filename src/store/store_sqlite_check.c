@@ -27,11 +27,13 @@ static const char *const rules[] = {
 	"SELECT f.fid, 'the pinned item is not there' FROM feed f"
 	"  WHERE pinned IS NOT NULL AND NOT EXISTS(SELECT 1 FROM item i WHERE i.fid = f.fid AND i.id = f.pinned)",
 	"SELECT fid, 'it counts ' || live || ' items, and there are ' || n FROM"
-	"  (SELECT fid, live, (SELECT count(*) FROM item i WHERE i.fid = f.fid) AS n FROM feed f) WHERE live <> n",
+	"  (SELECT fid, live, (SELECT count(*) FROM item i WHERE i.fid = f.fid) AS n FROM feed f WHERE gen = 0)"
+	"  WHERE live <> n",
 	"SELECT fid, 'it counts ' || tombs || ' tombstones, and there are ' || n FROM"
-	"  (SELECT fid, tombs, (SELECT count(*) FROM tomb t WHERE t.fid = f.fid) AS n FROM feed f) WHERE tombs <> n",
+	"  (SELECT fid, tombs, (SELECT count(*) FROM tomb t WHERE t.fid = f.fid) AS n FROM feed f WHERE gen = 0)"
+	"  WHERE tombs <> n",
 	"SELECT fid, 'the newest line of the feed is missing: the head is ' || head FROM feed f"
-	"  WHERE head > horizon AND NOT EXISTS(SELECT 1 FROM item WHERE place = (f.fid << 40) + head)"
+	"  WHERE gen = 0 AND head > horizon AND NOT EXISTS(SELECT 1 FROM item WHERE place = (f.fid << 40) + head)"
 	"  AND NOT EXISTS(SELECT 1 FROM tomb WHERE place = (f.fid << 40) + head)",
 	"SELECT fid, 'an epoch of the feed begins beyond its head' FROM feed_epoch e JOIN feed f USING(fid)"
 	"  WHERE base > head",
@@ -162,6 +164,8 @@ check_all(const struct check *check)
 	TRY(check_pages(check, &is_sound));
 	for (size_t i = 0; is_sound && i < COUNT_OF(rules); i++)
 		TRY(check_rule(check, rules[i]));
+	for (size_t i = 0; is_sound && sql_followed_rules[i]; i++)
+		TRY(check_rule(check, sql_followed_rules[i]));
 	return is_sound ? check_moments(check) : OK;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/file.h"
 
 #define BUSY_MS      5000 /* only a lock of another program is waited for */
 #define IDLE_MAX     64
@@ -18,7 +19,7 @@
 
 static const char *const sql_texts[SQL_COUNT] = {
 #define X(name, text) [name] = text,
-	SQL_TABLE(X)
+	SQL_TABLE(X) FOLLOWED_TABLE(X)
 #undef X
 };
 
@@ -31,12 +32,6 @@ sql_engine_fail(struct engine *engine, enum err err, const char *sentence)
 	str_printf(engine->why, sizeof(engine->why), "%s", sentence);
 	MUST(pthread_mutex_unlock(&engine->why_lock) == 0);
 	return err;
-}
-
-static bool
-is_disk_full(int system_errno)
-{
-	return system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG;
 }
 
 static enum err
@@ -55,7 +50,7 @@ err_from_code(int code, int system_errno)
 	case SQLITE_LOCKED:
 		return ERR_BUSY;
 	default:
-		return (code & 0xff) == SQLITE_IOERR && is_disk_full(system_errno) ? ERR_FULL : ERR_IO;
+		return (code & 0xff) == SQLITE_IOERR && file_fault_is_full(system_errno) ? ERR_FULL : ERR_IO;
 	}
 }
 
@@ -206,33 +201,49 @@ sql_bind_int(struct sqlite3_stmt *stmt, int at, int64_t value)
 	MUST(sqlite3_bind_int64(stmt, at, value) == SQLITE_OK);
 }
 
-void
-sql_bind_blob(struct sqlite3_stmt *stmt, int at, struct str bytes)
+static int
+bind(struct sqlite3_stmt *stmt, int at, const struct sql_value *value)
 {
-	MUST(sqlite3_bind_blob64(stmt, at, bytes.len ? bytes.at : "", bytes.len, SQLITE_STATIC) == SQLITE_OK);
+	const char *bytes = value->bytes.len ? value->bytes.at : "";
+
+	if (value->kind == VALUE_INT)
+		return sqlite3_bind_int64(stmt, at, value->number);
+	if (value->kind == VALUE_TEXT)
+		return sqlite3_bind_text64(stmt, at, bytes, value->bytes.len, SQLITE_STATIC, SQLITE_UTF8);
+	return value->kind == VALUE_BLOB_OR_NULL && value->bytes.len == 0
+	               ? sqlite3_bind_null(stmt, at)
+	               : sqlite3_bind_blob64(stmt, at, bytes, value->bytes.len, SQLITE_STATIC);
 }
 
 void
-sql_bind_blob_or_null(struct sqlite3_stmt *stmt, int at, struct str bytes)
+sql_bind(struct sqlite3_stmt *stmt, const struct sql_value *values)
 {
-	if (bytes.len)
-		sql_bind_blob(stmt, at, bytes);
-	else
-		MUST(sqlite3_bind_null(stmt, at) == SQLITE_OK);
+	for (int i = 0; values[i].kind != VALUE_END; i++)
+		MUST(bind(stmt, i + 1, &values[i]) == SQLITE_OK);
 }
 
-void
-sql_bind_text(struct sqlite3_stmt *stmt, int at, const char *text)
+enum err
+sql_conn_bind(struct conn *conn, enum sql sql, const struct sql_value *values, struct sqlite3_stmt **stmt_out)
 {
-	MUST(sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC) == SQLITE_OK);
+	TRY(sql_conn_stmt(conn, sql, stmt_out));
+	sql_bind(*stmt_out, values);
+	return OK;
 }
 
-void
-sql_bind_feed(struct sqlite3_stmt *stmt, const struct store_feed *feed)
+enum err
+sql_conn_do_with(struct conn *conn, enum sql sql, const struct sql_value *values)
 {
-	sql_bind_blob(stmt, 1, str_of(feed->tenant.b, sizeof(feed->tenant.b)));
-	sql_bind_blob(stmt, 2, str_of(feed->owner.b, sizeof(feed->owner.b)));
-	sql_bind_int(stmt, 3, feed->collection);
+	struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_bind(conn, sql, values, &stmt));
+	return sql_conn_run(conn, stmt);
+}
+
+enum err
+sql_conn_row(struct conn *conn, enum sql sql, const struct sql_value *values, struct sqlite3_stmt **stmt_out)
+{
+	TRY(sql_conn_bind(conn, sql, values, stmt_out));
+	return sql_conn_step(conn, *stmt_out);
 }
 
 struct str
@@ -279,6 +290,12 @@ immutable_uri(const char *path, struct arena *arena)
 	return uri;
 }
 
+bool
+sql_conn_is_moved(const struct engine *engine)
+{
+	return engine->file_fd >= 0 && !store_file_is_at(engine->file_fd, engine->path);
+}
+
 static enum err
 open_db(struct conn *conn, enum conn_kind kind)
 {
@@ -287,6 +304,9 @@ open_db(struct conn *conn, enum conn_kind kind)
 	const char                     *name = engine->path;
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, code;
 
+	/* Its pages would be mixed with those of the file that is open. */
+	if (sql_conn_is_moved(engine))
+		return sql_engine_fail(engine, ERR_IO, "the store's file was renamed or replaced; put it back");
 	flags |= kind == CONN_WRITER ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
 	if (engine->immutable) {
 		flags |= SQLITE_OPEN_URI;
@@ -319,10 +339,9 @@ set_up(struct conn *conn, enum conn_kind kind)
 enum err
 sql_conn_open(struct engine *engine, enum conn_kind kind, struct conn **conn_out)
 {
-	struct conn *conn = calloc(1, sizeof(*conn));
+	struct conn *conn = handle_new(sizeof(*conn));
 	enum err     err;
 
-	MUST(conn != NULL);
 	conn->engine = engine;
 	err = open_db(conn, kind);
 	if (err == OK)

@@ -3,27 +3,24 @@
 #include "store/store_sqlite.h"
 
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
-
-/* ---- the engine itself ---------------------------------------------------------------------- */
+#include "base/file.h"
 
 enum err
 sql_engine_make(const struct store_conf *conf, struct str path, bool make_dir, struct engine **engine_out,
                 char why_out[512])
 {
-	AUTO(sql_engine_free) struct engine *engine = calloc(1, sizeof(*engine));
+	AUTO(sql_engine_free) struct engine *engine = handle_new(sizeof(*engine));
 
-	MUST(engine != NULL);
 	engine->clock = conf->clock;
 	engine->entropy = conf->entropy;
 	engine->access = conf->access;
 	engine->scratch = conf->scratch;
 	engine->views = conf->views;
 	engine->page_bytes = conf->page_bytes ? conf->page_bytes : 4096;
-	engine->lock.fd = -1;
+	engine->lock.fd = engine->file_fd = -1;
 	engine->arena = arena_open((size_t)64 << 10);
 	MUST(pthread_mutex_init(&engine->idle_lock, NULL) == 0);
 	MUST(pthread_mutex_init(&engine->why_lock, NULL) == 0);
@@ -56,8 +53,13 @@ sql_engine_free(struct engine **engine)
 	if (!freeing)
 		return;
 	close_idle(freeing);
+	/* SQLite does this itself, but not if the file was renamed; then its log would stay behind. */
+	if (freeing->writer && sql_conn_is_moved(freeing))
+		(void)sqlite3_wal_checkpoint_v2(freeing->writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	sql_conn_close(&freeing->writer); /* last, so it can put the log back into the file */
+	file_close(&freeing->file_fd);
 	head_cache_close(&freeing->head_cache);
+	scope_cache_close(&freeing->scope_cache);
 	store_file_unlock(&freeing->lock);
 	arena_close(&freeing->arena);
 	(void)pthread_mutex_destroy(&freeing->idle_lock);
@@ -89,8 +91,6 @@ sql_engine_undo_lock(struct engine *engine)
 	if (engine->lock.is_new)
 		store_file_unlock_and_remove(&engine->lock, engine->lock_path);
 }
-
-/* ---- whose file it is ----------------------------------------------------------------------- */
 
 static enum err
 read_meta_row(struct conn *conn, struct meta *meta_out)

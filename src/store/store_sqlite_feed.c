@@ -10,23 +10,15 @@
 enum err
 sql_feed_flush(struct txn *txn)
 {
-	struct feed_row     *feed = &txn->feed;
-	struct sqlite3_stmt *stmt = NULL;
+	struct feed_row *feed = &txn->feed;
 
 	if (!feed->is_dirty)
 		return OK;
 	head_cache_touch(txn->engine->head_cache, &feed->name);
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_SAVE_FEED, &stmt));
-	sql_bind_int(stmt, 1, feed->fid);
-	sql_bind_int(stmt, 2, feed->epoch);
-	sql_bind_int(stmt, 3, (int64_t)feed->head);
-	sql_bind_int(stmt, 4, (int64_t)feed->purged_through);
-	sql_bind_int(stmt, 5, feed->purged_through_ms);
-	sql_bind_int(stmt, 6, feed->last_ms);
-	sql_bind_int(stmt, 7, (int64_t)feed->live);
-	sql_bind_int(stmt, 8, (int64_t)feed->tombs);
-	sql_bind_blob_or_null(stmt, 9, str_of(feed->default_id, feed->default_len));
-	TRY(sql_conn_run(txn->engine->writer, stmt));
+	TRY(sql_conn_do_with(txn->engine->writer, SQL_SAVE_FEED,
+	                     VALUES(INT(feed->fid), INT(feed->epoch), INT(feed->head), INT(feed->purged_through),
+	                            INT(feed->purged_through_ms), INT(feed->last_ms), INT(feed->live), INT(feed->tombs),
+	                            BLOB_OR_NULL(str_of(feed->default_id, feed->default_len)))));
 	feed->is_dirty = false;
 	return OK;
 }
@@ -49,10 +41,7 @@ sql_feed_load(struct txn *txn, const struct store_feed *name)
 		return OK;
 	TRY(sql_feed_flush(txn));
 	feed->is_known = feed->exists = false;
-	TRY(sql_conn_stmt(conn, SQL_FEED, &stmt));
-	sql_bind_feed(stmt, name);
-	sql_bind_int(stmt, 4, INT64_MAX);
-	err = sql_conn_step(conn, stmt);
+	err = sql_conn_row(conn, SQL_FEED, VALUES(FEED(name), INT(INT64_MAX)), &stmt);
 	if (err == OK)
 		err = sql_feed_row_read(conn, stmt, feed);
 	if (err != OK && err != ERR_NOT_FOUND)
@@ -65,30 +54,22 @@ sql_feed_load(struct txn *txn, const struct store_feed *name)
 static enum err
 add_base(struct txn *txn)
 {
-	struct conn         *conn = txn->engine->writer;
-	struct sqlite3_stmt *stmt = NULL;
+	struct conn *conn = txn->engine->writer;
 
-	TRY(sql_conn_stmt(conn, SQL_ADD_BASE, &stmt));
-	sql_bind_int(stmt, 1, txn->feed.fid);
-	sql_bind_int(stmt, 2, txn->engine->epoch);
-	sql_bind_int(stmt, 3, (int64_t)txn->feed.head);
-	return sql_conn_run(conn, stmt);
+	return sql_conn_do_with(conn, SQL_ADD_BASE,
+	                        VALUES(INT(txn->feed.fid), INT(txn->engine->epoch), INT(txn->feed.head)));
 }
 
 enum err
 sql_feed_make(struct txn *txn)
 {
-	struct engine       *engine = txn->engine;
-	struct store_feed    name = txn->feed.name;
-	struct guid          generation = guid_random(engine->entropy);
-	struct sqlite3_stmt *stmt = NULL;
+	struct engine    *engine = txn->engine;
+	struct store_feed name = txn->feed.name;
+	struct guid       generation = guid_random(engine->entropy);
 
 	head_cache_touch(engine->head_cache, &name);
-	TRY(sql_conn_stmt(engine->writer, SQL_MAKE_FEED, &stmt));
-	sql_bind_feed(stmt, &name);
-	sql_bind_blob(stmt, 4, str_of(generation.b, sizeof(generation.b)));
-	sql_bind_int(stmt, 5, engine->epoch);
-	TRY(sql_conn_run(engine->writer, stmt));
+	TRY(sql_conn_do_with(engine->writer, SQL_MAKE_FEED,
+	                     VALUES(FEED(&name), GUID(&generation), INT(engine->epoch))));
 	txn->feed = (struct feed_row){
 		.name = name,
 		.is_known = true,

@@ -130,6 +130,9 @@ commit(struct engine *engine, bool at_once)
 	              queue->writes >= MARKER_EVERY;
 	enum err err;
 
+	/* What is written now would be answered as done, and be gone when the process ends. */
+	if (store_file_is_deleted(engine->file_fd))
+		return sql_engine_fail(engine, ERR_IO, "the store's file was deleted or replaced: no write would last");
 	if (is_due && !engine->scratch)
 		TRY(set_marker(engine));
 	head_cache_commit_begins(engine->head_cache);
@@ -260,6 +263,7 @@ commit_group(struct engine *engine)
 	if (err == OK) {
 		atomic_fetch_add(&engine->syncs, 1);
 		report_members(engine, OK);
+		head_cache_report(engine->head_cache);
 		return OK;
 	}
 	if (engine->writer->last_was_sync) {
@@ -434,6 +438,19 @@ sql_group_commit(struct group *group)
 	else if (queue->kept_count > 0 || queue->members)
 		group->lost = commit_group(group->engine);
 	return group->lost;
+}
+
+enum err
+sql_group_borrow(struct group *group)
+{
+	enum err err;
+
+	sql_group_hold(group);
+	group->lost = group->engine->queue.is_broken ? sql_engine_fail(group->engine, ERR_IO, broken) : OK;
+	err = sql_group_commit(group);
+	if (err != OK)
+		sql_group_release(group);
+	return err;
 }
 
 void

@@ -47,6 +47,11 @@ enum err sql_group_savepoint(struct txn *txn) MUST_CHECK;
 enum err sql_group_leave(struct txn *txn, bool is_kept) MUST_CHECK;
 /* Takes the write lock for a group that does not have it. */
 void sql_group_hold(struct group *group);
+/*
+ * For one who has statements of its own: those who wait for a commit get it, and the writing connection is free until
+ * sql_group_release().  On a failure it is not lent.
+ */
+enum err sql_group_borrow(struct group *group) MUST_CHECK;
 /* One commit for the group and all members. The group keeps the write lock. */
 enum err sql_group_commit(struct group *group) MUST_CHECK;
 /* Does maintenance and passes the write lock on. What was not committed is undone. */

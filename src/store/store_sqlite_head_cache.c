@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_sqlite_head_cache.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define SLOTS      ((size_t)1 << 15) /* 4 MB, resident only where feeds are read */
+#define SLOTS      ((size_t)STORE_TOPICS) /* 4 MB, resident only where feeds are read */
 #define FEED_WORDS 5
 
 enum word {
@@ -33,14 +34,18 @@ struct head_cache {
 	struct slot slots[SLOTS];
 	uint64_t    touched[SLOTS /
                          64]; /* of the holder of the write lock: bits of the slots that the next commit changes */
+
+	pthread_mutex_t   watch_lock;
+	store_changed_fn *changed; /* NULL: nobody watches */
+	void             *changed_ctx;
 };
 
 struct head_cache *
 head_cache_open(void)
 {
-	struct head_cache *cache = calloc(1, sizeof(*cache));
+	struct head_cache *cache = handle_new(sizeof(*cache));
 
-	MUST(cache != NULL);
+	MUST(pthread_mutex_init(&cache->watch_lock, NULL) == 0);
 	return cache;
 }
 
@@ -49,6 +54,7 @@ head_cache_close(struct head_cache **cache)
 {
 	if (!*cache)
 		return;
+	(void)pthread_mutex_destroy(&(*cache)->watch_lock);
 	free(*cache);
 	*cache = NULL;
 }
@@ -68,6 +74,15 @@ slot_of(const uint64_t feed[FEED_WORDS])
 	for (size_t i = 0; i < FEED_WORDS; i++)
 		hash = (hash ^ feed[i] ^ hash >> 29) * UINT64_C(0x9e3779b97f4a7c15);
 	return (size_t)(hash >> 32) % SLOTS;
+}
+
+uint32_t
+store_feed_topic(const struct store_feed *feed)
+{
+	uint64_t words[FEED_WORDS];
+
+	feed_words(feed, words);
+	return (uint32_t)slot_of(words);
 }
 
 static bool
@@ -138,8 +153,6 @@ head_cache_keep(struct head_cache *cache, const struct store_feed *feed, uint64_
 	atomic_store_explicit(&slot->version, version + 2, memory_order_release);
 }
 
-/* ---- the writer --------------------------------------------------------------------------------- */
-
 void
 head_cache_touch(struct head_cache *cache, const struct store_feed *feed)
 {
@@ -151,23 +164,48 @@ head_cache_touch(struct head_cache *cache, const struct store_feed *feed)
 	cache->touched[at / 64] |= (uint64_t)1 << at % 64;
 }
 
+/* Calls act() for each slot that the commit changes. */
 static void
-move_touched(struct head_cache *cache)
+for_each_touched(struct head_cache *cache, store_changed_fn *act, void *ctx)
 {
 	for (size_t i = 0; i < SLOTS / 64; i++)
 		for (uint64_t bits = cache->touched[i]; bits; bits &= bits - 1)
-			atomic_fetch_add(&cache->slots[i * 64 + (size_t)__builtin_ctzll(bits)].moment, 1);
+			act(ctx, (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(bits));
+}
+
+static void
+move(void *ctx, uint32_t slot)
+{
+	atomic_fetch_add(&((struct head_cache *)ctx)->slots[slot].moment, 1);
 }
 
 void
 head_cache_commit_begins(struct head_cache *cache)
 {
-	move_touched(cache);
+	for_each_touched(cache, move, cache);
 }
 
 void
 head_cache_commit_ended(struct head_cache *cache)
 {
-	move_touched(cache);
+	for_each_touched(cache, move, cache);
+}
+
+void
+head_cache_report(struct head_cache *cache)
+{
+	MUST(pthread_mutex_lock(&cache->watch_lock) == 0);
+	if (cache->changed)
+		for_each_touched(cache, cache->changed, cache->changed_ctx);
+	MUST(pthread_mutex_unlock(&cache->watch_lock) == 0);
 	memset(cache->touched, 0, sizeof(cache->touched));
+}
+
+void
+head_cache_watch(struct head_cache *cache, store_changed_fn *changed, void *ctx)
+{
+	MUST(pthread_mutex_lock(&cache->watch_lock) == 0);
+	cache->changed = changed;
+	cache->changed_ctx = ctx;
+	MUST(pthread_mutex_unlock(&cache->watch_lock) == 0);
 }

@@ -23,7 +23,9 @@
 struct head_cache;
 
 struct head_cache *head_cache_open(void);
-void               head_cache_close(struct head_cache **cache);
+/* store_watch() */
+void head_cache_watch(struct head_cache *cache, store_changed_fn *changed, void *ctx);
+void head_cache_close(struct head_cache **cache);
 
 /* The feed's state, for a reader of the present epoch; false when the database must be read. */
 bool head_cache_find(struct head_cache *cache, const struct store_feed *feed, struct feed_state *state_out);
@@ -36,3 +38,5 @@ void     head_cache_keep(struct head_cache *cache, const struct store_feed *feed
 void head_cache_touch(struct head_cache *cache, const struct store_feed *feed);
 void head_cache_commit_begins(struct head_cache *cache);
 void head_cache_commit_ended(struct head_cache *cache); /* whether it succeeded or failed */
+/* Calls the watcher for the feeds of that commit: when all else that it changed, rights too, can be seen. */
+void head_cache_report(struct head_cache *cache);

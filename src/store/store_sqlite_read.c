@@ -4,94 +4,6 @@
 
 #include <sqlite3.h>
 
-static int64_t
-cursor_of(int64_t fid, uint64_t seq)
-{
-	return (int64_t)((uint64_t)fid << SEQ_BITS | (seq < SEQ_MAX ? seq : SEQ_MAX));
-}
-
-/* ---- a feed's row --------------------------------------------------------------------------- */
-
-/*
- * The least head at any epoch change after the reader's epoch. A feed stores its head at its first change in an
- * epoch. Before that change, its present head is the head it had when the epoch began.
- */
-static uint64_t
-base_of(struct sqlite3_stmt *stmt, const struct feed_row *row)
-{
-	uint64_t base = UINT64_MAX;
-
-	if (sqlite3_column_type(stmt, 11) != SQLITE_NULL)
-		base = (uint64_t)sqlite3_column_int64(stmt, 11);
-	if (row->epoch < row->store_epoch && row->head < base)
-		base = row->head;
-	return base;
-}
-
-enum err
-sql_feed_row_read(struct conn *conn, struct sqlite3_stmt *stmt, struct feed_row *row_out)
-{
-	struct str default_id = sql_column_str(stmt, 9);
-
-	if (default_id.len > sizeof(row_out->default_id))
-		return sql_engine_fail(conn->engine, ERR_CORRUPT,
-		                       "the pinned id of a feed is longer than an id can be");
-	TRY(sql_column_guid(conn, stmt, 1, &row_out->generation));
-	row_out->exists = true;
-	row_out->fid = sqlite3_column_int64(stmt, 0);
-	row_out->epoch = (uint32_t)sqlite3_column_int64(stmt, 2);
-	row_out->head = (uint64_t)sqlite3_column_int64(stmt, 3);
-	row_out->purged_through = (uint64_t)sqlite3_column_int64(stmt, 4);
-	row_out->purged_through_ms = sqlite3_column_int64(stmt, 5);
-	row_out->last_ms = sqlite3_column_int64(stmt, 6);
-	row_out->live = (uint64_t)sqlite3_column_int64(stmt, 7);
-	row_out->tombs = (uint64_t)sqlite3_column_int64(stmt, 8);
-	row_out->store_epoch = (uint32_t)sqlite3_column_int64(stmt, 10);
-	row_out->base = base_of(stmt, row_out);
-	row_out->default_len = default_id.len;
-	memcpy(row_out->default_id, default_id.at, default_id.len);
-	return OK;
-}
-
-struct feed_state
-sql_feed_row_state(const struct feed_row *row)
-{
-	if (!row->exists)
-		return (struct feed_state){ 0 };
-	return (struct feed_state){
-		.exists = true,
-		.generation = row->generation,
-		.epoch = row->store_epoch,
-		.head = row->head,
-		.purged_through = row->purged_through,
-		.purged_through_ms = row->purged_through_ms,
-		.base = UINT64_MAX,
-	};
-}
-
-/* ---- rows ----------------------------------------------------------------------------------- */
-
-void
-sql_item_from_row(struct sqlite3_stmt *stmt, struct item *item_out)
-{
-	item_out->seq = (uint64_t)sqlite3_column_int64(stmt, 0) & SEQ_MAX;
-	item_out->id = sql_column_str(stmt, 1);
-	item_out->key = sql_column_str(stmt, 2);
-	item_out->changed_ms = sqlite3_column_int64(stmt, 3);
-	item_out->body = sql_column_str(stmt, 4);
-	item_out->made = (uint64_t)sqlite3_column_int64(stmt, 5);
-	item_out->life = ITEM_LIVE;
-}
-
-struct item
-sql_item_copy(struct item item, struct arena *arena)
-{
-	item.id = arena_copy(arena, item.id);
-	item.key = arena_copy(arena, item.key);
-	item.body = arena_copy(arena, item.body);
-	return item;
-}
-
 static enum err
 one_item(struct conn *conn, struct sqlite3_stmt *stmt, struct arena *arena, struct item *out)
 {
@@ -108,8 +20,7 @@ sql_conn_get_default(struct conn *conn, const struct store_feed *feed, struct ar
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_conn_stmt(conn, SQL_GET_DEFAULT, &stmt));
-	sql_bind_feed(stmt, feed);
+	TRY(sql_conn_bind(conn, SQL_GET_DEFAULT, VALUES(FEED(feed)), &stmt));
 	return one_item(conn, stmt, arena, out);
 }
 
@@ -129,10 +40,7 @@ sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_conn_stmt(conn, SQL_GET_KV, &stmt));
-	sql_bind_text(stmt, 1, ns);
-	sql_bind_blob(stmt, 2, name);
-	TRY(sql_conn_step(conn, stmt));
+	TRY(sql_conn_row(conn, SQL_GET_KV, VALUES(TEXT(str_from_c(ns)), BLOB(name)), &stmt));
 	return copy_column(conn, stmt, 0, STORE_KV_MAX, arena, out);
 }
 
@@ -141,17 +49,39 @@ sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena
 static enum err
 stream_open(struct conn *conn, enum sql sql, int64_t first, int64_t second, struct stream *stream)
 {
-	TRY(sql_conn_stmt(conn, sql, &stream->stmt));
-	sql_bind_int(stream->stmt, 1, first);
-	sql_bind_int(stream->stmt, 2, second);
+	TRY(sql_conn_bind(conn, sql, VALUES(INT(first), INT(second)), &stream->stmt));
+	stream->is_ended = false;
 	return OK;
+}
+
+static enum err
+native_open(struct conn *conn, const struct feed_row *row, const struct store_range *range)
+{
+	int64_t low = sql_row_key(row, range->after);
+	int64_t high = sql_row_key(row, range->until < row->head ? range->until : row->head);
+
+	if (low >= high || range->by_id)
+		return OK;
+	if (range->by_made)
+		return stream_open(conn, SQL_MADE, row->fid, (int64_t)range->after, &conn->items);
+	if (range->key.len > 0) {
+		TRY(stream_open(conn, SQL_OF_KEY, low, high, &conn->items));
+		sql_bind(conn->items.stmt, VALUES(INT(low), INT(high), INT(row->fid), BLOB(range->key)));
+		return OK;
+	}
+	TRY(stream_open(conn, range->bodies_only ? SQL_BODIES : SQL_ITEMS, low, high, &conn->items));
+	if (range->live_only || row->tombs == 0)
+		return OK;
+	return stream_open(conn, SQL_TOMBS, low, high, &conn->tombs);
 }
 
 static void
 end_scan(struct conn *conn)
 {
 	sql_stmt_reset(&conn->items.stmt);
+	sql_stmt_reset(&conn->items.dead);
 	sql_stmt_reset(&conn->tombs.stmt);
+	sql_stmt_reset(&conn->tombs.dead);
 	sql_stmt_reset(&conn->snapshot);
 	conn->items = conn->tombs = (struct stream){ .is_ended = true };
 }
@@ -162,13 +92,9 @@ begin_scan(struct conn *conn, const struct store_feed *feed, const struct store_
            struct feed_state *state_out)
 {
 	struct feed_row row;
-	uint64_t        until;
 	enum err        err;
 
-	TRY(sql_conn_stmt(conn, SQL_FEED, &conn->snapshot));
-	sql_bind_feed(conn->snapshot, feed);
-	sql_bind_int(conn->snapshot, 4, range->epoch);
-	err = sql_conn_step(conn, conn->snapshot);
+	err = sql_conn_row(conn, SQL_FEED, VALUES(FEED(feed), INT(range->epoch)), &conn->snapshot);
 	if (err == ERR_NOT_FOUND) {
 		*state_out = (struct feed_state){ 0 };
 		return OK;
@@ -178,24 +104,16 @@ begin_scan(struct conn *conn, const struct store_feed *feed, const struct store_
 	*state_out = sql_feed_row_state(&row);
 	if (range->epoch < row.store_epoch)
 		state_out->base = row.base;
-	until = range->until < row.head ? range->until : row.head;
-	if (range->by_made) {
+	if (range->by_made || range->by_id) {
 		state_out->live = row.live;
 		state_out->tombstones = row.tombs;
 	}
-	if (range->after >= until || range->limit == 0)
-		return OK;
 	conn->left = range->limit;
-	conn->items.is_ended = false;
 	conn->bodies_only = range->bodies_only;
-	if (range->by_made)
-		return stream_open(conn, SQL_MADE, row.fid, (int64_t)range->after, &conn->items);
-	TRY(stream_open(conn, range->bodies_only ? SQL_BODIES : SQL_ITEMS, cursor_of(row.fid, range->after),
-	                cursor_of(row.fid, until), &conn->items));
-	if (range->live_only || row.tombs == 0)
+	conn->is_followed = row.gen != 0;
+	if (range->limit == 0)
 		return OK;
-	conn->tombs.is_ended = false;
-	return stream_open(conn, SQL_TOMBS, cursor_of(row.fid, range->after), cursor_of(row.fid, until), &conn->tombs);
+	return row.gen ? sql_followed_open(conn, &row, range) : native_open(conn, &row, range);
 }
 
 /* A scan that finds nothing needs only the feed's state, and the head cache may have it. */
@@ -218,10 +136,10 @@ scan_open(void *inner, const struct store_feed *feed, const struct store_range *
           void **scan_out, struct feed_state *state_out)
 {
 	struct engine *engine = inner;
-	bool           has_head = engine->head_cache && range->epoch >= engine->epoch && !range->by_made;
-	uint64_t       moment = has_head ? head_cache_moment(engine->head_cache, feed) : 0;
-	struct conn   *conn;
-	enum err       err;
+	bool         has_head = engine->head_cache && range->epoch >= engine->epoch && !range->by_made && !range->by_id;
+	uint64_t     moment = has_head ? head_cache_moment(engine->head_cache, feed) : 0;
+	struct conn *conn;
+	enum err     err;
 
 	(void)arena; /* views point into SQLite's page, until the next step */
 	if (has_head && is_shown_by_head(engine, feed, range, state_out)) {
@@ -250,7 +168,7 @@ hold(struct conn *conn, struct stream *stream)
 
 	if (stream->is_held || stream->is_ended)
 		return OK;
-	err = sql_conn_step(conn, stream->stmt);
+	err = stream->dead ? sql_followed_step(conn, stream) : sql_conn_step(conn, stream->stmt);
 	stream->is_held = err == OK;
 	stream->is_ended = err != OK;
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -299,6 +217,8 @@ scan_next(void *scan, struct item *item_out)
 	} else {
 		return ERR_NOT_FOUND;
 	}
+	if (conn->is_followed)
+		sql_followed_item(conn, item_out);
 	conn->left--;
 	return OK;
 }
@@ -323,9 +243,9 @@ get(void *engine, const struct store_feed *feed, struct str id, struct arena *ar
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	TRY(sql_conn_stmt(conn, SQL_GET, &stmt));
-	sql_bind_feed(stmt, feed);
-	sql_bind_blob(stmt, 4, id);
+	if (feed->collection == STORE_FOLLOWED)
+		return sql_followed_get(conn, feed, id, arena, out);
+	TRY(sql_conn_bind(conn, SQL_GET, VALUES(FEED(feed), BLOB(id)), &stmt));
 	return one_item(conn, stmt, arena, out);
 }
 
@@ -338,42 +258,13 @@ get_default(void *engine, const struct store_feed *feed, struct arena *arena, st
 	return sql_conn_get_default(conn, feed, arena, out);
 }
 
-static enum err
-find(void *engine, const struct store_feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
-     struct item *items_out, size_t *count_out)
-{
-	AUTO(sql_conn_return) struct conn        *conn = NULL;
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	enum err                                  err = OK;
-	size_t                                    count = 0, bytes = 0;
-
-	TRY(sql_conn_borrow(engine, &conn));
-	TRY(sql_conn_stmt(conn, SQL_FIND, &stmt));
-	sql_bind_feed(stmt, feed);
-	sql_bind_blob(stmt, 4, key);
-	sql_bind_int(stmt, 5, cursor_of(0, after_seq));
-	sql_bind_int(stmt, 6, max < INT32_MAX ? (int64_t)max : INT32_MAX);
-	while (count < max && err == OK && (count < 2 || bytes <= STORE_FIND_BYTES)) {
-		err = one_item(conn, stmt, arena, &items_out[count]);
-		if (err == OK)
-			bytes += items_out[count++].body.len;
-	}
-	if (err != OK && err != ERR_NOT_FOUND)
-		return err;
-	*count_out = count;
-	return OK;
-}
-
 /* The last row above `low` and up to `high`; ERR_NOT_FOUND. */
 static enum err
 last_line(struct conn *conn, enum sql sql, int64_t low, int64_t high, int64_t *cursor_out, int64_t *changed_ms_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_conn_stmt(conn, sql, &stmt));
-	sql_bind_int(stmt, 1, low);
-	sql_bind_int(stmt, 2, high);
-	TRY(sql_conn_step(conn, stmt));
+	TRY(sql_conn_row(conn, sql, VALUES(INT(low), INT(high)), &stmt));
 	*cursor_out = sqlite3_column_int64(stmt, 0);
 	*changed_ms_out = sqlite3_column_int64(stmt, 1);
 	return OK;
@@ -383,7 +274,7 @@ last_line(struct conn *conn, enum sql sql, int64_t low, int64_t high, int64_t *c
 static enum err
 newest_by(struct conn *conn, enum sql sql, const struct feed_row *row, int64_t moment_ms, uint64_t *seq_out)
 {
-	int64_t low = cursor_of(row->fid, 0), high = cursor_of(row->fid, row->head), best = low;
+	int64_t low = sql_row_key(row, 0), high = sql_row_key(row, row->head), best = low;
 
 	while (low < high) {
 		int64_t  middle = high - (high - low) / 2, row_key = 0, changed_ms = 0;
@@ -413,16 +304,18 @@ seq_at(void *engine, const struct store_feed *feed, int64_t moment_ms, struct fe
 	enum err                                  err;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	TRY(sql_conn_stmt(conn, SQL_FEED, &snapshot));
-	sql_bind_feed(snapshot, feed);
-	sql_bind_int(snapshot, 4, INT64_MAX);
-	err = sql_conn_step(conn, snapshot);
+	err = sql_conn_row(conn, SQL_FEED, VALUES(FEED(feed), INT(INT64_MAX)), &snapshot);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	if (err == OK) {
 		TRY(sql_feed_row_read(conn, snapshot, &row));
-		TRY(newest_by(conn, SQL_ITEM_BELOW, &row, moment_ms, &item));
-		TRY(newest_by(conn, SQL_TOMB_BELOW, &row, moment_ms, &tomb));
+		if (row.gen) {
+			row.name = *feed;
+			TRY(sql_followed_seq_at(conn, &row, moment_ms, &item));
+		} else {
+			TRY(newest_by(conn, SQL_ITEM_BELOW, &row, moment_ms, &item));
+			TRY(newest_by(conn, SQL_TOMB_BELOW, &row, moment_ms, &tomb));
+		}
 		if (row.purged_through > 0 && row.purged_through_ms <= moment_ms && row.purged_through > tomb)
 			tomb = row.purged_through;
 	}
@@ -448,35 +341,47 @@ next_kv(void *engine, const char *ns, struct str after, struct arena *arena, str
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	TRY(sql_conn_stmt(conn, SQL_NEXT_KV, &stmt));
-	sql_bind_text(stmt, 1, ns);
-	sql_bind_blob(stmt, 2, after);
-	TRY(sql_conn_step(conn, stmt));
+	TRY(sql_conn_row(conn, SQL_NEXT_KV, VALUES(TEXT(str_from_c(ns)), BLOB(after)), &stmt));
 	TRY(copy_column(conn, stmt, 0, STORE_KV_MAX, arena, name_out));
 	return copy_column(conn, stmt, 1, STORE_KV_MAX, arena, value_out);
 }
 
 static enum err
-next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct feed_state *state_out)
+take_next_feed(struct conn *conn, enum sql sql, const struct store_feed *after, struct store_feed *feed_out,
+               struct feed_state *state_out)
 {
-	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	struct feed_row                           row;
 	struct store_feed                         feed;
 
-	TRY(sql_conn_borrow(engine, &conn));
-	TRY(sql_conn_stmt(conn, SQL_NEXT_FEED, &stmt));
-	sql_bind_feed(stmt, after);
-	TRY(sql_conn_step(conn, stmt));
+	TRY(sql_conn_row(conn, sql, VALUES(FEED(after)), &stmt));
 	TRY(sql_feed_row_read(conn, stmt, &row));
-	TRY(sql_column_guid(conn, stmt, 12, &feed.tenant));
-	TRY(sql_column_guid(conn, stmt, 13, &feed.owner));
-	feed.collection = (uint8_t)sqlite3_column_int64(stmt, 14);
+	TRY(sql_column_guid(conn, stmt, 15, &feed.tenant));
+	TRY(sql_column_guid(conn, stmt, 16, &feed.owner));
+	feed.collection = (uint8_t)sqlite3_column_int64(stmt, 17);
 	*feed_out = feed;
 	*state_out = sql_feed_row_state(&row);
 	state_out->live = row.live;
 	state_out->tombstones = row.tombs;
 	return OK;
+}
+
+static enum err
+next_feed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct feed_state *state_out)
+{
+	AUTO(sql_conn_return) struct conn *conn = NULL;
+
+	TRY(sql_conn_borrow(engine, &conn));
+	return take_next_feed(conn, SQL_NEXT_FEED, after, feed_out, state_out);
+}
+
+static enum err
+next_followed(void *engine, const struct store_feed *after, struct store_feed *feed_out, struct feed_state *state_out)
+{
+	AUTO(sql_conn_return) struct conn *conn = NULL;
+
+	TRY(sql_conn_borrow(engine, &conn));
+	return take_next_feed(conn, SQL_NEXT_FOLLOWED, after, feed_out, state_out);
 }
 
 const struct store_reads sqlite_reads = {
@@ -485,9 +390,11 @@ const struct store_reads sqlite_reads = {
 	.scan_close = scan_close,
 	.get = get,
 	.get_default = get_default,
-	.find = find,
 	.seq_at = seq_at,
 	.get_kv = get_kv,
 	.next_kv = next_kv,
 	.next_feed = next_feed,
+	.next_followed = next_followed,
+	.get_followed = sqlite_get_followed,
+	.next_member = sqlite_next_member,
 };

@@ -8,14 +8,17 @@
 
 struct replica_state { /* of a scope, besides what callers see */
 	struct replica_scope seen;
-	int64_t              gen, ord; /* of the view; the ord last used in it */
-	int64_t              round_gen, round_ord;
+	int64_t              gen, ord, top; /* of the feed: its row keys, its head, the highest seq ever used */
+	int64_t              moving;        /* store_sqlite_replica_feed_sql.h */
+	int64_t round_gen; /* of the round's relations and dead letters; of a first round also of its rows */
+	int64_t round_first, round_ord; /* the seqs of its rows: above the one, until the other */
 };
 
 struct replica_staging { /* the page being written */
 	bool     is_open, drops_items;
 	enum err err;
-	int64_t  sid, gen, ord;
+	int64_t  sid, gen, ord; /* gen: of relations and dead letters */
+	int64_t  rows;          /* the gen of the rows */
 	uint64_t items;
 
 	enum replica_kind kind;
@@ -23,45 +26,57 @@ struct replica_staging { /* the page being written */
 	bool              has_letters; /* the round has dead letters */
 };
 
-struct replica_sorting {  /* a full round being settled */
-	int64_t gen;      /* 0: none */
-	bool    is_clear; /* no entries of an earlier try are left */
-	int64_t at, last;
+struct replica_settling { /* a round being settled, between two commits */
+	int64_t    gen;   /* the round's; 0: none */
+	size_t     step;
+	int64_t    at, last; /* of the step: how far it is */
+	struct buf after;    /* the same of a step that goes by ids */
+	int64_t    twin, twin_life;
+	bool       is_entered; /* a first round that needed no sorting */
+	bool       has_tables;
+	int64_t    whole_max; /* rows of a round that is settled in one commit */
+	int64_t    rows_max;  /* of each commit of others */
 };
 
 struct replica {
-	struct engine         *engine;
-	struct conn           *conn; /* the writer, or a reader kept until the replica is closed */
-	bool                   is_writer, is_reading, syncs; /* syncs: the next commit will */
-	int64_t                page_bytes;
-	const char            *log_path; /* the write-ahead log: SQLite holds no lock on this file */
-	int                    log_fd;   /* -1: not opened yet */
-	struct sqlite3_stmt   *stmts[F_COUNT];
-	struct sqlite3_stmt   *row;        /* the row whose views the caller has */
-	struct sqlite3_stmt   *member_row; /* the same of the members of relations */
-	struct arena          *arena;      /* for one call */
-	struct replica_staging staging;
-	struct replica_sorting sorting;
-	struct buf             held, merged, fields, shown;
+	struct engine          *engine;
+	struct group           *group; /* of a joined replica: how it waits for the write lock; else NULL */
+	struct conn            *reader;
+	struct conn            *conn; /* the writer; or `reader`, which is kept until the replica is closed */
+	bool                    is_writer, is_reading, syncs; /* syncs: the next commit will */
+	int64_t                 page_bytes;
+	const char             *log_path;          /* the write-ahead log: SQLite holds no lock on this file */
+	int                     log_fd;            /* -1: not opened yet */
+	struct sqlite3_stmt    *stmts[2][F_COUNT]; /* on the writer, on the reader */
+	struct sqlite3_stmt    *row;               /* the row whose views the caller has */
+	struct sqlite3_stmt    *member_row;        /* the same of the members of relations */
+	struct arena           *arena;             /* for one call */
+	struct replica_staging  staging;
+	struct replica_settling settling;
+	struct buf              held, received, merged, fields, shown;
 };
 
 /* ERR_CORRUPT, with its sentence: a row is not as this program writes it. */
 enum err rep_damaged(struct replica *replica);
 enum err rep_stmt(struct replica *replica, enum follow_sql sql, struct sqlite3_stmt **stmt_out) MUST_CHECK;
-/* The same, with its parameters bound to numbers. */
-enum err rep_stmt_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count,
-                       struct sqlite3_stmt **stmt_out) MUST_CHECK;
+/* The same with its values bound; rep_row() also steps to the first row, and *stmt_out is set before. */
+enum err rep_bind(struct replica *replica, enum follow_sql sql, const struct sql_value *values,
+                  struct sqlite3_stmt **stmt_out) MUST_CHECK;
+enum err rep_row(struct replica *replica, enum follow_sql sql, const struct sql_value *values,
+                 struct sqlite3_stmt **stmt_out) MUST_CHECK;
 enum err rep_step(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK; /* as sql_conn_step() */
 enum err rep_run(struct replica *replica, struct sqlite3_stmt *stmt) MUST_CHECK;
 enum err rep_do(struct replica *replica, enum follow_sql sql) MUST_CHECK;
-/* A statement with number parameters and no rows. */
-enum err rep_do_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count) MUST_CHECK;
-/* The first column of its first row; ERR_NOT_FOUND. */
-enum err rep_read_int(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out)
+/* A statement without rows. */
+enum err rep_do_with(struct replica *replica, enum follow_sql sql, const struct sql_value *values) MUST_CHECK;
+/* The first column of its first row; ERR_NOT_FOUND.  `values` may be NULL. */
+enum err rep_read_int(struct replica *replica, enum follow_sql sql, const struct sql_value *values, int64_t *out)
 	MUST_CHECK;
-void rep_bind_str(struct sqlite3_stmt *stmt, int at, struct str text);
 
-/* durable: the commit is synced.  rep_end() rolls back on a failure and gives `err` back. */
+/*
+ * durable: the commit is synced.  rep_end() rolls back on a failure and gives `err` back.  Between the two a joined
+ * replica holds the write lock, and its statements are on the writer: bind them inside.
+ */
 enum err rep_begin(struct replica *replica, bool durable) MUST_CHECK;
 enum err rep_end(struct replica *replica, enum err err) MUST_CHECK;
 void     rep_undo(struct replica *replica);
@@ -71,25 +86,11 @@ enum err rep_state(struct replica *replica, int64_t sid, struct replica_state *o
 /* Inside a transaction: drops the round. replica_sweep() deletes its rows. */
 enum err rep_forget_round(struct replica *replica, const struct replica_state *state) MUST_CHECK;
 
-/* The body stays valid until the statement is reset. */
-enum err rep_get_body(struct replica *replica, int64_t row_key, struct sqlite3_stmt **stmt_out, struct str *body_out)
-	MUST_CHECK;
-enum err rep_set_body(struct replica *replica, const struct replica_merger *merger, int64_t row_key, struct str body)
-	MUST_CHECK;
-/* Also the body's text for views, if it has one of its own. */
-enum err rep_show_body(struct replica *replica, const struct replica_merger *merger, int64_t row_key, struct str body)
-	MUST_CHECK;
-enum err rep_find_entry(struct replica *replica, int64_t gen, struct str id, int64_t *row_key_out) MUST_CHECK;
-enum err rep_put_entry(struct replica *replica, int64_t gen, struct str id, int64_t row_key) MUST_CHECK;
-enum err rep_cut_entry(struct replica *replica, int64_t gen, struct str id) MUST_CHECK;
-
 /* The item of the open page is removed, and with it its members. */
 enum err rep_stage_cleared(struct replica *replica, struct str id) MUST_CHECK;
+/* ERR_NOT_FOUND: no dead letter of the current round names the item. */
+enum err rep_find_letter(struct replica *replica, const struct replica_state *state, struct str id) MUST_CHECK;
+/* Are no dead rows left in these row keys, and does no scope wait for their deletion? */
+enum err rep_is_tidy(struct replica *replica, int64_t from, int64_t until, bool *tidy_out) MUST_CHECK;
 /* Can the settling of the round have to do with relations? */
 enum err rep_relates(struct replica *replica, const struct replica_state *state, bool *relates_out) MUST_CHECK;
-enum err rep_cut_relations(struct replica *replica, int64_t gen, struct str id) MUST_CHECK;
-/* Of one live item. With moved_out the change that gets the next number says what moved, and *moved_out if any did. */
-enum err rep_settle_relations(struct replica *replica, const struct replica_state *state, struct str id,
-                              bool *moved_out) MUST_CHECK;
-
-#define INTS(...) (const int64_t[]){ __VA_ARGS__ }, (int)(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))

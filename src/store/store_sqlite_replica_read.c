@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the replica: changes by number, the view by id, dead letters. */
 #include "store/store_sqlite_replica.h"
+#include "store/replica_content.h"
 
 #include <sqlite3.h>
 
@@ -17,7 +18,7 @@ replica_head(struct replica *replica, uint64_t *n_out)
 {
 	int64_t n;
 
-	TRY(rep_read_int(replica, F_HEAD, NULL, 0, &n));
+	TRY(rep_read_int(replica, F_HEAD, NULL, &n));
 	*n_out = (uint64_t)n;
 	return OK;
 }
@@ -51,7 +52,7 @@ next_logged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_
 }
 
 struct range {
-	int64_t n, last, gen, sid, at_ms;
+	int64_t n, last, gen, sid, at_ms, first, tail, is_listing;
 };
 
 static enum err
@@ -59,14 +60,19 @@ next_range(struct replica *replica, int64_t sid, int64_t after, struct range *ou
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt(replica, F_RANGE, &stmt));
-	sql_bind_int(stmt, 1, after);
-	sql_bind_int(stmt, 2, sid);
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, F_RANGE, VALUES(INT(after), INT(sid)), &stmt));
 	*out = (struct range){ sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
 		               sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3),
-		               sqlite3_column_int64(stmt, 4) };
+		               sqlite3_column_int64(stmt, 4), sqlite3_column_int64(stmt, 5),
+		               sqlite3_column_int64(stmt, 6), sqlite3_column_int64(stmt, 7) };
 	return OK;
+}
+
+/* Of an item of a first round that is gone there is the removal, and no creation. */
+static bool
+is_gone(struct sqlite3_stmt *stmt)
+{
+	return sqlite3_column_int64(stmt, 4) == REPLICA_CREATED && sqlite3_column_type(stmt, 2) == SQLITE_NULL;
 }
 
 /* The next row of the range; after its last row, of the next range. */
@@ -76,7 +82,7 @@ next_ranged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_
 {
 	struct sqlite3_stmt *stmt;
 	struct range         range;
-	int64_t              base, from;
+	int64_t              base = 0;
 	enum err             err = ERR_NOT_FOUND;
 
 	TRY(rep_stmt(replica, F_RANGE_ROW, &stmt));
@@ -84,28 +90,29 @@ next_ranged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_
 	while (err == ERR_NOT_FOUND) {
 		(void)sqlite3_reset(stmt);
 		TRY(next_range(replica, sid, after, &range));
-		base = (range.gen << ORD_BITS) + 1 - range.n;
-		from = after < range.n ? range.n - 1 : after;
-		sql_bind_int(stmt, 1, base + from);
-		sql_bind_int(stmt, 2, base + range.last);
-		sql_bind_int(stmt, 3, range.sid);
+		base = (range.gen << ORD_BITS) + range.first - range.n;
+		after = after < range.n - 1 ? range.n - 1 : after;
+		after = after < range.tail ? range.tail : after;
+		sql_bind(stmt, VALUES(INT(base + after), INT(base + range.last), INT(range.sid)));
 		err = rep_step(replica, stmt);
-		after = range.last;
+		after = err == OK ? sqlite3_column_int64(stmt, 0) - base : range.last;
+		if (err == OK && range.is_listing && is_gone(stmt))
+			err = ERR_NOT_FOUND;
 	}
 	if (err != OK)
 		return err;
 	*out = (struct replica_change){
 		.n = (uint64_t)(sqlite3_column_int64(stmt, 0) - base),
-		.kind = REPLICA_CREATED,
-		.life = REPLICA_LIVE,
+		.kind = (enum replica_change_kind)sqlite3_column_int64(stmt, 4),
+		.life = (enum replica_life)sqlite3_column_int64(stmt, 5),
 		.scope = sql_column_str(stmt, 3),
 		.id = sql_column_str(stmt, 1),
-		.fields = STR_EMPTY,
+		.fields = sql_column_str(stmt, 6),
 		.body = sql_column_str(stmt, 2),
 		.sid = range.sid,
 		.at_ms = range.at_ms,
 	};
-	return OK;
+	return (unsigned)out->kind <= REPLICA_RETURNED ? OK : rep_damaged(replica);
 }
 
 enum err
@@ -167,10 +174,7 @@ replica_next_item(struct replica *replica, int64_t sid, struct str after_id, str
 	MUST(after_id.len <= sizeof(after));
 	memcpy(after, after_id.at, after_id.len);
 	let_go(replica);
-	TRY(rep_stmt(replica, F_NEXT_ITEM, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, str_of(after, after_id.len));
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, F_NEXT_ITEM, VALUES(INT(sid), TEXT(str_of(after, after_id.len))), &stmt));
 	*id_out = sql_column_str(stmt, 0);
 	*body_out = sql_column_str(stmt, 1);
 	if (id_out->len > STORE_ID_MAX || body_out->len > STORE_BODY_MAX)
@@ -183,12 +187,9 @@ replica_next_item(struct replica *replica, int64_t sid, struct str after_id, str
 enum err
 replica_has_item(struct replica *replica, int64_t sid, struct str id, bool *has_out)
 {
-	struct replica_state state;
-	int64_t              row_key;
-	enum err             err;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	enum err                                  err = rep_row(replica, S_IS_SEEN, VALUES(INT(sid), TEXT(id)), &stmt);
 
-	TRY(rep_state(replica, sid, &state));
-	err = rep_find_entry(replica, state.gen, id, &row_key);
 	*has_out = err == OK;
 	return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -201,10 +202,7 @@ replica_get_content(struct replica *replica, int64_t sid, struct str id, struct 
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt(replica, F_GET_CONTENT, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, id);
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, F_GET_CONTENT, VALUES(INT(sid), TEXT(id)), &stmt));
 	if (sql_column_str(stmt, 1).len > STORE_KEY_MAX)
 		return rep_damaged(replica);
 	*out = (struct replica_content){ .state = (enum replica_content_state)sqlite3_column_int64(stmt, 0),
@@ -215,15 +213,9 @@ replica_get_content(struct replica *replica, int64_t sid, struct str id, struct 
 enum err
 replica_put_content(struct replica *replica, int64_t sid, struct str id, const struct replica_content *content)
 {
-	struct sqlite3_stmt *stmt;
-
-	TRY(rep_stmt(replica, F_PUT_CONTENT, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, id);
-	sql_bind_int(stmt, 3, content->state);
-	rep_bind_str(stmt, 4, content->part);
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_run(replica, stmt));
+	return rep_end(replica, rep_do_with(replica, F_PUT_CONTENT,
+	                                    VALUES(INT(sid), TEXT(id), INT(content->state), TEXT(content->part))));
 }
 
 /* ---- dead letters --------------------------------------------------------------------------- */
@@ -234,10 +226,7 @@ replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt(replica, F_NEXT_LETTER, &stmt));
-	sql_bind_int(stmt, 1, after_lid);
-	sql_bind_int(stmt, 2, sid);
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, F_NEXT_LETTER, VALUES(INT(after_lid), INT(sid)), &stmt));
 	*out = (struct replica_dead_letter){
 		.lid = sqlite3_column_int64(stmt, 0),
 		.at_ms = sqlite3_column_int64(stmt, 1),
@@ -253,18 +242,13 @@ replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid
 enum err
 replica_retried_dead_letter(struct replica *replica, int64_t lid, struct str reason)
 {
-	struct sqlite3_stmt *stmt;
-
-	TRY(rep_stmt(replica, F_RETRIED, &stmt));
-	sql_bind_int(stmt, 1, lid);
-	rep_bind_str(stmt, 2, reason);
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_run(replica, stmt));
+	return rep_end(replica, rep_do_with(replica, F_RETRIED, VALUES(INT(lid), TEXT(reason))));
 }
 
 enum err
 replica_drop_dead_letter(struct replica *replica, int64_t lid)
 {
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_ints(replica, F_CUT_LETTER, INTS(lid)));
+	return rep_end(replica, rep_do_with(replica, F_CUT_LETTER, VALUES(INT(lid))));
 }

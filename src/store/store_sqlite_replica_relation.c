@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The relations of items: staging their members, settling those of one item, reading them. */
-#include "store/store_sqlite_replica.h"
+#include "store/store_sqlite_replica_settle.h"
 
 #include <sqlite3.h>
 
-/* ---- staging ---------------------------------------------------------------------------------- */
+/* The rows of a first round are those of the view. */
+static enum err
+put_row(struct replica *replica, struct str id, const struct replica_relation *relation, int64_t row_key)
+{
+	struct replica_staging *staging = &replica->staging;
+
+	return rep_do_with(replica, R_PUT,
+	                   VALUES(INT(staging->gen), TEXT(id), TEXT(relation->relation), TEXT(relation->member),
+	                          INT(relation->is_removed), TEXT(relation->type), TEXT(relation->value), INT(row_key),
+	                          INT(staging->gen == staging->rows)));
+}
 
 static enum err
-put_row(struct replica *replica, int64_t gen, struct str id, const struct replica_relation *relation)
+put_member(struct replica *replica, struct str id, const struct replica_relation *relation)
 {
-	struct sqlite3_stmt *stmt;
+	struct replica_staging *staging = &replica->staging;
 
-	TRY(rep_stmt(replica, R_PUT, &stmt));
-	sql_bind_int(stmt, 1, gen);
-	rep_bind_str(stmt, 2, id);
-	rep_bind_str(stmt, 3, relation->relation);
-	rep_bind_str(stmt, 4, relation->member);
-	sql_bind_int(stmt, 5, relation->is_removed);
-	rep_bind_str(stmt, 6, relation->type);
-	rep_bind_str(stmt, 7, relation->value);
-	return rep_run(replica, stmt);
+	if (staging->ord == ORD_MAX)
+		return ERR_TOO_LARGE;
+	staging->ord++;
+	return put_row(replica, id, relation, staging->rows << ORD_BITS | staging->ord);
 }
 
 /* In a round that lists everything, a member that is removed again was never there. */
@@ -27,19 +32,14 @@ static enum err
 stage(struct replica *replica, struct str id, const struct replica_relation *relation)
 {
 	struct replica_staging *staging = &replica->staging;
-	struct sqlite3_stmt    *stmt;
 
 	if (staging->drops_items)
 		return OK;
 	staging->relates = true;
 	if (!relation->is_removed || staging->kind == REPLICA_NEXT)
-		return put_row(replica, staging->gen, id, relation);
-	TRY(rep_stmt(replica, R_CUT, &stmt));
-	sql_bind_int(stmt, 1, staging->gen);
-	rep_bind_str(stmt, 2, id);
-	rep_bind_str(stmt, 3, relation->relation);
-	rep_bind_str(stmt, 4, relation->member);
-	return rep_run(replica, stmt);
+		return put_member(replica, id, relation);
+	return rep_do_with(replica, R_CUT,
+	                   VALUES(INT(staging->gen), TEXT(id), TEXT(relation->relation), TEXT(relation->member)));
 }
 
 void
@@ -53,12 +53,7 @@ replica_put_relation(struct replica *replica, struct str id, const struct replic
 static enum err
 do_id(struct replica *replica, enum follow_sql sql, int64_t gen, struct str id)
 {
-	struct sqlite3_stmt *stmt;
-
-	TRY(rep_stmt(replica, sql, &stmt));
-	sql_bind_int(stmt, 1, gen);
-	rep_bind_str(stmt, 2, id);
-	return rep_run(replica, stmt);
+	return rep_do_with(replica, sql, VALUES(INT(gen), TEXT(id)));
 }
 
 enum err
@@ -72,25 +67,25 @@ rep_stage_cleared(struct replica *replica, struct str id)
 	if (!staging->relates)
 		return OK;
 	TRY(do_id(replica, R_CUT_ID, staging->gen, id));
-	return staging->kind == REPLICA_NEXT ? put_row(replica, staging->gen, id, &cleared) : OK;
+	return staging->kind == REPLICA_NEXT ? put_row(replica, id, &cleared, 0) : OK;
 }
-
-/* ---- settling --------------------------------------------------------------------------------- */
 
 enum err
 rep_relates(struct replica *replica, const struct replica_state *state, bool *relates_out)
 {
 	int64_t relates;
 
-	TRY(rep_read_int(replica, R_RELATES, INTS(state->round_gen, state->gen), &relates));
+	TRY(rep_read_int(replica, R_RELATES, VALUES(INT(state->round_gen), INT(state->gen)), &relates));
 	*relates_out = relates != 0;
 	return OK;
 }
 
 enum err
-rep_cut_relations(struct replica *replica, int64_t gen, struct str id)
+settle_hide_relations(struct settle *settle, struct str id)
 {
-	return do_id(replica, R_CUT_ID, gen, id);
+	TRY(do_id(settle->replica, R_HIDE_ENDED, settle->gen, id));
+	settle->ended -= sqlite3_changes64(settle->replica->conn->db);
+	return do_id(settle->replica, R_HIDE, settle->gen, id);
 }
 
 static enum err
@@ -99,61 +94,104 @@ is_cleared(struct replica *replica, int64_t round_gen, struct str id, bool *clea
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	enum err                                  err;
 
-	TRY(rep_stmt(replica, R_IS_CLEARED, &stmt));
-	sql_bind_int(stmt, 1, round_gen);
-	rep_bind_str(stmt, 2, id);
-	err = rep_step(replica, stmt);
+	err = rep_row(replica, R_IS_CLEARED, VALUES(INT(round_gen), TEXT(id)), &stmt);
 	*cleared_out = err == OK;
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-struct settling {
-	const struct replica_state *state;
-	struct str                  id;
-	bool                        is_listed; /* a member of which the round does not speak goes */
-	int64_t                     n;         /* of the change that it may become */
+/* Of one live item. */
+struct relating {
+	struct settle *settle;
+	struct str     id;
+	bool           is_listed; /* a member of which the round does not speak goes */
+	int64_t        n;         /* of the change that it may become */
+	int64_t        rows;      /* written by the last statement */
 };
 
-/* Adds the number of rows that it wrote. */
 static enum err
-run(struct replica *replica, enum follow_sql sql, const struct settling *settling, int64_t *rows)
+run(struct relating *relating, enum follow_sql sql, int64_t fifth)
 {
+	struct settle       *settle = relating->settle;
 	struct sqlite3_stmt *stmt;
 
-	TRY(rep_stmt(replica, sql, &stmt));
-	sql_bind_int(stmt, 1, settling->state->gen);
-	rep_bind_str(stmt, 2, settling->id);
-	sql_bind_int(stmt, 3, settling->state->round_gen);
+	TRY(rep_bind(settle->replica, sql, VALUES(INT(settle->gen), TEXT(relating->id), INT(settle->state->round_gen)),
+	             &stmt));
 	if (sqlite3_bind_parameter_count(stmt) >= 4)
-		sql_bind_int(stmt, 4, settling->is_listed);
+		sql_bind_int(stmt, 4, relating->is_listed);
 	if (sqlite3_bind_parameter_count(stmt) >= 5)
-		sql_bind_int(stmt, 5, settling->n);
-	TRY(rep_run(replica, stmt));
-	*rows += sqlite3_changes64(replica->conn->db);
+		sql_bind_int(stmt, 5, fifth);
+	TRY(rep_run(settle->replica, stmt));
+	relating->rows = sqlite3_changes64(settle->replica->conn->db);
+	return OK;
+}
+
+static enum err
+log_moves(struct relating *relating, bool *moved_out)
+{
+	TRY(run(relating, R_LOG_ADDED, relating->n));
+	*moved_out = relating->rows > 0;
+	TRY(run(relating, R_LOG_GONE, relating->n));
+	*moved_out = *moved_out || relating->rows > 0;
+	return OK;
+}
+
+/* Tombstones of what goes. */
+static enum err
+end_members(struct relating *relating)
+{
+	struct settle *settle = relating->settle;
+
+	TRY(run(relating, R_END_GONE, settle->at_ms));
+	settle->written += relating->rows;
+	if (!relating->is_listed)
+		settle->ended += relating->rows;
+	return OK;
+}
+
+/* Tombstones that have no seq yet get one behind the rows of the round. */
+static enum err
+give_seqs(struct relating *relating)
+{
+	struct settle *settle = relating->settle;
+	int64_t        rows;
+
+	TRY(rep_do_with(settle->replica, R_PLACE_ENDED,
+	                VALUES(INT(settle->gen), TEXT(relating->id), INT(settle->to), INT(settle->at_ms))));
+	rows = sqlite3_changes64(settle->replica->conn->db);
+	settle->ended += rows;
+	settle->to += rows;
+	return (settle->to ^ settle->from) >> ORD_BITS == 0 ? OK : ERR_TOO_LARGE;
+}
+
+static enum err
+add_members(struct relating *relating)
+{
+	struct settle *settle = relating->settle;
+	int64_t        back;
+
+	TRY(rep_read_int(settle->replica, R_COUNT_BACK,
+	                 VALUES(INT(settle->gen), TEXT(relating->id), INT(settle->state->round_gen)), &back));
+	settle->ended -= back;
+	TRY(run(relating, R_TAKE_ADDED, 0));
+	settle->written += relating->rows;
 	return OK;
 }
 
 enum err
-rep_settle_relations(struct replica *replica, const struct replica_state *state, struct str id, bool *moved_out)
+settle_relations(struct settle *settle, struct str id, int64_t n, bool *moved_out)
 {
-	struct settling settling = { .state = state, .id = id, .is_listed = state->seen.kind == REPLICA_RESYNC };
-	int64_t         logged = 0, written = 0;
+	struct relating relating = {
+		.settle = settle, .id = id, .n = n, .is_listed = settle->state->seen.kind == REPLICA_RESYNC
+	};
 
-	if (!settling.is_listed)
-		TRY(is_cleared(replica, state->round_gen, id, &settling.is_listed));
-	if (moved_out) {
-		TRY(rep_read_int(replica, F_HEAD, NULL, 0, &settling.n));
-		settling.n++;
-		TRY(run(replica, R_LOG_ADDED, &settling, &logged));
-		TRY(run(replica, R_LOG_GONE, &settling, &logged));
-		*moved_out = logged > 0;
-	}
-	TRY(run(replica, R_CUT_GONE, &settling, &written));
-	return run(replica, R_TAKE_ADDED, &settling, &written);
+	if (!relating.is_listed)
+		TRY(is_cleared(settle->replica, settle->state->round_gen, id, &relating.is_listed));
+	if (moved_out)
+		TRY(log_moves(&relating, moved_out));
+	TRY(end_members(&relating));
+	TRY(add_members(&relating));
+	return relating.is_listed || !moved_out ? give_seqs(&relating) : OK;
 }
-
-/* ---- reading ---------------------------------------------------------------------------------- */
-
 /* Copies the text behind what is kept already; a caller may give what was returned last. */
 static struct str
 keep(char *kept, size_t *len, struct str text)
@@ -180,12 +218,7 @@ replica_next_member(struct replica *replica, int64_t sid, const struct replica_m
 	relation = keep(kept, &len, relation);
 	member = keep(kept, &len, member);
 	sql_stmt_reset(&replica->member_row);
-	TRY(rep_stmt(replica, R_NEXT, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, id);
-	rep_bind_str(stmt, 3, relation);
-	rep_bind_str(stmt, 4, member);
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, R_NEXT, VALUES(INT(sid), TEXT(id), TEXT(relation), TEXT(member)), &stmt));
 	*out = (struct replica_member){ sql_column_str(stmt, 0), sql_column_str(stmt, 1), sql_column_str(stmt, 2),
 		                        sql_column_str(stmt, 3), sql_column_str(stmt, 4) };
 	if (out->id.len > STORE_ID_MAX || out->relation.len > REPLICA_NAME_MAX || out->member.len > STORE_ID_MAX)
@@ -207,12 +240,8 @@ replica_next_moved(struct replica *replica, uint64_t n, const struct replica_mov
 	relation = keep(kept, &len, relation);
 	member = keep(kept, &len, member);
 	sql_stmt_reset(&replica->member_row);
-	TRY(rep_stmt(replica, R_NEXT_MOVED, &stmt));
-	sql_bind_int(stmt, 1, (int64_t)n);
-	rep_bind_str(stmt, 2, relation);
-	sql_bind_int(stmt, 3, after->is_removed);
-	rep_bind_str(stmt, 4, member);
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, R_NEXT_MOVED, VALUES(INT(n), TEXT(relation), INT(after->is_removed), TEXT(member)),
+	            &stmt));
 	*out = (struct replica_moved){ sql_column_str(stmt, 0), sql_column_str(stmt, 2),
 		                       sqlite3_column_int64(stmt, 1) != 0 };
 	if (out->relation.len > REPLICA_NAME_MAX || out->member.len > STORE_ID_MAX)

@@ -18,7 +18,6 @@ enum err
 replica_rename_scope(struct replica *replica, int64_t sid, struct str name)
 {
 	struct replica_scope other;
-	struct sqlite3_stmt *stmt;
 	enum err             err;
 
 	MUST(name.len > 0 && name.len <= REPLICA_NAME_MAX);
@@ -26,30 +25,20 @@ replica_rename_scope(struct replica *replica, int64_t sid, struct str name)
 	err = replica_find_scope(replica, name, replica->arena, &other);
 	if (err != ERR_NOT_FOUND)
 		return err != OK || other.sid == sid ? err : ERR_CONFLICT;
-	TRY(rep_stmt(replica, C_RENAME, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, name);
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_run(replica, stmt));
+	return rep_end(replica, rep_do_with(replica, C_RENAME, VALUES(INT(sid), TEXT(name))));
 }
-
-/* ---- another URL ---------------------------------------------------------------------------- */
 
 static enum err
 point_elsewhere(struct replica *replica, int64_t sid, const struct replica_scope *scope)
 {
 	struct replica_state state;
-	struct sqlite3_stmt *stmt;
 
 	TRY(rep_state(replica, sid, &state));
 	MUST(state.gen == 0 && state.seen.rounds == 0);
 	TRY(rep_forget_round(replica, &state));
-	TRY(rep_stmt(replica, C_POINT, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, scope->url);
-	rep_bind_str(stmt, 3, scope->resource);
-	sql_bind_int(stmt, 4, scope->from_now);
-	return rep_run(replica, stmt);
+	return rep_do_with(replica, C_POINT,
+	                   VALUES(INT(sid), TEXT(scope->url), TEXT(scope->resource), INT(scope->from_now)));
 }
 
 enum err
@@ -60,18 +49,29 @@ replica_point_scope(struct replica *replica, int64_t sid, const struct replica_s
 	return rep_end(replica, point_elsewhere(replica, sid, scope));
 }
 
-/* ---- deleting --------------------------------------------------------------------------------- */
+static enum err
+cut_feed(struct replica *replica, int64_t sid)
+{
+	struct store_feed feed = sql_followed_name(sid);
+
+	head_cache_touch(replica->engine->head_cache, &feed);
+	TRY(rep_do_with(replica, S_CUT_BASES, VALUES(INT(sid))));
+	return rep_do_with(replica, S_CUT_FEED, VALUES(INT(sid)));
+}
 
 static enum err
-unfollow(struct replica *replica, const struct replica_state *state)
+unfollow(struct replica *replica, struct replica_state *state)
 {
 	int64_t sid = state->seen.sid;
 
+	state->moving = 0; /* what its round has moved goes as a whole */
 	TRY(rep_forget_round(replica, state));
+	TRY(cut_feed(replica, sid));
 	if (state->gen != 0)
-		TRY(rep_do_ints(replica, F_ADD_OLD, INTS(state->gen)));
-	TRY(rep_do_ints(replica, C_CUT_RANGES, INTS(sid)));
-	return rep_do_ints(replica, C_UNFOLLOW, INTS(sid));
+		TRY(rep_do_with(replica, F_ADD_OLD, VALUES(INT(state->gen))));
+	TRY(rep_do_with(replica, F_CUT_MOVED, VALUES(INT(sid), INT(INT64_MAX))));
+	TRY(rep_do_with(replica, C_CUT_RANGES, VALUES(INT(sid))));
+	return rep_do_with(replica, C_UNFOLLOW, VALUES(INT(sid)));
 }
 
 /* Deletes a part of the first table that has rows of the scope; when none has, the scope's own row. */
@@ -83,18 +83,17 @@ cut_piece(struct replica *replica, int64_t sid, bool *done_out)
 		int64_t         rows;
 	} tables[] = {
 		{ C_CUT_CHANGES, CUT_ROWS },
-		{ C_CUT_GONE, CUT_ROWS },
 		{ C_CUT_CONTENT, CUT_ROWS },
 		{ C_CUT_LETTERS, CUT_LETTERS },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(tables); i++) {
-		TRY(rep_do_ints(replica, tables[i].sql, INTS(sid, tables[i].rows)));
+		TRY(rep_do_with(replica, tables[i].sql, VALUES(INT(sid), INT(tables[i].rows))));
 		if (sqlite3_changes64(replica->conn->db) > 0)
 			return OK;
 	}
 	*done_out = true;
-	return rep_do_ints(replica, C_CUT_SCOPE, INTS(sid));
+	return rep_do_with(replica, C_CUT_SCOPE, VALUES(INT(sid)));
 }
 
 enum err

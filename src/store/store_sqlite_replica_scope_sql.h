@@ -13,11 +13,11 @@
 	X(C_RENAME, "UPDATE follow_scope SET name = ?2 WHERE sid = ?1")                                               \
 	X(C_POINT, "UPDATE follow_scope SET url = ?2, resource = ?3, from_now = ?4, fault = '', fault_ms = 0,"        \
 	           " throttled_ms = 0 WHERE sid = ?1")                                                                \
-	X(C_UNFOLLOW, "UPDATE follow_scope SET gen = 0, ord = 0, items = 0, delta_link = '', rounds = 0,"             \
-	              " round_ended_ms = 0, fault = 'it is being forgotten', fault_ms = 0 WHERE sid = ?1")            \
+	X(C_UNFOLLOW, "UPDATE follow_scope SET gen = 0, ord = 0, top = 0, moving = 0, tail_ord = 0, items = 0,"       \
+	              " delta_link = '', rounds = 0, round_ended_ms = 0, fault = 'it is being forgotten', fault_ms = 0"\
+	              " WHERE sid = ?1")                                                                              \
 	X(C_CUT_RANGES, "DELETE FROM follow_range WHERE sid = ?1")                                                    \
 	X(C_CUT_CHANGES, SCOPE_CUT_ROWS("follow_change"))                                                             \
 	X(C_CUT_LETTERS, SCOPE_CUT_ROWS("follow_letter"))                                                             \
-	X(C_CUT_GONE, SCOPE_CUT_IDS("follow_gone"))                                                                   \
 	X(C_CUT_CONTENT, SCOPE_CUT_IDS("follow_content"))                                                             \
 	X(C_CUT_SCOPE, "DELETE FROM follow_scope WHERE sid = ?1")

@@ -6,8 +6,6 @@
 
 #define FAULT_MAX ((size_t)4 << 10)
 
-/* ---- scopes --------------------------------------------------------------------------------- */
-
 static struct str
 text_at(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool *fits)
 {
@@ -62,6 +60,7 @@ read_scope(struct replica *replica, struct sqlite3_stmt *stmt, struct arena *are
 		.rule = text_at(stmt, 27, REPLICA_RULE_MAX, arena, &fits),
 		.round_rule = text_at(stmt, 28, REPLICA_RULE_MAX, arena, &fits),
 		.gap_ms = sqlite3_column_int64(stmt, 29),
+		.owner = text_at(stmt, 30, REPLICA_OWNER_MAX, arena, &fits),
 	};
 	return fits && is_sound(out, sqlite3_column_int64(stmt, 21)) ? OK : rep_damaged(replica);
 }
@@ -75,20 +74,34 @@ take_scope(struct replica *replica, struct sqlite3_stmt *bound, struct arena *ar
 	return read_scope(replica, stmt, arena, out);
 }
 
+/* Row keys are made of them. */
+static bool
+has_sound_numbers(const struct replica_state *state)
+{
+	int64_t gen_max = INT64_MAX >> (ORD_BITS + 1);
+
+	return state->gen >= 0 && state->gen < gen_max && state->round_gen >= 0 && state->round_gen < gen_max &&
+	       state->ord >= 0 && state->ord <= state->top && state->top <= ORD_MAX && state->round_first >= 0 &&
+	       state->round_first <= state->round_ord && state->round_ord <= ORD_MAX && state->moving >= 0 &&
+	       state->moving <= 3;
+}
+
 enum err
 rep_state(struct replica *replica, int64_t sid, struct replica_state *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
 	arena_reset(replica->arena);
-	TRY(rep_stmt_ints(replica, F_SCOPE, INTS(sid), &stmt));
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, F_SCOPE, VALUES(INT(sid)), &stmt));
 	TRY(read_scope(replica, stmt, replica->arena, &out->seen));
 	out->gen = sqlite3_column_int64(stmt, 21);
 	out->ord = sqlite3_column_int64(stmt, 22);
 	out->round_gen = sqlite3_column_int64(stmt, 23);
 	out->round_ord = sqlite3_column_int64(stmt, 24);
-	return OK;
+	out->top = sqlite3_column_int64(stmt, 31);
+	out->round_first = sqlite3_column_int64(stmt, 32);
+	out->moving = sqlite3_column_int64(stmt, 33);
+	return has_sound_numbers(out) ? OK : rep_damaged(replica);
 }
 
 enum err
@@ -96,7 +109,7 @@ replica_get_scope(struct replica *replica, int64_t sid, struct arena *arena, str
 {
 	struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt_ints(replica, F_SCOPE, INTS(sid), &stmt));
+	TRY(rep_bind(replica, F_SCOPE, VALUES(INT(sid)), &stmt));
 	return take_scope(replica, stmt, arena, out);
 }
 
@@ -105,7 +118,7 @@ replica_next_scope(struct replica *replica, int64_t after_sid, struct arena *are
 {
 	struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt_ints(replica, F_SCOPE_NEXT, INTS(after_sid), &stmt));
+	TRY(rep_bind(replica, F_SCOPE_NEXT, VALUES(INT(after_sid)), &stmt));
 	return take_scope(replica, stmt, arena, out);
 }
 
@@ -114,41 +127,50 @@ replica_find_scope(struct replica *replica, struct str name, struct arena *arena
 {
 	struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt(replica, F_SCOPE_NAMED, &stmt));
-	rep_bind_str(stmt, 1, name);
+	TRY(rep_bind(replica, F_SCOPE_NAMED, VALUES(TEXT(name)), &stmt));
 	return take_scope(replica, stmt, arena, out);
 }
 
 enum err
 replica_find_url(struct replica *replica, struct str url, struct arena *arena, struct replica_scope *out)
 {
+	return replica_find_owned(replica, url, 0, arena, out);
+}
+
+enum err
+replica_find_owned(struct replica *replica, struct str url, unsigned n, struct arena *arena, struct replica_scope *out)
+{
 	struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt(replica, F_SCOPE_OF_URL, &stmt));
-	rep_bind_str(stmt, 1, url);
+	TRY(rep_bind(replica, F_SCOPE_OF_URL, VALUES(TEXT(url), INT(n)), &stmt));
 	return take_scope(replica, stmt, arena, out);
+}
+
+enum err
+replica_set_owner(struct replica *replica, int64_t sid, struct str owner)
+{
+	enum err err;
+
+	MUST(owner.len <= REPLICA_OWNER_MAX);
+	TRY(rep_begin(replica, true));
+	err = rep_do_with(replica, O_SET, VALUES(INT(sid), TEXT(owner)));
+	return rep_end(replica, err == OK && sqlite3_changes64(replica->conn->db) == 0 ? ERR_CONFLICT : err);
 }
 
 enum err
 replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out)
 {
 	struct replica_scope other;
-	struct sqlite3_stmt *stmt;
 	enum err             err;
 
 	MUST(scope->name.len > 0 && scope->name.len <= REPLICA_NAME_MAX && scope->url.len <= REPLICA_LINK_MAX);
 	arena_reset(replica->arena);
 	if (replica_find_scope(replica, scope->name, replica->arena, &other) == OK)
 		return ERR_CONFLICT;
-	TRY(rep_stmt(replica, F_ADD_SCOPE, &stmt));
-	rep_bind_str(stmt, 1, scope->name);
-	rep_bind_str(stmt, 2, scope->url);
-	rep_bind_str(stmt, 3, scope->resource);
-	sql_bind_int(stmt, 4, scope->from_now);
-	sql_bind_int(stmt, 5, scope->updates);
-	rep_bind_str(stmt, 6, scope->round_rule);
 	TRY(rep_begin(replica, true));
-	err = rep_run(replica, stmt);
+	err = rep_do_with(replica, F_ADD_SCOPE,
+	                  VALUES(TEXT(scope->name), TEXT(scope->url), TEXT(scope->resource), INT(scope->from_now),
+	                         INT(scope->updates), TEXT(scope->round_rule)));
 	*sid_out = sqlite3_last_insert_rowid(replica->conn->db);
 	return rep_end(replica, err);
 }
@@ -157,53 +179,42 @@ enum err
 replica_set_updates(struct replica *replica, int64_t sid, enum replica_updates updates)
 {
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_ints(replica, R_SET_UPDATES, INTS(sid, updates)));
+	return rep_end(replica, rep_do_with(replica, R_SET_UPDATES, VALUES(INT(sid), INT(updates))));
 }
 
 enum err
 replica_set_rule(struct replica *replica, int64_t sid, struct str rule, struct str resource)
 {
-	struct sqlite3_stmt *stmt;
-
 	MUST(rule.len <= REPLICA_RULE_MAX && resource.len <= REPLICA_NAME_MAX);
-	TRY(rep_stmt(replica, R_SET_RULE, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, rule);
-	rep_bind_str(stmt, 3, resource);
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_run(replica, stmt));
+	return rep_end(replica, rep_do_with(replica, R_SET_RULE, VALUES(INT(sid), TEXT(rule), TEXT(resource))));
 }
 
 enum err
 replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64_t at_ms)
 {
-	struct sqlite3_stmt *stmt;
-
-	TRY(rep_stmt(replica, F_SET_FAULT, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	rep_bind_str(stmt, 2, str_cut(fault, FAULT_MAX));
-	sql_bind_int(stmt, 3, at_ms);
 	TRY(rep_begin(replica, false));
-	return rep_end(replica, rep_run(replica, stmt));
+	return rep_end(replica, rep_do_with(replica, F_SET_FAULT,
+	                                    VALUES(INT(sid), TEXT(str_cut(fault, FAULT_MAX)), INT(at_ms))));
 }
 
 enum err
 replica_note_pause(struct replica *replica, int64_t sid, int64_t ms)
 {
 	TRY(rep_begin(replica, false));
-	return rep_end(replica, rep_do_ints(replica, F_ADD_PAUSE, INTS(sid, ms)));
+	return rep_end(replica, rep_do_with(replica, F_ADD_PAUSE, VALUES(INT(sid), INT(ms))));
 }
 
 enum err
 replica_ack(struct replica *replica, int64_t sid, uint64_t n)
 {
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_ints(replica, F_SET_ACKED, INTS(sid, (int64_t)n)));
+	return rep_end(replica, rep_do_with(replica, F_SET_ACKED, VALUES(INT(sid), INT(n))));
 }
 
 enum err
 replica_mark_printed(struct replica *replica, int64_t sid, uint64_t n)
 {
 	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_ints(replica, F_SET_PRINTED, INTS(sid, (int64_t)n)));
+	return rep_end(replica, rep_do_with(replica, F_SET_PRINTED, VALUES(INT(sid), INT(n))));
 }

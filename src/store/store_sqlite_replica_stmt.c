@@ -14,7 +14,7 @@
 
 static const char *const texts[F_COUNT] = {
 #define X(name, text) [name] = text,
-	FOLLOW_TABLE(X) SCOPE_TABLE(X) RELATION_TABLE(X) ASKING_TABLE(X) SORT_TABLE(X)
+	FOLLOW_TABLE(X) SCOPE_TABLE(X) RELATION_TABLE(X) ASKING_TABLE(X) OWNER_TABLE(X) SETTLE_TABLE(X)
 #undef X
 };
 
@@ -24,12 +24,10 @@ rep_damaged(struct replica *replica)
 	return sql_engine_fail(replica->engine, ERR_CORRUPT, "what is followed is not as this program writes it");
 }
 
-/* ---- statements ----------------------------------------------------------------------------- */
-
 enum err
 rep_stmt(struct replica *replica, enum follow_sql sql, struct sqlite3_stmt **stmt_out)
 {
-	struct sqlite3_stmt **stmt = &replica->stmts[sql];
+	struct sqlite3_stmt **stmt = &replica->stmts[replica->conn == replica->reader][sql];
 	int                   code = SQLITE_OK;
 
 	if (!*stmt)
@@ -65,57 +63,82 @@ rep_do(struct replica *replica, enum follow_sql sql)
 }
 
 enum err
-rep_stmt_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count,
-              struct sqlite3_stmt **stmt_out)
+rep_bind(struct replica *replica, enum follow_sql sql, const struct sql_value *values, struct sqlite3_stmt **stmt_out)
 {
 	TRY(rep_stmt(replica, sql, stmt_out));
-	for (int i = 0; i < count; i++)
-		sql_bind_int(*stmt_out, i + 1, numbers[i]);
+	sql_bind(*stmt_out, values);
 	return OK;
 }
 
 enum err
-rep_do_ints(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count)
+rep_row(struct replica *replica, enum follow_sql sql, const struct sql_value *values, struct sqlite3_stmt **stmt_out)
+{
+	TRY(rep_bind(replica, sql, values, stmt_out));
+	return rep_step(replica, *stmt_out);
+}
+
+enum err
+rep_do_with(struct replica *replica, enum follow_sql sql, const struct sql_value *values)
 {
 	struct sqlite3_stmt *stmt;
 
-	TRY(rep_stmt_ints(replica, sql, numbers, count, &stmt));
+	TRY(rep_bind(replica, sql, values, &stmt));
 	return rep_run(replica, stmt);
 }
 
 enum err
-rep_read_int(struct replica *replica, enum follow_sql sql, const int64_t *numbers, int count, int64_t *out)
+rep_read_int(struct replica *replica, enum follow_sql sql, const struct sql_value *values, int64_t *out)
 {
+	static const struct sql_value             none = { .kind = VALUE_END };
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt_ints(replica, sql, numbers, count, &stmt));
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, sql, values ? values : &none, &stmt));
 	*out = sqlite3_column_int64(stmt, 0);
 	/* A statement that writes and returns rows has finished only when it is at its end. */
 	return rep_step(replica, stmt) == ERR_NOT_FOUND ? OK : replica->conn->last_err;
 }
 
-void
-rep_bind_str(struct sqlite3_stmt *stmt, int at, struct str text)
+/* This pragma takes effect when it is compiled, so it cannot be a prepared statement. */
+static enum err
+set_sync(struct replica *replica, bool durable)
 {
-	MUST(sqlite3_bind_text64(stmt, at, text.len ? text.at : "", text.len, SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK);
+	if (replica->engine->scratch || durable == replica->syncs)
+		return OK;
+	TRY(sql_conn_exec(replica->conn, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"));
+	replica->syncs = durable;
+	return OK;
 }
 
-/* ---- commits -------------------------------------------------------------------------------- */
+/* The store's own commits are synced, so nobody else commits if that cannot be set. */
+static void
+pass_on(struct replica *replica)
+{
+	if (!replica->group || replica->conn == replica->reader)
+		return;
+	if (set_sync(replica, true) != OK)
+		replica->engine->queue.is_broken = true;
+	replica->conn = replica->reader;
+	sql_group_release(replica->group);
+}
 
 enum err
 rep_begin(struct replica *replica, bool durable)
 {
+	enum err err;
+
 	MUST(replica->is_writer && !replica->is_reading);
-	/* This pragma takes effect when it is compiled, so it cannot be a prepared statement. */
-	if (!replica->engine->scratch && durable != replica->syncs) {
-		TRY(sql_conn_exec(replica->conn,
-		                  durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"));
-		replica->syncs = durable;
+	if (replica->group) {
+		TRY(sql_group_borrow(replica->group));
+		replica->conn = replica->engine->writer;
 	}
+	err = set_sync(replica, durable);
 	if (durable)
 		replica->engine->queue.writes++;
-	return rep_do(replica, F_BEGIN);
+	if (err == OK)
+		err = rep_do(replica, F_BEGIN);
+	if (err != OK)
+		pass_on(replica);
+	return err;
 }
 
 /* Only starts the writing, and waits for nothing: at a checkpoint most of the log is on the disk already. */
@@ -154,16 +177,28 @@ rep_undo(struct replica *replica)
 {
 	if (sql_conn_in_txn(replica->conn) && rep_do(replica, F_ROLLBACK) != OK)
 		replica->engine->queue.is_broken = true;
+	pass_on(replica);
 }
 
 enum err
 rep_end(struct replica *replica, enum err err)
 {
-	if (err == OK)
+	struct head_cache  *cache = replica->engine->head_cache;
+	struct scope_cache *scopes = replica->engine->scope_cache;
+
+	if (err == OK) {
+		head_cache_commit_begins(cache);
+		scope_cache_commit_begins(scopes);
 		err = rep_do(replica, F_COMMIT);
-	if (err != OK)
-		rep_undo(replica);
-	if (err == OK)
+		scope_cache_commit_ended(scopes);
+		head_cache_commit_ended(cache);
+	}
+	head_cache_report(cache);
+	if (err == OK && !replica->group)
 		checkpoint(replica);
+	if (err == OK)
+		pass_on(replica);
+	else
+		rep_undo(replica);
 	return err;
 }

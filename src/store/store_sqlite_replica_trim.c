@@ -13,8 +13,10 @@
 #define TRIM_ROWS 1000
 
 struct trim {
-	int64_t sid, acked, tail;
-	int64_t rows, ranges; /* up to where they may be deleted; 0: none */
+	int64_t sid, acked, tail, gen, tail_ord;
+	int64_t rows;              /* up to that number the changes of earlier versions may go; 0: none */
+	int64_t range_n, range_to; /* the same of the changes in the first range; 0: none */
+	int64_t range_last, range_ord;
 };
 
 static enum err
@@ -22,40 +24,97 @@ next_scope(struct replica *replica, struct trim *trim)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(rep_stmt(replica, F_TRIM_SCOPE, &stmt));
-	sql_bind_int(stmt, 1, trim->sid);
-	TRY(rep_step(replica, stmt));
-	trim->sid = sqlite3_column_int64(stmt, 0);
-	trim->acked = sqlite3_column_int64(stmt, 1);
-	trim->tail = sqlite3_column_int64(stmt, 2);
+	TRY(rep_row(replica, F_TRIM_SCOPE, VALUES(INT(trim->sid)), &stmt));
+	*trim = (struct trim){ .sid = sqlite3_column_int64(stmt, 0),
+		               .acked = sqlite3_column_int64(stmt, 1),
+		               .tail = sqlite3_column_int64(stmt, 2),
+		               .gen = sqlite3_column_int64(stmt, 3),
+		               .tail_ord = sqlite3_column_int64(stmt, 4) };
 	return OK;
 }
 
+/* The first range that is not wholly behind the tail. */
 static enum err
-cut(struct replica *replica, const struct trim *trim)
+find_range(struct replica *replica, const struct replica_keep *keep, struct trim *trim)
 {
-	int64_t tail = trim->rows > trim->ranges ? trim->rows : trim->ranges;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	enum err                                  err;
 
-	TRY(rep_do_ints(replica, F_CUT_CHANGES, INTS(trim->sid, trim->rows)));
-	TRY(rep_do_ints(replica, F_CUT_RANGES, INTS(trim->sid, trim->ranges)));
-	return rep_do_ints(replica, F_SET_TAIL, INTS(trim->sid, tail));
+	err = rep_row(
+		replica, F_TRIM_RANGE,
+		VALUES(INT(trim->sid), INT(trim->acked), INT(keep->acked_ms), INT(keep->other_ms), INT(trim->tail)),
+		&stmt);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	if (sqlite3_column_int64(stmt, 4) == 0 || sqlite3_column_int64(stmt, 3) <= trim->tail)
+		return OK;
+	trim->range_n = sqlite3_column_int64(stmt, 0);
+	trim->range_last = sqlite3_column_int64(stmt, 1);
+	trim->range_to = sqlite3_column_int64(stmt, 3);
+	trim->range_ord = sqlite3_column_int64(stmt, 2) + trim->range_to - trim->range_n;
+	return OK;
+}
+
+/* What is behind the tail in follow_detail is of no change. */
+static enum err
+cut_details(struct replica *replica, const struct trim *trim, bool *none_out)
+{
+	int64_t base = trim->gen << ORD_BITS;
+
+	TRY(rep_do_with(replica, F_CUT_DETAILS, VALUES(INT(base), INT(base + trim->tail_ord), INT(TRIM_ROWS))));
+	*none_out = sqlite3_changes64(replica->conn->db) == 0;
+	return OK;
+}
+
+/* The tail rises in the commit that deletes the first of what it passes. */
+static enum err
+cut(struct replica *replica, struct trim *trim)
+{
+	bool none;
+
+	if (trim->rows > 0) {
+		TRY(rep_do_with(replica, F_CUT_CHANGES, VALUES(INT(trim->sid), INT(trim->rows))));
+		return rep_do_with(replica, F_SET_TAIL, VALUES(INT(trim->sid), INT(trim->rows), INT(0)));
+	}
+	TRY(rep_do_with(replica, F_SET_TAIL, VALUES(INT(trim->sid), INT(trim->range_to), INT(trim->range_ord))));
+	TRY(rep_do_with(replica, F_CUT_MOVED, VALUES(INT(trim->sid), INT(trim->range_to))));
+	TRY(rep_do_with(replica, F_CUT_RANGES, VALUES(INT(trim->sid), INT(trim->range_to))));
+	trim->tail_ord = trim->range_ord;
+	return cut_details(replica, trim, &none);
+}
+
+static enum err
+has_details(struct replica *replica, const struct trim *trim, bool *has_out)
+{
+	int64_t  row_key, base = trim->gen << ORD_BITS;
+	enum err err = rep_read_int(replica, F_FIRST_DETAIL, VALUES(INT(base), INT(base + trim->tail_ord)), &row_key);
+
+	*has_out = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err
 replica_trim(struct replica *replica, const struct replica_keep *keep, bool *done_out)
 {
 	struct trim trim = { 0 };
+	bool        has, none;
 	enum err    err;
 
 	*done_out = false;
 	while ((err = next_scope(replica, &trim)) == OK) {
 		TRY(rep_read_int(replica, F_TRIM_ROWS,
-		                 INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms, TRIM_ROWS), &trim.rows));
-		TRY(rep_read_int(replica, F_TRIM_RANGES, INTS(trim.sid, trim.acked, keep->acked_ms, keep->other_ms),
-		                 &trim.ranges));
-		if (trim.rows > 0 || trim.ranges > trim.tail) {
+		                 VALUES(INT(trim.sid), INT(trim.acked), INT(keep->acked_ms), INT(keep->other_ms),
+		                        INT(TRIM_ROWS)),
+		                 &trim.rows));
+		TRY(find_range(replica, keep, &trim));
+		if (trim.rows > 0 || trim.range_to > 0) {
 			TRY(rep_begin(replica, false));
 			return rep_end(replica, cut(replica, &trim));
+		}
+		TRY(has_details(replica, &trim, &has));
+		if (has) {
+			TRY(rep_begin(replica, false));
+			return rep_end(replica, cut_details(replica, &trim, &none));
 		}
 	}
 	*done_out = err == ERR_NOT_FOUND;
@@ -71,11 +130,7 @@ replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum r
 
 	if (after_n > INT64_MAX)
 		return ERR_NOT_FOUND;
-	TRY(rep_stmt(replica, F_LOST, &stmt));
-	sql_bind_int(stmt, 1, sid);
-	sql_bind_int(stmt, 2, (int64_t)after_n);
-	sql_bind_int(stmt, 3, marks);
-	TRY(rep_step(replica, stmt));
+	TRY(rep_row(replica, F_LOST, VALUES(INT(sid), INT(after_n), INT(marks)), &stmt));
 	name = str_cut(sql_column_str(stmt, 0), REPLICA_NAME_MAX);
 	*out = (struct replica_lost){ .n = (uint64_t)sqlite3_column_int64(stmt, 1) };
 	memcpy(out->scope, name.at, name.len);

@@ -10,6 +10,8 @@
 #pragma once
 /* clang-format off */
 
+#include "store/store_sqlite_followed_sql.h"
+
 #define SQLITE_APPLICATION_ID 0x54646d6b         /* "Tdmk" */
 
 #define SCHEMA_1                                                                                                      \
@@ -40,7 +42,8 @@
 	"CREATE UNIQUE INDEX item_made ON item(fid, made);"
 
 #define THIS_FEED   "tenant = ?1 AND owner = ?2 AND collection = ?3"
-#define FEED_STATE  "f.fid, incarnation, f.epoch, head, horizon, horizon_ms, last_ms, live, tombs, pinned, m.epoch"
+#define FEED_STATE  "f.fid, incarnation, f.epoch, head, horizon, horizon_ms, last_ms, live, tombs, pinned, m.epoch," \
+                    " gen, moving, relates"
 #define ITEM_FIELDS "i.place, i.id, i.key, i.changed_ms, i.body, i.made"
 
 #define SQL_TABLE(X)                                                                                                  \
@@ -55,10 +58,12 @@
 	            " FROM feed f CROSS JOIN meta m ON m.one = 1 WHERE " THIS_FEED)                                   \
 	X(SQL_NEXT_FEED, "SELECT " FEED_STATE ", NULL, tenant, owner, collection"                                     \
 	                 " FROM feed f CROSS JOIN meta m ON m.one = 1"                                                \
-	                 " WHERE (tenant, owner, collection) > (?1, ?2, ?3)"                                          \
+	                 " WHERE (tenant, owner, collection) > (?1, ?2, ?3) AND f.gen = 0"                            \
 	                 " ORDER BY tenant, owner, collection LIMIT 1")                                               \
 	X(SQL_ITEMS, "SELECT " ITEM_FIELDS " FROM item i WHERE place > ?1 AND place <= ?2 ORDER BY place")            \
 	X(SQL_MADE, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND made > ?2 ORDER BY made")                   \
+	X(SQL_OF_KEY, "SELECT " ITEM_FIELDS " FROM item i INDEXED BY item_key"                                        \
+	              " WHERE fid = ?3 AND key = ?4 AND place > ?1 AND place <= ?2 ORDER BY place")                    \
 	X(SQL_BODIES, "SELECT place, body FROM item WHERE place > ?1 AND place <= ?2 ORDER BY place")                 \
 	X(SQL_TOMBS, "SELECT place, id, NULL, changed_ms, NULL, 0 FROM tomb WHERE place > ?1 AND place <= ?2 ORDER " \
 	  "BY place") \
@@ -66,9 +71,7 @@
 	  "WHERE " THIS_FEED) \
 	X(SQL_GET_DEFAULT, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.id = f.pinned" \
 	                  " WHERE " THIS_FEED)                                                                        \
-	X(SQL_FIND, "SELECT " ITEM_FIELDS " FROM feed f CROSS JOIN item i ON i.fid = f.fid AND i.key = ?4"            \
-	            " AND i.place > (f.fid << 40) + ?5 WHERE " THIS_FEED " ORDER BY i.place LIMIT ?6")                \
-	/* The same two by the feed's number, for a transaction that knows it. */                                     \
+	/* By the feed's number, for a transaction that knows it. */                                     \
 	X(SQL_GET_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND id = ?2")                                \
 	X(SQL_FIND_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE fid = ?1 AND key = ?2 ORDER BY place LIMIT 1")       \
 	X(SQL_NEXT_IN, "SELECT " ITEM_FIELDS " FROM item i WHERE place > (?1 << 40) + ?2" \
@@ -101,12 +104,13 @@
 	X(SQL_CUT_TOMBS, "DELETE FROM tomb WHERE place > ?1 AND place <= ?2")                                         \
 	X(SQL_PUT_KV, "INSERT OR REPLACE INTO note(space, name, value) VALUES(?1, ?2, ?3)")                         \
 	X(SQL_CUT_KV, "DELETE FROM note WHERE space = ?1 AND name = ?2")                                            \
-	X(SQL_COUNT_FEEDS, "SELECT count(*), coalesce(sum(live), 0), coalesce(sum(tombs), 0) FROM feed")              \
+	X(SQL_COUNT_FEEDS, "SELECT count(*), coalesce(sum(live), 0), coalesce(sum(tombs), 0) FROM feed" \
+	                   " WHERE gen = 0")                                                                          \
 	X(SQL_COUNT_KV, "SELECT count(*) FROM note")
 
 enum sql {
 #define X(name, text) name,
-	SQL_TABLE(X)
+	SQL_TABLE(X) FOLLOWED_TABLE(X)
 #undef X
 	SQL_COUNT
 };

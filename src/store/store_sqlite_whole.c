@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
+
+#include "base/file.h"
+
+#define PATHS_MAX ((size_t)64 << 10) /* a path and its real one */
 
 /* ---- figures -------------------------------------------------------------------------------- */
 
@@ -61,7 +64,7 @@ copy_failed(struct sqlite3 *to, const char *path, char why_out[512])
 	           code);
 	if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
 		return ERR_CORRUPT;
-	if ((code & 0xff) == SQLITE_FULL || system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG)
+	if ((code & 0xff) == SQLITE_FULL || file_fault_is_full(system_errno))
 		return ERR_FULL;
 	return ERR_IO;
 }
@@ -130,9 +133,12 @@ sqlite_backup(void *engine, const char *path, char why_out[512])
 {
 	AUTO(sql_conn_return) struct conn        *conn = NULL;
 	AUTO(unlink_unfinished) struct unfinished file = { { 0 } };
+	AUTO(arena_close) struct arena           *arena = arena_open(PATHS_MAX);
 	uint64_t                                  bytes;
-	enum err                                  err = store_file_look(path, &bytes, why_out);
+	enum err                                  err;
 
+	TRY(store_file_resolve(str_from_c(path), false, arena, &path, why_out));
+	err = store_file_look(path, &bytes, why_out);
 	if (err == OK || err == ERR_FOREIGN) {
 		str_printf(why_out, 512, "%.*s is already there; a backup replaces nothing", STR_CUT_ARG(path, 300));
 		return ERR_CONFLICT;
@@ -200,7 +206,7 @@ retire(struct engine *engine, const struct guid *copy_id, uint32_t *epoch_out, c
 {
 	struct rollback_guard guard = { 0 };
 	struct meta           meta = { 0 };
-	enum err              err = store_file_look_to_write(engine->path, why_out);
+	enum err              err = store_file_hold(engine->path, &engine->file_fd, why_out);
 
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;

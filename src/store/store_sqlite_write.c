@@ -6,12 +6,6 @@
 #include <stdlib.h>
 
 static int64_t
-row_key_of(const struct feed_row *feed, uint64_t seq)
-{
-	return (int64_t)((uint64_t)feed->fid << SEQ_BITS | seq);
-}
-
-static int64_t
 changes(const struct txn *txn)
 {
 	return sqlite3_changes64(txn->engine->writer->db);
@@ -23,36 +17,22 @@ changes(const struct txn *txn)
 static enum err
 run_on_id(struct txn *txn, enum sql sql, struct str id)
 {
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 1, txn->feed.fid);
-	sql_bind_blob(stmt, 2, id);
-	return sql_conn_run(txn->engine->writer, stmt);
+	return sql_conn_do_with(txn->engine->writer, sql, VALUES(INT(txn->feed.fid), BLOB(id)));
 }
 
 static enum err
 run_on_item(struct txn *txn, enum sql sql, const struct item *item)
 {
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 3, row_key_of(&txn->feed, txn->feed.head));
-	sql_bind_int(stmt, 4, txn->feed.last_ms);
-	sql_bind_blob_or_null(stmt, 5, item->key);
-	sql_bind_blob(stmt, 6, item->body);
-	return run_on_id(txn, sql, item->id);
+	return sql_conn_do_with(txn->engine->writer, sql,
+	                        VALUES(INT(txn->feed.fid), BLOB(item->id), INT(sql_row_key(&txn->feed, txn->feed.head)),
+	                               INT(txn->feed.last_ms), BLOB_OR_NULL(item->key), BLOB(item->body)));
 }
 
 static enum err
 run_on_range(struct txn *txn, enum sql sql, uint64_t after, uint64_t until)
 {
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 1, row_key_of(&txn->feed, after));
-	sql_bind_int(stmt, 2, row_key_of(&txn->feed, until));
-	return sql_conn_run(txn->engine->writer, stmt);
+	return sql_conn_do_with(txn->engine->writer, sql,
+	                        VALUES(INT(sql_row_key(&txn->feed, after)), INT(sql_row_key(&txn->feed, until))));
 }
 
 static enum err
@@ -122,14 +102,10 @@ ready_to_write(struct txn *txn)
 static enum err
 add_op(struct txn *txn, const struct store_op *op, bool *was_done_out)
 {
-	struct conn         *conn = txn->engine->writer;
-	struct sqlite3_stmt *stmt = NULL;
+	struct conn *conn = txn->engine->writer;
 
 	TRY(sql_group_savepoint(txn));
-	TRY(sql_conn_stmt(conn, SQL_ADD_OP, &stmt));
-	sql_bind_blob(stmt, 1, str_of(op->id.b, sizeof(op->id.b)));
-	sql_bind_int(stmt, 2, clock_wall_ms(txn->engine->clock));
-	TRY(sql_conn_run(conn, stmt));
+	TRY(sql_conn_do_with(conn, SQL_ADD_OP, VALUES(GUID(&op->id), INT(clock_wall_ms(txn->engine->clock)))));
 	*was_done_out = changes(txn) == 0;
 	return OK;
 }
@@ -144,9 +120,8 @@ txn_free(struct txn *txn)
 static struct txn *
 txn_make(struct engine *engine, struct group *group, struct arena *arena)
 {
-	struct txn *txn = calloc(1, sizeof(*txn));
+	struct txn *txn = handle_new(sizeof(*txn));
 
-	MUST(txn != NULL);
 	MUST(pthread_cond_init(&txn->woken, NULL) == 0);
 	txn->engine = engine;
 	txn->group = group;
@@ -205,9 +180,8 @@ begin_alone(void *engine, const struct store_op *op, struct arena *arena, void *
 static void *
 group_open(void *engine)
 {
-	struct group *group = calloc(1, sizeof(*group));
+	struct group *group = handle_new(sizeof(*group));
 
-	MUST(group != NULL);
 	group->engine = engine;
 	group->member = txn_make(engine, group, NULL);
 	group->arena = arena_open(STORE_BODY_MAX + STORE_ID_MAX + STORE_KEY_MAX + 4096);
@@ -271,10 +245,7 @@ find_in(struct txn *txn, enum sql sql, struct str name, struct item *out)
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	struct item                               item;
 
-	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 1, txn->feed.fid);
-	sql_bind_blob(stmt, 2, name);
-	TRY(sql_conn_step(txn->engine->writer, stmt));
+	TRY(sql_conn_row(txn->engine->writer, sql, VALUES(INT(txn->feed.fid), BLOB(name)), &stmt));
 	sql_item_from_row(stmt, &item);
 	*out = sql_item_copy(item, txn->arena);
 	return OK;
@@ -321,10 +292,7 @@ txn_next(void *inner, const struct store_feed *feed, uint64_t after_seq, struct 
 	TRY(sql_feed_load(txn, feed));
 	if (!txn->feed.exists)
 		return ERR_NOT_FOUND;
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_NEXT_IN, &stmt));
-	sql_bind_int(stmt, 1, txn->feed.fid);
-	sql_bind_int(stmt, 2, (int64_t)after_seq);
-	TRY(sql_conn_step(txn->engine->writer, stmt));
+	TRY(sql_conn_row(txn->engine->writer, SQL_NEXT_IN, VALUES(INT(txn->feed.fid), INT(after_seq)), &stmt));
 	sql_item_from_row(stmt, &item);
 	*out = sql_item_copy(item, into);
 	return OK;
@@ -359,17 +327,14 @@ put_item(void *inner, const struct store_feed *name, const struct item *item)
 static enum err
 rewrite(void *inner, const struct store_feed *name, const struct item *item)
 {
-	struct txn          *txn = inner;
-	struct sqlite3_stmt *stmt = NULL;
+	struct txn *txn = inner;
 
 	TRY(ready_to_write(txn));
 	TRY(sql_feed_load(txn, name));
 	if (!txn->feed.exists)
 		return ERR_NOT_FOUND;
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_REWRITE_ITEM, &stmt));
-	sql_bind_blob_or_null(stmt, 3, item->key);
-	sql_bind_blob(stmt, 4, item->body);
-	TRY(run_on_id(txn, SQL_REWRITE_ITEM, item->id));
+	TRY(sql_conn_do_with(txn->engine->writer, SQL_REWRITE_ITEM,
+	                     VALUES(INT(txn->feed.fid), BLOB(item->id), BLOB_OR_NULL(item->key), BLOB(item->body))));
 	txn->engine->queue.bytes += item->body.len;
 	txn->writes++;
 	return changes(txn) > 0 ? OK : ERR_NOT_FOUND;
@@ -378,9 +343,8 @@ rewrite(void *inner, const struct store_feed *name, const struct item *item)
 static enum err
 remove_item(void *inner, const struct store_feed *name, struct str id)
 {
-	struct txn          *txn = inner;
-	struct feed_row     *feed = &txn->feed;
-	struct sqlite3_stmt *stmt = NULL;
+	struct txn      *txn = inner;
+	struct feed_row *feed = &txn->feed;
 
 	TRY(ready_to_write(txn));
 	TRY(sql_feed_load(txn, name));
@@ -390,10 +354,8 @@ remove_item(void *inner, const struct store_feed *name, struct str id)
 	if (changes(txn) == 0)
 		return ERR_NOT_FOUND;
 	TRY(sql_feed_next_seq(txn));
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_ADD_TOMB, &stmt));
-	sql_bind_int(stmt, 3, row_key_of(feed, feed->head));
-	sql_bind_int(stmt, 4, feed->last_ms);
-	TRY(run_on_id(txn, SQL_ADD_TOMB, id));
+	TRY(sql_conn_do_with(txn->engine->writer, SQL_ADD_TOMB,
+	                     VALUES(INT(feed->fid), BLOB(id), INT(sql_row_key(feed, feed->head)), INT(feed->last_ms))));
 	feed->live--;
 	feed->tombs++;
 	if (str_eq(str_of(feed->default_id, feed->default_len), id))
@@ -406,10 +368,7 @@ is_live(struct txn *txn, struct str id)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_HAS_ITEM, &stmt));
-	sql_bind_int(stmt, 1, txn->feed.fid);
-	sql_bind_blob(stmt, 2, id);
-	return sql_conn_step(txn->engine->writer, stmt);
+	return sql_conn_row(txn->engine->writer, SQL_HAS_ITEM, VALUES(INT(txn->feed.fid), BLOB(id)), &stmt);
 }
 
 static enum err
@@ -433,7 +392,7 @@ set_default(void *inner, const struct store_feed *name, struct str id)
 
 /* ---- feeds ---------------------------------------------------------------------------------- */
 
-/* Finds the oldest tombstones that may be purged: how many, and the seq and change time of the last. */
+/* The oldest tombstones that may be purged: how many, and the seq and change time of the last. ERR_NOT_FOUND: none. */
 static enum err
 find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct feed_state *last_out)
 {
@@ -442,15 +401,21 @@ find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct feed_stat
 	struct feed_state                         last = { 0 };
 	enum err                                  err = OK;
 
-	TRY(sql_conn_stmt(conn, SQL_TOMBS, &stmt));
-	sql_bind_int(stmt, 1, row_key_of(&txn->feed, txn->feed.purged_through));
-	sql_bind_int(stmt, 2, row_key_of(&txn->feed, txn->feed.head));
+	if (txn->feed.gen)
+		TRY(sql_followed_may_purge(conn, &txn->feed));
+	TRY(sql_conn_bind(conn,
+	                  txn->feed.relates ? SQL_RELATED_TOMBS
+	                  : txn->feed.gen   ? SQL_FOLLOWED_TOMBS
+	                                    : SQL_TOMBS,
+	                  VALUES(INT(sql_row_key(&txn->feed, txn->feed.purged_through)),
+	                         INT(sql_row_key(&txn->feed, txn->feed.head))),
+	                  &stmt));
 	while (last.tombstones < max) {
 		err = sql_conn_step(conn, stmt);
 		if (err != OK || sqlite3_column_int64(stmt, 3) > until_ms)
 			break;
 		last.tombstones++;
-		last.purged_through = (uint64_t)sqlite3_column_int64(stmt, 0) & SEQ_MAX;
+		last.purged_through = (uint64_t)(sqlite3_column_int64(stmt, 0) - sql_row_key(&txn->feed, 0));
 		last.purged_through_ms = sqlite3_column_int64(stmt, 3);
 	}
 	if (err != OK && err != ERR_NOT_FOUND)
@@ -459,21 +424,37 @@ find_purgeable(struct txn *txn, int64_t until_ms, uint32_t max, struct feed_stat
 	return OK;
 }
 
+/* Those after purged_through. */
+static enum err
+cut_tombs(struct txn *txn, uint64_t until)
+{
+	const struct feed_row *feed = &txn->feed;
+
+	if (!feed->gen)
+		return run_on_range(txn, SQL_CUT_TOMBS, feed->purged_through, until);
+	if (feed->relates) {
+		TRY(run_on_range(txn, SQL_FOLLOWED_CUT_HIDDEN, feed->purged_through, until));
+		TRY(run_on_range(txn, SQL_FOLLOWED_CUT_ENDED, feed->purged_through, until));
+	}
+	return run_on_range(txn, SQL_FOLLOWED_CUT_TOMBS, feed->purged_through, until);
+}
+
 static enum err
 purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max, uint32_t *purged_out)
 {
 	struct txn       *txn = inner;
 	struct feed_row  *feed = &txn->feed;
 	struct feed_state last = { 0 };
+	enum err          err = ERR_NOT_FOUND;
 
 	TRY(ready_to_write(txn));
 	TRY(sql_feed_load(txn, name));
 	if (feed->exists && feed->tombs > 0)
-		TRY(find_purgeable(txn, until_ms, max, &last));
+		err = find_purgeable(txn, until_ms, max, &last);
 	*purged_out = (uint32_t)last.tombstones;
 	if (last.tombstones == 0)
-		return OK;
-	TRY(run_on_range(txn, SQL_CUT_TOMBS, feed->purged_through, last.purged_through));
+		return err == ERR_NOT_FOUND ? OK : err;
+	TRY(cut_tombs(txn, last.purged_through));
 	feed->tombs -= last.tombstones;
 	feed->purged_through = last.purged_through;
 	feed->purged_through_ms = last.purged_through_ms;
@@ -485,11 +466,7 @@ purge(void *inner, const struct store_feed *name, int64_t until_ms, uint32_t max
 static enum err
 run_on_feed(struct txn *txn, enum sql sql)
 {
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(sql_conn_stmt(txn->engine->writer, sql, &stmt));
-	sql_bind_int(stmt, 1, txn->feed.fid);
-	return sql_conn_run(txn->engine->writer, stmt);
+	return sql_conn_do_with(txn->engine->writer, sql, VALUES(INT(txn->feed.fid)));
 }
 
 static enum err
@@ -517,44 +494,32 @@ drop_feed(void *inner, const struct store_feed *name)
 static enum err
 put_kv(void *inner, const char *ns, struct str name, struct str value)
 {
-	struct txn          *txn = inner;
-	struct sqlite3_stmt *stmt = NULL;
+	struct txn *txn = inner;
 
 	TRY(ready_to_write(txn));
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_PUT_KV, &stmt));
-	sql_bind_text(stmt, 1, ns);
-	sql_bind_blob(stmt, 2, name);
-	sql_bind_blob(stmt, 3, value);
 	txn->kv_changed++;
 	txn->writes++;
-	return sql_conn_run(txn->engine->writer, stmt);
+	return sql_conn_do_with(txn->engine->writer, SQL_PUT_KV, VALUES(TEXT(str_from_c(ns)), BLOB(name), BLOB(value)));
 }
 
 static enum err
 remove_kv(void *inner, const char *ns, struct str name)
 {
-	struct txn          *txn = inner;
-	struct sqlite3_stmt *stmt = NULL;
+	struct txn *txn = inner;
 
 	TRY(ready_to_write(txn));
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_CUT_KV, &stmt));
-	sql_bind_text(stmt, 1, ns);
-	sql_bind_blob(stmt, 2, name);
 	txn->kv_changed++;
 	txn->writes++;
-	return sql_conn_run(txn->engine->writer, stmt);
+	return sql_conn_do_with(txn->engine->writer, SQL_CUT_KV, VALUES(TEXT(str_from_c(ns)), BLOB(name)));
 }
 
 static enum err
 forget_ops(void *inner, int64_t before_ms)
 {
-	struct txn          *txn = inner;
-	struct sqlite3_stmt *stmt = NULL;
+	struct txn *txn = inner;
 
 	TRY(ready_to_write(txn));
-	TRY(sql_conn_stmt(txn->engine->writer, SQL_FORGET_OPS, &stmt));
-	sql_bind_int(stmt, 1, before_ms);
-	return sql_conn_run(txn->engine->writer, stmt);
+	return sql_conn_do_with(txn->engine->writer, SQL_FORGET_OPS, VALUES(INT(before_ms)));
 }
 
 const struct store_writes sqlite_writes = {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "store/store_backend.h"
+#include "store/store_group.h"
 
 struct store_txn {
 	struct store *store;
@@ -21,9 +22,8 @@ struct store_group {
 static struct store_txn *
 begin(struct store *store, void *group, const struct store_op *op, struct arena *arena)
 {
-	struct store_txn *txn = calloc(1, sizeof(*txn));
+	struct store_txn *txn = handle_new(sizeof(*txn));
 
-	MUST(txn != NULL);
 	txn->store = store;
 	atomic_fetch_add(&store->in_use, 1);
 	if (store->access == STORE_LOOK)
@@ -63,6 +63,15 @@ keep_error(struct store_txn *txn, enum err err)
 		txn->err = err;
 }
 
+/* The follower alone writes a followed feed, and its statements are others. */
+static bool
+is_native(struct store_txn *txn, const struct store_feed *feed)
+{
+	if (feed->collection == STORE_FOLLOWED)
+		keep_error(txn, ERR_NOT_ALLOWED);
+	return feed->collection != STORE_FOLLOWED;
+}
+
 /* A repeated op changes nothing, so its writes are skipped. */
 static bool
 is_mute(const struct store_txn *txn)
@@ -81,7 +90,7 @@ store_txn_state(struct store_txn *txn, const struct store_feed *feed, struct fee
 bool
 store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str id, struct item *item_out)
 {
-	if (txn->err != OK || !store_names_item(id))
+	if (txn->err != OK || !store_names_item(id) || !is_native(txn, feed))
 		return false;
 	return answered(txn, txn->store->backend->writes->get(txn->inner, feed, id, item_out));
 }
@@ -89,7 +98,7 @@ store_txn_get(struct store_txn *txn, const struct store_feed *feed, struct str i
 bool
 store_txn_get_default(struct store_txn *txn, const struct store_feed *feed, struct item *item_out)
 {
-	if (txn->err != OK)
+	if (txn->err != OK || !is_native(txn, feed))
 		return false;
 	return answered(txn, txn->store->backend->writes->get_default(txn->inner, feed, item_out));
 }
@@ -97,7 +106,7 @@ store_txn_get_default(struct store_txn *txn, const struct store_feed *feed, stru
 bool
 store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct str key, struct item *item_out)
 {
-	if (txn->err != OK || key.len == 0 || key.len > STORE_KEY_MAX)
+	if (txn->err != OK || key.len == 0 || key.len > STORE_KEY_MAX || !is_native(txn, feed))
 		return false;
 	return answered(txn, txn->store->backend->writes->find(txn->inner, feed, key, item_out));
 }
@@ -106,7 +115,7 @@ bool
 store_txn_next(struct store_txn *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
                struct item *item_out)
 {
-	if (txn->err != OK)
+	if (txn->err != OK || !is_native(txn, feed))
 		return false;
 	return answered(txn, txn->store->backend->writes->next(txn->inner, feed, after_seq, into, item_out));
 }
@@ -123,6 +132,8 @@ static enum err
 check_item(const struct store_feed *feed, const struct item *item)
 {
 	MUST(item->life == ITEM_LIVE);
+	if (feed->collection == STORE_FOLLOWED)
+		return ERR_NOT_ALLOWED;
 	if (feed->collection == 0 || item->id.len == 0)
 		return ERR_BAD_REQUEST;
 	if (item->id.len > STORE_ID_MAX || item->key.len > STORE_KEY_MAX || item->body.len > STORE_BODY_MAX)
@@ -153,7 +164,7 @@ store_rewrite(struct store_txn *txn, const struct store_feed *feed, const struct
 bool
 store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id)
 {
-	if (is_mute(txn) || !store_names_item(id))
+	if (is_mute(txn) || !store_names_item(id) || !is_native(txn, feed))
 		return false;
 	return answered(txn, txn->store->backend->writes->remove(txn->inner, feed, id));
 }
@@ -161,7 +172,7 @@ store_remove(struct store_txn *txn, const struct store_feed *feed, struct str id
 void
 store_set_default(struct store_txn *txn, const struct store_feed *feed, struct str id)
 {
-	if (is_mute(txn))
+	if (is_mute(txn) || !is_native(txn, feed))
 		return;
 	if (id.len > STORE_ID_MAX)
 		keep_error(txn, ERR_NOT_FOUND);
@@ -182,7 +193,7 @@ store_purge(struct store_txn *txn, const struct store_feed *feed, int64_t until_
 void
 store_drop_feed(struct store_txn *txn, const struct store_feed *feed)
 {
-	if (!is_mute(txn))
+	if (!is_mute(txn) && is_native(txn, feed))
 		keep_error(txn, txn->store->backend->writes->drop_feed(txn->inner, feed));
 }
 
@@ -268,9 +279,8 @@ store_txn_err(const struct store_txn *txn)
 struct store_group *
 store_group_open(struct store *store)
 {
-	struct store_group *group = calloc(1, sizeof(*group));
+	struct store_group *group = handle_new(sizeof(*group));
 
-	MUST(group != NULL);
 	group->store = store;
 	atomic_fetch_add(&store->in_use, 1);
 	if (store->access != STORE_LOOK)

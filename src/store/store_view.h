@@ -8,6 +8,12 @@
 /* The names from the root of a tree down to the item: `parentReference.id` is its parent, `root` marks the root. */
 #define STORE_TREE_PATH "tree path"
 
+/* What ->> takes is a text in DuckDB: a column of another type is BOOLEAN or BIGINT. */
+#define STORE_COLUMN_AS(type, name) \
+	{ \
+		name, NULL, "CAST(~ ->> '$." name "' AS " type ")" \
+	}
+
 struct store_column {
 	const char *name, *path; /* a JSON path below the item: "owner.name" */
 	const char *sql;         /* without a path: an expression, with ~ for the item's JSON; or STORE_TREE_PATH */

@@ -27,35 +27,24 @@ asking_read_url(struct cmd_run *run)
 static bool
 is_field_value(struct str text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] < ' ' || text.at[i] > '~')
-			return false;
-	return text.len > 0 && str_trim(text).len == text.len;
+	return text.len > 0 && str_is_within(text, ' ', '~') && str_trim(text).len == text.len;
 }
 
 static bool
 is_field_name(struct str text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] <= ' ' || text.at[i] > '~' || strchr("\"(),/:;<=>?@[\\]{}", text.at[i]))
-			return false;
-	return text.len > 0;
+	return text.len > 0 && str_is_within(text, '!', '~') &&
+	       str_find_any(text, STR("\"(),/:;<=>?@[\\]{}")) == text.len;
 }
 
 /* Fields that this program sets itself, that frame a message, or that would change what an answer is. */
 static bool
 is_own_field(struct str name)
 {
-	static const char *const own[] = { "Authorization",    "Host",     "Cookie",  "Prefer",
-		                           "Content-Length",   "TE",       "Trailer", "Transfer-Encoding",
-		                           "Connection",       "Upgrade",  "Expect",  "Keep-Alive",
-		                           "Proxy-Connection", "Range",    "Accept",  "Proxy-Authorization",
-		                           "Accept-Encoding",  "If-Range", "Via",     "HTTP2-Settings" };
-
-	for (size_t i = 0; i < COUNT_OF(own); i++)
-		if (str_eq_nocase(name, str_from_c(own[i])))
-			return true;
-	return false;
+	return str_has_word(STR("Authorization Host Cookie Prefer Content-Length TE Trailer Transfer-Encoding "
+	                        "Connection Upgrade Expect Keep-Alive Proxy-Connection Range Accept "
+	                        "Proxy-Authorization Accept-Encoding If-Range Via HTTP2-Settings"),
+	                    ' ', name, str_eq_nocase);
 }
 
 static bool
@@ -119,25 +108,4 @@ asking_read(struct cmd_run *run, struct follow_http *http)
 		TRY_CODE(read_header(run, text, &http->headers[i]));
 	}
 	return EXIT_DONE;
-}
-
-struct str
-asking_prefer_of_store(struct cmd_run *run)
-{
-	struct store_conf     conf = { .url = conf_get(&run->conf, CONF_STORE),
-		                       .access = STORE_LOOK,
-		                       .clock = run->clock,
-		                       .entropy = run->entropy };
-	struct replica       *replica = NULL;
-	struct replica_scope  scope;
-	struct replica_asking asking = { .prefer = STR_EMPTY };
-	char                  why[512];
-
-	if (replica_open(&conf, &replica, why) != OK)
-		return STR_EMPTY;
-	if (replica_find_url(replica, str_from_c(run->args[0]), run->arena, &scope) != OK ||
-	    replica_get_asking(replica, scope.sid, run->arena, &asking) != OK)
-		asking.prefer = STR_EMPTY;
-	replica_close(&replica);
-	return asking.prefer;
 }

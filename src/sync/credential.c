@@ -11,7 +11,6 @@
 #include "fetch/fetch_link.h"
 #include "oauth/oauth_device.h"
 #include "oauth/oauth_file.h"
-#include "oauth/oauth_refresh.h"
 #include "oauth/oauth_token_store.h"
 #include "store/store.h"
 #include "text/uri.h"
@@ -33,7 +32,7 @@ struct credential {
 /* ---- a certificate --------------------------------------------------------------------------------------- */
 
 static int
-stopped(struct signals *signals, const char *what)
+report_stopped(struct signals *signals, const char *what)
 {
 	console_say("stopped by a signal; %s", what);
 	return signals_code(signals);
@@ -56,7 +55,7 @@ read_cert(struct credential *credential, const char *path)
 		            path);
 	secret_drop(pem);
 	if (fault == ECANCELED)
-		return stopped(credential->signals, "the client certificate had not come yet");
+		return report_stopped(credential->signals, "the client certificate had not come yet");
 	if (fault == ETIMEDOUT)
 		return console_fail(EXIT_REFUSED,
 		                    "the client certificate %s: nobody has written it whole within a minute", path);
@@ -139,16 +138,15 @@ read_person(struct credential *credential)
 
 /* ---- opening --------------------------------------------------------------------------------------------- */
 
-static int
-open_fetch(struct credential *credential)
+int
+credential_fetch(const struct cmd_run *run, bool (*stopped)(void *ctx), void *ctx, struct fetch **fetch_out)
 {
-	struct fetch_conf conf = { .ca_file = cmd_value(credential->run, "ca"),
+	struct fetch_conf conf = { .ca_file = cmd_value(run, "ca"),
 		                   .agent = "tidemark/" TIDEMARK_VERSION,
-		                   .stopped = signals_came,
-		                   .stopped_ctx = credential->signals };
+		                   .stopped = stopped,
+		                   .stopped_ctx = ctx };
 
-	return fetch_open(&conf, &credential->fetch) == OK ? EXIT_DONE
-	                                                   : console_fail(EXIT_OTHER, "libcurl cannot be set up");
+	return fetch_open(&conf, fetch_out) == OK ? EXIT_DONE : cmd_fail(run, EXIT_OTHER, "libcurl cannot be set up");
 }
 
 static int
@@ -164,7 +162,7 @@ read_options(struct credential *credential, struct oauth_credential_conf *conf)
 	if (application || person) {
 		TRY_CODE(read_client(credential));
 		TRY_CODE(application ? read_application(credential) : read_person(credential));
-		TRY_CODE(open_fetch(credential));
+		TRY_CODE(credential_fetch(run, signals_came, credential->signals, &credential->fetch));
 		conf->client = &credential->client;
 		conf->fetch = credential->fetch;
 	} else if (!conf->file && !conf->command && env && env[0]) {
@@ -176,14 +174,13 @@ read_options(struct credential *credential, struct oauth_credential_conf *conf)
 int
 credential_open(struct cmd_run *run, struct signals *signals, struct credential **credential_out)
 {
-	AUTO(credential_close) struct credential *credential = calloc(1, sizeof(*credential));
+	AUTO(credential_close) struct credential *credential = handle_new(sizeof(*credential));
 	struct oauth_credential_conf              conf = { .file = cmd_value(run, "bearer-file"),
 		                                           .command = cmd_value(run, "bearer-command"),
 		                                           .clock = run->clock,
 		                                           .stopped = signals_came,
 		                                           .stopped_ctx = signals };
 
-	MUST(credential != NULL);
 	*credential_out = NULL;
 	credential->run = run;
 	credential->signals = signals;
@@ -222,16 +219,6 @@ credential_cert(const struct credential *credential)
 	return credential->cert;
 }
 
-enum err
-credential_revocation(struct credential *credential, struct str *why_out)
-{
-	struct str token;
-
-	return credential->client.token_store
-	               ? oauth_token_store_read(&credential->client, credential->run->arena, &token, why_out)
-	               : OK;
-}
-
 /* ---- signing in ------------------------------------------------------------------------------------------ */
 
 static int
@@ -262,7 +249,7 @@ wait_for_person(struct credential *credential, struct oauth_code *code)
 	while (clock_mono_ms(clock) + code->interval_ms < end_ms) {
 		signals_sleep(credential->signals, clock, code->interval_ms);
 		if (signals_came(credential->signals))
-			return stopped(credential->signals, "nobody has signed in");
+			return report_stopped(credential->signals, "nobody has signed in");
 		arena_reset(arena);
 		switch (oauth_device_poll(&credential->client, code, credential->fetch, arena, &answer, &why)) {
 		case OAUTH_DEVICE_PENDING:
@@ -282,15 +269,18 @@ credential_sign_in(struct credential *credential)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(POLL_ARENA_MAX);
 	struct oauth_code               code;
-	struct str                      why;
-	enum err                        err = credential_revocation(credential, &why);
+	struct str                      token, why;
+	enum err                        err;
 
+	if (!credential->client.token_store)
+		return EXIT_DONE;
+	err = oauth_token_store_read(&credential->client, arena, &token, &why);
 	if (err == OK)
 		return EXIT_DONE;
 	if (err == ERR_NOT_FOUND)
 		err = oauth_device_begin(&credential->client, credential->fetch, arena, &code, &why);
 	if (signals_came(credential->signals))
-		return stopped(credential->signals, "nobody has signed in");
+		return report_stopped(credential->signals, "nobody has signed in");
 	if (err != OK)
 		return console_fail(err == ERR_NO_IDENTITY ? EXIT_REFUSED : exit_code_of(err), "%.*s", STR_ARG(why));
 	console_say("%.*s", STR_ARG(code.message));

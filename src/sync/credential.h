@@ -9,9 +9,12 @@
 #include "cli/signals.h"
 #include "oauth/oauth_credential.h"
 
-/* Rows for a command's table of options, beside --bearer-file and --bearer-command. */
-#define CREDENTIAL_CLIENT_OPTIONS \
-	{ "client-credentials", NULL, "get the token as a client, by its secret or its certificate", false }, \
+/* Rows for a command's table of options. */
+#define CREDENTIAL_OPTIONS \
+	{ "bearer-file", "FILE", "a file with the access token, or JSON that holds one", false }, \
+		{ "bearer-command", "COMMAND", "a shell command that prints the access token, or JSON that holds one", \
+		  false }, \
+		{ "client-credentials", NULL, "get the token as a client, by its secret or its certificate", false }, \
 	{ \
 		"device-code", NULL, "get the token of a person, who signs in with a browser the first time", false \
 	}
@@ -33,6 +36,9 @@
 
 struct credential;
 
+/* The HTTP client of a run, with its --ca.  An exit code; the message has been printed. */
+int credential_fetch(const struct cmd_run *run, bool (*stopped)(void *ctx), void *ctx, struct fetch **fetch_out);
+
 /*
  * *credential_out is NULL if neither the options nor the environment give a credential.  Returns an exit code; the
  * message has been printed.  The credential has its own connection to the token endpoint.  `signals` must outlive it.
@@ -46,6 +52,3 @@ int credential_sign_in(struct credential *credential);
 
 /* For `doctor`. */
 const struct rsa_cert *credential_cert(const struct credential *credential); /* NULL: no certificate is used */
-/* With --device-code: ERR_NOT_FOUND: somebody must sign in first; ERR_NO_IDENTITY: the stored sign-in is unusable. Else
- * OK. */
-enum err credential_revocation(struct credential *credential, struct str *why_out) MUST_CHECK;

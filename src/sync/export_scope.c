@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sync/export_scope.h"
 
 #include "store/replica_relation.h"
 #include "sync/following.h"
@@ -26,7 +25,7 @@ put_line(struct out *out, struct str feed, struct str value)
 	out_flush_some(out);
 }
 
-/* As the far end told them, an item's members after all items. */
+/* As the remote told them, an item's members after all items. */
 static enum err
 put_relations(struct cmd_run *run, struct replica *replica, int64_t sid, struct str feed)
 {

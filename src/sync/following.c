@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/following.h"
 
-#include "cli/suggest.h"
 #include "follow/follow_content.h"
 #include "resource/family.h"
 #include "resource/resource.h"
-#include "resource/scope_name.h"
+#include "sync/owner.h"
 #include "text/date.h"
-#include "text/uri.h"
 
-#define MAX_WAIT_USUAL  ((int64_t)300 * 1000)
 #define EVERY_USUAL     ((int64_t)60 * 1000)
 #define PAUSE_MIN       ((int64_t)1000)        /* before a try of --watch after a failure */
 #define PAUSE_MAX       ((int64_t)1800 * 1000) /* between two tries of --watch, unless --every is longer */
@@ -18,32 +15,10 @@
 #define KEEP_ACKED      ((int64_t)24 * 3600 * 1000) /* a day, so that a reader can still go back */
 #define GUARD_PERCENT   30
 #define GUARD_AT_LEAST  20
-#define PAGE_BYTES      16384 /* page size of a new store's file: a round writes many rows in order */
+#define PROGRESS_MS     30000 /* between two lines about the progress of one of many runs */
 #define REFUSED_SHOWN   20
 #define REFUSED_ID_MAX  300
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
-#define SCOPES_COMPARED 1000 /* with a name that is not there */
-
-int
-following_failed(struct cmd_run *run, struct replica *replica, enum err err)
-{
-	struct str why = replica_why(replica, run->arena);
-
-	return console_fail(exit_code_of(err), "%.*s: %.*s", STR_ARG(conf_get(&run->conf, CONF_STORE)),
-	                    STR_ARG(why.len ? why : str_from_c(err_text(err))));
-}
-
-static int
-report_open(struct cmd_run *run, enum err err, const char *why)
-{
-	struct str url = conf_get(&run->conf, CONF_STORE);
-	int        code = err == ERR_BAD_REQUEST ? EXIT_USAGE : (int)exit_code_of(err);
-
-	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "there is no store at %.*s; `tidemark sync URL` makes one",
-		                    STR_ARG(url));
-	return console_fail((enum exit_code)code, "%s", why[0] ? why : err_text(err));
-}
 
 /* Leaves *ms alone if the option is not given. */
 static int
@@ -109,7 +84,7 @@ read_options(struct following *following)
 	conf->resync = cmd_has(run, "resync") || (cmd_has(run, "repair") && !following->is_scratch);
 	following->goes_on = cmd_has(run, "watch") || cmd_has(run, "follow");
 	conf->page_size_is_fixed = cmd_has(run, "page-size");
-	conf->max_wait_ms = MAX_WAIT_USUAL;
+	conf->max_wait_ms = FOLLOWING_MAX_WAIT;
 	following->every_ms = EVERY_USUAL;
 	following->keep_ms = KEEP_USUAL;
 	following->content_ms = CONTENT_USUAL;
@@ -131,24 +106,17 @@ is_unwanted(void *ctx)
 {
 	struct following *following = ctx;
 
-	return atomic_load(&following->unwanted) || (following->is_alone && signals_came(&following->signals));
+	return atomic_load(&following->unwanted) || (following->is_alone && signals_came(following->signals));
 }
 
 static int
 open_source(struct following *following)
 {
-	struct cmd_run   *run = following->run;
-	struct fetch_conf curl = { .ca_file = cmd_value(run, "ca"),
-		                   .agent = "tidemark/" TIDEMARK_VERSION,
-		                   .stopped = signals_came,
-		                   .stopped_ctx = &following->signals };
-	struct fetch_conf pages = {
-		.ca_file = curl.ca_file, .agent = curl.agent, .stopped = is_unwanted, .stopped_ctx = following
-	};
+	struct cmd_run *run = following->run;
 
-	if (fetch_open(&curl, &following->curl) != OK || fetch_open(&pages, &following->pages) != OK)
-		return console_fail(EXIT_OTHER, "libcurl cannot be set up");
-	TRY_CODE(credential_open(run, &following->signals, &following->credential));
+	TRY_CODE(credential_fetch(run, signals_came, following->signals, &following->curl));
+	TRY_CODE(credential_fetch(run, is_unwanted, following, &following->pages));
+	TRY_CODE(credential_open(run, following->signals, &following->credential));
 	if (!following->credential)
 		return EXIT_DONE;
 	following->bearer = credential_bearer(following->credential);
@@ -156,50 +124,30 @@ open_source(struct following *following)
 	return EXIT_DONE;
 }
 
-static int
-open_replica(struct following *following, const char *scratch_path)
-{
-	struct cmd_run   *run = following->run;
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
-		                   .access = STORE_SERVE,
-		                   .create = true,
-		                   .views = resource_views(run->arena),
-		                   .page_bytes = PAGE_BYTES,
-		                   .clock = run->clock,
-		                   .entropy = run->entropy };
-	char              why[512];
-	enum err          err;
-
-	if (scratch_path) {
-		conf.url = arena_printf(run->arena, "sqlite:%s", scratch_path);
-		conf.scratch = true;
-	}
-	err = replica_open(&conf, &following->replica, why);
-	return err == OK ? EXIT_DONE : report_open(run, err, why);
-}
-
 /* The file of fetched pages is beside the store, which this process has locked. */
 static void
 open_prefetch(struct following *following, const char *scratch_path)
 {
-	struct arena *arena = following->run->arena;
-	struct str    store = str_skip(conf_get(&following->run->conf, CONF_STORE), sizeof("sqlite:") - 1);
+	struct arena               *arena = following->run->arena;
+	struct str                  store = scratch_path ? str_from_c(scratch_path)
+	                                                 : str_skip(conf_get(&following->run->conf, CONF_STORE), 7);
 	struct follow_prefetch_conf conf = { .url = following->conf.url,
 		                             .source = &following->page_source,
 		                             .unwanted = &following->unwanted,
 		                             .stopped = signals_came,
-		                             .stopped_ctx = &following->signals };
+		                             .stopped_ctx = following->signals };
+	enum err                    err;
 
-	if (scratch_path)
-		store = str_from_c(scratch_path);
 	conf.is_passing = scratch_path != NULL;
 	conf.path = arena_c(arena, arena_printf(arena, "%.*s.ahead", STR_ARG(store)));
 	following->http.fetch = following->pages;
 	following->page_source = follow_http_source(&following->http);
 	following->conf.source = &following->page_source;
-	/* Without prefetch, pages are fetched one by one. follow_open() reports a bad URL. */
-	following->is_alone = follow_prefetch_open(&conf, &following->prefetch) != OK;
-	if (following->is_alone)
+	err = follow_prefetch_open(&conf, &following->prefetch);
+	if (err == ERR_IO)
+		console_say("warning: pages are fetched one by one, because %s cannot be used", conf.path);
+	following->is_alone = err != OK;
+	if (err != OK)
 		return;
 	following->source = follow_prefetch_source(following->prefetch);
 	following->conf.source = &following->source;
@@ -213,6 +161,13 @@ open_follow(struct following *following)
 
 	if (err == OK)
 		return EXIT_DONE;
+	if (err == ERR_NOT_ALLOWED)
+		return cmd_fail(following->run, EXIT_REFUSED, "%s; %s, that one's data gets a scope of its own", why,
+		                following->run->label ? "in a section of another name"
+		                                      : "without --scope, or with another name");
+	if (err == ERR_CONFLICT && following->owner_err)
+		return cmd_fail(following->run, following->owner_err == ERR_BUSY ? EXIT_AGAIN : EXIT_REFUSED, "%s",
+		                why);
 	if (err == ERR_BAD_REQUEST || err == ERR_CONFLICT)
 		return cmd_usage(following->run, "%s", why);
 	return following_failed(following->run, following->replica, err);
@@ -225,17 +180,47 @@ keep_prefer(struct following *following)
 	struct cmd_run       *run = following->run;
 	int64_t               sid = follow_sid(following->follow);
 	struct replica_asking asking;
-	enum err              err = OK;
+	enum err              err;
 
-	if (cmd_has(run, "prefer")) {
-		err = replica_set_prefer(following->replica, sid, following->http.prefer);
-	} else if (following->is_scratch) {
-		following->http.prefer = asking_prefer_of_store(run);
-	} else {
-		err = replica_get_asking(following->replica, sid, run->arena, &asking);
+	if (following->is_scratch && !cmd_has(run, "prefer"))
+		return EXIT_DONE;
+	err = replica_get_asking(following->replica, sid, run->arena, &asking);
+	if (!cmd_has(run, "prefer"))
 		following->http.prefer = err == OK ? asking.prefer : STR_EMPTY;
-	}
+	else if (err == OK && !str_eq(asking.prefer, following->http.prefer))
+		err = replica_set_prefer(following->replica, sid, following->http.prefer);
 	return err == OK ? EXIT_DONE : following_failed(run, following->replica, err);
+}
+
+/* The first of many runs with the credential of a person waits until that person has signed in. */
+static int
+sign_in(const struct following *following)
+{
+	const struct following_shared *shared = following->shared;
+	int                            code;
+
+	if (!shared)
+		return credential_sign_in(following->credential);
+	MUST(pthread_mutex_unlock(shared->lock) == 0 && pthread_mutex_lock(&shared->credential->lock) == 0);
+	code = credential_sign_in(shared->sign_in);
+	MUST(pthread_mutex_unlock(&shared->credential->lock) == 0 && pthread_mutex_lock(shared->lock) == 0);
+	return code;
+}
+
+/* Whose data a URL of /me means is known before its scope is chosen. */
+static int
+set_out(struct following *following)
+{
+	bool is_mine = owner_matters(following);
+
+	if (is_mine) {
+		TRY_CODE(sign_in(following));
+		owner_learn(following);
+	}
+	TRY_CODE(open_follow(following));
+	TRY_CODE(keep_prefer(following));
+	owner_report(following);
+	return following->conf.bearer && !is_mine ? sign_in(following) : EXIT_DONE;
 }
 
 int
@@ -244,17 +229,58 @@ following_open(struct cmd_run *run, struct following *following, const char *scr
 	*following = (struct following){ .run = run, .is_scratch = scratch_path != NULL };
 	following->conf.clock = run->clock;
 	following->conf.entropy = run->entropy;
-	signals_open(&following->signals);
+	following->signals = &following->own_signals;
+	signals_open(following->signals);
 	progress_open(&following->progress, run->clock);
 	TRY_CODE(asking_read_url(run));
 	TRY_CODE(read_options(following));
 	TRY_CODE(asking_read(run, &following->http));
 	TRY_CODE(open_source(following));
-	TRY_CODE(open_replica(following, scratch_path));
+	TRY_CODE(following_make(run, scratch_path, &following->replica));
 	open_prefetch(following, scratch_path);
-	TRY_CODE(open_follow(following));
-	TRY_CODE(keep_prefer(following));
-	return following->credential ? credential_sign_in(following->credential) : EXIT_DONE;
+	TRY_CODE(following->is_scratch ? owner_of_copied(following) : EXIT_DONE);
+	return set_out(following);
+}
+
+static struct fetch_bearer *
+lend_credential(struct following *following)
+{
+	following->bearer = follow_share_bearer(following->share);
+	return &following->bearer;
+}
+
+int
+following_join(struct cmd_run *run, struct following *following, const struct following_shared *shared)
+{
+	struct follow_share_conf conf = { .lock = shared->lock,
+		                          .source = &following->page_source,
+		                          .credential = shared->credential,
+		                          .pause = shared->pause,
+		                          .clock = run->clock,
+		                          .stopped = signals_came,
+		                          .stopped_ctx = shared->signals };
+
+	*following = (struct following){ .run = run, .shared = shared, .replica = shared->replica };
+	following->signals = shared->signals;
+	following->progress = (struct progress){ .clock = run->clock, .started_ms = clock_mono_ms(run->clock) };
+	following->shown_ms = following->progress.started_ms;
+	following->trims_later = true;
+	TRY_CODE(asking_read_url(run));
+	TRY_CODE(read_options(following));
+	conf.max_wait_ms = following->conf.max_wait_ms;
+	following->http.fetch = shared->pages;
+	following->page_source = follow_http_source(&following->http);
+	following->share = follow_share_open(&conf);
+	following->source = follow_share_source(following->share);
+	following->conf.clock = run->clock;
+	following->conf.entropy = run->entropy;
+	following->conf.source = &following->source;
+	following->conf.pause = shared->pause;
+	following->conf.bearer = shared->credential ? lend_credential(following) : NULL;
+	following->conf.name = str_from_c(run->label);
+	following->goes_on = true; /* `status` shows a new scope that is refused */
+	TRY_CODE(asking_read(run, &following->http));
+	return set_out(following);
 }
 
 /* Is a round under way that may use fetched pages? Yes, if that cannot be read. */
@@ -263,10 +289,12 @@ is_in_round(struct following *following)
 {
 	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
 	struct replica_scope            scope;
+	enum err                        err;
 
-	return !following->follow ||
-	       replica_get_scope(following->replica, follow_sid(following->follow), arena, &scope) != OK ||
-	       scope.phase == REPLICA_ROUND;
+	if (!following->follow)
+		return true;
+	err = replica_get_scope(following->replica, follow_sid(following->follow), arena, &scope);
+	return err == OK ? scope.phase == REPLICA_ROUND : err != ERR_NOT_FOUND;
 }
 
 void
@@ -276,12 +304,15 @@ following_close(struct following *following)
 	if (following->prefetch && !is_in_round(following))
 		follow_prefetch_drop(following->prefetch);
 	follow_close(&following->follow);
+	follow_share_close(&following->share);
+	if (following->shared)
+		return;
 	credential_close(&following->credential);
 	follow_prefetch_close(&following->prefetch);
 	fetch_close(&following->pages);
 	fetch_close(&following->curl);
 	replica_close(&following->replica);
-	signals_close(&following->signals);
+	signals_close(following->signals);
 }
 
 /* ---- a round ------------------------------------------------------------------------------------------- */
@@ -290,7 +321,13 @@ static void
 show_progress(struct following *following, const struct follow_report *report)
 {
 	int64_t elapsed_ms = progress_elapsed_ms(&following->progress);
+	int64_t now_ms = clock_mono_ms(following->run->clock);
 
+	if (following->shared && now_ms - following->shown_ms >= PROGRESS_MS) {
+		following->shown_ms = now_ms;
+		cmd_say(following->run, "%llu items, %llu pages so far", (unsigned long long)report->items,
+		        (unsigned long long)report->pages);
+	}
 	if (!progress_due(&following->progress))
 		return;
 	progress_show(&following->progress, "%llu items, %llu pages, %llu items/s, %.1f s throttled",
@@ -300,32 +337,45 @@ show_progress(struct following *following, const struct follow_report *report)
 }
 
 static void
+sleep_for(struct following *following, int64_t ms)
+{
+	if (following->shared)
+		MUST(pthread_mutex_unlock(following->shared->lock) == 0);
+	signals_sleep(following->signals, following->run->clock, ms);
+	if (following->shared)
+		MUST(pthread_mutex_lock(following->shared->lock) == 0);
+}
+
+static void
 wait_out(struct following *following, const struct follow_report *report)
 {
 	progress_close(&following->progress);
-	console_say("%s; waiting %.1f s", report->why, (double)report->wait_ms / 1000);
+	cmd_say(following->run, "%s; waiting %.1f s", report->why, (double)report->wait_ms / 1000);
 	if (report->throttled)
 		following->throttled_ms += (uint64_t)report->wait_ms;
-	signals_sleep(&following->signals, following->run->clock, report->wait_ms);
+	sleep_for(following, report->wait_ms);
+}
+
+/* A new scope that is refused, or whose host gives no answer, is removed again. Of others `status` tells. */
+static enum err
+drop_if_wrong(struct following *following)
+{
+	const struct follow_report *report = &following->last;
+	bool                        is_final = report->next == FOLLOW_REFUSED || report->next == FOLLOW_BROKEN;
+
+	return !following->goes_on && (is_final || report->unanswered) ? follow_give_up(following->follow) : OK;
 }
 
 static int
 stopped(struct following *following)
 {
+	enum err err = drop_if_wrong(following);
+
 	progress_close(&following->progress);
-	console_say("stopped by a signal; the next run goes on from here");
-	return signals_code(&following->signals);
-}
-
-/* A new scope whose first page is refused is removed again. For others `status` shows the failure. */
-static enum err
-note_end(struct following *following, const struct follow_report *report)
-{
-	bool is_final = report->next == FOLLOW_REFUSED || report->next == FOLLOW_BROKEN;
-
-	TRY(replica_note_fault(following->replica, follow_sid(following->follow), str_from_c(report->why),
-	                       clock_wall_ms(following->run->clock)));
-	return is_final && report->pages == 0 && !following->goes_on ? follow_give_up(following->follow) : OK;
+	if (err != OK)
+		return following_failed(following->run, following->replica, err);
+	cmd_say(following->run, "stopped by a signal; the next run goes on from here");
+	return signals_code(following->signals);
 }
 
 static int
@@ -341,10 +391,13 @@ ended(struct following *following, const struct follow_report *report)
 		code = EXIT_AGAIN;
 	else if (report->next == FOLLOW_GUARDED)
 		code = EXIT_GUARDED;
-	err = note_end(following, report);
+	err = replica_note_fault(following->replica, follow_sid(following->follow), str_from_c(report->why),
+	                         clock_wall_ms(following->run->clock));
+	if (err == OK)
+		err = drop_if_wrong(following);
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
-	return console_fail(code, "%s", report->why);
+	return cmd_fail(following->run, code, "%s", report->why);
 }
 
 int
@@ -355,7 +408,7 @@ following_trim(struct following *following)
 	bool                done = false;
 	enum err            err = OK;
 
-	while (err == OK && !done && !signals_came(&following->signals))
+	while (err == OK && !done && !signals_came(following->signals))
 		err = replica_trim(following->replica, &keep, &done);
 	return err == OK ? EXIT_DONE : following_failed(following->run, following->replica, err);
 }
@@ -367,7 +420,7 @@ caught_up(struct following *following)
 	bool     done = false;
 	enum err err = replica_note_fault(following->replica, follow_sid(following->follow), STR_EMPTY, 0);
 
-	while (err == OK && !done && !signals_came(&following->signals))
+	while (err == OK && !done && !signals_came(following->signals))
 		err = replica_sweep(following->replica, &done);
 	progress_close(&following->progress);
 	if (err != OK)
@@ -382,21 +435,21 @@ following_round(struct following *following)
 	enum err              err;
 
 	for (;;) {
-		if (signals_came(&following->signals))
+		if (signals_came(following->signals))
 			return stopped(following);
 		err = follow_step(following->follow, report);
 		if (err != OK) {
 			progress_close(&following->progress);
 			return following_failed(following->run, following->replica, err);
 		}
-		if (signals_came(&following->signals))
+		if (signals_came(following->signals))
 			return stopped(following);
 		switch (report->next) {
 		case FOLLOW_AGAIN:
 		case FOLLOW_STARTED_OVER:
 			if (report->why[0]) {
 				progress_close(&following->progress);
-				console_say("%s", report->why);
+				cmd_say(following->run, "%s", report->why);
 			}
 			show_progress(following, report);
 			break;
@@ -414,35 +467,42 @@ following_round(struct following *following)
 	}
 }
 
-/* Only a round that reads no further is a failure: after dead letters the next one is due as usual. */
-static bool
-is_failure(int code)
+/* After dead letters the next round is due as usual. */
+bool
+following_is_failure(int code)
 {
 	return code == EXIT_REFUSED || code == EXIT_AGAIN || code == EXIT_PERMANENT || code == EXIT_GUARDED;
+}
+
+int64_t
+following_pause_ms(int64_t every_ms, unsigned failures)
+{
+	int64_t pause_ms = failures > 0 && every_ms < PAUSE_MIN ? PAUSE_MIN : every_ms;
+
+	for (unsigned i = 1; i < failures && pause_ms < PAUSE_MAX; i++)
+		pause_ms *= 2;
+	if (pause_ms > PAUSE_MAX && pause_ms > every_ms)
+		pause_ms = every_ms > PAUSE_MAX ? every_ms : PAUSE_MAX;
+	return pause_ms;
 }
 
 int
 following_rest(struct following *following, int last_code)
 {
-	int64_t pause_ms = following->every_ms;
+	int64_t pause_ms;
 
-	following->failures = is_failure(last_code) ? following->failures + 1 : 0;
-	if (following->failures > 0 && pause_ms < PAUSE_MIN)
-		pause_ms = PAUSE_MIN;
-	for (unsigned i = 1; i < following->failures && pause_ms < PAUSE_MAX; i++)
-		pause_ms *= 2;
-	if (pause_ms > PAUSE_MAX && pause_ms > following->every_ms)
-		pause_ms = following->every_ms > PAUSE_MAX ? following->every_ms : PAUSE_MAX;
+	following->failures = following_is_failure(last_code) ? following->failures + 1 : 0;
+	pause_ms = following_pause_ms(following->every_ms, following->failures);
 	if (following->failures > 0)
-		console_say("the next try is in %.0f s", (double)pause_ms / 1000);
-	signals_sleep(&following->signals, following->run->clock, pause_ms);
-	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
+		cmd_say(following->run, "the next try is in %.0f s", (double)pause_ms / 1000);
+	signals_sleep(following->signals, following->run->clock, pause_ms);
+	return signals_came(following->signals) ? stopped(following) : EXIT_DONE;
 }
 
 bool
 following_goes_on(int code)
 {
-	return code == EXIT_DONE || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED || is_failure(code);
+	return code == EXIT_DONE || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED || following_is_failure(code);
 }
 
 /* `status` shows the first refusal until a later run succeeds. */
@@ -460,8 +520,8 @@ report_refused(void *ctx, struct str id, bool is_partial, const char *why)
 		                                            clock_wall_ms(following->run->clock));
 	}
 	if (++following->content_reported <= REFUSED_SHOWN)
-		console_say("the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
-		            is_partial ? "not whole yet" : "refused", why);
+		cmd_say(following->run, "the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
+		        is_partial ? "not whole yet" : "refused", why);
 }
 
 int
@@ -474,7 +534,7 @@ following_content(struct following *following)
 		                             .size_max = (int64_t)following->content_size,
 		                             .time_max_ms = following->content_ms,
 		                             .stopped = signals_came,
-		                             .stopped_ctx = &following->signals,
+		                             .stopped_ctx = following->signals,
 		                             .refused = report_refused,
 		                             .refused_ctx = following };
 	struct follow_content_tally tally;
@@ -489,18 +549,18 @@ following_content(struct following *following)
 	if (err == OK)
 		err = following->content_err;
 	if (err != OK && why[0])
-		return console_fail(exit_code_of(err), "%s", why);
+		return cmd_fail(following->run, exit_code_of(err), "%s", why);
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
-	console_say("content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
-	            (unsigned long long)tally.fetched, (unsigned long long)tally.bytes,
-	            (unsigned long long)tally.waiting, (unsigned long long)tally.payment,
-	            (unsigned long long)tally.refused, (unsigned long long)tally.partial,
-	            tally.partial > 0 ? " (the next run goes on with those)" : "");
+	cmd_say(following->run,
+	        "content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
+	        (unsigned long long)tally.fetched, (unsigned long long)tally.bytes, (unsigned long long)tally.waiting,
+	        (unsigned long long)tally.payment, (unsigned long long)tally.refused, (unsigned long long)tally.partial,
+	        tally.partial > 0 ? " (the next run goes on with those)" : "");
 	if (following->content_reported > REFUSED_SHOWN)
-		console_say("the content of %llu more is refused or not whole yet",
-		            (unsigned long long)(following->content_reported - REFUSED_SHOWN));
-	return signals_came(&following->signals) ? stopped(following) : EXIT_DONE;
+		cmd_say(following->run, "the content of %llu more is refused or not whole yet",
+		        (unsigned long long)(following->content_reported - REFUSED_SHOWN));
+	return signals_came(following->signals) ? stopped(following) : EXIT_DONE;
 }
 
 int
@@ -515,9 +575,9 @@ following_verdict(struct following *following)
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
 	if (scope.letters > 0) {
-		console_say(
-			"%llu items could not be stored; `tidemark status` lists them, `tidemark retry` tries again",
-			(unsigned long long)scope.letters);
+		cmd_say(following->run,
+		        "%llu items could not be stored; `tidemark status` lists them, `tidemark retry` tries again",
+		        (unsigned long long)scope.letters);
 		return EXIT_EXCEPTIONS;
 	}
 	if (following->content_refused > 0 || following->last.gap)
@@ -525,75 +585,5 @@ following_verdict(struct following *following)
 	if (cmd_has(following->run, "exit-code") &&
 	    tally->created + tally->updated + tally->removed + tally->returned == 0)
 		return EXIT_UNCHANGED;
-	return EXIT_DONE;
-}
-
-/* ---- reading ------------------------------------------------------------------------------------------- */
-
-static int
-open_existing(struct cmd_run *run, enum store_access access, struct replica **replica_out)
-{
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
-		                   .access = access,
-		                   .views = resource_views(run->arena),
-		                   .clock = run->clock,
-		                   .entropy = run->entropy };
-	char              why[512];
-	enum err          err = replica_open(&conf, replica_out, why);
-
-	return err == OK ? EXIT_DONE : report_open(run, err, why);
-}
-
-int
-following_look(struct cmd_run *run, struct replica **replica_out)
-{
-	return open_existing(run, STORE_LOOK, replica_out);
-}
-
-int
-following_own(struct cmd_run *run, struct replica **replica_out)
-{
-	return open_existing(run, STORE_SERVE, replica_out);
-}
-
-/* "; did you mean …", or "". */
-static const char *
-scope_meant(struct replica *replica, const char *name, struct arena *arena)
-{
-	AUTO(arena_close) struct arena *one = arena_open(SCOPE_ARENA_MAX);
-	struct suggestion               suggestion = { .word = str_from_c(name) };
-	struct replica_scope            scope = { .sid = 0 };
-
-	for (int i = 0; i < SCOPES_COMPARED && replica_next_scope(replica, scope.sid, one, &scope) == OK; i++) {
-		suggestion_try(&suggestion, arena_c(arena, scope.name));
-		arena_reset(one);
-	}
-	return suggestion_text(&suggestion, arena);
-}
-
-int
-following_scope_named(struct cmd_run *run, struct replica *replica, const char *name, struct arena *arena,
-                      struct replica_scope *scope_out)
-{
-	enum err err = replica_find_scope(replica, str_from_c(name), arena, scope_out);
-
-	if (err == ERR_NOT_FOUND)
-		return console_fail(EXIT_PERMANENT, "there is no scope \"%s\"%s; `tidemark status` lists them", name,
-		                    scope_meant(replica, name, run->arena));
-	return err == OK ? EXIT_DONE : following_failed(run, replica, err);
-}
-
-int
-following_find_scope(struct cmd_run *run, struct replica *replica, int64_t *sid_out)
-{
-	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
-	struct replica_scope            scope;
-	const char                     *name = cmd_value(run, "scope");
-
-	*sid_out = 0;
-	if (!name)
-		return EXIT_DONE;
-	TRY_CODE(following_scope_named(run, replica, name, arena, &scope));
-	*sid_out = scope.sid;
 	return EXIT_DONE;
 }

@@ -2,15 +2,12 @@
 #include "sync/verify_copy.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #define MARK       ".verify-"
 #define ROUND_MAX  ((size_t)64 << 10)
 #define DIGITS_MAX 20
-
-/* ---- leftovers of killed runs ------------------------------------------------------------------------------ */
 
 static const char *const suffixes[] = { "", "-journal", "-wal", "-shm", ".ahead" };
 
@@ -75,8 +72,6 @@ remove_what_is_left(struct cmd_run *run, struct str dir, struct str store_name)
 	if (list)
 		(void)closedir(list);
 }
-
-/* ---- the copy ------------------------------------------------------------------------------------------- */
 
 static int
 make_folder(struct cmd_run *run, struct verify_copy *copy)

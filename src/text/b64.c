@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/b64.h"
 
-#include "base/err.h"
-
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-static const char standard_digits[] = LETTERS "+/";
-static const char url_digits[] = LETTERS "-_";
+static const char standard_digits[] = STR_LETTERS_DIGITS "+/";
+static const char url_digits[] = STR_LETTERS_DIGITS "-_";
 
 /* The value of a digit plus one, so that what is not named is 0: no digit. */
 #define VALUES_OF_LETTERS \

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/date.h"
 
+#include <time.h>
+
 #include "base/err.h"
 
-#define NS_PER_S  ((int64_t)1000000000)
-#define S_PER_DAY ((int64_t)86400)
-#define YEAR_MIN  1678
-#define S_MAX     (36525 * S_PER_DAY) /* a hundred years */
+#define NS_PER_S    ((int64_t)1000000000)
+#define FIRST_S     INT64_C(-9214560000)        /* 1678-01-01 */
+#define S_MAX       ((uint64_t)36525 * 86400)   /* a hundred years */
+#define HTTP_FORMAT "%a, %d %b %Y %H:%M:%S GMT" /* in the locale C, which this program never leaves */
 /* Digits of a fraction of a second in a URL (OData's dateTimeOffsetValue). */
 #define URL_FRACTION_MAX 12
-
-/* A moment taken apart, proleptic Gregorian, UTC. */
-struct civil {
-	int64_t year, month, day;
-	int64_t hour, minute, second;
-};
-
-static const char day_names[7][4] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" }; /* day 0 was one */
-static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-	                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 
 static int64_t
 floor_div(int64_t value, int64_t by)
@@ -26,75 +18,43 @@ floor_div(int64_t value, int64_t by)
 	return value / by - (value % by < 0);
 }
 
-/*
- * Days since 1970-01-01.  The year is taken to begin in March, so that the leap day is
- * its last and the months before follow the line (153 m + 2) / 5; an era is 400 years.
- */
-static int64_t
-days_of(int64_t year, int64_t month, int64_t day)
+static struct tm
+take_apart(int64_t s)
 {
-	int64_t years = month <= 2 ? year - 1 : year;
-	int64_t era = floor_div(years, 400);
-	int64_t year_of_era = years - era * 400;
-	int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+	struct tm tm;
 
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
-static void
-set_date(int64_t days, struct civil *civil)
-{
-	int64_t era = floor_div(days + 719468, 146097);
-	int64_t day_of_era = days + 719468 - era * 146097;
-	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int64_t month = (5 * day_of_year + 2) / 153;
-
-	civil->day = day_of_year - (153 * month + 2) / 5 + 1;
-	civil->month = month < 10 ? month + 3 : month - 9;
-	civil->year = year_of_era + era * 400 + (civil->month <= 2);
-}
-
-static int64_t
-days_in(int64_t year, int64_t month)
-{
-	static const int8_t days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool                leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return days[month - 1] + (leap && month == 2);
+	MUST(gmtime_r(&s, &tm));
+	return tm;
 }
 
 static bool
-is_sound(const struct civil *civil)
+is_same(const struct tm *a, const struct tm *b)
 {
-	return civil->month >= 1 && civil->month <= 12 && civil->day >= 1 &&
-	       civil->day <= days_in(civil->year, civil->month) && civil->hour <= 23 && civil->minute <= 59 &&
-	       civil->second <= 60;
+	return a->tm_year == b->tm_year && a->tm_mon == b->tm_mon && a->tm_mday == b->tm_mday &&
+	       a->tm_hour == b->tm_hour && a->tm_min == b->tm_min && a->tm_sec == b->tm_sec;
 }
 
 /* A leap second is the last second of a month in UTC; a :60 anywhere else is refused. */
 static bool
 ends_month(int64_t s)
 {
-	struct civil next;
+	struct tm next = take_apart(s + 1);
 
-	if (floor_div(s + 1, S_PER_DAY) * S_PER_DAY != s + 1)
-		return false;
-	set_date(floor_div(s + 1, S_PER_DAY), &next);
-	return next.day == 1;
+	return next.tm_mday == 1 && next.tm_hour == 0 && next.tm_min == 0 && next.tm_sec == 0;
 }
 
 static bool
-moment_of(const struct civil *civil, int64_t offset_s, int64_t fraction_ns, int64_t *ns_out)
+moment_of(const struct tm *read, int64_t offset_s, int64_t fraction_ns, int64_t *ns_out)
 {
-	bool    leap = civil->second == 60;
-	int64_t s, ns;
+	bool      leap = read->tm_sec == 60;
+	struct tm wanted = *read, made;
+	int64_t   s, ns;
 
-	if (!is_sound(civil))
-		return false;
-	s = days_of(civil->year, civil->month, civil->day) * S_PER_DAY + civil->hour * 3600 + civil->minute * 60 +
-	    (leap ? 59 : civil->second) - offset_s;
-	if (s < days_of(YEAR_MIN, 1, 1) * S_PER_DAY || (leap && !ends_month(s)))
+	wanted.tm_sec -= leap;
+	made = wanted;
+	s = timegm(&made) - offset_s;
+	/* A field that is too large for its place has changed the others. */
+	if (!is_same(&made, &wanted) || s < FIRST_S || (leap && !ends_month(s)))
 		return false;
 	if (__builtin_mul_overflow(s, NS_PER_S, &ns) || __builtin_add_overflow(ns, fraction_ns, &ns))
 		return false;
@@ -103,9 +63,9 @@ moment_of(const struct civil *civil, int64_t offset_s, int64_t fraction_ns, int6
 }
 
 static bool
-take_digits(struct str *rest, size_t count, int64_t *value_out)
+take_digits(struct str *rest, size_t count, int *value_out)
 {
-	int64_t value = 0;
+	int value = 0;
 
 	if (rest->len < count)
 		return false;
@@ -129,22 +89,17 @@ take_char(struct str *rest, char c)
 }
 
 static bool
-take_minutes(struct str *rest, struct civil *civil)
+take_seconds(struct str *rest, struct tm *tm)
 {
-	return take_digits(rest, 2, &civil->hour) && take_char(rest, ':') && take_digits(rest, 2, &civil->minute);
-}
-
-static bool
-take_seconds(struct str *rest, struct civil *civil)
-{
-	return take_char(rest, ':') && take_digits(rest, 2, &civil->second);
+	return take_char(rest, ':') && take_digits(rest, 2, &tm->tm_sec);
 }
 
 /* Nothing, or a point and one to nine digits. */
 static bool
 take_fraction(struct str *rest, int64_t *ns_out)
 {
-	int64_t ns = 0, digit, unit = NS_PER_S;
+	int64_t ns = 0, unit = NS_PER_S;
+	int     digit;
 
 	if (!take_char(rest, '.')) {
 		*ns_out = 0;
@@ -160,14 +115,14 @@ take_fraction(struct str *rest, int64_t *ns_out)
 
 /* Digits behind the ninth say less than a nanosecond. */
 static bool
-take_seconds_of_url(struct str *rest, struct civil *civil, int64_t *fraction_ns_out)
+take_seconds_of_url(struct str *rest, struct tm *tm, int64_t *fraction_ns_out)
 {
-	int64_t digit;
+	int digit;
 
-	civil->second = *fraction_ns_out = 0;
+	*fraction_ns_out = 0;
 	if (!str_starts(*rest, STR(":")))
 		return true;
-	if (!take_seconds(rest, civil) || !take_fraction(rest, fraction_ns_out))
+	if (!take_seconds(rest, tm) || !take_fraction(rest, fraction_ns_out))
 		return false;
 	for (int i = 9; i < URL_FRACTION_MAX && take_digits(rest, 1, &digit); i++)
 		continue;
@@ -177,7 +132,7 @@ take_seconds_of_url(struct str *rest, struct civil *civil, int64_t *fraction_ns_
 static bool
 take_offset(struct str *rest, bool in_url, int64_t *offset_s_out)
 {
-	int64_t hours, minutes, sign;
+	int hours, minutes, sign;
 
 	if (take_char(rest, 'Z') || take_char(rest, 'z')) {
 		*offset_s_out = 0;
@@ -187,7 +142,7 @@ take_offset(struct str *rest, bool in_url, int64_t *offset_s_out)
 	if (sign == 0 || !take_digits(rest, 2, &hours) || !take_char(rest, ':') || !take_digits(rest, 2, &minutes) ||
 	    hours > 23 || minutes > 59)
 		return false;
-	*offset_s_out = sign * (hours * 3600 + minutes * 60);
+	*offset_s_out = (int64_t)sign * (hours * 3600 + minutes * 60);
 	if (in_url)
 		(void)(take_char(rest, 'Z') || take_char(rest, 'z'));
 	return true;
@@ -195,85 +150,43 @@ take_offset(struct str *rest, bool in_url, int64_t *offset_s_out)
 
 /* Up to the minute. */
 static bool
-take_date(struct str *rest, struct civil *civil)
+take_date(struct str *rest, struct tm *tm)
 {
-	return take_digits(rest, 4, &civil->year) && take_char(rest, '-') && take_digits(rest, 2, &civil->month) &&
-	       take_char(rest, '-') && take_digits(rest, 2, &civil->day) &&
-	       (take_char(rest, 'T') || take_char(rest, 't')) && take_minutes(rest, civil);
+	if (!take_digits(rest, 4, &tm->tm_year) || !take_char(rest, '-') || !take_digits(rest, 2, &tm->tm_mon) ||
+	    !take_char(rest, '-') || !take_digits(rest, 2, &tm->tm_mday) ||
+	    !(take_char(rest, 'T') || take_char(rest, 't')))
+		return false;
+	tm->tm_year -= 1900;
+	tm->tm_mon -= 1;
+	return take_digits(rest, 2, &tm->tm_hour) && take_char(rest, ':') && take_digits(rest, 2, &tm->tm_min);
 }
 
 bool
 date_parse(struct str text, int64_t *ns_out)
 {
-	struct civil civil;
-	int64_t      fraction_ns, offset_s;
+	struct tm tm = { 0 };
+	int64_t   fraction_ns, offset_s;
 
-	return take_date(&text, &civil) && take_seconds(&text, &civil) && take_fraction(&text, &fraction_ns) &&
-	       take_offset(&text, false, &offset_s) && text.len == 0 &&
-	       moment_of(&civil, offset_s, fraction_ns, ns_out);
+	return take_date(&text, &tm) && take_seconds(&text, &tm) && take_fraction(&text, &fraction_ns) &&
+	       take_offset(&text, false, &offset_s) && text.len == 0 && moment_of(&tm, offset_s, fraction_ns, ns_out);
 }
 
 bool
 date_parse_url(struct str text, int64_t *ns_out)
 {
-	struct civil civil;
-	int64_t      fraction_ns, offset_s;
+	struct tm tm = { 0 };
+	int64_t   fraction_ns, offset_s;
 
-	return take_date(&text, &civil) && take_seconds_of_url(&text, &civil, &fraction_ns) &&
-	       take_offset(&text, true, &offset_s) && text.len == 0 && moment_of(&civil, offset_s, fraction_ns, ns_out);
-}
-
-static char *
-put_digits(char *at, int64_t value, size_t count)
-{
-	for (size_t i = count; i-- > 0; value /= 10)
-		at[i] = (char)('0' + value % 10);
-	return at + count;
-}
-
-static char *
-put_text(char *at, const char *text, size_t len)
-{
-	memcpy(at, text, len);
-	return at + len;
-}
-
-static char *
-put_time(char *at, const struct civil *civil)
-{
-	at = put_digits(at, civil->hour, 2);
-	*at++ = ':';
-	at = put_digits(at, civil->minute, 2);
-	*at++ = ':';
-	return put_digits(at, civil->second, 2);
-}
-
-static void
-take_apart(int64_t s, struct civil *civil)
-{
-	int64_t days = floor_div(s, S_PER_DAY);
-	int64_t rest = s - days * S_PER_DAY;
-
-	set_date(days, civil);
-	civil->hour = rest / 3600;
-	civil->minute = rest / 60 % 60;
-	civil->second = rest % 60;
+	return take_date(&text, &tm) && take_seconds_of_url(&text, &tm, &fraction_ns) &&
+	       take_offset(&text, true, &offset_s) && text.len == 0 && moment_of(&tm, offset_s, fraction_ns, ns_out);
 }
 
 size_t
 date_format_bare(int64_t ns, char text_out[DATE_TEXT_MAX])
 {
-	struct civil civil;
-	char        *at = text_out;
+	struct tm tm = take_apart(floor_div(ns, NS_PER_S));
 
-	take_apart(floor_div(ns, NS_PER_S), &civil);
-	at = put_digits(at, civil.year, 4);
-	*at++ = '-';
-	at = put_digits(at, civil.month, 2);
-	*at++ = '-';
-	at = put_digits(at, civil.day, 2);
-	*at++ = 'T';
-	return (size_t)(put_time(at, &civil) - text_out);
+	return strftime(text_out, DATE_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
 }
 
 size_t
@@ -287,7 +200,9 @@ date_format(int64_t ns, unsigned fraction_digits, char text_out[DATE_TEXT_MAX])
 		for (unsigned i = fraction_digits; i < 9; i++)
 			fraction /= 10;
 		*at++ = '.';
-		at = put_digits(at, fraction, fraction_digits);
+		at += fraction_digits;
+		for (unsigned i = 1; i <= fraction_digits; i++, fraction /= 10)
+			at[-(int)i] = (char)('0' + fraction % 10);
 	}
 	*at++ = 'Z';
 	return (size_t)(at - text_out);
@@ -296,54 +211,27 @@ date_format(int64_t ns, unsigned fraction_digits, char text_out[DATE_TEXT_MAX])
 size_t
 date_format_http(int64_t ns, char text_out[DATE_TEXT_MAX])
 {
-	int64_t      s = floor_div(ns, NS_PER_S);
-	int64_t      days = floor_div(s, S_PER_DAY);
-	struct civil civil;
-	char        *at = text_out;
+	struct tm tm = take_apart(floor_div(ns, NS_PER_S));
 
-	take_apart(s, &civil);
-	at = put_text(at, day_names[days - floor_div(days, 7) * 7], 3);
-	at = put_text(at, ", ", 2);
-	at = put_digits(at, civil.day, 2);
-	*at++ = ' ';
-	at = put_text(at, month_names[civil.month - 1], 3);
-	*at++ = ' ';
-	at = put_digits(at, civil.year, 4);
-	*at++ = ' ';
-	at = put_time(at, &civil);
-	return (size_t)(put_text(at, " GMT", 4) - text_out);
-}
-
-/* The position of the name `rest` begins with, which is taken; `count` if there is none. */
-static size_t
-take_name(struct str *rest, const char (*names)[4], size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (str_starts(*rest, str_of(names[i], 3))) {
-			*rest = str_skip(*rest, 3);
-			return i;
-		}
-	}
-	return count;
+	return strftime(text_out, DATE_TEXT_MAX, HTTP_FORMAT, &tm);
 }
 
 bool
 date_parse_http(struct str text, int64_t *ns_out)
 {
-	struct civil civil;
-	size_t       day_name = take_name(&text, day_names, 7);
-	int64_t      ns, days;
+	char      copy[DATE_TEXT_MAX] = "", again[DATE_TEXT_MAX];
+	struct tm read = { 0 }, made;
+	int64_t   ns;
 
-	if (!take_char(&text, ',') || !take_char(&text, ' ') || !take_digits(&text, 2, &civil.day) ||
-	    !take_char(&text, ' '))
+	if (text.len == 0 || text.len >= sizeof(copy))
 		return false;
-	civil.month = (int64_t)take_name(&text, month_names, 12) + 1;
-	if (!take_char(&text, ' ') || !take_digits(&text, 4, &civil.year) || !take_char(&text, ' ') ||
-	    !take_minutes(&text, &civil) || !take_seconds(&text, &civil) || !str_eq(text, STR(" GMT")) ||
-	    !moment_of(&civil, 0, 0, &ns))
+	memcpy(copy, text.at, text.len);
+	if (!strptime(copy, HTTP_FORMAT, &read) || !moment_of(&read, 0, 0, &ns))
 		return false;
-	days = floor_div(ns, NS_PER_S * S_PER_DAY);
-	if (day_name != (size_t)(days - floor_div(days, 7) * 7))
+	/* strptime() reads more than dates of HTTP: only a text that is written again as it was is one. */
+	made = take_apart(floor_div(ns, NS_PER_S));
+	made.tm_sec = read.tm_sec;
+	if (!str_eq(text, str_of(again, strftime(again, sizeof(again), HTTP_FORMAT, &made))))
 		return false;
 	*ns_out = ns;
 	return true;
@@ -352,28 +240,19 @@ date_parse_http(struct str text, int64_t *ns_out)
 bool
 date_parse_duration(struct str text, int64_t *seconds_out)
 {
+	static const struct {
+		char     letter;
+		uint64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
 	uint64_t count, unit = 1;
 
-	switch (text.len > 0 ? text.at[text.len - 1] : '\0') {
-	case 's':
-		text.len--;
-		break;
-	case 'm':
-		text.len--;
-		unit = 60;
-		break;
-	case 'h':
-		text.len--;
-		unit = 3600;
-		break;
-	case 'd':
-		text.len--;
-		unit = (uint64_t)S_PER_DAY;
-		break;
-	default:
-		break;
-	}
-	if (!str_to_u64(text, &count) || count > (uint64_t)S_MAX / unit)
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (text.len > 0 && text.at[text.len - 1] == units[i].letter) {
+			text.len--;
+			unit = units[i].seconds;
+			break;
+		}
+	if (!str_to_u64(text, &count) || count > S_MAX / unit)
 		return false;
 	*seconds_out = (int64_t)(count * unit);
 	return true;

@@ -117,12 +117,6 @@ json_put_int(struct json_out *out, int64_t value)
 }
 
 void
-json_put_null(struct json_out *out)
-{
-	json_put_raw(out, STR("null"));
-}
-
-void
 json_put_member(struct json_out *out, struct str name, struct str text)
 {
 	json_put_name(out, name);
@@ -148,6 +142,19 @@ json_put_member_int(struct json_out *out, struct str name, int64_t value)
 {
 	json_put_name(out, name);
 	json_put_int(out, value);
+}
+
+void
+json_put_member_words(struct json_out *out, struct str name, struct str words)
+{
+	struct str word;
+
+	json_put_name(out, name);
+	json_put_array(out);
+	while (str_take_until(&words, ' ', &word))
+		if (word.len > 0)
+			json_put_text(out, word);
+	json_end_array(out);
 }
 
 static void

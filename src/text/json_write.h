@@ -30,13 +30,14 @@ void json_put_text(struct json_out *out, struct str text);
 void json_put_raw(struct json_out *out, struct str json); /* already JSON */
 void json_put_bool(struct json_out *out, bool value);
 void json_put_int(struct json_out *out, int64_t value);
-void json_put_null(struct json_out *out);
 
 /* name + value in one call, the usual thing inside an object */
 void json_put_member(struct json_out *out, struct str name, struct str text);
 void json_put_member_raw(struct json_out *out, struct str name, struct str json);
 void json_put_member_bool(struct json_out *out, struct str name, bool value);
 void json_put_member_int(struct json_out *out, struct str name, int64_t value);
+/* An array of the words that blanks divide. */
+void json_put_member_words(struct json_out *out, struct str name, struct str words);
 
 /* Only the quoted, escaped text, with no state around it. */
 void json_quote(struct buf *buf, struct str text);

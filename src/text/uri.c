@@ -14,8 +14,8 @@ is_unreserved(char c)
 	       c == '_' || c == '~';
 }
 
-static bool
-is_clean(struct str text)
+bool
+utf8_is_clean(struct str text)
 {
 	unsigned found = 0;
 
@@ -57,23 +57,23 @@ uri_decode(struct str text, struct arena *arena, struct str *text_out)
 		}
 		decoded = str_of(out, len);
 	}
-	if (!is_clean(decoded))
+	if (!utf8_is_clean(decoded))
 		return ERR_BAD_REQUEST;
 	*text_out = decoded;
 	return OK;
 }
 
-static struct str
-with_blanks(struct str text, struct arena *arena)
+enum err
+uri_decode_form(struct str text, struct arena *arena, struct str *text_out)
 {
 	char *out;
 
 	if (str_find(text, '+') == text.len)
-		return text;
+		return uri_decode(text, arena, text_out);
 	out = arena_take_raw(arena, text.len);
 	for (size_t i = 0; i < text.len; i++)
 		out[i] = text.at[i] == '+' ? ' ' : text.at[i];
-	return str_of(out, text.len);
+	return uri_decode(str_of(out, text.len), arena, text_out);
 }
 
 enum err
@@ -92,10 +92,8 @@ uri_take_pair(struct str *rest, struct arena *arena, struct uri_pair *pair_out, 
 	}
 	cut = str_find(text, '=');
 	pair.has_value = cut < text.len;
-	pair.raw_value = str_skip(text, cut + 1);
-	text = with_blanks(text, arena);
-	TRY(uri_decode(str_first(text, cut), arena, &pair.name));
-	TRY(uri_decode(str_skip(text, cut + 1), arena, &pair.value));
+	TRY(uri_decode_form(str_first(text, cut), arena, &pair.name));
+	TRY(uri_decode_form(str_skip(text, cut + 1), arena, &pair.value));
 	*rest = after;
 	*pair_out = pair;
 	*more_out = true;
@@ -122,6 +120,20 @@ uri_encode(struct str text, const char *keep, struct arena *arena)
 		out[len++] = digits[c & 15];
 	}
 	return str_of(out, len);
+}
+
+struct str
+uri_double_quotes(struct str text, struct arena *arena)
+{
+	char  *doubled = arena_take_raw(arena, text.len * 2);
+	size_t len = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == '\'')
+			doubled[len++] = '\'';
+		doubled[len++] = text.at[i];
+	}
+	return str_of(doubled, len);
 }
 
 static bool

@@ -15,10 +15,12 @@
 /* Decodes into the arena (or gives the input back when there is nothing to decode). ERR_BAD_REQUEST as above. */
 enum err uri_decode(struct str text, struct arena *arena, struct str *text_out) MUST_CHECK;
 
+/* The same of a part of a query or form. */
+enum err uri_decode_form(struct str text, struct arena *arena, struct str *text_out) MUST_CHECK;
+
 struct uri_pair {
 	struct str name;      /* decoded, '+' as a blank */
 	struct str value;     /* the same; empty without a '=' */
-	struct str raw_value; /* as sent */
 	bool       has_value; /* a '=' was there */
 };
 
@@ -27,6 +29,9 @@ enum err uri_take_pair(struct str *rest, struct arena *arena, struct uri_pair *p
 
 /* Everything but unreserved characters and those in `keep` becomes %XX. */
 struct str uri_encode(struct str text, const char *keep, struct arena *arena);
+
+/* As OData wants it between single quotes: those in the text are doubled. */
+struct str uri_double_quotes(struct str text, struct arena *arena);
 
 /* An absolute http(s) URL in parts; views into `text`.  False if it is not one, or has userinfo or a fragment. */
 struct uri_parts {
@@ -43,3 +48,4 @@ bool uri_split(struct str text, struct uri_parts *parts_out);
 bool uri_host_is_loopback(struct str host);
 
 bool utf8_valid(struct str text);
+bool utf8_is_clean(struct str text); /* and without control bytes of ASCII */

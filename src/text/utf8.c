@@ -76,25 +76,12 @@ utf8_valid(struct str text)
 size_t
 utf8_put(uint32_t rune, char bytes_out[4])
 {
+	static const unsigned char leads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	size_t                     len = rune < 0x80 ? 1 : rune < 0x800 ? 2 : rune < 0x10000 ? 3 : 4;
+
 	MUST(rune <= 0x10ffff && (rune < 0xd800 || rune > 0xdfff));
-	if (rune < 0x80) {
-		bytes_out[0] = (char)rune;
-		return 1;
-	}
-	if (rune < 0x800) {
-		bytes_out[0] = (char)(0xc0 | rune >> 6);
-		bytes_out[1] = (char)(0x80 | (rune & 0x3f));
-		return 2;
-	}
-	if (rune < 0x10000) {
-		bytes_out[0] = (char)(0xe0 | rune >> 12);
-		bytes_out[1] = (char)(0x80 | (rune >> 6 & 0x3f));
-		bytes_out[2] = (char)(0x80 | (rune & 0x3f));
-		return 3;
-	}
-	bytes_out[0] = (char)(0xf0 | rune >> 18);
-	bytes_out[1] = (char)(0x80 | (rune >> 12 & 0x3f));
-	bytes_out[2] = (char)(0x80 | (rune >> 6 & 0x3f));
-	bytes_out[3] = (char)(0x80 | (rune & 0x3f));
-	return 4;
+	for (size_t i = len - 1; i > 0; i--, rune >>= 6)
+		bytes_out[i] = (char)(0x80 | (rune & 0x3f));
+	bytes_out[0] = (char)(leads[len] | rune);
+	return len;
 }

@@ -17,17 +17,18 @@
 #include "base/clock.h"
 #include "feed/feed.h"
 
-#define TOKEN_OPTIONS_MAX 512
-#define TOKEN_TEXT_MAX    1024
+#define TOKEN_OPTIONS_MAX 1472 /* a list of a followed feed holds an id of STORE_ID_MAX */
+#define TOKEN_TEXT_MAX    2304
 #define TOKEN_KEY_AGE_S   ((int64_t)90 * 86400) /* a sealing key is replaced after that */
 
 enum token_function { /* numbers are bound into tokens: never change them */
 	              TOKEN_CALENDARS_DELTA = 1,
-	              TOKEN_ALL_RECORDINGS = 2,
+	              TOKEN_ALL_RECORDINGS = 2, /* 2 and 5: nextLinks of earlier versions */
 	              TOKEN_ALL_RECORDINGS_DELTA = 3,
 	              TOKEN_MEETING_RECORDINGS_DELTA = 4,
 	              TOKEN_MEETING_RECORDINGS = 5,
-	              TOKEN_LIST = 6
+	              TOKEN_LIST = 6,
+	              TOKEN_FOLLOWED_DELTA = 7
 };
 
 struct token {

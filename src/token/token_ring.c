@@ -11,7 +11,6 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -178,9 +177,9 @@ enum err
 token_ring_open(struct store *store, const struct clock *clock, const struct entropy *entropy,
                 struct token_ring **ring_out)
 {
-	AUTO(token_ring_close) struct token_ring *ring = calloc(1, sizeof(*ring));
+	AUTO(token_ring_close) struct token_ring *ring = handle_new(sizeof(*ring));
 
-	MUST(ring != NULL && pthread_mutex_init(&ring->adding, NULL) == 0);
+	MUST(pthread_mutex_init(&ring->adding, NULL) == 0);
 	ring->store = store;
 	ring->clock = clock;
 	ring->entropy = entropy;

@@ -10,6 +10,7 @@ import { bin, Server } from "./server.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const page = readFileSync(path.join(here, "../../docs/clients.md"), "utf8");
+const signing = readFileSync(path.join(here, "../../docs/sign-in.md"), "utf8");
 const SERVE = "tidemark serve --sample --store sqlite:sample.db\n";
 const { CLIENTS_PYTHON: python, CLIENTS_GO: go, CLIENTS_JAVA: java } = process.env;
 let server, env;
@@ -104,6 +105,28 @@ test("each part with a program is run", () => {
 	const shown = [...page.matchAll(/^## (.+)\n[^]*?(?=^## |$(?![^]))/gm)].filter(([text]) => /^```/m.test(text)).map((one) => one[1]);
 
 	assert.deepEqual(shown.sort(), ["A server to try", ...Object.keys(clients)].sort());
+});
+
+// The blocks of docs/sign-in.md use names that its text introduces; its address and its tenant are this server's here.
+test("the lines of docs/sign-in.md for MSAL, azure-identity and the Graph client work", () => {
+	const part = signing.split("\n### MSAL and azure-identity\n")[1].split("\n## ")[0];
+	const [msal, identity, graph] = [...part.matchAll(/^```js\n([^]*?)^```/gm)].map((one) => one[1].replaceAll("https://127.0.0.1:8443", server.base)
+		.replaceAll("127.0.0.1:8443", server.host).replaceAll("8a050583-5009-4f2a-8835-aed514826a0e", env.TENANT));
+	const printed = runNode(`
+		import { ConfidentialClientApplication } from "@azure/msal-node";
+		import { ClientSecretCredential } from "@azure/identity";
+		import { Client } from "@microsoft/microsoft-graph-client";
+		import { TokenCredentialAuthenticationProvider } from "@microsoft/microsoft-graph-client/authProviders/azureTokenCredentials/index.js";
+		const { CLIENT_ID: clientId, CLIENT_SECRET: clientSecret, TENANT: tenantId, USER, BASE } = process.env;
+		${msal}
+		const answer = await Client.init({ baseUrl: BASE, customHosts: new Set(["127.0.0.1"]), authProvider: (done) => done(null, accessToken) })
+			.api("/users/" + USER + "/calendars").get();
+		console.log(answer.value.length);
+		${identity}
+		${graph}
+		console.log((await graph.api("/users/" + USER + "/calendars").get()).value.length);`);
+
+	assert.deepEqual(printed.trim().split("\n"), ["2", "2"]);
 });
 
 // Installing is left to script/test --clients, which takes the same versions from these files.

@@ -21,6 +21,7 @@ A Server has
   .get(path, token=..., headers=...), .request(method, path, body=...)      gives a Reply: status, headers, body, .json
   .control(method, path, body)      the same on the control socket
   .stop(signal), .kill()            ends it early; .stderr() is what it has said
+  .again()                          after that: a new one on the same port with the same store and arguments
   .audit()                          the audit lines so far, as objects
 
 Every token made by these helpers, and every secret a test gives to issued(), is looked for in what each server said.
@@ -55,6 +56,19 @@ TOKEN_SECONDS = 900                      # so long a token of another test's sto
 def usual(number, full, long):
     """How much of something random: more in script/test --full, most in --long."""
     return long if os.environ.get("TIDEMARK_LONG") else full if os.environ.get("TIDEMARK_FULL") else number
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long; script/test --full runs it, the default does not")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What is named on the command line, or asked for with -k, runs however slow it is."""
+    if usual(False, True, True) or config.option.keyword or any("::" in arg for arg in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
 
 
 def guid(number):
@@ -92,8 +106,14 @@ class Template:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-template-"))
         self.tokens = {}
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.name = pathlib.Path(store).name
         for file in self.files(store):
             shutil.copy2(file, self.folder)
+
+    def copy_to(self, store):
+        """The files are named after the store, and another test's may have another name."""
+        for file in self.folder.iterdir():
+            shutil.copy2(file, store.removeprefix("sqlite:") + file.name.removeprefix(self.name))
 
     @staticmethod
     def files(store):
@@ -111,8 +131,7 @@ class Template:
             runner("import", "-", store=store, input=text)
             cls.made[text] = cls(store)
         else:
-            for file in cls.made[text].folder.iterdir():
-                shutil.copy2(file, pathlib.Path(store.removeprefix("sqlite:")).parent)
+            cls.made[text].copy_to(store)
         return cls.made[text]
 
 
@@ -184,9 +203,9 @@ class Runner:
         check_sanitizers(done.stderr)
         note_secrets(args, done.stdout)
         check_secrets(done.stderr)
-        told = f"{' '.join(done.args)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert code is None or done.returncode == code, told
-        assert error is None or error in done.stderr, told
+        reported = f"{' '.join(done.args)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert code is None or done.returncode == code, reported
+        assert error is None or error in done.stderr, reported
         return done
 
 
@@ -218,13 +237,14 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Server:
-    def __init__(self, runner, store, args=(), env=None, template=None):
+    def __init__(self, runner, store, args=(), env=None, template=None, port=0):
         self.runner = runner
         self.store = store
+        self.args, self.env = args, env
         self.template = template
         self.asked = set()
         self.log = tempfile.NamedTemporaryFile(dir=runner.home, prefix="serve-", suffix=".log", delete=False)
-        command = runner.command(["serve", "--listen", "127.0.0.1:0", *args], store)
+        command = runner.command(["serve", "--listen", f"127.0.0.1:{port}", *args], store)
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
                                         env={**base_env(runner.home), **(env or {})}, cwd=runner.home)
         self.pid = self.process.pid
@@ -232,6 +252,9 @@ class Server:
         self.port = urllib.parse.urlsplit(self.base).port
         self.path = store[len("sqlite:"):] if store.startswith("sqlite:") else None
         self.ca = f"{self.path}.tls/ca.pem" if self.path else None
+
+    def again(self):
+        return Server(self.runner, self.store, self.args, self.env, self.template, self.port)
 
     def stderr(self):
         with open(self.log.name, encoding="utf-8", errors="replace") as file:
@@ -285,8 +308,8 @@ class Server:
     def control(self, method, path, body=None, headers=None):
         return self.ask(UnixConnection(f"{self.path}.sock"), method, path, body, None, headers)
 
-    def token(self, who, *scopes, **options):
-        return self.mint("--user", who, "--scope", " ".join(scopes or ("Calendars.ReadWrite",)), *options_of(options))
+    def token(self, caller, *scopes, **options):
+        return self.mint("--user", caller, "--scope", " ".join(scopes or ("Calendars.ReadWrite",)), *options_of(options))
 
     def app_token(self, *roles, app=guid(0xa99), **options):
         return self.mint("--app", app, "--role", " ".join(roles or ("Calendars.ReadWrite",)), *options_of(options))

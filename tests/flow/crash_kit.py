@@ -57,7 +57,7 @@ class Recorder(Runner):
 
     def calls(self):
         """(name, arguments and result, begun, ended): the positions say which calls were under way at once."""
-        until, text, begun = time.monotonic() + 20, "", {}
+        until, text, begun = time.monotonic() + 60, "", {}
         while not re.search(r"\+\+\+ (exited|killed) .*\+\+\+\n\Z", text):
             assert time.monotonic() < until, f"the recording has no end: {text[-300:]}"
             text = self.log.read_text()
@@ -186,7 +186,7 @@ class Reader:
 class File:
     def __init__(self):
         self.base = bytearray()                          # on the disk
-        self.ahead, self.when = [], []                   # not yet: ("write", at, bytes), ("size", n), and at which event
+        self.pending, self.when = [], []                   # not yet: ("write", at, bytes), ("size", n), and at which event
 
     @staticmethod
     def put(data, op):
@@ -198,15 +198,15 @@ class File:
             data[op[1]:op[1] + len(op[2])] = op[2]
 
     def keep(self, count):
-        for op in self.ahead[:count]:
+        for op in self.pending[:count]:
             self.put(self.base, op)
-        del self.ahead[:count]
+        del self.pending[:count]
 
     def bytes(self, cut):
         data = bytearray(self.base)
         if cut in ("none", "names"):
             return data
-        for op in self.ahead:
+        for op in self.pending:
             if cut in ("all", "bytes"):
                 self.put(data, op)
             elif op[0] == "size":
@@ -230,7 +230,7 @@ class File:
 class Folder:
     def __init__(self):
         self.base, self.shown = {}, {}                   # the names on the disk, and now
-        self.ahead, self.when = [], []                   # the changes between them, and at which event
+        self.pending, self.when = [], []                   # the changes between them, and at which event
 
     @staticmethod
     def put(names, change):
@@ -241,21 +241,21 @@ class Folder:
 
     def change(self, *change):
         self.put(self.shown, change)
-        self.ahead.append(change)
+        self.pending.append(change)
 
     def keep(self, count):
-        for change in self.ahead[:count]:
+        for change in self.pending[:count]:
             self.put(self.base, change)
-        del self.ahead[:count]
+        del self.pending[:count]
 
     def names(self, cut):
         count = 0
         if cut in ("all", "names", "zeros"):
-            count = len(self.ahead)
+            count = len(self.pending)
         elif not isinstance(cut, str):
-            count = cut.choice((0, len(self.ahead), cut.randint(0, len(self.ahead))))
+            count = cut.choice((0, len(self.pending), cut.randint(0, len(self.pending))))
         names = dict(self.base)
-        for change in self.ahead[:count]:
+        for change in self.pending[:count]:
             self.put(names, change)
         return names
 
@@ -274,7 +274,7 @@ class Disk:
                 return None
         return node
 
-    def place(self, path):
+    def entry_of(self, path):
         folder, _, name = path.rpartition("/")
         return self.find(folder), name
 
@@ -292,11 +292,11 @@ class Disk:
             node.keep(count)
             del node.when[:count]
         elif node is not None:
-            node.ahead.append((kind, *rest[1:]))
+            node.pending.append((kind, *rest[1:]))
             node.when.append(self.seen)
 
     def rename(self, kind, path, to=None):
-        folder, name = self.place(path)
+        folder, name = self.entry_of(path)
         if kind == "make":
             self.made.add(path)
             if name in folder.shown:
@@ -306,7 +306,7 @@ class Disk:
             folder.change((name, None))
         else:
             self.made.add(to)
-            target, new = self.place(to)
+            target, new = self.entry_of(to)
             assert target is folder, "a rename from folder to folder"
             node = folder.shown[name]
             folder.change(*([(name, None)] if kind == "rename" else []), (new, node))
@@ -319,7 +319,7 @@ class Disk:
             is_named = (node or self.root).base.get(name) is child
             if isinstance(child, Folder):
                 yield from self.unsafe(child, inside)
-            if child.ahead if is_named and isinstance(child, File) else not is_named and (child.base or child.ahead):
+            if child.pending if is_named and isinstance(child, File) else not is_named and (child.base or child.pending):
                 yield inside
 
     def build(self, folder, cut, node=None):

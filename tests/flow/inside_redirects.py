@@ -151,7 +151,7 @@ def is_allowed(scope, host):
                          (["10.9.0.1", "public.test", "::1"] if os.environ.get("TIDEMARK_LONG") else []))
 def test_redirects__lead_to_the_public_network_or_that_of_the_scope(remote, sync, home, scope):
     remote.targets = {host: f"https://{in_link(host)}:{PORT}/take/{host}" for host in HOSTS}
-    told = sync(scope, code=8).stderr
+    reported = sync(scope, code=8).stderr
     whole = {path.name[2:].rsplit("-", 1)[0] for path in (home / "out").iterdir() if not path.name.endswith(".part")}
     assert whole == {host.replace(":", "%3A") for host in HOSTS if is_allowed(scope, host)}
     may = {f"{HOSTS[host]}:{PORT}" for host in HOSTS if is_allowed(scope, host)} | {f"{HOSTS[scope]}:{PORT}"}
@@ -159,7 +159,7 @@ def test_redirects__lead_to_the_public_network_or_that_of_the_scope(remote, sync
     for host in HOSTS:
         if not is_allowed(scope, host):
             assert any(f"the content of {host} is refused: the redirect leads to {HOSTS[host]}" in line
-                       for line in told.splitlines()), (host, told)
+                       for line in reported.splitlines()), (host, reported)
     assert all(bearer is None for _, path, bearer in remote.asked if path.startswith("/take/"))
     assert all(bearer == "Bearer a-secret-bearer" for _, path, bearer in remote.asked if not path.startswith("/take/"))
 
@@ -184,9 +184,9 @@ def test_content__that_does_not_fit_leaves_room_for_the_store_and_for_the_next(r
     (home / "out").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=66m", "none", home / "out"], check=True)
     try:
-        told = sync("127.0.0.1", code=8).stderr
-        assert "the content of a is refused" in told and "the content of c is refused" in told
-        assert told.count("No space left on device") == 2 and "1 fetched, 7 bytes" in told
+        reported = sync("127.0.0.1", code=8).stderr
+        assert "the content of a is refused" in reported and "the content of c is refused" in reported
+        assert reported.count("No space left on device") == 2 and "1 fetched, 7 bytes" in reported
         assert sum(path.stat().st_size for path in (home / "out").iterdir()) == 7
     finally:
         subprocess.run(["umount", home / "out"], check=True)
@@ -195,7 +195,7 @@ def test_content__that_does_not_fit_leaves_room_for_the_store_and_for_the_next(r
 def test_redirects__by_a_proxy_are_its_own_but_for_addresses(remote, sync):
     remote.targets = {host: f"https://{in_link(host)}:{PORT}/take/{host}" for host in HOSTS}
     proxy = {"https_proxy": f"http://{PROXY}:3128", "no_proxy": "private.test,link.test,203.0.113.1"}
-    told = sync("203.0.113.1", code=8, env=proxy).stderr
+    reported = sync("203.0.113.1", code=8, env=proxy).stderr
     by_proxy = {f"proxy to {host}" for host in HOSTS if host in NAMES or KINDS[host] == "public"}
     assert {at for at in remote.connected if at.startswith("proxy")} == by_proxy
-    assert "the content of 10.9.0.2 is refused" in told and "the content of private.test" not in told
+    assert "the content of 10.9.0.2 is refused" in reported and "the content of private.test" not in reported

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An outside issuer for tests: keys of the four algorithms, tokens of any shape, an https server of keys."""
+"""An external issuer for tests: keys of the four algorithms, tokens of any shape, an https server of keys."""
 import base64
 import datetime
 import http.server

@@ -6,6 +6,8 @@
     far.do(fault, ...)                the next requests are answered by these faults, one each (None: well)
     far.always(fault)                 every request is
     far.requests                      what was asked: (path, headers)
+    far.who = answer                  who /me says the caller is: a fault, or a function of the bearer that gives an id;
+                                      far.asked holds the bearers of those who asked (they are not in far.requests)
 
 A fault is a function of a Request; it answers by request.send(...), or gives back changes to the page it is handed.
 """
@@ -85,6 +87,7 @@ class FarEnd(Listener):
         self.faults, self.usual = [], None
         self.forgotten = set()
         self.elsewhere = {}             # faults of other paths
+        self.caller, self.asked = status(404, "NotFound"), []
         self.lock = threading.RLock()
         self.issued = 0
 
@@ -115,23 +118,23 @@ class FarEnd(Listener):
 
     # ---- pages
 
-    def place(self, query):
+    def cursor(self, query):
         """(after, until, fresh) of a link; the counter behind it only makes links differ."""
-        if not query:
+        if "token=" not in query:
             return 0, self.head, True
         kind, _, token = query.partition("token=")
-        after, until, fresh = (int(part) for part in token.split("-")[:3])
-        return (until, self.head, False) if kind == "$delta" else (after, until, bool(fresh))
+        after, until, initial = (int(part) for part in token.split("-")[:3])
+        return (until, self.head, False) if kind == "$delta" else (after, until, bool(initial))
 
     def page(self, request):
-        after, until, fresh = self.place(request.query)
-        told = sorted((seq, id) for id, seq in self.order.items() if after < seq <= until)
-        told = [(seq, id) for seq, id in told if not fresh or "@removed" not in self.items[id]]
+        after, until, initial = self.cursor(request.query)
+        reported = sorted((seq, id) for id, seq in self.order.items() if after < seq <= until)
+        reported = [(seq, id) for seq, id in reported if not initial or "@removed" not in self.items[id]]
         size = request.far.page_size
-        items = [self.items[id] for _, id in told[:size]]
+        items = [self.items[id] for _, id in reported[:size]]
         self.issued += 1
-        if len(told) > size:
-            link = {"@odata.nextLink": request.link("skip", f"{told[size - 1][0]}-{until}-{int(fresh)}-{self.issued}")}
+        if len(reported) > size:
+            link = {"@odata.nextLink": request.link("skip", f"{reported[size - 1][0]}-{until}-{int(initial)}-{self.issued}")}
         else:
             link = {"@odata.deltaLink": request.link("delta", f"{until}-{until}-0-{self.issued}")}
         return {"@odata.context": f"{self.base}/$metadata#x", "value": items, **link}
@@ -140,6 +143,10 @@ class FarEnd(Listener):
         path, _, query = handler.path.partition("?")
         request = Request(self, handler, query)
         with self.lock:
+            if path.lower().endswith("/me"):
+                self.asked.append(handler.headers["Authorization"])
+                self.caller(request, None)
+                return
             self.requests.append((handler.path, dict(handler.headers)))
             fault = self.faults.pop(0) if self.faults else self.usual
             if path in self.elsewhere:
@@ -241,9 +248,9 @@ def with_items(*items, front=True):
 
 def empty_first(request, page):
     """An empty page with a nextLink that leads to where the request would have led."""
-    after, until, fresh = request.far.place(request.query)
+    after, until, initial = request.far.cursor(request.query)
     request.far.issued += 1
-    return {"value": [], "@odata.nextLink": request.link("skip", f"{after}-{until}-{int(fresh)}-{request.far.issued}")}
+    return {"value": [], "@odata.nextLink": request.link("skip", f"{after}-{until}-{int(initial)}-{request.far.issued}")}
 
 
 def another_next_link(request, page):

@@ -116,15 +116,15 @@ def test_any_text__no_request_ends_the_server(server):
     tokens = {"nobody": None, "user": one.token(ANN, "Calendars.ReadWrite"),
               "app": one.app_token("Calendars.ReadWrite", "OnlineMeetingRecording.Read.All")}
     ask = Asking(one)
-    for who in tokens if os.environ.get("TIDEMARK_LONG") else [None]:
-        ask_everything(lambda kind, *rest, **fields: ask(tokens[who or kind], *rest, **fields))
+    for caller in tokens if os.environ.get("TIDEMARK_LONG") else [None]:
+        ask_everything(lambda kind, *rest, **fields: ask(tokens[caller or kind], *rest, **fields))
     assert ask.count > 1500
     check_json(one.control("GET", "/-/health").body)
     one.stop()
     assert [json.loads(line) for line in one.stderr().splitlines() if line.startswith("{")]
 
 
-# ---- what a far end says --------------------------------------------------------------------------------------------
+# ---- what a remote says --------------------------------------------------------------------------------------------
 
 @pytest.fixture
 def far():
@@ -143,18 +143,19 @@ def error_texts():
         yield from (raw(b'{"error":{"code":"c","message":"' + run + b'"}}', 503), raw(run, 503), raw(b'{"value":["' + run))
 
 
-def test_any_text__no_error_of_a_far_end_ends_the_follower(tm, store, far):
+@pytest.mark.slow
+def test_any_text__no_error_of_a_remote_ends_the_follower(tm, store, far):
     far.do(*error_texts())
     far.always(status(404, "c", "ü" * 300, Retry_After="ü" * 90, Date="ü" * 90))
-    told = b""
+    reported = b""
     # With no time to wait, each error ends a run.
     for _ in range(400):
         done = tm("sync", far.url, "--json", "--max-wait", "0s", store=store, code=None)
-        told += done.stdout.encode()
+        reported += done.stdout.encode()
         if not far.faults:
             break
-    check_json(told)
-    assert told.count(b"\n") > 60 and all(char.encode() in told for char in "é€😀")
+    check_json(reported)
+    assert reported.count(b"\n") > 60 and all(char.encode() in reported for char in "é€😀")
     check_json(tm("status", "--json", store=store).stdout)
     for number, text in ((401, SPLIT[0]), (403, SPLIT[1]), (403, SPLIT[2])):
         far.always(status(number, "c", text, WWW_Authenticate="Bearer " + "ü" * 300))
@@ -162,7 +163,7 @@ def test_any_text__no_error_of_a_far_end_ends_the_follower(tm, store, far):
         check_json(tm("doctor", far.url, "--json", store=store, code=10).stdout)
 
 
-def test_any_text__what_is_kept_of_a_far_ends_words_is_shown_later(tm, store, far):
+def test_any_text__what_is_kept_of_a_remotes_words_is_shown_later(tm, store, far):
     """A fault, and dead letters cut in the middle of what they say."""
     def odd(_request, page):
         page["value"] = [{"name": "a" * shift + char * ((2 << 20) // len(char.encode()) + 9)} for char in "é" for shift in (0, 1)]
@@ -188,7 +189,7 @@ def test_any_text__no_words_of_a_sign_in_server_end_the_follower(tm, store, far)
     issuer.close()
 
 
-def test_any_text__what_a_far_end_sends_is_printed_whatever_its_length(tm, store, far):
+def test_any_text__what_a_remote_sends_is_printed_whatever_its_length(tm, store, far):
     tm("sync", far.url, store=store)
     far.put("item-0", **{f"p{number:05d}": number for number in range(900)})
     assert len(tm("verify", far.url, store=store, code=10).stdout) > 9 * 900
@@ -290,7 +291,7 @@ DAMAGE = {
         f"{LETTER} SELECT value, 1, 0, value, 1, 0, 'r', hex(zeroblob(1000000)) FROM json_each('[1,2,3,4,5,6,7,8,9]')",
         0, ["status --json"]),
     "a phase that is none": ("UPDATE follow_scope SET phase = 77", 7, ["status --json"]),
-    "a kind of change that is none": ("UPDATE follow_change SET kind = 77", 7, ["changes --since 4"]),
+    "a kind of change that is none": ("UPDATE follow_detail SET kind = 77", 7, ["changes --since 4"]),
     "a place that is lost": ("UPDATE follow_scope SET delta_link = ''", 7, ["sync URL"]),
     "a view without a round": ("UPDATE follow_scope SET rounds = 0", 7, ["sync URL --from-now"]),
     "a name that is too long": (f"UPDATE follow_scope SET name = '{LONG}'", 7, ["status"]),

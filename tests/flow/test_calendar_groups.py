@@ -158,6 +158,16 @@ def test_groups_are_state(tm, store, tmp_path, server):
     assert tm("export", "--feed", f"users/{ANN}/calendarGroups", store=copy).stdout.count('"op":"put"') == 4
     tm("import", "-", store=copy, input=json.dumps(remove(ANN, "G 2", "calendarGroups")) + "\n")
     assert "Empty" not in tm("export", store=copy).stdout
+    # As over HTTP, a group that holds calendars stays, and so does the group of the default calendar.
+    before = tm("export", store=copy).stdout
+    for name, says in (("Garden", "holds calendars; delete them first"), ("My Calendars", "cannot be deleted")):
+        line = json.dumps(remove(ANN, listed[name], "calendarGroups")) + "\n"
+        tm("import", "-", store=copy, input=line, code=6, error=says)
+        assert tm("export", store=copy).stdout == before
+    inside = next(one["value"]["id"] for one in map(json.loads, before.splitlines()) if one.get("value", {}).get("name") == "b")
+    tm("import", "-", store=copy, input="".join(json.dumps(line) + "\n" for line in (
+        remove(ANN, inside), remove(ANN, listed["Garden"], "calendarGroups"), remove(ANN, "none", "calendarGroups"))))
+    assert "Garden" not in tm("export", store=copy).stdout
 
 
 def test_a_store_from_before_groups_gets_them_when_they_are_asked_for(tm, store, server):

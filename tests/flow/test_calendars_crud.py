@@ -67,7 +67,7 @@ def test_a_path_that_ends_too_soon_names_nothing(one, path):
 def test_nobody_unknown_sends_a_body_however_the_path_is_spelt(one, path):
     # The head alone: who has no bearer is told so at once, and the body is not waited for.
     trust = ssl.create_default_context(cafile=one.ca)
-    with trust.wrap_socket(socket.create_connection(("127.0.0.1", one.port), timeout=10), server_hostname="127.0.0.1") as link:
+    with trust.wrap_socket(socket.create_connection(("127.0.0.1", one.port), timeout=60), server_hostname="127.0.0.1") as link:
         link.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n".encode())
         assert link.recv(65536).startswith(b"HTTP/1.1 401 ")
 
@@ -176,10 +176,10 @@ def test_if_match(one):
     made = make(one, "Tides")
     path = f"/v1.0/me/calendars/{made.json['id']}"
     stale = made.headers["ETag"]
-    fresh = one.request("PATCH", path, {"name": "A"}, one.bearer, {"If-Match": stale}).headers["ETag"]
+    initial = one.request("PATCH", path, {"name": "A"}, one.bearer, {"If-Match": stale}).headers["ETag"]
     refused(one.request("PATCH", path, {"name": "B"}, one.bearer, {"If-Match": stale}), 412, "ErrorIrresolvableConflict")
     refused(one.request("DELETE", path, token=one.bearer, headers={"If-Match": stale}), 412, "ErrorIrresolvableConflict")
-    assert one.request("PATCH", path, {"name": "C"}, one.bearer, {"If-Match": f"{stale}, {fresh}"}).status == 200
+    assert one.request("PATCH", path, {"name": "C"}, one.bearer, {"If-Match": f"{stale}, {initial}"}).status == 200
     assert one.request("DELETE", path, token=one.bearer, headers={"If-Match": "*"}).status == 204
 
 

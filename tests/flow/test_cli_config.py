@@ -6,8 +6,8 @@ import pytest
 
 
 def show(tm, *args, **options):
-    told = json.loads(tm("config", "show", "--json", *args, **options).stdout)
-    return {row["name"]: row for row in told["settings"]}, told
+    reported = json.loads(tm("config", "show", "--json", *args, **options).stdout)
+    return {row["name"]: row for row in reported["settings"]}, reported
 
 
 def test_flag_wins_over_environment_over_file_over_default(tm, home):
@@ -16,9 +16,9 @@ def test_flag_wins_over_environment_over_file_over_default(tm, home):
     env = {"TIDEMARK_LISTEN": "127.0.0.1:2"}
     rows, _ = show(tm)
     assert (rows["listen"]["value"], rows["listen"]["origin"]) == ("127.0.0.1:8443", "default")
-    rows, told = show(tm, "--config", file)
+    rows, reported = show(tm, "--config", file)
     assert rows["listen"] == {"name": "listen", "value": "127.0.0.1:3", "origin": "file", "from": f"{file}:2"}
-    assert told["file"] == str(file)
+    assert reported["file"] == str(file)
     rows, _ = show(tm, "--config", file, env=env)
     assert rows["listen"]["value"] == "127.0.0.1:2" and rows["listen"]["from"] == "TIDEMARK_LISTEN"
     rows, _ = show(tm, "--config", file, "--listen", "127.0.0.1:1", env=env)
@@ -48,16 +48,16 @@ def test_the_file_of_the_manual_is_read(tm, home):
 store = sqlite:/var/lib/tidemark/tidemark.db
 listen = 0.0.0.0:8443      ; another
   public-url = https://graph.example.org
-[issuer "entra"]                       # trust tokens of an outside issuer
+[issuer "entra"]                       # trust tokens of an external issuer
 issuer = https://login.microsoftonline.com/0d2b4c6e-0000-4000-8000-000000000001/v2.0
 audience = api://tidemark
 jwks = https://login.microsoftonline.com/discovery/v2.0/keys#part   # or file:keys.json
 tenant = claim:tid
 """)
-    rows, told = show(tm, "--config", file)
+    rows, reported = show(tm, "--config", file)
     assert rows["listen"]["value"] == "0.0.0.0:8443"
     assert rows["public-url"]["value"] == "https://graph.example.org"
-    issuer, = told["issuers"]
+    issuer, = reported["issuers"]
     assert issuer["name"] == "entra" and issuer["tenant"] == "claim:tid"
     assert issuer["jwks"].endswith("/keys#part")
 
@@ -66,6 +66,8 @@ tenant = claim:tid
     ("[server]\nlisten = nowhere\n", ":2: listen: \"nowhere\" is not of the form HOST:PORT"),
     ("[server]\n\nstore = mysql:x\n", ":3: store"),
     ("[server]\nlisten = 127.0.0.1:1\nlisten = 127.0.0.1:1\n", ":3: listen is set twice"),
+    ("[recordings]\ndelegated = on\ndelegated = on\n", ":3: delegated is set twice"),
+    ("[issuer \"x\"]\ntenant = own\ntenant = own\n", ":3: tenant is set twice; first at "),
     ("[server]\ncolour = red\n", ":2: unknown key \"colour\""),
     ("[servers]\nlisten = 127.0.0.1:1\n", ":2: unknown section [servers]"),
     ("listen = 127.0.0.1:1\n", ":1: \"listen\" stands before any section"),

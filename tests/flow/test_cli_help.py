@@ -64,8 +64,8 @@ def test_the_completion_is_bash_and_knows_the_options(tm, home):
 def test_version(tm):
     assert tm("version").stdout == "tidemark 0.1.0\n"
     assert tm("--version").stdout == "tidemark 0.1.0\n"
-    told = json.loads(tm("version", "--json").stdout)
-    assert told["version"] == "0.1.0" and {"openssl", "sqlite"} <= set(told["libraries"])
+    reported = json.loads(tm("version", "--json").stdout)
+    assert reported["version"] == "0.1.0" and {"openssl", "sqlite"} <= set(reported["libraries"])
 
 
 @pytest.mark.parametrize("args, says", [
@@ -79,7 +79,11 @@ def test_version(tm):
     (["serve", "-x"], "unknown option -x"),
     (["serve", "--store"], "needs a value"),
     (["import", "--skip-bad=yes"], "takes no value"),
-    (["serve", "extra"], "unexpected argument"),
+    (["serve", "extra"], 'unexpected argument "extra"; did you mean --listen extra'),
+    (["user", "add", "ann@contoso.com"], 'unexpected argument "ann@contoso.com"; did you mean --upn ann@contoso.com'),
+    (["client", "add", "Reader", "more"], "did you mean --name Reader;"),
+    (["token", "ann@contoso.com"], "did you mean --user ann@contoso.com;"),
+    (["user", "list", "extra"], 'unexpected argument "extra";'),
     (["serve", "--listen", "127.0.0.1:1", "--listen", "127.0.0.1:2"], "given twice"),
     (["store", "backup"], "needs FILE"),
     (["serve", "--store", "mysql:x"], "sqlite:PATH and memory:"),

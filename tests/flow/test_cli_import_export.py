@@ -177,6 +177,7 @@ def test_users_of_the_file_itself_count_and_so_do_their_removals(tm, store, home
     assert names(tm, store) == ["B"]
 
 
+@pytest.mark.slow
 def test_stdin_names_the_last_line_stored(tm, store):
     text = to_lines([ann()] + [put(ANN, cal(f"C{i}", id=f"AAMk{i}")) for i in range(10050)]) + "bad\n"
     done = tm("import", "-", store=store, input=text, code=6, error="standard input:10052: ")

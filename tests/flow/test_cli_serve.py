@@ -15,6 +15,7 @@ import time
 import pytest
 
 from conftest import BIN, base_env, guid, put, remove, to_lines, user
+from test_follow_commands import wait_for
 
 ANN = guid(1)
 OPS = [user("ann@contoso.com", id=ANN)] + [put(ANN, {"name": f"C{i}", "id": f"AAMk{i}"}) for i in range(5)]
@@ -117,10 +118,14 @@ def test_tls_options_that_do_not_fit(tm, store, args, code, says):
     assert tm("serve", "--listen", "127.0.0.1:0", *args, store=store, code=code, error=says).returncode != 0
 
 
-def test_an_address_in_use_is_told(tm, server, home):
+def test_an_address_in_use_is_reported(tm, server, home):
     s = server()
     done = tm("serve", "--listen", f"127.0.0.1:{s.port}", store=f"sqlite:{home}/other.db", code=1)
     assert f"cannot listen on 127.0.0.1:{s.port}: Address already in use; choose another address with --listen\n" in done.stderr
+    # Nothing is left behind, so the next try with --sample does not find users.
+    tm("serve", "--sample", "--listen", f"127.0.0.1:{s.port}", store=f"sqlite:{home}/other.db", code=1, error="already in use")
+    tm("serve", "--listen", "127.0.0.1:what", store=f"sqlite:{home}/other.db", code=2)
+    assert not list(home.glob("other.db*"))
 
 
 def test_a_second_server_on_the_store_is_exit_12(tm, server, store):
@@ -155,6 +160,82 @@ def test_a_store_with_a_second_name_is_not_served_under_either(tm, server, store
     assert len(delta_names(server())) == 6
 
 
+def test_a_store_that_was_renamed_while_it_is_served_is_not_served_twice(tm, server, store, home):
+    """The lock beside the name does not say it: the file itself is locked.  The log lies at the old name."""
+    s, old, new = server(lines=OPS), home / "t.db", home / "new.db"
+    token = s.token(ANN)
+    copy = home / "copy.db"
+    tm("store", "backup", copy, store=store)
+    assert len(delta_names(s)) == 5
+    old.rename(new)
+    for args in (["serve", "--listen", "127.0.0.1:0"], ["import"], ["store", "restore", copy]):
+        done = tm(*args, store=f"sqlite:{new}", code=6, input="")
+        assert f"{new} is held by another run, under another name" in done.stderr
+    assert not os.path.exists(f"{new}.lock")
+    assert s.request("POST", "/v1.0/me/calendars", {"name": "C5"}, token).status == 201
+    assert s.control("GET", "/-/ready").status == 503
+
+    # Back again, all is as before.
+    new.rename(old)
+    assert s.control("GET", "/-/ready").status == 200
+    assert len(delta_names(s)) == 6
+    tm("import", store=store, input=to_lines([put(ANN, {"name": "C6", "id": "AAMk6"})]))
+
+    # What was answered is in the file when its server has ended, whatever its name is then.
+    old.rename(new)
+    assert s.request("POST", "/v1.0/me/calendars", {"name": "C7"}, token).status == 201
+    s.stop()
+    assert os.path.getsize(f"{old}-wal") == 0
+    assert tm("store", "check", store=f"sqlite:{new}").stdout == "ok\n"
+    assert len(delta_names(server(store=f"sqlite:{new}"))) == 8
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_that_was_deleted_while_it_is_served_takes_no_writes_and_says_so(tm, server, store, home, replaced):
+    """Whatever is written now would end with the process."""
+    s, copy = server(lines=OPS), home / "copy.db"
+    token = s.token(ANN)
+
+    def write(name):
+        return s.request("POST", "/v1.0/me/calendars", {"name": name}, token).status
+
+    def printed():
+        return s.control("GET", "/-/ready").status, b"\ntidemark_store_file_moved 1\n" in s.control("GET", "/-/metrics").body
+    tm("store", "backup", copy, store=store)
+    assert (write("C5"), printed()) == (201, (200, False))
+    copy.rename(home / "t.db") if replaced else os.unlink(home / "t.db")
+    batch = {"requests": [{"id": "1", "method": "POST", "url": "/me/calendars", "body": {"name": "C6"}, "headers": {"Content-Type": "application/json"}}]}
+    parts = s.request("POST", "/v1.0/$batch", batch, token).json["responses"]
+    assert (write("C7"), parts[0]["status"], printed()) == (500, 500, (503, True))
+    tm("import", store=store, input=to_lines([put(ANN, {"name": "C8", "id": "AAMk8"})]), code=12)
+    assert len(s.get("/v1.0/me/calendars/delta", token).json["value"]) == 6
+    wait_for(lambda: '"event":"the store\'s file was renamed, replaced or deleted"' in s.stderr())
+    assert "the store's file was deleted or replaced: no write would last" in s.stderr()
+
+
+def test_a_mount_of_one_file_is_not_served(tm, server, store, home):
+    """The log lies beside one of the two names: a run by the other name, also a later one, would not find it."""
+    other = home / "other.db"
+    other.touch()
+    alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    line = 'mount --bind "$1" "$2" && exec "$3" "$4" --store "sqlite:$2"'
+    if subprocess.run([*alone, "mount", "--bind", home, home], capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    s = server(lines=OPS)
+    for is_served in (True, False):
+        if not is_served:
+            s.stop()
+        done = subprocess.run([*alone, "sh", "-c", line, "-", home / "t.db", other, BIN, "serve"],
+                              capture_output=True, text=True, env=base_env(home), timeout=60)
+        assert done.returncode == 6 and f"{other} is a mount of one file; mount its folder" in done.stderr
+    # A mount of the whole folder has the lock in it.
+    line = 'mount --bind "$1" "$1" && exec "$3" "$4" --store "sqlite:$1/t.db"'
+    server()
+    done = subprocess.run([*alone, "sh", "-c", line, "-", home, other, BIN, "serve"],
+                          capture_output=True, text=True, env=base_env(home), timeout=60)
+    assert done.returncode == 12
+
+
 def test_readers_work_beside_it(tm, server, store, home):
     server(lines=OPS)
     assert len(tm("export", store=store).stdout.splitlines()) == 6
@@ -166,13 +247,14 @@ def test_readers_work_beside_it(tm, server, store, home):
     tm("store", "restore", home / "copy.db", store=store, code=12)
 
 
+@pytest.mark.slow
 def test_writers_hand_their_lines_to_it(tm, server, store, home):
     s = server(lines=OPS)
     more = [user("bob@contoso.com", id=guid(2))] + [put(guid(2), {"name": f"B{i}", "id": f"B{i}"}) for i in range(12000)]
     path = home / "more.jsonl"
     path.write_text(to_lines(more + [remove(ANN, "AAMk0")]))
-    told = json.loads(tm("import", "--json", path, store=store).stdout)
-    assert told == {"lines": 12002, "users": 1, "stored": 12000, "removed": 1, "absent": 0, "bad": 0}
+    reported = json.loads(tm("import", "--json", path, store=store).stdout)
+    assert reported == {"lines": 12002, "users": 1, "stored": 12000, "removed": 1, "absent": 0, "bad": 0}
     assert delta_names(s) == ["C1", "C2", "C3", "C4"]
     id = tm("user", "add", "--upn", "eve@contoso.com", store=store).stdout.strip()
     assert s.get("/v1.0/me/calendars", token=s.token(id)).status == 200
@@ -275,7 +357,7 @@ def test_gc_in_steps_over_the_socket(server):
     assert s.control("POST", "/-/gc?retention=0").json["purged"] == 2
 
 
-def test_the_service_manager_is_told(server, home):
+def test_the_service_manager_is_notified(server, home):
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(home / "notify"))
     manager.settimeout(60)
@@ -317,12 +399,12 @@ def test_nobody_reading_the_log_stops_nothing(tm, store, home):
     try:
         port = int(process.stderr.readline().decode().rsplit(":", 1)[1])
         for _ in range(600):                     # each refusal is a line of some 300 bytes; a pipe holds 64 KiB
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             connection.request("GET", "/v1.0/me/calendars/delta")
             assert connection.getresponse().status == 401
             connection.close()
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.stderr.close()

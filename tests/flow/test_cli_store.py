@@ -2,10 +2,12 @@
 """Looking after a store: check, gc, info, backup, restore."""
 import json
 import pathlib
+import signal
+import subprocess
 
 import pytest
 
-from conftest import guid, put, remove, to_lines, user
+from conftest import BIN, STOP_SECONDS, base_env, guid, put, remove, to_lines, user
 
 ANN = guid(1)
 OPS = [user("ann@contoso.com", id=ANN)] + [put(ANN, {"name": f"C{i}", "id": f"AAMk{i}"}) for i in range(10)]
@@ -21,10 +23,10 @@ def info(tm, store):
 
 def test_info(tm, store):
     fill(tm, store, [remove(ANN, "AAMk3")])
-    told = info(tm, store)
-    assert (told["engine"], told["feeds"], told["items"], told["tombstones"]) == ("sqlite", 1, 9, 1)
+    reported = info(tm, store)
+    assert (reported["engine"], reported["feeds"], reported["items"], reported["tombstones"]) == ("sqlite", 1, 9, 1)
     text = tm("store", "info", store=store).stdout
-    assert "tombstones    1\n" in text and told["id"] in text
+    assert "tombstones    1\n" in text and reported["id"] in text
 
 
 def test_check_of_a_good_store(tm, store):
@@ -105,6 +107,51 @@ def test_backup_and_restore_that_cannot_be(tm, store, home):
     done = tm("store", "restore", home / "none.db", store=store, code=None)
     assert done.returncode != 0 and done.stderr.startswith("tidemark: ")
     assert len(tm("export", store=store).stdout.splitlines()) == 11
+
+
+def large(tm, store, removed):
+    """8 MB, so that its copies take a while, and some removals to forget."""
+    items = [put(ANN, {"name": f"D{n}", "id": f"D{n}", "x": "x" * 20000}) for n in range(400)]
+    tm("import", "-", store=store, input=to_lines([user("ann@contoso.com", id=ANN), *items, *[remove(ANN, f"D{n}") for n in range(removed)]]))
+
+
+def test_gc_while_the_store_is_copied_forgets_and_the_copies_are_whole(tm, server, store, home):
+    """Each copy is of one moment: before a purge or after it, with the items and the removals of that moment."""
+    large(tm, store, 200)
+    s, copies, printed = server("--tls", "off"), [], []
+    backup = [BIN, "store", "backup", "--store", store]
+    for step in range(3):                          # the server purges while the copies are made
+        copies += [subprocess.Popen([*backup, home / f"{step}{n}.db"], env=base_env(home), stderr=subprocess.PIPE) for n in range(2)]
+        printed += [json.loads(tm("store", "gc", "--retention", "0", "--json", store=store).stdout)["purged"]]
+        tm("import", "-", store=store, input=to_lines([remove(ANN, f"D{n}") for n in range(200 + 50 * step, 250 + 50 * step)]))
+    assert [copy.communicate()[1] for copy in copies] == [b""] * 6 and printed == [200, 50, 50]
+    s.stop()
+    for path in sorted(home.glob("[0-9]?.db")):
+        copy = f"sqlite:{path}"
+        assert tm("store", "check", store=copy).stdout == "ok\n"
+        ids = {op["value"]["id"] for op in map(json.loads, tm("export", store=copy).stdout.splitlines()) if op["op"] == "put"}
+        gone, figures = 400 - len(ids), info(tm, copy)
+        assert ids == {f"D{n}" for n in range(gone, 400)} and figures["tombstones"] in ({200: {0, 200}}.get(gone, {0, 50}))
+
+
+def test_gc_while_the_store_is_restored_waits_for_nothing_and_changes_nothing(tm, store, home):
+    """The restore is stopped in its midst: whoever would write is told that another process does, and whoever reads has the old one."""
+    large(tm, store, 200)
+    tm("store", "backup", home / "copy.db", store=store)
+    tm("store", "gc", "--retention", "0", store=store)
+    run = subprocess.Popen([BIN, "store", "restore", home / "copy.db", "--store", store], env=base_env(home), stderr=subprocess.PIPE)
+    while not list(home.glob("t.db.restoring*")) and run.poll() is None:
+        pass
+    run.send_signal(signal.SIGSTOP)
+    assert run.poll() is None and list(home.glob("t.db.restoring*")), "it was over too early to be stopped"
+    tm("store", "gc", "--retention", "0", store=store, code=12, error="another process writes this store")
+    assert json.loads(tm("store", "gc", "--retention", "0", "--dry-run", "--json", store=store).stdout)["purged"] == 0
+    tm("store", "backup", home / "late.db", store=store)
+    run.send_signal(signal.SIGCONT)
+    assert run.communicate(timeout=STOP_SECONDS)[1] == b"" and run.returncode == 0
+    assert (info(tm, store)["tombstones"], info(tm, f"sqlite:{home}/late.db")["tombstones"]) == (200, 0)
+    assert json.loads(tm("store", "gc", "--retention", "0", "--json", store=store).stdout)["purged"] == 200
+    assert tm("store", "check", store=store).stdout == "ok\n"
 
 
 def test_the_default_store_is_made_with_its_folders(tm, home):

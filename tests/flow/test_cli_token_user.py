@@ -70,24 +70,24 @@ def test_a_users_token(tm, store):
     done = tm("token", "--user", "ann@contoso.com", "--scope", "Calendars.Read  User.Read", "--scope", "Mail.Read",
               "--expires", "90s", store=store)
     assert done.stdout.count(".") == 2 and done.stdout.count("\n") == 1 and done.stderr == ""
-    told = claims(done.stdout)
-    assert told["oid"] == ANN and told["scp"] == "Calendars.Read User.Read Mail.Read" and "roles" not in told
-    assert told["exp"] - told["iat"] == 90
+    reported = claims(done.stdout)
+    assert reported["oid"] == ANN and reported["scp"] == "Calendars.Read User.Read Mail.Read" and "roles" not in reported
+    assert reported["exp"] - reported["iat"] == 90
 
 
 def test_an_applications_token_has_the_same_principal_each_time(tm, store):
     tm("user", "add", "--upn", "ann@contoso.com", store=store)
-    told = [claims(tm("token", "--app", app, "--role", "A B", "--role", "C", store=store).stdout)
+    reported = [claims(tm("token", "--app", app, "--role", "A B", "--role", "C", store=store).stdout)
             for app in (guid(5), guid(5), guid(6))]
-    assert told[0]["roles"] == ["A", "B", "C"] and "scp" not in told[0]
-    assert told[0]["oid"] == told[1]["oid"] != told[2]["oid"]
-    assert told[0]["exp"] - told[0]["iat"] == 3600
+    assert reported[0]["roles"] == ["A", "B", "C"] and "scp" not in reported[0]
+    assert reported[0]["oid"] == reported[1]["oid"] != reported[2]["oid"]
+    assert reported[0]["exp"] - reported[0]["iat"] == 3600
 
 
 def test_a_token_as_json(tm, store):
     tm("user", "add", "--upn", "ann@contoso.com", store=store)
-    told = json.loads(tm("token", "--user", "ann@contoso.com", "--scope", "A", "--json", store=store).stdout)
-    assert told["token_type"] == "Bearer" and told["expires_in"] == 3600 and claims(told["access_token"])["scp"] == "A"
+    reported = json.loads(tm("token", "--user", "ann@contoso.com", "--scope", "A", "--json", store=store).stdout)
+    assert reported["token_type"] == "Bearer" and reported["expires_in"] == 3600 and claims(reported["access_token"])["scp"] == "A"
 
 
 @pytest.mark.parametrize("args, code, says", [
@@ -130,7 +130,7 @@ def test_a_permission_that_no_call_asks_for_is_warned_about(tm, store):
     tm("user", "add", "--upn", "ann@contoso.com", store=store)
     done = tm("token", "--user", "ann@contoso.com", "--scope", "Calendars.Read Calendars.Raed", store=store)
     assert done.stderr.count("warning") == 1 and '"Calendars.Raed"' in done.stderr and "help --permissions" in done.stderr
-    assert "warning" in tm("token", "--user", "ann@contoso.com", "--scope", "Mail.Read", store=store).stderr
+    assert "warning" in tm("token", "--user", "ann@contoso.com", "--scope", "Post.Read", store=store).stderr
     assert tm("token", "--user", "ann@contoso.com", "--scope", "calendars.read Mail.Read", store=store).stderr == ""
     done = tm("client", "add", "--name", "x", "--role", "Calendars.Raed", store=store, error="Calendars.Raed")
     assert "client secret" in done.stdout

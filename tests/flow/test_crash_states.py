@@ -51,11 +51,11 @@ class Story:
         self.values.setdefault(key, [None]).append(value)
         return key, len(self.values[key]) - 1
 
-    def take(self, told=()):
+    def take(self, reported=()):
         """The events of what ran last; told: (a part of what is said, the exit code or None, what is promised then)."""
         for event in self.recorder.events(self.root):
             self.tape.append(event)
-            for words, promise in told:
+            for words, promise in reported:
                 said = event[0] == "say" and isinstance(words, bytes) and words in event[1]
                 if said or event == ("exit", words):
                     self.tape.append(("promise", promise))
@@ -71,25 +71,25 @@ class Story:
 
     def cuts(self, rng, count):
         """Which cuts at which events: with all lost that is not safe, at the end, after promises and after syncs; and any others."""
-        places, promises = {}, []                # the store's pages would drown all else: first what is done, then when
+        positions, promises = {}, []                # the store's pages would drown all else: first what is done, then when
         for at, event in enumerate(self.tape):
             if event[0] == "promise":
                 promises.append(at)
             elif event[0] not in ("say", "exit"):
-                places.setdefault((event[0], re.sub("[0-9a-f]{16,}", "", event[1])), []).append(at)
-        synced = [ats if LONG else [ats[-1]] for (kind, _), ats in places.items() if kind in ("sync", "rename")]
+                positions.setdefault((event[0], re.sub("[0-9a-f]{16,}", "", event[1])), []).append(at)
+        synced = [ats if LONG else [ats[-1]] for (kind, _), ats in positions.items() if kind in ("sync", "rename")]
         synced = [at for ats in synced for at in ats]
         if not LONG:
             promises, synced = rng.sample(promises, min(len(promises), count // 3)), rng.sample(synced, count // 3)
         chosen = {(at, "none") for at in (len(self.tape) - 1, *promises, *synced)}
-        rare = [ats for (_, name), ats in places.items() if not re.search("t.db(-...|-journal)?$", name)] if LONG else []
+        rare = [ats for (_, name), ats in positions.items() if not re.search("t.db(-...|-journal)?$", name)] if LONG else []
         rare = [(at, cut) for ats in rare for at in ats for cut in (*CUTS, "random")]
         chosen.update(rng.sample(rare, min(len(rare), 60)))
         for _ in range(count * 10 if LONG else count):
-            chosen.add((rng.choice(places[rng.choice(list(places))]), rng.choice(CUTS + ("random", "random"))))
+            chosen.add((rng.choice(positions[rng.choice(list(positions))]), rng.choice(CUTS + ("random", "random"))))
         return sorted(chosen)
 
-    def judge(self, judge, count):
+    def validate(self, validate, count):
         """Checks the order at each event, builds states, and has each of them judged by judge(folder, promised)."""
         rng = random.Random(SEED)
         chosen, disk, promised, seen = self.cuts(rng, count), Disk(), {}, set()
@@ -102,7 +102,7 @@ class Story:
                 disk.apply(event)
             while chosen and chosen[0][0] == at:
                 cut = chosen.pop(0)[1]
-                self.judge_one(judge, disk, promised, rng if cut == "random" else cut, seen, at)
+                self.validate_one(validate, disk, promised, rng if cut == "random" else cut, seen, at)
         return disk
 
     def killed(self, at):
@@ -118,12 +118,12 @@ class Story:
         after.tape, after.values = self.tape[:at], {key: list(values) for key, values in self.values.items()}
         return after
 
-    def judge_one(self, judge, disk, promised, cut, seen, at):
+    def validate_one(self, validate, disk, promised, cut, seen, at):
         folder = self.home / f"cut-{len(seen)}"
         digest = disk.build(folder, cut), tuple(sorted(promised.items()))
         try:
             if digest not in seen:
-                judge(folder, promised)
+                validate(folder, promised)
         except Exception as fault:
             last = [(n, event[:2]) for n, event in enumerate(self.tape[:at + 1]) if event[0] not in ("say",)][-8:]
             raise AssertionError(f"a power cut after event {at}, kept: {cut}, promised: {promised}\n{last}\n{fault}") from fault
@@ -147,7 +147,7 @@ def check_order(disk, event):
     elif event[0] in ("write", "size"):
         assert IN_PLACE.fullmatch(event[1]) or NOTHING_LOST.fullmatch(event[1]), f"{event[1]} is written where it is read"
     elif event[0] == "rename":
-        assert not disk.find(event[1]).ahead, f"{event[1]} becomes {event[2]} before its bytes are safe"
+        assert not disk.find(event[1]).pending, f"{event[1]} becomes {event[2]} before its bytes are safe"
     elif event[0] == "sync" and event[1].endswith(".witness"):
         assert not [name for name in unsafe if name.endswith("-wal")], "the witness is ahead of the store"
 
@@ -184,7 +184,7 @@ class Life:
 
     def __init__(self, story):
         self.story, self.rng = story, random.Random(SEED)
-        self.count, self.told = 0, []
+        self.count, self.reported = 0, []
 
     def content(self):
         return self.rng.randbytes(self.rng.choice((700, 5000, 30000)))
@@ -223,26 +223,26 @@ class Life:
         path = "/v1.0/me/calendars"
         reply, mark = self.ask(server, "POST", path, {"name": f"c{n}"})
         id = reply.json["id"]
-        self.told.append((mark, self.story.will(f"calendar {id}", f"c{n}")))
+        self.reported.append((mark, self.story.will(f"calendar {id}", f"c{n}")))
         if n % 2:
             _, mark = self.ask(server, "PATCH", f"{path}/{id}", {"name": f"d{n}"})
-            self.told.append((mark, self.story.will(f"calendar {id}", f"d{n}")))
+            self.reported.append((mark, self.story.will(f"calendar {id}", f"d{n}")))
         if n % 3 == 0:
             _, mark = self.ask(server, "DELETE", f"{path}/{id}")
-            self.told.append((mark, self.story.will(f"calendar {id}", None)))
+            self.reported.append((mark, self.story.will(f"calendar {id}", None)))
 
     def read_changes(self, server):
         link = "/v1.0/me/calendars/delta"
         while link:
             reply, mark = self.ask(server, "GET", link)
             link = reply.json.get("@odata.nextLink")
-        place = reply.json["@odata.deltaLink"][len(server.base):]
-        self.told.append((mark, self.story.will("delta link", place)))
+        delta_link = reply.json["@odata.deltaLink"][len(server.base):]
+        self.reported.append((mark, self.story.will("delta link", delta_link)))
 
     def upload(self, server, n):
         clip = self.content()
         _, mark = self.ask(server, "PUT", f"{MEETING}/rec-{n}/content", clip, "app token")
-        self.told.append((mark, self.story.will(f"content rec-{n}", clip)))
+        self.reported.append((mark, self.story.will(f"content rec-{n}", clip)))
 
     def serve(self, steps):
         server = Server(self.story.recorder, self.story.store, ["--tls", "off"], RECORDED)
@@ -253,25 +253,25 @@ class Life:
             if n % 4 == 2:
                 self.read_changes(server)
         server.stop()
-        self.story.take(self.told)
-        self.told = []
+        self.story.take(self.reported)
+        self.reported = []
 
 
-def judge_server(story):
-    def judge(folder, promised):
+def validate_server(story):
+    def validate(folder, promised):
         server = Server(story.plain, f"sqlite:{folder}/s/t.db", ["--tls", "off"])
         try:
             if "token" in promised:
-                judge_calendars(story, server, promised)
+                validate_calendars(story, server, promised)
             if "app token" in promised:
-                judge_content(story, server, promised)
+                validate_content(story, server, promised)
             if "client" in promised:
-                judge_client(story, server, promised)
+                validate_client(story, server, promised)
         finally:
             server.stop()
         story.plain("store", "check", store=server.store)
         check_epoch(folder, 1)
-    return judge
+    return validate
 
 
 def epoch_of(folder, how="mode=ro"):
@@ -284,7 +284,7 @@ def check_epoch(folder, epoch):
     assert epoch_of(folder) == epoch
 
 
-def judge_calendars(story, server, promised):
+def validate_calendars(story, server, promised):
     token = story.values["token"][-1]
     held = {item["id"]: item["name"] for item in server.get("/v1.0/me/calendars?$top=999", token).json["value"]}
     for key in story.values:
@@ -295,13 +295,13 @@ def judge_calendars(story, server, promised):
         assert reply.status == 200, reply.body
 
 
-def judge_content(story, server, promised):
+def validate_content(story, server, promised):
     for key in [key for key in promised if key.startswith("content ")]:
         reply = server.get(f"{MEETING}/{key[8:]}/content", story.values["app token"][-1])
         assert reply.status == 200 and reply.body in story.allowed(promised, key), (key, reply.status)
 
 
-def judge_client(story, server, promised):
+def validate_client(story, server, promised):
     asked = None
     for client in story.allowed(promised, "client"):
         body = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": "https://graph.microsoft.com/.default",
@@ -318,7 +318,7 @@ def test_power_cut__of_a_server(story):
     life.serve(40 if LONG else 7)
     story.run("store", "gc")
     life.add_client()
-    check(story, story.judge(judge_server(story), 3))
+    check(story, story.validate(validate_server(story), 3))
 
 
 def folders(story):
@@ -335,19 +335,19 @@ def test_power_cut__after_a_kill_just_after_a_folder_was_made(story):
         life = Life(after)
         life.bring()
         life.make_tokens()
-        after.judge(judge_server(after), 0)
+        after.validate(validate_server(after), 0)
 
 
 # ---- the first start ------------------------------------------------------------------------------------------
 
 
-def judge_tls(story):
-    def judge(folder, promised):
+def validate_tls(story):
+    def validate(folder, promised):
         server = Server(story.plain, f"sqlite:{folder}/s/t.db")
         server.stop()
         trusted = (folder / "s/t.db.tls/ca.pem").read_bytes()
         assert "ca" not in promised or trusted == story.values["ca"][-1], "another authority than the one people trust"
-    return judge
+    return validate
 
 
 def test_power_cut__of_a_first_start(story):
@@ -356,7 +356,7 @@ def test_power_cut__of_a_first_start(story):
     assert reply.status < 500
     server.stop()
     story.take([(b"listening on ", story.will("ca", pathlib.Path(server.ca).read_bytes()))])
-    check(story, story.judge(judge_tls(story), 3))
+    check(story, story.validate(validate_tls(story), 3))
 
 
 # ---- copies ---------------------------------------------------------------------------------------------------
@@ -374,8 +374,8 @@ def held(story, store):
     return sorted(value["id"] for value in (json.loads(line)["value"] for line in done.stdout.splitlines()) if "name" in value) or None
 
 
-def judge_copy(story):
-    def judge(folder, promised):
+def validate_copy(story):
+    def validate(folder, promised):
         store, copy = f"sqlite:{folder}/s/t.db", f"sqlite:{folder}/b/copy"
         assert held(story, store) in story.allowed(promised, "items")
         if "copy" in promised or (folder / "b/copy").exists():
@@ -388,7 +388,7 @@ def judge_copy(story):
             story.plain("store", "backup", folder / "again", store=store)
             story.plain("store", "restore", folder / "again", store=store)
             assert "z" in held(story, store)
-    return judge
+    return validate
 
 
 def test_power_cut__of_a_backup_and_a_restore(story):
@@ -400,7 +400,7 @@ def test_power_cut__of_a_backup_and_a_restore(story):
     story.run("store", "restore", copy, promise=[story.will("items", ["a", "b"])])
     story.run("import", "-", input=calendars("d"), promise=[story.will("items", ["a", "b", "d"])])
     story.epoch = epoch_of(story.root, "immutable=1")
-    check(story, story.judge(judge_copy(story), 3))
+    check(story, story.validate(validate_copy(story), 3))
 
 
 # ---- the follower ---------------------------------------------------------------------------------------------
@@ -417,20 +417,20 @@ def changes_of(done):
     return {line["n"]: (line["change"], line["id"]) for line in map(json.loads, done.stdout.splitlines())}
 
 
-def check_told(story, store, told):
+def check_reported(story, store, reported):
     """A number that was printed is there, or the item has a later one."""
     now = changes_of(story.plain("changes", "--since", "0", store=store))
     later = {id: n for n, (_, id) in sorted(now.items())}
-    for n, change in told.items():
+    for n, change in reported.items():
         assert now.get(n) == change or later.get(change[1], 0) > n, f"number {n} was {change}"
 
 
-def judge_follower(story, far):
-    def judge(folder, promised):
+def validate_follower(story, far):
+    def validate(folder, promised):
         store, out = f"sqlite:{folder}/s/t.db", folder / "out"
         asked = len(far.requests)
         if "told" in promised:
-            check_told(story, store, story.values["told"][promised["told"]])
+            check_reported(story, store, story.values["told"][promised["told"]])
         for _ in range(2):                       # the first may end a round that began before the last changes
             story.plain("sync", far.url, "--scope", "x", "--content", out, store=store)
         if "link" in promised:
@@ -441,7 +441,7 @@ def judge_follower(story, far):
         assert {id: files[id] for id in far.model()} == {id: far.files[id] for id in far.model()}
         story.plain("store", "check", store=store)
         check_epoch(folder, 1)
-    return judge
+    return validate
 
 
 def test_power_cut__of_a_follower(story, far):
@@ -473,11 +473,11 @@ def test_power_cut__of_a_follower(story, far):
     far.remove("a")
     change("k")
     follow("changes", *arguments)
-    check(story, story.judge(judge_follower(story, far), 3))
+    check(story, story.validate(validate_follower(story, far), 3))
 
 
-def judge_sign_in(story, far, issuer, env):
-    def judge(folder, promised):
+def validate_sign_in(story, far, issuer, env):
+    def validate(folder, promised):
         kept = folder / "s/t.db.sign-in"
         (folder / "s").mkdir(exist_ok=True)
         token = json.loads(kept.read_bytes())["refreshToken"] if kept.exists() else None
@@ -487,7 +487,7 @@ def judge_sign_in(story, far, issuer, env):
             story.plain("sync", far.url, "--device-code", store=f"sqlite:{folder}/s/t.db", env=env)
             assert issuer.posts[-1][1]["refresh_token"] == token
             check_epoch(folder, 1)
-    return judge
+    return validate
 
 
 def test_power_cut__of_a_sign_in(story, far):
@@ -498,5 +498,5 @@ def test_power_cut__of_a_sign_in(story, far):
         issuer.do(*([code()] if n == 0 else []), tokens(f"access-token-{n}-0123456789", f"refresh-token-{n}-0123456789"))
         story.recorder("sync", far.url, "--device-code", store=story.store, env=env)
         story.take([(f"Bearer access-token-{n}-".encode(), story.will("sign-in", f"refresh-token-{n}-0123456789"))])
-    check(story, story.judge(judge_sign_in(story, far, issuer, env), 3))
+    check(story, story.validate(validate_sign_in(story, far, issuer, env), 3))
     issuer.close()

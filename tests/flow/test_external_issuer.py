@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens of outside issuers: hundreds of wrong ones, how keys come in, and that nothing in a token makes us call anybody."""
+"""Tokens of external issuers: hundreds of wrong ones, how keys come in, and that nothing in a token makes us call anybody."""
 import hashlib
 import hmac
 import http.client
@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 import jwt_kit
-from conftest import guid, issued, put, user
+from conftest import guid, issued, put, user, usual
 from jwt_kit import ALGS, Key, b64, token
 
 TID, OTHER = guid(0x71), guid(0x72)
@@ -214,7 +214,7 @@ def test_every_flipped_bit_is_refused(trusting, alg):
     good = issued(token(KEYS[alg], claims()))
 
     def flipped():
-        for at in range(len(good)):
+        for at in range(0, len(good), usual(5, 1, 1)):
             for bit in range(7):
                 letter = chr(ord(good[at]) ^ 1 << bit)
                 if " " < letter < "\x7f":
@@ -282,7 +282,7 @@ def trusting_url(server, home, keys, **more):
 
 
 def wait_for(what):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not what() and time.monotonic() < end:
         time.sleep(0.02)
     assert what()
@@ -295,6 +295,7 @@ def test_keys_are_fetched_before_the_server_says_it_listens(server, home, keys):
     assert Asker(s).status(issued(token(KEYS["ES256"], claims())))[0] == 200
 
 
+@pytest.mark.slow
 def test_ten_thousand_unknown_kids_cause_one_fetch(server, home, keys):
     keys.publish(KEYS["ES256"])
     s = trusting_url(server, home, keys)

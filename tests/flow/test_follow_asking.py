@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a follower asks: preferences, further header fields, and URLs as people copy them."""
 import base64
+import json
 import sqlite3
 
 import pytest
@@ -61,7 +62,7 @@ def test_asking__a_header_field_that_is_ours_or_none_is_refused(tm, store, far, 
 
 def test_asking__a_url_is_encoded_as_people_copy_it(tm, store, far):
     fill(far)
-    far.place = lambda query: (far.head, far.head, False)
+    far.cursor = lambda query: (far.head, far.head, False)
     copied = f"  {far.url}?$filter=name eq 'Ann \"B\"' and x in {{é}}|y \n"
     sent = "?$filter=name%20eq%20'Ann%20%22B%22'%20and%20x%20in%20%7B%C3%A9%7D%7Cy"
     tm("sync", copied, store=store)
@@ -109,3 +110,30 @@ def test_asking__claims_that_are_no_json_of_8_kib_reach_nobody(tm, store, far, c
     far.always(demanding(base64.b64encode(claims.encode()).decode()))
     sync(tm, far, store, "--bearer-command", 'echo "token$TIDEMARK_CLAIMS"', code=4, error="401")
     assert set(headers(far, "Authorization")) == {"Bearer token"}
+
+
+# ---- what shows it ---------------------------------------------------------------------------------------------
+
+def test_asking__status_shows_what_a_scope_keeps(tm, store, far):
+    fill(far)
+    sync(tm, far, store)
+    scope = json.loads(tm("status", "--json", store=store).stdout)["scopes"][0]
+    assert (scope["prefer"], scope["pageSize"], scope["rule"]) == ("", 200, "id")
+    sync(tm, far, store, "--prefer", IMMUTABLE)
+    with sqlite3.connect(store[7:]) as db:
+        db.execute("UPDATE follow_scope SET page_size = 7, rule = 'id facet complete'")
+    db.close()
+    scope = json.loads(tm("status", "--json", store=store).stdout)["scopes"][0]
+    assert (scope["prefer"], scope["pageSize"], scope["rule"]) == (IMMUTABLE, 7, "id facet complete")
+    text = tm("status", store=store).stdout
+    assert f"prefer: {IMMUTABLE}" in text and "page size: 7" in text and "rule: id facet complete" in text
+
+
+def test_asking__doctor_asks_as_the_scope_does(tm, store, far):
+    fill(far)
+    sync(tm, far, store, "--prefer", IMMUTABLE)
+    seen = len(far.requests)
+    tm("doctor", far.url, "--header", "X-More=y", store=store, code=None)
+    assert [path.partition("?")[2][:10] for path, _ in far.requests[seen:]] == ["", "$deltatoke"]
+    assert set(headers(far, "Prefer", seen)) == {f"{IMMUTABLE}, odata.maxpagesize=1"}
+    assert set(headers(far, "X-More", seen)) == {"y"}

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import BIN, base_env, check_sanitizers
 from misbehave import FarEnd, link_to, raw, slow, status
-from test_follow_commands import changes, running, told, wait_for          # noqa: F401 (running is a fixture)
+from test_follow_commands import changes, running, reported, wait_for          # noqa: F401 (running is a fixture)
 from test_follow_misbehave import far, fill, view                           # noqa: F401 (far is a fixture)
 
 NOBODY = 65534
@@ -231,7 +231,7 @@ def test_changes__of_a_url_are_printed_before_they_are_dropped(tm, store, far):
     first = changes(tm, store, far.url, "--keep-changes", "0s")
     assert {line["change"] for line in first} == {"created"} and len(first) == len(far.model())
     far.put("item-1", name="later")
-    assert told(changes(tm, store, far.url, "--keep-changes", "0s")) == [("updated", "item-1")]
+    assert reported(changes(tm, store, far.url, "--keep-changes", "0s")) == [("updated", "item-1")]
     assert changes(tm, store, far.url, "--keep-changes", "0s") == []
     tm("changes", store=store, code=6, error="no longer kept")
 

@@ -244,8 +244,8 @@ def test_a_follower_signs_in_at_our_own_issuer_by_certificate(own, tm, home, pem
     assert "clientSecret" not in own.made
     assert own.made["certificateThumbprint"] == base64.urlsafe_b64encode(hashlib.sha256(der_of(pem)).digest()).rstrip(b"=").decode()
     tm("sync", own.url, "--ca", own.ca, "--client-credentials", store=store, env=own.env)
-    told = tm("doctor", own.url, "--ca", own.ca, "--client-credentials", store=store, env=own.env).stdout
-    assert "fault" not in told and "allows Calendars.Read" in told
+    reported = tm("doctor", own.url, "--ca", own.ca, "--client-credentials", store=store, env=own.env).stdout
+    assert "fault" not in reported and "allows Calendars.Read" in reported
     other = make_cert(home, "other")
     tm("sync", own.url, "--ca", own.ca, "--client-credentials", store=store, code=4, error="AADSTS700027",
        env={**own.env, "AZURE_CLIENT_CERTIFICATE_PATH": str(other)})
@@ -272,12 +272,12 @@ def assertion(own, pem, alg="PS256", head=None, key=None, **changes):
     return issued(sign(alg, head, {name: value for name, value in claims.items() if value is not None}, key or pem))
 
 
-def ask(own, jwt, tenant=None, **changes):
+def ask(own, jwt, tenant=None, host=None, path="oauth2/v2.0/token", **changes):
     form = {"grant_type": "client_credentials", "client_id": own.made["clientId"], "client_assertion_type": JWT_BEARER,
             "client_assertion": jwt, "scope": "https://graph.microsoft.com/.default", **changes}
     body = urllib.parse.urlencode({name: value for name, value in form.items() if value is not None})
-    reply = own.request("POST", f"/{tenant or own.made['tenantId']}/oauth2/v2.0/token", body,
-                        headers={"Content-Type": "application/x-www-form-urlencoded"})
+    reply = own.request("POST", f"/{tenant or own.made['tenantId']}/{path}", body,
+                        headers={"Content-Type": "application/x-www-form-urlencoded", **({"Host": host} if host else {})})
     return reply.status, reply.json.get("error_codes", [0])[0], reply.json
 
 
@@ -290,6 +290,43 @@ def test_an_assertion_is_not_taken_at_an_address_the_sender_chose(own, pem):
                         headers={"Content-Type": "application/x-www-form-urlencoded", "Host": "graph.contoso.example"})
     assert reply.status == 400 and "--public-url" in reply.json["error_description"], reply.body
     assert "access_token" not in reply.json
+
+
+@pytest.mark.slow
+def test_an_assertion_is_for_an_address_from_the_configuration_whatever_host_is_asked(own, pem):
+    """A program that signs in at another server of the same machine must not sign in here with what that one got."""
+    tenant, here = own.made["tenantId"], f"127.0.0.1:{own.port}"
+    for host in (f"127.0.0.1:{own.port + 1}", "localhost:1", "localhost", "127.0.0.2", "[::1]:443", f"localhost.:{own.port}"):
+        jwt = assertion(own, pem, aud=f"https://{host}/{tenant}/oauth2/v2.0/token")
+        status, number, reported = ask(own, jwt, host=host)
+        assert (status, number) == (400, 700027) and "--public-url" in reported["error_description"], host
+        assert ask(own, jwt)[:2] == (401, 700027)
+    for base in (own.base, f"https://localhost:{own.port}", f"HTTPS://LOCALHOST:{own.port}", f"https://[::1]:{own.port}"):
+        for rest in ("oauth2/v2.0/token", "oauth2/token", "v2.0"):
+            for host in (here, f"localhost:{own.port}", "graph.contoso.example"):
+                assert ask(own, assertion(own, pem, aud=f"{base}/{tenant}/{rest}"), host=host)[0] == 200, (base, rest, host)
+    v1 = {"path": "oauth2/token", "resource": "https://graph.microsoft.com"}
+    assert ask(own, assertion(own, pem), **v1)[0] == ask(own, assertion(own, pem, aud=f"{own.base}/{tenant}/oauth2/token"), **v1)[0] == 200
+    for rest in ("", "oauth2", "oauth2/v2.0/token/", "oauth2/v2.0/authorize", "v2.0/"):
+        assert ask(own, assertion(own, pem, aud=f"{own.base}/{tenant}/{rest}"))[:2] == (401, 700027), rest
+
+
+def test_with_a_public_url_an_assertion_is_for_that(server, tm, home, pem):
+    s = server("--public-url", "https://Graph.Example.org", lines=[user("ann@contoso.com", ANN)])
+    s.made = json.loads(tm("client", "add", "--json", "--role", "Calendars.Read", "--certificate", pem, store=s.store).stdout)
+    public = f"https://graph.example.org/{s.made['tenantId']}/oauth2/v2.0/token"
+    for host in (None, "graph.example.org", "elsewhere.example"):
+        assert ask(s, assertion(s, pem, aud=public), host=host)[0] == 200
+        assert ask(s, assertion(s, pem), host=host)[1] == 700027
+
+
+def test_an_assertion_that_was_kept_for_long_is_stale(own, pem):
+    """Signed for a year, and in its last minutes now."""
+    now = int(time.time())
+    for change in ({"nbf": now - 700}, {"iat": now - 700}, {"iat": now - 31536000, "nbf": None}, {"iat": now + 120}, {"nbf": 0}):
+        assert ask(own, assertion(own, pem, exp=now + 300, **change))[:2] == (401, 700024), change
+    assert ask(own, assertion(own, pem, nbf=now - 500, iat=now - 500, exp=now + 100))[0] == 200
+    assert ask(own, assertion(own, pem, nbf=None, iat=None))[0] == 200
 
 
 @pytest.mark.parametrize("alg", ["PS256", "RS256"])
@@ -319,7 +356,7 @@ def test_an_assertion_is_for_one_client_one_endpoint_and_a_short_time(own, pem, 
         (assertion(own, pem, sub=guid(5)), 700027),
         (assertion(own, pem, jti=None), 700027),
         (assertion(own, pem, exp=None), 700027),
-        (assertion(own, pem, exp=now + 3600), 700024),
+        (assertion(own, pem, exp=now + 3800), 700024),
         (assertion(own, pem, exp=now - 120), 700024),
         (assertion(own, pem, nbf=now + 300), 700024),
         ("x" * 9000, 700027), ("..", 700027), ("a.b.c", 700027),
@@ -341,8 +378,8 @@ def test_a_proof_comes_in_one_way(own, pem):
 
 
 def test_a_client_that_has_a_secret_has_no_certificate(own, pem):
-    told = own.runner("client", "add", "--json", "--id", own.made["clientId"], "--role", "Calendars.Read", store=own.store)
-    assert "certificateThumbprint" not in told.stdout
+    reported = own.runner("client", "add", "--json", "--id", own.made["clientId"], "--role", "Calendars.Read", store=own.store)
+    assert "certificateThumbprint" not in reported.stdout
     assert ask(own, assertion(own, pem))[:2] == (401, 700027)
     own.runner("client", "remove", own.made["clientId"], store=own.store)
     assert ask(own, assertion(own, pem))[:2] == (401, 700027)
@@ -375,13 +412,13 @@ def test_what_is_registered_is_an_rsa_certificate(tm, store, home, pem):
     ec = make_cert(home, algorithm=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"))
     tm("client", "add", "--role", "Calendars.Read", "--certificate", ec, store=store, code=6, error="not for RSA")
     tm("client", "add", "--role", "Calendars.Read", "--certificate", home / "client.key", store=store, code=6, error="no certificate")
-    told = tm("client", "add", "--role", "Calendars.Read", "--certificate", pem, store=store).stdout
-    assert "secret" not in told and "certificate " in told
+    reported = tm("client", "add", "--role", "Calendars.Read", "--certificate", pem, store=store).stdout
+    assert "secret" not in reported and "certificate " in reported
     alone = home / "alone.crt"
     alone.write_text(pem.read_text().split("-----BEGIN PRIVATE")[0])
     (home / "secret").write_text(issued("a secret of a person's own"))
-    told = tm("client", "add", "--role", "Calendars.Read", "--certificate", alone, "--secret-file", home / "secret", store=store).stdout
-    assert "client secret" in told and "certificate " in told
+    reported = tm("client", "add", "--role", "Calendars.Read", "--certificate", alone, "--secret-file", home / "secret", store=store).stdout
+    assert "client secret" in reported and "certificate " in reported
 
 
 def test_certificate__claims_that_the_remote_demands_are_posted_to_the_token_endpoint(tm, store, far, issuer, home):

@@ -8,6 +8,7 @@ import gzip
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 
 import conftest
 from misbehave import FarEnd, Listener, Request
+from test_follow_commands import wait_for
 
 LONG = bool(os.environ.get("TIDEMARK_LONG"))
 
@@ -110,10 +112,10 @@ def test_content__goes_on_where_it_was_cut_if_it_is_still_the_same(far, sync, ho
 
 def test_content__begins_anew_when_it_has_changed_meanwhile(far, sync, home):
     old, new = os.urandom(100000), os.urandom(80000)
-    turn = iter((True,))
+    attempt = iter((True,))
 
     def answer(request):
-        if next(turn, False):
+        if next(attempt, False):
             request.send(200, old[:90000], {"ETag": '"1"'}, length=len(old))
             request.cut()
         else:
@@ -128,9 +130,9 @@ def test_content__begins_anew_when_it_has_changed_meanwhile(far, sync, home):
 def test_content__that_is_late_or_to_be_paid_for_is_asked_for_again(far, sync, home):
     late, dear = far.record("late", 404), far.record("dear", 402)
     far.record("bad", 403)
-    told = sync(code=8).stderr
-    assert "1 waiting, 1 need payment, 1 refused" in told
-    assert "the content of bad is refused: the answer is 403" in told
+    reported = sync(code=8).stderr
+    assert "1 waiting, 1 need payment, 1 refused" in reported
+    assert "the content of bad is refused: the answer is 403" in reported
     far.files[late], far.files[dear] = b"now", b"paid"
     sync(code=8)
     assert whole(home) == {"r-late": b"now", "r-dear": b"paid"}
@@ -341,13 +343,13 @@ def test_content__that_nobody_can_trust_is_refused_and_the_next_is_fetched(far, 
         far.record(name, lambda request, answer=answer: put(request, answer))
         far.record(f"{name} and good", lambda request: put(request, full(OLD, None) + b"more than was announced"))
     far.record("in chunks", lambda request: put(request, chunked(OLD, '"1"')))
-    told = tm("sync", far.url, "--bearer-file", home / "token", "--content", home / "out", "--max-content", "2000",
+    reported = tm("sync", far.url, "--bearer-file", home / "token", "--content", home / "out", "--max-content", "2000",
               store=store, code=8).stderr
     for name, (_, why) in bad.items():
-        assert any(f"the content of {name} is refused" in line and why in line for line in told.splitlines()), (name, told)
+        assert any(f"the content of {name} is refused" in line and why in line for line in reported.splitlines()), (name, reported)
         assert whole_of(home, f"{name} and good") == OLD
     assert set(whole(home).values()) == {OLD} and len(whole(home)) == len(bad) + 1
-    assert f"{len(bad)} refused, 0 in parts" in told
+    assert f"{len(bad)} refused, 0 in parts" in reported
     assert all(path.stat().st_size == 0 for path in (home / "out").glob("*.part"))
     assert "the content of " in tm("status", store=store).stdout
     for name in far.files:
@@ -368,10 +370,10 @@ def test_content__has_a_time(far, sync, tm, store, home):
             request.handler.wfile.write(bytes([byte]))
             request.handler.wfile.flush()
     name = far.record("a slow one", drip)
-    told = tm("sync", far.url, "--bearer-file", home / "token", "--content", home / "out", "--content-time", "1s",
+    reported = tm("sync", far.url, "--bearer-file", home / "token", "--content", home / "out", "--content-time", "1s",
               store=store, code=8).stderr
     done.set()
-    assert "a slow one is refused: it took longer than --content-time" in told
+    assert "a slow one is refused: it took longer than --content-time" in reported
     assert whole(home) == {}
     far.files[name] = OLD
     held = part_of(home, "a slow one").stat().st_size
@@ -414,22 +416,22 @@ def test_content__folder_of_two_followers_has_whole_files_only(far, tm, store, h
     def slow(request):
         put(request, full(OLD, None), len(full(OLD, None)) - HALF)
         going.set()
-        go_on.wait(20)
+        go_on.wait(60)
         request.handler.wfile.write(OLD[HALF:])
     answers = iter((slow,))
     far.record("rec", lambda request: next(answers, lambda request: put(request, FULL_NEW))(request))
     run = ["sync", far.url, "--bearer-file", home / "token", "--content", home / "out"]
     first = subprocess.Popen(conftest.Runner(home).command(run, store), env=conftest.base_env(home), stderr=subprocess.PIPE)
-    assert going.wait(20)
+    assert going.wait(60)
     tm(*run, store=f"sqlite:{home}/other.db", code=8, error="rec is refused")
     go_on.set()
-    assert first.wait(20) == 0, first.stderr.read()
+    assert first.wait(60) == 0, first.stderr.read()
     first.stderr.close()
     assert whole(home) == {"r-rec": OLD}
 
 
 def test_content__of_a_run_that_was_killed_goes_on_from_the_last_record(far, sync, store, home):
-    going, asked = threading.Event(), []
+    gone, asked = threading.Event(), []
 
     def answer(request):
         asked.append(request.handler.headers.get("Range"))
@@ -438,21 +440,55 @@ def test_content__of_a_run_that_was_killed_goes_on_from_the_last_record(far, syn
             put(request, full(OLD, '"1"'), len(full(OLD, '"1"')) - HALF)
         elif len(asked) == 2:
             put(request, right, len(right) - 10)
-            going.set()
-            time.sleep(1)
+            gone.wait(120)
         else:
             put(request, right)
     far.record("rec", answer)
     sync()
     run = ["sync", far.url, "--bearer-file", home / "token", "--content", home / "out"]
     killed = subprocess.Popen(conftest.Runner(home).command(run, store), env=conftest.base_env(home), stderr=subprocess.DEVNULL)
-    assert going.wait(20)
-    time.sleep(0.3)
+    wait_for(lambda: part_of(home, "rec").stat().st_size == len(OLD) - 10)
     killed.kill()
-    killed.wait(20)
+    killed.wait()
+    gone.set()
     sync()
     assert asked == [None, "bytes=50-", "bytes=50-"]
     assert whole(home) == {"r-rec": OLD}
+
+
+@pytest.mark.parametrize("sent_mib, pause, known_mib", [(21, 0, 16), (1, 6, 1)])
+def test_content__of_a_run_that_was_killed_in_its_first_transfer_goes_on(far, sync, store, home, sent_mib, pause, known_mib):
+    """A part is recorded every 8 MiB, and every 5 seconds."""
+    clip, asked, gone = random.Random(7).randbytes(22 << 20), [], threading.Event()
+
+    def answer(request):
+        asked.append(request.handler.headers.get("Range"))
+        if len(asked) > 1:
+            far.send_file(request, name, clip)
+            return
+        whole = full(clip, '"1"')
+        put(request, whole, len(whole) - len(clip) + (sent_mib << 20))
+        if pause:                        # nothing is recorded while nothing comes
+            time.sleep(pause)
+            request.handler.wfile.write(clip[sent_mib << 20:(sent_mib << 20) + 1000])
+        gone.wait(120)
+
+    def recorded():
+        try:
+            with sqlite3.connect(f"file:{store[7:]}?mode=ro", uri=True) as db:
+                return [int(part.split()[0]) for part, in db.execute("SELECT etag FROM follow_content") if part]
+        except sqlite3.Error:            # it is being made
+            return []
+    name = far.record("rec", answer)
+    run = ["sync", far.url, "--bearer-file", home / "token", "--content", home / "out"]
+    killed = subprocess.Popen(conftest.Runner(home).command(run, store), env=conftest.base_env(home), stderr=subprocess.DEVNULL)
+    wait_for(lambda: max(recorded(), default=0) >= known_mib << 20)
+    killed.kill()
+    killed.wait()
+    gone.set()
+    sync()
+    assert asked[0] is None and int(asked[1][6:-1]) >= known_mib << 20
+    assert whole(home) == {"r-rec": clip}
 
 
 # ---- histories ----------------------------------------------------------------------------------------------
@@ -513,9 +549,9 @@ def run_and_kill(rng, command, env):
         process.wait(rng.uniform(0.05, 0.6) if rng.random() < 0.4 else 120)
     except subprocess.TimeoutExpired:
         process.send_signal(rng.choice((signal.SIGKILL, signal.SIGTERM)))
-    told = process.communicate()[1].decode()
-    conftest.check_sanitizers(told)
-    return process.returncode, told
+    reported = process.communicate()[1].decode()
+    conftest.check_sanitizers(reported)
+    return process.returncode, reported
 
 
 @pytest.mark.parametrize("seed", range(20 if LONG else 2))
@@ -527,14 +563,14 @@ def test_content__random_histories_leave_whole_versions_or_a_reason(far, sync, h
     sync_args = ["sync", far.url, "--bearer-file", home / "token", "--content", home / "out"]
     command = conftest.Runner(home).command(sync_args, store)
     for _ in range(5):
-        code, told = run_and_kill(rng, command, conftest.base_env(home))
-        assert code in (0, 8, 143, -9), told
+        code, reported = run_and_kill(rng, command, conftest.base_env(home))
+        assert code in (0, 8, 143, -9), reported
         files = whole(home) if (home / "out").exists() else {}
         for id, content in contents.items():
             held = files.get(f"r-{id}")
             assert held is None or held in [body for body, _ in content.all], id
-            if held is None and code in (0, 8) and f"the content of {id} is " not in told:
-                assert "0 waiting, 0 need payment" not in told, id
+            if held is None and code in (0, 8) and f"the content of {id} is " not in reported:
+                assert "0 waiting, 0 need payment" not in reported, id
         for path in (home / "out").glob("*.part") if (home / "out").exists() else ():
             if rng.random() < 0.3:
                 spoil(rng, path)

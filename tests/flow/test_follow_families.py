@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from conftest import ROOT
 from misbehave import Listener, Request
 
 DELTA = "#microsoft.graph."
@@ -111,11 +112,32 @@ def test_relations__a_removed_group_keeps_no_members_and_export_names_them(tm, s
     lines = [json.loads(line) for line in tm("export", "--feed", "scope/groups", store=store).stdout.splitlines()]
     assert [line["op"] for line in lines] == ["put", "put", "relate", "relate", "relate", "relate"]
     assert lines[2] == {"op": "relate", "feed": "scope/groups", "id": "g1", "relation": "members", "value": user("u1")}
+    for line in (lines[0], lines[2]):
+        tm("import", "-", store=store, code=None, input=json.dumps(line) + "\n", error="`tidemark sync`")
     group.page("$deltatoken=1", [{"id": "g1", **LEFT}], "$deltatoken=2")
     tm("sync", group.url, store=store)
     assert members(store) == [] and [row[0] for row in ask(store, "SELECT id FROM items")] == ["g2"]
     tm("scope", "forget", "groups", store=store)
     assert ask(store, "SELECT (SELECT count(*) FROM follow_relation) + (SELECT count(*) FROM follow_moved)") == [(0,)]
+
+
+def test_relations__members_of_a_store_of_schema_7_come_behind_its_items_in_the_feed(tm, store, home):
+    with sqlite3.connect(home / "t.db") as db:
+        db.executescript((ROOT / "tests" / "corpus" / "stores" / "v7.sql").read_text())
+        db.executemany("INSERT INTO follow_relation VALUES(1, ?, 'members', ?, 0, '', '{}')", [("cal-3", "u1"), ("cal-1", "u2"), ("cal-1", "u1")])
+        # A first round of another scope that is under way.
+        db.execute("INSERT INTO follow_scope(sid, name, url, resource, from_now, phase, round_gen, round_ord, round_link)"
+                   " VALUES(2, 'b', 'http://b/', 'groups', 0, 1, 2, 7, 'http://b/2')")
+        db.execute("INSERT INTO follow_relation VALUES(2, 'g', 'members', 'u', 0, '', '{}')")
+    db.close()
+    tm("store", "gc", store=store)
+    tm("store", "check", store=store)
+    assert ask(store, "SELECT ord, top, items FROM follow_scope WHERE sid = 1") == [(6, 6, 2)]
+    assert ask(store, "SELECT head, relates FROM feed WHERE collection = 255") == [(6, 1)]
+    assert ask(store, "SELECT id, member, place - (1 << 36) FROM follow_relation WHERE gen = 1 ORDER BY place") == [
+        ("cal-1", "u1", 4), ("cal-1", "u2", 5), ("cal-3", "u1", 6)]
+    assert ask(store, "SELECT place - (2 << 36), round_ord FROM follow_relation, follow_scope s WHERE s.sid = 2 AND follow_relation.gen = 2") == [(8, 8)]
+    assert len(members(store)) == 3
 
 
 def test_relations__a_group_of_many_parts_stays_many_small_rows(tm, store, script):

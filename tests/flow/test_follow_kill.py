@@ -3,7 +3,7 @@
 
 After each kill a reader sees the view of a whole round.  The next run goes on where the killed one was: at most one page is
 fetched twice for each kill.  In the end the view is the model, and a reader of changes who kept n was told it all.
-TIDEMARK_KILLS says how often (300; `script/test --full` asks for 900, `--long` for 10,000).
+TIDEMARK_KILLS says how often (80; `script/test --full` asks for 900, `--long` for 10,000).
 """
 import json
 import os
@@ -20,15 +20,15 @@ from misbehave import FarEnd, gone, slow
 from test_follow_commands import wait_for
 from test_follow_misbehave import view
 
-KILLS = int(os.environ.get("TIDEMARK_KILLS") or usual(300, 900, 10000))
+KILLS = int(os.environ.get("TIDEMARK_KILLS") or usual(80, 900, 10000))
 PARTS = 2                 # so that both cores have one
 STORE_KILLS = 15          # then a new store, so that first rounds are killed too
 
 
 def repeated(paths):
     """How many pages were asked for more than once; each time a link is told its end is another."""
-    places = [path.rpartition("-")[0] for path in paths]
-    return len(places) - len(set(places))
+    positions = [path.rpartition("-")[0] for path in paths]
+    return len(positions) - len(set(positions))
 
 
 class Reader:
@@ -54,9 +54,9 @@ class Trial:
         self.far = FarEnd()
         self.far.page_size = 4
         self.duration = 0.3
-        self.fresh()
+        self.initial()
 
-    def fresh(self):
+    def initial(self):
         self.folder = self.home / f"s{self.chance.getrandbits(60)}"
         self.store = f"sqlite:{self.folder}/f.db"
         self.whole = None                 # the view of the last whole round; None before the first
@@ -130,7 +130,7 @@ def test_follow__killed_at_any_moment_it_goes_on_and_ends_equal(tm, home, part):
             trial.write()
         if killed % STORE_KILLS < 2 and trial.whole is not None:
             shutil.rmtree(trial.folder)
-            trial.fresh()
+            trial.initial()
     trial.far.close()
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 
@@ -10,7 +11,7 @@ import pytest
 
 from conftest import BIN, base_env, check_sanitizers, guid, put, user
 from misbehave import FarEnd, cut_after, gone, slow, status
-from test_follow_commands import changes, running, told, wait_for          # noqa: F401 (running is a fixture)
+from test_follow_commands import changes, running, reported, wait_for          # noqa: F401 (running is a fixture)
 from test_follow_misbehave import far, fill, view                           # noqa: F401 (far is a fixture)
 
 
@@ -50,6 +51,36 @@ def test_scope__without_a_right_at_its_first_page_is_not_kept(tm, store, far):
     assert scopes(tm, store) == {}
 
 
+@pytest.mark.parametrize("token", [[], ["--bearer-command", "echo token"]])
+@pytest.mark.parametrize("wait", ["1s", "1h"])
+def test_scope__whose_host_gives_no_answer_is_not_kept(tm, store, far, running, wait, token):
+    """The host or the port is mistyped; the run ends, or somebody stops it while it waits."""
+    fill(far)
+    silent = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1.0/me/calendars/delta"
+    silent.close()
+    if wait == "1s":
+        tm("sync", url, "--max-wait", wait, *token, store=store, code=5, error="ould")
+    else:
+        run = running("sync", url, "--max-wait", wait, *token, "--store", store)
+        wait_for(lambda: "waiting" in open(run.err.name).read())
+        assert run.stop()[0] == 128 + signal.SIGTERM
+    assert scopes(tm, store) == {}
+    # What has come once stays.
+    tm("sync", far.url, store=store)
+    far.close()
+    tm("sync", far.url, "--max-wait", "1s", store=store, code=5)
+    assert list(scopes(tm, store)) == ["calendars"] and view(store) == far.model()
+
+
+def test_scope__refused_without_a_credential_is_told_where_one_is_given(tm, store, far, home):
+    far.always(status(401, "InvalidAuthenticationToken"))
+    tm("sync", far.url, store=store, code=4, error="no credential is given, see --bearer-file")
+    (home / "token").write_text("a-token")
+    done = tm("sync", far.url, "--bearer-file", home / "token", store=store, code=4, error="401")
+    assert "see --bearer-file" not in done.stderr
+
+
 def test_scope__that_was_never_told_anything_gives_its_name_to_another_url(tm, store, far, other):
     fill(far)
     other.always(status(503))
@@ -71,7 +102,7 @@ def test_scope__that_was_never_told_anything_may_be_asked_for_otherwise(tm, stor
     tm("sync", far.url, "--scope", "other", store=store, code=2, error="scope rename")
 
 
-def test_scope__keeps_what_was_told_when_a_later_page_is_refused(tm, store, far):
+def test_scope__keeps_what_has_come_when_a_later_page_is_refused(tm, store, far):
     fill(far)
     far.do(None, status(403))
     tm("sync", far.url, "--scope", "mine", store=store, code=4)
@@ -113,16 +144,20 @@ def test_scope__that_is_forgotten_leaves_nothing_and_the_others_as_they_were(tm,
     assert changes(tm, store) == mine
     left = rows(store)
     with sqlite3.connect(store[7:]) as db:
-        for table in ("follow_change", "follow_gone", "follow_range", "follow_content", "follow_letter"):
+        for table in ("follow_range", "follow_content", "follow_letter"):
             assert db.execute(f"SELECT count(*) FROM {table} WHERE sid NOT IN (SELECT sid FROM follow_scope)").fetchone() == (0,)
             assert left[table] > 0, "nothing is proved by an empty table"
-    assert left["follow_item"] == left["follow_entry"] == len(other.model()) and left["follow_old"] == 0
+    assert left["follow_item"] == len(other.model()) and left["follow_old"] == left["follow_dead"] == 0
+    # The removed item keeps its entry, its tombstone, and the rows of its two changes.
+    assert left["follow_entry"] == len(other.model()) + 1 and left["follow_tomb"] == 1
+    tm("store", "check", store=store)
     tm("scope", "forget", "calendars", store=store, code=6, error="no scope")
     tm("sync", far.url, store=store)
-    assert told(changes(tm, store, "--scope", "calendars")) == [("created", f"item-{n}") for n in range(8)]
+    assert reported(changes(tm, store, "--scope", "calendars")) == [("created", f"item-{n}") for n in range(8)]
     assert changes(tm, store, "--scope", "calendars")[0]["n"] > head, "no number is given again"
 
 
+@pytest.mark.slow
 def test_scope__killed_while_it_is_forgotten_is_listed_or_gone(tm, store, far, home):
     for number in range(6000):
         far.put(f"item-{number:05}", name="x" * 200)
@@ -132,11 +167,11 @@ def test_scope__killed_while_it_is_forgotten_is_listed_or_gone(tm, store, far, h
         far.put(f"item-{number:05}", name="y" * 200)
     tm("sync", far.url, store=store)
     listed = 0
-    for turn in range(12):
+    for attempt in range(12):
         running = subprocess.Popen([BIN, "scope", "forget", "calendars", "--store", store], stderr=subprocess.PIPE,
                                    env=base_env(home))
         try:
-            running.wait(0.03 + turn * 0.03)
+            running.wait(0.03 + attempt * 0.03)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
@@ -291,11 +326,11 @@ def test_sync__names_the_option_when_nobody_trusts_the_certificate(tm, server, h
 
 def test_sync__tells_a_refusal_once(tm, store, far):
     far.always(status(403, "ErrorAccessDenied", "Access is denied."))
-    told_once = tm("sync", far.url, store=store, code=4).stderr
-    assert told_once.count("403") == 1 and told_once.count("ErrorAccessDenied") == 1 and len(told_once.splitlines()) == 1
+    reported_once = tm("sync", far.url, store=store, code=4).stderr
+    assert reported_once.count("403") == 1 and reported_once.count("ErrorAccessDenied") == 1 and len(reported_once.splitlines()) == 1
     far.always(status(404, "ResourceNotFound", "ResourceNotFound: not there"))
-    told_once = tm("sync", far.url, store=store, code=6).stderr
-    assert told_once.count("ResourceNotFound") == 1 and len(told_once.splitlines()) == 1
+    reported_once = tm("sync", far.url, store=store, code=6).stderr
+    assert reported_once.count("ResourceNotFound") == 1 and len(reported_once.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", ["sync", "changes", "verify", "scope forget"])
@@ -315,7 +350,7 @@ class Headed:
         process.stdout.close()
         self.stderr = process.stderr.read().decode()
         process.stderr.close()
-        self.code = process.wait(30)
+        self.code = process.wait(60)
         check_sanitizers(self.stderr)
 
 

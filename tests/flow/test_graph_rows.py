@@ -419,8 +419,8 @@ ERRORS = {
 
 @pytest.mark.parametrize("row", ERRORS)
 def test_error(shared, row):
-    (method, target, body, who), want = ERRORS[row]
-    token = {"ann": shared.ann, "app": shared.app}.get(who, who)
+    (method, target, body, caller), want = ERRORS[row]
+    token = {"ann": shared.ann, "app": shared.app}.get(caller, caller)
     headers = {"Content-Type": "text/plain" if row == "body not sent as JSON" else "application/json"} if body else {}
     assert code(shared.request(method, target, body, token, headers)) == want
 
@@ -547,7 +547,7 @@ def test_since_a_moment_is_exact(one):
     assert names(one.get(f"{DELTA}?$deltatoken=2001-01-01T00:00:00%2B02:00", one.ann)) == ["Calendar", "c0", "c1", "c2", "c3", "c4"]
 
 
-def test_since_tells_removals_and_is_410_behind_the_horizon(one):
+def test_since_reports_removals_and_is_410_behind_the_purge(one):
     made = one.request("POST", LIST, {"name": "a"}, one.ann).json
     begin = time.time() - 0.01
     one.request("DELETE", f"{LIST}/{made['id']}", token=one.ann)

@@ -75,7 +75,7 @@ def once(pairs):
     return dict(pairs)
 
 
-def judge(found, depth=0):
+def validate(found, depth=0):
     """Refuses what Python's reader takes and ours says it does not."""
     if isinstance(found, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in found):
         raise Refused("a text")
@@ -85,7 +85,7 @@ def judge(found, depth=0):
         if depth == DEPTH_MAX:
             raise Refused("too deep")
         for inner in [*found, *found.values()] if isinstance(found, dict) else found:
-            judge(inner, depth + 1)
+            validate(inner, depth + 1)
 
 
 def constant(word):
@@ -94,7 +94,7 @@ def constant(word):
 
 def read_strictly(line):
     found = json.loads(line.decode(), object_pairs_hook=once, parse_constant=constant)
-    judge(found)
+    validate(found)
     return found
 
 
@@ -120,7 +120,7 @@ def test_what_is_json_and_what_it_means_is_what_another_strict_reader_says(tm, s
     assert len(meant) > DOCUMENTS / 4 and len(lines) - len(meant) > DOCUMENTS / 4 and odd < DOCUMENTS / 20
     path = home / "in.jsonl"
     path.write_bytes(to_lines([user("ann@contoso.com", id=ANN)]).encode() + b"\n".join(lines) + b"\n")
-    told = json.loads(tm("import", "--skip-bad", "--json", path, store=store, code=8).stdout)
+    reported = json.loads(tm("import", "--skip-bad", "--json", path, store=store, code=8).stdout)
     taken = {}
     for line in tm("export", store=store).stdout.strip("\n").split("\n"):
         op = json.loads(line)
@@ -131,4 +131,4 @@ def test_what_is_json_and_what_it_means_is_what_another_strict_reader_says(tm, s
         raise AssertionError(f"seed {seed}: {'refused' if id in meant else 'taken'}: {line}")
     for id, wanted in meant.items():
         assert json.dumps(taken[id]) == json.dumps(wanted), f"seed {seed}: {id}"
-    assert told["bad"] == len(lines) - len(meant)
+    assert reported["bad"] == len(lines) - len(meant)

@@ -2,7 +2,7 @@
 """Eight writers, and kill -9 at a random moment, again and again.
 
 What was acknowledged must be there after the restart, a link from before must still work and tell it, and the store must
-be sound.  TIDEMARK_KILLS says how often (60; `script/test --full` asks for 900, `--long` for 10,000).
+be sound.  TIDEMARK_KILLS says how often (20; `script/test --full` asks for 900, `--long` for 10,000).
 """
 import http.client
 import json
@@ -13,7 +13,7 @@ import time
 
 from conftest import user, usual
 
-KILLS = int(os.environ.get("TIDEMARK_KILLS") or usual(60, 900, 10000))
+KILLS = int(os.environ.get("TIDEMARK_KILLS") or usual(20, 900, 10000))
 WRITERS = 8
 CHECK_EVERY = 20
 
@@ -47,7 +47,7 @@ class Writer(threading.Thread):
         self.deleted.add(id)
 
     def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         number = 0
         try:
             while True:

@@ -33,8 +33,8 @@ def recordings(count, owner=ANN, **more):
     return [put(owner, recording(n, **more), "recordings") for n in range(count)]
 
 
-def allow(app=APP, **who):
-    return {"op": "policy", "value": {"app": app, **(who or {"global": True})}}
+def allow(app=APP, **caller):
+    return {"op": "policy", "value": {"app": app, **(caller or {"global": True})}}
 
 
 def all_path(owner=ANN, args="", version="v1.0", delta="/delta"):
@@ -88,10 +88,10 @@ def test_the_seed_example_walks_with_the_seed_object(server):
     first = one.get(all_path(SAMANTHA) + "?$top=1", token)
     assert list(first.json) == ["@odata.context", "@odata.nextLink", "@odata.count", "value"]
     assert first.json["@odata.context"] == head and first.json["@odata.count"] == 1
-    told = first.json["value"][0]
-    assert {name: told[name] for name in seed} == seed
-    assert set(told) - set(seed) == {"@odata.type", "callId", "contentCorrelationId", "endDateTime"} - set(seed)
-    assert list(told)[0] == "@odata.type" and told["@odata.type"] == "#microsoft.graph.callRecording"
+    reported = first.json["value"][0]
+    assert {name: reported[name] for name in seed} == seed
+    assert set(reported) - set(seed) == {"@odata.type", "callId", "contentCorrelationId", "endDateTime"} - set(seed)
+    assert list(reported)[0] == "@odata.type" and reported["@odata.type"] == "#microsoft.graph.callRecording"
     link = first.json["@odata.nextLink"]
     assert link.startswith(f"{one.base}{all_path(SAMANTHA)}?skipToken=")
 
@@ -148,6 +148,7 @@ def spellings():
     ]
 
 
+@pytest.mark.slow
 def test_every_spelling_gives_the_same_recordings(server):
     one = server(lines=[ann(), *recordings(5)])
     token = one.app_token(READ)
@@ -286,9 +287,9 @@ def test_windows_tile(server):
     for start, end in zip(edges, edges[1:]):
         for delta in ("/delta", ""):
             pages, _ = walk(one, all_path(args=f",startDateTime={start},endDateTime={end}", delta=delta) + "?$top=4", token)
-            told = ids(pages)
+            reported = ids(pages)
             assert all(start <= item["createdDateTime"] < end for page in pages for item in page["value"])
-        seen += told
+        seen += reported
     assert seen == [f"rec-{n:05d}" for n in range(60)]
 
 
@@ -303,6 +304,7 @@ def test_a_window_is_kept_in_later_rounds(server, tm):
     assert ids(pages) == ["new"]
 
 
+@pytest.mark.slow
 def test_a_narrow_window_over_many_recordings_comes_to_its_end(server):
     """A page looks at a bounded number of rows, so pages may be empty; the walk ends all the same, with everything."""
     lines = [ann()]
@@ -400,18 +402,18 @@ def test_every_recording_is_told_exactly_once_while_writers_go_on(server, tm):
     one = server(lines=[ann(), *recordings(10)])
     token = one.app_token(READ)
     rng = random.Random(3)
-    link, told, count = all_path() + "?$top=3", [], 10
+    link, reported, count = all_path() + "?$top=3", [], 10
     for _ in range(25):
         pages, link = walk(one, link, token)
-        told += ids(pages)
-        fresh = rng.randrange(0, 5)
+        reported += ids(pages)
+        initial = rng.randrange(0, 5)
         tm("import", "-", store=one.store, input=to_lines(
-            [put(ANN, recording(n), "recordings") for n in range(count, count + fresh)] +
+            [put(ANN, recording(n), "recordings") for n in range(count, count + initial)] +
             [put(ANN, recording(rng.randrange(count), callId="x"), "recordings")]))
-        count += fresh
+        count += initial
     pages, _ = walk(one, link, token)
-    told += ids(pages)
-    assert sorted(told) == [f"rec-{n:05d}" for n in range(count)]
+    reported += ids(pages)
+    assert sorted(reported) == [f"rec-{n:05d}" for n in range(count)]
 
 
 # ---- one meeting ---------------------------------------------------------------------------------------------
@@ -475,8 +477,8 @@ def test_permissions_are_judged_as_the_cloud_communications_services_do(server):
     for path in (all_path(), f"/v1.0/users/{ANN}/onlineMeetings/M-0/recordings"):
         refused = one.get(path, one.token(ANN, READ))
         assert (refused.status, code_of(refused)) == (403, "Forbidden")
-        told = refused.json["error"]["message"]
-        assert f"one of '{READ}" in told and "(application permissions). Roles on the request ''. The token is delegated" in told
+        reported = refused.json["error"]["message"]
+        assert f"one of '{READ}" in reported and "(application permissions). Roles on the request ''. The token is delegated" in reported
     # Nobody learns who exists.
     assert one.get(all_path(guid(77)), one.app_token("Calendars.Read")).status == 403
     unknown = one.get(all_path(guid(77)), one.app_token(READ))
@@ -505,7 +507,7 @@ def test_delegated_use_is_a_switch(server, home):
 def test_the_access_policy_is_asked_on_one_meeting(server, tm):
     one = server(lines=[ann(), user("bob@contoso.com", BOB), *recordings(1), *recordings(1, BOB)])
     token = one.app_token(READ)
-    ann_path, bob_path = (f"/v1.0/users/{who}/onlineMeetings/M-0/recordings" for who in (ANN, BOB))
+    ann_path, bob_path = (f"/v1.0/users/{caller}/onlineMeetings/M-0/recordings" for caller in (ANN, BOB))
 
     def status(path):
         reply = one.get(path, token)
@@ -559,6 +561,7 @@ def test_policies_travel_with_an_export(tm, store, home):
 # ---- many -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_recordings_over_many_organizers(server, home):
     """A hundred each: of a thousand organizers with --full."""
     count = usual(200, 1000, 1000)

@@ -112,13 +112,13 @@ def test_a_plus_in_a_query_is_a_blank_also_inside_a_batch(shared, query):
 
 def test_links_of_a_query_with_pluses_lead_to_its_end(shared):
     for query in ("$filter=name+ne+'A%2BB'&$top=1&$orderby=name+desc", "$filter=name%20ne%20'A%2BB'&$top=1&$select=id,+name"):
-        link, told = f"{LIST}?{query}", []
+        link, reported = f"{LIST}?{query}", []
         while link:
-            assert "+" not in link or not told
+            assert "+" not in link or not reported
             page = shared.get(link, shared.ann)
-            told += names(page)
+            reported += names(page)
             link = page.json.get("@odata.nextLink")
-        assert sorted(told) == ["Calendar", "Night shift", "it's"]
+        assert sorted(reported) == ["Calendar", "Night shift", "it's"]
     link = shared.get(f"{DELTA}?$select=id,+name", shared.ann, {"Prefer": "odata.maxpagesize=2"}).json["@odata.nextLink"]
     assert "+" not in link and names(shared.get(link, shared.ann))
 
@@ -126,8 +126,8 @@ def test_links_of_a_query_with_pluses_lead_to_its_end(shared):
 def test_a_path_keeps_its_plus(server):
     one = server(lines=[user("a+b@contoso.com", ANN), put(ANN, {"id": "i+d", "name": "x"})])
     token = one.token("a+b@contoso.com")
-    for who in ("a+b@contoso.com", "a%2Bb@contoso.com", "A%2BB@contoso.com"):
-        assert one.get(f"/v1.0/users/{who}/calendars/i+d", token).json["name"] == "x"
+    for caller in ("a+b@contoso.com", "a%2Bb@contoso.com", "A%2BB@contoso.com"):
+        assert one.get(f"/v1.0/users/{caller}/calendars/i+d", token).json["name"] == "x"
     assert one.get("/v1.0/users/a%20b@contoso.com/calendars", token).status == 403
     assert one.get("/v1.0/users/a+b@contoso.com/calendars/i%20d", token).status == 400
     inner = one.request("POST", "/v1.0/$batch", {"requests": [{"id": "1", "method": "GET", "url": "/me/calendars/i+d"}]}, token)
@@ -270,11 +270,16 @@ def test_the_room_that_a_packed_body_may_take_is_counted_while_its_request_waits
     """Another program writes to the store for less than the five seconds that the server waits for it.  Each request may
     have unpacked a mebibyte, so not all of them may wait."""
     other, early, late = sqlite3.connect(one.path, isolation_level=None), [], []
+    # Of one caller no more than 16 are begun at once.
+    callers = [one.app_token("Calendars.ReadWrite", app=guid(0xa00 + n)) for n in range(4)]
+    bodies = [packed({"name": f"n{n}", "noise": base64.b64encode(random.Random(n).randbytes(11000)).decode()}) for n in range(44)]
+    links = [one.connection() for _ in bodies]
+    for link in links:                   # what takes long is done before the five seconds begin
+        link.connect()
     other.execute("BEGIN IMMEDIATE")
 
     def write(n):
-        body = packed({"name": f"n{n}", "noise": base64.b64encode(random.Random(n).randbytes(11000)).decode()})
-        status = one.request("POST", LIST, body, one.ann, GZIP).status
+        status = one.ask(links[n], "POST", f"/v1.0/users/{ANN}/calendars", bodies[n], callers[n % 4], GZIP).status
         (early if other.in_transaction else late).append(status)
 
     writers = [threading.Thread(target=write, args=(n,)) for n in range(44)]
@@ -436,17 +441,16 @@ def test_the_recordings_of_a_meeting_are_filtered_by_their_correlation(shared):
             assert ids(shared.get(f"{path}?$filter={name}{blank}eq{blank}'corr-1'", shared.app)) == ["rec-1", "rec-4", "rec-7"]
     assert ids(shared.get(f"{path}?$filter=contentCorrelationId+eq+'none'", shared.app)) == []
     assert ids(shared.get(f"{path}?$filter=not+startswith(contentCorrelationId,'corr-1')", shared.app)) == ["rec-2", "rec-3", "rec-5", "rec-6"]
-    told, link, pages = [], f"{path}?$filter=contentCorrelationId+ne+'corr-1'&$top=1", 0
+    reported, link, pages = [], f"{path}?$filter=contentCorrelationId+ne+'corr-1'&$top=1", 0
     while link:
         page = shared.get(link, shared.app)
-        told, link, pages = told + ids(page), page.json.get("@odata.nextLink"), pages + 1
+        reported, link, pages = reported + ids(page), page.json.get("@odata.nextLink"), pages + 1
         assert page.json["@odata.count"] == len(page.json["value"]) <= 1
-    assert told == ["rec-2", "rec-3", "rec-5", "rec-6"] and pages <= 5
-    for bad in ("", "id+eq+'rec-1'", "meetingId+eq+'M-1'", "contentCorrelationId+gt+'x'", "contentCorrelationId+eq+'" + "x" * 300 + "'"):
+    assert reported == ["rec-2", "rec-3", "rec-5", "rec-6"] and pages <= 5
+    for bad in ("", "id+eq+'rec-1'", "meetingId+eq+'M-1'", "contentCorrelationId+gt+'x'"):
         reply = shared.get(f"{path}?$filter={bad}", shared.app)
-        assert reply.status == 400, bad
-        assert "contentCorrelationId" in message(reply) or "256" in message(reply)
-    first = shared.get(f"{path}?$filter=contentCorrelationId+ne+'x'&$top=1", shared.app).json["@odata.nextLink"]
+        assert reply.status == 400 and "contentCorrelationId" in message(reply), bad
+    first = shared.get(f"{path}/delta?$top=1", shared.app).json["@odata.nextLink"]
     beside = shared.get(first + "&$filter=contentCorrelationId+eq+'y'", shared.app)
     assert beside.status == 400 and beside.json["error"]["innerError"]["code"] == "DeltaFilterNotAllowed"
     assert shared.get(f"{path}/delta?$filter=contentCorrelationId+eq+'x'", shared.app).status == 400

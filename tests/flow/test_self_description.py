@@ -40,9 +40,15 @@ class Model:
     def may(self, target, node, term, default=True):
         for where in (self.notes.get(target), node):
             for note in where.findall(EDM + "Annotation") if where is not None else []:
-                if note.get("Term").endswith("." + term):
-                    return note.find(f".//{EDM}PropertyValue").get("Bool") == "true"
+                said = note.find(f".//{EDM}PropertyValue[@Bool]")
+                if note.get("Term").endswith("." + term) and said is not None:
+                    return said.get("Bool") == "true"
         return default
+
+    def not_insertable(self, target):
+        """Properties that a POST ignores, although a PATCH sets them."""
+        node = self.notes.get(target)
+        return {one.text for one in node.iter(EDM + "PropertyPath")} if node is not None else set()
 
     def calls(self, binding):
         return [node for node in self.bound if node.find(EDM + "Parameter").get("Type") == binding]
@@ -62,7 +68,7 @@ class Walk:
     def __init__(self, server, version, model):
         self.server, self.version, self.model = server, version, model
         self.token = server.app_token(*ROLES)
-        self.moved = []
+        self.moved, self.serial, self.group = [], 0, None
         self.paths = {}                          # pattern behind the user: the methods declared
 
     def ask(self, method, path, body=None):
@@ -109,6 +115,50 @@ class Walk:
                 assert after[name] == entity[name], (kind, name, after)
             entity = after
 
+    def value_of(self, node):
+        """Something that can be sent, and is not what a new entity has."""
+        kind, name = node.get("Type"), node.get("Name")
+        if name == "calendarGroupId":
+            return self.group
+        if name == "meetingId":
+            return KEYS["onlineMeetings"]
+        self.serial += 1
+        # On beta both are taken, so they must fit; on v1.0 the colour must not set the other.
+        colour = "lightGreen" if self.version == "beta" else "lightTeal"
+        text = {"hexColor": "#87d28e", "color": colour}.get(name, f"Made {self.serial}")
+        return {"Edm.Guid": guid(self.serial), "Edm.DateTimeOffset": "2024-02-01T00:00:00Z", "graph.emailAddress": {"name": "x", "address": "x@y.z"},
+                "graph.identitySet": {"user": {"id": guid(self.serial)}}}.get(kind, [] if kind.startswith("Collection(") else VALUES.get(kind, text)
+                if name != "color" else text)
+
+    def check_creation(self, kind, target, path, insertable, deletable):
+        """A POST takes what is declared and ignores the rest; the new entity is read and, if that is declared, deleted."""
+        properties = [one for one in self.model.members(kind, "Property") if one.get("Type") != "Edm.Stream"]
+        if not insertable:
+            assert self.ask("POST", path, {})[0] == 405
+            return
+        for removal in ["DELETE"] + [f"POST /{one.get('Name')}" for one in self.model.calls(f"graph.{kind}")]:
+            sent = {one.get("Name"): self.value_of(one) for one in properties}
+            if "calendarGroupId" in sent and "/calendarGroups/" in path:
+                sent["calendarGroupId"] = urllib.parse.unquote(path.split("/")[-2])
+            status, made = self.ask("POST", path, sent)
+            assert status == 201, (path, made)
+            self.check_entity(kind, {name: value for name, value in made.items() if name != "@odata.context"})
+            for one in properties:
+                name, taken = one.get("Name"), made[one.get("Name")]
+                # The id of what clients may only add is theirs, if they name one; the abstract type cannot say so.
+                ignored = "Computed" in core(one) and not (name == "id" and kind == "callRecording") or name in self.model.not_insertable(target)
+                if isinstance(sent[name], dict):
+                    taken = {"user": {"id": taken["user"]["id"]}} if taken and "user" in taken else taken
+                same = taken == sent[name]
+                assert same != ignored or sent[name] in (True, []), (path, name, taken, sent[name])
+            there = f"{path}/{urllib.parse.quote(made['id'], safe='')}"
+            status, read = self.ask("GET", there)
+            assert status == 200 and {name: read[name] for name in sent} == {name: made[name] for name in sent}
+            method, _, action = removal.partition(" ")
+            status = self.ask(method, there + action)[0]
+            assert status == (204 if deletable else 405), (removal, there)
+            assert self.ask("GET", there)[0] == (404 if deletable else 200)
+
     def note(self, pattern, *methods):
         self.paths.setdefault(pattern, set()).update(methods)
 
@@ -150,6 +200,8 @@ class Walk:
         if readable:
             self.note(pattern, "GET", *(["POST"] if insertable else []))
         self.call_bound(nav.get("Type"), path, pattern, target)
+        if readable:
+            self.check_creation(kind, target, path, insertable, deletable)
         key = page["value"][-1]["id"] if readable else KEYS.get(name)
         if key is None:
             return
@@ -204,6 +256,7 @@ def test_what_is_named_is_served_and_nothing_else(server, version):
     model = Model(one.get(f"/{version}/$metadata").body)
     walk = Walk(one, version, model)
     made = walk.ask("POST", f"/users/{ANN}/calendarGroups", {"name": "Travel"})[1]
+    walk.group = made["id"]
     assert walk.ask("POST", f"/users/{ANN}/calendarGroups/{made['id']}/calendars", {"name": "Norway"})[0] == 201
     for nav in model.members("user", "NavigationProperty"):
         walk.visit("user", nav, f"/users/{ANN}", "")

@@ -245,6 +245,7 @@ class Busy:
                                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
 
 
+@pytest.mark.slow
 def test_it_ends_within_its_time_whatever_runs(tm, server, store):
     one = server("--max-content", "1G", lines=LINES)
     busy = Busy(one)

@@ -59,10 +59,10 @@ def test_me_is_the_signed_in_user_with_any_permission(shared):
     assert shared.request("PATCH", "/v1.0/me", {"mail": "x"}, shared.self).status == 405
 
 
-@pytest.mark.parametrize("who", [ANN, "ann@contoso.com", "ANN@contoso.com"])
-def test_user_read_is_enough_for_oneself_alone(shared, who):
-    assert shared.get(f"/v1.0/users/{who}", shared.self).json["id"] == ANN
-    assert shared.get(f"/v1.0/users('{who}')", shared.self).json["id"] == ANN
+@pytest.mark.parametrize("caller", [ANN, "ann@contoso.com", "ANN@contoso.com"])
+def test_user_read_is_enough_for_oneself_alone(shared, caller):
+    assert shared.get(f"/v1.0/users/{caller}", shared.self).json["id"] == ANN
+    assert shared.get(f"/v1.0/users('{caller}')", shared.self).json["id"] == ANN
     for other in (BOB, "bob@contoso.com", EVE, guid(99), "nobody@contoso.com"):
         assert shared.get(f"/v1.0/users/{other}", shared.self).status == 403, other
     assert shared.get("/v1.0/users", shared.self).status == 403
@@ -118,7 +118,7 @@ def test_the_list_has_pages_an_order_and_no_names_of_its_own(shared):
     assert full["businessPhones@odata.type"] == "#Collection(String)"
 
 
-def test_a_page_of_users_reads_a_bounded_part_of_the_directory(server):
+def test_a_page_of_users_is_full_however_many_of_other_tenants_are_read_for_it(server):
     one = server(lines=[user("ann@contoso.com", ANN)] +
                  [user(f"u{n}@other.com", guid(1000 + n), tenantId=OTHER) for n in range(2500)] +
                  [user(f"v{n}@contoso.com", guid(9000 + n)) for n in range(3)])
@@ -128,7 +128,7 @@ def test_a_page_of_users_reads_a_bounded_part_of_the_directory(server):
         page = one.get(link, bearer).json
         pages.append(len(page["value"]))
         link = page.get("@odata.nextLink")
-    assert pages == [1, 3]
+    assert pages == [4]
     assert one.get("/v1.0/users/$count", bearer).body == b"4"
     assert one.get("/v1.0/users?$count=true&$top=1", bearer).json["@odata.count"] == 4
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_follow_page — a page from a hostile far end: the items of a page lie in it, and merging two of them
+ * fuzz_follow_page — a page from a hostile remote: the items of a page lie in it, and merging two of them
  * gives JSON again.  A guess at its link lies in it, too.
  */
 #include "follow/follow_merge.h"

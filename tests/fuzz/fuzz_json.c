@@ -110,7 +110,7 @@ join(struct pair *pair, const struct json *value, struct str raw)
 	switch (json_kind(value)) {
 	case JSON_NULL:
 		MUST(str_eq(raw, STR("null")));
-		json_put_null(&pair->out);
+		json_put_raw(&pair->out, STR("null"));
 		break;
 	case JSON_BOOL:
 		MUST(json_bool(value, &yes) && str_eq(raw, yes ? STR("true") : STR("false")));

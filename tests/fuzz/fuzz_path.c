@@ -33,7 +33,7 @@ check_path(struct str path, struct str query, struct arena *arena)
 {
 	struct route route;
 
-	if (path.len == 0 || path.at[0] != '/' || route_parse(path, arena, &route) != OK)
+	if (path.len == 0 || path.at[0] != '/' || route_parse(path, NULL, arena, &route) != OK)
 		return;
 	MUST(route.kind != ROUTE_RECORDING || (route.meeting.len > 0 && route.id.len > 0));
 	MUST(route.kind != ROUTE_CONTENT || (route.meeting.len > 0 && route.id.len > 0));

@@ -48,7 +48,7 @@ check_pairs(struct str text, struct arena *arena, struct buf *joined, struct str
 		}
 		check_clean(pair.name);
 		check_clean(pair.value);
-		MUST(rest.len < before.len && (pair.has_value || pair.raw_value.len == 0));
+		MUST(rest.len < before.len && (pair.has_value || pair.value.len == 0));
 		MUST(pair.name.len > 0 || pair.has_value);
 		buf_put(joined, uri_encode(pair.name, "", arena));
 		if (pair.has_value)

@@ -21,7 +21,7 @@ def planted(tmp_path_factory):
     def program(name):
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name) / "tidemark"
-            subprocess.run([ROOT / "tests/mutants/build", BUILD, ROOT / f"tests/fuzz/server/plants/{name}.patch",
+            subprocess.run([ROOT / "tests/mutants/build", BUILD, ROOT / f"tests/fuzz/server/mutants/{name}.patch",
                             BUILD / "CMakeFiles/tidemark.dir/src/cmd/main.c.o", made[name]], check=True)
         return made[name]
 

@@ -118,7 +118,9 @@ copy_range(const struct feed *feed, const struct store_range *range, struct scan
 
 		if (row->seq > range->until)
 			break;
-		if (range->live_only && row->life != ITEM_LIVE)
+		if ((range->live_only || range->key.len > 0) && row->life != ITEM_LIVE)
+			continue;
+		if (range->key.len > 0 && !str_eq(row->key, range->key))
 			continue;
 		if (scan->items)
 			scan->items[count] = mem_copy_row(row, scan->arena);
@@ -196,20 +198,6 @@ mem_get_default(void *engine, const struct store_feed *feed, struct arena *arena
 	err = mem_get_default_from(&mem->now, feed, arena, out);
 	unlock(mem);
 	return err;
-}
-
-static enum err
-mem_find(void *engine, const struct store_feed *name, struct str key, uint64_t after_seq, size_t max,
-         struct arena *arena, struct item *items_out, size_t *count_out)
-{
-	struct mem        *mem = engine;
-	const struct feed *feed;
-
-	lock_read(mem);
-	feed = mem_feed(&mem->now, name);
-	*count_out = feed ? mem_find_in(feed, key, after_seq, max, arena, items_out) : 0;
-	unlock(mem);
-	return OK;
 }
 
 static uint64_t
@@ -394,7 +382,6 @@ static const struct store_reads reads = {
 	.scan_close = mem_scan_close,
 	.get = mem_get,
 	.get_default = mem_get_default,
-	.find = mem_find,
 	.seq_at = mem_seq_at,
 	.get_kv = mem_get_kv,
 	.next_kv = mem_next_kv,

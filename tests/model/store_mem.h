@@ -114,7 +114,6 @@ enum err mem_get_default_from(const struct tables *tables, const struct store_fe
                               struct item *out) MUST_CHECK;
 enum err mem_get_kv_from(const struct tables *tables, const char *ns, struct str name, struct arena *arena,
                          struct str *out) MUST_CHECK;
-size_t   mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
-                     struct item *items_out);
+bool     mem_find_in(const struct feed *feed, struct str key, struct arena *arena, struct item *item_out);
 
 extern const struct store_writes mem_writes;

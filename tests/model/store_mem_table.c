@@ -219,23 +219,18 @@ mem_get_default_from(const struct tables *tables, const struct store_feed *name,
 	return OK;
 }
 
-size_t
-mem_find_in(const struct feed *feed, struct str key, uint64_t after_seq, size_t max, struct arena *arena,
-            struct item *items_out)
+bool
+mem_find_in(const struct feed *feed, struct str key, struct arena *arena, struct item *item_out)
 {
-	size_t count = 0, bytes = 0;
-
-	for (size_t i = mem_row_key_after(feed, after_seq); i < feed->by_seq.len && count < max; i++) {
+	for (size_t i = 0; i < feed->by_seq.len; i++) {
 		const struct row *row = feed->by_seq.rows[i];
 
-		if (row->life != ITEM_LIVE || !str_eq(row->key, key))
-			continue;
-		items_out[count++] = mem_copy_row(row, arena);
-		bytes += row->body.len;
-		if (count > 1 && bytes > STORE_FIND_BYTES)
-			break;
+		if (row->life == ITEM_LIVE && str_eq(row->key, key)) {
+			*item_out = mem_copy_row(row, arena);
+			return true;
+		}
 	}
-	return count;
+	return false;
 }
 
 enum err

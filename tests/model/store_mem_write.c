@@ -86,7 +86,7 @@ mem_txn_find(void *inner, const struct store_feed *name, struct str key, struct 
 	struct txn        *txn = inner;
 	const struct feed *feed = mem_feed(&txn->now, name);
 
-	return feed && mem_find_in(feed, key, 0, 1, txn->arena, out) ? OK : ERR_NOT_FOUND;
+	return feed && mem_find_in(feed, key, txn->arena, out) ? OK : ERR_NOT_FOUND;
 }
 
 static enum err

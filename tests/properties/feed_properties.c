@@ -1,110 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The law of the feed against a model that fits on a page.
- *
- * Random histories of writes, removals, purges, reopenings, backups and restores run over the real
- * store, feed and token modules, while several readers with different page sizes walk their rounds.
- * Every page is compared with what the model says it must be, every 410 with what the model says of
- * it; after each whole round the reader's mirror must hold every item not written since `until`
- * as the store has it.
+ * The properties of a feed (support/feed_histories.h) that the store's own transactions write, on both engines.
  *
  * TIDEMARK_SEED replays one history, TIDEMARK_RUNS says how many.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "support/feed_histories.h"
 
-#include <cmocka.h>
-
-#include "crypt/seal.h"
 #include "model/model.h"
-#include "support/rng.h"
-#include "support/runs.h"
-#include "token/token.h"
-
-#define IDS          24
-#define READERS      4
-#define STEPS        400
-#define RESTORES_MAX (STEPS * 2)
-
-struct line { /* the model's item: where it stands, what it is */
-	uint64_t seq;
-	bool     live, known; /* known: the store still has its line */
-	uint32_t value;
-};
-
-struct model {
-	struct line lines[IDS];
-	uint64_t    head, purged_through;
-};
-
-struct reader {
-	char     token[TOKEN_TEXT_MAX];
-	size_t   token_len;
-	bool     has_token, in_round, initial, sweeping;
-	uint64_t until; /* the round's, as the model knows it */
-	uint32_t limit, pages, pages_max;
-	bool     seen[IDS];   /* in this round */
-	uint32_t mirror[IDS]; /* value + 1; 0: not there */
-	uint32_t staged[IDS]; /* the mirror of a fresh round */
-	bool     lost_epoch;  /* a restore happened since its round began */
-};
-
-struct world {
-	struct rng         rng;
-	struct entropy     entropy;
-	struct still_clock time;
-	struct clock       clock;
-	const char        *url; /* NULL: the model of the store */
-	char               dir[64];
-	struct store      *store;
-	struct token_ring *ring;
-	struct arena      *arena;
-	struct store_feed  feed;
-	struct model       model, saved; /* saved: at the last backup */
-	bool               has_backup;
-	struct {
-		uint32_t epoch;
-		uint64_t base;
-	} restores[RESTORES_MAX]; /* newest last */
-	size_t        restore_count;
-	struct reader readers[READERS];
-	uint64_t      rounds, pages, gone, digest;
-};
 
 static void
-open_world(struct world *world)
+open_store(struct world *world)
 {
-	struct store_conf conf = {
-		.url = str_from_c(world->url),
-		.create = true,
-		.clock = &world->clock,
-		.entropy = &world->entropy,
-	};
-	char why[512];
+	struct store_conf conf = store_conf_of(world);
+	char              why[512];
 
 	assert_int_equal(world->url ? store_open(&conf, &world->store, why) : model_open(&conf, &world->store), OK);
-	assert_int_equal(token_ring_open(world->store, &world->clock, &world->entropy, &world->ring), OK);
 }
 
 static void
-close_world(struct world *world)
+close_store(struct world *world)
 {
-	token_ring_close(&world->ring);
 	store_close(&world->store);
 }
-
-static struct str
-id_of(uint32_t id, char text[16])
-{
-	return str_of(text, (size_t)snprintf(text, 16, "item-%02u", id));
-}
-
-/* ---- writers ------------------------------------------------------------------------------------- */
 
 static void
 put(struct world *world, uint32_t id)
@@ -112,12 +29,13 @@ put(struct world *world, uint32_t id)
 	AUTO(store_abort) struct store_txn *txn = store_begin(world->store, NULL, world->arena);
 	uint32_t                            value = (uint32_t)rng_next(&world->rng) >> 1;
 	char                                name[16], body[16];
-	struct item                         item = { .id = id_of(id, name) };
+	struct item                         item = { .id = id_of(id, name), .body = body_of(value, body) };
 
-	item.body = str_of(body, (size_t)snprintf(body, sizeof(body), "%u", value));
 	store_put(txn, &world->feed, &item);
 	assert_int_equal(store_commit(&txn), OK);
-	world->model.lines[id] = (struct line){ ++world->model.head, true, true, value };
+	world->model.lines[id] = (struct line){ ++world->model.head, true, true, value, ITEM_UNNAMED };
+	if (world->model.generation == 0)
+		world->model.generation = ++world->generations;
 }
 
 static void
@@ -130,363 +48,61 @@ take_away(struct world *world, uint32_t id)
 	assert_int_equal(store_commit(&txn), OK);
 	assert_int_equal(was_there, world->model.lines[id].live);
 	if (was_there)
-		world->model.lines[id] = (struct line){ ++world->model.head, false, true, 0 };
-}
-
-/* Purges a few of the oldest tombstones. */
-static void
-purge(struct world *world)
-{
-	AUTO(store_abort) struct store_txn *txn = store_begin(world->store, NULL, world->arena);
-	uint32_t                            max = 1 + rng_below(&world->rng, 4), purged = 0;
-
-	store_purge(txn, &world->feed, INT64_MAX / 2, max, &purged);
-	assert_int_equal(store_commit(&txn), OK);
-	for (; max > 0; max--) {
-		struct line *oldest = NULL;
-
-		for (int id = 0; id < IDS; id++) {
-			struct line *line = &world->model.lines[id];
-
-			if (line->known && !line->live && (!oldest || line->seq < oldest->seq))
-				oldest = line;
-		}
-		if (!oldest)
-			break;
-		oldest->known = false;
-		world->model.purged_through = oldest->seq;
-		assert_true(purged-- > 0);
-	}
-	assert_int_equal(purged, 0);
+		world->model.lines[id] = (struct line){ ++world->model.head, false, true, 0, ITEM_UNNAMED };
 }
 
 static void
-back_up(struct world *world)
+write_native(struct world *world)
 {
-	char path[96], why[512];
-
-	snprintf(path, sizeof(path), "%s/backup", world->dir);
-	(void)unlink(path);
-	assert_int_equal(store_backup(world->store, path, why), OK);
-	world->saved = world->model;
-	world->has_backup = true;
-}
-
-static void
-restore(struct world *world)
-{
-	struct store_conf conf = { .url = str_from_c(world->url), .clock = &world->clock, .entropy = &world->entropy };
-	char              path[96], why[512];
-
-	if (!world->has_backup)
-		return;
-	snprintf(path, sizeof(path), "%s/backup", world->dir);
-	close_world(world);
-	assert_int_equal(store_restore(&conf, path, why), OK);
-	open_world(world);
-	world->model = world->saved;
-	/* What earlier restores kept and this one took back no longer counts for more than what is left. */
-	world->restores[world->restore_count].epoch = store_epoch(world->store);
-	world->restores[world->restore_count++].base = world->model.head;
-	for (int i = 0; i < READERS; i++)
-		world->readers[i].lost_epoch = true;
-}
-
-/* ---- readers ------------------------------------------------------------------------------------- */
-
-/* What the page must hold, by the model: ids in order; true if more is left in the round. */
-static bool
-expected_page(const struct model *model, const struct span *span, uint32_t limit, uint32_t ids_out[IDS],
-              size_t *count_out)
-{
-	uint64_t after = span->after;
-
-	for (*count_out = 0;; (*count_out)++) {
-		uint32_t next = IDS;
-
-		for (uint32_t id = 0; id < IDS; id++) {
-			const struct line *line = &model->lines[id];
-
-			if (line->known && line->seq > after && line->seq <= span->until &&
-			    (line->live || !span->initial) && (next == IDS || line->seq < model->lines[next].seq))
-				next = id;
-		}
-		if (next == IDS)
-			return false;
-		if (*count_out == limit)
-			return true;
-		ids_out[*count_out] = next;
-		after = model->lines[next].seq;
-	}
-}
-
-static void
-begin_round(struct world *world, struct reader *reader, const struct cursor *from)
-{
-	uint64_t after = from ? from->span.after : 0;
-
-	reader->in_round = true;
-	reader->initial = !from;
-	reader->until = world->model.head;
-	reader->pages = 0;
-	reader->pages_max = (uint32_t)((reader->until - after + reader->limit - 1) / reader->limit) + 1;
-	memset(reader->seen, 0, sizeof(reader->seen));
-	if (reader->initial)
-		memset(reader->staged, 0, sizeof(reader->staged));
-}
-
-static void
-apply(struct world *world, struct reader *reader, const struct item *item, uint32_t id)
-{
-	uint32_t *mirror = reader->initial ? reader->staged : reader->mirror;
-	char      name[16], body[16];
-
-	assert_true(str_eq(item->id, id_of(id, name)));
-	assert_int_equal(item->life == ITEM_LIVE, world->model.lines[id].live);
-	assert_false(reader->seen[id]);
-	assert_false(reader->initial && item->life == ITEM_REMOVED);
-	reader->seen[id] = true;
-	mirror[id] = 0;
-	if (item->life == ITEM_LIVE) {
-		memcpy(body, item->body.at, item->body.len);
-		body[item->body.len] = '\0';
-		mirror[id] = (uint32_t)strtoul(body, NULL, 10) + 1;
-	}
-	world->digest = world->digest * 1099511628211u + id * 2 + (item->life == ITEM_LIVE) + mirror[id];
-}
-
-static void
-check_mirror(const struct world *world, const struct reader *reader)
-{
-	for (int id = 0; id < IDS; id++) {
-		const struct line *line = &world->model.lines[id];
-
-		if (line->seq <= reader->until)
-			assert_int_equal(reader->mirror[id], line->live ? line->value + 1 : 0);
-	}
-}
-
-static void
-end_round(struct world *world, struct reader *reader)
-{
-	reader->in_round = false;
-	if (reader->initial)
-		memcpy(reader->mirror, reader->staged, sizeof(reader->mirror));
-	reader->lost_epoch = false;
-	world->rounds++;
-	check_mirror(world, reader);
-}
-
-static void
-start_over(struct reader *reader)
-{
-	reader->has_token = false;
-	reader->in_round = false;
-}
-
-/* Seals the place and reads it back, as the wire would. */
-static void
-keep_token(struct world *world, struct reader *reader, const struct cursor *cursor)
-{
-	struct token_bind bind = { world->feed, TOKEN_CALENDARS_DELTA };
-	struct token      token = { .cursor = *cursor };
-	struct str        text = token_seal(world->ring, &token, &bind, world->arena);
-
-	assert_true(text.len < TOKEN_TEXT_MAX);
-	assert_false(reader->has_token && str_eq(text, str_of(reader->token, reader->token_len)));
-	memcpy(reader->token, text.at, text.len);
-	reader->token_len = text.len;
-	reader->has_token = true;
-}
-
-static bool
-read_token(struct world *world, struct reader *reader, struct cursor *cursor_out)
-{
-	struct token_bind bind = { world->feed, TOKEN_CALENDARS_DELTA };
-	struct token      token;
-	enum err          err;
-
-	if (!reader->has_token)
-		return false;
-	err = token_open(world->ring, str_of(reader->token, reader->token_len), &bind, world->arena, &token);
-	assert_true(err == OK || (err == ERR_GONE && reader->lost_epoch));
-	if (err != OK)
-		start_over(reader);
-	else
-		*cursor_out = token.cursor;
-	return err == OK;
-}
-
-/* Has the reader seen what a restore took back? Least of what each later epoch began with. */
-static bool
-saw_lost_history(const struct world *world, const struct cursor *from)
-{
-	for (size_t i = 0; i < world->restore_count; i++)
-		if (world->restores[i].epoch > from->epoch && from->seen > world->restores[i].base)
-			return true;
-	return false;
-}
-
-/* The model's word on whether this reader is too late. */
-static void
-check_gone(const struct world *world, const struct cursor *from, enum err err)
-{
-	bool must = false;
-
-	if (from && !guid_is_zero(&from->generation))
-		must = world->model.purged_through > (from->span.initial ? from->span.until : from->span.after) ||
-		       (from->epoch < store_epoch(world->store) &&
-		        (from->span.initial || saw_lost_history(world, from))) ||
-		       from->seen > world->model.head;
-	else if (from)
-		must = from->seen > 0;
-	assert_int_equal(err, must ? ERR_GONE : OK);
-}
-
-static void
-read_page(struct world *world, struct reader *reader)
-{
-	struct cursor    from, rest;
-	bool             has_cursor = read_token(world, reader, &from), more;
-	struct feed_page page = { 0 };
-	struct item      item;
-	struct span      span;
-	uint32_t         ids[IDS];
-	size_t           count, at = 0;
-	enum err         err = feed_open(&page, world->store, &world->feed, has_cursor ? &from : NULL, reader->limit,
-	                                 world->arena);
-
-	check_gone(world, has_cursor ? &from : NULL, err);
-	if (err == ERR_GONE) {
-		world->gone++;
-		start_over(reader);
-		return;
-	}
-	if (!reader->in_round)
-		begin_round(world, reader, has_cursor ? &from : NULL);
-	else if (has_cursor && from.epoch != store_epoch(world->store))
-		reader->until = world->model.head; /* `until` of a lost history: the head takes its place */
-	span = (struct span){ has_cursor ? from.span.after : 0, reader->until, reader->initial };
-	if (has_cursor && reader->lost_epoch && !cursor_is_complete(&from) && from.epoch != store_epoch(world->store))
-		reader->pages_max = UINT32_MAX;
-	more = expected_page(&world->model, &span, reader->limit, ids, &count);
-	while (feed_next(&page, &item)) {
-		assert_true(at < count);
-		if (reader->lost_epoch)
-			reader->seen[ids[at]] = false;
-		apply(world, reader, &item, ids[at++]);
-	}
-	assert_int_equal(at, count);
-	assert_int_equal(feed_close(&page, &rest), OK);
-	assert_int_equal(cursor_is_complete(&rest), !more);
-	assert_true(++reader->pages <= reader->pages_max);
-	world->pages++;
-	keep_token(world, reader, &rest);
-	if (!more)
-		end_round(world, reader);
-}
-
-/* ---- histories ------------------------------------------------------------------------------------- */
-
-static void step(struct world *world, bool durable);
-
-/* A short stretch of history that readers saw and a restore then takes back: what P alone cannot tell. */
-static void
-lose_a_while(struct world *world)
-{
-	back_up(world);
-	for (uint32_t i = 5 + rng_below(&world->rng, 25); i > 0; i--)
-		step(world, false);
-	restore(world);
-}
-
-static void
-step(struct world *world, bool durable)
-{
-	uint32_t dice = rng_below(&world->rng, 1000);
-
-	world->time.ns += 1000000 * (int64_t)rng_below(&world->rng, 100);
-	if (dice < 300) {
+	if (rng_below(&world->rng, 3) > 0)
 		put(world, rng_below(&world->rng, IDS));
-	} else if (dice < 450) {
+	else
 		take_away(world, rng_below(&world->rng, IDS));
-	} else if (dice < 480) {
-		purge(world);
-	} else if (dice < 484 && durable) {
-		close_world(world);
-		open_world(world);
-	} else if (dice < 487 && durable) {
-		back_up(world);
-	} else if (dice < 489 && durable) {
-		restore(world);
-	} else if (dice < 492 && durable) {
-		lose_a_while(world);
-	} else if (dice < 494) {
-		assert_int_equal(token_ring_rotate(world->ring), OK);
-	} else if (dice < 500) {
-		start_over(&world->readers[rng_below(&world->rng, READERS)]);
-	} else {
-		read_page(world, &world->readers[rng_below(&world->rng, READERS)]);
-	}
-	arena_reset(world->arena);
 }
 
-/* With the writers still, every reader must come to hold exactly what is live, in a bounded number of pages. */
 static void
-settle(struct world *world)
+do_nothing(struct world *world)
 {
-	for (int i = 0; i < READERS; i++) {
-		struct reader *reader = &world->readers[i];
-
-		for (int round = 0; round < 3; round++)
-			for (int pages = 0;; pages++) {
-				assert_true(pages < 200);
-				read_page(world, reader);
-				arena_reset(world->arena);
-				if (reader->has_token && !reader->in_round)
-					break;
-			}
-		for (int id = 0; id < IDS; id++)
-			assert_int_equal(reader->mirror[id],
-			                 world->model.lines[id].live ? world->model.lines[id].value + 1 : 0);
-	}
+	(void)world;
 }
+
+static void
+keep_nothing(struct world *world, bool back)
+{
+	(void)world;
+	(void)back;
+}
+
+static const struct feed_writer native = {
+	.share = 450,
+	.open = open_store,
+	.close = close_store,
+	.write = write_native,
+	.look = do_nothing,
+	.end = do_nothing,
+	.keep = keep_nothing,
+};
 
 static uint64_t
 run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
 {
 	struct world *world = calloc(1, sizeof(*world));
-	char          url[96], command[96];
+	char          url[96];
 	uint64_t      digest;
 
 	assert_non_null(world);
-	world->rng.state = seed;
-	world->entropy = entropy_system;
-	world->time.ns = 1700000000000000000;
-	world->clock = still_clock_of(&world->time);
-	world->arena = arena_open((size_t)4 << 20);
+	world->writer = &native;
 	world->feed = (struct store_feed){ .tenant = { { 1 } }, .owner = { { 2 } }, .collection = 1 };
-	for (uint32_t i = 0; i < READERS; i++)
-		world->readers[i].limit = 1 + i * i * 2; /* 1, 3, 9, 19 */
-	snprintf(world->dir, sizeof(world->dir), "%s/tidemark-feed-XXXXXX", runs_folder());
-	assert_non_null(mkdtemp(world->dir));
-	if (engine_sqlite) {
-		snprintf(url, sizeof(url), "sqlite:%s/t.db", world->dir);
+	make_dir(world);
+	snprintf(url, sizeof(url), "sqlite:%s/t.db", world->dir);
+	if (engine_sqlite)
 		world->url = url;
-	}
-
-	open_world(world);
+	begin_world(world, seed);
 	for (int i = 0; i < STEPS; i++)
 		step(world, durable);
-	settle(world);
-	totals[0] += world->rounds;
-	totals[1] += world->pages;
-	totals[2] += world->gone;
+	end_world(world, totals);
 	digest = world->digest;
-	close_world(world);
-	arena_close(&world->arena);
-	snprintf(command, sizeof(command), "rm -rf %s", world->dir);
-	assert_int_equal(system(command), 0);
+	remove_dir(world);
 	free(world);
 	return digest;
 }

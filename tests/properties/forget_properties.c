@@ -11,7 +11,7 @@
 
 #define ITEMS             8
 #define OTHER_URL         STR("https://graph.example.com/v1.0/others/delta")
-#define FORGOTTEN_CHANGES 9 /* seven items, and one that was removed and came back */
+#define FORGOTTEN_CHANGES 10 /* eight items, and one of them was removed and came back */
 
 static void
 run_command(const char *command, const char *dir)
@@ -119,7 +119,7 @@ test_forget__a_scope_killed_at_any_write_of_its_forgetting_is_whole_or_empty(voi
 	sync_well(&kit);
 	kit.conf.url = FAR_URL;
 	sync_well(&kit);
-	/* The same items by another order of change: what the other scope holds stays what the far end has. */
+	/* The same items by another order of change: what the other scope holds stays what the remote has. */
 	far_remove(&kit.far, 3);
 	sync_well(&kit);
 	far_put(&kit.far, 3, 3, 9);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Followed from our own server with writers going on, a thousand random histories end equal.
+ * Followed from our own server with writers going on, five hundred random histories end equal.
  *
  * The server is the real one, over HTTP on loopback; so is the follower, with libcurl.  A history is a user's
  * calendars and a scope that follows them.  Fifty stand side by side, in one server and one followed store.

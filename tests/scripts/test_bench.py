@@ -31,10 +31,10 @@ def run(*arguments):
 
 
 def test_help_names_every_row_and_unknown_rows_are_refused():
-    told = run("--help")
-    assert told.returncode == 0
+    reported = run("--help")
+    assert reported.returncode == 0
     for name in [*rows.ROWS, "growth"]:
-        assert f"\n  {name} " in told.stdout
+        assert f"\n  {name} " in reported.stdout
     refused = run("poll", "pole")
     assert refused.returncode == 2
     assert "no such row: pole" in refused.stderr and "there are: poll " in refused.stderr
@@ -66,8 +66,8 @@ def test_a_row_that_fails_does_not_lose_the_others(desk, monkeypatch, capsys, ki
     monkeypatch.setattr(rows, "ROWS", {"first": ("", lambda _: row("first")), "bad": ("", fails(kind)), "last": ("", lambda _: row("last"))})
     monkeypatch.setattr(sys, "argv", ["bench/run", "--write"])
     assert bench.main() == 1
-    told = capsys.readouterr().out
-    assert "not measured: bad" in told and "on purpose" in told
+    reported = capsys.readouterr().out
+    assert "not measured: bad" in reported and "on purpose" in reported
     text = (desk / "speed.md").read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "\nold\n" not in text
     assert "| `first` |" in text and "| `last` |" in text and "| `bad` |" not in text
@@ -147,9 +147,9 @@ def test_errors_are_faults_and_delays_only_where_a_bound_is_given():
     calm = long_load.Watch(0)
     calm.rss_kb, calm.descriptors = [1] * 5, [1] * 5
     result = {"errors": 0, "p99_ms": 21.0}
-    assert long_load.judge(argparse.Namespace(p99=None), result, calm) == []
-    assert long_load.judge(argparse.Namespace(p99=20), result, calm) == ["p99 21.0 ms, above 20"]
-    assert long_load.judge(argparse.Namespace(p99=None), {**result, "errors": 3}, calm) == ["3 errors"]
+    assert long_load.validate(argparse.Namespace(p99=None), result, calm) == []
+    assert long_load.validate(argparse.Namespace(p99=20), result, calm) == ["p99 21.0 ms, above 20"]
+    assert long_load.validate(argparse.Namespace(p99=None), {**result, "errors": 3}, calm) == ["3 errors"]
 
 
 def test_a_calendar_server_that_cannot_be_had_is_named_with_what_brings_it(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -123,7 +124,7 @@ def test_build_says_where_the_program_is_and_starts_at_once_the_second_time(tmp_
     assert cache.stat().st_mtime_ns == configured
 
 
-def test_install_puts_a_program_that_runs_where_it_was_told(tmp_path):
+def test_install_puts_a_program_that_runs_where_it_was_asked_to(tmp_path):
     subprocess.run(["cmake", "--install", ROOT / "build/release", "--prefix", tmp_path], check=True, capture_output=True)
     run = subprocess.run([tmp_path / "bin/tidemark", "version"], capture_output=True, text=True, check=True)
     assert re.search(r"\d+\.\d+\.\d+", run.stdout)
@@ -144,8 +145,20 @@ def test_install_writes_its_own_prefix_into_the_unit(tmp_path, staged):
                    env={**os.environ, **({"DESTDIR": str(root)} if staged else {})})
     there = root / prefix.relative_to("/")
     unit = (there / "lib/systemd/system/tidemark.service").read_text()
-    assert f"ExecStart={prefix}/bin/tidemark serve\n" in unit and "@" not in unit.replace("@system-service", "").replace("@privileged @resources", "")
+    assert f'ExecStart="{prefix}/bin/tidemark" serve\n' in unit and "@" not in unit.replace("@system-service", "").replace("@privileged @resources", "")
     assert (there / "bin/tidemark").exists()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_finds_nothing_wrong_with_the_installed_unit(tmp_path):
+    """Unknown keys are only warnings, so nothing may be said.  The prefix has a blank."""
+    prefix = tmp_path / "opt dir"
+    subprocess.run(["cmake", "--install", ROOT / "build/release", "--prefix", prefix], check=True, capture_output=True)
+    unit = prefix / "lib/systemd/system/tidemark.service"
+    for text, good in ((unit.read_text(), True), (unit.read_text().replace("ProtectClock", "ProtectClok"), False)):
+        unit.write_text(text)
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+        assert ("tidemark.service" not in done.stderr and done.returncode == 0) == good, done.stderr
 
 
 # ---- run ------------------------------------------------------------------------------------------------

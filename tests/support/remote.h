@@ -4,7 +4,8 @@
  * model of what a follower must end with.
  *
  * Items are numbered; each has two properties, "a" and "b", and stands at the place of its latest change.
- * Links carry everything the server needs to know, as the real ones do.
+ * Links carry everything the server needs to know, as the real ones do: also what was reported up to there, since a
+ * part of an item is reported only to who holds the rest.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct far_item {
 	uint64_t a, b;
 	uint64_t seq;          /* of its latest change */
 	uint64_t a_seq, b_seq; /* of each property's latest change */
-	uint64_t born, seen;   /* since when it lives; the seq of what was told last */
+	uint64_t born;         /* since when it lives */
 	bool     soft;         /* removed with reason "changed" */
 };
 
@@ -28,13 +29,16 @@ struct remote {
 	struct rng     *rng;
 	struct far_item items[FAR_ITEMS_MAX];
 	uint64_t        head;
-	uint64_t        forgotten; /* places below it are answered 410 */
+	uint64_t        forgotten; /* links of rounds that began below it are answered 410 */
 	unsigned        page_size;
 
 	/* misbehaviour, each one time in so many; 0 never */
 	unsigned fails, throttles, errors, empties, repeats, partials, replays, refuses;
 	unsigned lures; /* links to somebody else */
 
+	uint64_t
+		seen[FAR_ITEMS_MAX]; /* the seq of what was reported of each item up to the place that is asked for … */
+	struct buf reported;         /* … and up to each link that was given out */
 	struct buf body;
 	uint64_t   fetches, strangers; /* requests; requests for a link it never gave out */
 	struct str origin;
@@ -43,9 +47,10 @@ struct remote {
 	bool       cut_silently; /* as if it were whole */
 };
 
-/* A place: what is still to be told (after, until], in the order of change. */
+/* A place: what is still to be reported (after, until], in the order of change. */
 struct cursor {
-	uint64_t after, until, initial, page;
+	uint64_t after, until, initial, page, reported;
+	uint64_t known; /* the head that its round began at */
 };
 
 static inline bool
@@ -59,12 +64,14 @@ far_open(struct remote *far, struct rng *rng, struct str origin)
 {
 	*far = (struct remote){ .rng = rng, .page_size = 3, .origin = origin };
 	buf_open(&far->body, (size_t)4 << 20);
+	buf_open(&far->reported, (size_t)256 << 20);
 }
 
 static inline void
 far_close(struct remote *far)
 {
 	buf_close(&far->body);
+	buf_close(&far->reported);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -85,7 +92,6 @@ far_put(struct remote *far, unsigned number, uint64_t a, uint64_t b)
 		                   was_live && item->a == a ? item->a_seq : seq,
 		                   was_live && item->b == b ? item->b_seq : seq,
 		                   was_live ? item->born : seq,
-		                   item->seen,
 		                   false };
 }
 
@@ -133,7 +139,8 @@ static inline void
 put_item(struct remote *far, unsigned number)
 {
 	struct far_item *item = &far->items[number];
-	bool             partial = item->seen >= item->born && far_one_in(far, far->partials);
+	uint64_t         seen = far->seen[number];
+	bool             partial = seen >= item->born && far_one_in(far, far->partials);
 
 	if (far->body.at[far->body.len - 1] != '[')
 		buf_put_char(&far->body, ',');
@@ -142,12 +149,12 @@ put_item(struct remote *far, unsigned number)
 		buf_printf(&far->body, ",\"@removed\":{\"reason\":\"%s\"}}", item->soft ? "changed" : "deleted");
 		return;
 	}
-	if (!partial || item->a_seq > item->seen)
+	if (!partial || item->a_seq > seen)
 		buf_printf(&far->body, ",\"a\":%llu", (unsigned long long)item->a);
-	if (!partial || item->b_seq > item->seen)
+	if (!partial || item->b_seq > seen)
 		buf_printf(&far->body, ",\"b\":%llu", (unsigned long long)item->b);
 	buf_put_char(&far->body, '}');
-	item->seen = item->seq;
+	far->seen[number] = item->seq;
 }
 
 static inline int
@@ -183,7 +190,7 @@ put_items(struct remote *far, struct cursor *cursor)
 	}
 }
 
-/* A change that was told long ago is told again. */
+/* A change that was reported long ago is reported again. */
 static inline void
 put_replay(struct remote *far, const struct cursor *cursor)
 {
@@ -209,7 +216,9 @@ answer(struct remote *far, struct str link, struct cursor cursor)
 	           STR_ARG(str_skip(link, far->origin.len)), more ? "skiptoken" : "deltatoken",
 	           (unsigned long long)cursor.after, (unsigned long long)cursor.until,
 	           (unsigned long long)(more && cursor.initial), (unsigned long long)(more ? cursor.page + 1 : 0),
-	           (unsigned long long)far->fetches);
+	           (unsigned long long)(far->reported.len / sizeof(far->seen)));
+	buf_put(&far->reported, str_of((const char *)far->seen, sizeof(far->seen)));
+	assert_int_equal(buf_err(&far->reported), OK);
 }
 
 static inline bool
@@ -232,10 +241,8 @@ read_link(struct remote *far, struct str link, struct cursor *cursor_out)
 	    !uri_split(link, &parts))
 		return false;
 	if (parts.query.len == 0) {
-		*cursor_out = (struct cursor){ 0, far->head, 1, 1 };
-		/* Whoever begins anew may have been told anything or nothing. */
-		for (unsigned i = 0; i < FAR_ITEMS_MAX; i++)
-			far->items[i].seen = 0;
+		*cursor_out = (struct cursor){ 0, far->head, 1, 1, 0, far->head };
+		memset(far->seen, 0, sizeof(far->seen));
 		return true;
 	}
 	rest = parts.query;
@@ -244,10 +251,18 @@ read_link(struct remote *far, struct str link, struct cursor *cursor_out)
 		return false;
 	rest = str_skip(rest, delta ? 12 : 11);
 	if (!take_u64(&rest, &cursor_out->after) || !take_u64(&rest, &cursor_out->until) ||
-	    !take_u64(&rest, &cursor_out->initial) || !take_u64(&rest, &cursor_out->page))
+	    !take_u64(&rest, &cursor_out->initial) || !take_u64(&rest, &cursor_out->page) ||
+	    !str_to_u64(rest, &cursor_out->reported))
 		return false;
+	/* What a child was reported died with it. */
+	if (cursor_out->reported < far->reported.len / sizeof(far->seen))
+		memcpy(far->seen, far->reported.at + cursor_out->reported * sizeof(far->seen), sizeof(far->seen));
+	else
+		memset(far->seen, 0, sizeof(far->seen));
+	cursor_out->known = cursor_out->until;
 	if (delta)
-		*cursor_out = (struct cursor){ cursor_out->until, far->head, 0, 1 };
+		*cursor_out = (struct cursor){ cursor_out->until,    far->head,        0, 1,
+			                       cursor_out->reported, cursor_out->until };
 	return true;
 }
 
@@ -288,7 +303,7 @@ fetch(void *ctx, const struct follow_request *request, struct arena *arena, stru
 		.body = STR("{\"error\":{\"code\":\"SyncStateNotFound\",\"message\":\"gone\"}}")
 	};
 	if (str_find(request->link, '?') < request->link.len &&
-	    (cursor.until < far->forgotten || far_one_in(far, far->refuses)))
+	    (cursor.known < far->forgotten || far_one_in(far, far->refuses)))
 		return OK;
 	answer(far, str_first(request->link, str_find(request->link, '?')), cursor);
 	*response_out = (struct follow_response){ .status = 200, .body = buf_str(&far->body) };

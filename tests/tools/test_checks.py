@@ -46,6 +46,9 @@ FAULTS = {
     "half a character printed": ("check-words", "src/text/x.c", "\t(void)snprintf(a, n, b);\n", "str_printf"),
     "an old word": ("check-words", "src/text/x.c", "int witness_path;\n", "rollback guard"),
     "a file with an old name": ("check-words", "src/text/pledge.c", "", "deferred response"),
+    "an old word in a test's program": ("check-words", "tests/flow/test_x.py", "def place(path):\n    pass\n", "row key"),
+    "an old word in a script without an ending": ("check-words", "bench/x", "#!/usr/bin/env python3\ntold = 1\n", "report"),
+    "a test with an old name": ("check-words", "tests/flow/test_purse.py", "", "token bucket"),
     "an old word in a document": ("check-words", "docs/x.md", "It asks the far\nend.\n", "far end: an old word; write remote"),
     "an old word in a comment": ("check-words", "src/text/x.c", "/* Belongs to this room. */\n", "module"),
     "a note to oneself": ("check-words", "src/text/x.c", "/* TODO later */\n", "TODO"),
@@ -99,6 +102,13 @@ def test_an_old_word_as_code_or_of_a_file_passes(tree):
     tree.write("src/text/x.c", SPDX + 'const char *s = "this room";\n')
     passed, said = tree.check("check-words")
     assert passed, said
+
+
+def test_an_old_word_in_a_message_or_in_a_test_is_found(tree):
+    tree.write("src/text/x.c", SPDX + 'const char *s = "the far end answers";\n')
+    tree.write("tests/flow/test_x.py", '"""A far end."""\n')
+    passed, said = tree.check("check-words")
+    assert not passed and "src/text/x.c:2" in said and "test_x.py:1" in said, said
 
 
 def test_a_missing_licence_line_is_found(tree):

@@ -38,7 +38,7 @@ def change(path, before, text):
 def changed(tmp_path_factory):
     """The program of a copy of the tree that the page has changed."""
     tree = tmp_path_factory.mktemp("tree")
-    names = subprocess.run(["git", "ls-files", "-z", "src", "cmake", "etc", "CMakeLists.txt", "CMakePresets.json", "LICENSE"],
+    names = subprocess.run(["git", "ls-files", "-z", "src", "cmake", "etc", "samples", "CMakeLists.txt", "CMakePresets.json", "LICENSE"],
                            cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(None, names):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)

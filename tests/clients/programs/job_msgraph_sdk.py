@@ -65,7 +65,7 @@ def names(page):
     return sorted(one.name for one in page.value)
 
 
-def refusal(request):
+def error_of(request):
     return refused(lambda: run(request), APIError, lambda error: (error.response_status_code, error.error.code))
 
 
@@ -78,9 +78,9 @@ class Job:
     def pages(self):
         first = run(self.calendars.get(options(self.calendars, select=["name"], orderby=["name asc"], top=4, count=True)))
         same((len(first.value), first.odata_count), (4, len(NAMES)))
-        told = []
-        run(PageIterator(first, self.adapter).iterate(lambda one: told.append(one.name) or True))
-        same(sorted(told), sorted(NAMES))
+        reported = []
+        run(PageIterator(first, self.adapter).iterate(lambda one: reported.append(one.name) or True))
+        same(sorted(reported), sorted(NAMES))
 
     def count(self):
         same(run(self.calendars.count.get()), len(NAMES))
@@ -89,14 +89,14 @@ class Job:
         same(names(run(self.calendars.get(options(self.calendars, filter=named(name))))), [name])
 
     def delta(self):
-        told, request = [], RequestConfiguration()
+        reported, request = [], RequestConfiguration()
         request.headers.add("Prefer", "odata.maxpagesize=4")
         url = f"{CALENDARS}/delta"
         while url:
             page = run(self.calendars.with_url(url).get(request))
-            told.append(len(page.value))
+            reported.append(len(page.value))
             url = page.odata_next_link
-        same(told, [4, 2])
+        same(reported, [4, 2])
         self.link = page.additional_data["@odata.deltaLink"]
 
     def create(self):
@@ -115,22 +115,22 @@ class Job:
 
     def delete(self):
         run(self.calendars.by_calendar_id(self.made.id).delete())
-        same(refusal(self.calendars.by_calendar_id(self.made.id).get()), (404, "ErrorItemNotFound"))
+        same(error_of(self.calendars.by_calendar_id(self.made.id).get()), (404, "ErrorItemNotFound"))
 
     def removal(self):
-        told = run(self.calendars.with_url(self.link).get()).value
-        same([(one.id, one.additional_data["@removed"]) for one in told], [(self.made.id, {"reason": "deleted"})])
+        reported = run(self.calendars.with_url(self.link).get()).value
+        same([(one.id, one.additional_data["@removed"]) for one in reported], [(self.made.id, {"reason": "deleted"})])
 
     def late(self):
-        same(refusal(self.calendars.with_url(LATE).get()), (410, "SyncStateNotFound"))
+        same(error_of(self.calendars.with_url(LATE).get()), (410, "SyncStateNotFound"))
 
     def recordings_by_url(self):
-        told, url = [], f"{ALL_RECORDINGS}/delta?$top=2"
+        reported, url = [], f"{ALL_RECORDINGS}/delta?$top=2"
         while url:
             page = run(self.meeting.recordings.delta.with_url(url).get())
-            told += [one.id for one in page.value]
+            reported += [one.id for one in page.value]
             url = page.odata_next_link
-        same(told, RECORDINGS)
+        same(reported, RECORDINGS)
         assert page.odata_delta_link
 
     def recordings_by_builder(self):
@@ -165,11 +165,11 @@ class Job:
             run(self.calendars.by_calendar_id(one.id).delete())
 
     def errors(self):
-        same(refusal(self.calendars.post(Calendar(name="cinema"))), (409, "ErrorFolderExists"))
-        same(refusal(self.calendars.by_calendar_id("nonsense").get()), (400, "ErrorInvalidIdMalformed"))
-        same(refusal(self.calendars.get(options(self.calendars, filter="nonsense eq 1"))), (400, "ErrorInvalidUrlQuery"))
+        same(error_of(self.calendars.post(Calendar(name="cinema"))), (409, "ErrorFolderExists"))
+        same(error_of(self.calendars.by_calendar_id("nonsense").get()), (400, "ErrorInvalidIdMalformed"))
+        same(error_of(self.calendars.get(options(self.calendars, filter="nonsense eq 1"))), (400, "ErrorInvalidUrlQuery"))
         other = connect(Fixed("nonsense"))[1]
-        same(refusal(other.calendars.get()), (401, "InvalidAuthenticationToken"))
+        same(error_of(other.calendars.get()), (401, "InvalidAuthenticationToken"))
 
 
 def wrong_secret():

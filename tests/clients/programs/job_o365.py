@@ -50,7 +50,7 @@ def names(calendars):
     return sorted(one.name for one in calendars)
 
 
-def refusal(call):
+def error_of(call):
     return refused(call, HTTPError, lambda error: (error.response.status_code, error.response.json()["error"]["code"]))
 
 
@@ -76,11 +76,11 @@ class Job:
         same(self.schedule.get_calendar(calendar_name="Summer plans").name, "Summer plans")
 
     def delta(self):
-        told, page = [], {"@odata.nextLink": f"{CALENDARS}/delta"}
+        reported, page = [], {"@odata.nextLink": f"{CALENDARS}/delta"}
         while "@odata.nextLink" in page:
             page = self.con.get(page["@odata.nextLink"], headers={"Prefer": "odata.maxpagesize=4"}).json()
-            told.append(len(page["value"]))
-        same(told, [4, 2])
+            reported.append(len(page["value"]))
+        same(reported, [4, 2])
         self.link = page["@odata.deltaLink"]
 
     def create(self):
@@ -100,21 +100,21 @@ class Job:
     def delete(self):
         self.gone = self.made.calendar_id
         assert self.made.delete()
-        same(refusal(lambda: self.schedule.get_calendar(calendar_id=self.gone)), (404, "ErrorItemNotFound"))
+        same(error_of(lambda: self.schedule.get_calendar(calendar_id=self.gone)), (404, "ErrorItemNotFound"))
 
     def removal(self):
-        told = self.con.get(self.link).json()["value"]
-        same([(one["id"], one["@removed"]) for one in told], [(self.gone, {"reason": "deleted"})])
+        reported = self.con.get(self.link).json()["value"]
+        same([(one["id"], one["@removed"]) for one in reported], [(self.gone, {"reason": "deleted"})])
 
     def late(self):
-        same(refusal(lambda: self.con.get(LATE)), (410, "SyncStateNotFound"))
+        same(error_of(lambda: self.con.get(LATE)), (410, "SyncStateNotFound"))
 
     def recordings(self):
-        told, page = [], {"@odata.nextLink": f"{ALL_RECORDINGS}/delta?$top=2"}
+        reported, page = [], {"@odata.nextLink": f"{ALL_RECORDINGS}/delta?$top=2"}
         while "@odata.nextLink" in page:
             page = self.con.get(page["@odata.nextLink"]).json()
-            told += [one["id"] for one in page["value"]]
-        same(told, RECORDINGS)
+            reported += [one["id"] for one in page["value"]]
+        same(reported, RECORDINGS)
 
     def content(self):
         same(self.con.get(f"{MEETINGS}/{MEETING}/recordings/rec-0/content").content, b"the bytes of a video")
@@ -125,9 +125,9 @@ class Job:
         same((answer["status"], len(answer["body"]["value"])), (200, 1))
 
     def errors(self):
-        same(refusal(lambda: self.schedule.new_calendar("cinema")), (409, "ErrorFolderExists"))
-        same(refusal(lambda: self.schedule.get_calendar(calendar_id="nonsense")), (400, "ErrorInvalidIdMalformed"))
-        same(refusal(lambda: self.schedule.list_calendars(query="nonsense eq 1")), (400, "ErrorInvalidUrlQuery"))
+        same(error_of(lambda: self.schedule.new_calendar("cinema")), (409, "ErrorFolderExists"))
+        same(error_of(lambda: self.schedule.get_calendar(calendar_id="nonsense")), (400, "ErrorInvalidIdMalformed"))
+        same(error_of(lambda: self.schedule.list_calendars(query="nonsense eq 1")), (400, "ErrorInvalidUrlQuery"))
 
 
 def wrong_secret():

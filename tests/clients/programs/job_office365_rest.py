@@ -37,7 +37,7 @@ def names(calendars):
     return sorted(one.name for one in calendars)
 
 
-def refusal(call):
+def error_of(call):
     return refused(call, ClientRequestException, lambda error: (error.response.status_code, error.code))
 
 
@@ -66,10 +66,10 @@ class Job:
 
     def delta(self):
         pages = []
-        told = DeltaCollection(self.client, Calendar, DeltaPath(self.calendars.resource_path))
-        told.get_all(page_loaded=lambda page: pages.append(len(page.current_page)))
+        reported = DeltaCollection(self.client, Calendar, DeltaPath(self.calendars.resource_path))
+        reported.get_all(page_loaded=lambda page: pages.append(len(page.current_page)))
         self.client.before_execute(lambda request: request.set_header("Prefer", "odata.maxpagesize=4"))
-        same(names(told.execute_query()), sorted(NAMES))
+        same(names(reported.execute_query()), sorted(NAMES))
         same(pages, [4, 2])
         # It reads all pages and drops the deltaLink.
         self.link = self.get(f"{CALENDARS}/delta")["@odata.deltaLink"]
@@ -89,24 +89,24 @@ class Job:
 
     def delete(self):
         self.calendars[self.made.id].delete_object().execute_query()
-        same(refusal(lambda: self.calendars[self.made.id].get().execute_query()), (404, "ErrorItemNotFound"))
+        same(error_of(lambda: self.calendars[self.made.id].get().execute_query()), (404, "ErrorItemNotFound"))
 
     def removal(self):
         same([(one["id"], one["@removed"]) for one in self.get(self.link)["value"]], [(self.made.id, {"reason": "deleted"})])
 
     def late(self):
-        same(refusal(lambda: self.get(LATE)), (410, "SyncStateNotFound"))
+        same(error_of(lambda: self.get(LATE)), (410, "SyncStateNotFound"))
 
     def recordings_by_url(self):
-        told, page = [], {"@odata.nextLink": f"{ALL_RECORDINGS}/delta?$top=2"}
+        reported, page = [], {"@odata.nextLink": f"{ALL_RECORDINGS}/delta?$top=2"}
         while "@odata.nextLink" in page:
             page = self.get(page["@odata.nextLink"])
-            told += [one["id"] for one in page["value"]]
-        same(told, RECORDINGS)
+            reported += [one["id"] for one in page["value"]]
+        same(reported, RECORDINGS)
 
     def recordings_by_builder(self):
-        told = self.meetings[MEETING].recordings.get_all(page_size=2).execute_query()
-        same([one.id for one in told], RECORDINGS)
+        reported = self.meetings[MEETING].recordings.get_all(page_size=2).execute_query()
+        same([one.id for one in reported], RECORDINGS)
         same(self.meetings[MEETING].recordings["rec-1"].get().execute_query().meeting_id, MEETING)
 
     def content(self):
@@ -120,11 +120,11 @@ class Job:
         made.delete_object().execute_query()
 
     def errors(self):
-        same(refusal(lambda: self.calendars.add(name="cinema").execute_query()), (409, "ErrorFolderExists"))
-        same(refusal(lambda: self.calendars["nonsense"].get().execute_query()), (400, "ErrorInvalidIdMalformed"))
-        same(refusal(lambda: self.calendars.filter("nonsense eq 1").get().execute_query()), (400, "ErrorInvalidUrlQuery"))
+        same(error_of(lambda: self.calendars.add(name="cinema").execute_query()), (409, "ErrorFolderExists"))
+        same(error_of(lambda: self.calendars["nonsense"].get().execute_query()), (400, "ErrorInvalidIdMalformed"))
+        same(error_of(lambda: self.calendars.filter("nonsense eq 1").get().execute_query()), (400, "ErrorInvalidUrlQuery"))
         other = connect({"access_token": "nonsense", "token_type": "Bearer"})
-        same(refusal(lambda: other.users[USER].calendars.get().execute_query()), (401, "InvalidAuthenticationToken"))
+        same(error_of(lambda: other.users[USER].calendars.get().execute_query()), (401, "InvalidAuthenticationToken"))
 
 
 def wrong_secret():

@@ -94,9 +94,9 @@ def version(rng):
     return rng.choice([b"/v1.0", b"/beta"])
 
 
-def user(rng, who=None):
-    who = who or rng.choice([ANN, ANN, BOB, CARL])
-    name = rng.choice([who, UPNS[who], UPNS[who].upper(), f"{who}@{TENANT}"])
+def user(rng, asker=None):
+    asker = asker or rng.choice([ANN, ANN, BOB, CARL])
+    name = rng.choice([asker, UPNS[asker], UPNS[asker].upper(), f"{asker}@{TENANT}"])
     return rng.choice([b"/users/" + quote(name, rng), b"/users('" + quote(name, rng) + b"')", b"/users(" + quote(f"'{name}'") + b")"])
 
 
@@ -172,10 +172,10 @@ def followed_link(rng, world):
 
 
 def calendars_list(rng, world):
-    place = rng.choice([b"/calendars", b"/calendars", b"/calendarGroups", b"/calendarGroups/0006f0b7-0000-0000-c000-000000000046",
+    tail = rng.choice([b"/calendars", b"/calendars", b"/calendarGroups", b"/calendarGroups/0006f0b7-0000-0000-c000-000000000046",
                         b"/calendarGroups/" + quote(rng.choice(world.ids)) + b"/calendars", b""])
-    place = rng.choice([mailbox(rng) + place, mailbox(rng) + place, b"/users"]) + rng.choice([b"", b"", b"/$count"])
-    req = Request("GET", version(rng) + place, list_options(rng))
+    tail = rng.choice([mailbox(rng) + tail, mailbox(rng) + tail, b"/users"]) + rng.choice([b"", b"", b"/$count"])
+    req = Request("GET", version(rng) + tail, list_options(rng))
     req.add("Authorization", f"Bearer {world.caller(rng)}")
     return req
 
@@ -222,21 +222,21 @@ def open_paths(rng, world):
 
 
 def recordings(rng, world):
-    who = rng.choice([ANN, ANN, BOB, CARL])
-    args = {"meetingOrganizerUserId": rng.choice([f"'{who}'", f"'{who}'", "@p", who])}
+    asker = rng.choice([ANN, ANN, BOB, CARL])
+    args = {"meetingOrganizerUserId": rng.choice([f"'{asker}'", f"'{asker}'", "@p", asker])}
     for name in ("startDateTime", "endDateTime"):
         if rng.random() < 0.3:
             args[name] = rng.choice(TIMES)
     together = quote(",".join(f"{name}={value}" for name, value in args.items()), rng)
     meeting = keyed(rng, b"/onlineMeetings", rng.choice(MEETINGS))
-    place = rng.choice([b"/onlineMeetings/getAllRecordings(" + together + b")", meeting + b"/recordings",
+    tail = rng.choice([b"/onlineMeetings/getAllRecordings(" + together + b")", meeting + b"/recordings",
                         meeting + b"/" + keyed(rng, b"recordings", rng.choice(world.ids))])
-    if b"(" in place and rng.random() < 0.6:
-        place += b"/" + delta(rng)
+    if b"(" in tail and rng.random() < 0.6:
+        tail += b"/" + delta(rng)
     query = options(rng, [("top", lambda: rng.choice(["1", "2", "1000", "x"])), ("filter", lambda: "x eq 1"), ("select", lambda: "id")])
     if "@p" in args.values() and rng.random() < 0.8:
-        query = (query + b"&" if query else b"") + b"@p=" + quote(f"'{who}'", rng)
-    req = Request("GET", version(rng) + (user(rng, who) if rng.random() < 0.8 else b"/me") + place, query)
+        query = (query + b"&" if query else b"") + b"@p=" + quote(f"'{asker}'", rng)
+    req = Request("GET", version(rng) + (user(rng, asker) if rng.random() < 0.8 else b"/me") + tail, query)
     req.add("Authorization", f"Bearer {world.caller(rng, ('program', 'program, reading'))}")
     return req
 

@@ -236,10 +236,10 @@ def faults(script, data):
         elif kind == DATA and stream in replies:
             replies[stream][2] += payload
             replies[stream][3] |= bool(flags & END_STREAM)
-    told = []
+    reported = []
     for stream, (status, fields, body, ended) in replies.items():
         head = script.get("streams", {}).get(stream) == "HEAD"
         fault = http1.fault_of(status, fields, body if ended and not head else b"") if status >= 200 else None
         if fault:
-            told.append(fault)
-    return told
+            reported.append(fault)
+    return reported

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An outside issuer in a test: a key, the set that publishes it, and a source of sets that the test owns. */
+/* An external issuer in a test: a key, the set that publishes it, and a source of sets that the test owns. */
 #pragma once
 
 #include "unit/auth/fixture.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens of an outside issuer, made once with the openssl program: the same RSA key signed both, as
+ * Tokens of an external issuer, made once with the openssl program: the same RSA key signed both, as
  * RS256 and as PS256.  The private key is gone.  Good from 2023 to 2096.
  */
 #pragma once

@@ -13,6 +13,14 @@
 #define HEADER   "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":\"" RSA_PEM_X5T_S256 "\"}"
 #define NOW      RSA_PEM_NOW_S
 
+static const struct str audiences[] = { { "https://elsewhere.example", 25 }, { AUDIENCE, sizeof(AUDIENCE) - 1 } };
+
+static struct assertion
+assertion_of(struct str jwt, int64_t now_s)
+{
+	return (struct assertion){ .text = jwt, .audiences = audiences, .audience_count = 2, .now_s = now_s };
+}
+
 struct desk {
 	struct arena    *arena;
 	struct rsa_cert *cert;
@@ -66,7 +74,7 @@ claims_at(struct desk *desk, int64_t nbf_s, int64_t exp_s)
 static enum err
 check(struct desk *desk, struct str jwt)
 {
-	struct assertion assertion = { jwt, STR(AUDIENCE), NOW };
+	struct assertion assertion = assertion_of(jwt, NOW);
 
 	return assertion_check(&assertion, &desk->client, desk->arena);
 }
@@ -79,8 +87,7 @@ test_assertion__a_good_one_is_taken_as_often_as_it_comes(void **state)
 
 	(void)state;
 	desk_open(&desk);
-	assertion = (struct assertion){ signed_by(&desk, STR(HEADER), claims_at(&desk, NOW, NOW + 600)), STR(AUDIENCE),
-		                        NOW };
+	assertion = assertion_of(signed_by(&desk, STR(HEADER), claims_at(&desk, NOW, NOW + 600)), NOW);
 	assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), OK);
 	/* MSAL keeps one and sends it for every scope. */
 	assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), OK);
@@ -227,14 +234,19 @@ test_assertion__each_claim_must_be_there_and_right(void **state)
 	static const char *const good[] = {
 		"{" AUD "," ISS "," SUB "," JTI "," WHEN "}",
 		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1800000300}",
-		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000000.123456,\"exp\":1800000600.654321}",
-		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":0.0,\"exp\":1800000660.99}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000000.123456,\"exp\":1800003600.654321}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1799999340.0,\"iat\":1799999340,\"exp\":1800003660.99}",
+		"{\"aud\":\"HTTPS://127.0.0.1:8443/" TID "/oauth2/v2.0/token\"," ISS "," SUB "," JTI "," WHEN "}",
 	};
 	static const char *const stale[] = {
 		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1799999940.9}",
-		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1800000661.0}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"exp\":1800003661.0}",
 		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000061.0,\"exp\":1800000300}",
 		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000000,\"nbf\":1800000061.5,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1800000061,\"nbf\":1800000000,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"nbf\":1799999339,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1768464000,\"exp\":1800000300}",
+		"{" AUD "," ISS "," SUB "," JTI ",\"iat\":1768464000,\"nbf\":1800000000,\"exp\":1800000300}",
 	};
 	struct desk desk;
 
@@ -253,20 +265,25 @@ test_assertion__each_claim_must_be_there_and_right(void **state)
 }
 
 static void
-test_assertion__its_time_is_ten_minutes_at_most(void **state)
+test_assertion__it_ends_in_an_hour_and_is_ten_minutes_old_at_most(void **state)
 {
 	static const struct {
 		int64_t  nbf_s, exp_s;
 		enum err err;
 	} cases[] = {
 		{ NOW, NOW + 600, OK },
-		{ NOW + VALIDATE_SKEW_S, NOW + 600 + VALIDATE_SKEW_S, OK },
+		{ NOW, NOW + 1800, OK },
+		{ NOW - 600, NOW + 3600, OK },
+		{ NOW + VALIDATE_SKEW_S, NOW + 3600 + VALIDATE_SKEW_S, OK },
 		{ NOW + VALIDATE_SKEW_S + 1, NOW + 600, ERR_STALE },
-		{ NOW, NOW + 601 + VALIDATE_SKEW_S, ERR_STALE },
+		{ NOW, NOW + 3601 + VALIDATE_SKEW_S, ERR_STALE },
 		{ NOW - 600, NOW - VALIDATE_SKEW_S + 1, OK },
 		{ NOW - 600, NOW - VALIDATE_SKEW_S, ERR_STALE },
 		{ NOW, INT64_MAX, ERR_STALE },
-		{ INT64_MIN + 1, NOW, OK },
+		{ NOW - 600 - VALIDATE_SKEW_S, NOW, OK },
+		{ NOW - 601 - VALIDATE_SKEW_S, NOW, ERR_STALE },
+		{ NOW - 601 - VALIDATE_SKEW_S, NOW + 3600, ERR_STALE },
+		{ INT64_MIN + 1, NOW, ERR_STALE },
 		{ INT64_MAX, NOW, ERR_STALE },
 		{ NOW, INT64_MIN + 1, ERR_STALE },
 	};
@@ -294,7 +311,7 @@ test_assertion__a_certificate_out_of_its_dates_signs_nobody_in(void **state)
 	desk_open(&desk);
 	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
 		struct str       jwt = signed_by(&desk, STR(HEADER), claims_at(&desk, moments[i], moments[i] + 300));
-		struct assertion assertion = { jwt, STR(AUDIENCE), moments[i] };
+		struct assertion assertion = assertion_of(jwt, moments[i]);
 
 		assert_int_equal(assertion_check(&assertion, &desk.client, desk.arena), ERR_STALE);
 	}
@@ -339,7 +356,7 @@ main(void)
 		cmocka_unit_test(test_assertion__a_thumbprint_may_be_written_in_each_form_of_base64),
 		cmocka_unit_test(test_assertion__holds_a_chain_of_certificates_up_to_its_limit),
 		cmocka_unit_test(test_assertion__each_claim_must_be_there_and_right),
-		cmocka_unit_test(test_assertion__its_time_is_ten_minutes_at_most),
+		cmocka_unit_test(test_assertion__it_ends_in_an_hour_and_is_ten_minutes_old_at_most),
 		cmocka_unit_test(test_assertion__a_certificate_out_of_its_dates_signs_nobody_in),
 		cmocka_unit_test(test_assertion__a_changed_byte_anywhere_ends_it),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Outside issuers: whose tokens count, and when keys are fetched. */
+/* External issuers: whose tokens count, and when keys are fetched. */
 #include "unit/auth/external_fixture.h"
 
 #include <pthread.h>

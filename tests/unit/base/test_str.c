@@ -77,6 +77,31 @@ test_str__what_does_not_fit_is_printed_without_half_a_character(void **state)
 	assert_string_equal(text, "7");
 }
 
+static void
+test_str__words_bytes_and_parts_are_found_only_where_they_are(void **state)
+{
+	(void)state;
+	assert_true(str_has_word(STR("alg typ kid"), ' ', STR("typ"), str_eq));
+	assert_false(str_has_word(STR("alg typ kid"), ' ', STR("ty"), str_eq));
+	assert_false(str_has_word(STR("alg typ kid"), ' ', STR("TYP"), str_eq));
+	assert_true(str_has_word(STR("a\nB\n"), '\n', STR("b"), str_eq_nocase));
+	assert_false(str_has_word(STR_EMPTY, ' ', STR("a"), str_eq));
+	assert_true(str_is_within(STR("!~"), '!', '~'));
+	assert_true(str_is_within(STR_EMPTY, '!', '~'));
+	assert_false(str_is_within(STR(" "), '!', '~'));
+	assert_false(str_is_within(STR("\x7f"), ' ', '~'));
+	assert_false(str_is_within(STR("\xc3\xa9"), ' ', '~'));
+	assert_int_equal(str_find_text(STR("a{tid}b"), STR("{tid}")), 1);
+	assert_int_equal(str_find_text(STR("a{ti"), STR("{tid}")), 4);
+	assert_int_equal(str_find_any(STR("ab/c?"), STR("?/")), 2);
+	assert_int_equal(str_find_any(STR("ab"), STR("?/")), 2);
+	assert_int_equal(str_span(STR(" \t a "), STR(" \t")), 3);
+	assert_int_equal(str_span(STR("\0a"), STR(" \t")), 0);
+	assert_int_equal(str_span(STR_EMPTY, STR(" \t")), 0);
+	assert_true(str_eq(str_trim_of(STR("\r\n a b\n"), STR(" \r\n")), STR("a b")));
+	assert_int_equal(str_trim_of(STR("\n\n"), STR("\n")).len, 0);
+}
+
 int
 main(void)
 {
@@ -84,6 +109,7 @@ main(void)
 		cmocka_unit_test(test_str__a_cut_never_divides_a_character_and_takes_all_that_fit),
 		cmocka_unit_test(test_str__a_cut_takes_any_bytes_and_loses_three_at_most),
 		cmocka_unit_test(test_str__what_does_not_fit_is_printed_without_half_a_character),
+		cmocka_unit_test(test_str__words_bytes_and_parts_are_found_only_where_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

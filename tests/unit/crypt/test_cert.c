@@ -429,7 +429,7 @@ test_cert__an_authority_it_does_not_understand_is_left_alone(void **state)
 }
 
 static void
-test_cert__keys_and_folders_open_to_everybody_are_refused(void **state)
+test_cert__keys_and_folders_open_to_others_are_refused(void **state)
 {
 	struct fixture *fixture = *state;
 
@@ -441,7 +441,9 @@ test_cert__keys_and_folders_open_to_everybody_are_refused(void **state)
 	refuses(fixture, "localhost", NOW, ERR_IO, "server.key");
 	assert_int_equal(chmod(path_of(fixture, "server.key"), 0600), 0);
 	assert_int_equal(chmod(fixture->dir, 0702), 0);
-	refuses(fixture, "localhost", NOW, ERR_IO, "everybody");
+	refuses(fixture, "localhost", NOW, ERR_IO, "by others");
+	assert_int_equal(chmod(fixture->dir, 0770), 0);
+	refuses(fixture, "localhost", NOW, ERR_IO, "by others");
 	assert_int_equal(chmod(fixture->dir, 0700), 0);
 	ensure(fixture, "localhost", NOW);
 }
@@ -585,7 +587,7 @@ main(void)
 		IN_FOLDER(test_cert__what_a_killed_start_left_does_no_harm),
 		IN_FOLDER(test_cert__the_key_of_the_authority_may_be_kept_elsewhere),
 		IN_FOLDER(test_cert__an_authority_it_does_not_understand_is_left_alone),
-		IN_FOLDER(test_cert__keys_and_folders_open_to_everybody_are_refused),
+		IN_FOLDER(test_cert__keys_and_folders_open_to_others_are_refused),
 		IN_FOLDER(test_cert__links_and_other_things_in_place_of_files_are_refused),
 		IN_FOLDER(test_cert__a_host_that_is_no_name_is_refused),
 		IN_FOLDER(test_cert__a_folder_that_cannot_be_made_is_named),

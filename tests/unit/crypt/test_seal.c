@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "crypt/seal.h"
 
@@ -271,6 +272,47 @@ test_secret__matches_its_hash_only(void **state)
 }
 
 static void
+test_secret__of_random_bits_is_kept_under_a_key_of_its_own(void **state)
+{
+	static const uint64_t limit_ns = 2000000;
+	struct str            secret = STR("y_i_OYBGNTAPvf-az_ypMMVBkL-qWZd3XSYIXtH1_aU");
+	char                  text[128], again[128];
+	struct timespec       from, until;
+
+	(void)state;
+	secret_hash_random(secret, &entropy_system, text);
+	secret_hash_random(secret, &entropy_system, again);
+	assert_string_not_equal(text, again);
+	assert_true(secret_hash_valid(str_from_c(text)) && !secret_is_slow(str_from_c(text)));
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from), 0);
+	assert_true(secret_matches(secret, text) && secret_matches(secret, again));
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &until), 0);
+	assert_true((uint64_t)((until.tv_sec - from.tv_sec) * 1000000000 + until.tv_nsec - from.tv_nsec) < limit_ns);
+	assert_false(secret_matches(str_first(secret, 42), text) || secret_matches(STR_EMPTY, text));
+	for (size_t i = 0; text[i]; i++) {
+		memcpy(again, text, sizeof(again));
+		again[i] ^= 1;
+		if (secret_matches(secret, again))
+			fail_msg("byte %zu", i);
+		again[i] = '\0';
+		if (secret_matches(secret, again))
+			fail_msg("cut at byte %zu", i);
+	}
+}
+
+/* A hash of an earlier version looks like one of the secrets that people choose; its cost tells them apart. */
+static void
+test_secret__of_an_earlier_version_is_known_by_its_cost(void **state)
+{
+	char text[128];
+
+	(void)state;
+	assert_int_equal(secret_hash(STR("open sesame"), text), OK);
+	assert_true(secret_is_slow(str_from_c(text)) && !secret_is_old(str_from_c(text)));
+	assert_true(secret_is_old(STR("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA")));
+}
+
+static void
 test_secret__refuses_hashes_that_ask_for_too_much_or_are_none(void **state)
 {
 	static const char *const texts[] = {
@@ -278,6 +320,8 @@ test_secret__refuses_hashes_that_ask_for_too_much_or_are_none(void **state)
 		"open sesame",
 		"$argon2id$",
 		"$argon2id$v=19$m=65536",
+		"$blake2b$",
+		"$blake2b$$",
 		/* whole and well-formed, but with more memory, more passes, more lanes, or of another kind */
 		"$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$"
 		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -321,6 +365,8 @@ main(void)
 		cmocka_unit_test(test_crypt__wipe_leaves_zeros),
 		cmocka_unit_test(test_secret__memory_is_zeroed_and_stays_out_of_core_dumps_and_swap),
 		cmocka_unit_test(test_secret__matches_its_hash_only),
+		cmocka_unit_test(test_secret__of_random_bits_is_kept_under_a_key_of_its_own),
+		cmocka_unit_test(test_secret__of_an_earlier_version_is_known_by_its_cost),
 		cmocka_unit_test(test_secret__refuses_hashes_that_ask_for_too_much_or_are_none),
 	};
 

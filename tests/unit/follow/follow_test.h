@@ -30,6 +30,9 @@ struct kit {
 	struct replica      *replica;
 	struct arena        *arena;
 	struct follow_conf   conf;
+	uint32_t             commit_rows; /* a round with more rows is settled in parts; 0: as in the program */
+	void (*between)(struct kit *kit); /* called after each step; NULL: nothing is */
+	void *between_ctx;
 };
 
 static inline void
@@ -64,6 +67,8 @@ kit_open_replica(struct kit *kit)
 
 	if (replica_open(&conf, &kit->replica, why) != OK)
 		fail_msg("%s", why);
+	if (kit->commit_rows > 0)
+		replica_limit_commits(kit->replica, kit->commit_rows);
 }
 
 static inline void
@@ -97,6 +102,8 @@ kit_run(struct kit *kit, struct follow *follow, unsigned steps_max)
 
 	for (unsigned i = 0; i < steps_max; i++) {
 		assert_int_equal(follow_step(follow, &report), OK);
+		if (kit->between)
+			kit->between(kit);
 		if (report.next == FOLLOW_WAIT)
 			kit->at.ns += report.wait_ms * 1000000;
 		else if (report.next != FOLLOW_AGAIN && report.next != FOLLOW_STARTED_OVER)

@@ -6,6 +6,7 @@
 #include "follow/follow_merge.h"
 #include "follow/follow_error.h"
 #include "follow/follow_page.h"
+#include "follow/follow_scope.h"
 
 /* ---- memory ---- */
 
@@ -31,6 +32,37 @@ test_page__no_page_takes_more_memory_than_a_page_may(void **state)
 	assert_int_equal(follow_page_read(buf_str(&body), arena, &page, &why), ERR_FOREIGN);
 	buf_close(&body);
 	arena_close(&arena);
+}
+
+/* Many people may follow their own data by one URL, and each of their scopes may hold all that a scope can. */
+static void
+test_scope__the_owners_of_a_url_take_no_memory_together(void **state)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 10);
+	struct kit                      kit;
+	struct replica_scope            scope = { .url = FAR_URL, .resource = STR("things") };
+	struct follow_scope             wanted = { .url = FAR_URL, .arena = arena };
+	char                            name[16], owner[16], fault[4096], why[512];
+	int64_t                         sid;
+
+	(void)state;
+	memset(fault, 'x', sizeof(fault));
+	kit_open(&kit, 1);
+	kit_open_replica(&kit);
+	wanted.replica = kit.replica;
+	for (unsigned i = 0; i < 40; i++) {
+		(void)snprintf(name, sizeof(name), "things-%u", i);
+		(void)snprintf(owner, sizeof(owner), "T/%u", i);
+		scope.name = str_from_c(name);
+		assert_int_equal(replica_add_scope(kit.replica, &scope, &sid), OK);
+		assert_int_equal(replica_set_owner(kit.replica, sid, str_from_c(owner)), OK);
+		assert_int_equal(replica_note_fault(kit.replica, sid, str_of(fault, sizeof(fault)), 1), OK);
+	}
+	assert_int_equal(follow_scope_find(&wanted, &sid, why), ERR_CONFLICT);
+	assert_non_null(strstr(why, "things-0, things-1, "));
+	wanted.owner = STR("T/9");
+	assert_int_equal(follow_scope_find(&wanted, &sid, why), OK);
+	kit_close(&kit);
 }
 
 /* ---- circles -------------------------------------------------------------------------------- */
@@ -389,6 +421,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_page__no_page_takes_more_memory_than_a_page_may),
+		cmocka_unit_test(test_scope__the_owners_of_a_url_take_no_memory_together),
 		cmocka_unit_test(test_loop__every_circle_is_noticed_and_soon),
 		cmocka_unit_test(test_loop__a_listing_begun_anew_is_no_circle),
 		cmocka_unit_test(test_loop__empty_pages_are_borne_up_to_a_limit),

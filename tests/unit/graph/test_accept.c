@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "graph/accept.h"
-#include "graph/metadata_level.h"
+#include "graph/steps.h"
 
 #define NO ((enum metadata_level) - 1)
 

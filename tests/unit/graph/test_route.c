@@ -23,7 +23,7 @@ static enum err
 parse(const char *path, struct arena *arena, struct route *route_out)
 {
 	dirty_stack();
-	return route_parse(str_from_c(path), arena, route_out);
+	return route_parse(str_from_c(path), NULL, arena, route_out);
 }
 
 static void

@@ -36,9 +36,14 @@ struct tiny_app {
 	atomic_int      blocks_runs;     /* times /maybe was called */
 	atomic_int      groups, settled; /* begun; past their gate */
 	atomic_int      read_err;        /* how the last streamed body ended */
+	atomic_int      slices;          /* of /slices/N */
+	atomic_int      values[10];      /* of /wait/N and /events/N */
+	atomic_bool     is_slow;         /* those stand in the gate when they have looked */
 };
 
 #define TINY_GROUP_MAX 300
+/* So they share a list of the loop. */
+#define TINY_TOPICS_APART 1024
 
 /* Answers of a group tell, once it is settled, how many there are; a group with /group/bad fails as a whole. */
 struct tiny_group {
@@ -83,7 +88,9 @@ tiny_plan(void *ctx, const struct http_req *req, struct http_plan *plan_out)
 		plan_out->unknown = true;
 	}
 	plan_out->blocks = str_eq(req->path, STR("/gate")) || str_eq(req->path, STR("/slow")) ||
-	                   str_starts(req->path, STR("/promise/"));
+	                   str_starts(req->path, STR("/promise/")) || str_starts(req->path, STR("/slices/"));
+	/* ?N is the caller with that number. */
+	req->work->caller = req->query.len > 0 ? (uint64_t)req->query.at[0] : 0;
 	if (str_starts(req->path, STR("/group"))) {
 		plan_out->body_max = (size_t)64 << 10;
 		plan_out->blocks = plan_out->grouped = true;
@@ -99,34 +106,72 @@ tiny_gate(struct tiny_app *tiny)
 	atomic_fetch_sub(&tiny->blocked, 1);
 }
 
+struct tiny_state {
+	size_t   total;
+	unsigned sum, slices;
+};
+
+static inline struct tiny_state *
+tiny_state_of(const struct http_req *req)
+{
+	if (!req->work->state)
+		req->work->state = calloc(1, sizeof(struct tiny_state));
+	assert_non_null(req->work->state);
+	return req->work->state;
+}
+
+static inline enum http_verdict
+tiny_over(const struct http_req *req)
+{
+	free(req->work->state);
+	req->work->state = NULL;
+	return HTTP_DONE;
+}
+
 /*
- * /stream reads all of the body, /stream/slow does so slowly, /stream/some 5 bytes, /stream/none nothing.  The response
- * says how reading ended and what was read.
+ * /stream takes all of the body, /stream/slow does so slowly, /stream/some one piece, /stream/none nothing.  The
+ * response says how it ended and what was taken.
  */
-static inline void
+static inline enum http_verdict
 tiny_stream(struct tiny_app *tiny, const struct http_req *req, struct http_resp *resp)
 {
-	char     piece[1000];
-	size_t   len = 0, total = 0, most = str_eq(req->path, STR("/stream/some")) ? 5 : sizeof(piece);
-	unsigned sum = 0;
-	enum err err = OK;
+	bool               some = str_eq(req->path, STR("/stream/some"));
+	bool               first = !req->work->state;
+	struct tiny_state *state = tiny_state_of(req);
 
 	if (str_eq(req->path, STR("/stream/none"))) {
 		http_resp_status(resp, 403);
-		return;
+		return tiny_over(req);
 	}
-	do {
-		err = http_req_read(req, piece, most, &len);
-		for (size_t i = 0; err == OK && i < len; i++)
-			sum = sum * 31 + (unsigned char)piece[i];
-		total += err == OK ? len : 0;
-		if (str_eq(req->path, STR("/stream/slow")))
-			sleep_ms(1);
-	} while (err == OK && len > 0 && most > 5);
-	atomic_store(&tiny->read_err, (int)err);
-	http_resp_status(resp, err == OK ? 200 : 400);
-	buf_printf(http_resp_body(resp), "err=%d total=%zu sum=%u announced=%llu", (int)err, total, sum,
-	           (unsigned long long)req->body_announced);
+	for (size_t i = 0; i < req->body.len; i++)
+		state->sum = state->sum * 31 + (unsigned char)req->body.at[i];
+	state->total += req->body.len;
+	state->slices++;
+	if (str_eq(req->path, STR("/stream/slow")))
+		sleep_ms((int64_t)req->body.len / 1000);
+	if (req->body_err == OK && !req->body_over && (first || !some))
+		return HTTP_MORE_BODY;
+	atomic_store(&tiny->read_err, (int)req->body_err);
+	http_resp_status(resp, req->body_err == OK ? 200 : 400);
+	buf_printf(http_resp_body(resp), "err=%d total=%zu sum=%u announced=%llu", (int)req->body_err, state->total,
+	           state->sum, (unsigned long long)req->body_announced);
+	return tiny_over(req);
+}
+
+/* /slices/N is made in N slices of a millisecond; nobody who left is worked for. */
+static inline enum http_verdict
+tiny_slices(struct tiny_app *tiny, const struct http_req *req, struct http_resp *resp)
+{
+	struct tiny_state *state = tiny_state_of(req);
+	uint64_t           number;
+
+	assert_true(str_to_u64(str_skip(req->path, 8), &number));
+	atomic_fetch_add(&tiny->slices, 1);
+	sleep_ms(1);
+	if (++state->slices < number && !http_req_is_abandoned(req))
+		return HTTP_AGAIN;
+	buf_printf(http_resp_body(resp), "%u slices", state->slices);
+	return tiny_over(req);
 }
 
 /* /file/FROM-LEN of a file of FILE_BYTES bytes, each its position modulo 251. */
@@ -203,6 +248,30 @@ tiny_join(struct tiny_group *group, const struct http_req *req, struct http_resp
 	buf_put(http_resp_body(resp), req->path);
 }
 
+/*
+ * /wait/N is answered when value N is not zero. /events/N sends each value that it sees, as a digit, until it is 9; the
+ * first call makes the head alone.  Of ?~ the caller is another one at each call.
+ */
+static inline enum http_verdict
+tiny_wait(struct tiny_app *tiny, const struct http_req *req, struct http_resp *resp)
+{
+	struct http_wait *wait = &req->work->wait;
+	unsigned          topic = (unsigned)(req->path.at[req->path.len - 1] - '0');
+	int               value;
+
+	req->work->caller += str_eq(req->query, STR("~"));
+	wait->topic = topic * TINY_TOPICS_APART;
+	wait->moment = http_topic_moment(req, wait->topic);
+	value = atomic_load(&tiny->values[topic]);
+	wait->until_ms = INT64_MAX;
+	wait->stream = str_starts(req->path, STR("/events/"));
+	if ((wait->begun || !wait->stream) && value > 0)
+		buf_put_u64(http_resp_body(resp), (uint64_t)value);
+	if (atomic_load(&tiny->is_slow))
+		tiny_gate(tiny);
+	return wait->over || (wait->stream ? value == 9 : value > 0) ? HTTP_DONE : HTTP_WAITS;
+}
+
 static inline enum http_verdict
 tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 {
@@ -225,17 +294,17 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 		buf_put(body, req->body);
 		return HTTP_DONE;
 	} else if (str_starts(req->path, STR("/stream"))) {
-		tiny_stream(tiny, req, resp);
-		return HTTP_DONE;
+		return tiny_stream(tiny, req, resp);
+	} else if (str_starts(req->path, STR("/wait/")) || str_starts(req->path, STR("/events/"))) {
+		return tiny_wait(tiny, req, resp);
+	} else if (str_starts(req->path, STR("/slices/"))) {
+		return tiny_slices(tiny, req, resp);
 	} else if (str_starts(req->path, STR("/file/"))) {
 		tiny_file(req, resp);
 		return HTTP_DONE;
-	} else if (str_eq(req->path, STR("/none"))) {
-		http_resp_status(resp, 204);
+	} else if (str_eq(req->path, STR("/none")) || str_eq(req->path, STR("/same"))) {
+		http_resp_status(resp, str_eq(req->path, STR("/none")) ? 204 : 304);
 		buf_put(body, STR("never sent"));
-		return HTTP_DONE;
-	} else if (str_eq(req->path, STR("/same"))) {
-		http_resp_status(resp, 304);
 		return HTTP_DONE;
 	} else if (str_eq(req->path, STR("/split"))) {
 		http_resp_field(resp, "X-Echo", STR("a\r\nSet-Cookie: b"));
@@ -253,6 +322,8 @@ tiny_answer(void *ctx, const struct http_req *req, struct http_resp *resp)
 		tiny_gate(tiny);
 	} else if (str_eq(req->path, STR("/slow"))) {
 		sleep_ms(200);
+	} else if (str_eq(req->path, STR("/early")) && req->body_err != OK) {
+		http_resp_status(resp, 408);
 	}
 	buf_put(body, STR("path="));
 	buf_put(body, req->path);

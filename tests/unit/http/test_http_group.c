@@ -135,7 +135,7 @@ test_http_group__turns_away_what_its_queue_cannot_hold(void **state)
 	size_t             count = sizeof(fds) / sizeof(fds[0]);
 
 	(void)state;
-	test_server_open(&server, (struct http_conf){ .limits = { .workers_max = 1 } });
+	test_server_open(&server, (struct http_conf){ .limits = { .workers_max = 1, .waiting_per_caller_max = 100 } });
 	fds[0] = send_request(&server, "/group/first");
 	wait_for(&server.tiny.blocked, 1);
 	for (size_t i = 1; i < count; i++) {

@@ -18,7 +18,6 @@
 #include "oauth/oauth_client.h"
 #include "oauth/oauth_device.h"
 #include "oauth/oauth_endpoint.h"
-#include "oauth/oauth_refresh.h"
 #include "oauth/oauth_token_store.h"
 #include "support/rng.h"
 #include "support/rsa_pem.h"

@@ -8,6 +8,7 @@
 /* cmocka wants the above first. */
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "resource/family.h"
 #include "resource/resource.h"
 
@@ -68,12 +69,32 @@ test_family__each_row_is_whole_and_of_one_name(void **state)
 	}
 }
 
+/* A remote chooses the ids, and whoever follows the URL its query: the memory grows with both, and no faster. */
+static void
+test_family__the_url_of_an_item_takes_memory_as_it_is_long(void **state)
+{
+	AUTO(arena_close) struct arena *arena = arena_open((size_t)256 << 10);
+	AUTO(buf_close) struct buf      url = { 0 };
+	struct str                      link;
+
+	(void)state;
+	buf_open(&url, (size_t)32 << 10);
+	buf_put(&url, STR("https://a/v1.0/users/delta?x=1"));
+	for (int i = 0; i < 3000; i++)
+		buf_put(&url, STR("&$select="));
+	assert_int_equal(buf_err(&url), OK);
+	assert_true(family_item_url(buf_str(&url), STR("1/2"), arena, &link));
+	assert_true(str_starts(link, STR("https://a/v1.0/users/1%2F2?$select=&$select=")));
+	assert_int_equal(link.len, strlen("https://a/v1.0/users/1%2F2") + 3000 * strlen("&$select="));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_family__is_found_by_the_path_of_the_url),
 		cmocka_unit_test(test_family__each_row_is_whole_and_of_one_name),
+		cmocka_unit_test(test_family__the_url_of_an_item_takes_memory_as_it_is_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

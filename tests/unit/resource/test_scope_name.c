@@ -6,7 +6,7 @@
 /* cmocka wants the above first. */
 #include <cmocka.h>
 
-#include "resource/scope_name.h"
+#include "resource/family.h"
 
 static void
 test_scope_name__made_of_a_url_is_the_last_noun(void **state)

@@ -139,28 +139,6 @@ test_store__sizes_are_held_to_their_limits(void **state)
 }
 
 static void
-test_store__what_is_found_by_its_key_ends_after_so_many_bytes_but_not_before_two(void **state)
-{
-	struct kit *kit = *state;
-	struct item items[9];
-	size_t      count;
-
-	for (int i = 0; i < 4; i++) {
-		struct item       item = { .id = str_of(&"abcd"[i], 1), .key = STR("k"), .body = STR("small") };
-		struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
-
-		if (i < 3)
-			item.body = str_of(arena_take(kit->arena, STORE_BODY_MAX), STORE_BODY_MAX - (i == 2));
-		store_put(txn, &kit_feed, &item);
-		assert_int_equal(store_commit(&txn), OK);
-	}
-	for (uint64_t after = 0; after < 4; after++) {
-		assert_int_equal(store_find(kit->store, &kit_feed, STR("k"), after, 9, kit->arena, items, &count), OK);
-		assert_int_equal(count, after < 3 ? 2 : 1);
-	}
-}
-
-static void
 test_store__a_repeated_op_changes_nothing_and_says_so(void **state)
 {
 	struct kit       *kit = *state;
@@ -206,7 +184,7 @@ test_store__a_dropped_feed_comes_back_as_another(void **state)
 }
 
 static void
-test_store__a_purge_takes_the_oldest_and_raises_the_horizon(void **state)
+test_store__a_purge_takes_the_oldest_and_raises_purged_through(void **state)
 {
 	struct kit       *kit = *state;
 	struct feed_state now_state;
@@ -293,37 +271,6 @@ test_store__the_arena_may_be_reset_inside_a_transaction(void **state)
 	assert_int_equal(item.seq, 100);
 }
 
-/* A page of what is found must fit into an answer, however large each item is. */
-static void
-test_store__a_find_stops_after_the_item_that_passes_the_limit(void **state)
-{
-	enum { ITEMS = 20 };
-	struct kit       *kit = *state;
-	char             *body = arena_take(kit->arena, STORE_BODY_MAX);
-	struct item       items[ITEMS];
-	struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
-	uint64_t          after = 0;
-	size_t            count, found = 0;
-
-	for (unsigned i = 0; i < ITEMS; i++) {
-		char id[8];
-
-		(void)snprintf(id, sizeof(id), "%u", i);
-		items[0] = (struct item){ .id = str_from_c(id), .key = STR("k"), .body = str_of(body, STORE_BODY_MAX) };
-		store_put(txn, &kit_feed, &items[0]);
-	}
-	assert_int_equal(store_commit(&txn), OK);
-	for (; found < ITEMS; found += count) {
-		arena_reset(kit->arena);
-		assert_int_equal(store_find(kit->store, &kit_feed, STR("k"), after, ITEMS, kit->arena, items, &count),
-		                 OK);
-		assert_int_equal(count, 2);
-		assert_true(arena_used(kit->arena) <= 2 * STORE_BODY_MAX + 8192);
-		after = items[count - 1].seq;
-	}
-	assert_int_equal(found, ITEMS);
-}
-
 #define ON_BOTH(test) \
 	{ #test " (sqlite)", test, begin_sqlite, kit_end, NULL }, \
 	{ \
@@ -340,12 +287,10 @@ main(void)
 		ON_BOTH(test_store__a_failed_transaction_does_nothing_more_and_tells_its_first_reason),
 		ON_BOTH(test_store__sizes_are_held_to_their_limits),
 		ON_BOTH(test_store__a_repeated_op_changes_nothing_and_says_so),
-		ON_BOTH(test_store__what_is_found_by_its_key_ends_after_so_many_bytes_but_not_before_two),
 		ON_BOTH(test_store__a_dropped_feed_comes_back_as_another),
-		ON_BOTH(test_store__a_purge_takes_the_oldest_and_raises_the_horizon),
+		ON_BOTH(test_store__a_purge_takes_the_oldest_and_raises_purged_through),
 		ON_BOTH(test_store__pins_and_rewrites_need_a_live_item),
 		ON_BOTH(test_store__the_notes_generation_rises_with_committed_notes_only),
-		ON_BOTH(test_store__a_find_stops_after_the_item_that_passes_the_limit),
 		ON_BOTH(test_store__the_arena_may_be_reset_inside_a_transaction),
 	};
 

@@ -191,7 +191,7 @@ test_store_sqlite__two_restores_of_one_copy_have_epochs_of_their_own(void **stat
 }
 
 static void
-test_store_sqlite__a_written_store_without_its_witness_may_be_any_copy(void **state)
+test_store_sqlite__a_written_store_without_its_guard_may_be_any_copy(void **state)
 {
 	struct kit *kit = *state;
 
@@ -205,7 +205,7 @@ test_store_sqlite__a_written_store_without_its_witness_may_be_any_copy(void **st
 }
 
 static void
-test_store_sqlite__the_witness_of_another_store_means_nothing(void **state)
+test_store_sqlite__the_guard_of_another_store_means_nothing(void **state)
 {
 	struct kit *kit = *state;
 
@@ -232,8 +232,8 @@ main(void)
 		ALONE(test_store_sqlite__a_backup_is_of_one_moment_while_writers_go_on),
 		ALONE(test_store_sqlite__an_older_copy_put_back_by_hand_is_noticed),
 		ALONE(test_store_sqlite__two_restores_of_one_copy_have_epochs_of_their_own),
-		ALONE(test_store_sqlite__a_written_store_without_its_witness_may_be_any_copy),
-		ALONE(test_store_sqlite__the_witness_of_another_store_means_nothing),
+		ALONE(test_store_sqlite__a_written_store_without_its_guard_may_be_any_copy),
+		ALONE(test_store_sqlite__the_guard_of_another_store_means_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

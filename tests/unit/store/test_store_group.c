@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "store/store_group.h"
 #include "unit/store/store_kit.h"
 
 #define WRITERS 8

@@ -80,7 +80,7 @@ test_store_sqlite__a_link_in_the_place_of_the_store_is_refused(void **state)
 	assert_int_equal(kit_try_open(kit, STORE_LOOK, &store), ERR_FOREIGN);
 }
 
-/* The lock lies beside one name: a writer under the other name would not see it. */
+/* The log lies beside one name: a writer under the other name would not see it. */
 static void
 test_store_sqlite__a_store_with_two_names_is_only_read(void **state)
 {
@@ -96,6 +96,25 @@ test_store_sqlite__a_store_with_two_names_is_only_read(void **state)
 	store_close(&store);
 	assert_int_equal(unlink(beside(kit, ".other")), 0);
 	reopen(kit);
+}
+
+/* Its readers open the file by its name: they must not read another one with the log of this one. */
+static void
+test_store_sqlite__a_store_whose_file_is_replaced_is_not_read(void **state)
+{
+	struct kit       *kit = *state;
+	struct store_info info;
+	struct store     *store;
+
+	kit_open(kit);
+	assert_int_equal(store_backup(kit->store, beside(kit, ".copy"), kit->why), OK);
+	reopen(kit);
+	assert_int_equal(rename(kit->path, beside(kit, ".old")), 0);
+	assert_int_equal(rename(beside(kit, ".copy"), kit->path), 0);
+	assert_int_equal(store_get_info(kit->store, &info), ERR_IO);
+	assert_int_equal(kit_try_open(kit, STORE_SERVE, &store), ERR_LOCKED);
+	assert_int_equal(rename(beside(kit, ".old"), kit->path), 0);
+	assert_int_equal(store_get_info(kit->store, &info), OK);
 }
 
 static void
@@ -414,7 +433,7 @@ test_store_sqlite__every_statement_uses_an_index_and_sorts_nothing(void **state)
 {
 	static const char *const texts[] = {
 #define X(name, text) text,
-		SQL_TABLE(X)
+		SQL_TABLE(X) FOLLOWED_TABLE(X)
 #undef X
 	};
 	struct kit   *kit = *state;
@@ -451,6 +470,7 @@ main(void)
 		ALONE(test_store_sqlite__a_missing_store_is_made_only_when_asked),
 		ALONE(test_store_sqlite__a_link_in_the_place_of_the_store_is_refused),
 		ALONE(test_store_sqlite__a_store_with_two_names_is_only_read),
+		ALONE(test_store_sqlite__a_store_whose_file_is_replaced_is_not_read),
 		ALONE(test_store_sqlite__the_second_writer_is_told_who_the_first_is),
 		ALONE(test_store_sqlite__a_foreign_database_is_left_alone),
 		ALONE(test_store_sqlite__a_newer_store_is_left_alone),

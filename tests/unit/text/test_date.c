@@ -355,6 +355,7 @@ test_date__other_http_dates_are_refused(void **state)
 			fail_msg("'%s' should be refused", bad[i]);
 		assert_int_equal(ns, 42);
 	}
+	assert_false(date_parse_http(STR_EMPTY, &(int64_t){ 0 })); /* a field that did not come: no bytes at all */
 }
 
 static void

@@ -85,14 +85,12 @@ test_uri__pairs_are_taken_one_by_one(void **state)
 	struct uri_pair pair;
 	bool            more;
 	static const struct {
-		const char *name, *value, *raw;
+		const char *name, *value;
 		bool        has_value;
 	} wanted[] = {
-		{ "$select", "id,name", "id,name", true }, { "empty", "", "", true },
-		{ "bare", "", "", false },
-		{ "a=b", "c&d=e", "c%26d=e", true },       { "", "x", "x", true },
-		{ "caf\xc3\xa9", "1 1", "1+1", true },
-		{ "a b", "+   ", "%2B+%20+", true },
+		{ "$select", "id,name", true }, { "empty", "", true }, { "bare", "", false },
+		{ "a=b", "c&d=e", true },       { "", "x", true },     { "caf\xc3\xa9", "1 1", true },
+		{ "a b", "+   ", true },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -100,7 +98,6 @@ test_uri__pairs_are_taken_one_by_one(void **state)
 		assert_true(more);
 		assert_text(pair.name, str_from_c(wanted[i].name));
 		assert_text(pair.value, str_from_c(wanted[i].value));
-		assert_text(pair.raw_value, str_from_c(wanted[i].raw));
 		assert_int_equal(pair.has_value, wanted[i].has_value);
 	}
 	for (int i = 0; i < 2; i++) {

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* served_access — who may read a served scope, and whether it is there. */
+#include "auth/grant.h"
+#include "graph/call.h"
+#include "graph/steps.h"
+
+#define AGAIN_S "10"
+
+/* ---- rights ------------------------------------------------------------------------------------------------- */
+
+/* "TENANT/ID" or "ID", else whom the URL names.  A scope without a tenant belongs to the store's own. */
+static void
+find_owner(struct call *call)
+{
+	const struct served *served = call->route.served;
+	struct str           text = served->owner.len ? served->owner : call->followed.owner;
+	size_t               slash = str_find(text, '/');
+	struct str           id = slash < text.len ? str_skip(text, slash + 1) : text;
+	struct guid         *tenant = &call->owner.tenant;
+
+	if (text.len == 0)
+		id = served_owner_of(served, call->route.scope, call->followed.url, call->arena);
+	if (slash >= text.len || !guid_parse(str_first(text, slash), tenant))
+		*tenant = call->graph->tenant;
+	if (!guid_parse(id, &call->owner.id))
+		call->owner.id = (struct guid){ { 0 } };
+}
+
+static enum err
+refuse(struct call *call)
+{
+	const struct served *served = call->route.served;
+
+	if (served->row.calls)
+		return call_refuse_f(call, GRAPH_NOT_ALLOWED,
+		                     "Access is denied. The followed scope '%.*s' is open to its owner and to "
+		                     "applications, with the permission for it, and by `tidemark scope grant`.",
+		                     STR_ARG(str_cut(call->route.scope, 128)));
+	return call_refuse_f(call, GRAPH_NOT_ALLOWED,
+	                     "Access is denied. No rule says who may read the followed scope '%.*s': `tidemark scope "
+	                     "grant` opens it, or permissions in its [serve] section.",
+	                     STR_ARG(str_cut(call->route.scope, 128)));
+}
+
+/* A scope of a user has the user's id in its name; a path may name the user by the UPN, and an id in capitals. */
+static enum err
+find_scope(struct call *call)
+{
+	const struct served *served = call->route.served;
+	struct store        *store = call->graph->parts.store;
+	struct str           asked = call->route.scope, value = str_skip(asked, served->name.len + 1);
+	enum err             err = store_get_followed(store, asked, call->arena, &call->followed);
+	struct user          user;
+	struct guid_str      id;
+
+	if (err != ERR_NOT_FOUND || !served->is_many || !served->value_is_third)
+		return err;
+	if (!guid_parse(value, &user.id) &&
+	    directory_find_user(store, &call->graph->tenant, value, call->arena, &user) != OK)
+		return err;
+	id = guid_str(&user.id);
+	call->route.scope = arena_printf(call->arena, "%.*s:%s", STR_ARG(served->name), id.c);
+	return str_eq(call->route.scope, asked)
+	               ? err
+	               : store_get_followed(store, call->route.scope, call->arena, &call->followed);
+}
+
+enum err
+served_authorise(struct call *call)
+{
+	const struct served *served = call->route.served;
+	struct store        *store = call->graph->parts.store;
+	struct guid_str      oid = guid_str(&call->caller.oid);
+	enum err             err = find_scope(call);
+
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	call->feed = call->followed.feed;
+	/* Nothing is known of it, and there is nothing to read: served_check() says so. */
+	if (err == ERR_NOT_FOUND && served->count == 0)
+		return OK;
+	find_owner(call);
+	if (!guid_eq(&call->owner.tenant, &call->caller.tenant))
+		return call_refuse(call, GRAPH_NO_ITEM, STR("There is no such feed."));
+	if (served->row.calls && caller_may_by(&call->caller, &served->row, &call->owner.id) == OK)
+		return OK;
+	/* A grant to a client is one to the application, and not to every person who signs in with it. */
+	err = grant_check(store, call->route.scope, str_from_c(oid.c),
+	                  call->caller.is_app ? call->caller.app : STR_EMPTY, call->arena);
+	return err == ERR_NOT_ALLOWED ? refuse(call) : err;
+}
+
+enum err
+served_refuse_write(struct call *call)
+{
+	if (call->resp)
+		http_resp_field(call->resp, "Allow", STR("GET, HEAD"));
+	return call_refuse(call, GRAPH_METHOD,
+	                   STR("This feed is read-only: it is followed from its source, where changes are made."));
+}
+
+/* ---- in the place of a feed of the store itself ------------------------------------------------------------- */
+
+static bool
+is_of_items(const struct route *route)
+{
+	return (route->kind == ROUTE_DELTA || route->kind == ROUTE_COLLECTION || route->kind == ROUTE_ITEM) &&
+	       route->group.len == 0;
+}
+
+static bool
+find_replacement(struct call *call, const struct guid *owner, struct served_path *path_out)
+{
+	const struct route *route = &call->route;
+	struct guid_str     id = guid_str(owner);
+	const struct str    segments[] = { route->beta ? STR("beta") : STR("v1.0"), STR("users"), str_from_c(id.c),
+		                        str_from_c(route->resource->collection) };
+
+	/* Not when it is a relation of the users that are served. */
+	return served_find(&call->graph->served, segments, COUNT_OF(segments), call->arena, path_out) &&
+	       path_out->id.len == 0;
+}
+
+enum err
+served_replace(struct call *call, const struct guid *owner, bool *yes_out)
+{
+	struct route      *route = &call->route;
+	struct str         collection = str_from_c(route->resource->collection);
+	struct served_path path;
+
+	*yes_out = call->graph->served.count > 0 && find_replacement(call, owner, &path);
+	if (!*yes_out)
+		return OK;
+	if (!is_of_items(route))
+		return call_refuse_f(call, GRAPH_UNKNOWN_SEGMENT,
+		                     "The %.*s of this user are followed from their source; here they are served at "
+		                     "/users/ID/%.*s alone.",
+		                     STR_ARG(collection), STR_ARG(collection));
+	route->served = path.served;
+	route->scope = path.scope;
+	route->resource = &path.served->resource;
+	return call_reads(call) ? OK : served_refuse_write(call);
+}
+
+/* ---- is it there? ------------------------------------------------------------------------------------------- */
+
+static bool
+has_state(const struct call *call)
+{
+	return call->query.given[OPTION_TOKEN] || http_req_field(call->req, "Last-Event-ID").len > 0 ||
+	       call->req->work->wait.kept.len > 0;
+}
+
+enum err
+served_check(struct call *call)
+{
+	const struct route *route = &call->route;
+	struct str          name = str_cut(route->scope, 128);
+	bool                there = call->followed.name.len > 0;
+	bool                moved = false;
+
+	if (there && route->served->count > 0)
+		moved = route->is_own || !route->served->is_many
+		                ? !served_is_at(route->served, route->scope, call->followed.url, call->arena)
+		                : !served_is_like(route->served, call->followed.url, call->arena);
+	if (there && !moved && call->followed.rounds > 0)
+		return OK;
+	if (has_state(call))
+		return call_refuse_f(call, GRAPH_GONE, "The sync state is gone: the followed scope '%.*s' %s.",
+		                     STR_ARG(name),
+		                     !there  ? "was renamed or forgotten"
+		                     : moved ? "has another URL now"
+		                             : "was forgotten and is followed anew");
+	http_resp_field(call->resp, "Retry-After", STR(AGAIN_S));
+	call->by_server = true;
+	return call_refuse_f(call, GRAPH_BUSY, "The followed scope '%.*s' has no whole round yet.", STR_ARG(name));
+}
+
+enum err
+served_refuse_gone(struct call *call, const struct guid *generation)
+{
+	struct store_range range = { .until = STORE_TO_HEAD, .limit = 1 };
+	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
+	bool               same = guid_eq(generation, &store_scan_state(scan)->generation);
+
+	TRY(store_scan_close(&scan));
+	return same ? ERR_GONE
+	            : call_refuse_f(call, GRAPH_GONE,
+	                            "The sync state is gone: the followed scope '%.*s' was forgotten, renamed or given "
+	                            "another URL since. Start a new round at the URL in the Location field.",
+	                            STR_ARG(str_cut(call->route.scope, 128)));
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settling: how a whole round becomes visible.  Private to the store module.
+ *
+ * The work is a list of steps (store_sqlite_replica_settle.c).  A small round does them all in one commit.  A large one
+ * does a bounded part of a step in each commit; killed anywhere, it begins again at its first step, and each step finds
+ * what it has done already.  Nothing that a reader sees changes before the last step, the switch.
+ */
+#pragma once
+
+#include "store/store_sqlite_replica.h"
+
+struct settle {
+	struct replica              *replica;
+	const struct replica_state  *state;
+	const struct replica_merger *merger;
+	const struct replica_guard  *guard;
+	struct replica_tally        *tally;
+	int64_t                      at_ms, sid;
+	int64_t                      gen; /* of the round's rows: they are above `from`, until `to` */
+	int64_t                      from, to;
+	int64_t                      head;     /* the row key up to which the view is seen */
+	int64_t                      n;        /* the newest number of a change; only while all is one commit */
+	bool                         is_whole; /* all steps are one commit */
+	bool                         relates;  /* the view or the round has relations; then a later round is_whole */
+	int64_t                      written;  /* rows of relations that have changed in the view */
+	int64_t                      ended;    /* by so many there are more tombstones of members */
+};
+
+/* scope.moving when a listing has its removals. */
+#define MOVING_COMPLETED 3
+
+/* How a removal is staged whose reason is that the listing did not name the item; and what comes after a removal. */
+enum { LIFE_UNNAMED = 3, LIFE_ANEW = 4 };
+
+/* A part of the step. Not done: call it again, after a commit or without one. */
+typedef enum err settle_step_fn(struct settle *settle, bool *done_out);
+
+/* The rows of each item become one row, the last one (store_sqlite_replica_merge.c). */
+settle_step_fn settle_fold_twins;
+/* A listing gets a removal for each item of the view that it does not name. */
+settle_step_fn settle_complete;
+/* What each row does to the view: bodies are merged, removals become tombstones, rows that change nothing go. */
+settle_step_fn settle_merge;
+
+/*
+ * Of one live item, in a round that is one commit (store_sqlite_replica_relation.c).  With moved_out the item was seen
+ * before: the change n says what moved, and *moved_out if any did.
+ */
+enum err settle_relations(struct settle *settle, struct str id, int64_t n, bool *moved_out) MUST_CHECK;
+/* Of a removed item. */
+enum err settle_hide_relations(struct settle *settle, struct str id) MUST_CHECK;
+
+/* Deletes a part of the dead rows of feeds that are at or above that row key (store_sqlite_replica_tidy.c). */
+enum err settle_tidy(struct replica *replica, int64_t from, int64_t until, bool *done_out) MUST_CHECK;

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which served scope a path names, beside the paths of the store's own feeds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "graph/route.h"
+
+#define G "https://graph.microsoft.com"
+
+static const struct {
+	const char *name, *url;
+	bool        is_many;
+} scopes[] = {
+	{ "mail", G "/v1.0/users/ann/messages/delta?$select=subject", false },
+	{ "cal", G "/v1.0/users/{user}/calendars/delta", true },
+	{ "drive",
+	  G "/beta/drives/d/root"
+	    "/delta()",
+	  false },
+	{ "view", G "/v1.0/me/calendarView/microsoft.graph.delta", false },
+	{ "users", G "/v1.0/users/delta", false },
+	{ "plain", G "/v1.0/things", false },
+	{ "other", G "/odata/things/delta", false },
+	{ "early", "", false },
+	{ "odd", G "/v1.0/x/p{n}q/delta", true },
+	{ "third", G "/v1.0/users/%7Bn%7D/users/{n}/delta", true },
+	{ "option", G "/v1.0/users/ann/messages/delta?x=/{n}/z", true },
+};
+
+static const struct {
+	const char     *path, *scope; /* scope NULL: none is named */
+	enum route_kind kind;
+	const char     *id, *relation;
+} cases[] = {
+	{ "/v1.0/users/ann/messages/delta", "mail", ROUTE_DELTA, "delta", "" },
+	{ "/V1.0/users/ann/messages/delta()", "mail", ROUTE_DELTA, "delta()", "" },
+	{ "/v1.0/users/ann/messages", "mail", ROUTE_COLLECTION, "", "" },
+	{ "/v1.0/users/ann/messages/$count", "mail", ROUTE_COLLECTION, "", "" },
+	{ "/v1.0/users/ann/messages/a%2Fb", "mail", ROUTE_ITEM, "a/b", "" },
+	{ "/v1.0/users/ann/messages/a/attachments", "mail", ROUTE_MEMBERS, "a", "attachments" },
+	{ "/v1.0/users/ann/messages/a/b/c", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/beta/users/ann/messages/delta", "mail", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/users/Ann/messages/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/beta/scopes/mail/delta", "mail", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/scopes/mail/a", "mail", ROUTE_ITEM, "a", "" },
+	{ "/v1.0/scopes/mai/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/v1.0/scopes/mail:x/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/x/scopes/mail/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/v1.0/users/bob/calendars/delta", "cal:bob", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/users/bob/calendars/c1", "cal:bob", ROUTE_ITEM, "c1", "" },
+	{ "/v1.0/scopes/cal:bob", "cal:bob", ROUTE_COLLECTION, "", "" },
+	{ "/v1.0/scopes/cal/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/v1.0/users/bob/calendars/c1/permanentDelete", "cal:bob", ROUTE_MEMBERS, "c1", "permanentDelete" },
+	{ "/beta/drives/d/root"
+	  "/delta",
+	  "drive", ROUTE_DELTA, "delta", "" },
+	{ "/beta/drives/d/items", "drive", ROUTE_COLLECTION, "", "" },
+	{ "/beta/drives/d/items/f", "drive", ROUTE_ITEM, "f", "" },
+	{ "/v1.0/me/calendarView/delta", "view", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/me/events/e", "view", ROUTE_ITEM, "e", "" },
+	{ "/v1.0/users/delta", "users", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/users", NULL, ROUTE_USERS, "", "" },
+	{ "/v1.0/users/bob", NULL, ROUTE_USER, "", "" },
+	{ "/v1.0/scopes/users/bob", "users", ROUTE_ITEM, "bob", "" },
+	{ "/v1.0/things", "plain", ROUTE_DELTA, "", "" },
+	{ "/v1.0/things/t", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/odata/things/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/v1.0/scopes/other/delta", "other", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/scopes/early/delta", "early", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/x/p12q/delta", "odd:12", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/x/pq/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/v1.0/me/calendars/delta", NULL, ROUTE_DELTA, "", "" },
+};
+
+static struct served_all
+served(struct arena *arena)
+{
+	struct graph_served *all = arena_take(arena, sizeof(scopes) / sizeof(scopes[0]) * sizeof(*all));
+	struct graph_parts   parts = { .served = all, .served_count = sizeof(scopes) / sizeof(scopes[0]) };
+
+	for (size_t i = 0; i < parts.served_count; i++)
+		all[i] = (struct graph_served){ .name = str_from_c(scopes[i].name),
+			                        .url = str_from_c(scopes[i].url),
+			                        .is_many = scopes[i].is_many };
+	return served_read(&parts, arena);
+}
+
+static void
+test_served__a_path_names_a_scope_by_its_url_or_its_name(void **state)
+{
+	struct arena     *arena = arena_open((size_t)1 << 20);
+	struct served_all all = served(arena);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct route route;
+
+		assert_int_equal(route_parse(str_from_c(cases[i].path), &all, arena, &route), OK);
+		if (route.kind != cases[i].kind || !str_eq(route.scope, str_from_c(cases[i].scope)) ||
+		    (cases[i].scope && (!str_eq(route.id, str_from_c(cases[i].id)) ||
+		                        !str_eq(route.relation, str_from_c(cases[i].relation)))))
+			fail_msg("%s is kind %d of \"%.*s\", id \"%.*s\"", cases[i].path, (int)route.kind,
+			         STR_ARG(route.scope), STR_ARG(route.id));
+	}
+	arena_close(&arena);
+}
+
+static void
+test_served__a_scope_stands_where_its_url_is(void **state)
+{
+	struct arena        *arena = arena_open((size_t)1 << 20);
+	struct served_all    all = served(arena);
+	const struct served *mail = &all.at[0], *cal = &all.at[1];
+
+	(void)state;
+	assert_true(served_is_at(mail, STR("mail"), STR(G "/v1.0/users/ann/messages/delta"), arena));
+	assert_true(served_is_at(mail, STR("mail"), STR("http://other/v1.0/users/ann/messages/delta?x=y"), arena));
+	assert_false(served_is_at(mail, STR("mail"), STR(G "/v1.0/users/bob/messages/delta"), arena));
+	assert_false(served_is_at(mail, STR("mail"), STR(G "/v1.0/users/ann/messages"), arena));
+	assert_true(served_is_at(cal, STR("cal:bob"), STR(G "/v1.0/users/bob/calendars/delta"), arena));
+	assert_false(served_is_at(cal, STR("cal:ann"), STR(G "/v1.0/users/bob/calendars/delta"), arena));
+	arena_close(&arena);
+}
+
+/* Those that are as the section has them, and those that must be read, give the same. */
+static const struct {
+	size_t      at; /* in `scopes` */
+	const char *scope, *url, *owner;
+	bool        is_there;
+} urls[] = {
+	{ 0, "mail", G "/v1.0/users/ann/messages/delta?$select=subject", "ann", true },
+	{ 0, "mail", G "/v1.0/users/ann/messages/delta?$select=body", "ann", true },
+	{ 0, "mail", G "/beta/users/bob/x/delta", "bob", false },
+	{ 0, "mail", G "/v1.0/groups/bob/x/delta", "", false },
+	{ 0, "mail", G "/v1.0/users/delta", "", false },
+	{ 1, "cal:bob", G "/v1.0/users/bob/calendars/delta", "bob", true },
+	{ 1, "cal:bob", G "/v1.0/users/b%6fb/calendars/delta", "bob", true },
+	{ 1, "cal:bob", "http://other/v1.0/users/bob/calendars/delta", "bob", true },
+	{ 1, "cal:ann", G "/v1.0/users/bob/calendars/delta", "bob", false },
+	{ 1, "cal:a@b.c", G "/v1.0/users/a%40b.c/calendars/delta", "a@b.c", true },
+	{ 1, "cal:a/b", G "/v1.0/users/a%2Fb/calendars/delta", "a/b", true },
+	{ 1, "cal:a/b", G "/v1.0/users/a/b/calendars/delta", "a", false },
+	{ 1, "cal:", G "/v1.0/users//calendars/delta", "calendars", false },
+	{ 1, "cal:bob", G "/v1.0/users/bob/calendars/delta?x", "bob", true },
+	{ 1, "cal:b?c", G "/v1.0/users/b?c/calendars/delta", "", false },
+	{ 4, "users", G "/v1.0/users/delta", "", true },
+	{ 5, "plain", G "/v1.0/things/x", "", false },
+	{ 6, "other", G "/odata/things/delta", "", false },
+	{ 8, "odd:12", G "/v1.0/x/p12q/delta", "", true },
+	{ 8, "odd:13", G "/v1.0/x/p12q/delta", "", false },
+	{ 9, "third:y", G "/v1.0/users/%7Bn%7D/users/y/delta", "{n}", true },
+	{ 10, "option:y", G "/v1.0/users/ann/messages/delta?x=/y/z", "ann", false },
+};
+
+static void
+test_served__the_owner_and_the_place_are_read_from_the_url(void **state)
+{
+	struct arena     *arena = arena_open((size_t)1 << 20);
+	struct served_all all = served(arena);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		const struct served *one = &all.at[urls[i].at];
+		struct served        unknown = *one;
+		struct str           scope = str_from_c(urls[i].scope), url = str_from_c(urls[i].url);
+
+		unknown.before = STR_EMPTY; /* always read */
+		for (int read = 0; read < 2; read++, one = &unknown) {
+			struct str owner = served_owner_of(one, scope, url, arena);
+
+			if (served_is_at(one, scope, url, arena) != urls[i].is_there ||
+			    !str_eq(owner, str_from_c(urls[i].owner)))
+				fail_msg("%s is of \"%.*s\", read %d", urls[i].url, STR_ARG(owner), read);
+		}
+	}
+	arena_close(&arena);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_served__a_path_names_a_scope_by_its_url_or_its_name),
+		cmocka_unit_test(test_served__a_scope_stands_where_its_url_is),
+		cmocka_unit_test(test_served__the_owner_and_the_place_are_read_from_the_url),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
