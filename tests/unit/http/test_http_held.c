@@ -127,6 +127,19 @@ is_good(int fd, uint32_t *stream_out)
 
 /* ---- how much -------------------------------------------------------------------------------------------------- */
 
+/* What was sent counts until the loop comes back from its write, which may be after the peer has read it. */
+static unsigned
+send_until_there_is_room(struct test_server *server, const char *path)
+{
+	int64_t  until_ms = now_ms() + PATIENCE_MS;
+	unsigned status;
+
+	do
+		status = send_request(server, path);
+	while (status == 503 && now_ms() < until_ms);
+	return status;
+}
+
 static void
 test_held__an_answer_beyond_the_limit_is_503_and_what_was_sent_counts_no_more(void **state)
 {
@@ -137,10 +150,10 @@ test_held__an_answer_beyond_the_limit_is_503_and_what_was_sent_counts_no_more(vo
 	test_server_open(&server, conf);
 	assert_int_equal(send_request(&server, "/size/2000000"), 503);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(send_request(&server, "/size/900000"), 200);
+		assert_int_equal(send_until_there_is_room(&server, "/size/900000"), 200);
 	assert_int_equal(send_request(&server, "/promise/2000000"), 503);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(send_request(&server, "/promise/900000"), 200);
+		assert_int_equal(send_until_there_is_room(&server, "/promise/900000"), 200);
 	test_server_close(&server);
 }
 
