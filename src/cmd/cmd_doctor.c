@@ -63,19 +63,21 @@ static void PRINTF_LIKE(4, 5) report(struct doctor *doctor, const char *check, b
 
 /* ---- the store ----------------------------------------------------------------------------------------- */
 
-/* The file and its folder, in which SQLite keeps its log. */
+/* The file and its folder, in which the store keeps its log. */
 static bool
 can_be_written(struct doctor *doctor, struct str url)
 {
-	struct str  path = str_skip(url, sizeof("sqlite:") - 1), dir = path;
-	const char *dir_path = ".";
+	const char *path, *dir_path = ".";
+	struct str  dir;
 
+	if (store_url_path(url, doctor->arena, &path) != OK)
+		return false;
+	dir = str_from_c(path);
 	while (dir.len > 0 && dir.at[dir.len - 1] != '/')
 		dir.len--;
 	if (dir.len > 0)
 		dir_path = arena_c(doctor->arena, dir);
-	return faccessat(AT_FDCWD, arena_c(doctor->arena, path), W_OK, AT_EACCESS) == 0 &&
-	       faccessat(AT_FDCWD, dir_path, W_OK, AT_EACCESS) == 0;
+	return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 && faccessat(AT_FDCWD, dir_path, W_OK, AT_EACCESS) == 0;
 }
 
 static void

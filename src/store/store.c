@@ -20,22 +20,21 @@ struct store_scan {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static bool
-is_in_memory(struct str url)
+enum err
+store_parse_url(struct str url, const struct store_backend **backend_out, struct str *path_out, char why_out[512])
 {
-	return str_eq(url, STR("memory:"));
-}
+	static const struct store_backend *const engines[] = { &store_sqlite };
+	size_t                                   colon = str_find(url, ':');
 
-static enum err
-parse_url(struct str url, struct str *path_out, char why_out[512])
-{
-	if (!is_in_memory(url) && !str_starts(url, STR("sqlite:"))) {
-		str_printf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
-		           STR_ARG(str_cut(url, 200)));
-		return ERR_BAD_REQUEST;
-	}
-	*path_out = str_skip(url, str_find(url, ':') + 1);
-	return OK;
+	for (size_t i = 0; colon < url.len && i < COUNT_OF(engines); i++)
+		if (store_is_in_memory(url) || str_eq(str_first(url, colon), str_from_c(engines[i]->scheme))) {
+			*backend_out = engines[i];
+			*path_out = str_skip(url, colon + 1);
+			return OK;
+		}
+	str_printf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
+	           STR_ARG(str_cut(url, 200)));
+	return ERR_BAD_REQUEST;
 }
 
 enum err
@@ -60,7 +59,8 @@ store_open_on(const struct store_backend *backend, const struct store_conf *conf
 
 /* A throw-away file in a folder of its own. It begins empty, so a reader finds an empty store. */
 static enum err
-open_in_memory(const struct store_conf *conf, struct store **store_out, char why_out[512])
+open_in_memory(const struct store_backend *backend, const struct store_conf *conf, struct store **store_out,
+               char why_out[512])
 {
 	struct store_conf  scratch = *conf;
 	struct scratch_dir dir;
@@ -72,7 +72,7 @@ open_in_memory(const struct store_conf *conf, struct store **store_out, char why
 	len = snprintf(path, sizeof(path), "%s/" MEMORY_FILE, dir.path);
 	scratch.access = STORE_SERVE;
 	scratch.create = scratch.scratch = true;
-	err = store_open_on(&store_sqlite, &scratch, str_of(path, (size_t)len), store_out, why_out);
+	err = store_open_on(backend, &scratch, str_of(path, (size_t)len), store_out, why_out);
 	if (err != OK) {
 		scratch_dir_close(&dir);
 		return err;
@@ -85,12 +85,13 @@ open_in_memory(const struct store_conf *conf, struct store **store_out, char why
 enum err
 store_open(const struct store_conf *conf, struct store **store_out, char why_out[512])
 {
-	struct str path;
+	const struct store_backend *backend;
+	struct str                  path;
 
-	TRY(parse_url(conf->url, &path, why_out));
-	if (is_in_memory(conf->url))
-		return open_in_memory(conf, store_out, why_out);
-	return store_open_on(&store_sqlite, conf, path, store_out, why_out);
+	TRY(store_parse_url(conf->url, &backend, &path, why_out));
+	if (store_is_in_memory(conf->url))
+		return open_in_memory(backend, conf, store_out, why_out);
+	return store_open_on(backend, conf, path, store_out, why_out);
 }
 
 void
@@ -108,11 +109,12 @@ store_close(struct store **store)
 enum err
 store_url_path(struct str url, struct arena *arena, const char **path_out)
 {
-	struct str path;
-	char       why[512];
+	const struct store_backend *backend;
+	struct str                  path;
+	char                        why[512];
 
-	TRY(parse_url(url, &path, why));
-	if (!is_in_memory(url) && (path.len == 0 || memchr(path.at, '\0', path.len)))
+	TRY(store_parse_url(url, &backend, &path, why));
+	if (!store_is_in_memory(url) && (path.len == 0 || memchr(path.at, '\0', path.len)))
 		return ERR_BAD_REQUEST;
 	*path_out = arena_c(arena, path);
 	return OK;
@@ -307,7 +309,7 @@ enum err
 store_get_info(struct store *store, struct store_info *info_out)
 {
 	TRY(store->backend->info(store->engine, info_out));
-	info_out->engine = store->dir.path[0] ? STR("memory") : STR("sqlite");
+	info_out->engine = str_from_c(store->dir.path[0] ? "memory" : store->backend->scheme);
 	return OK;
 }
 
@@ -331,15 +333,16 @@ store_backup(struct store *store, const char *path, char why_out[512])
 enum err
 store_restore(const struct store_conf *conf, const char *path, char why_out[512])
 {
-	struct str store_path;
+	const struct store_backend *backend;
+	struct str                  store_path;
 
 	why_out[0] = '\0';
-	TRY(parse_url(conf->url, &store_path, why_out));
-	if (is_in_memory(conf->url)) {
+	TRY(store_parse_url(conf->url, &backend, &store_path, why_out));
+	if (store_is_in_memory(conf->url)) {
 		str_printf(why_out, 512, "a memory: store cannot be restored; it has no file");
 		return ERR_FOREIGN;
 	}
-	return store_sqlite.restore(conf, store_path, path, why_out);
+	return backend->restore(conf, store_path, path, why_out);
 }
 
 struct str

@@ -18,6 +18,7 @@
 
 struct store_followed; /* store_followed.h */
 struct store_member;
+struct replica_backend; /* replica_backend.h */
 
 struct store_reads {
 	enum err (*scan_open)(void *engine, const struct store_feed *feed, const struct store_range *range,
@@ -72,14 +73,16 @@ struct store_writes {
 };
 
 struct store_backend {
+	const char *scheme; /* of its URLs, and its name */
 	enum err (*open)(const struct store_conf *conf, struct str path, void **engine_out, char why_out[512]);
 	void (*close)(void *engine);
 	struct guid (*id)(const void *engine);
 	uint32_t (*epoch)(const void *engine);
 	uint64_t (*kv_generation)(const void *engine);
 	void (*watch)(void *engine, store_changed_fn *changed, void *ctx); /* may be NULL */
-	const struct store_reads  *reads;
-	const struct store_writes *writes;
+	const struct store_reads     *reads;
+	const struct store_writes    *writes;
+	const struct replica_backend *replica; /* NULL: nothing is followed in it */
 	enum err (*info)(void *engine, struct store_info *info_out);
 	enum err (*check)(void *engine, store_fault_fn *found, void *ctx);
 	enum err (*backup)(void *engine, const char *path, char why_out[512]);
@@ -110,7 +113,18 @@ store_names_kv(const char *ns, struct str name)
 	return name.len >= 1 && name.len <= STORE_KV_NAME_MAX;
 }
 
-extern const struct store_backend store_sqlite;
+static inline bool
+store_is_in_memory(struct str url)
+{
+	return str_eq(url, STR("memory:"));
+}
+
+extern const struct store_backend   store_sqlite;
+extern const struct replica_backend sqlite_replica;
+
+/* The engine of a store URL, and what comes after the scheme. ERR_BAD_REQUEST. */
+enum err store_parse_url(struct str url, const struct store_backend **backend_out, struct str *path_out,
+                         char why_out[512]) MUST_CHECK;
 
 /* As store_open(), with a given engine: the tests have one of their own. It gets conf and the path. */
 enum err store_open_on(const struct store_backend *backend, const struct store_conf *conf, struct str path,

@@ -308,6 +308,7 @@ sqlite_is_moved(const void *engine)
 }
 
 const struct store_backend store_sqlite = {
+	.scheme = "sqlite",
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.id = sqlite_id,
@@ -316,6 +317,7 @@ const struct store_backend store_sqlite = {
 	.watch = sqlite_watch,
 	.reads = &sqlite_reads,
 	.writes = &sqlite_writes,
+	.replica = &sqlite_replica,
 	.info = sqlite_info,
 	.check = sqlite_check,
 	.backup = sqlite_backup,

@@ -168,6 +168,7 @@ enum err sql_conn_row(struct conn *conn, enum sql sql, const struct sql_value *v
 	MUST_CHECK;
 
 struct str sql_column_str(struct sqlite3_stmt *stmt, int at);
+struct str sql_column_text(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool *fits); /* copies */
 enum err   sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct guid *guid_out) MUST_CHECK;
 
 /* ---- the engine itself (store_sqlite_engine.c) ------------------------------------------------ */

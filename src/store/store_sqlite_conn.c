@@ -255,6 +255,15 @@ sql_column_str(struct sqlite3_stmt *stmt, int at)
 	return bytes && len > 0 ? str_of(bytes, (size_t)len) : STR_EMPTY;
 }
 
+struct str
+sql_column_text(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool *fits)
+{
+	struct str text = sql_column_str(stmt, at);
+
+	*fits = *fits && text.len <= max;
+	return *fits ? arena_copy(arena, text) : STR_EMPTY;
+}
+
 enum err
 sql_column_guid(struct conn *conn, struct sqlite3_stmt *stmt, int at, struct guid *guid_out)
 {

@@ -186,15 +186,6 @@ sql_followed_seq_at(struct conn *conn, const struct feed_row *row, int64_t momen
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static struct str
-take_text(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool *fits)
-{
-	struct str text = sql_column_str(stmt, at);
-
-	*fits = *fits && text.len <= max;
-	return *fits ? arena_copy(arena, text) : STR_EMPTY;
-}
-
 static enum err
 read_scope(struct engine *engine, struct str name, struct arena *arena, struct store_followed *out)
 {
@@ -207,10 +198,10 @@ read_scope(struct engine *engine, struct str name, struct arena *arena, struct s
 	TRY(sql_conn_row(conn, SQL_FOLLOWED_SCOPE, VALUES(TEXT(name)), &stmt));
 	followed = (struct store_followed){
 		.feed = sql_followed_name(sqlite3_column_int64(stmt, 0)),
-		.name = take_text(stmt, 1, REPLICA_NAME_MAX, arena, &fits),
-		.url = take_text(stmt, 2, REPLICA_LINK_MAX, arena, &fits),
-		.resource = take_text(stmt, 3, REPLICA_NAME_MAX, arena, &fits),
-		.owner = take_text(stmt, 4, REPLICA_OWNER_MAX, arena, &fits),
+		.name = sql_column_text(stmt, 1, REPLICA_NAME_MAX, arena, &fits),
+		.url = sql_column_text(stmt, 2, REPLICA_LINK_MAX, arena, &fits),
+		.resource = sql_column_text(stmt, 3, REPLICA_NAME_MAX, arena, &fits),
+		.owner = sql_column_text(stmt, 4, REPLICA_OWNER_MAX, arena, &fits),
 		.rounds = (uint64_t)sqlite3_column_int64(stmt, 5),
 		.round_ended_ms = sqlite3_column_int64(stmt, 6),
 	};

@@ -12,17 +12,6 @@
 #define WHOLE_MAX 1000
 #define ROWS_MAX  20000
 
-static enum err
-set_up(struct replica *replica)
-{
-	/* Sorting a round must not need memory for the whole of it. */
-	TRY(sql_conn_exec(replica->conn, "PRAGMA temp_store = FILE"));
-	TRY(sql_conn_exec(replica->conn,
-	                  "PRAGMA threads = 1")); /* SQLite sorts in a thread of its own while rows are read */
-	TRY(sql_conn_read_int(replica->conn, "PRAGMA page_size", &replica->page_bytes));
-	return replica->is_writer && !replica->group ? sql_conn_exec(replica->conn, "PRAGMA cache_size = -8192") : OK;
-}
-
 static struct replica *
 make(struct engine *engine)
 {
@@ -44,60 +33,47 @@ make(struct engine *engine)
 }
 
 static enum err
-open_on(struct replica *replica, enum err err, struct replica **replica_out, char why_out[512])
+set_up(struct replica *replica, bool is_alone)
 {
-	if (err == OK) {
-		*replica_out = replica;
-		return OK;
-	}
-	sql_engine_report(replica->engine, why_out);
-	replica_close(&replica);
+	/* Sorting a round must not need memory for the whole of it. */
+	TRY(sql_conn_exec(replica->conn, "PRAGMA temp_store = FILE"));
+	TRY(sql_conn_exec(replica->conn,
+	                  "PRAGMA threads = 1")); /* SQLite sorts in a thread of its own while rows are read */
+	TRY(sql_conn_read_int(replica->conn, "PRAGMA page_size", &replica->page_bytes));
+	return is_alone ? sql_conn_exec(replica->conn, "PRAGMA cache_size = -8192") : OK;
+}
+
+/* The writer is lent for each commit, and now to set it up. */
+static enum err
+set_up_joined(struct replica *replica)
+{
+	enum err err;
+
+	TRY(sql_conn_borrow(replica->engine, &replica->reader));
+	replica->conn = replica->reader;
+	TRY(sql_group_borrow(replica->group));
+	replica->conn = replica->engine->writer;
+	err = set_up(replica, false);
+	replica->conn = replica->reader;
+	sql_group_release(replica->group);
 	return err;
 }
 
-enum err
-replica_join(struct store *store, struct replica **replica_out, char why_out[512])
+static enum err
+open_replica(void *engine, enum store_access access, bool is_joined, struct replica **replica_out)
 {
-	struct replica *replica;
-	enum err        err;
+	bool            is_writer = access == STORE_SERVE;
+	struct replica *replica = *replica_out = make(engine);
 
-	MUST(store->backend == &store_sqlite && store->access == STORE_SERVE);
-	replica = make(store->engine);
-	replica->is_writer = replica->syncs = true;
-	replica->group = sqlite_writes.group_open(store->engine);
-	err = sql_conn_borrow(replica->engine, &replica->reader);
-	replica->conn = replica->reader;
-	if (err == OK)
-		err = sql_group_borrow(replica->group);
-	if (err == OK) {
-		replica->conn = replica->engine->writer;
-		err = set_up(replica);
-		replica->conn = replica->reader;
-		sql_group_release(replica->group);
+	replica->syncs = is_writer;
+	if (is_joined) {
+		replica->group = sqlite_writes.group_open(engine);
+		return set_up_joined(replica);
 	}
-	return open_on(replica, err, replica_out, why_out);
-}
-
-enum err
-replica_open(const struct store_conf *conf, struct replica **replica_out, char why_out[512])
-{
-	struct replica *replica;
-	void           *engine = NULL;
-	enum err        err;
-
-	why_out[0] = '\0';
-	if (!str_starts(conf->url, STR("sqlite:"))) {
-		str_printf(why_out, 512,
-		           "what is followed is kept in a file: the store must be sqlite:PATH, not '%.*s'",
-		           STR_ARG(str_cut(conf->url, 200)));
-		return ERR_BAD_REQUEST;
-	}
-	TRY(store_sqlite.open(conf, str_skip(conf->url, 7), &engine, why_out));
-	replica = make(engine);
-	replica->is_writer = replica->syncs = conf->access == STORE_SERVE;
-	err = replica->is_writer ? OK : sql_conn_borrow(replica->engine, &replica->reader);
-	replica->conn = replica->is_writer ? replica->engine->writer : replica->reader;
-	return open_on(replica, err == OK ? set_up(replica) : err, replica_out, why_out);
+	if (!is_writer)
+		TRY(sql_conn_borrow(engine, &replica->reader));
+	replica->conn = is_writer ? replica->engine->writer : replica->reader;
+	return set_up(replica, is_writer);
 }
 
 /* Those on the writer are only touched by who holds the write lock. */
@@ -115,35 +91,31 @@ finalize(struct replica *replica)
 	sql_conn_return(&replica->reader);
 }
 
-void
-replica_close(struct replica **replica)
+static void
+close_replica(struct replica *replica)
 {
-	struct replica *closing = *replica;
-
-	if (!closing)
-		return;
-	if (closing->staging.is_open)
-		replica_give_up_page(closing);
-	replica_end_read(closing);
-	finalize(closing);
-	if (closing->group)
-		sqlite_writes.group_close(closing->group);
-	else
-		store_sqlite.close(closing->engine);
-	file_close(&closing->log_fd);
-	buf_close(&closing->held);
-	buf_close(&closing->received);
-	buf_close(&closing->settling.after);
-	buf_close(&closing->merged);
-	buf_close(&closing->fields);
-	buf_close(&closing->shown);
-	arena_close(&closing->arena);
-	free(closing);
-	*replica = NULL;
+	finalize(replica);
+	if (replica->group)
+		sqlite_writes.group_close(replica->group);
+	file_close(&replica->log_fd);
+	buf_close(&replica->held);
+	buf_close(&replica->received);
+	buf_close(&replica->settling.after);
+	buf_close(&replica->merged);
+	buf_close(&replica->fields);
+	buf_close(&replica->shown);
+	arena_close(&replica->arena);
+	free(replica);
 }
 
-struct str
-replica_why(struct replica *replica, struct arena *arena)
-{
-	return store_sqlite.why(replica->engine, arena);
-}
+const struct replica_backend sqlite_replica = {
+	.open = open_replica,
+	.close = close_replica,
+	.scopes = &sqlite_replica_scopes,
+	.rounds = &sqlite_replica_rounds,
+	.reads = &sqlite_replica_reads,
+	.limit_commits = rep_limit_commits,
+	.settle = rep_settle,
+	.sweep = rep_sweep,
+	.trim = rep_trim,
+};

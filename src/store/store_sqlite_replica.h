@@ -2,7 +2,7 @@
 /* What the files of the SQLite replica share.  Private to the store module. */
 #pragma once
 
-#include "store/replica_relation.h"
+#include "store/replica_backend.h"
 #include "store/store_sqlite.h"
 #include "store/store_sqlite_replica_sql.h"
 
@@ -15,8 +15,7 @@ struct replica_state { /* of a scope, besides what callers see */
 };
 
 struct replica_staging { /* the page being written */
-	bool     is_open, drops_items;
-	enum err err;
+	bool     drops_items;
 	int64_t  sid, gen, ord; /* gen: of relations and dead letters */
 	int64_t  rows;          /* the gen of the rows */
 	uint64_t items;
@@ -39,11 +38,12 @@ struct replica_settling { /* a round being settled, between two commits */
 };
 
 struct replica {
+	struct replica_common   common;
 	struct engine          *engine;
 	struct group           *group; /* of a joined replica: how it waits for the write lock; else NULL */
 	struct conn            *reader;
-	struct conn            *conn; /* the writer; or `reader`, which is kept until the replica is closed */
-	bool                    is_writer, is_reading, syncs; /* syncs: the next commit will */
+	struct conn            *conn;  /* the writer; or `reader`, which is kept until the replica is closed */
+	bool                    syncs; /* the next commit will */
 	int64_t                 page_bytes;
 	const char             *log_path;          /* the write-ahead log: SQLite holds no lock on this file */
 	int                     log_fd;            /* -1: not opened yet */
@@ -83,7 +83,7 @@ void     rep_undo(struct replica *replica);
 
 enum err rep_state(struct replica *replica, int64_t sid, struct replica_state *out)
 	MUST_CHECK; /* texts in replica->arena */
-/* Inside a transaction: drops the round. replica_sweep() deletes its rows. */
+/* Inside a transaction: drops the round. rep_sweep() deletes its rows. */
 enum err rep_forget_round(struct replica *replica, const struct replica_state *state) MUST_CHECK;
 
 /* The item of the open page is removed, and with it its members. */
@@ -94,3 +94,22 @@ enum err rep_find_letter(struct replica *replica, const struct replica_state *st
 enum err rep_is_tidy(struct replica *replica, int64_t from, int64_t until, bool *tidy_out) MUST_CHECK;
 /* Can the settling of the round have to do with relations? */
 enum err rep_relates(struct replica *replica, const struct replica_state *state, bool *relates_out) MUST_CHECK;
+
+/* What struct replica_backend asks for, where another file has the table. */
+enum err rep_find_scope(struct replica *replica, const struct replica_which *which, struct arena *arena,
+                        struct replica_scope *out) MUST_CHECK;
+enum err rep_set(struct replica *replica, const struct replica_value *value) MUST_CHECK;
+enum err rep_stage_relation(struct replica *replica, struct str id, const struct replica_relation *relation) MUST_CHECK;
+__typeof__(replica_add_scope)     rep_add_scope;
+__typeof__(replica_get_asking)    rep_get_asking;
+__typeof__(replica_next_member)   rep_next_member;
+__typeof__(replica_next_moved)    rep_next_moved;
+__typeof__(replica_find_lost)     rep_find_lost;
+__typeof__(replica_limit_commits) rep_limit_commits;
+__typeof__(replica_settle)        rep_settle;
+__typeof__(replica_sweep)         rep_sweep;
+__typeof__(replica_trim)          rep_trim;
+
+extern const struct replica_scopes sqlite_replica_scopes;
+extern const struct replica_rounds sqlite_replica_rounds;
+extern const struct replica_reads  sqlite_replica_reads;

@@ -9,5 +9,5 @@
 
 #define ASKING_TABLE(X)                                                                                               \
 	X(K_ASKING, "SELECT page_size, prefer FROM follow_scope WHERE sid = ?1")                                      \
-	X(K_SET_PAGE_SIZE, "UPDATE follow_scope SET page_size = ?2 WHERE sid = ?1")                                   \
+	X(K_SET_PAGE_SIZE, "UPDATE follow_scope SET page_size = ?3 WHERE sid = ?1")                                   \
 	X(K_SET_PREFER, "UPDATE follow_scope SET prefer = ?2 WHERE sid = ?1")

@@ -16,12 +16,6 @@ pairs_max(const struct settle *settle)
 }
 
 static enum err
-run(struct settle *settle, enum follow_sql sql, const struct sql_value *values)
-{
-	return rep_do_with(settle->replica, sql, values);
-}
-
-static enum err
 set_body(struct settle *settle, int64_t row_key, struct str body)
 {
 	struct replica *replica = settle->replica;

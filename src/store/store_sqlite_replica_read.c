@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the replica: changes by number, the view by id, dead letters. */
 #include "store/store_sqlite_replica.h"
-#include "store/replica_content.h"
 
 #include <sqlite3.h>
 
@@ -13,8 +12,8 @@ let_go(struct replica *replica)
 	sql_stmt_reset(&replica->member_row);
 }
 
-enum err
-replica_head(struct replica *replica, uint64_t *n_out)
+static enum err
+head(struct replica *replica, uint64_t *n_out)
 {
 	int64_t n;
 
@@ -115,8 +114,8 @@ next_ranged(struct replica *replica, int64_t sid, int64_t after, struct sqlite3_
 	return (unsigned)out->kind <= REPLICA_RETURNED ? OK : rep_damaged(replica);
 }
 
-enum err
-replica_next_change(struct replica *replica, int64_t sid, uint64_t after_n, struct replica_change *out)
+static enum err
+next_change(struct replica *replica, int64_t sid, uint64_t after_n, struct replica_change *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *logged_stmt = NULL;
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *ranged_stmt = NULL;
@@ -146,35 +145,27 @@ replica_next_change(struct replica *replica, int64_t sid, uint64_t after_n, stru
 
 /* ---- the view ------------------------------------------------------------------------------- */
 
-enum err
-replica_begin_read(struct replica *replica)
+static enum err
+begin_read(struct replica *replica)
 {
-	MUST(!replica->is_reading);
-	TRY(rep_do(replica, F_BEGIN_READ));
-	replica->is_reading = true;
-	return OK;
+	return rep_do(replica, F_BEGIN_READ);
 }
 
-void
-replica_end_read(struct replica *replica)
+static void
+end_read(struct replica *replica, bool has_snapshot)
 {
 	let_go(replica);
-	if (replica->is_reading)
+	if (has_snapshot)
 		rep_undo(replica);
-	replica->is_reading = false;
 }
 
-enum err
-replica_next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out, struct str *body_out)
+static enum err
+next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out, struct str *body_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	char                                      after[STORE_ID_MAX];
 
-	/* after_id may be the view that was returned last. */
-	MUST(after_id.len <= sizeof(after));
-	memcpy(after, after_id.at, after_id.len);
 	let_go(replica);
-	TRY(rep_row(replica, F_NEXT_ITEM, VALUES(INT(sid), TEXT(str_of(after, after_id.len))), &stmt));
+	TRY(rep_row(replica, F_NEXT_ITEM, VALUES(INT(sid), TEXT(after_id)), &stmt));
 	*id_out = sql_column_str(stmt, 0);
 	*body_out = sql_column_str(stmt, 1);
 	if (id_out->len > STORE_ID_MAX || body_out->len > STORE_BODY_MAX)
@@ -184,8 +175,8 @@ replica_next_item(struct replica *replica, int64_t sid, struct str after_id, str
 	return OK;
 }
 
-enum err
-replica_has_item(struct replica *replica, int64_t sid, struct str id, bool *has_out)
+static enum err
+has_item(struct replica *replica, int64_t sid, struct str id, bool *has_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	enum err                                  err = rep_row(replica, S_IS_SEEN, VALUES(INT(sid), TEXT(id)), &stmt);
@@ -196,9 +187,8 @@ replica_has_item(struct replica *replica, int64_t sid, struct str id, bool *has_
 
 /* ---- content -------------------------------------------------------------------------------- */
 
-enum err
-replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena,
-                    struct replica_content *out)
+static enum err
+get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena, struct replica_content *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
@@ -210,19 +200,11 @@ replica_get_content(struct replica *replica, int64_t sid, struct str id, struct 
 	return OK;
 }
 
-enum err
-replica_put_content(struct replica *replica, int64_t sid, struct str id, const struct replica_content *content)
-{
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, F_PUT_CONTENT,
-	                                    VALUES(INT(sid), TEXT(id), INT(content->state), TEXT(content->part))));
-}
-
 /* ---- dead letters --------------------------------------------------------------------------- */
 
-enum err
-replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid, struct arena *arena,
-                         struct replica_dead_letter *out)
+static enum err
+next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid, struct arena *arena,
+                 struct replica_dead_letter *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 
@@ -239,16 +221,16 @@ replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid
 	return OK;
 }
 
-enum err
-replica_retried_dead_letter(struct replica *replica, int64_t lid, struct str reason)
-{
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, F_RETRIED, VALUES(INT(lid), TEXT(reason))));
-}
-
-enum err
-replica_drop_dead_letter(struct replica *replica, int64_t lid)
-{
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, F_CUT_LETTER, VALUES(INT(lid))));
-}
+const struct replica_reads sqlite_replica_reads = {
+	.head = head,
+	.next_change = next_change,
+	.begin = begin_read,
+	.end = end_read,
+	.find_lost = rep_find_lost,
+	.next_item = next_item,
+	.has_item = has_item,
+	.next_member = rep_next_member,
+	.next_moved = rep_next_moved,
+	.next_dead_letter = next_dead_letter,
+	.get_content = get_content,
+};

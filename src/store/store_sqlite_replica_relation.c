@@ -28,8 +28,8 @@ put_member(struct replica *replica, struct str id, const struct replica_relation
 }
 
 /* In a round that lists everything, a member that is removed again was never there. */
-static enum err
-stage(struct replica *replica, struct str id, const struct replica_relation *relation)
+enum err
+rep_stage_relation(struct replica *replica, struct str id, const struct replica_relation *relation)
 {
 	struct replica_staging *staging = &replica->staging;
 
@@ -40,14 +40,6 @@ stage(struct replica *replica, struct str id, const struct replica_relation *rel
 		return put_member(replica, id, relation);
 	return rep_do_with(replica, R_CUT,
 	                   VALUES(INT(staging->gen), TEXT(id), TEXT(relation->relation), TEXT(relation->member)));
-}
-
-void
-replica_put_relation(struct replica *replica, struct str id, const struct replica_relation *relation)
-{
-	MUST(replica->staging.is_open && relation->relation.len > 0 && relation->member.len > 0);
-	if (replica->staging.err == OK)
-		replica->staging.err = stage(replica, id, relation);
 }
 
 static enum err
@@ -109,7 +101,7 @@ struct relating {
 };
 
 static enum err
-run(struct relating *relating, enum follow_sql sql, int64_t fifth)
+run_on(struct relating *relating, enum follow_sql sql, int64_t fifth)
 {
 	struct settle       *settle = relating->settle;
 	struct sqlite3_stmt *stmt;
@@ -128,9 +120,9 @@ run(struct relating *relating, enum follow_sql sql, int64_t fifth)
 static enum err
 log_moves(struct relating *relating, bool *moved_out)
 {
-	TRY(run(relating, R_LOG_ADDED, relating->n));
+	TRY(run_on(relating, R_LOG_ADDED, relating->n));
 	*moved_out = relating->rows > 0;
-	TRY(run(relating, R_LOG_GONE, relating->n));
+	TRY(run_on(relating, R_LOG_GONE, relating->n));
 	*moved_out = *moved_out || relating->rows > 0;
 	return OK;
 }
@@ -141,7 +133,7 @@ end_members(struct relating *relating)
 {
 	struct settle *settle = relating->settle;
 
-	TRY(run(relating, R_END_GONE, settle->at_ms));
+	TRY(run_on(relating, R_END_GONE, settle->at_ms));
 	settle->written += relating->rows;
 	if (!relating->is_listed)
 		settle->ended += relating->rows;
@@ -172,7 +164,7 @@ add_members(struct relating *relating)
 	TRY(rep_read_int(settle->replica, R_COUNT_BACK,
 	                 VALUES(INT(settle->gen), TEXT(relating->id), INT(settle->state->round_gen)), &back));
 	settle->ended -= back;
-	TRY(run(relating, R_TAKE_ADDED, 0));
+	TRY(run_on(relating, R_TAKE_ADDED, 0));
 	settle->written += relating->rows;
 	return OK;
 }
@@ -192,33 +184,15 @@ settle_relations(struct settle *settle, struct str id, int64_t n, bool *moved_ou
 	TRY(add_members(&relating));
 	return relating.is_listed || !moved_out ? give_seqs(&relating) : OK;
 }
-/* Copies the text behind what is kept already; a caller may give what was returned last. */
-static struct str
-keep(char *kept, size_t *len, struct str text)
-{
-	char *at = kept + *len;
-
-	if (text.len > 0)
-		memcpy(at, text.at, text.len);
-	*len += text.len;
-	return str_of(at, text.len);
-}
 
 enum err
-replica_next_member(struct replica *replica, int64_t sid, const struct replica_member *after,
-                    struct replica_member *out)
+rep_next_member(struct replica *replica, int64_t sid, const struct replica_member *after, struct replica_member *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct str                                id = after->id, relation = after->relation, member = after->member;
-	char                                      kept[2 * STORE_ID_MAX + REPLICA_NAME_MAX];
-	size_t                                    len = 0;
 
-	MUST(id.len <= STORE_ID_MAX && relation.len <= REPLICA_NAME_MAX && member.len <= STORE_ID_MAX);
-	id = keep(kept, &len, id);
-	relation = keep(kept, &len, relation);
-	member = keep(kept, &len, member);
 	sql_stmt_reset(&replica->member_row);
-	TRY(rep_row(replica, R_NEXT, VALUES(INT(sid), TEXT(id), TEXT(relation), TEXT(member)), &stmt));
+	TRY(rep_row(replica, R_NEXT, VALUES(INT(sid), TEXT(after->id), TEXT(after->relation), TEXT(after->member)),
+	            &stmt));
 	*out = (struct replica_member){ sql_column_str(stmt, 0), sql_column_str(stmt, 1), sql_column_str(stmt, 2),
 		                        sql_column_str(stmt, 3), sql_column_str(stmt, 4) };
 	if (out->id.len > STORE_ID_MAX || out->relation.len > REPLICA_NAME_MAX || out->member.len > STORE_ID_MAX)
@@ -229,19 +203,13 @@ replica_next_member(struct replica *replica, int64_t sid, const struct replica_m
 }
 
 enum err
-replica_next_moved(struct replica *replica, uint64_t n, const struct replica_moved *after, struct replica_moved *out)
+rep_next_moved(struct replica *replica, uint64_t n, const struct replica_moved *after, struct replica_moved *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct str                                relation = after->relation, member = after->member;
-	char                                      kept[STORE_ID_MAX + REPLICA_NAME_MAX];
-	size_t                                    len = 0;
 
-	MUST(relation.len <= REPLICA_NAME_MAX && member.len <= STORE_ID_MAX);
-	relation = keep(kept, &len, relation);
-	member = keep(kept, &len, member);
 	sql_stmt_reset(&replica->member_row);
-	TRY(rep_row(replica, R_NEXT_MOVED, VALUES(INT(n), TEXT(relation), INT(after->is_removed), TEXT(member)),
-	            &stmt));
+	TRY(rep_row(replica, R_NEXT_MOVED,
+	            VALUES(INT(n), TEXT(after->relation), INT(after->is_removed), TEXT(after->member)), &stmt));
 	*out = (struct replica_moved){ sql_column_str(stmt, 0), sql_column_str(stmt, 2),
 		                       sqlite3_column_int64(stmt, 1) != 0 };
 	if (out->relation.len > REPLICA_NAME_MAX || out->member.len > STORE_ID_MAX)

@@ -92,5 +92,5 @@
 	X(R_SHOW, "UPDATE follow_item SET shown = ?2 WHERE place = ?1")                                               \
 	X(R_CUT_ROUND_LETTER, "DELETE FROM follow_letter WHERE sid = ?1 AND id = ?2 AND round_gen = ?3")              \
 	X(R_FIND_LETTER, "SELECT 1 FROM follow_letter WHERE sid = ?1 AND id = ?2 AND round_gen = ?3")                  \
-	X(R_SET_UPDATES, "UPDATE follow_scope SET updates = ?2 WHERE sid = ?1")                                       \
-	X(R_SET_RULE, "UPDATE follow_scope SET round_rule = ?2, resource = ?3 WHERE sid = ?1")
+	X(R_SET_UPDATES, "UPDATE follow_scope SET updates = ?3 WHERE sid = ?1")                                       \
+	X(R_SET_RULE, "UPDATE follow_scope SET round_rule = ?2, resource = ?4 WHERE sid = ?1")

@@ -49,16 +49,15 @@ start_round(struct replica *replica, int64_t sid, enum replica_kind kind, struct
 	return rep_do_with(replica, F_START_ROUND, VALUES(INT(sid), INT(kind), TEXT(link), INT(at_ms), INT(gen)));
 }
 
-enum err
-replica_begin_round(struct replica *replica, int64_t sid, enum replica_kind kind, struct str link, int64_t at_ms)
+static enum err
+begin_round(struct replica *replica, int64_t sid, enum replica_kind kind, struct str link, int64_t at_ms)
 {
-	MUST(link.len > 0 && link.len <= REPLICA_LINK_MAX);
 	TRY(rep_begin(replica, false));
 	return rep_end(replica, start_round(replica, sid, kind, link, at_ms));
 }
 
-enum err
-replica_drop_round(struct replica *replica, int64_t sid)
+static enum err
+drop_round(struct replica *replica, int64_t sid)
 {
 	struct replica_state state;
 	enum err             err;
@@ -73,32 +72,26 @@ replica_drop_round(struct replica *replica, int64_t sid)
 
 /* ---- a page --------------------------------------------------------------------------------- */
 
-void
-replica_begin_page(struct replica *replica, int64_t sid)
+static enum err
+begin_page(struct replica *replica, int64_t sid)
 {
 	struct replica_staging *staging = &replica->staging;
 	struct replica_state    state;
 	int64_t                 letters;
 
-	MUST(!staging->is_open);
-	*staging = (struct replica_staging){ .is_open = true, .sid = sid };
-	staging->err = rep_begin(replica, false);
-	if (staging->err == OK)
-		staging->err = rep_state(replica, sid, &state);
-	if (staging->err != OK)
-		return;
-	MUST(state.seen.phase == REPLICA_ROUND);
+	*staging = (struct replica_staging){ .sid = sid };
+	TRY(rep_begin(replica, false));
+	TRY(rep_state(replica, sid, &state));
 	staging->gen = state.round_gen;
 	staging->rows = state.gen != 0 ? state.gen : state.round_gen;
 	staging->ord = state.round_ord;
 	staging->kind = state.seen.kind;
 	staging->drops_items = (state.seen.from_now && state.seen.kind == REPLICA_FIRST) ||
 	                       state.seen.kind == REPLICA_GAP;
-	staging->err = rep_relates(replica, &state, &staging->relates);
-	if (staging->err == OK)
-		staging->err = rep_read_int(replica, F_COUNT_ROUND_LETTERS, VALUES(INT(sid), INT(state.round_gen)),
-		                            &letters);
-	staging->has_letters = staging->err == OK && letters > 0;
+	TRY(rep_relates(replica, &state, &staging->relates));
+	TRY(rep_read_int(replica, F_COUNT_ROUND_LETTERS, VALUES(INT(sid), INT(state.round_gen)), &letters));
+	staging->has_letters = letters > 0;
+	return OK;
 }
 
 /* A later report of an item replaces its dead letter of the same round. */
@@ -130,14 +123,6 @@ add_item(struct replica *replica, struct str id, enum replica_life life, struct 
 	                   VALUES(INT(staging->rows << ORD_BITS | staging->ord), TEXT(id), INT(life), TEXT(body)));
 }
 
-void
-replica_put_item(struct replica *replica, struct str id, enum replica_life life, struct str body)
-{
-	MUST(replica->staging.is_open && id.len > 0 && id.len <= STORE_ID_MAX && body.len <= STORE_BODY_MAX);
-	if (replica->staging.err == OK)
-		replica->staging.err = add_item(replica, id, life, body);
-}
-
 static enum err
 show_item(struct replica *replica, struct str shown)
 {
@@ -146,14 +131,6 @@ show_item(struct replica *replica, struct str shown)
 	if (staging->drops_items)
 		return OK;
 	return rep_do_with(replica, R_SHOW, VALUES(INT(staging->rows << ORD_BITS | staging->ord), TEXT(shown)));
-}
-
-void
-replica_put_shown(struct replica *replica, struct str shown)
-{
-	MUST(replica->staging.is_open && shown.len <= STORE_BODY_MAX);
-	if (replica->staging.err == OK)
-		replica->staging.err = show_item(replica, shown);
 }
 
 static enum err
@@ -186,41 +163,24 @@ rep_find_letter(struct replica *replica, const struct replica_state *state, stru
 	return rep_step(replica, stmt);
 }
 
-void
-replica_put_dead_letter(struct replica *replica, struct str id, struct str reason, struct str raw)
-{
-	MUST(replica->staging.is_open && raw.len <= STORE_BODY_MAX);
-	if (replica->staging.err == OK)
-		replica->staging.err = add_letter(replica, id, reason, raw);
-}
-
 static enum err
-save_page(struct replica *replica, struct str link, bool last)
+end_page(struct replica *replica, struct str link, bool last)
 {
 	struct replica_staging *staging = &replica->staging;
 
-	return rep_do_with(replica, F_SAVE_PAGE,
-	                   VALUES(INT(staging->sid), INT(last ? REPLICA_SETTLING : REPLICA_ROUND), TEXT(link),
-	                          INT(staging->ord), INT(staging->items)));
+	return rep_end(replica, rep_do_with(replica, F_SAVE_PAGE,
+	                                    VALUES(INT(staging->sid), INT(last ? REPLICA_SETTLING : REPLICA_ROUND),
+	                                           TEXT(link), INT(staging->ord), INT(staging->items))));
 }
 
-enum err
-replica_end_page(struct replica *replica, struct str link, bool last)
-{
-	struct replica_staging *staging = &replica->staging;
-	enum err                err = staging->err;
-
-	MUST(staging->is_open && link.len > 0 && link.len <= REPLICA_LINK_MAX);
-	staging->is_open = false;
-	if (err == OK)
-		err = save_page(replica, link, last);
-	return rep_end(replica, err);
-}
-
-void
-replica_give_up_page(struct replica *replica)
-{
-	MUST(replica->staging.is_open);
-	replica->staging.is_open = false;
-	rep_undo(replica);
-}
+const struct replica_rounds sqlite_replica_rounds = {
+	.begin = begin_round,
+	.drop = drop_round,
+	.begin_page = begin_page,
+	.put_item = add_item,
+	.put_shown = show_item,
+	.put_relation = rep_stage_relation,
+	.put_dead_letter = add_letter,
+	.end_page = end_page,
+	.undo_page = rep_undo,
+};

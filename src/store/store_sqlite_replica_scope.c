@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is done to a scope as a whole: another name, another URL, deleting it.
+ * What is done to a scope as a whole: another URL, deleting it.
  *
  * A scope is deleted in parts.  The first commit makes it one that was never followed: it has no view, no link and no
- * round.  replica_sweep() deletes their rows.  From then on nothing of it is half there, and a sync would just
+ * round.  rep_sweep() deletes their rows.  From then on nothing of it is half there, and a sync would just
  * begin again.  The later parts delete its changes and the other rows that name it.  Its own row goes last, because
  * only then may another scope get its number.
  */
@@ -14,37 +14,20 @@
 #define CUT_ROWS    5000
 #define CUT_LETTERS 20 /* each may be large */
 
-enum err
-replica_rename_scope(struct replica *replica, int64_t sid, struct str name)
-{
-	struct replica_scope other;
-	enum err             err;
-
-	MUST(name.len > 0 && name.len <= REPLICA_NAME_MAX);
-	arena_reset(replica->arena);
-	err = replica_find_scope(replica, name, replica->arena, &other);
-	if (err != ERR_NOT_FOUND)
-		return err != OK || other.sid == sid ? err : ERR_CONFLICT;
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, C_RENAME, VALUES(INT(sid), TEXT(name))));
-}
-
 static enum err
 point_elsewhere(struct replica *replica, int64_t sid, const struct replica_scope *scope)
 {
 	struct replica_state state;
 
 	TRY(rep_state(replica, sid, &state));
-	MUST(state.gen == 0 && state.seen.rounds == 0);
 	TRY(rep_forget_round(replica, &state));
 	return rep_do_with(replica, C_POINT,
 	                   VALUES(INT(sid), TEXT(scope->url), TEXT(scope->resource), INT(scope->from_now)));
 }
 
-enum err
-replica_point_scope(struct replica *replica, int64_t sid, const struct replica_scope *scope)
+static enum err
+point(struct replica *replica, int64_t sid, const struct replica_scope *scope)
 {
-	MUST(scope->url.len <= REPLICA_LINK_MAX);
 	TRY(rep_begin(replica, true));
 	return rep_end(replica, point_elsewhere(replica, sid, scope));
 }
@@ -96,19 +79,18 @@ cut_piece(struct replica *replica, int64_t sid, bool *done_out)
 	return rep_do_with(replica, C_CUT_SCOPE, VALUES(INT(sid)));
 }
 
-enum err
-replica_forget_scope(struct replica *replica, int64_t sid, bool *done_out)
+static enum err
+forget(struct replica *replica, int64_t sid, bool *done_out)
 {
 	struct replica_state state;
 	bool                 swept, done = false;
 
-	*done_out = false;
 	TRY(rep_state(replica, sid, &state));
 	if (state.gen != 0 || state.seen.phase != REPLICA_IDLE || state.seen.rounds != 0) {
 		TRY(rep_begin(replica, true));
 		return rep_end(replica, unfollow(replica, &state));
 	}
-	TRY(replica_sweep(replica, &swept));
+	TRY(rep_sweep(replica, &swept));
 	if (!swept)
 		return OK;
 	TRY(rep_begin(replica, true));
@@ -116,3 +98,12 @@ replica_forget_scope(struct replica *replica, int64_t sid, bool *done_out)
 	*done_out = done;
 	return OK;
 }
+
+const struct replica_scopes sqlite_replica_scopes = {
+	.find = rep_find_scope,
+	.add = rep_add_scope,
+	.point = point,
+	.forget = forget,
+	.set = rep_set,
+	.get_asking = rep_get_asking,
+};

@@ -22,18 +22,6 @@
 
 #define SMALL_FIRST 1000000 /* rows of a first round: with ids of 150 bytes their entries are some 190 MB of log */
 
-static int64_t
-changed_rows(const struct settle *settle)
-{
-	return sqlite3_changes64(settle->replica->conn->db);
-}
-
-static enum err
-run(struct settle *settle, enum follow_sql sql, const struct sql_value *values)
-{
-	return rep_do_with(settle->replica, sql, values);
-}
-
 /* ---- sorting ---------------------------------------------------------------------------------- */
 
 static enum err
@@ -48,7 +36,7 @@ begin(struct settle *settle, bool *done_out)
 	if (settle->state->gen == 0) {
 		TRY(run(settle, F_CUT_ENTRIES,
 		        VALUES(INT(settle->state->round_gen), INT(settle->replica->settling.rows_max))));
-		*done_out = changed_rows(settle) == 0;
+		*done_out = sqlite3_changes64(settle->replica->conn->db) == 0;
 	}
 	if (!*done_out || settle->state->seen.letters == 0)
 		return OK;
@@ -429,9 +417,8 @@ settle_part(struct settle *settle, bool *done_out)
 }
 
 void
-replica_limit_commits(struct replica *replica, uint32_t rows)
+rep_limit_commits(struct replica *replica, uint32_t rows)
 {
-	MUST(rows > 0);
 	replica->settling.whole_max = replica->settling.rows_max = rows;
 }
 
@@ -496,8 +483,8 @@ tidy_before(struct replica *replica, const struct replica_state *state, bool *do
 }
 
 enum err
-replica_settle(struct replica *replica, int64_t sid, const struct replica_merger *merger,
-               const struct replica_guard *guard, int64_t at_ms, struct replica_tally *tally_out, bool *done_out)
+rep_settle(struct replica *replica, int64_t sid, const struct replica_merger *merger, const struct replica_guard *guard,
+           int64_t at_ms, struct replica_tally *tally_out, bool *done_out)
 {
 	struct replica_state state;
 	struct settle        settle = { .replica = replica,
@@ -509,10 +496,7 @@ replica_settle(struct replica *replica, int64_t sid, const struct replica_merger
 	enum err             err;
 	bool                 is_tidy;
 
-	*done_out = false;
-	*tally_out = (struct replica_tally){ 0 };
 	TRY(rep_state(replica, sid, &state));
-	MUST(state.seen.phase == REPLICA_SETTLING);
 	TRY(tidy_before(replica, &state, &is_tidy));
 	if (!is_tidy)
 		return OK;
@@ -521,7 +505,5 @@ replica_settle(struct replica *replica, int64_t sid, const struct replica_merger
 	*done_out = err == OK && (settle.is_whole || *done_out);
 	if (err != OK || *done_out)
 		end_settling(replica);
-	if (err == ERR_NOT_ALLOWED)
-		TRY(replica_drop_round(replica, sid));
 	return err;
 }

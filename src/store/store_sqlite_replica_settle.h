@@ -36,6 +36,12 @@ enum { LIFE_UNNAMED = 3, LIFE_ANEW = 4 };
 /* A part of the step. Not done: call it again, after a commit or without one. */
 typedef enum err settle_step_fn(struct settle *settle, bool *done_out);
 
+static inline enum err
+run(struct settle *settle, enum follow_sql sql, const struct sql_value *values)
+{
+	return rep_do_with(settle->replica, sql, values);
+}
+
 /* The rows of each item become one row, the last one (store_sqlite_replica_merge.c). */
 settle_step_fn settle_fold_twins;
 /* A listing gets a removal for each item of the view that it does not name. */

@@ -84,16 +84,16 @@
 	X(F_COMMIT, "COMMIT")                                                                                         \
 	X(F_ROLLBACK, "ROLLBACK")                                                                                     \
 	X(F_SCOPE, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE sid = ?1")                                      \
-	X(F_SCOPE_NAMED, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE name = ?1")                               \
-	X(F_SCOPE_OF_URL, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE url = ?1 ORDER BY owner LIMIT 1"         \
-	                  " OFFSET ?2")                                                                               \
+	X(F_SCOPE_NAMED, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE name = ?2")                               \
+	X(F_SCOPE_OF_URL, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE url = ?2 ORDER BY owner LIMIT 1"         \
+	                  " OFFSET ?1")                                                                               \
 	X(F_SCOPE_NEXT, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE sid > ?1 ORDER BY sid LIMIT 1")            \
 	X(F_ADD_SCOPE, "INSERT INTO follow_scope(name, url, resource, from_now, updates, round_rule)"                 \
 	               " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                             \
 	X(F_SET_FAULT, "UPDATE follow_scope SET fault = ?2, fault_ms = ?3 WHERE sid = ?1")                            \
-	X(F_ADD_PAUSE, "UPDATE follow_scope SET throttled_ms = throttled_ms + ?2 WHERE sid = ?1")                     \
-	X(F_SET_ACKED, "UPDATE follow_scope SET acked = max(acked, ?2) WHERE sid = ?1")                               \
-	X(F_SET_PRINTED, "UPDATE follow_scope SET told = max(told, ?2) WHERE sid = ?1") \
+	X(F_ADD_PAUSE, "UPDATE follow_scope SET throttled_ms = throttled_ms + ?3 WHERE sid = ?1")                     \
+	X(F_SET_ACKED, "UPDATE follow_scope SET acked = max(acked, ?3) WHERE sid = ?1")                               \
+	X(F_SET_PRINTED, "UPDATE follow_scope SET told = max(told, ?3) WHERE sid = ?1") \
 	X(F_TAKE_GEN, "UPDATE follow_meta SET last_gen = last_gen + 1 WHERE one = 1 RETURNING last_gen")              \
 	X(F_TAKE_N, "UPDATE follow_meta SET last_n = last_n + ?1 WHERE one = 1 RETURNING last_n")                     \
 	X(F_HEAD, "SELECT last_n FROM follow_meta WHERE one = 1")                                                     \

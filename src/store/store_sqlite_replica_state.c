@@ -4,17 +4,6 @@
 
 #include <sqlite3.h>
 
-#define FAULT_MAX ((size_t)4 << 10)
-
-static struct str
-text_at(struct sqlite3_stmt *stmt, int at, size_t max, struct arena *arena, bool *fits)
-{
-	struct str text = sql_column_str(stmt, at);
-
-	*fits = *fits && text.len <= max;
-	return *fits ? arena_copy(arena, text) : STR_EMPTY;
-}
-
 /* What the steps of a follower rely on. A link is checked when it is followed. */
 static bool
 is_sound(const struct replica_scope *scope, int64_t gen)
@@ -35,43 +24,34 @@ read_scope(struct replica *replica, struct sqlite3_stmt *stmt, struct arena *are
 
 	*out = (struct replica_scope){
 		.sid = sqlite3_column_int64(stmt, 0),
-		.name = text_at(stmt, 1, REPLICA_NAME_MAX, arena, &fits),
-		.url = text_at(stmt, 2, REPLICA_LINK_MAX, arena, &fits),
-		.resource = text_at(stmt, 3, REPLICA_NAME_MAX, arena, &fits),
+		.name = sql_column_text(stmt, 1, REPLICA_NAME_MAX, arena, &fits),
+		.url = sql_column_text(stmt, 2, REPLICA_LINK_MAX, arena, &fits),
+		.resource = sql_column_text(stmt, 3, REPLICA_NAME_MAX, arena, &fits),
 		.from_now = sqlite3_column_int64(stmt, 4) != 0,
-		.delta_link = text_at(stmt, 5, REPLICA_LINK_MAX, arena, &fits),
+		.delta_link = sql_column_text(stmt, 5, REPLICA_LINK_MAX, arena, &fits),
 		.items = (uint64_t)sqlite3_column_int64(stmt, 6),
 		.phase = (enum replica_phase)sqlite3_column_int64(stmt, 7),
 		.kind = (enum replica_kind)sqlite3_column_int64(stmt, 8),
-		.round_link = text_at(stmt, 9, REPLICA_LINK_MAX, arena, &fits),
+		.round_link = sql_column_text(stmt, 9, REPLICA_LINK_MAX, arena, &fits),
 		.round_pages = (uint64_t)sqlite3_column_int64(stmt, 10),
 		.round_items = (uint64_t)sqlite3_column_int64(stmt, 11),
 		.round_started_ms = sqlite3_column_int64(stmt, 12),
 		.rounds = (uint64_t)sqlite3_column_int64(stmt, 13),
 		.round_ended_ms = sqlite3_column_int64(stmt, 14),
 		.throttled_ms = sqlite3_column_int64(stmt, 15),
-		.fault = text_at(stmt, 16, FAULT_MAX, arena, &fits),
+		.fault = sql_column_text(stmt, 16, REPLICA_FAULT_MAX, arena, &fits),
 		.fault_ms = sqlite3_column_int64(stmt, 17),
 		.acked = (uint64_t)sqlite3_column_int64(stmt, 18),
 		.printed = (uint64_t)sqlite3_column_int64(stmt, 19),
 		.letters = (uint64_t)sqlite3_column_int64(stmt, 20),
 		.lost = (uint64_t)sqlite3_column_int64(stmt, 25),
 		.updates = (enum replica_updates)sqlite3_column_int64(stmt, 26),
-		.rule = text_at(stmt, 27, REPLICA_RULE_MAX, arena, &fits),
-		.round_rule = text_at(stmt, 28, REPLICA_RULE_MAX, arena, &fits),
+		.rule = sql_column_text(stmt, 27, REPLICA_RULE_MAX, arena, &fits),
+		.round_rule = sql_column_text(stmt, 28, REPLICA_RULE_MAX, arena, &fits),
 		.gap_ms = sqlite3_column_int64(stmt, 29),
-		.owner = text_at(stmt, 30, REPLICA_OWNER_MAX, arena, &fits),
+		.owner = sql_column_text(stmt, 30, REPLICA_OWNER_MAX, arena, &fits),
 	};
 	return fits && is_sound(out, sqlite3_column_int64(stmt, 21)) ? OK : rep_damaged(replica);
-}
-
-static enum err
-take_scope(struct replica *replica, struct sqlite3_stmt *bound, struct arena *arena, struct replica_scope *out)
-{
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = bound;
-
-	TRY(rep_step(replica, stmt));
-	return read_scope(replica, stmt, arena, out);
 }
 
 /* Row keys are made of them. */
@@ -104,69 +84,39 @@ rep_state(struct replica *replica, int64_t sid, struct replica_state *out)
 	return has_sound_numbers(out) ? OK : rep_damaged(replica);
 }
 
-enum err
-replica_get_scope(struct replica *replica, int64_t sid, struct arena *arena, struct replica_scope *out)
+/* Statements of one kind take the same values in the same order; each binds as many as it has parameters. */
+static enum err
+bind_some(struct replica *replica, enum follow_sql sql, struct sql_value *values, struct sqlite3_stmt **stmt_out)
 {
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(rep_bind(replica, F_SCOPE, VALUES(INT(sid)), &stmt));
-	return take_scope(replica, stmt, arena, out);
+	TRY(rep_stmt(replica, sql, stmt_out));
+	values[sqlite3_bind_parameter_count(*stmt_out)].kind = VALUE_END;
+	sql_bind(*stmt_out, values);
+	return OK;
 }
 
 enum err
-replica_next_scope(struct replica *replica, int64_t after_sid, struct arena *arena, struct replica_scope *out)
+rep_find_scope(struct replica *replica, const struct replica_which *which, struct arena *arena,
+               struct replica_scope *out)
 {
-	struct sqlite3_stmt *stmt = NULL;
+	static const enum follow_sql finds[] = {
+		[REPLICA_BY_SID] = F_SCOPE,
+		[REPLICA_AFTER_SID] = F_SCOPE_NEXT,
+		[REPLICA_BY_NAME] = F_SCOPE_NAMED,
+		[REPLICA_BY_URL] = F_SCOPE_OF_URL,
+	};
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct sql_value                          values[] = { INT(which->number), TEXT(which->text), { 0 } };
 
-	TRY(rep_bind(replica, F_SCOPE_NEXT, VALUES(INT(after_sid)), &stmt));
-	return take_scope(replica, stmt, arena, out);
+	TRY(bind_some(replica, finds[which->by], values, &stmt));
+	TRY(rep_step(replica, stmt));
+	return read_scope(replica, stmt, arena, out);
 }
 
 enum err
-replica_find_scope(struct replica *replica, struct str name, struct arena *arena, struct replica_scope *out)
-{
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(rep_bind(replica, F_SCOPE_NAMED, VALUES(TEXT(name)), &stmt));
-	return take_scope(replica, stmt, arena, out);
-}
-
-enum err
-replica_find_url(struct replica *replica, struct str url, struct arena *arena, struct replica_scope *out)
-{
-	return replica_find_owned(replica, url, 0, arena, out);
-}
-
-enum err
-replica_find_owned(struct replica *replica, struct str url, unsigned n, struct arena *arena, struct replica_scope *out)
-{
-	struct sqlite3_stmt *stmt = NULL;
-
-	TRY(rep_bind(replica, F_SCOPE_OF_URL, VALUES(TEXT(url), INT(n)), &stmt));
-	return take_scope(replica, stmt, arena, out);
-}
-
-enum err
-replica_set_owner(struct replica *replica, int64_t sid, struct str owner)
+rep_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out)
 {
 	enum err err;
 
-	MUST(owner.len <= REPLICA_OWNER_MAX);
-	TRY(rep_begin(replica, true));
-	err = rep_do_with(replica, O_SET, VALUES(INT(sid), TEXT(owner)));
-	return rep_end(replica, err == OK && sqlite3_changes64(replica->conn->db) == 0 ? ERR_CONFLICT : err);
-}
-
-enum err
-replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out)
-{
-	struct replica_scope other;
-	enum err             err;
-
-	MUST(scope->name.len > 0 && scope->name.len <= REPLICA_NAME_MAX && scope->url.len <= REPLICA_LINK_MAX);
-	arena_reset(replica->arena);
-	if (replica_find_scope(replica, scope->name, replica->arena, &other) == OK)
-		return ERR_CONFLICT;
 	TRY(rep_begin(replica, true));
 	err = rep_do_with(replica, F_ADD_SCOPE,
 	                  VALUES(TEXT(scope->name), TEXT(scope->url), TEXT(scope->resource), INT(scope->from_now),
@@ -175,46 +125,53 @@ replica_add_scope(struct replica *replica, const struct replica_scope *scope, in
 	return rep_end(replica, err);
 }
 
-enum err
-replica_set_updates(struct replica *replica, int64_t sid, enum replica_updates updates)
+static enum err
+set_value(struct replica *replica, const struct replica_value *value)
 {
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, R_SET_UPDATES, VALUES(INT(sid), INT(updates))));
+	static const enum follow_sql sets[] = {
+		[REPLICA_SET_NAME] = C_RENAME,
+		[REPLICA_SET_UPDATES] = R_SET_UPDATES,
+		[REPLICA_SET_RULE] = R_SET_RULE,
+		[REPLICA_SET_OWNER] = O_SET,
+		[REPLICA_SET_PREFER] = K_SET_PREFER,
+		[REPLICA_SET_ACKED] = F_SET_ACKED,
+		[REPLICA_SET_PRINTED] = F_SET_PRINTED,
+		[REPLICA_SET_CONTENT] = F_PUT_CONTENT,
+		[REPLICA_SET_RETRIED] = F_RETRIED,
+		[REPLICA_DROP_LETTER] = F_CUT_LETTER,
+		[REPLICA_SET_FAULT] = F_SET_FAULT,
+		[REPLICA_ADD_PAUSE] = F_ADD_PAUSE,
+		[REPLICA_SET_PAGE_SIZE] = K_SET_PAGE_SIZE,
+	};
+	struct sqlite3_stmt *stmt;
+	struct sql_value values[] = { INT(value->of), TEXT(value->text), INT(value->number), TEXT(value->more), { 0 } };
+
+	TRY(bind_some(replica, sets[value->set], values, &stmt));
+	TRY(rep_run(replica, stmt));
+	/* Another scope of the URL has the owner, so the statement changes nothing. */
+	return value->set == REPLICA_SET_OWNER && sqlite3_changes64(replica->conn->db) == 0 ? ERR_CONFLICT : OK;
 }
 
 enum err
-replica_set_rule(struct replica *replica, int64_t sid, struct str rule, struct str resource)
+rep_set(struct replica *replica, const struct replica_value *value)
 {
-	MUST(rule.len <= REPLICA_RULE_MAX && resource.len <= REPLICA_NAME_MAX);
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, R_SET_RULE, VALUES(INT(sid), TEXT(rule), TEXT(resource))));
+	TRY(rep_begin(replica, value->set < REPLICA_SET_FAULT));
+	return rep_end(replica, set_value(replica, value));
 }
 
 enum err
-replica_note_fault(struct replica *replica, int64_t sid, struct str fault, int64_t at_ms)
+rep_get_asking(struct replica *replica, int64_t sid, struct arena *arena, struct replica_asking *out)
 {
-	TRY(rep_begin(replica, false));
-	return rep_end(replica, rep_do_with(replica, F_SET_FAULT,
-	                                    VALUES(INT(sid), TEXT(str_cut(fault, FAULT_MAX)), INT(at_ms))));
-}
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	bool                                      fits = true;
+	int64_t                                   page_size;
+	struct str                                prefer;
 
-enum err
-replica_note_pause(struct replica *replica, int64_t sid, int64_t ms)
-{
-	TRY(rep_begin(replica, false));
-	return rep_end(replica, rep_do_with(replica, F_ADD_PAUSE, VALUES(INT(sid), INT(ms))));
-}
-
-enum err
-replica_ack(struct replica *replica, int64_t sid, uint64_t n)
-{
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, F_SET_ACKED, VALUES(INT(sid), INT(n))));
-}
-
-enum err
-replica_mark_printed(struct replica *replica, int64_t sid, uint64_t n)
-{
-	TRY(rep_begin(replica, true));
-	return rep_end(replica, rep_do_with(replica, F_SET_PRINTED, VALUES(INT(sid), INT(n))));
+	TRY(rep_row(replica, K_ASKING, VALUES(INT(sid)), &stmt));
+	page_size = sqlite3_column_int64(stmt, 0);
+	prefer = sql_column_text(stmt, 1, REPLICA_PREFER_MAX, arena, &fits);
+	if (page_size < 0 || page_size > UINT32_MAX || !fits)
+		return rep_damaged(replica);
+	*out = (struct replica_asking){ (uint32_t)page_size, prefer };
+	return OK;
 }

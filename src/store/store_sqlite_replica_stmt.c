@@ -126,7 +126,6 @@ rep_begin(struct replica *replica, bool durable)
 {
 	enum err err;
 
-	MUST(replica->is_writer && !replica->is_reading);
 	if (replica->group) {
 		TRY(sql_group_borrow(replica->group));
 		replica->conn = replica->engine->writer;

@@ -135,7 +135,7 @@ cut_gen_part(struct replica *replica, int64_t gen)
 }
 
 enum err
-replica_sweep(struct replica *replica, bool *done_out)
+rep_sweep(struct replica *replica, bool *done_out)
 {
 	int64_t  gen = 0;
 	enum err err = rep_read_int(replica, F_NEXT_OLD, NULL, &gen);

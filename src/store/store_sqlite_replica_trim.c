@@ -94,13 +94,12 @@ has_details(struct replica *replica, const struct trim *trim, bool *has_out)
 }
 
 enum err
-replica_trim(struct replica *replica, const struct replica_keep *keep, bool *done_out)
+rep_trim(struct replica *replica, const struct replica_keep *keep, bool *done_out)
 {
 	struct trim trim = { 0 };
 	bool        has, none;
 	enum err    err;
 
-	*done_out = false;
 	while ((err = next_scope(replica, &trim)) == OK) {
 		TRY(rep_read_int(replica, F_TRIM_ROWS,
 		                 VALUES(INT(trim.sid), INT(trim.acked), INT(keep->acked_ms), INT(keep->other_ms),
@@ -122,8 +121,8 @@ replica_trim(struct replica *replica, const struct replica_keep *keep, bool *don
 }
 
 enum err
-replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum replica_marks marks,
-                  struct replica_lost *out)
+rep_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum replica_marks marks,
+              struct replica_lost *out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
 	struct str                                name;

@@ -389,6 +389,7 @@ static const struct store_reads reads = {
 };
 
 static const struct store_backend model = {
+	.scheme = "model",
 	.open = mem_open,
 	.close = mem_close,
 	.id = mem_id,

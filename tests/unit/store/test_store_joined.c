@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "model/model.h"
 #include "store/replica.h"
 #include "store/store_sqlite.h"
 #include "unit/store/store_kit.h"
@@ -150,6 +151,53 @@ test_store_joined__each_commit_of_the_store_is_synced(void **state)
 	store_close(&kit->store);
 }
 
+/* The first failure of a page is its result, and the next page is not harmed. */
+static void
+test_store_joined__a_page_that_has_failed_takes_nothing_more(void **state)
+{
+	struct kit          *kit = *state;
+	struct replica      *replica = NULL;
+	struct replica_scope scope;
+	int64_t              sid;
+
+	kit_open(kit);
+	assert_int_equal(replica_join(kit->store, &replica, kit->why), OK);
+	sid = add_scope(replica);
+	assert_int_equal(replica_begin_round(replica, sid, REPLICA_FIRST, STR("http://x/1"), 1), OK);
+	replica_begin_page(replica, sid + 1);
+	replica_put_item(replica, STR("a"), REPLICA_LIVE, STR("{}"));
+	assert_int_equal(replica_end_page(replica, STR("http://x/2"), false), ERR_NOT_FOUND);
+	replica_begin_page(replica, sid);
+	replica_put_item(replica, STR("b"), REPLICA_LIVE, STR("{}"));
+	assert_int_equal(replica_end_page(replica, STR("http://x/3"), true), OK);
+	assert_int_equal(replica_get_scope(replica, sid, kit->arena, &scope), OK);
+	assert_int_equal(scope.round_items, 1);
+	replica_close(&replica);
+	store_close(&kit->store);
+}
+
+/* The model keeps nothing that is followed. */
+static void
+test_store_joined__an_engine_that_cannot_follow_says_so(void **state)
+{
+	struct kit       *kit = *state;
+	struct store_conf conf = kit_conf(kit, STORE_SERVE);
+	struct replica   *replica = NULL;
+
+	assert_int_equal(model_open(&conf, &kit->store), OK);
+	assert_int_equal(replica_join(kit->store, &replica, kit->why), ERR_BAD_REQUEST);
+	assert_string_equal(kit->why, "a store of this kind (model:) does not keep what is followed");
+	store_close(&kit->store);
+	conf.url = STR("memory:");
+	assert_int_equal(replica_open(&conf, &replica, kit->why), ERR_BAD_REQUEST);
+	assert_string_equal(kit->why,
+	                    "what is followed is kept in a file: the store must be sqlite:PATH, not 'memory:'");
+	conf.url = STR("sqlite");
+	assert_int_equal(replica_open(&conf, &replica, kit->why), ERR_BAD_REQUEST);
+	assert_string_equal(kit->why, "the store URL 'sqlite' is not understood; known are sqlite:PATH and memory:");
+	assert_null(replica);
+}
+
 int
 main(void)
 {
@@ -157,6 +205,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_store_joined__rounds_and_writes_of_others_share_the_writer_and_lose_nothing, kit_begin,
 			kit_end),
+		cmocka_unit_test_setup_teardown(test_store_joined__a_page_that_has_failed_takes_nothing_more, kit_begin,
+		                                kit_end),
+		cmocka_unit_test_setup_teardown(test_store_joined__an_engine_that_cannot_follow_says_so, kit_begin,
+		                                kit_end),
 		cmocka_unit_test_setup_teardown(test_store_joined__each_commit_of_the_store_is_synced, kit_begin,
 		                                kit_end),
 	};

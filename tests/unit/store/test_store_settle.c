@@ -70,7 +70,7 @@ struct play {
 	uint32_t             rows;    /* of a commit; 0: as usual */
 	unsigned             kill_at; /* before that call of replica_settle(); 0: never */
 	struct replica_guard guard;
-	bool                 from_now;
+	bool                 from_now, is_joined;
 	char                 before[TEXT_MAX]; /* what was seen when the settling began */
 	char                 tallies[TEXT_MAX];
 };
@@ -79,11 +79,23 @@ static void
 open_replica(struct play *play)
 {
 	struct store_conf conf = kit_conf(play->kit, STORE_SERVE);
+	enum err          err;
 
-	if (replica_open(&conf, &play->replica, play->kit->why) != OK)
+	if (play->is_joined)
+		kit_open(play->kit);
+	err = play->is_joined ? replica_join(play->kit->store, &play->replica, play->kit->why)
+	                      : replica_open(&conf, &play->replica, play->kit->why);
+	if (err != OK)
 		fail_msg("%s", play->kit->why);
 	if (play->rows > 0)
 		replica_limit_commits(play->replica, play->rows);
+}
+
+static void
+close_replica(struct play *play)
+{
+	replica_close(&play->replica);
+	store_close(&play->kit->store);
 }
 
 static void
@@ -245,7 +257,7 @@ settle(struct play *play, bool looks, struct replica_tally *tally)
 	see(play, play->before);
 	while (err == OK && !done && calls < CALLS_MAX) {
 		if (++calls == play->kill_at) {
-			replica_close(&play->replica);
+			close_replica(play);
 			open_replica(play);
 		}
 		if (looks && (play->kill_at == 0 || calls == play->kill_at))
@@ -294,7 +306,7 @@ act(struct play *play, const char *const rounds[ROUNDS], char seen[TEXT_MAX])
 	see(play, seen);
 	expect_sql(play, seen);
 	expect_sound(play);
-	replica_close(&play->replica);
+	close_replica(play);
 }
 
 struct scene {
@@ -306,7 +318,12 @@ struct scene {
 static void
 play_scene(struct kit *kit, const struct scene *scene, uint32_t rows, unsigned *kill_at)
 {
-	struct play play = { .rows = rows, .kill_at = *kill_at, .guard = { 100, 1 }, .from_now = scene->from_now };
+	/* Every other one in a store that is served. */
+	struct play play = { .rows = rows,
+		             .kill_at = *kill_at,
+		             .guard = { 100, 1 },
+		             .from_now = scene->from_now,
+		             .is_joined = (rows + *kill_at) % 2 };
 	char        seen[TEXT_MAX];
 
 	begin_play(&play, kit);
