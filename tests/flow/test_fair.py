@@ -51,12 +51,12 @@ def head(one, method, path, token, length=None):
 
 
 def read_reply(sock):
-    """The status, and the body; nothing of the next reply is read.  Status 0: the connection ended."""
+    """The status, and the body; nothing of the next reply is read.  A connection that ends before is an OSError."""
     data = b""
     while b"\r\n\r\n" not in data:
         seen = data + sock.recv(65536, socket.MSG_PEEK)
         if seen == data:
-            return 0, b""
+            raise ConnectionResetError
         end = seen.find(b"\r\n\r\n")
         data += sock.recv((end + 4 if end >= 0 else len(seen)) - len(data))
     fields, _, body = data.partition(b"\r\n\r\n")
@@ -64,7 +64,7 @@ def read_reply(sock):
     while length and len(body) < int(length[1]):
         more = sock.recv(int(length[1]) - len(body))
         if not more:
-            return 0, b""
+            raise ConnectionResetError
         body += more
     return int(fields.split()[1]), body
 
