@@ -96,29 +96,6 @@ run_grant(struct cmd_run *run)
 	return changes ? change(run) : list(run);
 }
 
-int
-grants_move(struct cmd_run *run, struct str scope, struct str to)
-{
-	AUTO(writer_close) struct writer writer = { .sock = { NULL, -1 } };
-	AUTO(buf_close) struct buf       lines;
-	struct str                       at = STR_EMPTY, ids = STR_EMPTY, id;
-	enum err                         err;
-
-	buf_open(&lines, LINES_MAX);
-	TRY_CODE(writer_open(run, false, &writer));
-	do
-		err = grant_next(writer.store, at, run->arena, &at, &ids);
-	while (err == OK && str_cmp(at, scope) < 0);
-	if (err != OK || !str_eq(at, scope))
-		return store_read_code(err);
-	while (str_take_until(&ids, '\n', &id)) {
-		line_put_grant(&lines, true, scope, id);
-		if (to.len > 0)
-			line_put_grant(&lines, false, to, id);
-	}
-	return writer_send(&writer, &lines, NULL);
-}
-
 const struct cmd cmd_scope_grant = {
 	.name = "scope grant",
 	.summary = "open a served scope to a client or a user, or close it again",

@@ -210,6 +210,8 @@ enum err sql_conn_get_default(struct conn *conn, const struct store_feed *feed, 
 	MUST_CHECK;
 enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
 	MUST_CHECK;
+enum err sql_conn_next_kv(struct conn *conn, const char *ns, struct str after, struct arena *arena,
+                          struct str *name_out, struct str *value_out) MUST_CHECK;
 
 /* ---- followed feeds (store_sqlite_followed.c) --------------------------------------------------- */
 
