@@ -96,7 +96,8 @@ grant_check(struct store *store, struct str scope, struct str user, struct str a
 enum err
 grant_next(struct store *store, struct str after, struct arena *arena, struct str *scope_out, struct str *to_out)
 {
-	return store_next_kv(store, NS_GRANT, after, arena, scope_out, to_out);
+	TRY(store_next_kv(store, NS_GRANT, after, arena, scope_out, to_out));
+	return scope_out->len > STORE_KEY_MAX ? ERR_CORRUPT : OK;
 }
 
 void

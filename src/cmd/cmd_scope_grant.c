@@ -6,9 +6,11 @@
 #include "auth/grant.h"
 #include "resource/family.h"
 #include "store/replica.h"
+#include "store/store_followed.h"
 #include "text/json_write.h"
 
-#define LINES_MAX ((size_t)256 << 10)
+#define LINES_MAX      ((size_t)256 << 10)
+#define LIST_ARENA_MAX ((size_t)4 * STORE_KV_MAX)
 
 /* A client's id stays as it is; a person is known by id. */
 static int
@@ -39,6 +41,24 @@ add_lines(struct cmd_run *run, struct store *store, const char *option, struct b
 	return EXIT_DONE;
 }
 
+/* Grants of a scope that is not there may be taken back: an import brought them. */
+static int
+check_scope(struct cmd_run *run, struct store *store)
+{
+	struct store_followed followed;
+	enum err              err = OK;
+
+	if (cmd_has(run, "to"))
+		err = store_get_followed(store, str_from_c(run->args[0]), run->arena, &followed);
+	if (err == ERR_NOT_FOUND)
+		return console_fail(
+			EXIT_PERMANENT,
+			"nothing in the store is followed as \"%s\"; `tidemark status` lists the scopes, and "
+			"`tidemark sync` or a server with --follow makes one when it begins to follow",
+			run->args[0]);
+	return store_read_code(err);
+}
+
 static int
 change(struct cmd_run *run)
 {
@@ -47,6 +67,7 @@ change(struct cmd_run *run)
 
 	buf_open(&lines, LINES_MAX);
 	TRY_CODE(writer_open(run, false, &writer));
+	TRY_CODE(check_scope(run, writer.store));
 	TRY_CODE(add_lines(run, writer.store, "to", &lines));
 	TRY_CODE(add_lines(run, writer.store, "revoke", &lines));
 	return writer_send(&writer, &lines, "there is no such grant; `tidemark scope grant` shows all");
@@ -72,15 +93,20 @@ static int
 list(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
-	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 20);
+	AUTO(arena_close) struct arena *arena = arena_open(LIST_ARENA_MAX);
+	char                            last[STORE_KEY_MAX];
 	struct str                      scope = STR_EMPTY, to, one;
-	enum err                        err;
+	enum err                        err = OK;
 
 	TRY_CODE(open_for_reading(run, &store));
-	while ((err = grant_next(store, scope, arena, &scope, &to)) == OK)
+	while (run->out->failed == 0 && (err = grant_next(store, scope, arena, &scope, &to)) == OK) {
 		while ((run->arg_count == 0 || str_eq(scope, str_from_c(run->args[0]))) &&
 		       str_take_until(&to, '\n', &one))
 			put_one(run, scope, one);
+		memcpy(last, scope.at, scope.len);
+		scope.at = last;
+		arena_reset(arena);
+	}
 	return store_read_code(err);
 }
 
