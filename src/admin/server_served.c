@@ -39,6 +39,8 @@ read_one(struct reading *reading, struct str name, const struct conf_part *serve
 	if (scope) {
 		out->url = scope->values[CONF_SCOPE_URL];
 		out->is_many = scope->has[CONF_SCOPE_FOR_EACH];
+		if (out->content.len == 0)
+			out->content = scope->values[CONF_SCOPE_CONTENT];
 		return OK;
 	}
 	err = store_get_followed(reading->server->store, name, run->arena, &followed);
