@@ -98,9 +98,9 @@ const struct cmd cmd_scope_rename = {
 		"Changes the name of a scope. `status`, `changes`, `export` and the SQL views then show the new name, "
 		"also for earlier changes. Its items, its saved link, the numbers of its changes and what readers "
 		"acknowledged stay. Its grants (`scope grant`) go along, and any under the new name end.",
-		"Sections of the configuration name the scope, too. Rename its [scope] section, or its runs end with an "
-		"error, and its [serve] section. Readers of the served scope then go on with the links that they have "
-		"for the path of its URL. Links at /scopes/NAME name nothing any more."),
+		"Sections of the configuration name the scope, too. Rename its [scope] section, or its runs end with "
+		"an error, and its [serve] section. Readers of the served scope then go on with the links that they "
+		"have for the path of its URL. Links at /scopes/NAME name nothing any more."),
 	.examples = EXAMPLES({ "tidemark scope rename calendars ann", "Name a scope after its owner" }),
 	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },

@@ -137,6 +137,8 @@ const struct cmd cmd_scope_grant = {
 		"applications that have the permission for its resource. A grant opens it to one more client or user "
 		"of its tenant, whatever permissions their tokens name. A scope of a resource that no permission is "
 		"known of is open by grants alone.",
+		"The scope must be in the store: `sync` or a server with --follow makes it when it begins to follow. "
+		"Grants go with the scope when it is renamed or forgotten, and with their user or client.",
 		"Without --to and --revoke it prints the grants, of one scope or of all. Changes take effect at once."),
 	.examples = EXAMPLES({ "tidemark scope grant items --to 6c5b0c0e-1f7c-4b6c-9f4e-1f2a3b4c5d6e",
 	                       "Let one application read the scope \"items\"" }),

@@ -19,7 +19,7 @@ item_of(const struct store_member *member, struct buf *space)
 	return (struct item){ .id = member->member, .body = buf_str(space) };
 }
 
-/* The relation is one of the descriptor's, or the item has such a member. */
+/* Of others only their members tell. */
 static bool
 is_known(const struct call *call)
 {

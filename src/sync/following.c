@@ -555,7 +555,8 @@ following_content(struct following *following)
 		return following_failed(following->run, following->replica, err);
 	if (!following->run->label || tally.fetched + tally.refused + tally.partial > 0)
 		cmd_say(following->run,
-		        "content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
+		        "content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, "
+		        "%llu in parts%s",
 		        (unsigned long long)tally.fetched, (unsigned long long)tally.bytes,
 		        (unsigned long long)tally.waiting, (unsigned long long)tally.payment,
 		        (unsigned long long)tally.refused, (unsigned long long)tally.partial,
