@@ -167,7 +167,8 @@ def test_gateway__a_list_an_item_a_selection_and_a_count(far, gateway):
     one.runner("follow", "now", "mail", store=one.store)
     assert set(one.get(link, token=app).json["value"][0]) == {"id", "subject"} | {key for key in chosen[3] if "@" in key}
     assert one.get(MAIL + "/m3?$select=nested", token=app).json["nested"] == {}
-    assert one.get(MAIL + "/delta?$filter=a", token=app).status == 400
+    for path in ("/delta?$filter=a", "?$filter=subject%20eq%20'a'", "?$filter=", "/$count?$filter=not%20a", "?$orderby=subject", "?$orderby="):
+        assert one.get(MAIL + path, token=app).status == 400, path
 
 
 def test_gateway__a_list_walks_ids_of_any_length(far, gateway):
