@@ -14,14 +14,6 @@
 #define CUT_ROWS    5000
 #define CUT_LETTERS 20 /* each may be large */
 
-enum err
-rep_end_with_kv(struct replica *replica, enum err err)
-{
-	TRY(rep_end(replica, err));
-	atomic_fetch_add(&replica->engine->kv_generation, 1);
-	return OK;
-}
-
 static enum err
 point_elsewhere(struct replica *replica, int64_t sid, const struct replica_scope *scope)
 {
