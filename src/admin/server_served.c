@@ -4,6 +4,8 @@
 #include "store/store_followed.h"
 #include "text/uri.h"
 
+#define PAIRS_ARENA_MAX ((size_t)64 << 20)
+
 struct reading {
 	struct server       *server;
 	struct graph_served *at;
@@ -37,6 +39,8 @@ read_one(struct reading *reading, struct str name, const struct conf_part *serve
 	if (scope) {
 		out->url = scope->values[CONF_SCOPE_URL];
 		out->is_many = scope->has[CONF_SCOPE_FOR_EACH];
+		if (out->content.len == 0)
+			out->content = scope->values[CONF_SCOPE_CONTENT];
 		return OK;
 	}
 	err = store_get_followed(reading->server->store, name, run->arena, &followed);
@@ -91,23 +95,6 @@ read_all(struct reading *reading)
 
 /* ---- who stands where ---------------------------------------------------------------------------------------- */
 
-/* The version counts for nothing, since each scope is served at both; a word in braces is any text. */
-static bool
-is_same_path(struct str a, struct str b)
-{
-	struct str of_a, of_b;
-	bool       more_a, more_b;
-
-	for (size_t i = 0;; i++) {
-		more_a = str_take_until(&a, '/', &of_a);
-		more_b = str_take_until(&b, '/', &of_b);
-		if (!more_a || !more_b)
-			return more_a == more_b;
-		if (i > 1 && !str_eq(of_a, of_b) && str_find(of_a, '{') == of_a.len && str_find(of_b, '{') == of_b.len)
-			return false;
-	}
-}
-
 /* "TENANT/ID" or "ID" */
 static int
 check_owner(const struct reading *reading, size_t at)
@@ -126,16 +113,19 @@ check_owner(const struct reading *reading, size_t at)
 }
 
 static int
-check_pair(const struct reading *reading, size_t a, size_t b)
+check_pairs(const struct reading *reading)
 {
-	if (reading->paths[a].len == 0 || reading->paths[b].len == 0 ||
-	    !is_same_path(reading->paths[a], reading->paths[b]))
+	AUTO(arena_close) struct arena *arena = arena_open(PAIRS_ARENA_MAX);
+	size_t                          at[2];
+
+	if (!graph_served_clash(reading->at, reading->count, arena, at))
 		return EXIT_DONE;
 	return console_fail(EXIT_CONFIG,
 	                    "the scopes \"%.*s\" (%.*s) and \"%.*s\" (%.*s) would both be served at %.*s; serve one of "
 	                    "them",
-	                    STR_ARG(reading->at[a].name), STR_ARG(reading->from[a]), STR_ARG(reading->at[b].name),
-	                    STR_ARG(reading->from[b]), STR_ARG(reading->paths[a]));
+	                    STR_ARG(reading->at[at[0]].name), STR_ARG(reading->from[at[0]]),
+	                    STR_ARG(reading->at[at[1]].name), STR_ARG(reading->from[at[1]]),
+	                    STR_ARG(reading->paths[at[0]]));
 }
 
 /* The feed that the store itself serves at such a path, if it has one: graph_native_feed(). */
@@ -173,9 +163,8 @@ server_served(struct server *server, const struct graph_served **served_out, siz
 
 	if (err != OK)
 		return store_read_code(err);
+	TRY_CODE(check_pairs(&reading));
 	for (size_t a = 0; a < reading.count; a++) {
-		for (size_t b = 0; b < a; b++)
-			TRY_CODE(check_pair(&reading, b, a));
 		TRY_CODE(check_owner(&reading, a));
 		TRY_CODE(check_native(&reading, a));
 	}

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "auth/grant.h"
 #include "auth/jwt.h"
 #include "crypt/rsa_cert.h"
 #include "text/b64.h"
@@ -306,6 +307,7 @@ client_remove(struct store_txn *txn, const struct guid *id)
 	if (!store_txn_get_kv(txn, NS_CLIENT, guid_bytes(id), &value))
 		return false;
 	store_remove_kv(txn, NS_CLIENT, guid_bytes(id));
+	grant_forget(txn, id);
 	store_put_kv(txn, NS_GONE, guid_bytes(id), STR("1"));
 	return store_txn_err(txn) == OK;
 }

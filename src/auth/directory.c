@@ -15,6 +15,7 @@
  */
 #include "auth/directory.h"
 
+#include "auth/grant.h"
 #include "auth/policy.h"
 #include "crypt/sign.h"
 #include "resource/resource.h"
@@ -279,6 +280,7 @@ directory_remove_user(struct store_txn *txn, const struct guid *id, struct arena
 			store_drop_feed(txn, &feed);
 	}
 	policy_forget_user(txn, &user.tenant, id);
+	grant_forget(txn, id);
 	store_remove_kv(txn, NS_UPN, directory_upn_name(&user.tenant, user.upn, arena));
 	store_remove_kv(txn, NS_USER, guid_bytes(id));
 	return store_txn_err(txn) == OK;

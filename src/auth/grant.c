@@ -3,7 +3,8 @@
 
 #include "text/uri.h"
 
-#define NS_GRANT "scope-grant"
+#define NS_GRANT     STORE_OF_SCOPE
+#define FORGET_ARENA ((size_t)4 * STORE_KV_MAX)
 
 /* ---- words ---------------------------------------------------------------------------------------------------- */
 
@@ -50,18 +51,23 @@ words_add(struct store_txn *txn, const char *ns, struct str name, struct str wor
 	store_put_kv(txn, ns, name, arena_printf(arena, "%.*s%.*s\n", STR_ARG(words), STR_ARG(word)));
 }
 
+static void
+put_without(struct store_txn *txn, const char *ns, struct str name, struct str words)
+{
+	if (words.len > 0)
+		store_put_kv(txn, ns, name, words);
+	else
+		store_remove_kv(txn, ns, name);
+}
+
 bool
 words_remove(struct store_txn *txn, const char *ns, struct str name, struct str word, struct arena *arena)
 {
-	struct str words, left;
+	struct str words;
 
 	if (!store_txn_get_kv(txn, ns, name, &words) || !str_has_word(words, '\n', word, str_eq_nocase))
 		return false;
-	left = without(words, word, arena);
-	if (left.len > 0)
-		store_put_kv(txn, ns, name, left);
-	else
-		store_remove_kv(txn, ns, name);
+	put_without(txn, ns, name, without(words, word, arena));
 	return true;
 }
 
@@ -90,7 +96,8 @@ grant_check(struct store *store, struct str scope, struct str user, struct str a
 enum err
 grant_next(struct store *store, struct str after, struct arena *arena, struct str *scope_out, struct str *to_out)
 {
-	return store_next_kv(store, NS_GRANT, after, arena, scope_out, to_out);
+	TRY(store_next_kv(store, NS_GRANT, after, arena, scope_out, to_out));
+	return scope_out->len > STORE_KEY_MAX ? ERR_CORRUPT : OK;
 }
 
 void
@@ -106,4 +113,23 @@ bool
 grant_remove(struct store_txn *txn, struct str scope, struct str to, struct arena *arena)
 {
 	return words_remove(txn, NS_GRANT, scope, to, arena);
+}
+
+void
+grant_forget(struct store_txn *txn, const struct guid *to)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(FORGET_ARENA), *before = arena_open(FORGET_ARENA);
+	struct guid_str                 text = guid_str(to);
+	struct str                      word = str_from_c(text.c), scope = STR_EMPTY, words;
+
+	while (store_txn_next_kv(txn, NS_GRANT, scope, arena, &scope, &words)) {
+		struct arena *spare = before;
+
+		if (str_has_word(words, '\n', word, str_eq_nocase))
+			put_without(txn, NS_GRANT, scope, without(words, word, arena));
+		arena_reset(spare);
+		before = arena;
+		arena = spare;
+	}
+	arena_close(&before);
 }

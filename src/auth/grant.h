@@ -2,11 +2,12 @@
 /*
  * grant — to whom a followed scope is open besides those whose permissions open it.
  *
- * A grant names the scope and a client's id or a user's.  Kept as kv entries, one per scope, by its name.
+ * A grant names the scope and a client's id or a user's.  Kept as kv entries, one per scope, by its name: they are
+ * renamed and removed with it (STORE_OF_SCOPE).
  */
 #pragma once
 
-#include "store/store.h"
+#include "store/store_followed.h"
 
 #define GRANT_TO_MAX 128 /* bytes of an id */
 #define GRANTS_MAX   400 /* of one scope */
@@ -24,6 +25,8 @@ enum err grant_next(struct store *store, struct str after, struct arena *arena, 
 void grant_add(struct store_txn *txn, struct str scope, struct str to, struct arena *arena);
 /* False: there is no such grant. */
 bool grant_remove(struct store_txn *txn, struct str scope, struct str to, struct arena *arena);
+/* All grants to a user or a client that goes. */
+void grant_forget(struct store_txn *txn, const struct guid *to);
 
 /* words — kv entries that hold ids, one a line, letter case ignored. */
 /* By store_fail(): ERR_TOO_LARGE if there are `max` already. */

@@ -261,6 +261,8 @@ const struct conf_setting conf_scope_keys[] = {
 	SWITCH("from-now", "begin with the changes from now on"),
 	SWITCH("replace", "take an update as the whole item"),
 	SWITCH("merge", "merge an update into the stored item"),
+	KEY("content", "DIR", "download the content of recordings to this folder", some_fault),
+	KEY("content-time", "TIME", "how long the content of one recording may take per run", duration_fault),
 	{ 0 },
 };
 
@@ -273,7 +275,9 @@ const struct conf_setting conf_serve_keys[] = {
 	    "whose data it holds, as TENANT/ID or ID: that person's own tokens open it (default: the owner that the "
 	    "follower has found)",
 	    some_fault),
-	KEY("content", "DIR", "the folder of `tidemark sync --content`, from which the content of recordings is served",
+	KEY("content", "DIR",
+	    "the folder from which the content of recordings is served (default: content of its [scope] section, where "
+	    "the follower puts it)",
 	    some_fault),
 	{ 0 },
 };

@@ -14,6 +14,4 @@ extern const struct cmd cmd_follow_now, cmd_follow_pause, cmd_follow_resume, cmd
 /* With *is_known_out false no server follows what the argument names, and nothing has been printed. */
 int                     follow_now(struct cmd_run *run, bool *is_known_out);
 extern const struct cmd cmd_scope_rename, cmd_scope_forget, cmd_scope_grant;
-/* The grants of a scope are now those of another name, or with `to` empty gone.  An exit code, as all do. */
-int                     grants_move(struct cmd_run *run, struct str scope, struct str to);
 extern const struct cmd cmd_config_show, cmd_version, cmd_help;

@@ -353,7 +353,9 @@ const struct cmd cmd_client_remove = {
 	.summary = "remove a client; its tokens are refused at once",
 	.args = "ID",
 	.settings = conf_store_only,
-	.about = ABOUT("Removes a client. From then on its tokens are refused, also by a server that holds the store."),
+	.about = ABOUT(
+		"Removes a client and all grants to it (`scope grant`). From then on its tokens are refused, also by a "
+		"server that holds the store."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_client_remove,
 };

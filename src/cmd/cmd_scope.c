@@ -35,9 +35,7 @@ run_forget(struct cmd_run *run)
 
 	TRY_CODE(following_own(run, &replica));
 	TRY_CODE(following_scope_named(run, replica, run->args[0], run->arena, &scope));
-	TRY_CODE(forget_all(run, replica, &scope));
-	replica_close(&replica);
-	return grants_move(run, scope.name, STR_EMPTY);
+	return forget_all(run, replica, &scope);
 }
 
 const struct cmd cmd_scope_forget = {
@@ -88,9 +86,7 @@ run_rename(struct cmd_run *run)
 		return cmd_usage(run, SCOPE_NAME_RULE, REPLICA_NAME_MAX);
 	TRY_CODE(following_own(run, &replica));
 	TRY_CODE(following_scope_named(run, replica, run->args[0], run->arena, &scope));
-	TRY_CODE(rename_to(run, replica, &scope, name));
-	replica_close(&replica);
-	return str_eq(scope.name, name) ? EXIT_DONE : grants_move(run, scope.name, name);
+	return rename_to(run, replica, &scope, name);
 }
 
 const struct cmd cmd_scope_rename = {
@@ -98,8 +94,13 @@ const struct cmd cmd_scope_rename = {
 	.summary = "give a followed URL another name",
 	.args = "NAME NEW-NAME",
 	.settings = conf_store_only,
-	.about = ABOUT("Changes the name of a scope. `status`, `changes`, `export` and the SQL views then show the new "
-	               "name, also for earlier changes. Nothing else changes."),
+	.about = ABOUT(
+		"Changes the name of a scope. `status`, `changes`, `export` and the SQL views then show the new name, "
+		"also for earlier changes. Its items, its saved link, the numbers of its changes and what readers "
+		"acknowledged stay. Its grants (`scope grant`) go along, and any under the new name end.",
+		"Sections of the configuration name the scope, too. Rename its [scope] section, or its runs end with "
+		"an error, and its [serve] section. Readers of the served scope then go on with the links that they "
+		"have for the path of its URL. Links at /scopes/NAME name nothing any more."),
 	.examples = EXAMPLES({ "tidemark scope rename calendars ann", "Name a scope after its owner" }),
 	.is_for_files = true,
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },

@@ -6,9 +6,11 @@
 #include "auth/grant.h"
 #include "resource/family.h"
 #include "store/replica.h"
+#include "store/store_followed.h"
 #include "text/json_write.h"
 
-#define LINES_MAX ((size_t)256 << 10)
+#define LINES_MAX      ((size_t)256 << 10)
+#define LIST_ARENA_MAX ((size_t)4 * STORE_KV_MAX)
 
 /* A client's id stays as it is; a person is known by id. */
 static int
@@ -39,6 +41,24 @@ add_lines(struct cmd_run *run, struct store *store, const char *option, struct b
 	return EXIT_DONE;
 }
 
+/* Grants of a scope that is not there may be taken back: an import brought them. */
+static int
+check_scope(struct cmd_run *run, struct store *store)
+{
+	struct store_followed followed;
+	enum err              err = OK;
+
+	if (cmd_has(run, "to"))
+		err = store_get_followed(store, str_from_c(run->args[0]), run->arena, &followed);
+	if (err == ERR_NOT_FOUND)
+		return console_fail(
+			EXIT_PERMANENT,
+			"nothing in the store is followed as \"%s\"; `tidemark status` lists the scopes, and "
+			"`tidemark sync` or a server with --follow makes one when it begins to follow",
+			run->args[0]);
+	return store_read_code(err);
+}
+
 static int
 change(struct cmd_run *run)
 {
@@ -47,6 +67,7 @@ change(struct cmd_run *run)
 
 	buf_open(&lines, LINES_MAX);
 	TRY_CODE(writer_open(run, false, &writer));
+	TRY_CODE(check_scope(run, writer.store));
 	TRY_CODE(add_lines(run, writer.store, "to", &lines));
 	TRY_CODE(add_lines(run, writer.store, "revoke", &lines));
 	return writer_send(&writer, &lines, "there is no such grant; `tidemark scope grant` shows all");
@@ -72,15 +93,20 @@ static int
 list(struct cmd_run *run)
 {
 	AUTO(store_close) struct store *store = NULL;
-	AUTO(arena_close) struct arena *arena = arena_open((size_t)64 << 20);
+	AUTO(arena_close) struct arena *arena = arena_open(LIST_ARENA_MAX);
+	char                            last[STORE_KEY_MAX];
 	struct str                      scope = STR_EMPTY, to, one;
-	enum err                        err;
+	enum err                        err = OK;
 
 	TRY_CODE(open_for_reading(run, &store));
-	while ((err = grant_next(store, scope, arena, &scope, &to)) == OK)
+	while (run->out->failed == 0 && (err = grant_next(store, scope, arena, &scope, &to)) == OK) {
 		while ((run->arg_count == 0 || str_eq(scope, str_from_c(run->args[0]))) &&
 		       str_take_until(&to, '\n', &one))
 			put_one(run, scope, one);
+		memcpy(last, scope.at, scope.len);
+		scope.at = last;
+		arena_reset(arena);
+	}
 	return store_read_code(err);
 }
 
@@ -94,29 +120,6 @@ run_grant(struct cmd_run *run)
 	if (changes && run->arg_count == 0)
 		return cmd_usage(run, "the NAME of a scope is needed");
 	return changes ? change(run) : list(run);
-}
-
-int
-grants_move(struct cmd_run *run, struct str scope, struct str to)
-{
-	AUTO(writer_close) struct writer writer = { .sock = { NULL, -1 } };
-	AUTO(buf_close) struct buf       lines;
-	struct str                       at = STR_EMPTY, ids = STR_EMPTY, id;
-	enum err                         err;
-
-	buf_open(&lines, LINES_MAX);
-	TRY_CODE(writer_open(run, false, &writer));
-	do
-		err = grant_next(writer.store, at, run->arena, &at, &ids);
-	while (err == OK && str_cmp(at, scope) < 0);
-	if (err != OK || !str_eq(at, scope))
-		return store_read_code(err);
-	while (str_take_until(&ids, '\n', &id)) {
-		line_put_grant(&lines, true, scope, id);
-		if (to.len > 0)
-			line_put_grant(&lines, false, to, id);
-	}
-	return writer_send(&writer, &lines, NULL);
 }
 
 const struct cmd cmd_scope_grant = {
@@ -134,6 +137,8 @@ const struct cmd cmd_scope_grant = {
 		"applications that have the permission for its resource. A grant opens it to one more client or user "
 		"of its tenant, whatever permissions their tokens name. A scope of a resource that no permission is "
 		"known of is open by grants alone.",
+		"The scope must be in the store: `sync` or a server with --follow makes it when it begins to follow. "
+		"Grants go with the scope when it is renamed or forgotten, and with their user or client.",
 		"Without --to and --revoke it prints the grants, of one scope or of all. Changes take effect at once."),
 	.examples = EXAMPLES({ "tidemark scope grant items --to 6c5b0c0e-1f7c-4b6c-9f4e-1f2a3b4c5d6e",
 	                       "Let one application read the scope \"items\"" }),

@@ -28,6 +28,7 @@ struct serving {
 	struct http_server *control_server;
 	struct control      control;
 	struct followers   *followers; /* NULL without --follow */
+	struct graph_rounds rounds;    /* of them */
 	struct sock_path    sock;
 	sigset_t            signals;
 	pthread_t           waiter;   /* runs until all is closed */
@@ -96,7 +97,8 @@ open_followers(struct serving *serving)
 	if (!cmd_has(conf.run, "follow"))
 		return EXIT_DONE;
 	TRY_CODE(followers_open(&conf, &serving->followers));
-	graph_set_rounds(serving->server.graph, followers_want, serving->followers);
+	serving->rounds = (struct graph_rounds){ serving->followers, followers_want, followers_await };
+	graph_set_rounds(serving->server.graph, &serving->rounds);
 	return EXIT_DONE;
 }
 

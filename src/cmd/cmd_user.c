@@ -156,8 +156,8 @@ const struct cmd cmd_user_remove = {
 	.args = "ID|UPN",
 	.settings = conf_store_only,
 	.about = ABOUT(
-		"Removes a user and everything in the user's feeds, at once and without asking. Readers of those "
-		"feeds must start again."),
+		"Removes a user, everything in the user's feeds and all grants to the user (`scope grant`), at once "
+		"and without asking. Readers of those feeds must start again."),
 	.exits = { EXIT_AGAIN, EXIT_PERMANENT, EXIT_DAMAGED, EXIT_LOCKED },
 	.run = run_user_remove,
 };

@@ -42,6 +42,20 @@ struct content {
 	char                             *why;
 };
 
+static void
+lock(const struct content *content)
+{
+	if (content->conf->lock)
+		MUST(pthread_mutex_lock(content->conf->lock) == 0);
+}
+
+static void
+unlock(const struct content *content)
+{
+	if (content->conf->lock)
+		MUST(pthread_mutex_unlock(content->conf->lock) == 0);
+}
+
 static enum err
 folder_fault(struct content *content)
 {
@@ -173,6 +187,7 @@ record_part(void *ctx, const struct fetch_part *part)
 	struct content        *content = ctx;
 	int64_t                now_ms = clock_mono_ms(content->conf->clock);
 	struct replica_content known = { .state = REPLICA_CONTENT_PARTIAL };
+	enum err               err = OK;
 
 	if (part->have == 0)
 		begin_digest(content, content->request->link);
@@ -182,9 +197,12 @@ record_part(void *ctx, const struct fetch_part *part)
 	AUTO(arena_close) struct arena *scratch = arena_open(RECORD_ROOM);
 
 	known.part = keep_part(content, content->request->fd, part, scratch);
-	if (known.part.len > 0 && replica_put_content(content->replica, content->scope.sid, content->id, &known) != OK)
-		return; /* the last one fails too, and says so */
-	content->recorded_ms = now_ms;
+	lock(content);
+	if (known.part.len > 0)
+		err = replica_put_content(content->replica, content->scope.sid, content->id, &known);
+	unlock(content);
+	if (err == OK) /* else the last one fails too, and says so */
+		content->recorded_ms = now_ms;
 }
 
 /* ---- one file ------------------------------------------------------------------------------- */
@@ -225,7 +243,9 @@ save(struct content *content, struct fetch_save *request, struct str record, str
 		request->part = part_of(content, request->fd, record, request->link);
 		left_ms = content->until_ms - clock_mono_ms(content->conf->clock);
 		request->time_max_ms = left_ms > 0 ? left_ms + OVER_MS : 1;
+		unlock(content);
 		err = fetch_save(content->conf->fetch, request, content->arena, saved_out);
+		lock(content);
 		if (err == ERR_STALE)
 			record = STR_EMPTY;
 		else if (err != OK || !is_redirect(saved_out->status) ||

@@ -16,6 +16,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "follow/follow.h"
 #include "fetch/fetch_save.h"
 
@@ -23,6 +25,7 @@ struct follow_content_conf {
 	const char                *dir; /* created with mode 0700 if missing */
 	struct fetch              *fetch;
 	const struct fetch_bearer *bearer; /* may be NULL */
+	pthread_mutex_t           *lock;   /* the caller holds it, and it is free while bytes come; NULL: none */
 	const struct clock        *clock;
 	int64_t                    size_max;    /* bytes of one file */
 	int64_t                    time_max_ms; /* for one file in one run; the next run continues it */

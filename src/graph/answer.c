@@ -56,6 +56,17 @@ answer_put_error(const struct call *call, enum graph_error error, struct str det
 	json_end_object(&out);
 }
 
+/* After a 410 a delta reader begins a new round; a list has no such URL but its own. */
+static struct str
+gone_text(const struct call *call)
+{
+	struct str why = call->detail.len ? call->detail : str_from_c(error_row(GRAPH_GONE)->message);
+
+	return arena_printf(call->arena, "%.*s %s", STR_ARG(why),
+	                    call->may_restart ? "Start a new round at the URL in the Location field."
+	                                      : "Begin again without the token.");
+}
+
 void
 answer_error(struct call *call, enum graph_error error)
 {
@@ -74,7 +85,7 @@ answer_error(struct call *call, enum graph_error error)
 	if (row->status == 410 && call->may_restart)
 		http_resp_field(call->resp, "Location", cursor_restart_url(call));
 
-	answer_put_error(call, error, call->detail, http_resp_body(call->resp));
+	answer_put_error(call, error, row->status == 410 ? gone_text(call) : call->detail, http_resp_body(call->resp));
 }
 
 static void

@@ -137,6 +137,35 @@ graph_close(struct graph **graph)
 	*graph = NULL;
 }
 
+bool
+graph_served_clash(const struct graph_served *served, size_t count, struct arena *arena, size_t pair_out[2])
+{
+	struct graph_parts parts = { .served = served, .served_count = count };
+	struct served_all  all = served_read(&parts, arena);
+
+	for (size_t a = 0; a < count; a++)
+		for (size_t b = 0; b < a; b++)
+			if (served_clash(&all.at[a], &all.at[b])) {
+				pair_out[0] = b;
+				pair_out[1] = a;
+				return true;
+			}
+	return false;
+}
+
+static enum err
+feed_of_anybody(struct store *store, uint8_t collection, struct store_feed *feed_out)
+{
+	struct store_feed after = { .collection = 0 };
+	struct feed_state state;
+
+	do {
+		TRY(store_next_feed(store, &after, feed_out, &state));
+		after = *feed_out;
+	} while (feed_out->collection != collection);
+	return OK;
+}
+
 enum err
 graph_native_feed(struct store *store, const struct guid *tenant, struct str path, struct arena *arena,
                   struct store_feed *feed_out)
@@ -147,6 +176,8 @@ graph_native_feed(struct store *store, const struct guid *tenant, struct str pat
 	if (path.len == 0 || route_parse(path, NULL, arena, &route) != OK || !route.resource ||
 	    route.resource->number == 0 || route.user.len == 0)
 		return ERR_NOT_FOUND;
+	if (str_find(route.user, '{') < route.user.len)
+		return feed_of_anybody(store, route.resource->number, feed_out);
 	if (!access_parse_user(route.user, tenant, &user.id))
 		TRY(directory_find_user(store, tenant, route.user, arena, &user));
 	*feed_out = (struct store_feed){ *tenant, user.id, route.resource->number };
@@ -161,10 +192,9 @@ graph_set_urls(struct graph *graph, const struct str *urls, size_t count)
 }
 
 void
-graph_set_rounds(struct graph *graph, graph_want_fn *want, void *ctx)
+graph_set_rounds(struct graph *graph, const struct graph_rounds *rounds)
 {
-	graph->want = want;
-	graph->want_ctx = ctx;
+	graph->rounds = rounds;
 }
 
 struct http_app

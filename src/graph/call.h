@@ -16,15 +16,14 @@
 #include "store/store_followed.h"
 
 struct graph {
-	struct graph_parts parts;
-	struct user_cache *users;
-	struct arena      *arena; /* of what is served */
-	struct served_all  served;
-	struct guid        tenant; /* … of scopes whose owner names none: the store's own */
-	graph_want_fn     *want;   /* graph_set_rounds(); NULL: none */
-	void              *want_ctx;
-	const struct str  *urls; /* the public URL, or those of graph_set_urls() */
-	size_t             url_count;
+	struct graph_parts         parts;
+	struct user_cache         *users;
+	struct arena              *arena; /* of what is served */
+	struct served_all          served;
+	struct guid                tenant; /* … of scopes whose owner names none: the store's own */
+	const struct graph_rounds *rounds; /* NULL: nobody follows anything here */
+	const struct str          *urls;   /* the public URL, or those of graph_set_urls() */
+	size_t                     url_count;
 };
 
 struct call {

@@ -12,7 +12,7 @@ struct str entity_url(const struct call *call, const char *path, const struct it
 struct str entity_context(const struct call *call, const char *set, const char *tail);
 /*
  * $select as a bit per row of the resource, the id always among them; 0: all.  Of a followed feed as the names in
- * call->selected: what its source sends may have members that no row has.
+ * call->selected: any of a resource without rows, else those of rows.
  */
 enum err entity_select(struct call *call, const struct resource *resource, uint32_t *select_out) MUST_CHECK;
 

@@ -31,8 +31,7 @@
 	X(GRAPH_STATE_TOKEN, ERR_BAD_TOKEN, 400, "ErrorInvalidUrlQuery", \
 	  "Badly formed token. Copy the whole @odata.nextLink or @odata.deltaLink, or start a new round " \
 	  "without a token.") \
-	X(GRAPH_GONE, ERR_GONE, 410, "SyncStateNotFound", \
-	  "The sync state is no longer known. Start a new round at the URL in the Location field.") \
+	X(GRAPH_GONE, ERR_GONE, 410, "SyncStateNotFound", "The sync state is no longer known.") \
 	X(GRAPH_BODY, ERR_BAD_REQUEST, 400, "BadRequest", "The request body cannot be understood.") \
 	X(GRAPH_CONTENT_TYPE, ERR_BAD_REQUEST, 415, "BadRequest", \
 	  "The request body must be sent as Content-Type: application/json.") \

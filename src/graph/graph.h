@@ -53,7 +53,12 @@ struct graph;
 
 enum err graph_open(const struct graph_parts *parts, struct graph **graph_out) MUST_CHECK;
 void     graph_close(struct graph **graph);
-/* The feed of the store itself that a path names, with its owner's id or UPN in it.  ERR_NOT_FOUND: none. */
+/* Two of them that would stand at one path, by their places. */
+bool graph_served_clash(const struct graph_served *served, size_t count, struct arena *arena, size_t pair_out[2]);
+/*
+ * The feed of the store itself that a path names, with its owner's id or UPN in it.  With a word in braces instead: one
+ * that is there, whoever owns it.  ERR_NOT_FOUND: none.
+ */
 enum err graph_native_feed(struct store *store, const struct guid *tenant, struct str path, struct arena *arena,
                            struct store_feed *feed_out) MUST_CHECK;
 /*
@@ -61,12 +66,16 @@ enum err graph_native_feed(struct store *store, const struct guid *tenant, struc
  * assertion must be for one of them: the sender of a request chooses its Host.
  */
 void graph_set_urls(struct graph *graph, const struct str *urls, size_t count);
-/*
- * A reader wants a newer round of that followed scope.  It must not wait; any thread.  False: nobody follows it here.
- * Before the server serves; without it no reader can want one.
- */
-typedef bool    graph_want_fn(void *ctx, struct str scope);
-void            graph_set_rounds(struct graph *graph, graph_want_fn *want, void *ctx);
+/* The followers of this server, asked about a followed scope.  They answer at once; any thread. */
+struct graph_rounds {
+	void *ctx;
+	/* A reader wants a newer round.  False: nobody follows it here. */
+	bool (*want)(void *ctx, struct str scope);
+	/* Is it one that they follow, or may turn out to be one, though it may have had no round yet? */
+	bool (*awaits)(void *ctx, struct str scope);
+};
+/* Borrowed.  Before the server serves; without it nobody follows anything here. */
+void            graph_set_rounds(struct graph *graph, const struct graph_rounds *rounds);
 struct http_app graph_app(struct graph *graph);
 
 /*

@@ -200,7 +200,7 @@ call_list(struct call *call, const struct listed *listed)
 
 	if (!call_goes_on(call))
 		list_free(&slices->list);
-	return err;
+	return err == ERR_GONE && call->route.served ? served_refuse_gone(call, &slices->list.cursor.generation) : err;
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------ */

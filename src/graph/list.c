@@ -40,6 +40,11 @@ read_filter(struct list *list)
 	struct call *call = list->call;
 	struct str   why = STR_EMPTY;
 
+	if (list->resource->property_count == 0 &&
+	    (call->query.given[OPTION_FILTER] || call->query.given[OPTION_ORDERBY]))
+		return call_refuse(
+			call, GRAPH_OPTION,
+			STR("These items are neither filtered nor ordered: no property of them is known here."));
 	if (call->query.given[OPTION_FILTER] && filter_read(list->resource, call->query.value[OPTION_FILTER],
 	                                                    call->route.beta, call->arena, &list->filter, &why) != OK)
 		return call_refuse(call, GRAPH_OPTION, why);

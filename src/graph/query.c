@@ -61,14 +61,24 @@ query_split(struct str text, struct str *value_out)
 	return str_trim(str_first(text, at));
 }
 
-/* A round a second is the most that readers can make a source answer. */
-static void
-take_max_age(struct query *query, struct str value)
+/* A number, cut to `max` however many digits it has; 0: it is none, which is ignored. */
+static uint32_t
+number_of(struct str value, uint32_t max)
 {
 	uint64_t number;
 
-	if (query->max_age_s == 0 && str_to_u64(value, &number))
-		query->max_age_s = number > UINT32_MAX ? UINT32_MAX : number > 0 ? (uint32_t)number : 1;
+	if (!str_to_u64(value, &number))
+		number = value.len > 0 && str_is_within(value, '0', '9') ? UINT64_MAX : 0;
+	return number > max ? max : (uint32_t)number;
+}
+
+/* A round a second is the most that readers can make a source answer. */
+static uint32_t
+max_age_of(struct str value)
+{
+	uint32_t number = number_of(value, UINT32_MAX);
+
+	return number == 0 && str_eq(value, STR("0")) ? 1 : number;
 }
 
 /* Unknown preferences are ignored (RFC 7240). */
@@ -76,12 +86,11 @@ static void
 take_preference(struct query *query, struct str wish)
 {
 	struct str value, name = query_split(wish, &value);
-	uint64_t   number;
 
-	if (str_eq_nocase(name, STR("wait")) && query->wait_s == 0 && str_to_u64(value, &number))
-		query->wait_s = number > QUERY_WAIT_MAX_S ? QUERY_WAIT_MAX_S : (uint32_t)number;
-	if (str_eq_nocase(name, STR("tidemark.max-age")))
-		take_max_age(query, value);
+	if (str_eq_nocase(name, STR("wait")) && query->wait_s == 0)
+		query->wait_s = number_of(value, QUERY_WAIT_MAX_S);
+	if (str_eq_nocase(name, STR("tidemark.max-age")) && query->max_age_s == 0)
+		query->max_age_s = max_age_of(value);
 	if (str_eq_nocase(name, STR("odata.track-changes")))
 		query->track_changes = true;
 	if (str_eq_nocase(name, STR("return"))) {
@@ -94,8 +103,8 @@ take_preference(struct query *query, struct str wish)
 		query->removals = true;
 	if (!str_eq_nocase(name, STR("odata.maxpagesize")) && !str_eq_nocase(name, STR("maxpagesize")))
 		return;
-	if (query->page_size == 0 && str_to_u64(value, &number) && number > 0)
-		query->page_size = number > PAGE_SIZE_MAX ? PAGE_SIZE_MAX : (uint32_t)number;
+	if (query->page_size == 0)
+		query->page_size = number_of(value, PAGE_SIZE_MAX);
 }
 
 static void

@@ -212,12 +212,18 @@ take_count(struct pieces *pieces)
 static bool
 find_served(const struct pieces *pieces, const struct served_all *served, struct arena *arena, struct route *route)
 {
-	struct str         segments[SEGMENTS_MAX];
+	struct str         segments[SEGMENTS_MAX + 1];
 	struct served_path path;
+	size_t             count = 0;
 
-	for (size_t i = 0; i < pieces->count; i++)
-		segments[i] = pieces->at[i].text;
-	if (!served || served->count == 0 || !served_find(served, segments, pieces->count, arena, &path))
+	for (size_t i = 0; i < pieces->count; i++) {
+		bool is_keyed = i == 1 && pieces->at[i].key.len > 0; /* users('ID') is users/ID */
+
+		segments[count++] = is_keyed ? pieces->at[i].name : pieces->at[i].text;
+		if (is_keyed)
+			segments[count++] = pieces->at[i].key;
+	}
+	if (!served || served->count == 0 || !served_find(served, segments, count, arena, &path))
 		return false;
 	route->kind = path.kind;
 	route->served = path.served;

@@ -101,8 +101,9 @@ read_one(const struct graph_served *from, struct arena *arena)
 	served.count -= served.has_delta;
 	if (served.count > 0 && !is_version(served.segments[0]))
 		served.count = 0;
+	served.is_me = served.count > 1 && str_eq_nocase(served.segments[1], STR("me"));
 	/* /me is whoever asks, and each may have such a feed in the store itself. */
-	if (served.count > 1 && str_eq_nocase(served.segments[1], STR("me")) && resource->number > 0)
+	if (served.is_me && resource->number > 0)
 		served.count = 0;
 	served.is_many = from->is_many;
 	cut_url(&served, from->url, arena);
@@ -127,15 +128,41 @@ served_read(const struct graph_parts *parts, struct arena *arena)
 
 /* ---- paths ------------------------------------------------------------------------------------------------------ */
 
-/* `pattern` may hold {word}, which stands for any text. */
+/* The name of a resource or of a function. */
 static bool
-matches_segment(struct str pattern, struct str segment, struct str *value)
+is_noun(struct str segment)
 {
-	size_t open = str_find(pattern, '{'), close = str_find(pattern, '}');
-	size_t after = pattern.len - close - 1;
+	for (size_t i = 0; i < segment.len; i++)
+		if ((segment.at[i] | 0x20) < 'a' || (segment.at[i] | 0x20) > 'z')
+			return false;
+	return true;
+}
+
+/* Nouns, users and GUIDs in any letter case, as in the paths of the store's own feeds; no other id. */
+static bool
+is_same(struct str a, struct str b, bool is_user)
+{
+	struct guid id;
+
+	return str_eq(a, b) || (str_eq_nocase(a, b) && (is_user || is_noun(a) || guid_parse(a, &id)));
+}
+
+static bool
+is_user(const struct served *served, size_t at)
+{
+	return at == 2 && str_eq_nocase(served->segments[1], STR("users"));
+}
+
+/* It may hold {word}, which stands for any text. */
+static bool
+matches_segment(const struct served *served, size_t at, struct str segment, struct str *value)
+{
+	struct str pattern = served->segments[at];
+	size_t     open = str_find(pattern, '{'), close = str_find(pattern, '}');
+	size_t     after = pattern.len - close - 1;
 
 	if (open == pattern.len || close == pattern.len || close < open)
-		return str_eq(pattern, segment);
+		return is_same(pattern, segment, is_user(served, at));
 	if (segment.len < open + after + 1 || !str_starts(segment, str_first(pattern, open)) ||
 	    !str_ends(segment, str_skip(pattern, close + 1)))
 		return false;
@@ -154,8 +181,8 @@ matches_own(const struct served *served, const struct str *segments, size_t coun
 	if (served->count == 0 || count < served->count || !is_version(segments[0]))
 		return false;
 	for (size_t i = 1; i < served->count; i++)
-		if (!matches_segment(served->segments[i], segments[i], &value) &&
-		    (i < last || !str_eq(family_item_noun(served->segments[i]), segments[i])))
+		if (!matches_segment(served, i, segments[i], &value) &&
+		    (i < last || !str_eq_nocase(family_item_noun(served->segments[i]), segments[i])))
 			return false;
 	path->scope = !served->is_many ? served->name
 	                               : arena_printf(arena, "%.*s:%.*s", STR_ARG(served->name), STR_ARG(value));
@@ -185,7 +212,7 @@ read_rest(const struct str *rest, size_t count, struct served_path *path)
 	path->id = rest[0];
 	path->relation = count == 2 ? rest[1] : STR_EMPTY;
 	path->kind = count == 2 ? ROUTE_MEMBERS : is_delta(rest[0]) ? ROUTE_DELTA : ROUTE_ITEM;
-	if (count == 2 && path->served->content_dir && str_eq(path->relation, STR("content")))
+	if (count == 2 && path->served->content_dir && str_eq_nocase(path->relation, STR("content")))
 		path->kind = ROUTE_FOLLOWED_CONTENT;
 	return count <= 2 && rest[0].len > 0;
 }
@@ -278,4 +305,19 @@ served_owner_of(const struct served *served, struct str scope, struct str url, s
 	if (count <= 3 || !str_eq_nocase(segments[1], STR("users")))
 		return STR_EMPTY;
 	return known && served->value_is_third ? value_of(served, scope) : segments[2];
+}
+
+bool
+served_clash(const struct served *a, const struct served *b)
+{
+	if (a->count == 0 || a->count != b->count)
+		return false;
+	for (size_t i = 1; i < a->count; i++) {
+		struct str one = a->segments[i], other = b->segments[i];
+
+		if (str_find(one, '{') == one.len && str_find(other, '{') == other.len &&
+		    !is_same(one, other, is_user(a, i)))
+			return false;
+	}
+	return true;
 }

@@ -22,7 +22,10 @@ find_owner(struct call *call)
 		id = served_owner_of(served, call->route.scope, call->followed.url, call->arena);
 	if (slash >= text.len || !guid_parse(str_first(text, slash), tenant))
 		*tenant = call->graph->tenant;
-	if (!guid_parse(id, &call->owner.id))
+	/* The follower finds whose /me it is; until there is a round there is nothing to read. */
+	if (served->is_me && text.len == 0 && call->followed.rounds == 0)
+		call->owner.id = call->caller.oid;
+	else if (!guid_parse(id, &call->owner.id))
 		call->owner.id = (struct guid){ { 0 } };
 }
 
@@ -65,8 +68,8 @@ find_scope(struct call *call)
 	               : store_get_followed(store, call->route.scope, call->arena, &call->followed);
 }
 
-enum err
-served_authorise(struct call *call)
+static enum err
+check_rights(struct call *call)
 {
 	const struct served *served = call->route.served;
 	struct store        *store = call->graph->parts.store;
@@ -90,13 +93,20 @@ served_authorise(struct call *call)
 	return err == ERR_NOT_ALLOWED ? refuse(call) : err;
 }
 
-enum err
-served_refuse_write(struct call *call)
+static enum err
+refuse_write(struct call *call)
 {
 	if (call->resp)
 		http_resp_field(call->resp, "Allow", STR("GET, HEAD"));
 	return call_refuse(call, GRAPH_METHOD,
 	                   STR("This feed is read-only: it is followed from its source, where changes are made."));
+}
+
+enum err
+served_authorise(struct call *call)
+{
+	TRY(check_rights(call));
+	return call_reads(call) ? OK : refuse_write(call);
 }
 
 /* ---- in the place of a feed of the store itself ------------------------------------------------------------- */
@@ -139,7 +149,7 @@ served_replace(struct call *call, const struct guid *owner, bool *yes_out)
 	route->served = path.served;
 	route->scope = path.scope;
 	route->resource = &path.served->resource;
-	return call_reads(call) ? OK : served_refuse_write(call);
+	return OK;
 }
 
 /* ---- is it there? ------------------------------------------------------------------------------------------- */
@@ -149,6 +159,19 @@ has_state(const struct call *call)
 {
 	return call->query.given[OPTION_TOKEN] || http_req_field(call->req, "Last-Event-ID").len > 0 ||
 	       call->req->work->wait.kept.len > 0;
+}
+
+/*
+ * A path of one of many names any value.  One that no follower of this server is about to follow is as unknown as a
+ * user that is not there.
+ */
+static bool
+is_nobodys(const struct call *call)
+{
+	const struct graph_rounds *rounds = call->graph->rounds;
+
+	return call->route.served->is_many && call->route.served->count > 0 &&
+	       !(rounds && rounds->awaits(rounds->ctx, call->route.scope));
 }
 
 enum err
@@ -171,22 +194,33 @@ served_check(struct call *call)
 		                     !there  ? "was renamed or forgotten"
 		                     : moved ? "has another URL now"
 		                             : "was forgotten and is followed anew");
+	if (!there && is_nobodys(call))
+		return call_refuse(call, GRAPH_UNKNOWN_USER, STR_EMPTY);
 	http_resp_field(call->resp, "Retry-After", STR(AGAIN_S));
 	call->by_server = true;
 	return call_refuse_f(call, GRAPH_BUSY, "The followed scope '%.*s' has no whole round yet.", STR_ARG(name));
 }
 
 enum err
+served_feed_state(const struct call *call, uint32_t epoch, struct feed_state *state_out)
+{
+	struct store_range range = { .until = STORE_TO_HEAD, .epoch = epoch, .limit = 1 };
+	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
+
+	*state_out = *store_scan_state(scan);
+	return store_scan_close(&scan);
+}
+
+enum err
 served_refuse_gone(struct call *call, const struct guid *generation)
 {
-	struct store_range range = { .until = STORE_TO_HEAD, .limit = 1 };
-	struct store_scan *scan = store_scan_open(call->graph->parts.store, &call->feed, &range, call->arena);
-	bool               same = guid_eq(generation, &store_scan_state(scan)->generation);
+	struct feed_state state;
 
-	TRY(store_scan_close(&scan));
-	return same ? ERR_GONE
-	            : call_refuse_f(call, GRAPH_GONE,
-	                            "The sync state is gone: the followed scope '%.*s' was forgotten, renamed or given "
-	                            "another URL since. Start a new round at the URL in the Location field.",
-	                            STR_ARG(str_cut(call->route.scope, 128)));
+	TRY(served_feed_state(call, 0, &state));
+	return guid_eq(generation, &state.generation)
+	               ? ERR_GONE
+	               : call_refuse_f(call, GRAPH_GONE,
+	                               "The sync state is gone: the followed scope '%.*s' was forgotten, renamed or "
+	                               "given another URL since.",
+	                               STR_ARG(str_cut(call->route.scope, 128)));
 }

@@ -100,12 +100,11 @@ table_find(struct call *call, call_fn **act_out)
 		return call_refuse_f(call, GRAPH_UNKNOWN_SEGMENT, "Resource not found for the segment '%.*s'.%s",
 		                     STR_ARG(str_cut(call->route.unknown, 128)),
 		                     has_version(call->req->path) ? "" : " Paths begin with /v1.0 or /beta.");
-	if (row) {
-		*act_out = row->act;
+	/* A write to a served scope is none: the next step refuses it, once the caller may read. */
+	if (row || call->route.served) {
+		*act_out = row ? row->act : NULL;
 		return OK;
 	}
-	if (call->route.served)
-		return served_refuse_write(call);
 	if (call->resp)
 		http_resp_field(call->resp, "Allow", table_methods(&call->route, call->arena));
 	return call_refuse(call, GRAPH_METHOD, STR_EMPTY);

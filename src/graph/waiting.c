@@ -64,9 +64,13 @@ waiting_freshen(struct call *call)
 			call, arena_printf(call->arena, "tidemark.max-age=%u", (unsigned)call->query.max_age_s));
 		return OK;
 	}
+	/* A stream that has begun, and an answer that is held, have asked before. */
+	if (wait->begun || wait->end_ms != 0)
+		return OK;
 	if (wait->fresh_ms == 0)
 		wait->fresh_ms = now + QUERY_WAIT_MAX_S * 1000;
-	if (wait->over || now >= wait->fresh_ms || !graph->want || !graph->want(graph->want_ctx, call->route.scope))
+	if (wait->over || now >= wait->fresh_ms || !graph->rounds ||
+	    !graph->rounds->want(graph->rounds->ctx, call->route.scope))
 		return OK;
 	/* Asked again now and then: the scopes may have been busy, or the round may have failed. */
 	TRY(wait_until(call, now + ASK_AGAIN_MS < wait->fresh_ms ? now + ASK_AGAIN_MS : wait->fresh_ms));

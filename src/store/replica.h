@@ -87,7 +87,8 @@ enum err replica_next_scope(struct replica *replica, int64_t after_sid, struct a
 	MUST_CHECK;
 /* Uses name, url, resource, from_now, updates, round_rule. ERR_CONFLICT: another scope has the name. */
 enum err replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out) MUST_CHECK;
-enum err replica_rename_scope(struct replica *replica, int64_t sid, struct str name) MUST_CHECK; /* ERR_CONFLICT */
+/* ERR_CONFLICT.  It takes its kv entry (STORE_OF_SCOPE) along; one that stood under the new name goes. */
+enum err replica_rename_scope(struct replica *replica, int64_t sid, struct str name) MUST_CHECK;
 /* Gives the scope another URL: url, resource, from_now of `scope`. Only before its first whole round. */
 enum err replica_point_scope(struct replica *replica, int64_t sid, const struct replica_scope *scope) MUST_CHECK;
 /*

@@ -22,7 +22,7 @@ struct replica_which { /* a scope */
 
 /* What one commit sets, and from which members of struct replica_value. Besides `of`, the sid or the lid. */
 enum replica_set {
-	REPLICA_SET_NAME,     /* text */
+	REPLICA_SET_NAME,     /* text; also of the kv entry of the scope (STORE_OF_SCOPE) */
 	REPLICA_SET_UPDATES,  /* number */
 	REPLICA_SET_RULE,     /* text; more: the resource */
 	REPLICA_SET_OWNER,    /* text. ERR_CONFLICT */

@@ -188,6 +188,9 @@ bool store_txn_find(struct store_txn *txn, const struct store_feed *feed, struct
 bool store_txn_next(struct store_txn *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
                     struct item *item_out);
 bool store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct str *value_out);
+/* As store_next_kv(); false at the end.  Its views are in `into`. */
+bool store_txn_next_kv(struct store_txn *txn, const char *ns, struct str after, struct arena *into,
+                       struct str *name_out, struct str *value_out);
 
 /* Makes the feed if it is missing. The next put or remove gets feed_state.head + 1. */
 void store_put(struct store_txn *txn, const struct store_feed *feed, const struct item *item); /* id, key, body */

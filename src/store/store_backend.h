@@ -54,6 +54,8 @@ struct store_writes {
 	enum err (*next)(void *txn, const struct store_feed *feed, uint64_t after_seq, struct arena *into,
 	                 struct item *out);
 	enum err (*get_kv)(void *txn, const char *ns, struct str name, struct str *out);
+	enum err (*next_kv)(void *txn, const char *ns, struct str after, struct arena *into, struct str *name_out,
+	                    struct str *value_out);
 	enum err (*put)(void *txn, const struct store_feed *feed, const struct item *item);
 	enum err (*rewrite)(void *txn, const struct store_feed *feed, const struct item *item);
 	enum err (*remove)(void *txn, const struct store_feed *feed, struct str id);

@@ -31,6 +31,9 @@ enum err store_get_followed(struct store *store, struct str name, struct arena *
 enum err store_next_followed(struct store *store, const struct store_feed *after, struct store_feed *feed_out,
                              struct feed_state *state_out) MUST_CHECK;
 
+/* Of a kv entry in this namespace the name is a scope's: it is renamed and removed in the commit that does so to it. */
+#define STORE_OF_SCOPE "scope-grant"
+
 struct store_member { /* a member of a relation of a followed item; type and value as the source sent them */
 	struct str relation, member, type, value;
 };

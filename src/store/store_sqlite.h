@@ -206,10 +206,10 @@ struct item       sql_item_copy(struct item item, struct arena *arena);
 extern const struct store_reads sqlite_reads;
 
 /* Reads on any connection, a borrowed reader or the writer. */
-enum err sql_conn_get_default(struct conn *conn, const struct store_feed *feed, struct arena *arena, struct item *out)
-	MUST_CHECK;
-enum err sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena *arena, struct str *out)
-	MUST_CHECK;
+enum err sql_conn_get_default(struct conn *, const struct store_feed *, struct arena *, struct item *out) MUST_CHECK;
+enum err sql_conn_get_kv(struct conn *, const char *ns, struct str name, struct arena *, struct str *out) MUST_CHECK;
+enum err sql_conn_next_kv(struct conn *, const char *ns, struct str after, struct arena *, struct str *name_out,
+                          struct str *value_out) MUST_CHECK;
 
 /* ---- followed feeds (store_sqlite_followed.c) --------------------------------------------------- */
 

@@ -44,6 +44,17 @@ sql_conn_get_kv(struct conn *conn, const char *ns, struct str name, struct arena
 	return copy_column(conn, stmt, 0, STORE_KV_MAX, arena, out);
 }
 
+enum err
+sql_conn_next_kv(struct conn *conn, const char *ns, struct str after, struct arena *arena, struct str *name_out,
+                 struct str *value_out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+
+	TRY(sql_conn_row(conn, SQL_NEXT_KV, VALUES(TEXT(str_from_c(ns)), BLOB(after)), &stmt));
+	TRY(copy_column(conn, stmt, 0, STORE_KV_MAX, arena, name_out));
+	return copy_column(conn, stmt, 1, STORE_KV_MAX, arena, value_out);
+}
+
 /* ---- scans ---------------------------------------------------------------------------------- */
 
 static enum err
@@ -337,13 +348,10 @@ static enum err
 next_kv(void *engine, const char *ns, struct str after, struct arena *arena, struct str *name_out,
         struct str *value_out)
 {
-	AUTO(sql_conn_return) struct conn        *conn = NULL;
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	AUTO(sql_conn_return) struct conn *conn = NULL;
 
 	TRY(sql_conn_borrow(engine, &conn));
-	TRY(sql_conn_row(conn, SQL_NEXT_KV, VALUES(TEXT(str_from_c(ns)), BLOB(after)), &stmt));
-	TRY(copy_column(conn, stmt, 0, STORE_KV_MAX, arena, name_out));
-	return copy_column(conn, stmt, 1, STORE_KV_MAX, arena, value_out);
+	return sql_conn_next_kv(conn, ns, after, arena, name_out, value_out);
 }
 
 static enum err

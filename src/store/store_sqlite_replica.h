@@ -79,6 +79,8 @@ enum err rep_read_int(struct replica *replica, enum follow_sql sql, const struct
  */
 enum err rep_begin(struct replica *replica, bool durable) MUST_CHECK;
 enum err rep_end(struct replica *replica, enum err err) MUST_CHECK;
+/* The same of a commit that changes kv entries: what others keep of them is read again. */
+enum err rep_end_with_kv(struct replica *replica, enum err err) MUST_CHECK;
 void     rep_undo(struct replica *replica);
 
 enum err rep_state(struct replica *replica, int64_t sid, struct replica_state *out)

@@ -54,6 +54,7 @@ unfollow(struct replica *replica, struct replica_state *state)
 		TRY(rep_do_with(replica, F_ADD_OLD, VALUES(INT(state->gen))));
 	TRY(rep_do_with(replica, F_CUT_MOVED, VALUES(INT(sid), INT(INT64_MAX))));
 	TRY(rep_do_with(replica, C_CUT_RANGES, VALUES(INT(sid))));
+	TRY(rep_do_with(replica, C_CUT_KV, VALUES(INT(sid))));
 	return rep_do_with(replica, C_UNFOLLOW, VALUES(INT(sid)));
 }
 
@@ -76,6 +77,7 @@ cut_piece(struct replica *replica, int64_t sid, bool *done_out)
 			return OK;
 	}
 	*done_out = true;
+	TRY(rep_do_with(replica, C_CUT_KV, VALUES(INT(sid)))); /* it may have come since the first commit */
 	return rep_do_with(replica, C_CUT_SCOPE, VALUES(INT(sid)));
 }
 
@@ -88,13 +90,13 @@ forget(struct replica *replica, int64_t sid, bool *done_out)
 	TRY(rep_state(replica, sid, &state));
 	if (state.gen != 0 || state.seen.phase != REPLICA_IDLE || state.seen.rounds != 0) {
 		TRY(rep_begin(replica, true));
-		return rep_end(replica, unfollow(replica, &state));
+		return rep_end_with_kv(replica, unfollow(replica, &state));
 	}
 	TRY(rep_sweep(replica, &swept));
 	if (!swept)
 		return OK;
 	TRY(rep_begin(replica, true));
-	TRY(rep_end(replica, cut_piece(replica, sid, &done)));
+	TRY(rep_end_with_kv(replica, cut_piece(replica, sid, &done)));
 	*done_out = done;
 	return OK;
 }

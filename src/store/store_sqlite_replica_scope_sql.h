@@ -9,7 +9,14 @@
 #define SCOPE_CUT_IDS(table)                                                                                          \
 	"DELETE FROM " table " WHERE sid = ?1 AND id IN (SELECT id FROM " table " WHERE sid = ?1 ORDER BY id LIMIT ?2)"
 
+/* Its kv entry, by the scope's name. */
+#define SCOPE_KV " WHERE space = '" STORE_OF_SCOPE "' AND name = CAST("
+#define SCOPE_NAME_OF "(SELECT name FROM follow_scope WHERE sid = ?1) AS BLOB)"
+
 #define SCOPE_TABLE(X)                                                                                                \
+	X(C_CUT_KV, "DELETE FROM note" SCOPE_KV SCOPE_NAME_OF)                                                        \
+	X(C_CUT_KV_NAMED, "DELETE FROM note" SCOPE_KV "?1 AS BLOB)")                                                  \
+	X(C_MOVE_KV, "UPDATE note SET name = CAST(?2 AS BLOB)" SCOPE_KV SCOPE_NAME_OF)                                \
 	X(C_RENAME, "UPDATE follow_scope SET name = ?2 WHERE sid = ?1")                                               \
 	X(C_POINT, "UPDATE follow_scope SET url = ?2, resource = ?3, from_now = ?4, fault = '', fault_ms = 0,"        \
 	           " throttled_ms = 0 WHERE sid = ?1")                                                                \

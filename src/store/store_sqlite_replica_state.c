@@ -146,6 +146,10 @@ set_value(struct replica *replica, const struct replica_value *value)
 	struct sqlite3_stmt *stmt;
 	struct sql_value values[] = { INT(value->of), TEXT(value->text), INT(value->number), TEXT(value->more), { 0 } };
 
+	if (value->set == REPLICA_SET_NAME) {
+		TRY(rep_do_with(replica, C_CUT_KV_NAMED, VALUES(TEXT(value->text))));
+		TRY(rep_do_with(replica, C_MOVE_KV, VALUES(INT(value->of), TEXT(value->text))));
+	}
 	TRY(bind_some(replica, sets[value->set], values, &stmt));
 	TRY(rep_run(replica, stmt));
 	/* Another scope of the URL has the owner, so the statement changes nothing. */
@@ -155,8 +159,11 @@ set_value(struct replica *replica, const struct replica_value *value)
 enum err
 rep_set(struct replica *replica, const struct replica_value *value)
 {
+	enum err err;
+
 	TRY(rep_begin(replica, value->set < REPLICA_SET_FAULT));
-	return rep_end(replica, set_value(replica, value));
+	err = set_value(replica, value);
+	return value->set == REPLICA_SET_NAME ? rep_end_with_kv(replica, err) : rep_end(replica, err);
 }
 
 enum err

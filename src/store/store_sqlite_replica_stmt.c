@@ -201,3 +201,11 @@ rep_end(struct replica *replica, enum err err)
 		rep_undo(replica);
 	return err;
 }
+
+enum err
+rep_end_with_kv(struct replica *replica, enum err err)
+{
+	TRY(rep_end(replica, err));
+	atomic_fetch_add(&replica->engine->kv_generation, 1);
+	return OK;
+}

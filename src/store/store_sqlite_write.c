@@ -307,6 +307,16 @@ txn_get_kv(void *inner, const char *ns, struct str name, struct str *out)
 	return sql_conn_get_kv(txn->engine->writer, ns, name, txn->arena, out);
 }
 
+static enum err
+txn_next_kv(void *inner, const char *ns, struct str after, struct arena *into, struct str *name_out,
+            struct str *value_out)
+{
+	struct txn *txn = inner;
+
+	TRY(ready(txn));
+	return sql_conn_next_kv(txn->engine->writer, ns, after, into, name_out, value_out);
+}
+
 /* ---- items ---------------------------------------------------------------------------------- */
 
 static enum err
@@ -530,6 +540,7 @@ const struct store_writes sqlite_writes = {
 	.find = txn_find,
 	.next = txn_next,
 	.get_kv = txn_get_kv,
+	.next_kv = txn_next_kv,
 	.put = put_item,
 	.rewrite = rewrite,
 	.remove = remove_item,

@@ -128,6 +128,15 @@ store_txn_get_kv(struct store_txn *txn, const char *ns, struct str name, struct 
 	return answered(txn, txn->store->backend->writes->get_kv(txn->inner, ns, name, value_out));
 }
 
+bool
+store_txn_next_kv(struct store_txn *txn, const char *ns, struct str after, struct arena *into, struct str *name_out,
+                  struct str *value_out)
+{
+	if (txn->err != OK)
+		return false;
+	return answered(txn, txn->store->backend->writes->next_kv(txn->inner, ns, after, into, name_out, value_out));
+}
+
 static enum err
 check_item(const struct store_feed *feed, const struct item *item)
 {

@@ -162,20 +162,29 @@ followers_order(void *ctx, struct str verb, struct str name, uint64_t ticket, st
 	return err;
 }
 
+/* Whoever has the lock is done soon, or waits for the scopes: the reader asks again. */
+static bool
+ask(struct followers *followers, bool (*asked)(struct scopes *scopes, struct str scope), struct str scope)
+{
+	bool yes;
+
+	if (pthread_mutex_trylock(&followers->lock) != 0)
+		return true;
+	yes = asked(followers->plan->scopes, scope);
+	MUST(pthread_mutex_unlock(&followers->lock) == 0);
+	return yes;
+}
+
 bool
 followers_want(void *ctx, struct str scope)
 {
-	struct followers *followers = ctx;
-	bool              wanted = true;
+	return ask(ctx, scopes_want, scope);
+}
 
-	if (!followers || !followers->plan)
-		return false;
-	/* Whoever has the lock is done soon, or waits for the scopes: the reader asks again. */
-	if (pthread_mutex_trylock(&followers->lock) != 0)
-		return true;
-	wanted = scopes_want(followers->plan->scopes, scope);
-	MUST(pthread_mutex_unlock(&followers->lock) == 0);
-	return wanted;
+bool
+followers_await(void *ctx, struct str scope)
+{
+	return ask(ctx, scopes_await, scope);
 }
 
 void

@@ -35,6 +35,7 @@ void followers_close(struct followers **followers); /* stopped before, or never 
 /* As scopes_order(). */
 enum err followers_order(void *followers, struct str verb, struct str name, uint64_t ticket, struct json_out *json)
 	MUST_CHECK;
-/* As scopes_want(); `followers` may be NULL: nobody follows anything here. */
+/* As scopes_want() and scopes_await(). */
 bool followers_want(void *followers, struct str scope);
+bool followers_await(void *followers, struct str scope);
 void followers_put_metrics(void *followers, struct buf *buf);

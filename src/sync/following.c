@@ -268,7 +268,7 @@ following_join(struct cmd_run *run, struct following *following, const struct fo
 	TRY_CODE(asking_read_url(run));
 	TRY_CODE(read_options(following));
 	conf.max_wait_ms = following->conf.max_wait_ms;
-	following->http.fetch = shared->pages;
+	following->curl = following->http.fetch = shared->pages;
 	following->page_source = follow_http_source(&following->http);
 	following->share = follow_share_open(&conf);
 	following->source = follow_share_source(following->share);
@@ -530,6 +530,7 @@ following_content(struct following *following)
 	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"),
 		                             .fetch = following->curl,
 		                             .bearer = following->conf.bearer,
+		                             .lock = following->shared ? following->shared->lock : NULL,
 		                             .clock = following->run->clock,
 		                             .size_max = (int64_t)following->content_size,
 		                             .time_max_ms = following->content_ms,
@@ -552,11 +553,14 @@ following_content(struct following *following)
 		return cmd_fail(following->run, exit_code_of(err), "%s", why);
 	if (err != OK)
 		return following_failed(following->run, following->replica, err);
-	cmd_say(following->run,
-	        "content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, %llu in parts%s",
-	        (unsigned long long)tally.fetched, (unsigned long long)tally.bytes, (unsigned long long)tally.waiting,
-	        (unsigned long long)tally.payment, (unsigned long long)tally.refused, (unsigned long long)tally.partial,
-	        tally.partial > 0 ? " (the next run goes on with those)" : "");
+	if (!following->run->label || tally.fetched + tally.refused + tally.partial > 0)
+		cmd_say(following->run,
+		        "content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, "
+		        "%llu in parts%s",
+		        (unsigned long long)tally.fetched, (unsigned long long)tally.bytes,
+		        (unsigned long long)tally.waiting, (unsigned long long)tally.payment,
+		        (unsigned long long)tally.refused, (unsigned long long)tally.partial,
+		        tally.partial > 0 ? " (the next run goes on with those)" : "");
 	if (following->content_reported > REFUSED_SHOWN)
 		cmd_say(following->run, "the content of %llu more is refused or not whole yet",
 		        (unsigned long long)(following->content_reported - REFUSED_SHOWN));

@@ -143,6 +143,19 @@ scopes_order(struct scopes *scopes, const struct scopes_order *order, struct jso
 	return err;
 }
 
+/* The job that follows it; NULL: none does. */
+static struct job *
+find_job(struct scopes *scopes, struct str scope, struct arena *arena)
+{
+	for (struct section *section = scopes->sections; section; section = section->next)
+		for (struct job *job = section->jobs; job; job = job->next) {
+			arena_reset(arena);
+			if (job->is_listed && str_eq(scope, section_name(section, job->value, arena)))
+				return job;
+		}
+	return NULL;
+}
+
 /*
  * A run that is under way is enough; one that waits for its turn begins, unless its host asked for a pause.  After a
  * failure the scope keeps its own pauses, and readers do not wait for them.
@@ -150,35 +163,54 @@ scopes_order(struct scopes *scopes, const struct scopes_order *order, struct jso
 static bool
 want(struct scopes *scopes, struct str scope, struct arena *arena)
 {
-	for (struct section *section = scopes->sections; section; section = section->next)
-		for (struct job *job = section->jobs; job; job = job->next) {
-			arena_reset(arena);
-			if (!job->is_listed || !str_eq(scope, section_name(section, job->value, arena)))
-				continue;
-			if (section->is_paused || job->state == JOB_ENDED)
-				return false;
-			if (job->state == JOB_WAITS && job->failures > 0)
-				return false;
-			if (job->state == JOB_WAITS)
-				job->due_ms = 0;
-			scopes_wake(scopes);
+	struct job *job = find_job(scopes, scope, arena);
+
+	if (!job || job->section->is_paused || job->state == JOB_ENDED)
+		return false;
+	if (job->state == JOB_WAITS && job->failures > 0)
+		return false;
+	if (job->state == JOB_WAITS)
+		job->due_ms = 0;
+	scopes_wake(scopes);
+	return true;
+}
+
+static bool
+await(struct scopes *scopes, struct str scope, struct arena *arena)
+{
+	const struct job *job = find_job(scopes, scope, arena);
+
+	for (const struct section *section = scopes->sections; section && !job; section = section->next)
+		if (section->is_awaited && str_starts(scope, section->conf->name))
 			return true;
-		}
-	return false;
+	return !scopes->is_listed || (job && job->state != JOB_ENDED);
+}
+
+static bool
+ask(struct scopes *scopes, bool (*asked)(struct scopes *scopes, struct str scope, struct arena *arena),
+    struct str     scope)
+{
+	AUTO(arena_close) struct arena *arena = NULL;
+	bool                            yes;
+
+	if (pthread_mutex_trylock(&scopes->lock) != 0)
+		return true;
+	arena = arena_open(ORDER_ARENA_MAX);
+	yes = asked(scopes, scope, arena);
+	scopes_unlock(scopes);
+	return yes;
 }
 
 bool
 scopes_want(struct scopes *scopes, struct str scope)
 {
-	AUTO(arena_close) struct arena *arena = NULL;
-	bool                            wanted;
+	return ask(scopes, want, scope);
+}
 
-	if (pthread_mutex_trylock(&scopes->lock) != 0)
-		return true;
-	arena = arena_open(ORDER_ARENA_MAX);
-	wanted = want(scopes, scope, arena);
-	scopes_unlock(scopes);
-	return wanted;
+bool
+scopes_await(struct scopes *scopes, struct str scope)
+{
+	return ask(scopes, await, scope);
 }
 
 static void

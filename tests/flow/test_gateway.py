@@ -73,7 +73,7 @@ def rounds(far):
     return sum("deltatoken" in path for _, path, _ in far.requests)
 
 
-def test_gateway__a_reader_who_wants_it_newer_waits_for_a_round_and_many_wait_for_one(far, gateway):
+def test_gateway__a_reader_who_wants_it_newer_waits_for_a_round_and_many_wait_for_one(far, gateway, tm, store):
     feed = mail(far)
     one = gateway(section("mail", far.base + MAIL + "/delta", every="1h") + served("mail"))
     app = one.app_token("Mail.Read")
@@ -82,8 +82,16 @@ def test_gateway__a_reader_who_wants_it_newer_waits_for_a_round_and_many_wait_fo
     feed.put("m1", subject="new")
     old = one.get(link, token=app, headers={"Prefer": "tidemark.max-age=3600"})
     assert old.json["value"] == [] and old.headers["Preference-Applied"] == "tidemark.max-age=3600"
+    connection = one.connection()
+    connection.request("GET", link[len(one.base):], headers={"Authorization": f"Bearer {app}", "Accept": "text/event-stream",
+                                                             "Prefer": "tidemark.max-age=3"})
+    stream = connection.getresponse()
+    assert stream.readline()
     time.sleep(3.1)     # now its round is older than three seconds
     before, answers = rounds(far), []
+    tm("scope", "grant", "mail", "--to", "somebody", store=store)       # wakes the stream, which was fresh when it began
+    time.sleep(1)
+    assert rounds(far) == before
 
     def ask():
         answers.append(one.get(link, token=app, headers={"Prefer": "tidemark.max-age=3"}))
@@ -96,6 +104,9 @@ def test_gateway__a_reader_who_wants_it_newer_waits_for_a_round_and_many_wait_fo
         assert answer.status == 200 and [item["subject"] for item in answer.json["value"]] == ["new"]
         assert answer.headers["Preference-Applied"] == "tidemark.max-age=3"
     assert len(answers) == 8 and 1 <= rounds(far) - before <= 3
+    while b'"new"' not in stream.readline():
+        pass
+    connection.close()
 
 
 def test_gateway__without_a_follower_nobody_waits_for_a_round(far, tm, store, server):
@@ -156,7 +167,8 @@ def test_gateway__a_list_an_item_a_selection_and_a_count(far, gateway):
     one.runner("follow", "now", "mail", store=one.store)
     assert set(one.get(link, token=app).json["value"][0]) == {"id", "subject"} | {key for key in chosen[3] if "@" in key}
     assert one.get(MAIL + "/m3?$select=nested", token=app).json["nested"] == {}
-    assert one.get(MAIL + "/delta?$filter=a", token=app).status == 400
+    for path in ("/delta?$filter=a", "?$filter=subject%20eq%20'a'", "?$filter=", "/$count?$filter=not%20a", "?$orderby=subject", "?$orderby="):
+        assert one.get(MAIL + path, token=app).status == 400, path
 
 
 def test_gateway__a_list_walks_ids_of_any_length(far, gateway):
@@ -266,13 +278,15 @@ def test_gateway__a_page_may_end_inside_a_group(far, gateway):
 def test_gateway__writes_are_refused_with_a_reason(far, gateway):
     mail(far)
     one = gateway(section("mail", far.base + MAIL + "/delta") + served("mail"))
-    app = one.app_token("Mail.ReadWrite")
+    app, stranger = one.app_token("Mail.ReadWrite"), one.mint("--app", guid(5), "--role", "Mail.ReadWrite", "--tenant", OTHER)
     ready(one, MAIL + "/delta", app)
     for base in (MAIL, "/v1.0/scopes/mail"):
         for method, path in (("POST", ""), ("PATCH", "/m1"), ("PUT", "/m1"), ("DELETE", "/m1"), ("POST", "/delta")):
             reply = one.request(method, base + path, {} if method != "DELETE" else None, token=app)
             assert reply.status == 405 and reply.headers["Allow"] == "GET, HEAD", (method, path, reply.body)
             assert "read-only" in reply.json["error"]["message"]
+            for token, status in ((None, 401), (one.app_token("Calendars.ReadWrite"), 403), (stranger, 404)):
+                assert one.request(method, base + path, {} if method != "DELETE" else None, token=token).status == status, (method, path)
 
 
 def test_gateway__waiting_readers_and_streams_see_a_round(far, gateway, tm, store):
@@ -298,16 +312,25 @@ def test_gateway__waiting_readers_and_streams_see_a_round(far, gateway, tm, stor
 
 
 def test_gateway__without_a_whole_round_503_and_after_forgetting_410(far, gateway, tm, store, home):
-    feed = mail(far)
-    far.fault = lambda request, path: path == MAIL + "/delta" and not request.error(503, "ServiceUnavailable")
-    config = section("mail", far.base + MAIL + "/delta") + served("mail")
-    one = gateway(config)
-    app = one.app_token("Mail.Read")
-    early = one.get(MAIL + "/delta", token=app)
-    assert early.status == 503 and int(early.headers["Retry-After"]) > 0 and "no whole round yet" in early.json["error"]["message"]
+    feed, mine, groups = mail(far), "/v1.0/me/messages/delta", far.feed(GROUPS + "/delta")
+    for number in range(2):
+        groups.put(f"g{number}", **{"members@delta": [{"id": f"u{member}"} for member in range(2)]})
+    far.fault = lambda request, path: path in (MAIL + "/delta", mine) and not request.error(503, "ServiceUnavailable")
+    config = section("mail", far.base + MAIL + "/delta") + section("groups", far.base + GROUPS + "/delta") + served("mail") + served("groups")
+    one = gateway(config + section("mine", far.base + mine) + served("mine"))
+    app = one.app_token("Mail.Read", "Group.Read.All")
+    for path, token in ((MAIL + "/delta", app), (MAIL + "/delta", one.token("ann@contoso.com", "Mail.Read")),
+                        (mine, one.token("bob@contoso.com", "Mail.Read"))):
+        early = one.get(path, token=token)
+        assert early.status == 503 and int(early.headers["Retry-After"]) > 0 and "no whole round yet" in early.json["error"]["message"]
+    for path, token in ((MAIL + "/delta", one.token("bob@contoso.com", "Mail.Read")), (mine, one.token("bob@contoso.com", "Calendars.Read"))):
+        assert one.get(path, token=token).status == 403
     far.fault = None
     tm("follow", "now", "mail", store=store)
     link = whole(one, MAIL + "/delta", app)[2]
+    ready(one, GROUPS + "/delta", app, 2)
+    links = [one.get(GROUPS + path, token=app, headers={"Prefer": "odata.maxpagesize=1"}).json["@odata.nextLink"]
+             for path in ("/delta", "", "/g0/members")]
     one.stop()
     tm("scope", "rename", "mail", "letters", store=store)
     one = gateway(served("mail") + section("letters", far.base + MAIL + "/delta"), lines=None)
@@ -319,7 +342,13 @@ def test_gateway__without_a_whole_round_503_and_after_forgetting_410(far, gatewa
     assert one.get(link.replace(link[:link.index("/v1.0")], one.base), token=app).json["value"] == []      # it is the same feed
     one.stop()
     tm("scope", "forget", "letters", store=store)
+    tm("scope", "forget", "groups", store=store)
     one = gateway(config, lines=None)
+    ready(one, GROUPS + "/delta", app)
+    for old in links:
+        gone = one.get(old.replace(old[:old.index("/v1.0")], one.base), token=app)
+        assert gone.status == 410 and "forgotten" in gone.json["error"]["message"], gone.body
+        assert ("Location" in gone.json["error"]["message"]) == ("Location" in gone.headers) == ("/delta" in old)
     ready(one, MAIL + "/delta", app)
     gone = one.get(link.replace(link[:link.index("/v1.0")], one.base), token=app)
     assert gone.status == 410 and "forgotten" in gone.json["error"]["message"]
@@ -351,7 +380,9 @@ def test_gateway__two_at_one_path_are_a_fault_of_the_configuration(far, gateway,
                           (first + many + served("one") + served("two"), ('"one"', '"two"', MAIL)),
                           (first + served("one", owner="ann@contoso.com"), ('"one"', "owner", "GUID")),
                           (first + served("one", owner=f"{TENANT}/"), ('"one"', "owner", "GUID")),
-                          (section("cal", far.base + calendars) + served("cal"), ('"cal"', f"users/{ANN}/calendars", calendars))):
+                          (section("cal", far.base + calendars) + served("cal"), ('"cal"', f"users/{ANN}/calendars", calendars)),
+                          (section("all", far.base + calendars.replace(ANN, "{user}"), for_each=f"file:{home}/users") + served("all"),
+                           ('"all"', f"users/{ANN}/calendars"))):
         (home / "t.conf").write_text(config)
         ended = tm("serve", "--follow", "--config", home / "t.conf", "--listen", "127.0.0.1:0", store=store, code=3)
         assert all(word in ended.stderr for word in words), ended.stderr
@@ -388,6 +419,7 @@ def test_gateway__who_may_read(far, gateway, tm, store):
         refused = one.get(things, token=token)
         assert refused.status == 403 and "tidemark scope grant" in refused.json["error"]["message"]
     bob = one.token("bob@contoso.com", "Mail.Read")
+    tm("follow", "now", "things", store=store)
     tm("scope", "grant", "things", "--to", guid(0xa99), "--to", "bob@contoso.com", store=store)
     wait_for(lambda: status(things, app) == status(things, bob) == 200)
     assert [json.loads(line) for line in tm("scope", "grant", "--json", store=store).stdout.splitlines()] == [
@@ -419,6 +451,7 @@ def test_gateway__a_grant_that_is_taken_back_ends_a_stream(far, gateway, tm, sto
     far.feed(THINGS + "/delta").put("t1")
     one = gateway(section("things", far.base + THINGS + "/delta") + served("things"))
     app = one.app_token("Mail.Read")
+    tm("follow", "now", "things", store=store)
     tm("scope", "grant", "things", "--to", guid(0xa99), store=store)
     ready(one, THINGS + "/delta", app)
     connection = one.connection()
@@ -438,7 +471,15 @@ def test_gateway__grants_go_with_the_name_and_end_with_the_scope(far, gateway, t
     assert tm("scope", "grant", "things", store=store).stdout == "" and tm("scope", "grant", store=store).stdout == "others  app-one\n"
     tm("scope", "forget", "others", store=store)
     assert tm("scope", "grant", store=store).stdout == ""
-    tm("scope", "grant", "things", "--to", "a b", store=store, code=2)
+    tm("scope", "grant", "others", "--to", "app-one", store=store, code=6, error="`tidemark status` lists the scopes")
+    assert tm("scope", "grant", store=store).stdout == ""
+    tm("scope", "grant", "others", "--to", "a b", store=store, code=6)
+    # However many there are, and however long.
+    with sqlite3.connect(store[7:]) as db:
+        to = "".join(f"{number:0128}\n" for number in range(400)).encode()
+        db.executemany("INSERT INTO note(space, name, value) VALUES('scope-grant', ?, ?)",
+                       ((f"s{number:04}".encode(), to) for number in range(1500)))
+    assert len(tm("scope", "grant", "s1499", store=store).stdout.splitlines()) == 400
 
 
 def test_gateway__no_bearer_passes_from_one_side_to_the_other(far, gateway, home):
@@ -484,6 +525,7 @@ def test_gateway__calendars_are_read_as_from_their_source(chain, tm, store):
         assert one.request("POST", mine, {"name": "x"}, token=ann).status == 405
     assert one.get("/v1.0/me/calendar", token=ann).status == 400
     bob = one.token("bob@contoso.com", "Calendars.ReadWrite")
+    assert one.request("POST", path, {"name": "x"}, token=bob).status == one.request("POST", mine, {"name": "x"}, token=bob).status == 403
     assert one.request("POST", "/v1.0/me/calendars", {"name": "x"}, token=bob).status == 201      # a feed of the store's own
     link = whole(one, path + "/delta", here)[2]
     made = source.request("POST", path, {"name": "New"}, token=there).json["id"]
@@ -543,7 +585,7 @@ def test_gateway__recordings_and_their_content(server, home, tm, store):
 
 
 def test_gateway__one_section_for_each_user_serves_all_its_scopes(far, gateway, home):
-    (home / "users").write_text(f"{ANN}\n{BOB}\n")
+    (home / "users").write_text(f"{ANN}\n{BOB}\n{guid(3)}\n")
     for owner in (ANN, BOB):
         far.feed(f"/v1.0/users/{owner}/messages/delta").put(owner + "m")
     one = gateway(section("mail", far.base + "/v1.0/users/{user}/messages/delta", for_each=f"file:{home}/users") + served("mail"))
@@ -554,12 +596,17 @@ def test_gateway__one_section_for_each_user_serves_all_its_scopes(far, gateway, 
             assert [item["id"] for item in one.get(path + "/delta", token=app).json["value"]] == [owner + "m"]
             assert one.get(f"{path}/{owner}m", token=app).status == 200
     # The scope's name has the user's id; a path may name the user in other ways.
-    for name in ("ann@contoso.com", "ANN@CONTOSO.COM", ANN.upper()):
-        path = f"/v1.0/users/{name}/messages"
+    for path in ("users/ann@contoso.com/messages", "users/ANN@CONTOSO.COM/messages", f"Users/{ANN.upper()}/Messages", f"users('{ANN}')/messages"):
+        path = f"/v1.0/{path}"
         page = one.get(path + "/delta", token=app)
-        assert page.status == 200 and [item["id"] for item in page.json["value"]] == [ANN + "m"], (name, page.body)
+        assert page.status == 200 and [item["id"] for item in page.json["value"]] == [ANN + "m"], (path, page.body)
         assert one.get(f"{path}/{ANN}m", token=app).status == 200
-    assert one.get("/v1.0/users/nobody/messages/delta", token=app).status == 503
+    # Who is not listed is unknown, and only who is listed may be awaited.
+    ann, zero = one.token("ann@contoso.com", "Mail.Read"), guid(0).replace("4", "0").replace("8", "0")
+    for path in ("users/nobody/messages", f"users/{guid(4)}/messages", f"users/{zero}/messages", "scopes/mail:nobody"):
+        wait_for(lambda: one.get(f"/v1.0/{path}/delta", token=app).status != 503)
+        assert one.get(f"/v1.0/{path}", token=app).status in (404, 503) and one.get(f"/v1.0/{path}/delta", token=ann).status == 403, path
+    assert one.get(f"/v1.0/users/{guid(3)}/messages/delta", token=app).status == 503
 
 
 def test_gateway__served_users_take_no_collection_of_a_user_and_the_longer_path_counts(far, gateway):

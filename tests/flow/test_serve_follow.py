@@ -267,6 +267,36 @@ def test_follow__it_ends_in_the_midst_of_a_transfer_and_goes_on_after_it_and_aft
     assert len(first) == 1, "the round goes on from its staged pages"
 
 
+def test_follow__content_comes_while_other_scopes_go_on_and_the_server_ends_in_its_midst(tm, home, store, far, follow):
+    recordings = "/v1.0/users/ann/onlineMeetings/getAllRecordings(meetingOrganizerUserId='ann')/delta"
+    gates = {f"/content/{id}": threading.Event() for id in "ab"}
+    asked = []
+    for id in "ab":
+        far.feed(recordings).put(id, recordingContentUrl=f"{far.base}/content/{id}")
+    far.feed(A).put("t")
+
+    def content(request, path):
+        if path in gates:
+            asked.append(path)
+            gates[path].wait(60)
+            request.send(200, b"clip")
+        return path in gates
+    far.fault = content
+    one = follow(section("rec", far.base + recordings, content=home / "files") + section("a", far.base + A) + '[serve "rec"]\n')
+    wait_for(lambda: asked)
+    far.feed(A).put("t", name="new")
+    tm("follow", "now", "a", store=store)
+    there = lambda: one.get("/v1.0/scopes/rec/a/content", token=one.app_token("OnlineMeetingRecording.Read.All"))       # noqa: E731
+    assert caught_up(far, store, "a", A)() and there().status == 404 and asked == ["/content/a"]
+    gates["/content/a"].set()
+    wait_for(lambda: there().status == 200)
+    assert there().body == b"clip"
+    wait_for(lambda: "/content/b" in asked)
+    one.stop()
+    gates["/content/b"].set()
+    assert view(store, "rec") == far.model(recordings)
+
+
 def test_follow__sighup_reads_the_sections_again(tm, home, store, far, follow):
     for path in (A, B):
         fill(far, path, 2)

@@ -203,7 +203,7 @@ def test_a_held_poll_is_answered_by_a_change_and_by_the_end_of_its_time(served, 
         assert fields["preference-applied"] == "wait" and 1 <= time.monotonic() - began < 1 + SOON_S
     with opened(kind, served, token) as reader:
         began = time.monotonic()
-        reader.begin(page["@odata.deltaLink"], Prefer=f"wait={LONG_S}")
+        reader.begin(page["@odata.deltaLink"], Prefer="wait=99999999999999999999")      # it counts as the longest
         await_waiting(served, 1)
         change(served, token, "second")
         status, fields, body = reader.whole()
@@ -216,7 +216,7 @@ def test_only_a_delta_link_with_nothing_new_is_held_and_a_malformed_wait_is_igno
     token = served.token(ANN)
     link = latest(served, token)
     began = time.monotonic()
-    for wait in ("wait", "wait=", "wait=x", "wait=-5", "wait=1.5", "wait=0", "wait=5s", "wait=99999999999999999999"):
+    for wait in ("wait", "wait=", "wait=x", "wait=-5", "wait=1.5", "wait=0", "wait=5s"):
         reply = served.get(link, token, {"Prefer": wait})
         assert reply.status == 200 and reply.json["value"] == [] and "Preference-Applied" not in reply.headers, wait
     for path in (LATEST, CALENDARS + "/delta", CALENDARS):

@@ -247,24 +247,13 @@ static enum err
 mem_next_kv(void *engine, const char *ns, struct str after, struct arena *arena, struct str *name_out,
             struct str *value_out)
 {
-	struct mem      *mem = engine;
-	struct kv        key = { .ns = ns, .name = after };
-	const struct kv *kv = NULL;
-	bool             is_there;
-	size_t           row_key;
+	struct mem *mem = engine;
+	enum err    err;
 
 	lock_read(mem);
-	row_key = mem_table_find(&mem->now.kvs, mem_order_kv, &key, &is_there) + (is_there ? 1 : 0);
-	if (row_key < mem->now.kvs.len)
-		kv = mem->now.kvs.rows[row_key];
-	if (kv && strcmp(kv->ns, ns) != 0)
-		kv = NULL;
-	if (kv) {
-		*name_out = arena_copy(arena, kv->name);
-		*value_out = arena_copy(arena, kv->value);
-	}
+	err = mem_next_kv_from(&mem->now, ns, after, arena, name_out, value_out);
 	unlock(mem);
-	return kv ? OK : ERR_NOT_FOUND;
+	return err;
 }
 
 static enum err

@@ -114,6 +114,8 @@ enum err mem_get_default_from(const struct tables *tables, const struct store_fe
                               struct item *out) MUST_CHECK;
 enum err mem_get_kv_from(const struct tables *tables, const char *ns, struct str name, struct arena *arena,
                          struct str *out) MUST_CHECK;
+enum err mem_next_kv_from(const struct tables *tables, const char *ns, struct str after, struct arena *arena,
+                          struct str *name_out, struct str *value_out) MUST_CHECK;
 bool     mem_find_in(const struct feed *feed, struct str key, struct arena *arena, struct item *item_out);
 
 extern const struct store_writes mem_writes;

@@ -245,3 +245,20 @@ mem_get_kv_from(const struct tables *tables, const char *ns, struct str name, st
 	*out = arena_copy(arena, ((const struct kv *)tables->kvs.rows[row_key])->value);
 	return OK;
 }
+
+enum err
+mem_next_kv_from(const struct tables *tables, const char *ns, struct str after, struct arena *arena,
+                 struct str *name_out, struct str *value_out)
+{
+	struct kv        key = { .ns = ns, .name = after };
+	const struct kv *kv;
+	bool             is_there;
+	size_t           row_key = mem_table_find(&tables->kvs, mem_order_kv, &key, &is_there) + (is_there ? 1 : 0);
+
+	kv = row_key < tables->kvs.len ? tables->kvs.rows[row_key] : NULL;
+	if (!kv || strcmp(kv->ns, ns) != 0)
+		return ERR_NOT_FOUND;
+	*name_out = arena_copy(arena, kv->name);
+	*value_out = arena_copy(arena, kv->value);
+	return OK;
+}

@@ -114,6 +114,15 @@ mem_txn_get_kv(void *inner, const char *ns, struct str name, struct str *out)
 	return mem_get_kv_from(&txn->now, ns, name, txn->arena, out);
 }
 
+static enum err
+mem_txn_next_kv(void *inner, const char *ns, struct str after, struct arena *into, struct str *name_out,
+                struct str *value_out)
+{
+	struct txn *txn = inner;
+
+	return mem_next_kv_from(&txn->now, ns, after, into, name_out, value_out);
+}
+
 /* The feed as this transaction may change it, or NULL if there is none. */
 static struct feed *
 feed_to_change(struct txn *txn, const struct store_feed *name)
@@ -455,6 +464,7 @@ const struct store_writes mem_writes = {
 	.find = mem_txn_find,
 	.next = mem_txn_next,
 	.get_kv = mem_txn_get_kv,
+	.next_kv = mem_txn_next_kv,
 	.put = mem_put,
 	.rewrite = mem_rewrite,
 	.remove = mem_remove,

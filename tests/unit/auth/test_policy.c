@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/client.h"
 #include "auth/directory.h"
+#include "auth/grant.h"
 #include "auth/policy.h"
 #include "support/store_bench.h"
 
@@ -138,6 +140,46 @@ test_policy__goes_with_its_user(void **state)
 	store_bench_close(&bench);
 }
 
+static bool
+is_open(struct store_bench *bench, const char *scope, const char *to)
+{
+	return grant_check(bench->store, str_from_c(scope), str_from_c(to), STR_EMPTY, bench->arena) == OK;
+}
+
+static void
+test_grant__goes_with_its_user_or_its_client(void **state)
+{
+	static const char *const scopes[] = { "a", "b", "c:d" };
+	struct user              user = { tenant, ann, STR("ann@contoso.com"), STR(""), STR("") };
+	struct client            client = { .id = bob, .tenant = tenant, .roles = STR("Mail.Read") };
+	struct guid_str          hers = guid_str(&ann), its = guid_str(&bob);
+	struct store_bench       bench;
+	struct store_txn        *txn;
+
+	(void)state;
+	store_bench_open(&bench);
+	txn = store_bench_begin(&bench);
+	directory_put_user(txn, &user, bench.arena);
+	client_put(txn, &client);
+	for (int i = 0; i < 3; i++) {
+		grant_add(txn, str_from_c(scopes[i]), str_from_c(hers.c), bench.arena);
+		if (i > 0)
+			grant_add(txn, str_from_c(scopes[i]), str_from_c(its.c), bench.arena);
+	}
+	assert_int_equal(store_commit(&txn), OK);
+	txn = store_bench_begin(&bench);
+	assert_true(directory_remove_user(txn, &ann, bench.arena));
+	assert_int_equal(store_commit(&txn), OK);
+	for (int i = 0; i < 3; i++)
+		assert_true(!is_open(&bench, scopes[i], hers.c) && is_open(&bench, scopes[i], its.c) == (i > 0));
+	txn = store_bench_begin(&bench);
+	grant_add(txn, STR("new"), str_from_c(its.c), bench.arena); /* of the same transaction, too */
+	assert_true(client_remove(txn, &bob));
+	assert_int_equal(store_commit(&txn), OK);
+	assert_true(!is_open(&bench, "b", its.c) && !is_open(&bench, "c:d", its.c) && !is_open(&bench, "new", its.c));
+	store_bench_close(&bench);
+}
+
 int
 main(void)
 {
@@ -147,6 +189,7 @@ main(void)
 		cmocka_unit_test(test_policy__an_application_stands_in_a_policy_once),
 		cmocka_unit_test(test_policy__bad_names_and_too_many_are_refused),
 		cmocka_unit_test(test_policy__goes_with_its_user),
+		cmocka_unit_test(test_grant__goes_with_its_user_or_its_client),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static const struct {
 	{ "mail", G "/v1.0/users/ann/messages/delta?$select=subject", false },
 	{ "cal", G "/v1.0/users/{user}/calendars/delta", true },
 	{ "drive",
-	  G "/beta/drives/d/root"
+	  G "/beta/drives/b%21d1/root"
 	    "/delta()",
 	  false },
 	{ "view", G "/v1.0/me/calendarView/microsoft.graph.delta", false },
@@ -30,6 +30,7 @@ static const struct {
 	{ "odd", G "/v1.0/x/p{n}q/delta", true },
 	{ "third", G "/v1.0/users/%7Bn%7D/users/{n}/delta", true },
 	{ "option", G "/v1.0/users/ann/messages/delta?x=/{n}/z", true },
+	{ "team", G "/v1.0/groups/0000abcd-0000-4000-8000-00000000000f/sites/delta", false },
 };
 
 static const struct {
@@ -45,7 +46,17 @@ static const struct {
 	{ "/v1.0/users/ann/messages/a/attachments", "mail", ROUTE_MEMBERS, "a", "attachments" },
 	{ "/v1.0/users/ann/messages/a/b/c", NULL, ROUTE_UNKNOWN, "", "" },
 	{ "/beta/users/ann/messages/delta", "mail", ROUTE_DELTA, "delta", "" },
-	{ "/v1.0/users/Ann/messages/delta", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/v1.0/users/Ann/messages/delta", "mail", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/Users/ann/Messages/Delta", "mail", ROUTE_DELTA, "Delta", "" },
+	{ "/v1.0/users('ann')/messages/a", "mail", ROUTE_ITEM, "a", "" },
+	{ "/v1.0/users('bob')/messages/a", NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/v1.0/users('bob')/calendars", "cal:bob", ROUTE_COLLECTION, "", "" },
+	{ "/beta/drives/B!D1/root"
+	  "/delta",
+	  NULL, ROUTE_UNKNOWN, "", "" },
+	{ "/beta/Drives/b!d1/Items/f", "drive", ROUTE_ITEM, "f", "" },
+	{ "/v1.0/groups/0000ABCD-0000-4000-8000-00000000000F/sites/delta", "team", ROUTE_DELTA, "delta", "" },
+	{ "/v1.0/groups/0000abcd-0000-4000-8000-00000000000f/sites/Ab", "team", ROUTE_ITEM, "Ab", "" },
 	{ "/beta/scopes/mail/delta", "mail", ROUTE_DELTA, "delta", "" },
 	{ "/v1.0/scopes/mail/a", "mail", ROUTE_ITEM, "a", "" },
 	{ "/v1.0/scopes/mai/delta", NULL, ROUTE_UNKNOWN, "", "" },
@@ -56,11 +67,11 @@ static const struct {
 	{ "/v1.0/scopes/cal:bob", "cal:bob", ROUTE_COLLECTION, "", "" },
 	{ "/v1.0/scopes/cal/delta", NULL, ROUTE_UNKNOWN, "", "" },
 	{ "/v1.0/users/bob/calendars/c1/permanentDelete", "cal:bob", ROUTE_MEMBERS, "c1", "permanentDelete" },
-	{ "/beta/drives/d/root"
+	{ "/beta/drives/b!d1/root"
 	  "/delta",
 	  "drive", ROUTE_DELTA, "delta", "" },
-	{ "/beta/drives/d/items", "drive", ROUTE_COLLECTION, "", "" },
-	{ "/beta/drives/d/items/f", "drive", ROUTE_ITEM, "f", "" },
+	{ "/beta/drives/b!d1/items", "drive", ROUTE_COLLECTION, "", "" },
+	{ "/beta/drives/b!d1/items/f", "drive", ROUTE_ITEM, "f", "" },
 	{ "/v1.0/me/calendarView/delta", "view", ROUTE_DELTA, "delta", "" },
 	{ "/v1.0/me/events/e", "view", ROUTE_ITEM, "e", "" },
 	{ "/v1.0/users/delta", "users", ROUTE_DELTA, "delta", "" },
@@ -181,6 +192,40 @@ test_served__the_owner_and_the_place_are_read_from_the_url(void **state)
 	arena_close(&arena);
 }
 
+static const struct {
+	const char *a, *b;
+	bool        clash;
+} pairs[] = {
+	{ G "/v1.0/users/ann/messages/delta", "http://other/beta/Users/Ann/Messages/delta()?x=y", true },
+	{ G "/v1.0/users/a%40b.c/messages/delta", G "/v1.0/users/a@b.c/messages/microsoft.graph.delta", true },
+	{ G "/v1.0/users/ann/messages/delta", G "/v1.0/users/ann/messages", true },
+	{ G "/v1.0/users/ann/messages/delta", G "/v1.0/users/bob/messages/delta", false },
+	{ G "/v1.0/users/ann/messages/delta", G "/v1.0/users/{user}/messages/delta", true },
+	{ G "/v1.0/users/ann/messages/delta", G "/v1.0/users/{user}/events/delta", false },
+	{ G "/v1.0/drives/b!a1/root/delta", G "/v1.0/drives/b!A1/root/delta", false },
+	{ G "/one/things/delta", G "/two/things/delta", false },
+	{ G "/odata/things/delta", G "/v1.0/things/delta", false },
+	{ G "/v1.0/me/calendars/delta", G "/v1.0/me/calendars/delta", false },
+	{ "", "", false },
+};
+
+static void
+test_served__two_scopes_clash_where_one_path_names_both(void **state)
+{
+	struct arena *arena = arena_open((size_t)1 << 20);
+	size_t        at[2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct graph_served two[] = { { .name = STR("a"), .url = str_from_c(pairs[i].a) },
+			                      { .name = STR("b"), .url = str_from_c(pairs[i].b) } };
+
+		if (graph_served_clash(two, 2, arena, at) != pairs[i].clash)
+			fail_msg("%s and %s", pairs[i].a, pairs[i].b);
+	}
+	arena_close(&arena);
+}
+
 int
 main(void)
 {
@@ -188,6 +233,7 @@ main(void)
 		cmocka_unit_test(test_served__a_path_names_a_scope_by_its_url_or_its_name),
 		cmocka_unit_test(test_served__a_scope_stands_where_its_url_is),
 		cmocka_unit_test(test_served__the_owner_and_the_place_are_read_from_the_url),
+		cmocka_unit_test(test_served__two_scopes_clash_where_one_path_names_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

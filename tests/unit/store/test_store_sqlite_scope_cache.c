@@ -164,6 +164,58 @@ test_scope_cache__every_change_of_a_scope_is_seen_by_the_next_call(void **state)
 	replica_close(&replica);
 }
 
+static void
+put_of_scope(struct kit *kit, const char *scope, const char *value)
+{
+	struct store_txn *txn = store_begin(kit->store, NULL, kit->arena);
+
+	store_put_kv(txn, STORE_OF_SCOPE, str_from_c(scope), str_from_c(value));
+	assert_int_equal(store_commit(&txn), OK);
+}
+
+/* "name=value " of each. */
+static struct str
+all_of_scopes(struct kit *kit)
+{
+	struct str all = STR(""), name = STR(""), value;
+
+	while (store_next_kv(kit->store, STORE_OF_SCOPE, name, kit->arena, &name, &value) == OK)
+		all = arena_printf(kit->arena, "%.*s%.*s=%.*s ", STR_ARG(all), STR_ARG(name), STR_ARG(value));
+	return all;
+}
+
+/* Killed between any two commits, nothing that was given for one scope is another's. */
+static void
+test_scope__its_kv_entry_has_its_name_and_ends_with_it(void **state)
+{
+	struct kit     *kit = *state;
+	struct replica *replica = NULL;
+	uint64_t        generation;
+	bool            done = false;
+	int64_t         sid;
+
+	assert_int_equal(replica_join(kit->store, &replica, kit->why), OK);
+	sid = replica_scope_add(replica, "b");
+	replica_round(replica, sid, REPLICA_FIRST, "x y", 500);
+	put_of_scope(kit, "a", "1");
+	put_of_scope(kit, "b", "2");
+	put_of_scope(kit, "c", "of a scope that never was");
+	generation = store_kv_generation(kit->store);
+	assert_int_equal(replica_rename_scope(replica, sid, STR("c")), OK);
+	assert_true(str_eq(all_of_scopes(kit), STR("a=1 c=2 ")) && store_kv_generation(kit->store) > generation);
+	assert_int_equal(replica_forget_scope(replica, sid, &done), OK);
+	assert_true(!done && str_eq(all_of_scopes(kit), STR("a=1 ")));
+	put_of_scope(kit, "c", "3");
+	while (!done)
+		assert_int_equal(replica_forget_scope(replica, sid, &done), OK);
+	assert_true(str_eq(all_of_scopes(kit), STR("a=1 ")));
+	sid = replica_scope_add(replica, "d");
+	put_of_scope(kit, "d", "4");
+	assert_int_equal(replica_rename_scope(replica, sid, STR("a")), ERR_CONFLICT);
+	assert_true(str_eq(all_of_scopes(kit), STR("a=1 d=4 ")));
+	replica_close(&replica);
+}
+
 struct look {
 	struct kit           *kit;
 	struct store_followed seen;
@@ -345,6 +397,7 @@ main(void)
 		cmocka_unit_test(test_scope_cache__tells_nothing_while_a_commit_runs_and_nothing_old_after_it),
 		ALONE(test_scope_cache__a_second_call_needs_no_database_and_a_native_commit_changes_nothing),
 		ALONE(test_scope_cache__every_change_of_a_scope_is_seen_by_the_next_call),
+		ALONE(test_scope__its_kv_entry_has_its_name_and_ends_with_it),
 		ALONE(test_scope_cache__nothing_old_is_told_while_a_commit_becomes_visible),
 		ALONE(test_scope_cache__no_thread_gets_an_answer_older_than_what_another_has_seen),
 		cmocka_unit_test(test_scope_cache__a_reader_gets_no_half_of_an_answer),
