@@ -17,6 +17,7 @@ from conftest import guid
 ANN, BOB, CARL = guid(1), guid(2), guid(3)
 TENANT = guid(0x7e0)                     # Carl's, not the store's own
 UPNS = {ANN: "ann@contoso.com", BOB: "bob@contoso.com", CARL: "carl@fabrikam.com"}
+FOLLOWED = {"mail": f"/v1.0/users/{ANN}/mailFolders/inbox/messages", "groups": "/v1.0/groups"}    # scopes, and where they are served
 MEETINGS = ["M-0", "M/1", "MSo1N2Y5ZGFjYy03MWJmLTQ3NDMtYjQxMy01M2EdFGkdRWHJlQ", "Bespr\u00e9chung"]
 LINK = re.compile(rb'"@odata\.(?:nextLink|deltaLink)":"([^"]{1,4000})"')
 ID = re.compile(rb'"id":"([^"]{1,1100})"')
@@ -67,6 +68,7 @@ class World:
             "program": server.app_token("Calendars.ReadWrite", "OnlineMeetingRecording.Read.All",
                                         "OnlineMeetingRecording.ReadWrite.All", expires="30d"),
             "program, reading": server.app_token("OnlineMeetingRecording.Read.All", "Calendars.Read", expires="30d"),
+            "program, of what is followed": server.app_token("Mail.Read", "Group.Read.All", expires="30d"),
             "program, other tenant": server.app_token("Calendars.ReadWrite", "OnlineMeetingRecording.Read.All", tenant=TENANT,
                                                       expires="30d"),
         }
@@ -177,6 +179,21 @@ def calendars_list(rng, world):
     tail = rng.choice([mailbox(rng) + tail, mailbox(rng) + tail, b"/users"]) + rng.choice([b"", b"", b"/$count"])
     req = Request("GET", version(rng) + tail, list_options(rng))
     req.add("Authorization", f"Bearer {world.caller(rng)}")
+    return req
+
+
+def followed(rng, world):
+    """What is served of a scope: rounds, lists, items, members, and writes, which are none."""
+    name = rng.choice(list(FOLLOWED))
+    at = rng.choice([version(rng) + FOLLOWED[name].encode()[5:], b"/scopes/" + name.encode()])
+    item = keyed(rng, at, f"f{rng.randint(0, 10)}") if rng.random() < 0.5 else at + b"/" + quote(rng.choice(world.ids))
+    path, choose = rng.choice([(at + b"/" + delta(rng), delta_options), (at, list_options), (at + b"/$count", list_options),
+                               (item, list_options), (item + rng.choice([b"/members", b"/owners", b"/x"]), list_options),
+                               (item + b"/members/$count", list_options)])
+    req = Request(rng.choice(["GET"] * 8 + ["HEAD", "PATCH", "POST", "DELETE"]), path, choose(rng))
+    if rng.random() < 0.1:
+        req.add("Prefer", rng.choice(["wait=1", "tidemark.max-age=1", "tidemark.max-age=0", "tidemark.max-age=99999999999999999999"]))
+    req.add("Authorization", f"Bearer {world.caller(rng, ['program, of what is followed'])}")
     return req
 
 
@@ -306,7 +323,7 @@ def sign_in(rng, world):
 def batch(rng, world):
     requests = []
     for n in range(rng.choice([1, 2, 3, 20, 21])):
-        inner = rng.choice([calendars_delta, calendars_list, calendar_crud, followed_link, recordings, open_paths])(rng, world)
+        inner = rng.choice([calendars_delta, calendars_list, calendar_crud, followed_link, recordings, followed, open_paths])(rng, world)
         one = {"id": str(n), "method": inner.method, "url": inner.target.decode("latin-1").removeprefix("/v1.0")}
         if inner.body is not None:
             one["body"] = json.loads(inner.body) if rng.random() < 0.9 else base64.b64encode(inner.body).decode()
@@ -331,7 +348,7 @@ def batch(rng, world):
     return req
 
 
-KINDS = [(calendars_delta, 5), (followed_link, 5), (calendars_list, 4), (calendar_crud, 6), (open_paths, 2), (recordings, 5),
+KINDS = [(calendars_delta, 5), (followed_link, 5), (calendars_list, 4), (calendar_crud, 6), (open_paths, 2), (recordings, 5), (followed, 4),
          (recording_posted, 2), (content, 4), (sign_in, 2), (batch, 3)]
 
 
