@@ -2,8 +2,6 @@
 /* What is followed: the contract.  The engine of the store does the work (replica_backend.h). */
 #include "store/replica_backend.h"
 
-#define SCOPE_ARENA_MAX ((size_t)1 << 18) /* the texts of a scope */
-
 static struct replica_common *
 common_of(struct replica *replica)
 {
@@ -109,48 +107,17 @@ find(struct replica *replica, struct replica_which which, struct arena *arena, s
 	return common_of(replica)->backend->scopes->find(replica, &which, arena, out);
 }
 
-/* ERR_CONFLICT: another scope than that one has the name. */
-static enum err
-expect_free(struct replica *replica, struct str name, int64_t sid)
-{
-	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
-	struct replica_scope            other;
-	enum err                        err = replica_find_scope(replica, name, arena, &other);
-
-	MUST(name.len > 0 && name.len <= REPLICA_NAME_MAX);
-	if (err == OK && other.sid != sid)
-		return ERR_CONFLICT;
-	return err == ERR_NOT_FOUND ? OK : err;
-}
-
-static enum err
-expect_phase(struct replica *replica, int64_t sid, enum replica_phase phase)
-{
-	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
-	struct replica_scope            scope;
-
-	TRY(replica_get_scope(replica, sid, arena, &scope));
-	MUST(scope.phase == phase);
-	return OK;
-}
-
 enum err
 replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out)
 {
-	MUST(scope->url.len <= REPLICA_LINK_MAX);
-	TRY(expect_free(replica, scope->name, 0));
+	MUST(scope->name.len > 0 && scope->name.len <= REPLICA_NAME_MAX && scope->url.len <= REPLICA_LINK_MAX);
 	return writes_of(replica)->scopes->add(replica, scope, sid_out);
 }
 
 enum err
 replica_point_scope(struct replica *replica, int64_t sid, const struct replica_scope *scope)
 {
-	AUTO(arena_close) struct arena *arena = arena_open(SCOPE_ARENA_MAX);
-	struct replica_scope            held;
-
 	MUST(scope->url.len <= REPLICA_LINK_MAX);
-	TRY(replica_get_scope(replica, sid, arena, &held));
-	MUST(held.rounds == 0);
 	return writes_of(replica)->scopes->point(replica, sid, scope);
 }
 
@@ -189,7 +156,7 @@ set(struct replica *replica, struct replica_value value)
 enum err
 replica_rename_scope(struct replica *replica, int64_t sid, struct str name)
 {
-	TRY(expect_free(replica, name, sid));
+	MUST(name.len > 0 && name.len <= REPLICA_NAME_MAX);
 	return SET(REPLICA_SET_NAME, sid, .text = name);
 }
 
@@ -258,9 +225,7 @@ replica_begin_page(struct replica *replica, int64_t sid)
 
 	MUST(!common->in_page);
 	common->in_page = true;
-	common->page_err = expect_phase(replica, sid, REPLICA_ROUND);
-	if (common->page_err == OK)
-		common->page_err = rounds->begin_page(replica, sid);
+	common->page_err = rounds->begin_page(replica, sid);
 }
 
 static struct replica_common *
@@ -343,7 +308,6 @@ replica_settle(struct replica *replica, int64_t sid, const struct replica_merger
 
 	*done_out = false;
 	*tally_out = (struct replica_tally){ 0 };
-	TRY(expect_phase(replica, sid, REPLICA_SETTLING));
 	err = writes_of(replica)->settle(replica, sid, merger, guard, at_ms, tally_out, done_out);
 	if (err == ERR_NOT_ALLOWED)
 		TRY(replica_drop_round(replica, sid));
@@ -391,15 +355,15 @@ keep(struct str text, char *kept, size_t max)
 		memcpy(kept, text.at, text.len);
 	return str_of(kept, text.len);
 }
-#define KEEP(text, max) keep(text, (char[max]){ 0 }, max)
 
 enum err
 replica_next_member(struct replica *replica, int64_t sid, const struct replica_member *after,
                     struct replica_member *out)
 {
-	const struct replica_member kept = { .id = KEEP(after->id, STORE_ID_MAX),
-		                             .relation = KEEP(after->relation, REPLICA_NAME_MAX),
-		                             .member = KEEP(after->member, STORE_ID_MAX) };
+	char                        id[STORE_ID_MAX], relation[REPLICA_NAME_MAX], member[STORE_ID_MAX];
+	const struct replica_member kept = { .id = keep(after->id, id, sizeof(id)),
+		                             .relation = keep(after->relation, relation, sizeof(relation)),
+		                             .member = keep(after->member, member, sizeof(member)) };
 
 	return reads_of(replica)->next_member(replica, sid, &kept, out);
 }
@@ -407,11 +371,20 @@ replica_next_member(struct replica *replica, int64_t sid, const struct replica_m
 enum err
 replica_next_moved(struct replica *replica, uint64_t n, const struct replica_moved *after, struct replica_moved *out)
 {
-	const struct replica_moved kept = { .relation = KEEP(after->relation, REPLICA_NAME_MAX),
-		                            .member = KEEP(after->member, STORE_ID_MAX),
+	char                       relation[REPLICA_NAME_MAX], member[STORE_ID_MAX];
+	const struct replica_moved kept = { .relation = keep(after->relation, relation, sizeof(relation)),
+		                            .member = keep(after->member, member, sizeof(member)),
 		                            .is_removed = after->is_removed };
 
 	return reads_of(replica)->next_moved(replica, n, &kept, out);
+}
+
+enum err
+replica_next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out, struct str *body_out)
+{
+	char id[STORE_ID_MAX];
+
+	return reads_of(replica)->next_item(replica, sid, keep(after_id, id, sizeof(id)), id_out, body_out);
 }
 
 /* clang-format off */
@@ -422,9 +395,6 @@ enum err replica_next_change(struct replica *replica, int64_t sid, uint64_t afte
 enum err replica_find_lost(struct replica *replica, int64_t sid, uint64_t after_n, enum replica_marks marks,
                            struct replica_lost *out)
 { return reads_of(replica)->find_lost(replica, sid, after_n, marks, out); }
-enum err replica_next_item(struct replica *replica, int64_t sid, struct str after_id, struct str *id_out,
-                           struct str *body_out)
-{ return reads_of(replica)->next_item(replica, sid, KEEP(after_id, STORE_ID_MAX), id_out, body_out); }
 enum err replica_has_item(struct replica *replica, int64_t sid, struct str id, bool *has_out)
 { return reads_of(replica)->has_item(replica, sid, id, has_out); }
 enum err replica_next_dead_letter(struct replica *replica, int64_t sid, int64_t after_lid, struct arena *arena,

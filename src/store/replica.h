@@ -89,7 +89,7 @@ enum err replica_next_scope(struct replica *replica, int64_t after_sid, struct a
 enum err replica_add_scope(struct replica *replica, const struct replica_scope *scope, int64_t *sid_out) MUST_CHECK;
 /* ERR_CONFLICT.  It takes its kv entry (STORE_OF_SCOPE) along; one that stood under the new name goes. */
 enum err replica_rename_scope(struct replica *replica, int64_t sid, struct str name) MUST_CHECK;
-/* Gives the scope another URL: url, resource, from_now of `scope`. Only before its first whole round. */
+/* Gives the scope another URL: url, resource, from_now of `scope`. ERR_CONFLICT: it has a whole round. */
 enum err replica_point_scope(struct replica *replica, int64_t sid, const struct replica_scope *scope) MUST_CHECK;
 /*
  * Deletes a bounded part of a scope and of all that belongs to it. Not done: call again. After the first part the
@@ -126,7 +126,7 @@ enum err replica_drop_round(struct replica *replica, int64_t sid) MUST_CHECK;
 
 enum replica_life { REPLICA_LIVE, REPLICA_CHANGED, REPLICA_DELETED }; /* the last two: removed, and why */
 
-/* One page, one commit.  Sticky: look at replica_end_page(). */
+/* One page, one commit.  Sticky: look at replica_end_page(). ERR_CONFLICT: the scope is not in a round. */
 void replica_begin_page(struct replica *replica, int64_t sid);
 void replica_put_item(struct replica *replica, struct str id, enum replica_life life, struct str body);
 /* Of the item put last: its text for the columns of SQL views. */
@@ -173,7 +173,7 @@ struct replica_tally {
 /*
  * Does a bounded part of the work. OK with *done_out false: call again. Done: the view has changed, and tally_out
  * counts the changes. ERR_NOT_ALLOWED: the guard stopped it; tally_out->swept counts the removals, and the round is
- * dropped.
+ * dropped. ERR_CONFLICT: the scope has no round to settle.
  */
 enum err replica_settle(struct replica *replica, int64_t sid, const struct replica_merger *merger,
                         const struct replica_guard *guard, int64_t at_ms, struct replica_tally *tally_out,

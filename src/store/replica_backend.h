@@ -2,9 +2,10 @@
 /*
  * replica_backend — what an engine must do for what is followed.  Private to the store module.
  *
- * replica.c checks the arguments (sizes, an open page, the phase of the scope, that the store may be written) and
- * remembers the first failure of a page: after it only undo_page is called.  So an engine checks none of it.  Each
- * function does what the one of its name in replica.h says; a result that is not to be seen outside is said here.
+ * replica.c checks the arguments (sizes, an open page, that the store may be written) and remembers the first failure
+ * of a page: after it only undo_page is called.  So an engine checks none of it.  What stands in the store is checked
+ * by the engine, in the transaction that relies on it: names, and the phase of the scope.  Each function does what the
+ * one of its name in replica.h says; a result that is not to be seen outside is said here.
  */
 #pragma once
 

@@ -82,6 +82,8 @@ begin_page(struct replica *replica, int64_t sid)
 	*staging = (struct replica_staging){ .sid = sid };
 	TRY(rep_begin(replica, false));
 	TRY(rep_state(replica, sid, &state));
+	if (state.seen.phase != REPLICA_ROUND)
+		return ERR_CONFLICT;
 	staging->gen = state.round_gen;
 	staging->rows = state.gen != 0 ? state.gen : state.round_gen;
 	staging->ord = state.round_ord;

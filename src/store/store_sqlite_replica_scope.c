@@ -20,6 +20,8 @@ point_elsewhere(struct replica *replica, int64_t sid, const struct replica_scope
 	struct replica_state state;
 
 	TRY(rep_state(replica, sid, &state));
+	if (state.seen.rounds > 0)
+		return ERR_CONFLICT;
 	TRY(rep_forget_round(replica, &state));
 	return rep_do_with(replica, C_POINT,
 	                   VALUES(INT(sid), TEXT(scope->url), TEXT(scope->resource), INT(scope->from_now)));

@@ -15,9 +15,10 @@
 
 #define SCOPE_TABLE(X)                                                                                                \
 	X(C_CUT_KV, "DELETE FROM note" SCOPE_KV SCOPE_NAME_OF)                                                        \
-	X(C_CUT_KV_NAMED, "DELETE FROM note" SCOPE_KV "?1 AS BLOB)")                                                  \
+	X(C_CUT_KV_NAMED, "DELETE FROM note" SCOPE_KV "?2 AS BLOB)"                                                   \
+	                  " AND NOT EXISTS(SELECT 1 FROM follow_scope WHERE sid = ?1 AND name = ?2)")                 \
 	X(C_MOVE_KV, "UPDATE note SET name = CAST(?2 AS BLOB)" SCOPE_KV SCOPE_NAME_OF)                                \
-	X(C_RENAME, "UPDATE follow_scope SET name = ?2 WHERE sid = ?1")                                               \
+	X(C_RENAME, "UPDATE OR IGNORE follow_scope SET name = ?2 WHERE sid = ?1")                                     \
 	X(C_POINT, "UPDATE follow_scope SET url = ?2, resource = ?3, from_now = ?4, fault = '', fault_ms = 0,"        \
 	           " throttled_ms = 0 WHERE sid = ?1")                                                                \
 	X(C_UNFOLLOW, "UPDATE follow_scope SET gen = 0, ord = 0, top = 0, moving = 0, tail_ord = 0, items = 0,"       \

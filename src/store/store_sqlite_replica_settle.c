@@ -497,6 +497,8 @@ rep_settle(struct replica *replica, int64_t sid, const struct replica_merger *me
 	bool                 is_tidy;
 
 	TRY(rep_state(replica, sid, &state));
+	if (state.seen.phase != REPLICA_SETTLING)
+		return ERR_CONFLICT;
 	TRY(tidy_before(replica, &state, &is_tidy));
 	if (!is_tidy)
 		return OK;

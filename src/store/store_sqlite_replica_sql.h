@@ -88,7 +88,7 @@
 	X(F_SCOPE_OF_URL, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE url = ?2 ORDER BY owner LIMIT 1"         \
 	                  " OFFSET ?1")                                                                               \
 	X(F_SCOPE_NEXT, "SELECT " SCOPE_FIELDS " FROM follow_scope s WHERE sid > ?1 ORDER BY sid LIMIT 1")            \
-	X(F_ADD_SCOPE, "INSERT INTO follow_scope(name, url, resource, from_now, updates, round_rule)"                 \
+	X(F_ADD_SCOPE, "INSERT OR IGNORE INTO follow_scope(name, url, resource, from_now, updates, round_rule)"       \
 	               " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                             \
 	X(F_SET_FAULT, "UPDATE follow_scope SET fault = ?2, fault_ms = ?3 WHERE sid = ?1")                            \
 	X(F_ADD_PAUSE, "UPDATE follow_scope SET throttled_ms = throttled_ms + ?3 WHERE sid = ?1")                     \

@@ -122,7 +122,7 @@ rep_add_scope(struct replica *replica, const struct replica_scope *scope, int64_
 	                  VALUES(TEXT(scope->name), TEXT(scope->url), TEXT(scope->resource), INT(scope->from_now),
 	                         INT(scope->updates), TEXT(scope->round_rule)));
 	*sid_out = sqlite3_last_insert_rowid(replica->conn->db);
-	return rep_end(replica, err);
+	return rep_end(replica, err == OK && sqlite3_changes64(replica->conn->db) == 0 ? ERR_CONFLICT : err);
 }
 
 static enum err
@@ -147,13 +147,16 @@ set_value(struct replica *replica, const struct replica_value *value)
 	struct sql_value values[] = { INT(value->of), TEXT(value->text), INT(value->number), TEXT(value->more), { 0 } };
 
 	if (value->set == REPLICA_SET_NAME) {
-		TRY(rep_do_with(replica, C_CUT_KV_NAMED, VALUES(TEXT(value->text))));
+		TRY(rep_do_with(replica, C_CUT_KV_NAMED, VALUES(INT(value->of), TEXT(value->text))));
 		TRY(rep_do_with(replica, C_MOVE_KV, VALUES(INT(value->of), TEXT(value->text))));
 	}
 	TRY(bind_some(replica, sets[value->set], values, &stmt));
 	TRY(rep_run(replica, stmt));
-	/* Another scope of the URL has the owner, so the statement changes nothing. */
-	return value->set == REPLICA_SET_OWNER && sqlite3_changes64(replica->conn->db) == 0 ? ERR_CONFLICT : OK;
+	/* Another scope has the name; or one of the same URL has the owner. So the statement changes nothing. */
+	return (value->set == REPLICA_SET_OWNER || value->set == REPLICA_SET_NAME) &&
+	                       sqlite3_changes64(replica->conn->db) == 0
+	               ? ERR_CONFLICT
+	               : OK;
 }
 
 enum err

@@ -5,6 +5,7 @@
 
 #include "model/model.h"
 #include "store/replica.h"
+#include "store/store_followed.h"
 #include "store/store_sqlite.h"
 #include "unit/store/store_kit.h"
 
@@ -131,6 +132,39 @@ test_store_joined__rounds_and_writes_of_others_share_the_writer_and_lose_nothing
 	store_close(&kit->store);
 }
 
+/* What a caller has read of a scope may be old: the store judges, and nothing changes. */
+static void
+test_store_joined__what_does_not_fit_a_scope_is_a_conflict(void **state)
+{
+	struct kit          *kit = *state;
+	struct replica      *replica = NULL;
+	struct replica_scope scope = { .name = STR("b"), .url = STR("http://x/b"), .resource = STR("b") };
+	struct replica_tally tally;
+	struct store_txn    *txn;
+	struct str           granted;
+	int64_t              sid, other;
+	bool                 done;
+
+	kit_open(kit);
+	assert_int_equal(replica_join(kit->store, &replica, kit->why), OK);
+	sid = add_scope(replica);
+	assert_int_equal(replica_add_scope(replica, &scope, &other), OK);
+	assert_int_equal(replica_add_scope(replica, &scope, &other), ERR_CONFLICT);
+	txn = store_begin(kit->store, NULL, kit->arena);
+	store_put_kv(txn, STORE_OF_SCOPE, STR("a"), STR("granted"));
+	assert_int_equal(store_commit(&txn), OK);
+	assert_int_equal(replica_rename_scope(replica, sid, STR("b")), ERR_CONFLICT);
+	assert_int_equal(replica_rename_scope(replica, sid, STR("a")), OK);
+	assert_int_equal(store_get_kv(kit->store, STORE_OF_SCOPE, STR("a"), kit->arena, &granted), OK);
+	replica_begin_page(replica, sid);
+	assert_int_equal(replica_end_page(replica, STR("http://x/1"), true), ERR_CONFLICT);
+	assert_int_equal(replica_settle(replica, sid, NULL, NULL, 1, &tally, &done), ERR_CONFLICT);
+	stage_round(replica, sid, REPLICA_FIRST, "{}");
+	assert_int_equal(replica_point_scope(replica, sid, &scope), ERR_CONFLICT);
+	replica_close(&replica);
+	store_close(&kit->store);
+}
+
 /* A page need not be synced when it is stored, a write of the store must. */
 static void
 test_store_joined__each_commit_of_the_store_is_synced(void **state)
@@ -208,6 +242,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_store_joined__a_page_that_has_failed_takes_nothing_more, kit_begin,
 		                                kit_end),
 		cmocka_unit_test_setup_teardown(test_store_joined__an_engine_that_cannot_follow_says_so, kit_begin,
+		                                kit_end),
+		cmocka_unit_test_setup_teardown(test_store_joined__what_does_not_fit_a_scope_is_a_conflict, kit_begin,
 		                                kit_end),
 		cmocka_unit_test_setup_teardown(test_store_joined__each_commit_of_the_store_is_synced, kit_begin,
 		                                kit_end),
