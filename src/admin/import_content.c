@@ -191,6 +191,10 @@ import_content_bring(struct import_content *files, struct str line, struct buf *
 	}
 	if (!files->content && content_dir_open(files->run, true, &files->content) != EXIT_DONE)
 		return ERR_IO;
+	if (!files->content) {
+		*why_out = STR("a store in PostgreSQL has no place for the content of recordings yet");
+		return ERR_BAD_REQUEST;
+	}
 	TRY(open_file(files, op.content_file, &fd, why_out));
 	if (!is_there_already(files, &op, fd, &ref))
 		err = copy(files, fd, &ref);

@@ -100,6 +100,8 @@ open_content(struct server *server)
 	enum err             err;
 
 	TRY_CODE(content_dir_open(server->run, true, &server->content));
+	if (!server->content)
+		return EXIT_DONE;
 	err = content_sweep(server->content, &sweep, &swept);
 	if (err != OK && err != ERR_LOCKED)
 		console_say("warning: unfinished uploads cannot be removed: %s", err_text(err));

@@ -50,12 +50,11 @@ store_read_code(enum err err)
 static int
 open_to_look(struct cmd_run *run, struct store **store_out)
 {
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
-		                   .access = STORE_LOOK,
-		                   .clock = run->clock,
-		                   .entropy = run->entropy };
-	char              why[512] = "";
-	enum err          err = crypt_init();
+	struct store_conf conf = {
+		.url = conf_store_url(&run->conf), .access = STORE_LOOK, .clock = run->clock, .entropy = run->entropy
+	};
+	char     why[512] = "";
+	enum err err = crypt_init();
 
 	if (err == OK)
 		err = store_open(&conf, store_out, why);
@@ -81,7 +80,7 @@ open_for_reading(struct cmd_run *run, struct store **store_out)
 int
 open_for_writing(struct cmd_run *run, const struct store_opening *opening, struct store **store_out)
 {
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
+	struct store_conf conf = { .url = conf_store_url(&run->conf),
 		                   .access = STORE_SERVE,
 		                   .create = opening->create,
 		                   .scratch = opening->scratch,
@@ -102,7 +101,7 @@ open_for_writing(struct cmd_run *run, const struct store_opening *opening, struc
 	if (err == OK)
 		return EXIT_DONE;
 	store_close(store_out);
-	return console_fail(exit_code_of(err), "%.*s: %s", STR_ARG(conf.url), err_text(err));
+	return console_fail(exit_code_of(err), "%.*s: %s", STR_ARG(conf_get(&run->conf, CONF_STORE)), err_text(err));
 }
 
 static int

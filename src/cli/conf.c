@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "cli/store_url.h"
+
 #define SYSTEM_FILE "/etc/tidemark/tidemark.conf"
 
 const char *
@@ -17,6 +19,14 @@ struct str
 conf_get(const struct conf *conf, enum conf_id id)
 {
 	return conf->values[id].text;
+}
+
+struct str
+conf_store_url(const struct conf *conf)
+{
+	const struct conf_value *value = &conf->values[CONF_STORE];
+
+	return store_url_is_postgresql(value->text) ? value->whole : value->text;
 }
 
 bool
@@ -85,21 +95,24 @@ read_setting(const struct conf_source *source, enum conf_id id, struct arena *ar
 
 	if (flag)
 		*value = (struct conf_value){ str_from_c(flag), CONF_FROM_FLAG,
-			                      arena_printf(arena, "--%s", conf_setting(id)->name) };
+			                      arena_printf(arena, "--%s", conf_setting(id)->name), STR_EMPTY };
 	else if (env)
-		*value = (struct conf_value){ str_from_c(env), CONF_FROM_ENVIRONMENT,
-			                      str_from_c(conf_setting(id)->env) };
+		*value = (struct conf_value){ str_from_c(env), CONF_FROM_ENVIRONMENT, str_from_c(conf_setting(id)->env),
+			                      STR_EMPTY };
 	else if (value->origin != CONF_FROM_FILE)
-		*value = (struct conf_value){ fallback_of(source, id, arena), CONF_FROM_DEFAULT, STR_EMPTY };
+		*value = (struct conf_value){ fallback_of(source, id, arena), CONF_FROM_DEFAULT, STR_EMPTY, STR_EMPTY };
 
 	if (value->origin == CONF_FROM_FLAG || value->origin == CONF_FROM_ENVIRONMENT) {
 		fault = conf_fault(conf_setting(id), value->text);
 		if (fault) {
 			*why_out = arena_printf(arena, "%.*s: \"%.*s\" is not %s", STR_ARG(value->from),
-			                        STR_ARG(value->text), fault);
+			                        STR_ARG(conf_quotable(conf_setting(id), value->text)), fault);
 			return EXIT_USAGE;
 		}
 	}
+	value->whole = value->text;
+	if (id == CONF_STORE && store_url_is_postgresql(value->text))
+		value->text = store_url_shown(value->text, arena);
 	return EXIT_DONE;
 }
 

@@ -19,7 +19,8 @@ const char *conf_origin_name(enum conf_origin origin); /* "default", "file", "en
 struct conf_value {
 	struct str       text; /* empty for an optional setting that is not set */
 	enum conf_origin origin;
-	struct str       from; /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
+	struct str       from;  /* "--listen", "TIDEMARK_LISTEN", "/etc/…/tidemark.conf:3"; empty for a default */
+	struct str       whole; /* the text with the passwords that it does not have */
 };
 
 struct conf {
@@ -40,7 +41,8 @@ struct conf_source {
 enum exit_code conf_read(const struct conf_source *source, struct arena *arena, struct conf *conf_out,
                          struct str *why_out);
 
-struct str conf_get(const struct conf *conf, enum conf_id id);
-bool       conf_is_on(const struct conf_part *part, int key); /* a key that is on or off */
+struct str conf_get(const struct conf *conf, enum conf_id id); /* may be printed */
+struct str conf_store_url(const struct conf *conf);            /* to open the store: it may hold a password */
+bool       conf_is_on(const struct conf_part *part, int key);  /* a key that is on or off */
 /* The file alone: fills in the values that stand in it. EXIT_DONE, or EXIT_CONFIG with the sentence in *why_out. */
 enum exit_code conf_read_file(struct conf *conf, const char *path, struct arena *arena, struct str *why_out);

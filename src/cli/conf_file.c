@@ -164,7 +164,8 @@ find_key(struct reading *reading, const struct conf_section *section, struct str
 	}
 	fault = conf_fault(&section->keys[at], value);
 	if (fault)
-		complain(reading, "%.*s: \"%.*s\" is not %s", STR_ARG(name), STR_ARG(value), fault);
+		complain(reading, "%.*s: \"%.*s\" is not %s", STR_ARG(name),
+		         STR_ARG(conf_quotable(&section->keys[at], value)), fault);
 	return fault ? -1 : at;
 }
 

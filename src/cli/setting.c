@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setting.h"
 
+#include "cli/store_url.h"
 #include "text/date.h"
 #include "text/uri.h"
 
@@ -16,9 +17,9 @@ store_fault(struct str value)
 		return NULL;
 	if (str_starts(value, STR("sqlite:")))
 		return value.len > 7 ? NULL : "a store URL: a path must follow sqlite:";
-	if (str_starts(value, STR("postgresql:")) || str_starts(value, STR("postgres:")))
-		return "known yet to this version; it knows sqlite:PATH and memory:";
-	return "a store URL; sqlite:PATH and memory: are known";
+	if (store_url_is_postgresql(value))
+		return store_url_fault(value);
+	return "a store URL; sqlite:PATH, postgresql://HOST/DATABASE and memory: are known";
 }
 
 static const char *
@@ -117,7 +118,9 @@ is_choice(struct str value, struct str choices)
 
 const struct conf_setting conf_settings[] = {
 	[CONF_STORE] = { "store", "URL", "TIDEMARK_STORE", NULL, "sqlite:$XDG_DATA_HOME/tidemark/tidemark.db",
-	                 "the store: sqlite:PATH, or memory: for one that ends with the process", store_fault, NULL },
+	                 "the store: sqlite:PATH, postgresql://HOST/DATABASE, or memory: for one that ends with the "
+	                 "process",
+	                 store_fault, NULL },
 	[CONF_LISTEN] = { "listen", "HOST:PORT", "TIDEMARK_LISTEN", "127.0.0.1:8443", NULL,
 	                  "the address to listen on; port 0 takes a free one", listen_fault, NULL },
 	[CONF_TLS] = { "tls", "auto|off", "TIDEMARK_TLS", "auto", NULL,
@@ -170,6 +173,13 @@ conf_fault(const struct conf_setting *setting, struct str value)
 	if (setting->fault)
 		return setting->fault(value);
 	return !setting->choices || is_choice(value, str_from_c(setting->choices)) ? NULL : setting->choices;
+}
+
+/* A store URL that is not one may be a mistyped one with a password. */
+struct str
+conf_quotable(const struct conf_setting *setting, struct str value)
+{
+	return setting->fault == store_fault ? str_first(value, str_find(value, ':') + 1) : value;
 }
 
 bool

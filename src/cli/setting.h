@@ -43,6 +43,8 @@ struct conf_setting {
 const struct conf_setting *conf_setting(enum conf_id id);
 /* As conf_setting.fault says. */
 const char *conf_fault(const struct conf_setting *setting, struct str value);
+/* What of a value with a fault a message may name. */
+struct str conf_quotable(const struct conf_setting *setting, struct str value);
 
 /* May it be given more than once? Its value is then all of them, separated by blanks. */
 bool conf_repeats(enum conf_id id);

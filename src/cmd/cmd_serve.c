@@ -52,6 +52,9 @@ open_control(struct serving *serving)
 	char            why[512] = "";
 	enum err        err = sock_path_open(conf_get(&run->conf, CONF_STORE), run->arena, &serving->sock);
 
+	/* There is no file that its commands could find the socket by, and they open the store themselves. */
+	if (store_url_is_shared(conf_get(&run->conf, CONF_STORE)))
+		return EXIT_DONE;
 	if (err == ERR_NOT_FOUND) {
 		err = memory_socket_open(run->arena, &serving->sock, why);
 		if (err != OK) {
@@ -262,6 +265,8 @@ run_serve(struct cmd_run *run)
 	int                  code;
 
 	block_signals(&serving);
+	if (cmd_has(run, "follow") && store_url_is_shared(conf_get(&run->conf, CONF_STORE)))
+		return cmd_usage(run, "--follow needs a store in a file, sqlite:PATH");
 	/*
 	 * Large blocks go back to the system when they are freed, or a flood of batches holds 200 MB instead of 80.
 	 * The buffers of a page (200 KB) stay: with smaller limits half of a page's time is the system's.

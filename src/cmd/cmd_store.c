@@ -115,7 +115,7 @@ run_store_check(struct cmd_run *run)
 	err = store_check(store, on_fault, &faults);
 	if (err == OK)
 		err = check_bodies(store, on_fault, &faults);
-	if (err == OK)
+	if (err == OK && content)
 		err = check_content(&faults, store, content, &swept);
 	if (faults.as_json) {
 		json_end_array(&faults.json);
@@ -242,7 +242,7 @@ const struct cmd cmd_store_backup = {
 static int
 run_store_restore(struct cmd_run *run)
 {
-	struct store_conf conf = { .url = conf_get(&run->conf, CONF_STORE),
+	struct store_conf conf = { .url = conf_store_url(&run->conf),
 		                   .access = STORE_SERVE,
 		                   .create = true,
 		                   .clock = run->clock,

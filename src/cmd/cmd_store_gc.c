@@ -91,6 +91,8 @@ sweep(struct cmd_run *run, const struct writer *writer, bool dry_run, struct con
 	enum err                            err;
 
 	TRY_CODE(content_dir_open(run, false, &content));
+	if (!content)
+		return EXIT_DONE;
 	job.now_s = clock_wall_s(run->clock);
 	job.older_than_s = writer->remote ? YOUNG_S : 0;
 	err = content_refs_open(writer->store, NULL, NULL, &refs);

@@ -41,7 +41,7 @@ struct graph_parts { /* all borrowed; they must outlive the struct graph */
 	struct issuer        *issuer; /* whose endpoints are served; NULL: none */
 	struct str      public_url;   /* "https://graph.example.org", no trailing slash; empty: the request's Host */
 	enum link_style link_style;
-	struct content *content;               /* of recordings */
+	struct content *content;               /* of recordings; NULL: there is no place for it */
 	uint64_t        content_max;           /* bytes of one recording's content */
 	bool            recordings_delegated;  /* users reach their own recordings */
 	bool            policy_organizer_wide; /* getAllRecordings checks the access policy too */

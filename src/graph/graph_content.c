@@ -44,7 +44,7 @@ open_content(struct call *call, struct content_ref *ref_out, int *fd_out)
 
 	for (int tries = 0; err == ERR_NOT_FOUND && tries < TRIES_MAX; tries++) {
 		TRY(find_recording(call, &recording));
-		if (!recording.has_content)
+		if (!recording.has_content || !call->graph->parts.content)
 			return call_refuse(call, GRAPH_NO_CONTENT, STR_EMPTY);
 		err = content_read(call->graph->parts.content, &recording.content, fd_out);
 	}
@@ -247,6 +247,8 @@ begin_upload(struct call *call)
 	struct upload           *upload = arena_take(call->arena, sizeof(*upload));
 
 	TRY(query_allow(call, none, "on content", "Leave them out."));
+	if (!call->graph->parts.content)
+		return call_refuse(call, GRAPH_METHOD, STR("This store has no place for the content of recordings."));
 	TRY(check_headers(call));
 	TRY(find_recording(call, &upload->seen));
 	TRY(check_conditions(call, &upload->seen));

@@ -62,6 +62,9 @@ prepare(struct call *call, call_fn *batch)
 	if (call->route.served)
 		TRY(served_check(call));
 	TRY(accept_read(call, media_of(&call->route)));
+	/* Not read, because the store could not say then who the caller is: no empty body. */
+	if (call->req->body_err != OK && call->route.kind != ROUTE_CONTENT)
+		return call->req->body_err;
 	if (unpack_may_be_due(call))
 		TRY(unpack_body(call, !batch));
 	call->act = act ? act : batch;

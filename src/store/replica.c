@@ -67,8 +67,8 @@ replica_open(const struct store_conf *conf, struct replica **replica_out, char w
 	TRY(store_parse_url(conf->url, &backend, &path, why_out));
 	if (!backend->replica || store_is_in_memory(conf->url)) {
 		str_printf(why_out, 512,
-		           "what is followed is kept in a file: the store must be sqlite:PATH, not '%.*s'",
-		           STR_ARG(str_cut(conf->url, 200)));
+		           "what is followed is kept in a file: the store must be sqlite:PATH, not '%.*s:'",
+		           STR_ARG(str_cut(str_first(conf->url, str_find(conf->url, ':')), 200)));
 		return ERR_BAD_REQUEST;
 	}
 	TRY(store_open_on(backend, conf, path, &store, why_out));

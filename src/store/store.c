@@ -20,21 +20,36 @@ struct store_scan {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* The message has only the scheme: the rest may hold a password. */
 enum err
 store_parse_url(struct str url, const struct store_backend **backend_out, struct str *path_out, char why_out[512])
 {
-	static const struct store_backend *const engines[] = { &store_sqlite };
+	static const struct store_backend *const engines[] = { &store_sqlite, &store_pg };
 	size_t                                   colon = str_find(url, ':');
+	struct str                               scheme = str_first(url, colon);
 
+	if (str_eq(scheme, STR("postgres")))
+		scheme = STR("postgresql");
 	for (size_t i = 0; colon < url.len && i < COUNT_OF(engines); i++)
-		if (store_is_in_memory(url) || str_eq(str_first(url, colon), str_from_c(engines[i]->scheme))) {
+		if (store_is_in_memory(url) || str_eq(scheme, str_from_c(engines[i]->scheme))) {
 			*backend_out = engines[i];
 			*path_out = str_skip(url, colon + 1);
 			return OK;
 		}
-	str_printf(why_out, 512, "the store URL '%.*s' is not understood; known are sqlite:PATH and memory:",
-	           STR_ARG(str_cut(url, 200)));
+	str_printf(why_out, 512,
+	           "the store URL '%.*s' is not understood; known are sqlite:PATH, postgresql://… and memory:",
+	           STR_ARG(str_cut(scheme, 200)));
 	return ERR_BAD_REQUEST;
+}
+
+bool
+store_url_is_shared(struct str url)
+{
+	const struct store_backend *backend;
+	struct str                  path;
+	char                        why[512];
+
+	return store_parse_url(url, &backend, &path, why) == OK && !backend->is_moved;
 }
 
 enum err
@@ -116,6 +131,8 @@ store_url_path(struct str url, struct arena *arena, const char **path_out)
 	TRY(store_parse_url(url, &backend, &path, why));
 	if (!store_is_in_memory(url) && (path.len == 0 || memchr(path.at, '\0', path.len)))
 		return ERR_BAD_REQUEST;
+	if (!backend->is_moved)
+		path = STR_EMPTY;
 	*path_out = arena_c(arena, path);
 	return OK;
 }

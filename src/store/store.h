@@ -88,7 +88,7 @@ enum store_access {
 };
 
 struct store_conf {
-	struct str               url; /* sqlite:PATH, or memory: for a throw-away file of this store alone */
+	struct str               url; /* sqlite:PATH, postgresql://…, or memory: for a throw-away file of its own */
 	enum store_access        access;
 	bool                     create;     /* make it if it is missing (STORE_SERVE only) */
 	uint32_t                 page_bytes; /* of a new file's pages; 0: 4096, good for single reads and writes */
@@ -101,13 +101,14 @@ struct store_conf {
 
 /*
  * ERR_NOT_FOUND no such file · ERR_LOCKED another process writes it · ERR_CORRUPT damaged ·
- * ERR_FOREIGN not ours or newer than this program · ERR_BAD_REQUEST unknown scheme · ERR_IO.
+ * ERR_FOREIGN not ours or newer than this program · ERR_BAD_REQUEST unknown scheme · ERR_BUSY no answer · ERR_IO.
  * why_out (512 bytes) gets the sentence; with ERR_LOCKED it names the holder.
  */
 enum err store_open(const struct store_conf *conf, struct store **store_out, char why_out[512]) MUST_CHECK;
 void     store_close(struct store **store);
-/* The path of a sqlite: URL ("" for memory:). The files beside the store get their names from it. */
+/* The path of a sqlite: URL ("" for the others). The files beside the store get their names from it. */
 enum err   store_url_path(struct str url, struct arena *arena, const char **path_out) MUST_CHECK;
+bool       store_url_is_shared(struct str url); /* a database that several servers may have open at once */
 struct str store_memory_url(const struct store *store, struct arena *arena); /* sqlite:FILE of a memory: store, or "" */
 struct guid store_id(const struct store *store);
 uint32_t    store_epoch(const struct store *store);
@@ -119,7 +120,7 @@ uint32_t    store_epoch(const struct store *store);
 typedef void store_changed_fn(void *ctx, uint32_t topic);
 uint32_t     store_feed_topic(const struct store_feed *feed);
 void         store_watch(struct store *store, store_changed_fn *changed, void *ctx);
-/* Rises with every kv change that this process commits, so a cache can see cheaply whether anything changed. */
+/* Another number after every kv change that a process commits, so a cache can see whether anything changed. */
 uint64_t store_kv_generation(const struct store *store);
 
 /* ---- reading: each call is one snapshot ------------------------------------------------------ */
@@ -213,9 +214,9 @@ void store_remove_kv(struct store_txn *txn, const char *ns, struct str name);
 void store_forget_ops(struct store_txn *txn, int64_t before_ms);
 
 /*
- * Ends it. OK: durable. ERR_FULL, ERR_IO: nothing of it is stored. ERR_UNSURE: a sync failed, so it may or may not be
- * stored; the store then takes no writes (ERR_IO) until it is opened again. An error set with store_fail() is
- * returned unchanged, and everything is rolled back.
+ * Ends it. OK: durable. ERR_FULL, ERR_BUSY, ERR_IO: nothing of it is stored. ERR_UNSURE: a sync failed, or nobody
+ * answers, so it may or may not be stored; a store in a file then takes no writes (ERR_IO) until it is opened again.
+ * An error set with store_fail() is returned unchanged, and everything is rolled back.
  */
 enum err store_commit(struct store_txn **txn) MUST_CHECK;
 void     store_abort(struct store_txn **txn); /* rolls back; for AUTO(); NULL is fine */
@@ -226,7 +227,7 @@ enum err store_txn_err(const struct store_txn *txn);
 /* ---- the store as a whole --------------------------------------------------------------------- */
 
 struct store_info {
-	struct str  engine; /* "sqlite", "memory" */
+	struct str  engine; /* "sqlite", "memory", "postgresql" */
 	struct guid id;
 	uint32_t    schema, epoch;
 	uint64_t    feeds, items, tombstones, kv;

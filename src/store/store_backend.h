@@ -121,7 +121,7 @@ store_is_in_memory(struct str url)
 	return str_eq(url, STR("memory:"));
 }
 
-extern const struct store_backend   store_sqlite;
+extern const struct store_backend   store_sqlite, store_pg;
 extern const struct replica_backend sqlite_replica;
 
 /* The engine of a store URL, and what comes after the scheme. ERR_BAD_REQUEST. */

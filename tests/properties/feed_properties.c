@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The properties of a feed (support/feed_histories.h) that the store's own transactions write, on both engines.
+ * The properties of a feed (support/feed_histories.h) that the store's own transactions write, on the model and on an
+ * engine.
  *
  * TIDEMARK_SEED replays one history, TIDEMARK_RUNS says how many.
  */
@@ -84,10 +85,10 @@ static const struct feed_writer native = {
 };
 
 static uint64_t
-run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
+run_history(uint64_t seed, bool durable, bool on_engine, uint64_t totals[3])
 {
 	struct world *world = calloc(1, sizeof(*world));
-	char          url[96];
+	char          url[256];
 	uint64_t      digest;
 
 	assert_non_null(world);
@@ -95,7 +96,9 @@ run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
 	world->feed = (struct store_feed){ .tenant = { { 1 } }, .owner = { { 2 } }, .collection = 1 };
 	make_dir(world);
 	snprintf(url, sizeof(url), "sqlite:%s/t.db", world->dir);
-	if (engine_sqlite)
+	if (on_engine && pg_test_database())
+		pg_test_make(url, sizeof(url));
+	if (on_engine)
 		world->url = url;
 	begin_world(world, seed);
 	for (int i = 0; i < STEPS; i++)
@@ -110,7 +113,7 @@ run_history(uint64_t seed, bool durable, bool engine_sqlite, uint64_t totals[3])
 static void
 test_feed__random_histories_converge_on_both_engines(void **state)
 {
-	uint64_t runs = runs_of(40), first = runs_seed((uint64_t)getpid() << 20);
+	uint64_t runs = runs_of(pg_test_database() ? 2 : 40), first = runs_seed((uint64_t)getpid() << 20);
 	uint64_t model[3] = { 0 }, sqlite[3] = { 0 };
 
 	(void)state;

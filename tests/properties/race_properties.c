@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The law of the feed while everything happens at once: writers, an impatient purger and readers,
- * each in a thread of its own, on the SQLite engine.
+ * each in a thread of its own: on the SQLite engine, and on PostgreSQL.
  *
  * Ids are never used twice, so an item whose tombstone a reader missed stays in its mirror for
  * ever and the comparison at the end finds it.  TIDEMARK_RUNS scales the number of writes.
@@ -20,6 +20,7 @@
 
 #include "crypt/seal.h"
 #include "feed/feed.h"
+#include "support/pg_test.h"
 #include "support/rng.h"
 #include "support/runs.h"
 
@@ -217,7 +218,7 @@ compare(const struct race *race, const struct actor *reader)
 static void
 test_feed__readers_converge_while_writers_and_a_purger_run(void **state)
 {
-	char              dir[64], url[96], why[512], command[96];
+	char              dir[64], url[256], why[512], command[96];
 	struct race       race = { .writes = 400, .feed = { { { 1 } }, { { 2 } }, 1 } };
 	struct actor      actors[WRITERS + 1 + READERS];
 	pthread_t         threads[WRITERS + 1 + READERS];
@@ -230,6 +231,8 @@ test_feed__readers_converge_while_writers_and_a_purger_run(void **state)
 	snprintf(dir, sizeof(dir), "%s/tidemark-race-XXXXXX", runs_folder());
 	assert_non_null(mkdtemp(dir));
 	snprintf(url, sizeof(url), "sqlite:%s/t.db", dir);
+	if (pg_test_database())
+		pg_test_make(url, sizeof(url));
 	conf.url = str_from_c(url);
 	assert_int_equal(store_open(&conf, &race.store, why), OK);
 	for (uint32_t i = 0; i < WRITERS + 1 + READERS; i++) {

@@ -25,6 +25,7 @@ class Machine:
 
     def __init__(self, path, packages, user=0, sudo=False):
         self.path = path
+        path.mkdir(exist_ok=True)
         self.there = path / "there"
         self.calls = path / "calls"
         self.there.write_text("\n".join(packages) + "\n")
@@ -102,6 +103,18 @@ def test_packages_that_apt_could_not_bring_are_an_error(tmp_path):
     run = machine.packages("install", "build")
     assert run.returncode == 1
     assert "still missing" in run.stderr
+
+
+def test_packages_that_are_optional_stop_nothing(tmp_path):
+    machine = Machine(tmp_path, [name for name in listed("test") if name != "postgresql-15"])
+    for tool in ("mkdir", "tee"):
+        machine.stand_in(tool, f"""cat >>'{machine.calls}'; echo "{tool} $*" >>'{machine.calls}'""")
+    machine.stand_in("apt-get", f"""echo "apt-get $*" >>'{machine.calls}'; case $* in *install*) exit 100; esac""")
+    run = machine.packages("install", "test")
+    assert run.returncode == 0 and "tests that need it are skipped" in run.stderr
+    assert machine.calls.read_text().count("install -y --no-install-recommends postgresql-15") == 1
+    machine = Machine(tmp_path / "plain", [name for name in listed("test") if name != "postgresql-15"], user=1000)
+    assert machine.packages("install", "test").returncode == 0
 
 
 def test_packages_of_the_bench_are_builds_and_its_own_and_servers_are_only_unpacked():

@@ -11,89 +11,7 @@
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "crypt/seal.h"
-#include "support/rng.h"
-#include "support/runs.h"
-#include "token/token.h"
-
-#define IDS          24
-#define READERS      4
-#define STEPS        400
-#define RESTORES_MAX (STEPS * 2)
-
-struct line { /* the model's item: where it stands, what it is */
-	uint64_t          seq;
-	bool              live, known; /* known: the store still has its line */
-	uint32_t          value;
-	enum item_removal removal;
-};
-
-struct model {
-	struct line lines[IDS];
-	uint64_t    head, purged_through;
-	uint32_t    generation; /* 0: the feed does not exist; each time that it is made it gets a new one */
-	bool        may_move;   /* a purge may be refused for now */
-};
-
-struct reader {
-	char     token[TOKEN_TEXT_MAX];
-	size_t   token_len;
-	bool     has_token, in_round, initial;
-	uint32_t generation; /* of the token, as the model knows it */
-	uint64_t until;      /* the round's, as the model knows it */
-	uint32_t limit, pages, pages_max;
-	bool     seen[IDS];   /* in this round */
-	uint32_t mirror[IDS]; /* value + 1; 0: not there */
-	uint32_t staged[IDS]; /* the mirror of a fresh round */
-	bool     lost_epoch;  /* a restore happened since its round began */
-};
-
-struct world;
-
-struct feed_writer {
-	uint32_t share;                     /* of 1,000 steps so many are the writer's */
-	void (*open)(struct world *world);  /* also the store */
-	void (*close)(struct world *world); /* also the store */
-	void (*write)(struct world *world); /* at most one commit */
-	void (*look)(struct world *world);  /* what else can be read of the feed is as the model says */
-	void (*end)(struct world *world);   /* nothing more will be written */
-	void (*keep)(struct world *world,
-	             bool          back); /* its own part of the model: saved at a backup, or back from it */
-};
-
-struct world {
-	const struct feed_writer *writer;
-	struct rng                rng;
-	struct entropy            entropy;
-	struct still_clock        time;
-	struct clock              clock;
-	const char               *url; /* NULL: the model of the store */
-	char                      dir[64];
-	struct store             *store;
-	struct token_ring        *ring;
-	struct arena             *arena;
-	struct store_feed         feed;
-	struct model              model, saved; /* saved: at the last backup */
-	uint32_t                  generations;  /* that were ever made */
-	bool                      has_backup;
-	struct {
-		uint32_t epoch;
-		uint64_t base;
-	} restores[RESTORES_MAX]; /* newest last */
-	size_t        restore_count;
-	struct reader readers[READERS];
-	uint64_t      rounds, pages, gone, digest;
-};
+#include "support/feed_world.h"
 
 static inline void
 open_world(struct world *world)
@@ -179,7 +97,11 @@ back_up(struct world *world)
 
 	snprintf(path, sizeof(path), "%s/backup", world->dir);
 	(void)unlink(path);
-	assert_int_equal(store_backup(world->store, path, why), OK);
+	if (is_in_pg(world))
+		pg_test_copy(world->url, path, false);
+	else
+		assert_int_equal(store_backup(world->store, path, why), OK);
+	world->saved_count = world->restore_count;
 	world->saved = world->model;
 	world->writer->keep(world, false);
 	world->has_backup = true;
@@ -195,13 +117,19 @@ restore(struct world *world)
 		return;
 	snprintf(path, sizeof(path), "%s/backup", world->dir);
 	close_world(world);
-	assert_int_equal(store_restore(&conf, path, why), OK);
+	if (is_in_pg(world)) {
+		pg_test_copy(world->url, path, true);
+		world->restore_count = world->saved_count;
+		world->time.ns += 2000000000; /* no two restores are in one second */
+	} else {
+		assert_int_equal(store_restore(&conf, path, why), OK);
+	}
 	world->model = world->saved;
 	world->writer->keep(world, true);
 	open_world(world);
 	/* What earlier restores kept and this one took back no longer counts for more than what is left. */
-	world->restores[world->restore_count].epoch = store_epoch(world->store);
-	world->restores[world->restore_count++].base = world->model.head;
+	if (!is_in_pg(world))
+		note_epoch(world, store_epoch(world->store), world->model.head);
 	for (int i = 0; i < READERS; i++)
 		world->readers[i].lost_epoch = true;
 }
@@ -351,8 +279,8 @@ check_gone(const struct world *world, const struct reader *reader, const struct 
 	if (from && !guid_is_zero(&from->generation))
 		must = reader->generation != world->model.generation ||
 		       world->model.purged_through > (from->span.initial ? from->span.until : from->span.after) ||
-		       (from->epoch < store_epoch(world->store) &&
-		        (from->span.initial || saw_lost_history(world, from))) ||
+		       !epoch_is_known(world, from->epoch) ||
+		       (from->epoch < epoch_of(world) && (from->span.initial || saw_lost_history(world, from))) ||
 		       from->seen > world->model.head;
 	else if (from)
 		must = from->seen > 0;
@@ -380,10 +308,10 @@ read_page(struct world *world, struct reader *reader)
 	}
 	if (!reader->in_round)
 		begin_round(world, reader, has_cursor ? &from : NULL);
-	else if (has_cursor && from.epoch != store_epoch(world->store))
+	else if (has_cursor && from.epoch != epoch_of(world))
 		reader->until = world->model.head; /* `until` of a lost history: the head takes its place */
 	span = (struct span){ has_cursor ? from.span.after : 0, reader->until, reader->initial };
-	if (has_cursor && reader->lost_epoch && !cursor_is_complete(&from) && from.epoch != store_epoch(world->store))
+	if (has_cursor && reader->lost_epoch && !cursor_is_complete(&from) && from.epoch != epoch_of(world))
 		reader->pages_max = UINT32_MAX;
 	more = expected_page(&world->model, &span, reader->limit, ids, &count);
 	while (feed_next(&page, &item)) {
@@ -453,7 +381,7 @@ step(struct world *world, bool durable)
 
 	world->time.ns += 1000000 * (int64_t)rng_below(&world->rng, 100);
 	if (writes) {
-		world->writer->write(world);
+		write_one(world);
 	} else if (dice < 480) {
 		purge(world);
 	} else if (dice < 484 && durable) {

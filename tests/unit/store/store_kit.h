@@ -13,10 +13,11 @@
 #include <cmocka.h>
 
 #include "store/store.h"
+#include "support/pg_test.h"
 #include "support/runs.h"
 
 struct kit {
-	char          dir[64], path[128], url[160];
+	char          dir[64], path[128], url[256];
 	int64_t       now_ms; /* what the clock says; wall and monotonic alike */
 	struct clock  clock;
 	struct arena *arena;
@@ -72,6 +73,8 @@ kit_begin(void **state)
 	assert_non_null(mkdtemp(kit->dir));
 	(void)snprintf(kit->path, sizeof(kit->path), "%s/deep/down/x.db", kit->dir);
 	(void)snprintf(kit->url, sizeof(kit->url), "sqlite:%s", kit->path);
+	if (pg_test_database())
+		pg_test_make(kit->url, sizeof(kit->url));
 	kit->now_ms = 1000000;
 	kit->clock = (struct clock){ kit, kit_ns, kit_ns };
 	kit->arena = arena_open((size_t)64 << 20);

@@ -228,7 +228,9 @@ test_store_joined__an_engine_that_cannot_follow_says_so(void **state)
 	                    "what is followed is kept in a file: the store must be sqlite:PATH, not 'memory:'");
 	conf.url = STR("sqlite");
 	assert_int_equal(replica_open(&conf, &replica, kit->why), ERR_BAD_REQUEST);
-	assert_string_equal(kit->why, "the store URL 'sqlite' is not understood; known are sqlite:PATH and memory:");
+	assert_string_equal(
+		kit->why,
+		"the store URL 'sqlite' is not understood; known are sqlite:PATH, postgresql://… and memory:");
 	assert_null(replica);
 }
 
