@@ -10,8 +10,8 @@
 #include "store/store_sqlite_views.h"
 
 /* Step n takes a store from version n to n + 1.  Steps are added at the end and never changed. */
-static const char *const steps[] = { SCHEMA_1, SCHEMA_2,      SCHEMA_3,     SCHEMA_4,   SCHEMA_5,
-	                             SCHEMA_6, SCHEMA_ASKING, SCHEMA_OWNER, SCHEMA_FEED };
+static const char *const steps[] = { SCHEMA_1, SCHEMA_2,      SCHEMA_3,     SCHEMA_4,    SCHEMA_5,
+	                             SCHEMA_6, SCHEMA_ASKING, SCHEMA_OWNER, SCHEMA_FEED, SCHEMA_END_MEMBERS };
 
 _Static_assert(COUNT_OF(steps) == SCHEMA_VERSION, "a version for every step");
 
@@ -31,21 +31,45 @@ name_store(struct conn *conn)
 	return sql_conn_exec(conn, text);
 }
 
+/* One commit. */
 static enum err
-take_steps(struct conn *conn, int version)
+take_steps_to(struct conn *conn, int version, int until)
 {
 	char text[64];
 
-	/* A step may sort all that a large store has. */
-	TRY(sql_conn_exec(conn, "PRAGMA temp_store = FILE"));
 	TRY(sql_conn_exec(conn, "BEGIN IMMEDIATE"));
-	for (int step = version; step < SCHEMA_VERSION; step++)
+	for (int step = version; step < until; step++)
 		TRY(sql_conn_exec(conn, steps[step]));
 	if (version == 0)
 		TRY(name_store(conn));
-	str_printf(text, sizeof(text), "PRAGMA user_version = %d", SCHEMA_VERSION);
+	str_printf(text, sizeof(text), "PRAGMA user_version = %d", until);
 	TRY(sql_conn_exec(conn, text));
-	TRY(sql_conn_exec(conn, "COMMIT"));
+	return sql_conn_exec(conn, "COMMIT");
+}
+
+/* In parts, before the last step: the log stays small, and what is killed goes on from its last part. */
+static enum err
+take_members(struct conn *conn)
+{
+	int64_t left = 1;
+
+	while (left > 0) {
+		TRY(sql_conn_exec(conn, "BEGIN IMMEDIATE; " SCHEMA_TAKE_MEMBERS " COMMIT"));
+		TRY(sql_conn_exec(conn, "PRAGMA wal_checkpoint(PASSIVE)"));
+		TRY(sql_conn_read_int(conn, "SELECT EXISTS(SELECT 1 FROM follow_relation)", &left));
+	}
+	return OK;
+}
+
+static enum err
+take_steps(struct conn *conn, int version)
+{
+	/* A step may sort all that a large store has. */
+	TRY(sql_conn_exec(conn, "PRAGMA temp_store = FILE"));
+	if (version < SCHEMA_VERSION - 1)
+		TRY(take_steps_to(conn, version, SCHEMA_VERSION - 1));
+	TRY(take_members(conn));
+	TRY(take_steps_to(conn, SCHEMA_VERSION - 1, SCHEMA_VERSION));
 	return sql_conn_exec(conn, "PRAGMA temp_store = MEMORY");
 }
 

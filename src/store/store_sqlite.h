@@ -25,7 +25,7 @@ struct sqlite3_stmt;
 #define SEQ_BITS       40
 #define SEQ_MAX        (((uint64_t)1 << SEQ_BITS) - 1)
 #define FID_MAX        (((int64_t)1 << 23) - 1)
-#define SCHEMA_VERSION 9
+#define SCHEMA_VERSION 10
 
 struct engine;
 struct txn;

@@ -20,14 +20,14 @@
 	" AND NOT EXISTS(SELECT 1 FROM follow_change c WHERE c.sid = ?1 AND c.n > r.last) ORDER BY n DESC LIMIT 1"
 
 #define RELATED(life)                                                                                                 \
-	"FROM follow_relation WHERE life = " #life " AND place > ?1 AND place <= ?2"
+	"FROM follow_member WHERE life = " #life " AND place > ?1 AND place <= ?2"
 
 #define FOLLOWED_TABLE(X)                                                                                             \
 	X(SQL_FOLLOWED_ITEMS, "SELECT place, id, NULL, 0, body, 0 FROM follow_item"                                   \
 	                      " WHERE place > ?1 AND place <= ?2 AND life = 0 ORDER BY place")                        \
 	X(SQL_FOLLOWED_BODIES, "SELECT place, body FROM follow_item"                                                  \
 	                       " WHERE place > ?1 AND place <= ?2 AND life = 0 ORDER BY place")                       \
-	/* The same with the members of relations, of a feed that may have some: they have four columns more. */     \
+	/* The same with the members of relations, of a feed that may have some: they have four columns more. */      \
 	X(SQL_RELATED_ITEMS, "SELECT place, id, NULL, 0, body, 0, 0, NULL, NULL, NULL, NULL FROM follow_item"         \
 	                     " WHERE place > ?1 AND place <= ?2 AND life = 0 UNION ALL SELECT place, id, NULL, 0,"    \
 	                     " NULL, 0, 0, relation, member, type, value " RELATED(0) " ORDER BY place")              \
@@ -49,9 +49,11 @@
 	X(SQL_FOLLOWED_SEQ_AT, FOLLOWED_SEQ_AT)                                                                       \
 	X(SQL_FOLLOWED_SCOPE, "SELECT sid, name, url, resource, owner, rounds, round_ended_ms FROM follow_scope"      \
 	                      " WHERE name = ?1")                                                                     \
-	X(SQL_FOLLOWED_MEMBER, "SELECT relation, member, type, value FROM feed f CROSS JOIN follow_relation r"        \
+	X(SQL_FOLLOWED_MEMBER, "SELECT relation, member, type, value FROM feed f CROSS JOIN follow_member r"          \
 	                       " ON r.gen = f.gen AND r.id = ?4 AND (relation, member) > (?5, ?6) AND r.life = 0"     \
-	                       " WHERE " THIS_FEED " ORDER BY relation, member LIMIT 1")                             \
+	                       " AND r.place <= (f.gen << 36) + f.head AND (f.moving = 0 OR NOT "                     \
+	                       MEMBER_IS_DEAD("r", "(f.gen << 36) + f.head") ")"                                      \
+	                       " WHERE " THIS_FEED " ORDER BY relation, member LIMIT 1")                              \
 	/* Owners are sixteen digits. */                                                                              \
 	X(SQL_NEXT_FOLLOWED, "SELECT " FEED_STATE ", NULL, tenant, owner, collection"                                 \
 	                     " FROM feed f CROSS JOIN meta m ON m.one = 1 WHERE tenant = ?1"                          \
@@ -60,7 +62,6 @@
 	                     " ORDER BY owner LIMIT 1")                                                               \
 	X(SQL_FOLLOWED_MOVING, "SELECT 1 FROM follow_scope WHERE sid = ?1 AND moving = 0")                            \
 	/* The members that a removed item had go with its tombstone. */                                              \
-	X(SQL_FOLLOWED_CUT_HIDDEN, "DELETE FROM follow_relation WHERE gen = ?1 >> 36 AND id IN (SELECT t.id"          \
-	                           " FROM follow_tomb t WHERE t.place > ?1 AND t.place <= ?2) AND place IS NULL")     \
+	X(SQL_FOLLOWED_CUT_HIDDEN, "DELETE " RELATED(2))                                                              \
 	X(SQL_FOLLOWED_CUT_ENDED, "DELETE " RELATED(1))                                                               \
 	X(SQL_FOLLOWED_CUT_TOMBS, "DELETE FROM follow_tomb WHERE place > ?1 AND place <= ?2")

@@ -25,7 +25,7 @@ make(struct engine *engine)
 	replica->log_path = arena_c(engine->arena, arena_printf(engine->arena, "%s-wal", engine->path));
 	buf_open(&replica->held, STORE_BODY_MAX);
 	buf_open(&replica->received, STORE_BODY_MAX);
-	buf_open(&replica->settling.after, STORE_ID_MAX);
+	buf_open(&replica->settling.after, REPLICA_NAME_MAX + STORE_ID_MAX);
 	buf_open(&replica->merged, STORE_BODY_MAX);
 	buf_open(&replica->fields, STORE_KV_MAX);
 	buf_open(&replica->shown, STORE_BODY_MAX);

@@ -29,10 +29,14 @@ struct replica_settling { /* a round being settled, between two commits */
 	int64_t    gen;   /* the round's; 0: none */
 	size_t     step;
 	int64_t    at, last; /* of the step: how far it is */
-	struct buf after;    /* the same of a step that goes by ids */
+	struct buf after; /* the same of a step that goes by ids, and of the members of an item: relation and member */
+	size_t     relation_len;
+	size_t     pass; /* over the members of an item */
 	int64_t    twin, twin_life;
 	bool       is_entered; /* a first round that needed no sorting */
+	bool       is_again;   /* an earlier try may have made versions of members */
 	bool       has_tables;
+	bool       is_large;  /* it has more to do than one commit may have */
 	int64_t    whole_max; /* rows of a round that is settled in one commit */
 	int64_t    rows_max;  /* of each commit of others */
 };

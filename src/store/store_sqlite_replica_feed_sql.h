@@ -15,12 +15,14 @@
  *   follow_range   the numbers n…last of the changes of a round: number n is the row key gen<<36 + first, and so on;
  *                  is_listing: of a first round, where an item that is gone leaves no creation
  *   follow_detail  a change by its row key, if it is not a plain creation, or if the row of the creation is gone
- *   follow_relation  the members of relations, each with a row key of its own (store_sqlite_replica_relation_sql.h);
+ *   follow_member  the members of relations, each with a row key of its own (store_sqlite_replica_relation_sql.h);
  *                  feed.relates: there may be some, so scans merge them
  *
- * scope.moving: 0; or 3 when a listing has removals of what it does not name, and the rows of what it does name may go;
- * or 1 while entries move to a round that is not visible yet, when follow_dead has rows that are still seen; or 2 while
- * dead rows wait for their deletion.  feed.moving is 1 in the last case: scans leave out what follow_dead names.
+ * scope.moving: 0; or 3 when a listing has removals of what it does not name, the rows of what it does name may go, and
+ * members may have later versions; or 1 while entries move to a round that is not visible yet, when follow_dead has
+ * rows that are still seen; or 2 while dead rows wait for their deletion; or 4 when a round was dropped while entries
+ * moved: the ranges below the head go without their rows, and each entry goes back when the row to which it had moved
+ * goes.  feed.moving is 1 when it is 2: scans leave out what follow_dead names.
  */
 #pragma once
 /* clang-format off */
@@ -30,22 +32,11 @@
 /* Where the item of an entry is seen, e being the entry: for a head with that row key; for the scope s. */
 #define FOLLOWED_PLACE(e, head) "CASE WHEN " e ".place > " head " THEN " e ".was ELSE " e ".place END"
 #define SEEN_PLACE(s, e)        FOLLOWED_PLACE(e, "(" s ".gen << 36) + " s ".ord")
-
-/* The members of each view, and of each first round that is under way, come behind the rows of its items. */
-#define SCHEMA_PLACES                                                                                                 \
-	"ALTER TABLE follow_relation ADD COLUMN place INTEGER;"                                                       \
-	"ALTER TABLE follow_relation ADD COLUMN staged INTEGER;"                                                      \
-	"ALTER TABLE follow_relation ADD COLUMN at_ms INTEGER NOT NULL DEFAULT 0;"                                    \
-	"UPDATE follow_relation AS v SET place = n.place FROM (SELECT r.gen, r.id, r.relation, r.member,"             \
-	"  (r.gen << 36) + CASE s.gen WHEN 0 THEN s.round_ord ELSE s.ord END + row_number()"                          \
-	"  OVER (PARTITION BY r.gen ORDER BY r.id, r.relation, r.member) AS place FROM follow_scope s"                \
-	"  CROSS JOIN follow_relation r ON r.gen = CASE s.gen WHEN 0 THEN s.round_gen ELSE s.gen END) n"              \
-	"  WHERE v.gen = n.gen AND v.id = n.id AND v.relation = n.relation AND v.member = n.member;"                  \
-	"UPDATE follow_scope SET ord = ord + (SELECT count(*) FROM follow_relation r WHERE r.gen = follow_scope.gen)" \
-	"  WHERE gen <> 0;"                                                                                           \
-	"UPDATE follow_scope SET round_ord = round_ord + (SELECT count(*) FROM follow_relation r"                     \
-	"  WHERE r.gen = round_gen) WHERE gen = 0;"                                                                   \
-	"CREATE INDEX follow_relation_at ON follow_relation(life, place) WHERE place IS NOT NULL;"
+/* Of a row r that is not above the head, while dead rows wait for their deletion: has it a later version? */
+#define MEMBER_IS_DEAD(r, head)                                                                                       \
+	"EXISTS(SELECT 1 FROM follow_member n WHERE n.gen = " r ".gen AND n.id = " r ".id AND n.relation = " r        \
+	".relation AND n.member = " r ".member AND n.slot = 1 - " r ".slot AND n.place > " r ".place"                 \
+	" AND n.place <= " head ")"
 
 /*
  * A later round that was staged in the way of earlier versions is dropped: it is fetched again.  The rows of its gen
@@ -66,7 +57,7 @@
 	"CREATE TABLE follow_tomb(place INTEGER PRIMARY KEY, id TEXT NOT NULL, life INTEGER NOT NULL,"                \
 	"  at_ms INTEGER NOT NULL) STRICT;"                                                                           \
 	"CREATE INDEX follow_scope_of_gen ON follow_scope(gen);"                                                      \
-	"CREATE INDEX follow_scope_moving ON follow_scope(gen) WHERE moving = 2;"                                     \
+	"CREATE INDEX follow_scope_moving ON follow_scope(gen) WHERE moving IN (2, 4);"                               \
 	"CREATE INDEX follow_range_of ON follow_range(sid);"                                                          \
 	"CREATE TABLE follow_dead(first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;"                          \
 	"CREATE TABLE follow_detail(place INTEGER PRIMARY KEY, kind INTEGER NOT NULL, life INTEGER NOT NULL,"         \
@@ -76,13 +67,12 @@
 	"INSERT OR IGNORE INTO follow_old(gen) SELECT round_gen FROM follow_scope WHERE gen <> 0 AND phase <> 0;"     \
 	"UPDATE follow_scope SET phase = 0, round_link = '', round_gen = 0, round_ord = 0, round_pages = 0,"          \
 	"  round_items = 0 WHERE gen <> 0 AND phase <> 0;"                                                            \
-	SCHEMA_PLACES                                                                                                 \
 	"UPDATE follow_scope SET top = ord;"                                                                          \
 	"INSERT OR IGNORE INTO follow_entry(gen, id, place) SELECT s.gen, g.id, 0 FROM follow_scope s"                \
 	"  CROSS JOIN follow_gone g ON g.sid = s.sid WHERE s.gen <> 0 ORDER BY s.gen, g.id;"                          \
 	"DROP TABLE follow_gone;"                                                                                     \
 	"INSERT INTO feed(tenant, owner, collection, incarnation, epoch, head, horizon, horizon_ms, last_ms, pinned," \
-	"  live, tombs, gen, relates) SELECT zeroblob(16), " FOLLOWED_OWNER("sid") ", 255, randomblob(16)," \
-	"  m.epoch, ord, 0, 0, round_ended_ms, NULL, items, 0, gen,"                                                  \
-	"  EXISTS(SELECT 1 FROM follow_relation r WHERE r.gen = s.gen)"                                               \
-	"  FROM follow_scope s CROSS JOIN meta m ON m.one = 1 WHERE gen <> 0 ORDER BY sid;"
+	"  live, tombs, gen) SELECT zeroblob(16), " FOLLOWED_OWNER("sid") ", 255, randomblob(16),"                    \
+	"  m.epoch, ord, 0, 0, round_ended_ms, NULL, items, 0, gen"                                                   \
+	"  FROM follow_scope s CROSS JOIN meta m ON m.one = 1 WHERE gen <> 0 ORDER BY sid;"                           \
+	SCHEMA_MEMBER

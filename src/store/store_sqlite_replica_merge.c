@@ -175,6 +175,21 @@ complete_part(struct settle *settle, struct sqlite3_stmt *entries, struct sqlite
 }
 
 enum err
+settle_save_to(struct settle *settle)
+{
+	return run(settle, S_SET_ROUND_ORD, VALUES(INT(settle->sid), INT(settle->to & ORD_MAX)));
+}
+
+/* From here on no tombstone is purged: versions of members are made beside those that they replace. */
+static enum err
+begin_changing(struct settle *settle)
+{
+	if (settle->is_whole || settle->state->moving != 0)
+		return OK;
+	return run(settle, S_SET_MOVING, VALUES(INT(settle->sid), INT(MOVING_COMPLETED)));
+}
+
+enum err
 settle_complete(struct settle *settle, bool *done_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *entries = NULL;
@@ -186,7 +201,7 @@ settle_complete(struct settle *settle, bool *done_out)
 	/* Once only: later steps delete the rows of what is named and has not changed. */
 	*done_out = settle->state->seen.kind != REPLICA_RESYNC || settle->state->moving != 0;
 	if (*done_out)
-		return OK;
+		return settle->relates ? begin_changing(settle) : OK;
 	if (settling->after.len == 0)
 		TRY(rep_read_int(replica, S_LAST, NULL, &settling->last));
 	TRY(rep_bind(replica, S_ENTRIES,
@@ -194,11 +209,9 @@ settle_complete(struct settle *settle, bool *done_out)
 	TRY(rep_bind(replica, S_IDS, VALUES(INT(settling->at), INT(settling->last)), &rows));
 	TRY(complete_part(settle, entries, rows, &seen));
 	*done_out = seen < settling->rows_max;
-	if (*done_out && !settle->is_whole)
-		TRY(run(settle, S_SET_MOVING, VALUES(INT(settle->sid), INT(MOVING_COMPLETED))));
-	if (settle->to == to)
-		return OK;
-	return run(settle, S_SET_ROUND_ORD, VALUES(INT(settle->sid), INT(settle->to & ORD_MAX)));
+	if (*done_out)
+		TRY(begin_changing(settle));
+	return settle->to == to ? OK : settle_save_to(settle);
 }
 
 /* ---- row by row -------------------------------------------------------------------------------- */
@@ -225,34 +238,40 @@ drop(struct settle *settle, const struct change *change)
 	return run(settle, S_DROP_ID, VALUES(INT(change->at)));
 }
 
+static enum err
+take_members(struct settle *settle, const struct change *change, bool *done_out)
+{
+	struct settle_item item = { .id = change->id,
+		                    .row_key = change->row_key,
+		                    .is_removed = is_removal(change->life),
+		                    .is_known = change->is_known,
+		                    .was_seen = change->was_seen };
+
+	*done_out = true;
+	return settle->relates ? settle_members(settle, &item, done_out) : OK;
+}
+
 /* A scope that began with "from now" also reports, once, the removal of an item that it never held. */
+static bool
+may_change(const struct settle *settle, const struct change *change)
+{
+	return change->was_seen || !is_removal(change->life) ||
+	       (settle->state->seen.from_now && settle->state->seen.kind != REPLICA_RESYNC && !change->is_known);
+}
+
 static enum err
 remove_item(struct settle *settle, const struct change *change)
 {
-	bool is_unknown = settle->state->seen.from_now && settle->state->seen.kind != REPLICA_RESYNC &&
-	                  !change->is_known;
 	int64_t why = change->life == LIFE_UNNAMED ? REPLICA_LIVE : change->life;
 
-	if (!change->was_seen && !is_unknown)
-		return drop(settle, change);
 	TRY(run(settle, S_ADD_TOMB, VALUES(INT(change->row_key), TEXT(change->id), INT(why), INT(settle->at_ms))));
 	TRY(add_detail(settle, change, REPLICA_REMOVED, why, STR_EMPTY));
-	if (settle->relates)
-		TRY(settle_hide_relations(settle, change->id));
 	return run(settle, F_CUT_ITEM, VALUES(INT(change->row_key)));
-}
-
-static int64_t
-number_of(const struct settle *settle, const struct change *change)
-{
-	return settle->n + change->row_key - settle->from;
 }
 
 static enum err
 add_item(struct settle *settle, const struct change *change)
 {
-	if (settle->relates)
-		TRY(settle_relations(settle, change->id, 0, NULL));
 	return change->is_known ? add_detail(settle, change, REPLICA_RETURNED, REPLICA_LIVE, STR_EMPTY) : OK;
 }
 
@@ -289,7 +308,7 @@ update_item(struct settle *settle, const struct change *change)
 	}
 	is_merged = !str_eq(now, change->received);
 	if (settle->relates)
-		TRY(settle_relations(settle, change->id, number_of(settle, change), &moved));
+		TRY(settle_has_moved(settle, change->row_key, &moved));
 	if (!differs && !moved)
 		return drop(settle, change);
 	buf_put(fields, differs ? STR_EMPTY : STR("[]"));
@@ -300,7 +319,7 @@ update_item(struct settle *settle, const struct change *change)
 
 /* The views of the statement end with the first write to the row that they are in, so that write is the last. */
 static enum err
-apply(struct settle *settle, struct sqlite3_stmt *stmt)
+apply(struct settle *settle, struct sqlite3_stmt *stmt, bool *done_out)
 {
 	int64_t             old = sqlite3_column_int64(stmt, 1);
 	const struct change change = {
@@ -314,28 +333,47 @@ apply(struct settle *settle, struct sqlite3_stmt *stmt)
 		.held = sql_column_str(stmt, 6),
 	};
 
+	if (may_change(settle, &change)) {
+		TRY(take_members(settle, &change, done_out));
+		if (!*done_out)
+			return OK;
+	}
+	*done_out = true;
 	settle->replica->settling.at = change.row_key;
+	if (!may_change(settle, &change))
+		return drop(settle, &change);
 	if (is_removal(change.life))
 		return remove_item(settle, &change);
 	return change.was_seen ? update_item(settle, &change) : add_item(settle, &change);
 }
 
+/* An item with many members takes several parts. */
+static enum err
+merge_part(struct settle *settle, bool *done_out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	int64_t                                   pairs = 0, pairs_in_part = pairs_max(settle);
+	bool                                      done = true;
+	enum err                                  err = OK;
+
+	*done_out = false;
+	TRY(rep_bind(settle->replica, S_PAIRS, VALUES(INT(settle->replica->settling.at), INT(pairs_in_part)), &stmt));
+	while (done && settle->space > 0 && (err = rep_step(settle->replica, stmt)) == OK) {
+		TRY(apply(settle, stmt, &done));
+		pairs++;
+	}
+	*done_out = err == ERR_NOT_FOUND && pairs < pairs_in_part;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 enum err
 settle_merge(struct settle *settle, bool *done_out)
 {
-	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct replica_settling                  *settling = &settle->replica->settling;
-	int                                       pairs = 0;
-	enum err                                  err;
+	int64_t to = settle->to;
 
 	*done_out = settle->state->moving == 1;
 	if (*done_out)
 		return OK;
-	TRY(rep_bind(settle->replica, S_PAIRS, VALUES(INT(settling->at), INT(pairs_max(settle))), &stmt));
-	while ((err = rep_step(settle->replica, stmt)) == OK) {
-		TRY(apply(settle, stmt));
-		pairs++;
-	}
-	*done_out = pairs < pairs_max(settle);
-	return err == ERR_NOT_FOUND ? OK : err;
+	TRY(merge_part(settle, done_out));
+	return settle->to == to ? OK : settle_save_to(settle);
 }

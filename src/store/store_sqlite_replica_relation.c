@@ -72,12 +72,111 @@ rep_relates(struct replica *replica, const struct replica_state *state, bool *re
 	return OK;
 }
 
-enum err
-settle_hide_relations(struct settle *settle, struct str id)
+/* ---- settling ---------------------------------------------------------------------------------- */
+
+/*
+ * Each pass goes over the members of an item in order of relation and member, and makes versions that nobody sees yet.
+ * Done again after a kill it makes them again, in the same slots.
+ */
+static const struct pass {
+	enum follow_sql count, last, find;
+} passes[] = {
+	{ R_COUNT_TOLD, R_LAST_TOLD, R_FIND_TOLD },   /* members of which the round speaks */
+	{ R_COUNT_HELD, R_LAST_HELD, R_FIND_UNTOLD }, /* the others, if they go */
+	{ R_COUNT_HELD, R_LAST_HELD, R_FIND_HELD },   /* all, of an item that is removed */
+};
+
+static bool
+has_pass(const struct settle_item *item, const struct pass *pass)
 {
-	TRY(do_id(settle->replica, R_HIDE_ENDED, settle->gen, id));
-	settle->ended -= sqlite3_changes64(settle->replica->conn->db);
-	return do_id(settle->replica, R_HIDE, settle->gen, id);
+	if (item->is_removed || pass->find == R_FIND_HELD)
+		return item->is_removed && pass->find == R_FIND_HELD;
+	return pass->find == R_FIND_TOLD || (item->is_known && (item->is_listed || !item->was_seen));
+}
+
+/* A part begins behind the last member of the part before. */
+static enum err
+bind_part(struct settle *settle, const struct settle_item *item, enum follow_sql sql, struct sqlite3_stmt **stmt_out)
+{
+	const struct replica_settling *settling = &settle->replica->settling;
+	struct str                     after = buf_str(&settling->after);
+	struct sql_value               values[] = {
+			      INT(settle->gen),
+			      TEXT(item->id),
+			      INT(settle->state->round_gen),
+			      INT(settle->head),
+			      TEXT(str_first(after, settling->relation_len)),
+			      TEXT(str_skip(after, settling->relation_len)),
+			      INT(settle->space),
+			      INT(item->row_key),
+			      INT(settle->at_ms),
+			      INT(settle->to),
+			      { .kind = VALUE_END },
+	};
+
+	TRY(rep_stmt(settle->replica, sql, stmt_out));
+	values[sqlite3_bind_parameter_count(*stmt_out)].kind = VALUE_END;
+	sql_bind(*stmt_out, values);
+	return OK;
+}
+
+static enum err
+count_part(struct settle *settle, const struct settle_item *item, enum follow_sql sql, int64_t *rows_out)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+
+	TRY(bind_part(settle, item, sql, &stmt));
+	TRY(rep_step(settle->replica, stmt));
+	*rows_out = sqlite3_column_int64(stmt, 0);
+	return OK;
+}
+
+static enum err
+run_part(struct settle *settle, const struct settle_item *item, enum follow_sql sql)
+{
+	struct sqlite3_stmt *stmt;
+
+	TRY(bind_part(settle, item, sql, &stmt));
+	return rep_run(settle->replica, stmt);
+}
+
+static enum err
+keep_last(struct settle *settle, const struct settle_item *item, enum follow_sql sql)
+{
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct replica_settling                  *settling = &settle->replica->settling;
+
+	TRY(bind_part(settle, item, sql, &stmt));
+	TRY(rep_step(settle->replica, stmt));
+	buf_cut(&settling->after, 0);
+	buf_put(&settling->after, sql_column_str(stmt, 0));
+	settling->relation_len = buf_str(&settling->after).len;
+	buf_put(&settling->after, sql_column_str(stmt, 1));
+	return buf_err(&settling->after) == OK ? OK : rep_damaged(settle->replica);
+}
+
+static enum err
+take_part(struct settle *settle, const struct settle_item *item, const struct pass *pass, bool *done_out)
+{
+	int64_t rows;
+
+	TRY(count_part(settle, item, pass->count, &rows));
+	*done_out = rows < settle->space;
+	if (rows == 0)
+		return OK;
+	TRY(rep_do(settle->replica, R_EMPTY_PART));
+	TRY(run_part(settle, item, pass->find));
+	/* Tombstones that have no seq in the round get one behind its rows. */
+	if (pass->find == R_FIND_UNTOLD)
+		settle->to += sqlite3_changes64(settle->replica->conn->db);
+	TRY(run_part(settle, item, R_TAKE_PART));
+	TRY(rep_do(settle->replica, R_END_PART));
+	if (item->was_seen && !item->is_removed)
+		TRY(run_part(settle, item, R_MOVE_PART));
+	if (!*done_out)
+		TRY(keep_last(settle, item, pass->last));
+	settle->space -= rows;
+	return (settle->to ^ settle->from) >> ORD_BITS == 0 ? OK : ERR_TOO_LARGE;
 }
 
 static enum err
@@ -91,99 +190,41 @@ is_cleared(struct replica *replica, int64_t round_gen, struct str id, bool *clea
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Of one live item. */
-struct relating {
-	struct settle *settle;
-	struct str     id;
-	bool           is_listed; /* a member of which the round does not speak goes */
-	int64_t        n;         /* of the change that it may become */
-	int64_t        rows;      /* written by the last statement */
-};
-
-static enum err
-run_on(struct relating *relating, enum follow_sql sql, int64_t fifth)
+enum err
+settle_members(struct settle *settle, struct settle_item *item, bool *done_out)
 {
-	struct settle       *settle = relating->settle;
-	struct sqlite3_stmt *stmt;
+	struct replica_settling *settling = &settle->replica->settling;
 
-	TRY(rep_bind(settle->replica, sql, VALUES(INT(settle->gen), TEXT(relating->id), INT(settle->state->round_gen)),
-	             &stmt));
-	if (sqlite3_bind_parameter_count(stmt) >= 4)
-		sql_bind_int(stmt, 4, relating->is_listed);
-	if (sqlite3_bind_parameter_count(stmt) >= 5)
-		sql_bind_int(stmt, 5, fifth);
-	TRY(rep_run(settle->replica, stmt));
-	relating->rows = sqlite3_changes64(settle->replica->conn->db);
-	return OK;
-}
+	*done_out = false;
+	item->is_listed = settle->state->seen.kind == REPLICA_RESYNC;
+	if (!item->is_listed && !item->is_removed)
+		TRY(is_cleared(settle->replica, settle->state->round_gen, item->id, &item->is_listed));
+	for (; settling->pass < COUNT_OF(passes); settling->pass++) {
+		bool done = true;
 
-static enum err
-log_moves(struct relating *relating, bool *moved_out)
-{
-	TRY(run_on(relating, R_LOG_ADDED, relating->n));
-	*moved_out = relating->rows > 0;
-	TRY(run_on(relating, R_LOG_GONE, relating->n));
-	*moved_out = *moved_out || relating->rows > 0;
-	return OK;
-}
-
-/* Tombstones of what goes. */
-static enum err
-end_members(struct relating *relating)
-{
-	struct settle *settle = relating->settle;
-
-	TRY(run_on(relating, R_END_GONE, settle->at_ms));
-	settle->written += relating->rows;
-	if (!relating->is_listed)
-		settle->ended += relating->rows;
-	return OK;
-}
-
-/* Tombstones that have no seq yet get one behind the rows of the round. */
-static enum err
-give_seqs(struct relating *relating)
-{
-	struct settle *settle = relating->settle;
-	int64_t        rows;
-
-	TRY(rep_do_with(settle->replica, R_PLACE_ENDED,
-	                VALUES(INT(settle->gen), TEXT(relating->id), INT(settle->to), INT(settle->at_ms))));
-	rows = sqlite3_changes64(settle->replica->conn->db);
-	settle->ended += rows;
-	settle->to += rows;
-	return (settle->to ^ settle->from) >> ORD_BITS == 0 ? OK : ERR_TOO_LARGE;
-}
-
-static enum err
-add_members(struct relating *relating)
-{
-	struct settle *settle = relating->settle;
-	int64_t        back;
-
-	TRY(rep_read_int(settle->replica, R_COUNT_BACK,
-	                 VALUES(INT(settle->gen), TEXT(relating->id), INT(settle->state->round_gen)), &back));
-	settle->ended -= back;
-	TRY(run_on(relating, R_TAKE_ADDED, 0));
-	settle->written += relating->rows;
+		if (has_pass(item, &passes[settling->pass]))
+			TRY(take_part(settle, item, &passes[settling->pass], &done));
+		if (!done)
+			return OK;
+		buf_cut(&settling->after, 0);
+		settling->relation_len = 0;
+	}
+	settling->pass = 0;
+	*done_out = true;
 	return OK;
 }
 
 enum err
-settle_relations(struct settle *settle, struct str id, int64_t n, bool *moved_out)
+settle_has_moved(struct settle *settle, int64_t row_key, bool *moved_out)
 {
-	struct relating relating = {
-		.settle = settle, .id = id, .n = n, .is_listed = settle->state->seen.kind == REPLICA_RESYNC
-	};
+	int64_t moved;
 
-	if (!relating.is_listed)
-		TRY(is_cleared(settle->replica, settle->state->round_gen, id, &relating.is_listed));
-	if (moved_out)
-		TRY(log_moves(&relating, moved_out));
-	TRY(end_members(&relating));
-	TRY(add_members(&relating));
-	return relating.is_listed || !moved_out ? give_seqs(&relating) : OK;
+	TRY(rep_read_int(settle->replica, R_HAS_MOVED, VALUES(INT(row_key)), &moved));
+	*moved_out = moved != 0;
+	return OK;
 }
+
+/* ---- reading ----------------------------------------------------------------------------------- */
 
 enum err
 rep_next_member(struct replica *replica, int64_t sid, const struct replica_member *after, struct replica_member *out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The replica's rounds: beginning and dropping one, staging its pages, deleting what it left. */
-#include "store/store_sqlite_replica.h"
+#include "store/store_sqlite_replica_settle.h"
 
 #include <sqlite3.h>
 
@@ -8,25 +8,14 @@
 
 /* ---- beginning and giving up ---------------------------------------------------------------- */
 
-/* The entries that moved already go back, and the rows that they left are not dead. */
-static enum err
-undo_moves(struct replica *replica, const struct replica_state *state)
-{
-	int64_t base = state->gen << ORD_BITS, head = base + state->ord;
-
-	TRY(rep_do_with(replica, S_UNDO_NEW, VALUES(INT(state->gen), INT(head))));
-	TRY(rep_do_with(replica, S_UNDO_MOVED, VALUES(INT(state->gen), INT(head))));
-	TRY(rep_do_with(replica, S_CUT_RUNS, VALUES(INT(base), INT(head))));
-	return rep_do_with(replica, S_SET_MOVING, VALUES(INT(state->seen.sid), INT(0)));
-}
-
 enum err
 rep_forget_round(struct replica *replica, const struct replica_state *state)
 {
 	int64_t sid = state->seen.sid;
 
+	/* Entries that have moved go back when the rows go: store_sqlite_replica_tidy.c. */
 	if (state->moving == 1)
-		TRY(undo_moves(replica, state));
+		TRY(rep_do_with(replica, S_SET_MOVING, VALUES(INT(sid), INT(MOVING_BACK))));
 	if (state->round_gen != 0)
 		TRY(rep_do_with(replica, F_ADD_OLD, VALUES(INT(state->round_gen))));
 	if (state->gen != 0 && state->round_ord > state->round_first)

@@ -54,7 +54,6 @@ unfollow(struct replica *replica, struct replica_state *state)
 	TRY(cut_feed(replica, sid));
 	if (state->gen != 0)
 		TRY(rep_do_with(replica, F_ADD_OLD, VALUES(INT(state->gen))));
-	TRY(rep_do_with(replica, F_CUT_MOVED, VALUES(INT(sid), INT(INT64_MAX))));
 	TRY(rep_do_with(replica, C_CUT_RANGES, VALUES(INT(sid))));
 	TRY(rep_do_with(replica, C_CUT_KV, VALUES(INT(sid))));
 	return rep_do_with(replica, C_UNFOLLOW, VALUES(INT(sid)));

@@ -10,16 +10,18 @@
  *   later    begin, sort, fold
  *            complete a resync: removals of what it did not name
  *            pair     each row, and the row that it replaces
- *            merge    bodies, tombstones, what a change is
+ *            merge    bodies, tombstones, members, what a change is
  *            guard    is it too much? From here on entries move
  *            move     the entries name the new rows
- *            dead     ranges of the rows that go
+ *            old      the rows that go
+ *            dead     ranges of them
  *            switch   the head rises
  */
 #include "store/store_sqlite_replica_settle.h"
 
 #include <sqlite3.h>
 
+#define MEMBERS_MAX 5000    /* of one commit: the row keys of members are in another order than they are */
 #define SMALL_FIRST 1000000 /* rows of a first round: with ids of 150 bytes their entries are some 190 MB of log */
 
 /* ---- sorting ---------------------------------------------------------------------------------- */
@@ -33,6 +35,9 @@ begin(struct settle *settle, bool *done_out)
 	TRY(rep_do(replica, S_EMPTY_ROUND));
 	TRY(rep_do(replica, S_EMPTY_TWINS));
 	TRY(rep_do(replica, S_EMPTY_PAIRS));
+	TRY(rep_do(replica, S_EMPTY_ENDED));
+	TRY(rep_do(replica, S_EMPTY_OLD));
+	settle->replica->settling.is_again = settle->state->moving != 0;
 	if (settle->state->gen == 0) {
 		TRY(run(settle, F_CUT_ENTRIES,
 		        VALUES(INT(settle->state->round_gen), INT(settle->replica->settling.rows_max))));
@@ -193,9 +198,27 @@ is_apart(struct settle *settle, int64_t last, int64_t next, bool *apart_out)
 	int64_t rows = 0;
 
 	if (next > last + 1)
-		TRY(rep_read_int(settle->replica, S_HAS_ROW, VALUES(INT(last), INT(next)), &rows));
+		TRY(rep_read_int(settle->replica, S_HAS_ROW, VALUES(INT(last), INT(next), INT(settle->relates)),
+		                 &rows));
 	*apart_out = rows != 0;
 	return OK;
+}
+
+/* Ranges that were named before a kill may have other ends, so they go first. */
+static enum err
+find_old(struct settle *settle, bool *done_out)
+{
+	TRY(run(settle, S_CUT_SOME_RUNS,
+	        VALUES(INT(settle->gen << ORD_BITS), INT(settle->head), INT(settle->replica->settling.rows_max))));
+	*done_out = sqlite3_changes64(settle->replica->conn->db) == 0;
+	if (!*done_out)
+		return OK;
+	/* Then not all that goes was found in this try. */
+	if (settle->relates && settle->replica->settling.is_again) {
+		TRY(rep_do(settle->replica, S_EMPTY_ENDED));
+		TRY(run(settle, R_END_ALL, VALUES(INT(settle->from), INT(settle->to))));
+	}
+	return rep_do(settle->replica, S_FILL_OLD);
 }
 
 /* Dead rows with nothing between them become one range: a scan steps over it at once. */
@@ -203,11 +226,11 @@ static enum err
 name_dead(struct settle *settle, bool *done_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	int64_t                                   first = 0, last = 0;
+	struct replica_settling                  *settling = &settle->replica->settling;
+	int64_t                                   first = 0, last = 0, rows = 0;
 	enum err                                  err;
 
-	*done_out = true;
-	TRY(rep_bind(settle->replica, S_OLD_ROWS, VALUES(INT(0)), &stmt));
+	TRY(rep_bind(settle->replica, S_OLD_ROWS, VALUES(INT(settling->at), INT(settling->rows_max)), &stmt));
 	while ((err = rep_step(settle->replica, stmt)) == OK) {
 		int64_t row_key = sqlite3_column_int64(stmt, 0);
 		bool    is_new = true;
@@ -218,9 +241,12 @@ name_dead(struct settle *settle, bool *done_out)
 			TRY(run(settle, S_ADD_RUN, VALUES(INT(first), INT(last))));
 		first = is_new ? row_key : first;
 		last = row_key;
+		rows++;
 	}
 	if (err != ERR_NOT_FOUND)
 		return err;
+	settling->at = last;
+	*done_out = rows < settling->rows_max;
 	return first > 0 ? run(settle, S_ADD_RUN, VALUES(INT(first), INT(last))) : OK;
 }
 
@@ -297,13 +323,15 @@ switch_first(struct settle *settle, bool *done_out)
 static enum err
 count_tombs(struct settle *settle, struct totals *totals)
 {
-	int64_t back = 0, unknown = 0;
+	int64_t back = 0, unknown = 0, ended = 0;
 
 	if (settle->tally->returned > 0)
 		TRY(rep_read_int(settle->replica, S_COUNT_BACK, NULL, &back));
 	if (settle->state->seen.from_now && settle->tally->removed > 0)
 		TRY(rep_read_int(settle->replica, S_COUNT_UNKNOWN, NULL, &unknown));
-	totals->more_tombs = (int64_t)settle->tally->removed - back + settle->ended;
+	if (settle->relates)
+		TRY(rep_read_int(settle->replica, R_COUNT_ENDED, VALUES(INT(settle->from), INT(settle->to)), &ended));
+	totals->more_tombs = (int64_t)settle->tally->removed - back + ended;
 	totals->items += unknown;
 	return OK;
 }
@@ -313,6 +341,7 @@ switch_later(struct settle *settle, bool *done_out)
 {
 	struct replica_tally *tally = settle->tally;
 	struct totals         totals = { .head = settle->state->ord };
+	int64_t               has_new = 0;
 	bool                  has_changes;
 
 	*done_out = true;
@@ -323,9 +352,12 @@ switch_later(struct settle *settle, bool *done_out)
 	if (has_changes)
 		TRY(number_changes(settle));
 	/* A member that is told in other words is a change of the feed, and none of the item. */
-	if (has_changes || settle->written > 0)
+	if (settle->relates)
+		TRY(rep_read_int(settle->replica, R_HAS_NEW, VALUES(INT(settle->from), INT(settle->to)), &has_new));
+	if (has_changes || has_new != 0) {
 		totals.head = settle->to & ORD_MAX;
-	totals.moving = has_changes && !settle->is_whole ? 2 : 0;
+		totals.moving = settle->is_whole ? 0 : 2;
+	}
 	return end_round(settle, &totals);
 }
 
@@ -342,8 +374,8 @@ static settle_step_fn *const first_steps[] = {
 	begin, enter_at_once, sort_rows, settle_fold_twins, enter, switch_first
 };
 static settle_step_fn *const later_steps[] = {
-	begin,      sort_rows, settle_fold_twins, settle_complete, pair, settle_merge,
-	heed_guard, move,      name_dead,         switch_later,    tidy /* only when all is one commit */
+	begin,      sort_rows, settle_fold_twins, settle_complete, pair,         settle_merge,
+	heed_guard, move,      find_old,          name_dead,       switch_later, tidy /* only when all is one commit */
 };
 #define FIRST_STEPS COUNT_OF(first_steps)
 #define LATER_STEPS (COUNT_OF(later_steps) - 1)
@@ -387,18 +419,37 @@ make_tables(struct replica *replica)
 	return err;
 }
 
-static enum err
-settle_whole(struct settle *settle)
+static void
+end_settling(struct replica *replica)
 {
-	size_t   steps = settle->state->gen == 0 ? FIRST_STEPS : LATER_STEPS + 1;
-	enum err err;
-	bool     done;
+	struct replica_settling *settling = &replica->settling;
 
+	settling->gen = settling->at = 0;
+	settling->step = settling->pass = settling->relation_len = 0;
+	settling->is_entered = settling->is_large = false;
+	buf_cut(&settling->after, 0);
+}
+
+/* A small round may have to do with many members of the view: then it is done in parts. */
+static enum err
+settle_whole(struct settle *settle, bool *done_out)
+{
+	struct replica_settling *settling = &settle->replica->settling;
+	enum err                 err = OK;
+	bool                     done;
+
+	settle->space = settling->whole_max;
 	TRY(rep_begin(settle->replica, true));
-	err = rep_read_int(settle->replica, F_HEAD, NULL, &settle->n);
-	while (err == OK && settle->replica->settling.step < steps)
+	while (err == OK && settling->step < LATER_STEPS + 1 && settle->space > 0)
 		err = take_step(settle, &done);
-	return rep_end(settle->replica, err);
+	*done_out = err == OK && settle->space > 0;
+	if (err != OK || *done_out)
+		return rep_end(settle->replica, err);
+	rep_undo(settle->replica);
+	end_settling(settle->replica);
+	settling->gen = settle->state->round_gen;
+	settling->is_large = true;
+	return OK;
 }
 
 /* The last step is the switch, and only then is its commit synced. */
@@ -410,6 +461,7 @@ settle_part(struct settle *settle, bool *done_out)
 	enum err                 err;
 	bool                     done;
 
+	settle->space = settling->rows_max < MEMBERS_MAX ? settling->rows_max : MEMBERS_MAX;
 	TRY(rep_begin(settle->replica, settling->step == steps - 1));
 	err = rep_end(settle->replica, take_step(settle, &done));
 	*done_out = err == OK && settling->step == steps;
@@ -422,16 +474,6 @@ rep_limit_commits(struct replica *replica, uint32_t rows)
 	replica->settling.whole_max = replica->settling.rows_max = rows;
 }
 
-static void
-end_settling(struct replica *replica)
-{
-	replica->settling.gen = 0;
-	replica->settling.step = 0;
-	replica->settling.at = 0;
-	replica->settling.is_entered = false;
-	buf_cut(&replica->settling.after, 0);
-}
-
 /* Rows that the settling may change: a listing removes what it does not name. */
 static bool
 is_small(const struct settle *settle)
@@ -439,7 +481,7 @@ is_small(const struct settle *settle)
 	const struct replica_state *state = settle->state;
 	int64_t                     whole_max = settle->replica->settling.whole_max;
 
-	return state->round_ord - state->round_first <= whole_max &&
+	return !settle->replica->settling.is_large && state->round_ord - state->round_first <= whole_max &&
 	       (state->seen.kind != REPLICA_RESYNC || (int64_t)state->seen.items <= whole_max);
 }
 
@@ -458,9 +500,9 @@ open_settle(struct settle *settle)
 	if (settle->at_ms < state->seen.round_ended_ms)
 		settle->at_ms = state->seen.round_ended_ms;
 	TRY(rep_relates(settle->replica, state, &settle->relates));
-	settle->is_whole = state->gen != 0 && state->moving == 0 && (settle->relates || is_small(settle));
 	if (settle->replica->settling.gen != state->round_gen)
 		end_settling(settle->replica);
+	settle->is_whole = state->gen != 0 && state->moving == 0 && is_small(settle);
 	settle->replica->settling.gen = state->round_gen;
 	return make_tables(settle->replica);
 }
@@ -503,8 +545,7 @@ rep_settle(struct replica *replica, int64_t sid, const struct replica_merger *me
 	if (!is_tidy)
 		return OK;
 	TRY(open_settle(&settle));
-	err = settle.is_whole ? settle_whole(&settle) : settle_part(&settle, done_out);
-	*done_out = err == OK && (settle.is_whole || *done_out);
+	err = settle.is_whole ? settle_whole(&settle, done_out) : settle_part(&settle, done_out);
 	if (err != OK || *done_out)
 		end_settling(replica);
 	return err;

@@ -20,15 +20,13 @@ struct settle {
 	int64_t                      gen; /* of the round's rows: they are above `from`, until `to` */
 	int64_t                      from, to;
 	int64_t                      head;     /* the row key up to which the view is seen */
-	int64_t                      n;        /* the newest number of a change; only while all is one commit */
 	bool                         is_whole; /* all steps are one commit */
-	bool                         relates;  /* the view or the round has relations; then a later round is_whole */
-	int64_t                      written;  /* rows of relations that have changed in the view */
-	int64_t                      ended;    /* by so many there are more tombstones of members */
+	bool                         relates;  /* the view or the round has relations */
+	int64_t                      space;    /* so many members more may be looked at in this commit */
 };
 
-/* scope.moving when a listing has its removals. */
-#define MOVING_COMPLETED 3
+/* scope.moving when a listing has its removals; when a round was dropped whose entries move back. */
+enum { MOVING_COMPLETED = 3, MOVING_BACK = 4 };
 
 /* How a removal is staged whose reason is that the listing did not name the item; and what comes after a removal. */
 enum { LIFE_UNNAMED = 3, LIFE_ANEW = 4 };
@@ -49,13 +47,19 @@ settle_step_fn settle_complete;
 /* What each row does to the view: bodies are merged, removals become tombstones, rows that change nothing go. */
 settle_step_fn settle_merge;
 
-/*
- * Of one live item, in a round that is one commit (store_sqlite_replica_relation.c).  With moved_out the item was seen
- * before: the change n says what moved, and *moved_out if any did.
- */
-enum err settle_relations(struct settle *settle, struct str id, int64_t n, bool *moved_out) MUST_CHECK;
-/* Of a removed item. */
-enum err settle_hide_relations(struct settle *settle, struct str id) MUST_CHECK;
+struct settle_item { /* whose members are settled */
+	struct str id;
+	int64_t    row_key;            /* of its row in the round */
+	bool       is_removed;         /* … which says that */
+	bool       is_known, was_seen; /* it has an entry; it is in the view */
+	bool       is_listed;          /* a member of which the round does not speak goes */
+};
+/* A part of the members of one item (store_sqlite_replica_relation.c). Not done: there is no space for more. */
+enum err settle_members(struct settle *settle, struct settle_item *item, bool *done_out) MUST_CHECK;
+/* Does the update at that row key move members? */
+enum err settle_has_moved(struct settle *settle, int64_t row_key, bool *moved_out) MUST_CHECK;
+/* The round has rows up to settle->to now. */
+enum err settle_save_to(struct settle *settle) MUST_CHECK;
 
 /* Deletes a part of the dead rows of feeds that are at or above that row key (store_sqlite_replica_tidy.c). */
 enum err settle_tidy(struct replica *replica, int64_t from, int64_t until, bool *done_out) MUST_CHECK;

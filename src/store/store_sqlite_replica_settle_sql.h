@@ -7,6 +7,9 @@
  *   follow_round  the round's items in order of id, with the row that counts; place is NULL when the row was dropped
  *   follow_twin   the rows of items that have more than one, in order of id and row key
  *   follow_pair   each row of the round that counts, and the row or tombstone that it replaces (NULL: a new id)
+ *   follow_part   versions of members that are to be made, and those that they replace
+ *   follow_ended  the row keys of versions of members that go; ends_tomb: of a tombstone
+ *   follow_replaced  those of all rows that go, in order
  */
 #pragma once
 /* clang-format off */
@@ -16,20 +19,29 @@
 	"  life INTEGER NOT NULL, twins INTEGER NOT NULL);"                                                           \
 	"CREATE TEMP TABLE IF NOT EXISTS follow_twin(at INTEGER PRIMARY KEY, id TEXT NOT NULL,"                       \
 	"  place INTEGER NOT NULL, life INTEGER NOT NULL);"                                                           \
-	"CREATE TEMP TABLE IF NOT EXISTS follow_pair(new INTEGER PRIMARY KEY, old INTEGER, at INTEGER NOT NULL)"
+	"CREATE TEMP TABLE IF NOT EXISTS follow_pair(new INTEGER PRIMARY KEY, old INTEGER, at INTEGER NOT NULL);"     \
+	"CREATE TEMP TABLE IF NOT EXISTS follow_part(old_place INTEGER, old_life INTEGER, relation TEXT, member TEXT," \
+	"  slot INTEGER, life INTEGER, type TEXT, value TEXT, place INTEGER);"                                        \
+	"CREATE TEMP TABLE IF NOT EXISTS follow_ended(place INTEGER NOT NULL, ends_tomb INTEGER NOT NULL);"           \
+	"CREATE TEMP TABLE IF NOT EXISTS follow_replaced(place INTEGER PRIMARY KEY)"
 
 /* The feed of the scope whose number is the first parameter. */
 #define SETTLE_FEED "tenant = zeroblob(16) AND owner = " FOLLOWED_OWNER("?1") " AND collection = 255"
+#define SETTLE_MOVED                                                                                                  \
+	"gen = ?1 AND id IN (SELECT id FROM follow_item WHERE place >= ?3 AND place <= ?4"                            \
+	" UNION ALL SELECT id FROM follow_tomb WHERE place >= ?3 AND place <= ?4) AND place > ?2"
 #define SETTLE_ROUND(table) "FROM " table " WHERE place > ?1 AND place <= ?2"
 
 #define SETTLE_TABLE(X)                                                                                               \
 	X(S_EMPTY_ROUND, "DELETE FROM temp.follow_round")                                                             \
 	X(S_EMPTY_TWINS, "DELETE FROM temp.follow_twin")                                                              \
 	X(S_EMPTY_PAIRS, "DELETE FROM temp.follow_pair")                                                              \
+	X(S_EMPTY_ENDED, "DELETE FROM temp.follow_ended")                                                             \
+	X(S_EMPTY_OLD, "DELETE FROM temp.follow_replaced")                                                            \
 	/* max(): the other columns are those of the last row. */                                                     \
 	X(S_FILL, "INSERT INTO temp.follow_round(id, place, life, twins) SELECT id, max(place), life, count(*)"       \
 	          " FROM (SELECT id, place, life " SETTLE_ROUND("follow_item")                                        \
-	          " UNION ALL SELECT id, place, 1 " SETTLE_ROUND("follow_tomb") ") GROUP BY id ORDER BY id")           \
+	          " UNION ALL SELECT id, place, 1 " SETTLE_ROUND("follow_tomb") ") GROUP BY id ORDER BY id")          \
 	X(S_COUNT_TWINS, "SELECT coalesce(sum(twins - 1), 0) FROM temp.follow_round")                                 \
 	X(S_FILL_TWINS, "INSERT INTO temp.follow_twin(id, place, life) SELECT id, place, life "                       \
 	                SETTLE_ROUND("follow_item") " AND id IN (SELECT id FROM temp.follow_round WHERE twins > 1)"   \
@@ -80,11 +92,16 @@
 	X(S_MOVE, "INSERT INTO follow_entry(gen, id, place) SELECT ?1, id, place FROM temp.follow_round"              \
 	          " WHERE at > ?3 AND at <= ?4 AND place IS NOT NULL ORDER BY at ON CONFLICT(gen, id) DO UPDATE"      \
 	          " SET was = CASE WHEN place > ?2 THEN was ELSE place END, place = excluded.place")                  \
-	X(S_UNDO_NEW, "DELETE FROM follow_entry WHERE gen = ?1 AND place > ?2 AND was IS NULL")                       \
-	X(S_UNDO_MOVED, "UPDATE follow_entry SET place = was WHERE gen = ?1 AND place > ?2")                          \
-	X(S_OLD_ROWS, "SELECT old FROM temp.follow_pair WHERE old > ?1 ORDER BY old")                                 \
+	/* ?1 the gen, ?2 the row key of the head; the entries that moved to the rows from ?3 to ?4. */               \
+	X(S_UNDO_NEW, "DELETE FROM follow_entry WHERE " SETTLE_MOVED " AND was IS NULL")                              \
+	X(S_UNDO_MOVED, "UPDATE follow_entry SET place = was WHERE " SETTLE_MOVED)                                    \
+	/* The row key of an item's tombstone is that of its hidden members, too. */                                  \
+	X(S_FILL_OLD, "INSERT OR IGNORE INTO temp.follow_replaced(place) SELECT old FROM temp.follow_pair"            \
+	              " WHERE old > 0 UNION ALL SELECT place FROM temp.follow_ended ORDER BY 1")                      \
+	X(S_OLD_ROWS, "SELECT place FROM temp.follow_replaced WHERE place > ?1 ORDER BY place LIMIT ?2")              \
 	X(S_HAS_ROW, "SELECT EXISTS(SELECT 1 FROM follow_item WHERE place > ?1 AND place < ?2)"                       \
-	             " OR EXISTS(SELECT 1 FROM follow_tomb WHERE place > ?1 AND place < ?2)")                         \
+	             " OR EXISTS(SELECT 1 FROM follow_tomb WHERE place > ?1 AND place < ?2) OR ?3 AND"                \
+	             " EXISTS(SELECT 1 FROM follow_member WHERE life IN (0, 1) AND place > ?1 AND place < ?2)")       \
 	X(S_ADD_RUN, "INSERT OR REPLACE INTO follow_dead(first, last) VALUES(?1, ?2)")                                \
 	/* The switch. */                                                                                             \
 	X(S_END_ROUND, "UPDATE follow_scope SET phase = 0, delta_link = round_link, round_link = '', gen = ?2,"       \
@@ -93,14 +110,14 @@
 	               " ELSE rule END, gap_ms = CASE WHEN kind = 3 THEN ?5 ELSE gap_ms END, round_ord = 0,"          \
 	               " round_first = 0, round_pages = 0, round_items = 0 WHERE sid = ?1")                           \
 	X(S_ADD_RANGE, "INSERT INTO follow_range(n, last, sid, gen, at_ms, first, is_listing)"                        \
-	               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")    \
+	               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                         \
 	X(S_ADD_BASE, "INSERT OR REPLACE INTO feed_epoch(fid, epoch, base) SELECT fid, ?2, head FROM feed"            \
 	              " WHERE " SETTLE_FEED " AND epoch < ?2")                                                        \
 	X(S_ADD_FEED, "INSERT OR IGNORE INTO feed(tenant, owner, collection, incarnation, epoch, head, horizon,"      \
 	              " horizon_ms, last_ms, pinned, live, tombs, gen) VALUES(zeroblob(16), " FOLLOWED_OWNER("?1")    \
 	              ", 255, ?2, ?3, 0, 0, 0, 0, NULL, 0, 0, ?4)")                                                   \
 	X(S_SAVE_FEED, "UPDATE feed SET epoch = ?2, head = ?3, last_ms = max(last_ms, ?4), live = ?5,"                \
-	               " tombs = tombs + ?6, moving = ?7, relates = ?8 WHERE " SETTLE_FEED)                          \
+	               " tombs = tombs + ?6, moving = ?7, relates = ?8 WHERE " SETTLE_FEED)                           \
 	X(S_CUT_BASES, "DELETE FROM feed_epoch WHERE fid = (SELECT fid FROM feed WHERE " SETTLE_FEED ")")             \
 	X(S_CUT_FEED, "DELETE FROM feed WHERE " SETTLE_FEED)                                                          \
 	/* Dead rows. */                                                                                              \
@@ -114,7 +131,7 @@
 	X(S_KEEP_IDS, "INSERT INTO follow_detail(place, kind, life, fields, id) SELECT i.place, 0, 0, '', i.id"       \
 	              " FROM follow_dead d CROSS JOIN follow_item i ON i.place >= d.first AND i.place <= d.last"      \
 	              " WHERE d.first >= ?1 AND d.first <= ?2 AND +i.place > ?3 AND +i.place <= ?4"                   \
-	              " ON CONFLICT(place) DO NOTHING")                                           \
+	              " ON CONFLICT(place) DO NOTHING")                                                               \
 	X(S_CUT_DEAD_ITEMS, "DELETE FROM follow_item WHERE place IN (SELECT i.place FROM follow_dead d CROSS JOIN"    \
 	                    " follow_item i ON i.place >= d.first AND i.place <= d.last WHERE d.first >= ?1 AND"      \
 	  " d.first <= ?2)")                                                                                          \
@@ -123,6 +140,9 @@
 	  " d.first <= ?2)")                                                                                          \
 	X(S_CUT_DEAD_DETAILS, "DELETE FROM follow_detail WHERE place >= ?1 AND place <= ?2 AND place > ?3")           \
 	X(S_CUT_RUNS, "DELETE FROM follow_dead WHERE first >= ?1 AND first <= ?2")                                    \
+	X(S_CUT_SOME_RUNS, "DELETE FROM follow_dead WHERE first IN (SELECT first FROM follow_dead WHERE first > ?1"   \
+	                   " AND first <= ?2 ORDER BY first LIMIT ?3)")                                               \
 	X(S_END_MOVING, "UPDATE follow_scope SET moving = 0 WHERE sid = ?1")                                          \
-	X(S_END_FEED_MOVING, "UPDATE feed SET moving = 0 WHERE " SETTLE_FEED)                          \
-	X(S_NEXT_MOVED, "SELECT sid, gen FROM follow_scope WHERE moving = 2 AND gen >= ?1 AND gen <= ?2 LIMIT 1")
+	X(S_END_FEED_MOVING, "UPDATE feed SET moving = 0 WHERE " SETTLE_FEED)                                         \
+	X(S_NEXT_MOVED, "SELECT sid, gen FROM follow_scope WHERE moving IN (2, 4) AND gen >= ?1 AND gen <= ?2"        \
+	                 " LIMIT 1")

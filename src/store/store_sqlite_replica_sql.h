@@ -164,9 +164,8 @@
 	                " FROM follow_range WHERE sid = ?1 AND last > ?5 ORDER BY n LIMIT 1")                         \
 	X(F_CUT_DETAILS, "DELETE FROM follow_detail WHERE place IN (SELECT place FROM follow_detail"                  \
 	                 " WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3)")                                \
-	X(F_FIRST_DETAIL, "SELECT place FROM follow_detail WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT 1")  \
-	X(F_CUT_MOVED, "DELETE FROM follow_moved WHERE n IN (SELECT m.n FROM follow_range r CROSS JOIN follow_moved m"\
-	               " ON m.n >= r.n AND m.n <= min(r.last, ?2) WHERE r.sid = ?1 AND r.n <= ?2)")                   \
+	X(F_FIRST_DETAIL, "SELECT place FROM follow_detail WHERE place > ?1 AND place <= ?2 UNION ALL SELECT place"   \
+	                  " FROM follow_detail_member WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT 1")       \
 	X(F_CUT_CHANGES, "DELETE FROM follow_change WHERE sid = ?1 AND n <= ?2")                                      \
 	X(F_CUT_RANGES, "DELETE FROM follow_range WHERE sid = ?1 AND last <= ?2")                                     \
 	X(F_SET_TAIL, "UPDATE follow_scope SET tail = max(tail, ?2), tail_ord = max(tail_ord, ?3) WHERE sid = ?1")    \

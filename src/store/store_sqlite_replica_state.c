@@ -63,7 +63,7 @@ has_sound_numbers(const struct replica_state *state)
 	return state->gen >= 0 && state->gen < gen_max && state->round_gen >= 0 && state->round_gen < gen_max &&
 	       state->ord >= 0 && state->ord <= state->top && state->top <= ORD_MAX && state->round_first >= 0 &&
 	       state->round_first <= state->round_ord && state->round_ord <= ORD_MAX && state->moving >= 0 &&
-	       state->moving <= 3;
+	       state->moving <= 4;
 }
 
 enum err

@@ -30,21 +30,52 @@ find_dead(struct replica *replica, int64_t from, int64_t until, struct dead *out
 	return out->first <= until ? OK : ERR_NOT_FOUND;
 }
 
+/* Above the head: a round that was dropped, whose changes are none. */
+static enum err
+cut_dropped(struct replica *replica, const struct dead *dead, int64_t first, int64_t last)
+{
+	int64_t head = (dead->gen << ORD_BITS) + dead->ord;
+
+	if (dead->moving == MOVING_BACK) {
+		TRY(rep_do_with(replica, S_UNDO_NEW, VALUES(INT(dead->gen), INT(head), INT(first), INT(last))));
+		TRY(rep_do_with(replica, S_UNDO_MOVED, VALUES(INT(dead->gen), INT(head), INT(first), INT(last))));
+	}
+	return rep_do_with(replica, S_CUT_DEAD_DETAILS, VALUES(INT(first), INT(last), INT(head)));
+}
+
+/* One item may have any number of members, and an update may have moved as many. */
+static enum err
+cut_members(struct replica *replica, const struct dead *dead, int64_t first, int64_t last, bool *done_out)
+{
+	int64_t head = (dead->gen << ORD_BITS) + dead->ord, most = replica->settling.rows_max;
+
+	TRY(rep_do_with(replica, R_CUT_DEAD, VALUES(INT(first), INT(last), INT(most))));
+	*done_out = sqlite3_changes64(replica->conn->db) < most;
+	if (!*done_out || last <= head)
+		return OK;
+	TRY(rep_do_with(replica, R_CUT_MOVED, VALUES(INT(first > head ? first - 1 : head), INT(last), INT(most))));
+	*done_out = sqlite3_changes64(replica->conn->db) < most;
+	return OK;
+}
+
 /* Ranges that begin within so many row keys of the first one. A range that is longer is split. */
 static enum err
 cut_window(struct replica *replica, const struct dead *dead)
 {
 	int64_t rows = replica->settling.rows_max < WINDOW ? replica->settling.rows_max : WINDOW;
 	int64_t first = dead->first, last = dead->first + rows - 1, base = dead->gen << ORD_BITS;
+	bool    done;
 
 	TRY(rep_do_with(replica, S_SPLIT_DEAD, VALUES(INT(first), INT(last))));
 	TRY(rep_do_with(replica, S_SHORTEN_DEAD, VALUES(INT(first), INT(last))));
+	TRY(cut_members(replica, dead, first, last, &done));
+	if (!done)
+		return OK;
 	if (dead->sid != 0)
 		TRY(rep_do_with(replica, S_KEEP_IDS,
 		                VALUES(INT(first), INT(last), INT(base + dead->tail_ord), INT(base + dead->ord))));
-	/* Above the head: a round that was dropped, whose changes are none. */
 	if (dead->sid != 0 && last > base + dead->ord)
-		TRY(rep_do_with(replica, S_CUT_DEAD_DETAILS, VALUES(INT(first), INT(last), INT(base + dead->ord))));
+		TRY(cut_dropped(replica, dead, first, last));
 	TRY(rep_do_with(replica, S_CUT_DEAD_ITEMS, VALUES(INT(first), INT(last))));
 	TRY(rep_do_with(replica, S_CUT_DEAD_TOMBS, VALUES(INT(first), INT(last))));
 	return rep_do_with(replica, S_CUT_RUNS, VALUES(INT(first), INT(last)));
@@ -85,6 +116,11 @@ settle_tidy(struct replica *replica, int64_t from, int64_t until, bool *done_out
 
 	*done_out = false;
 	while ((err = find_dead(replica, at, until, &dead)) == OK) {
+		int64_t base = dead.gen << ORD_BITS;
+
+		if (dead.moving == MOVING_BACK && dead.first <= base + dead.ord)
+			return rep_do_with(replica, S_CUT_SOME_RUNS,
+			                   VALUES(INT(base), INT(base + dead.ord), INT(replica->settling.rows_max)));
 		/* While entries move, dead rows are still seen. */
 		if (dead.moving != 1)
 			return cut_window(replica, &dead);
@@ -116,7 +152,8 @@ rep_is_tidy(struct replica *replica, int64_t from, int64_t until, bool *tidy_out
 static enum err
 cut_gen_part(struct replica *replica, int64_t gen)
 {
-	static const enum follow_sql by_key[] = { F_CUT_ITEMS, F_CUT_TOMBS, F_CUT_DETAILS };
+	static const enum follow_sql by_key[] = { F_CUT_ITEMS, F_CUT_TOMBS, F_CUT_DETAILS, R_CUT_MOVED,
+		                                  S_CUT_SOME_RUNS };
 	int64_t                      cut;
 
 	TRY(rep_do_with(replica, F_CUT_ENTRIES, VALUES(INT(gen), INT(SWEEP_ROWS))));
@@ -130,7 +167,6 @@ cut_gen_part(struct replica *replica, int64_t gen)
 	cut += sqlite3_changes64(replica->conn->db);
 	if (cut > 0)
 		return OK;
-	TRY(rep_do_with(replica, S_CUT_RUNS, VALUES(INT(gen << ORD_BITS), INT(gen << ORD_BITS | ORD_MAX))));
 	return rep_do_with(replica, F_CUT_OLD, VALUES(INT(gen)));
 }
 

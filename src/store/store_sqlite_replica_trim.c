@@ -55,32 +55,29 @@ find_range(struct replica *replica, const struct replica_keep *keep, struct trim
 	return OK;
 }
 
-/* What is behind the tail in follow_detail is of no change. */
+/* What is behind the tail in follow_detail and follow_detail_member is of no change. */
 static enum err
-cut_details(struct replica *replica, const struct trim *trim, bool *none_out)
+cut_details(struct replica *replica, const struct trim *trim)
 {
-	int64_t base = trim->gen << ORD_BITS;
+	const struct sql_value *behind = VALUES(INT(trim->gen << ORD_BITS),
+	                                        INT((trim->gen << ORD_BITS) + trim->tail_ord), INT(TRIM_ROWS));
 
-	TRY(rep_do_with(replica, F_CUT_DETAILS, VALUES(INT(base), INT(base + trim->tail_ord), INT(TRIM_ROWS))));
-	*none_out = sqlite3_changes64(replica->conn->db) == 0;
-	return OK;
+	TRY(rep_do_with(replica, R_CUT_MOVED, behind));
+	return rep_do_with(replica, F_CUT_DETAILS, behind);
 }
 
 /* The tail rises in the commit that deletes the first of what it passes. */
 static enum err
 cut(struct replica *replica, struct trim *trim)
 {
-	bool none;
-
 	if (trim->rows > 0) {
 		TRY(rep_do_with(replica, F_CUT_CHANGES, VALUES(INT(trim->sid), INT(trim->rows))));
 		return rep_do_with(replica, F_SET_TAIL, VALUES(INT(trim->sid), INT(trim->rows), INT(0)));
 	}
 	TRY(rep_do_with(replica, F_SET_TAIL, VALUES(INT(trim->sid), INT(trim->range_to), INT(trim->range_ord))));
-	TRY(rep_do_with(replica, F_CUT_MOVED, VALUES(INT(trim->sid), INT(trim->range_to))));
 	TRY(rep_do_with(replica, F_CUT_RANGES, VALUES(INT(trim->sid), INT(trim->range_to))));
 	trim->tail_ord = trim->range_ord;
-	return cut_details(replica, trim, &none);
+	return cut_details(replica, trim);
 }
 
 static enum err
@@ -97,7 +94,7 @@ enum err
 rep_trim(struct replica *replica, const struct replica_keep *keep, bool *done_out)
 {
 	struct trim trim = { 0 };
-	bool        has, none;
+	bool        has;
 	enum err    err;
 
 	while ((err = next_scope(replica, &trim)) == OK) {
@@ -113,7 +110,7 @@ rep_trim(struct replica *replica, const struct replica_keep *keep, bool *done_ou
 		TRY(has_details(replica, &trim, &has));
 		if (has) {
 			TRY(rep_begin(replica, false));
-			return rep_end(replica, cut_details(replica, &trim, &none));
+			return rep_end(replica, cut_details(replica, &trim));
 		}
 	}
 	*done_out = err == ERR_NOT_FOUND;

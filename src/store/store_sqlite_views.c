@@ -71,8 +71,9 @@ static const struct {
 	            TIME("s.fault_ms") " AS faultAt, s.acked AS acked, s.tail AS changesLost, " TIME("s.gap_ms")
 	            " AS gapAt, nullif(s.owner, '') AS owner FROM follow_scope s" },
 	{ "relations", "SELECT s.name AS scope, r.id AS id, r.relation AS relation, r.member AS member,"
-	               " nullif(r.type, '') AS type, r.value AS value FROM follow_scope s CROSS JOIN follow_relation r"
-	               " WHERE r.gen = s.gen AND r.life = 0" },
+	               " nullif(r.type, '') AS type, r.value AS value FROM follow_scope s CROSS JOIN follow_member r"
+	               " WHERE r.gen = s.gen AND r.life = 0 AND r.place <= (s.gen << 36) + s.ord"
+	               " AND (s.moving <> 2 OR NOT " MEMBER_IS_DEAD("r", "(s.gen << 36) + s.ord") ")" },
 	{ "changes",
 	  "SELECT c.n AS n, " KIND("c.kind") " AS change, s.name AS scope, c.id AS id, nullif(c.fields, '') AS fields,"
 	             " i.body AS value, " TIME("c.at_ms") " AS \"at\" FROM follow_change c JOIN follow_scope s"

@@ -118,7 +118,7 @@ def test_relations__a_removed_group_keeps_no_members_and_export_names_them(tm, s
     tm("sync", group.url, store=store)
     assert members(store) == [] and [row[0] for row in ask(store, "SELECT id FROM items")] == ["g2"]
     tm("scope", "forget", "groups", store=store)
-    assert ask(store, "SELECT (SELECT count(*) FROM follow_relation) + (SELECT count(*) FROM follow_moved)") == [(0,)]
+    assert ask(store, "SELECT (SELECT count(*) FROM follow_member) + (SELECT count(*) FROM follow_detail_member)") == [(0,)]
 
 
 def test_relations__members_of_a_store_of_schema_7_come_behind_its_items_in_the_feed(tm, store, home):
@@ -134,9 +134,9 @@ def test_relations__members_of_a_store_of_schema_7_come_behind_its_items_in_the_
     tm("store", "check", store=store)
     assert ask(store, "SELECT ord, top, items FROM follow_scope WHERE sid = 1") == [(6, 6, 2)]
     assert ask(store, "SELECT head, relates FROM feed WHERE collection = 255") == [(6, 1)]
-    assert ask(store, "SELECT id, member, place - (1 << 36) FROM follow_relation WHERE gen = 1 ORDER BY place") == [
+    assert ask(store, "SELECT id, member, place - (1 << 36) FROM follow_member WHERE gen = 1 ORDER BY place") == [
         ("cal-1", "u1", 4), ("cal-1", "u2", 5), ("cal-3", "u1", 6)]
-    assert ask(store, "SELECT place - (2 << 36), round_ord FROM follow_relation, follow_scope s WHERE s.sid = 2 AND follow_relation.gen = 2") == [(8, 8)]
+    assert ask(store, "SELECT place - (2 << 36), round_ord FROM follow_member m, follow_scope s WHERE s.sid = 2 AND m.gen = 2") == [(8, 8)]
     assert len(members(store)) == 3
 
 

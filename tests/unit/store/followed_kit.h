@@ -14,7 +14,7 @@
 static const char scene[] =
 	"DELETE FROM feed; DELETE FROM feed_epoch; DELETE FROM follow_scope; DELETE FROM follow_item;"
 	"DELETE FROM follow_tomb; DELETE FROM follow_entry; DELETE FROM follow_dead; DELETE FROM follow_range;"
-	"DELETE FROM follow_detail; DELETE FROM follow_relation; DELETE FROM follow_change; DELETE FROM follow_old;"
+	"DELETE FROM follow_detail; DELETE FROM follow_member; DELETE FROM follow_change; DELETE FROM follow_old;"
 	"UPDATE meta SET epoch = 1;"
 	"INSERT INTO follow_scope(sid, name, url, resource, from_now, gen, ord, top, items, rounds, round_ended_ms,"
 	"  owner, delta_link) VALUES(1, 'a', 'http://x/0', 'users', 0, 3, 6, 6, 4, 3, 300, 't/o', 'http://x/9');"

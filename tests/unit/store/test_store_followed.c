@@ -380,10 +380,11 @@ test_store_followed__the_members_of_an_item_come_in_order(void **state)
 	struct store_feed   feed = feed_of(kit, "a");
 	struct store_member member, *after = NULL;
 	struct str          seen = STR_EMPTY;
-	static const char   sql[] = "INSERT INTO follow_relation(gen, id, relation, member, life, type, value) VALUES"
-				    " (3, 'a', 'owners', '1', 0, 't', '{}'), (3, 'a', 'members', '2', 0, 't', '{}'),"
-				    " (3, 'a', 'members', '1', 0, 't', '{}'),"
-				    " (3, 'b', 'members', '9', 0, 't', '{}'), (4, 'a', 'members', '0', 0, 't', '{}')";
+	static const char   sql[] =
+		"INSERT INTO follow_member(gen, id, relation, member, life, type, value, place) VALUES"
+		" (3, 'a', 'owners', '1', 0, 't', '{}', @2), (3, 'a', 'members', '2', 0, 't', '{}', @3),"
+		" (3, 'a', 'members', '1', 0, 't', '{}', @4), (3, 'a', 'members', '3', 0, 't', '{}', @7),"
+		" (3, 'b', 'members', '9', 0, 't', '{}', @5), (4, 'a', 'members', '0', 0, 't', '{}', @6)";
 
 	write_sql(kit, sql);
 	while (store_next_member(kit->store, &feed, STR("a"), after, kit->arena, &member) == OK) {

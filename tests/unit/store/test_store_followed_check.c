@@ -85,28 +85,36 @@ test_store_followed__check_finds_every_broken_rule(void **state)
 
 /* b has the member m and had n; c had o. */
 static const char with_members[] =
-	"INSERT INTO follow_relation(gen, id, relation, member, life, type, value, place) VALUES"
-	" (3, 'b', 'r', 'm', 0, '', '', @7), (3, 'b', 'r', 'n', 1, '', '', @8), (3, 'c', 'r', 'o', 1, '', '', NULL);"
+	"INSERT INTO follow_member(gen, id, relation, member, life, type, value, place) VALUES"
+	" (3, 'b', 'r', 'm', 0, '', '', @7), (3, 'b', 'r', 'n', 1, '', '', @8), (3, 'c', 'r', 'o', 2, '', '', @3);"
 	"UPDATE follow_scope SET ord = 8, top = 8; UPDATE feed SET head = 8, tombs = 3, relates = 1";
 
 static void
 test_store_followed__check_finds_every_broken_rule_of_members(void **state)
 {
 	static const struct fault faults[] = {
-		{ "UPDATE follow_relation SET gen = 9 WHERE member = 'm'", "rows of view 9 belong" },
+		{ "UPDATE follow_member SET gen = 9 WHERE member = 'm'", "rows of view 9 belong" },
 		{ "UPDATE feed SET tombs = 2", "counts 2 tombstones, and there are 3" },
-		{ "UPDATE follow_relation SET life = 2 WHERE member = 'm'", "is neither there nor" },
-		{ "UPDATE follow_relation SET place = NULL WHERE member = 'm'", "has no seq of the feed" },
-		{ "UPDATE follow_relation SET place = @10 WHERE member = 'm'", "has no seq of the feed" },
-		{ "UPDATE follow_relation SET place = 7 WHERE member = 'm'", "has no seq of the feed" },
+		{ "UPDATE follow_member SET life = 3 WHERE member = 'm'", "is neither there nor" },
+		{ "UPDATE follow_member SET life = 2 WHERE member = 'm'", "has lost the tombstone of the item" },
+		{ "INSERT INTO follow_member(gen, id, relation, member, slot, life, type, value, place) VALUES"
+		  " (3, 'b', 'r', 'm', 1, 0, '', '', @6)",
+		  "'m' of 'b' is there twice" },
+		{ "INSERT INTO follow_member(gen, id, relation, member, slot, life, type, value, place) VALUES"
+		  " (3, 'b', 'r', 'm', 1, 0, '', '', @9)",
+		  "'m' of 'b' has no seq of the feed" },
+		{ "INSERT INTO follow_detail_member VALUES((9 << 36) + 1, 'r', 0, 'm')", "rows of view 9 belong" },
+		{ "UPDATE follow_member SET place = NULL WHERE member = 'm'", "has no seq of the feed" },
+		{ "UPDATE follow_member SET place = @10 WHERE member = 'm'", "has no seq of the feed" },
+		{ "UPDATE follow_member SET place = 7 WHERE member = 'm'", "has no seq of the feed" },
 		{ "DELETE FROM follow_tomb WHERE id = 'c'", "has lost the tombstone of the item" },
 		{ "DELETE FROM follow_item WHERE id = 'b'", "'m' of 'b' is a row without the item" },
 		{ "DELETE FROM follow_item WHERE id = 'b'", "'n' of 'b' is a row without the item" },
 		{ "UPDATE feed SET relates = 0", "is not expected by the feed" },
 		{ "UPDATE feed SET horizon = 8", "'n' of 'b' should have been purged" },
-		{ "UPDATE follow_relation SET place = @8 WHERE member = 'm'", "has the seq of another row" },
-		{ "UPDATE follow_relation SET place = @6 WHERE member = 'm'", "has the seq of another row" },
-		{ "UPDATE follow_relation SET place = @5 WHERE member = 'm'", "has the seq of another row" },
+		{ "UPDATE follow_member SET place = @8 WHERE member = 'm'", "has the seq of another row" },
+		{ "UPDATE follow_member SET place = @6 WHERE member = 'm'", "has the seq of another row" },
+		{ "UPDATE follow_member SET place = @5 WHERE member = 'm'", "has the seq of another row" },
 	};
 	struct kit *kit = *state;
 

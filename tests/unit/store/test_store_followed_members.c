@@ -206,9 +206,133 @@ test_store_followed__tombstones_are_purged_with_those_of_items(void **state)
 	assert_int_equal(seen.purged_through_ms, 300);
 	assert_int_equal(purge(kit, 300, 9), 1);
 	assert_string_equal(all(kit), "b5 h:m10 h12");
-	assert_int_equal(sql_conn_read_int(engine->writer, "SELECT count(*) FROM follow_relation WHERE gen = 1", &rows),
+	assert_int_equal(sql_conn_read_int(engine->writer, "SELECT count(*) FROM follow_member WHERE gen = 1", &rows),
 	                 OK);
 	assert_int_equal(rows, 1);
+	replica_close(&replica);
+}
+
+/* ---- in parts ---------------------------------------------------------------------------------- */
+
+static void
+sweep(struct replica *replica)
+{
+	bool done = false;
+
+	while (!done)
+		assert_int_equal(replica_sweep(replica, &done), OK);
+}
+
+static void
+test_store_followed__in_parts_members_get_the_same_seqs(void **state)
+{
+	for (uint32_t rows = 4; rows > 0; rows--) {
+		struct kit     *kit = *state;
+		struct replica *replica;
+		int64_t         sid;
+
+		begin(kit, &replica, &sid);
+		replica_limit_commits(replica, rows);
+		replica_round(replica, sid, REPLICA_NEXT, "g g!m g:o g;n g:p", 200);
+		assert_string_equal(all(kit), "a1 b5 g6 -g:m7.2 g:o8 g:n9 g:p10");
+		replica_round(replica, sid, REPLICA_NEXT, "-a -g g g:n g:q", 300);
+		assert_string_equal(all(kit), "b5 -g:m7.2 -a11.2 g13 g:n14 g:q15 -g:o16.2 -g:p17.2");
+		replica_round(replica, sid, REPLICA_NEXT, "-g", 400);
+		assert_string_equal(all(kit), "b5 -a11.2 -g18.2");
+		replica_round(replica, sid, REPLICA_NEXT, "g g:q", 500);
+		assert_string_equal(all(kit), "b5 -a11.2 g19 g:q20 -g:m21.2 -g:n22.2 -g:o23.2 -g:p24.2");
+		sweep(replica);
+		assert_string_equal(all(kit), "b5 -a11.2 g19 g:q20 -g:m21.2 -g:n22.2 -g:o23.2 -g:p24.2");
+		replica_close(&replica);
+		assert_int_equal(kit_end(state), 0);
+		assert_int_equal(kit_begin(state), 0);
+	}
+}
+
+static int64_t
+count(struct kit *kit, const char *sql)
+{
+	struct engine *engine = kit->store->engine;
+	int64_t        rows = -1;
+
+	assert_int_equal(sql_conn_read_int(engine->writer, sql, &rows), OK);
+	return rows;
+}
+
+/* After any number of parts: nothing of it was seen, and nothing of it stays. */
+static void
+test_store_followed__a_round_that_is_dropped_in_the_middle_leaves_no_versions(void **state)
+{
+	static const struct replica_merger merger = { .merge = take_received,
+		                                      .differ = bodies_differ,
+		                                      .show = show_body };
+	bool                               done = false;
+
+	for (unsigned parts = 1; !done; parts++) {
+		struct kit     *kit = *state;
+		struct replica *replica;
+		int64_t         sid;
+
+		begin(kit, &replica, &sid);
+		replica_limit_commits(replica, 1);
+		replica_stage(replica, sid, REPLICA_NEXT, "g g!m g:o g;n -a h h:x", 200);
+		for (unsigned i = 0; i < parts && !done; i++)
+			done = replica_settle_part(replica, sid, &merger, 200);
+		if (!done) {
+			assert_int_equal(replica_drop_round(replica, sid), OK);
+			assert_string_equal(all(kit), "a1 g2 g:m3 g:n4 b5");
+			sweep(replica);
+			assert_string_equal(all(kit), "a1 g2 g:m3 g:n4 b5");
+			assert_int_equal(count(kit, "SELECT count(*) FROM follow_member"), 2);
+			assert_int_equal(count(kit, "SELECT (SELECT count(*) FROM follow_detail_member)"
+			                            " + (SELECT count(*) FROM follow_detail)"),
+			                 0);
+			assert_int_equal(count(kit, "SELECT count(*) FROM follow_entry"), 3);
+			replica_round(replica, sid, REPLICA_NEXT, "g g!n", 300);
+			assert_string_equal(members(kit, "g"), "m");
+		}
+		replica_close(&replica);
+		assert_int_equal(kit_end(state), 0);
+		assert_int_equal(kit_begin(state), 0);
+	}
+}
+
+#define MANY 1500 /* more than one commit looks at when all of a round is one */
+
+static void
+test_store_followed__a_small_round_about_a_large_group_is_settled_in_parts(void **state)
+{
+	static const struct replica_merger merger = { .merge = take_received,
+		                                      .differ = bodies_differ,
+		                                      .show = show_body };
+	struct kit                        *kit = *state;
+	struct replica                    *replica;
+	int64_t                            sid;
+	unsigned                           calls = 1;
+	char                               word[16];
+
+	kit_open(kit);
+	assert_int_equal(replica_join(kit->store, &replica, kit->why), OK);
+	sid = replica_scope_add(replica, "a");
+	assert_int_equal(replica_begin_round(replica, sid, REPLICA_FIRST, STR("http://x/1"), 100), OK);
+	replica_begin_page(replica, sid);
+	replica_put_word(replica, STR("g"));
+	for (unsigned i = 0; i < MANY; i++) {
+		(void)snprintf(word, sizeof(word), "g:%u", i);
+		replica_put_word(replica, str_from_c(word));
+	}
+	assert_int_equal(replica_end_page(replica, STR("http://x/2"), true), OK);
+	while (!replica_settle_part(replica, sid, &merger, 100))
+		;
+	replica_stage(replica, sid, REPLICA_NEXT, "-g", 200);
+	for (; !replica_settle_part(replica, sid, &merger, 200); calls++)
+		assert_int_equal(count(kit, "SELECT count(*) FROM relations"), MANY);
+	assert_true(calls > 2);
+	assert_string_equal(all(kit), "-g1502.2");
+	assert_int_equal(count(kit, "SELECT count(*) FROM relations"), 0);
+	sweep(replica);
+	assert_int_equal(count(kit, "SELECT count(*) FROM follow_member WHERE life = 2"), MANY);
+	assert_int_equal(count(kit, "SELECT count(*) FROM follow_member"), MANY);
 	replica_close(&replica);
 }
 
@@ -225,6 +349,9 @@ main(void)
 		ALONE(test_store_followed__a_member_told_otherwise_is_a_change_of_the_feed_alone),
 		ALONE(test_store_followed__a_dropped_round_leaves_no_rows),
 		ALONE(test_store_followed__tombstones_are_purged_with_those_of_items),
+		ALONE(test_store_followed__in_parts_members_get_the_same_seqs),
+		ALONE(test_store_followed__a_round_that_is_dropped_in_the_middle_leaves_no_versions),
+		ALONE(test_store_followed__a_small_round_about_a_large_group_is_settled_in_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
