@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The content of recordings that followers of a server fetch, and that the server serves: of which scope, when, from where."""
 import signal
+import sqlite3
 
 from test_follow_commands import wait_for
 from test_gateway import ANN, BOB, MAIL, far, gateway, served      # noqa: F401 (two are fixtures)
@@ -76,6 +77,25 @@ def test_gateway__another_folder_is_filled_and_so_is_an_emptied_one(far, gateway
         one.stop()
         for path in (home / folder).iterdir():
             path.unlink()
+
+
+def test_gateway__a_file_counts_as_the_store_says(far, server, home, tm, store):
+    """Also one of an older version, whose name has no scope and stands in no record."""
+    record(far, ANN, "x", "y")
+    answers(far, str.encode)
+    tm("sync", far.base + recordings(ANN) + "/delta", "--scope", "a", "--content", home / "files", store=store)
+    file = next(path for path in (home / "files").iterdir() if path.name.startswith("r-x-"))
+    file.rename(home / "files" / "r-x-af63f54c86021707")
+    with sqlite3.connect(store[7:]) as db:
+        db.execute("UPDATE follow_content SET etag = '' WHERE id = 'x'")
+        db.execute("UPDATE follow_content SET state = 2 WHERE id = 'y'")
+    (home / "t.conf").write_text(served("a", content=home / "files"))
+    one = server("--config", home / "t.conf")
+    assert content(one, "a").body == f"/content/{ANN}/x".encode() and content(one, "a", "y").status == 404
+    one.stop()
+    asked = answers(far, str.encode)
+    tm("sync", far.base + recordings(ANN) + "/delta", "--content", home / "files", store=store)
+    assert asked == [f"/content/{ANN}/y"]
 
 
 def test_gateway__sighup_names_what_is_served_only_after_a_restart(far, gateway, home):
