@@ -252,7 +252,7 @@ note_pause(struct content *content, const struct fetch_save *request, const stru
 	                                      saved->status, (double)ms / 1000));
 }
 
-/* Waits out a short pause, also of others at this host. */
+/* Waits out a short pause, which another scope of the host began. */
 static bool
 may_ask(struct content *content)
 {

@@ -291,6 +291,8 @@ pass(struct scene *scene, struct follow_content_conf *conf, int64_t now_s)
 	struct follow_content_tally tally;
 	char                        why[512];
 
+	if (conf->max_wait_ms > 0) /* time passes */
+		clock.mono_ns = racing;
 	conf->dir = conf->dir ? conf->dir : disk.dir;
 	conf->fetch = scene->fetch;
 	conf->clock = &clock;
@@ -360,6 +362,28 @@ test_content__of_a_remote_that_asks_to_stay_away_is_left_for_later(void **state)
 	scene_close(&scene);
 }
 
+/* It would wait for the pause of another scope. */
+static void
+test_content__of_a_run_that_ends_waits_for_no_pause_of_its_own(void **state)
+{
+	const char *const           given[] = { ANSWER("503", "Retry-After: 100\r\n", "x"), ANSWER("200", "", "x"),
+		                                ANSWER("200", "", "y"), NULL };
+	struct follow_pause         pause = { .until_mono_ms = 1100000 };
+	struct follow_content_past  past = { .is_whole = false }, other = { .is_whole = false };
+	struct follow_content_conf  conf = { .past = &past, .pause = &pause, .max_wait_ms = 300000 };
+	struct follow_content_tally tally;
+	struct scene                scene;
+
+	(void)state;
+	scene_open(&scene, 2, given);
+	tally = pass(&scene, &conf, 1000);
+	assert_int_equal(tally.partial, 1);
+	assert_int_equal(tally.fetched, 0);
+	conf.past = &other;
+	assert_int_equal(pass(&scene, &conf, 9999).fetched, 2);
+	scene_close(&scene);
+}
+
 static void
 test_content__that_is_there_keeps_the_lock_from_nobody(void **state)
 {
@@ -417,6 +441,7 @@ main(void)
 		cmocka_unit_test(test_content__is_on_the_disk_before_the_store_says_so),
 		cmocka_unit_test(test_content__that_failed_is_left_alone_longer_and_longer_and_committed_once),
 		cmocka_unit_test(test_content__of_a_remote_that_asks_to_stay_away_is_left_for_later),
+		cmocka_unit_test(test_content__of_a_run_that_ends_waits_for_no_pause_of_its_own),
 		cmocka_unit_test(test_content__that_is_there_keeps_the_lock_from_nobody),
 		cmocka_unit_test(test_content__a_stored_url_that_cannot_be_followed_is_damage),
 	};
