@@ -58,6 +58,48 @@ name_the_rest(const struct server *server, const struct conf *conf)
 		console_say("SIGHUP: %s: the new value needs a restart; the old one stays", names);
 }
 
+static const struct conf_part *
+part_named(const struct conf_part *part, struct str name)
+{
+	while (part && !str_eq(part->name, name))
+		part = part->next;
+	return part;
+}
+
+static struct str
+value_of(const struct conf_part *part, int key)
+{
+	return part ? part->values[key] : STR_EMPTY;
+}
+
+/* The followers take them, but where and from which folder the scope is served is decided at the start. */
+static void
+name_scope_keys(const struct conf *old, const struct conf *conf, struct str name)
+{
+	static const int        keys[] = { CONF_SCOPE_URL, CONF_SCOPE_CONTENT };
+	const struct conf_part *before = part_named(old->scopes, name), *now = part_named(conf->scopes, name);
+	char                    names[TEXT_MAX] = "";
+
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		if (!str_eq(value_of(before, keys[i]), value_of(now, keys[i])))
+			add_name(names, conf_scope_keys[keys[i]].name);
+	if (names[0])
+		console_say("SIGHUP: %s of [scope \"%.*s\"]: what is served of it needs a restart for the new value",
+		            names, STR_ARG(name));
+}
+
+static void
+name_served_scopes(const struct conf *old, const struct conf *conf)
+{
+	struct str names = conf_get(old, CONF_SERVE_SCOPE), name;
+
+	for (const struct conf_part *part = old->serves; part; part = part->next)
+		name_scope_keys(old, conf, part->name);
+	while (str_take_until(&names, ' ', &name))
+		if (!part_named(old->serves, name))
+			name_scope_keys(old, conf, name);
+}
+
 /* A setting that cannot change keeps its value, so that the certificate fits the server that runs. */
 static void
 keep_the_rest(const struct server *server, struct conf *conf)
@@ -95,6 +137,7 @@ server_reload(struct server *server)
 		return;
 	}
 	name_the_rest(server, &conf);
+	name_served_scopes(&server->run->conf, &conf);
 	keep_the_rest(server, &conf);
 	server_set_logs(server, &conf);
 	if (renew_certificate(server, &conf, arena))

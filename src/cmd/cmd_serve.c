@@ -330,8 +330,8 @@ const struct cmd cmd_serve = {
 		"opens it to others.",
 		"After SIGHUP the server reads its configuration and its certificates again. It applies tls-cert, "
 		"tls-key, tls-name, log-level, audit and, with --follow, the [scope] sections. It names each other "
-		"setting that has changed and needs a restart. After a failure everything stays as it was, and a "
-		"message says why. SIGHUP never ends the server.",
+		"setting that has changed and needs a restart, also url and content of a scope that is served. After a "
+		"failure everything stays as it was, and a message says why. SIGHUP never ends the server.",
 		"After SIGTERM or SIGINT the server finishes the requests it has, for at most 10 seconds, then ends. "
 		"After SIGTERM the exit code is 0. A second signal ends it at once, with 143 or 130. No answered "
 		"write is lost."),

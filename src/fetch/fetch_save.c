@@ -204,6 +204,8 @@ end(struct sink *sink, enum err err)
 	                                       ? fetch_link_host(sink->request->link)
 	                                       : str_from_c(address));
 	saved->location = fetch_header(sink->fetch, "Location", sink->arena);
+	saved->retry_after = fetch_header(sink->fetch, "Retry-After", sink->arena);
+	saved->date = fetch_header(sink->fetch, "Date", sink->arena);
 	errno = sink->fault;
 	/* A body that is not content may have been given up; its status is known. */
 	if (sink->err != OK || (saved->status != 0 && !saved->has_begun))

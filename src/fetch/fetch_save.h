@@ -32,7 +32,7 @@ struct fetch_saved {
 	unsigned          status;
 	bool              has_begun; /* the file holds `part`; otherwise it is unchanged */
 	struct fetch_part part;
-	struct str        location, why; /* why: a sentence */
+	struct str        location, why, retry_after, date; /* why: a sentence; the others: headers */
 	int64_t           written;
 	enum fetch_net    net; /* of the server that responded */
 };

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "crypt/digest.h"
 #include "fetch/fetch_link.h"
 #include "fetch/fetch_secrets.h"
+#include "fetch/fetch_wait.h"
 #include "resource/followed.h"
 #include "text/b64.h"
 #include "text/json_span.h"
@@ -23,7 +25,13 @@
 #define RECORD_BYTES   ((int64_t)8 << 20) /* a kill costs at most so much, */
 #define RECORD_MS      5000               /* or what came in this time */
 #define RECORD_ROOM    ((size_t)1 << 20)
-#define OVER_MS        10 /* more than two clocks differ: after libcurl's timeout ours has passed too */
+#define STAY_MS        60000 /* after 429 without Retry-After */
+#define STAY_MAX_MS    3600000
+#define AGAIN_MS       60000 /* the first pause after what has failed; doubled while nothing happens */
+#define AGAIN_MAX_MS   1800000
+#define SLICE_MS       50
+#define LOOKED_MAX     100 /* items, before others may have the lock */
+#define OVER_MS        10  /* more than two clocks differ: after libcurl's timeout ours has passed too */
 
 struct content {
 	const struct follow_content_conf *conf;
@@ -39,6 +47,11 @@ struct content {
 	struct digest                    *digest;       /* of its first bytes, see begin_digest() */
 	int64_t                           digested, recorded_ms, until_ms;
 	int                               dir_fd;
+	bool                              was_whole, is_due; /* at the start: past->is_whole; past->again_ms is over */
+	bool                              has_news, goes_on; /* new to the store; one that came in part will go on */
+	bool                              has_asked;
+	bool                              is_over; /* the remote asks to stay away */
+	unsigned                          looked;
 	char                             *why;
 };
 
@@ -64,11 +77,22 @@ folder_fault(struct content *content)
 }
 
 static const char *
-file_name(struct content *content, struct str id, const char *end)
+file_name(struct content *content, const char *end)
 {
-	struct str name = resource_content_file(id, content->arena);
+	struct str name = resource_content_file(content->scope.url, content->scope.owner, content->id, content->arena);
 
 	return arena_c(content->arena, arena_printf(content->arena, "%.*s%s", STR_ARG(name), end));
+}
+
+/* Of an item that is done.  Somebody may have named another folder since, or removed it. */
+static bool
+has_file(const struct content *content, const struct replica_content *known)
+{
+	struct str  name = known->part.len ? known->part : resource_content_file_older(content->id, content->arena);
+	struct stat info;
+
+	return fstatat(content->dir_fd, arena_c(content->arena, name), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(info.st_mode);
 }
 
 static enum replica_content_state
@@ -205,6 +229,49 @@ record_part(void *ctx, const struct fetch_part *part)
 		content->recorded_ms = now_ms;
 }
 
+/* ---- when the remote asks to stay away ------------------------------------------------------ */
+
+static void
+note_pause(struct content *content, const struct fetch_save *request, const struct fetch_saved *saved)
+{
+	const struct clock  *clock = content->conf->clock;
+	struct follow_pause *pause = request->is_redirected ? NULL : content->conf->pause;
+	int64_t ms = fetch_wait_requested(saved->retry_after, fetch_wait_now(saved->date, clock->wall_ns(clock->ctx)));
+
+	if (saved->status != 429 && (saved->status != 503 || ms < 0))
+		return;
+	ms = ms < 0 ? STAY_MS : ms < STAY_MAX_MS ? ms : STAY_MAX_MS;
+	content->is_over = true;
+	content->conf->past->until_ms = clock_mono_ms(clock) + ms;
+	if (pause && pause->until_mono_ms < content->conf->past->until_ms)
+		pause->until_mono_ms = content->conf->past->until_ms;
+	content->error = arena_c(content->arena,
+	                         arena_printf(content->arena,
+	                                      "the answer is %u: the remote asks to stay away for %.1f s, so the rest "
+	                                      "is left for later",
+	                                      saved->status, (double)ms / 1000));
+}
+
+/* Waits out a short pause, which another scope of the host began. */
+static bool
+may_ask(struct content *content)
+{
+	const struct follow_content_conf *conf = content->conf;
+	int64_t                           until_ms, left_ms;
+
+	for (;;) {
+		until_ms = conf->past->until_ms;
+		if (conf->pause && conf->pause->until_mono_ms > until_ms)
+			until_ms = conf->pause->until_mono_ms;
+		left_ms = until_ms - clock_mono_ms(conf->clock);
+		if (left_ms <= 0 || left_ms > conf->max_wait_ms || conf->stopped(conf->stopped_ctx))
+			return left_ms <= 0;
+		unlock(content);
+		(void)poll(NULL, 0, SLICE_MS);
+		lock(content);
+	}
+}
+
 /* ---- one file ------------------------------------------------------------------------------- */
 
 /* The redirect becomes the next request.  False: it is not followed; see content->error. */
@@ -275,6 +342,7 @@ publish(struct content *content, int fd)
 	if (!file_publish(fd, content->dir_fd, content->part, content->whole))
 		return refuse_file(content);
 	content->tally->fetched++;
+	content->has_news = true;
 	return REPLICA_CONTENT_DONE;
 }
 
@@ -311,12 +379,16 @@ fetch(struct content *content, struct fetch_save *request, struct replica_conten
 	content->recorded_ms = clock_mono_ms(content->conf->clock);
 	err = fd < 0 ? ERR_IO : save(content, request, known->part, &saved);
 	content->tally->bytes += (uint64_t)saved.written;
+	note_pause(content, request, &saved);
 	known->state = err == OK && saved.has_begun ? publish(content, fd) : end_of(content, &saved, err);
+	content->goes_on |= known->state == REPLICA_CONTENT_PARTIAL && saved.written > 0;
 	if (saved.has_begun)
 		known->part = err == ERR_BUSY ? keep_part(content, fd, &saved.part, content->arena) : STR_EMPTY;
 	/* A part without a record is useless. */
 	if (fd >= 0 && known->part.len == 0 && known->state != REPLICA_CONTENT_DONE && ftruncate(fd, 0) != 0)
 		known->state = refuse_file(content);
+	if (known->state == REPLICA_CONTENT_DONE)
+		known->part = str_from_c(content->whole);
 }
 
 static void
@@ -330,35 +402,56 @@ count(struct follow_content_tally *tally, enum replica_content_state state)
 
 /* ---- one item ------------------------------------------------------------------------------- */
 
-static enum err
-fetch_url(struct content *content)
+static void
+fetch_url(struct content *content, struct replica_content *known)
 {
-	struct replica_content known = { .state = REPLICA_CONTENT_WAITING };
-	struct fetch_save      request = { .link = content->url };
-	const char            *why_not;
-	struct str             why;
-	enum err               err;
+	struct fetch_save request = { .link = content->url };
+	const char       *why_not;
+	struct str        why;
 
-	err = replica_get_content(content->replica, content->scope.sid, content->id, content->arena, &known);
-	if (err != OK && err != ERR_NOT_FOUND)
-		return err;
-	if (err == OK && known.state == REPLICA_CONTENT_DONE)
-		return OK;
 	if (!fetch_link_is_good(&content->origin, content->url, &why_not))
-		known.state = refuse(content,
-		                     arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not)));
+		known->state = refuse(content,
+		                      arena_c(content->arena, arena_printf(content->arena, "its URL %s", why_not)));
 	else if (content->conf->bearer && content->conf->bearer->get(content->conf->bearer->ctx, false, content->arena,
 	                                                             &request.bearer, &why) != OK)
-		known.state = refuse(content,
-		                     arena_c(content->arena, arena_printf(content->arena, "%.*s", STR_ARG(why))));
+		known->state = refuse(content,
+		                      arena_c(content->arena, arena_printf(content->arena, "%.*s", STR_ARG(why))));
 	else
-		fetch(content, &request, &known);
-	count(content->tally, known.state);
+		fetch(content, &request, known);
 	if (content->conf->refused && !content->conf->stopped(content->conf->stopped_ctx) &&
-	    (known.state == REPLICA_CONTENT_REFUSED || known.state == REPLICA_CONTENT_PARTIAL))
-		content->conf->refused(content->conf->refused_ctx, content->id, known.state == REPLICA_CONTENT_PARTIAL,
+	    (known->state == REPLICA_CONTENT_REFUSED || known->state == REPLICA_CONTENT_PARTIAL))
+		content->conf->refused(content->conf->refused_ctx, content->id, known->state == REPLICA_CONTENT_PARTIAL,
 		                       content->error);
-	return replica_put_content(content->replica, content->scope.sid, content->id, &known);
+}
+
+/* Only what changes is committed. */
+static enum err
+fetch_due(struct content *content)
+{
+	struct replica_content before = { .state = REPLICA_CONTENT_WAITING }, known;
+	int64_t                sid = content->scope.sid;
+	enum err               err = replica_get_content(content->replica, sid, content->id, content->arena, &before);
+	bool                   is_new = err == ERR_NOT_FOUND || before.state == REPLICA_CONTENT_DONE;
+
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	if (before.state == REPLICA_CONTENT_DONE && (content->was_whole || has_file(content, &before)))
+		return OK;
+	known = before;
+	if (is_new)
+		known = (struct replica_content){ .state = REPLICA_CONTENT_WAITING };
+	if (is_new || content->is_due) {
+		content->is_over = !may_ask(content);
+		if (content->is_over)
+			return OK;
+		content->has_asked = true;
+		fetch_url(content, &known);
+	}
+	count(content->tally, known.state);
+	content->has_news |= is_new;
+	if (err == OK && known.state == before.state && str_eq(known.part, before.part))
+		return OK;
+	return replica_put_content(content->replica, sid, content->id, &known);
 }
 
 static enum err
@@ -372,11 +465,22 @@ fetch_item(struct content *content, struct str id, struct str body)
 		return OK;
 	content->id = id;
 	content->url = arena_copy(content->arena, url);
-	content->part = file_name(content, id, ".part");
-	content->whole = file_name(content, id, "");
+	content->part = file_name(content, ".part");
+	content->whole = file_name(content, "");
 	content->error = NULL;
 	content->until_ms = clock_mono_ms(content->conf->clock) + content->conf->time_max_ms;
-	return fetch_url(content);
+	return fetch_due(content);
+}
+
+/* A waiting thread gets a lock only if the other one is away for a moment. */
+static void
+let_others(struct content *content)
+{
+	if (!content->conf->lock || ++content->looked % LOOKED_MAX != 0)
+		return;
+	unlock(content);
+	(void)poll(NULL, 0, 1);
+	lock(content);
 }
 
 static enum err
@@ -386,9 +490,11 @@ fetch_all(struct content *content)
 	struct str id = STR_EMPTY, body;
 	enum err   err;
 
-	while (!content->conf->stopped(content->conf->stopped_ctx)) {
+	while (!content->is_over && !content->conf->stopped(content->conf->stopped_ctx)) {
 		arena_reset(content->arena);
+		let_others(content);
 		err = replica_next_item(content->replica, content->scope.sid, id, &id, &body);
+		content->conf->past->is_whole = err == ERR_NOT_FOUND;
 		if (err != OK)
 			return err == ERR_NOT_FOUND ? OK : err;
 		memcpy(last, id.at, id.len);
@@ -398,6 +504,34 @@ fetch_all(struct content *content)
 		TRY(fetch_item(content, id, body));
 	}
 	return OK;
+}
+
+/* Is there anything that a pass after a whole one could do? */
+static bool
+has_work(const struct content *content)
+{
+	const struct follow_content_tally *left = &content->conf->past->left;
+
+	return !content->was_whole || content->conf->has_changes ||
+	       (content->is_due && left->waiting + left->payment + left->refused + left->partial > 0);
+}
+
+static void
+note_pass(struct content *content)
+{
+	struct follow_content_past *past = content->conf->past;
+	bool                        was_tried = content->is_due && content->has_asked;
+	int64_t                     again_ms;
+
+	past->left = *content->tally;
+	past->left.fetched = past->left.bytes = 0;
+	if (content->has_news || past->pause_ms == 0)
+		past->pause_ms = AGAIN_MS;
+	else if (was_tried && past->pause_ms < AGAIN_MAX_MS)
+		past->pause_ms *= 2;
+	again_ms = clock_mono_ms(content->conf->clock) + (content->goes_on ? 0 : past->pause_ms);
+	if (was_tried || (content->has_news && again_ms < past->again_ms))
+		past->again_ms = again_ms;
 }
 
 enum err
@@ -413,8 +547,14 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 	const char *why_not;
 	enum err    err;
 
-	*tally_out = (struct follow_content_tally){ 0 };
+	*tally_out = conf->past->left;
 	why_out[0] = '\0';
+	content.was_whole = conf->past->is_whole;
+	content.is_due = clock_mono_ms(conf->clock) >= conf->past->again_ms;
+	if (!has_work(&content))
+		return OK;
+	*tally_out = (struct follow_content_tally){ 0 };
+	conf->past->is_whole = false;
 	TRY(replica_get_scope(replica, sid, lasting, &content.scope));
 	if (!fetch_origin_of(content.scope.url, &content.origin, &why_not)) {
 		str_printf(why_out, 512, "the store's URL of this scope %s", why_not);
@@ -426,6 +566,7 @@ follow_content(const struct follow_content_conf *conf, struct replica *replica, 
 		return folder_fault(&content);
 	content.dir_fd = dir_fd;
 	err = fetch_all(&content);
+	note_pass(&content);
 	digest_close(&content.digest);
 	return err;
 }

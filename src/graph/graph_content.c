@@ -142,12 +142,19 @@ graph_get_followed_content(struct call *call)
 	struct content_ref   ref = { .size = 0 };
 	struct stat          info;
 	struct item          item;
-	const char          *name = arena_c(call->arena, resource_content_file(call->route.id, call->arena));
-	struct str           etag;
+	struct str           name, etag;
+	enum err             err;
 
 	TRY(query_allow(call, no_options, "on content", "Leave them out."));
 	TRY(store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, &item));
-	fd = dir < 0 ? -1 : content_open_source(dir, name);
+	/* The folder may have files of other scopes. */
+	err = store_get_content_file(call->graph->parts.store, &call->feed, call->route.id, call->arena, &name);
+	if (err == ERR_NOT_FOUND)
+		return call_refuse(call, GRAPH_NO_CONTENT, STR_EMPTY);
+	TRY(err);
+	if (name.len == 0)
+		name = resource_content_file_older(call->route.id, call->arena);
+	fd = dir < 0 ? -1 : content_open_source(dir, arena_c(call->arena, name));
 	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
 		return call_refuse(call, GRAPH_NO_CONTENT, STR_EMPTY);
 	ref.size = (uint64_t)info.st_size;

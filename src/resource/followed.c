@@ -2,11 +2,13 @@
 #include "resource/followed.h"
 
 #include "base/bytes.h"
+#include "crypt/seal.h"
 #include "resource/values.h"
 #include "text/json_span.h"
 #include "text/uri.h"
 
 #define FILE_NAME_BYTES 180 /* of an escaped id */
+#define FILE_HASH_BYTES 16
 
 static bool
 read_body(const struct resource *resource, struct str body, const struct resource_sending *sending, struct arena *arena,
@@ -51,9 +53,22 @@ resource_followed(const struct resource *of)
 	};
 }
 
-/* "r-" and the id, escaped.  The hash separates long ids with the same beginning. */
+/* "r-" and the id, escaped.  The hash separates scopes, and long ids with the same beginning. */
 struct str
-resource_content_file(struct str id, struct arena *arena)
+resource_content_file(struct str url, struct str owner, struct str id, struct arena *arena)
+{
+	struct str whole = arena_printf(arena, "%.*s\n%.*s\n%.*s", STR_ARG(url), STR_ARG(owner), STR_ARG(id));
+	uint8_t    hash[32];
+	char       hex[2 * FILE_HASH_BYTES];
+
+	hash_sha256(whole, hash);
+	hex_write(hash, FILE_HASH_BYTES, hex);
+	return arena_printf(arena, "r-%.*s-%.*s", STR_ARG(str_cut(uri_encode(id, "=", arena), FILE_NAME_BYTES)),
+	                    (int)sizeof(hex), hex);
+}
+
+struct str
+resource_content_file_older(struct str id, struct arena *arena)
 {
 	return arena_printf(arena, "r-%.*s-%016llx", STR_ARG(str_cut(uri_encode(id, "=", arena), FILE_NAME_BYTES)),
 	                    (unsigned long long)bytes_hash(BYTES_HASH_START, id));

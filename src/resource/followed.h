@@ -16,5 +16,10 @@ resource_has_relations(const struct resource *resource)
 	return !resource->odata_type || (resource->relations && resource->relations[0]);
 }
 
-/* The file of the item's content, in the folder of `sync --content`: it holds no slash. */
-struct str resource_content_file(struct str id, struct arena *arena);
+/*
+ * The file of the item's content, in the folder of `sync --content`: it holds no slash.  The scope, which its URL and
+ * its owner name in every store, is in it, so that scopes may share a folder.
+ */
+struct str resource_content_file(struct str url, struct str owner, struct str id, struct arena *arena);
+/* As versions named it that record no name. */
+struct str resource_content_file_older(struct str id, struct arena *arena);

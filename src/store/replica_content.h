@@ -15,7 +15,8 @@ enum replica_content_state {
 
 struct replica_content {
 	enum replica_content_state state;
-	struct str                 part; /* what is known of the part that is there, as the follower writes it */
+	/* What is known of the part that is there, as the follower writes it; of DONE the file's name, or empty. */
+	struct str part;
 };
 enum err replica_get_content(struct replica *replica, int64_t sid, struct str id, struct arena *arena,
                              struct replica_content *out) MUST_CHECK;

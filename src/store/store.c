@@ -320,6 +320,17 @@ store_next_member(struct store *store, const struct store_feed *feed, struct str
 	               : ERR_NOT_FOUND;
 }
 
+enum err
+store_get_content_file(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena,
+                       struct str *file_out)
+{
+	const struct store_reads *reads = store->backend->reads;
+
+	return reads->get_content_file && store_names_item(id)
+	               ? reads->get_content_file(store->engine, feed, id, arena, file_out)
+	               : ERR_NOT_FOUND;
+}
+
 /* ---- the store as a whole ------------------------------------------------------------------- */
 
 enum err

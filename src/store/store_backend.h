@@ -42,6 +42,8 @@ struct store_reads {
 	enum err (*get_followed)(void *engine, struct str name, struct arena *arena, struct store_followed *out);
 	enum err (*next_member)(void *engine, const struct store_feed *feed, struct str id,
 	                        const struct store_member *after, struct arena *arena, struct store_member *out);
+	enum err (*get_content_file)(void *engine, const struct store_feed *feed, struct str id, struct arena *arena,
+	                             struct str *file_out);
 };
 
 struct store_writes {

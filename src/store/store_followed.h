@@ -40,3 +40,10 @@ struct store_member { /* a member of a relation of a followed item; type and val
 /* The members of an item in order of relation and member, after that one (NULL: from the first); ERR_NOT_FOUND. */
 enum err store_next_member(struct store *store, const struct store_feed *feed, struct str id,
                            const struct store_member *after, struct arena *arena, struct store_member *out) MUST_CHECK;
+
+/*
+ * The file with the whole content of a followed item, as the follower has recorded it; empty: by a version that
+ * recorded no names.  ERR_NOT_FOUND: this feed's item has no whole content.
+ */
+enum err store_get_content_file(struct store *store, const struct store_feed *feed, struct str id, struct arena *arena,
+                                struct str *file_out) MUST_CHECK;

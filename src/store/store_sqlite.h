@@ -219,15 +219,15 @@ enum err sql_followed_open(struct conn *conn, const struct feed_row *row, const 
 enum err sql_followed_step(struct conn *conn, struct stream *stream) MUST_CHECK;
 /* What is different in a row of the scan, which was read as that of a native feed. */
 void     sql_followed_item(struct conn *conn, struct item *item);
-enum err sql_followed_get(struct conn *conn, const struct store_feed *feed, struct str id, struct arena *arena,
-                          struct item *out) MUST_CHECK;
-enum err sql_followed_seq_at(struct conn *conn, const struct feed_row *row, int64_t moment_ms, uint64_t *seq_out)
+enum err sql_followed_get(struct conn *, const struct store_feed *, struct str id, struct arena *, struct item *out)
 	MUST_CHECK;
+enum err sql_followed_seq_at(struct conn *, const struct feed_row *, int64_t moment_ms, uint64_t *seq_out) MUST_CHECK;
 /* ERR_NOT_FOUND: its tombstones may not be purged now. */
 enum err sql_followed_may_purge(struct conn *conn, const struct feed_row *row) MUST_CHECK;
 enum err sqlite_get_followed(void *engine, struct str name, struct arena *arena, struct store_followed *out) MUST_CHECK;
 enum err sqlite_next_member(void *engine, const struct store_feed *feed, struct str id,
                             const struct store_member *after, struct arena *arena, struct store_member *out) MUST_CHECK;
+enum err sqlite_content_file(void *, const struct store_feed *, struct str id, struct arena *, struct str *) MUST_CHECK;
 
 /* ---- the feed a transaction touched last (store_sqlite_feed.c) --------------------------------- */
 

@@ -2,7 +2,7 @@
 /* Followed feeds: the streams of a scan, point reads, what a purge needs. */
 #include <sqlite3.h>
 
-#include "store/replica.h"
+#include "store/replica_content.h"
 #include "store/store_followed.h"
 #include "store/store_sqlite.h"
 #include "store/store_sqlite_replica_sql.h"
@@ -247,6 +247,25 @@ sqlite_next_member(void *engine, const struct store_feed *feed, struct str id, c
 		.type = arena_copy(arena, sql_column_str(stmt, 2)),
 		.value = arena_copy(arena, sql_column_str(stmt, 3)),
 	};
+	return OK;
+}
+
+enum err
+sqlite_content_file(void *engine, const struct store_feed *feed, struct str id, struct arena *arena,
+                    struct str *file_out)
+{
+	AUTO(sql_conn_return) struct conn        *conn = NULL;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	bool                                      fits = true;
+	struct str                                file;
+
+	TRY(sql_conn_borrow(engine, &conn));
+	TRY(sql_conn_row(conn, SQL_FOLLOWED_CONTENT, VALUES(INT(sid_of(feed)), TEXT(id), INT(REPLICA_CONTENT_DONE)),
+	                 &stmt));
+	file = sql_column_text(stmt, 0, STORE_KEY_MAX, arena, &fits);
+	if (!fits)
+		return sql_engine_fail(conn->engine, ERR_CORRUPT, "a name of a file is longer than one can be");
+	*file_out = file;
 	return OK;
 }
 

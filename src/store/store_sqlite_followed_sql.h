@@ -54,6 +54,7 @@
 	                       " AND r.place <= (f.gen << 36) + f.head AND (f.moving = 0 OR NOT "                     \
 	                       MEMBER_IS_DEAD("r", "(f.gen << 36) + f.head") ")"                                      \
 	                       " WHERE " THIS_FEED " ORDER BY relation, member LIMIT 1")                              \
+	X(SQL_FOLLOWED_CONTENT, "SELECT etag FROM follow_content WHERE sid = ?1 AND id = ?2 AND state = ?3")          \
 	/* Owners are sixteen digits. */                                                                              \
 	X(SQL_NEXT_FOLLOWED, "SELECT " FEED_STATE ", NULL, tenant, owner, collection"                                 \
 	                     " FROM feed f CROSS JOIN meta m ON m.one = 1 WHERE tenant = ?1"                          \

@@ -405,4 +405,5 @@ const struct store_reads sqlite_reads = {
 	.next_followed = next_followed,
 	.get_followed = sqlite_get_followed,
 	.next_member = sqlite_next_member,
+	.get_content_file = sqlite_content_file,
 };

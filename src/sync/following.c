@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/following.h"
 
-#include "follow/follow_content.h"
 #include "resource/family.h"
 #include "resource/resource.h"
 #include "sync/owner.h"
@@ -16,8 +15,6 @@
 #define GUARD_PERCENT   30
 #define GUARD_AT_LEAST  20
 #define PROGRESS_MS     30000 /* between two lines about the progress of one of many runs */
-#define REFUSED_SHOWN   20
-#define REFUSED_ID_MAX  300
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
 
 /* Leaves *ms alone if the option is not given. */
@@ -366,8 +363,8 @@ drop_if_wrong(struct following *following)
 	return !following->goes_on && (is_final || report->unanswered) ? follow_give_up(following->follow) : OK;
 }
 
-static int
-stopped(struct following *following)
+int
+following_stopped(struct following *following)
 {
 	enum err err = drop_if_wrong(following);
 
@@ -436,14 +433,14 @@ following_round(struct following *following)
 
 	for (;;) {
 		if (signals_came(following->signals))
-			return stopped(following);
+			return following_stopped(following);
 		err = follow_step(following->follow, report);
 		if (err != OK) {
 			progress_close(&following->progress);
 			return following_failed(following->run, following->replica, err);
 		}
 		if (signals_came(following->signals))
-			return stopped(following);
+			return following_stopped(following);
 		switch (report->next) {
 		case FOLLOW_AGAIN:
 		case FOLLOW_STARTED_OVER:
@@ -496,75 +493,13 @@ following_rest(struct following *following, int last_code)
 	if (following->failures > 0)
 		cmd_say(following->run, "the next try is in %.0f s", (double)pause_ms / 1000);
 	signals_sleep(following->signals, following->run->clock, pause_ms);
-	return signals_came(following->signals) ? stopped(following) : EXIT_DONE;
+	return signals_came(following->signals) ? following_stopped(following) : EXIT_DONE;
 }
 
 bool
 following_goes_on(int code)
 {
 	return code == EXIT_DONE || code == EXIT_EXCEPTIONS || code == EXIT_UNCHANGED || following_is_failure(code);
-}
-
-/* `status` shows the first refusal until a later run succeeds. */
-static void
-report_refused(void *ctx, struct str id, bool is_partial, const char *why)
-{
-	struct following *following = ctx;
-	char              fault[2048];
-
-	if (!is_partial && following->content_refused++ == 0) {
-		struct str text = str_of(fault, str_printf(fault, sizeof(fault), "the content of %.*s is refused: %s",
-		                                           STR_ARG(id), why));
-
-		following->content_err = replica_note_fault(following->replica, follow_sid(following->follow), text,
-		                                            clock_wall_ms(following->run->clock));
-	}
-	if (++following->content_reported <= REFUSED_SHOWN)
-		cmd_say(following->run, "the content of %.*s is %s: %s", STR_ARG(str_cut(id, REFUSED_ID_MAX)),
-		        is_partial ? "not whole yet" : "refused", why);
-}
-
-int
-following_content(struct following *following)
-{
-	struct follow_content_conf  conf = { .dir = cmd_value(following->run, "content"),
-		                             .fetch = following->curl,
-		                             .bearer = following->conf.bearer,
-		                             .lock = following->shared ? following->shared->lock : NULL,
-		                             .clock = following->run->clock,
-		                             .size_max = (int64_t)following->content_size,
-		                             .time_max_ms = following->content_ms,
-		                             .stopped = signals_came,
-		                             .stopped_ctx = following->signals,
-		                             .refused = report_refused,
-		                             .refused_ctx = following };
-	struct follow_content_tally tally;
-	char                        why[512];
-	enum err                    err;
-
-	if (!conf.dir)
-		return EXIT_DONE;
-	following->content_refused = following->content_reported = 0;
-	following->content_err = OK;
-	err = follow_content(&conf, following->replica, follow_sid(following->follow), &tally, why);
-	if (err == OK)
-		err = following->content_err;
-	if (err != OK && why[0])
-		return cmd_fail(following->run, exit_code_of(err), "%s", why);
-	if (err != OK)
-		return following_failed(following->run, following->replica, err);
-	if (!following->run->label || tally.fetched + tally.refused + tally.partial > 0)
-		cmd_say(following->run,
-		        "content: %llu fetched, %llu bytes, %llu waiting, %llu need payment, %llu refused, "
-		        "%llu in parts%s",
-		        (unsigned long long)tally.fetched, (unsigned long long)tally.bytes,
-		        (unsigned long long)tally.waiting, (unsigned long long)tally.payment,
-		        (unsigned long long)tally.refused, (unsigned long long)tally.partial,
-		        tally.partial > 0 ? " (the next run goes on with those)" : "");
-	if (following->content_reported > REFUSED_SHOWN)
-		cmd_say(following->run, "the content of %llu more is refused or not whole yet",
-		        (unsigned long long)(following->content_reported - REFUSED_SHOWN));
-	return signals_came(following->signals) ? stopped(following) : EXIT_DONE;
 }
 
 int

@@ -9,6 +9,7 @@
 #include "cli/signals.h"
 #include "fetch/fetch.h"
 #include "follow/follow.h"
+#include "follow/follow_content.h"
 #include "follow/follow_prefetch.h"
 #include "follow/follow_share.h"
 #include "sync/asking.h"
@@ -49,45 +50,47 @@
 #define FOLLOWING_MAX_WAIT ((int64_t)300 * 1000) /* the usual --max-wait */
 
 struct following_shared { /* what the runs of `sync --all` share (scopes.h), but for the thread's own `pages` */
-	pthread_mutex_t          *lock; /* each run holds it, unless it waits */
-	struct replica           *replica;
-	struct signals           *signals;
-	struct follow_pause      *pause;      /* of the host */
-	struct follow_credential *credential; /* NULL for none */
-	struct credential        *sign_in;    /* the same */
-	struct fetch             *pages;
+	pthread_mutex_t            *lock; /* each run holds it, unless it waits */
+	struct replica             *replica;
+	struct signals             *signals;
+	struct follow_pause        *pause;      /* of the host */
+	struct follow_credential   *credential; /* NULL for none */
+	struct credential          *sign_in;    /* the same */
+	struct fetch               *pages;
+	struct follow_content_past *content; /* of the scope */
 };
 
 struct following {
-	struct cmd_run         *run;
-	struct replica         *replica;
-	struct follow          *follow;
-	struct fetch           *curl; /* for everything except pages */
-	struct fetch           *pages;
-	struct follow_prefetch *prefetch;            /* requests pages in its own thread */
-	atomic_bool             unwanted;            /* tells its thread to cancel the request */
-	bool                    is_alone;            /* without prefetch: there is no other thread */
-	struct credential      *credential;          /* NULL for none */
-	struct follow_source    source, page_source; /* page_source is used by source */
-	struct follow_http      http;                /* of the pages */
-	struct fetch_bearer     bearer;
-	struct follow_owner     owner; /* of a URL of /me, if there is a credential */
-	struct follow_http      owner_http;
-	enum err                owner_err; /* why the first token could not be judged */
-	struct follow_conf      conf;
-	struct signals         *signals, own_signals;
-	struct progress         progress;
-	struct follow_report    last; /* of the last step of the round */
-	int64_t                 every_ms, keep_ms;
-	uint64_t                throttled_ms; /* in this run */
-	uint64_t                content_size; /* largest content of one item */
-	int64_t                 content_ms;
-	uint64_t                content_refused, content_reported; /* counted after the last round */
-	enum err                content_err;
-	unsigned                failures; /* rounds that failed, in a row */
-	bool                    is_scratch;
-	bool                    goes_on;     /* another round follows, whatever the end of this one */
-	bool                    trims_later; /* the caller calls following_trim() when it has read the changes */
+	struct cmd_run            *run;
+	struct replica            *replica;
+	struct follow             *follow;
+	struct fetch              *curl; /* for everything except pages */
+	struct fetch              *pages;
+	struct follow_prefetch    *prefetch;            /* requests pages in its own thread */
+	atomic_bool                unwanted;            /* tells its thread to cancel the request */
+	bool                       is_alone;            /* without prefetch: there is no other thread */
+	struct credential         *credential;          /* NULL for none */
+	struct follow_source       source, page_source; /* page_source is used by source */
+	struct follow_http         http;                /* of the pages */
+	struct fetch_bearer        bearer;
+	struct follow_owner        owner; /* of a URL of /me, if there is a credential */
+	struct follow_http         owner_http;
+	enum err                   owner_err; /* why the first token could not be judged */
+	struct follow_conf         conf;
+	struct signals            *signals, own_signals;
+	struct progress            progress;
+	struct follow_report       last; /* of the last step of the round */
+	int64_t                    every_ms, keep_ms;
+	uint64_t                   throttled_ms; /* in this run */
+	uint64_t                   content_size; /* largest content of one item */
+	int64_t                    content_ms;
+	uint64_t                   content_refused, content_reported; /* counted after the last round */
+	enum err                   content_err;
+	struct follow_content_past own_content;
+	unsigned                   failures; /* rounds that failed, in a row */
+	bool                       is_scratch;
+	bool                       goes_on;     /* another round follows, whatever the end of this one */
+	bool                       trims_later; /* the caller calls following_trim() when it has read the changes */
 
 	const struct following_shared *shared; /* NULL: everything here is this run's own */
 	struct follow_share           *share;
@@ -116,6 +119,8 @@ int following_rest(struct following *following, int last_code);
 /* Does --watch go on after a round that ended so?  A signal, a damaged store and an output that nobody reads end it. */
 bool following_goes_on(int code);
 
+/* The code of a run that a signal has stopped, which is said. */
+int following_stopped(struct following *following);
 /* Downloads content to the folder of --content, if given. An exit code; the message has been printed. */
 int following_content(struct following *following);
 

@@ -139,7 +139,8 @@ follow_job(struct worker *worker, struct job *job, struct cmd_run *run, uint64_t
 		                                          .pause = &job->section->host->pause,
 		                                          .credential = account->credential ? &account->shared : NULL,
 		                                          .sign_in = account->credential,
-		                                          .pages = worker->pages };
+		                                          .pages = worker->pages,
+		                                          .content = &job->content };
 	AUTO(following_close) struct following following;
 	const struct replica_tally            *tally = &following.last.tally;
 	int64_t                                now_ms = clock_mono_ms(run->clock);

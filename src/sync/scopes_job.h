@@ -30,7 +30,8 @@ struct job {
 	uint64_t changes; /* of the last whole run, and of those before it that were no answer */
 	uint64_t carried; /* of the latter */
 	int      code;    /* the same */
-	char     text[];  /* of the value */
+	struct follow_content_past content;
+	char                       text[]; /* of the value */
 };
 
 struct worker {

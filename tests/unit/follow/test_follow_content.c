@@ -7,10 +7,12 @@
 #include "follow_test.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 
 #include "follow/follow_content.h"
+#include "store/replica_content.h"
 
 /* ---- what is on the disk -------------------------------------------------------------------- */
 
@@ -88,6 +90,21 @@ pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 	return syscall(SYS_pwrite64, fd, bytes, len, at);
 }
 
+/* ---- the lock ------------------------------------------------------------------------------- */
+
+static pthread_mutex_t the_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned        lock_was_free;
+
+int
+poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	if (count == 0 && pthread_mutex_trylock(&the_lock) == 0) {
+		lock_was_free++;
+		assert_int_equal(pthread_mutex_unlock(&the_lock), 0);
+	}
+	return (int)syscall(SYS_poll, fds, count, timeout_ms);
+}
+
 /* ---- a remote that gives each connection the next answer ------------------------------------- */
 
 struct content_remote {
@@ -95,6 +112,7 @@ struct content_remote {
 	uint16_t           port;
 	const char *const *answers;
 	pthread_t          thread;
+	unsigned           items; /* of a page */
 };
 
 static void *
@@ -139,14 +157,19 @@ one_page(void *ctx, const struct follow_request *request, struct arena *arena, s
 {
 	const struct content_remote *remote = ctx;
 
+	struct str items = STR_EMPTY;
+
 	(void)request;
 	(void)why_out;
+	for (unsigned i = 0; i < remote->items; i++)
+		items = arena_printf(arena, "%.*s%s{\"id\":\"%c%c\",\"recordingContentUrl\":\"http://127.0.0.1:%u/a\"}",
+		                     STR_ARG(items), i ? "," : "", 'a' + i / 26, 'a' + i % 26, remote->port);
 	*response_out = (struct follow_response){
 		.status = 200,
 		.body = arena_printf(arena,
-		                     "{\"value\":[{\"id\":\"a\",\"recordingContentUrl\":\"http://127.0.0.1:%u/a\"}],"
+		                     "{\"value\":[%.*s],"
 		                     "\"@odata.deltaLink\":\"http://127.0.0.1:%u/delta?$deltatoken=1\"}",
-		                     remote->port, remote->port)
+		                     STR_ARG(items), remote->port)
 	};
 	return OK;
 }
@@ -179,7 +202,9 @@ fetch_content(struct kit *kit, struct fetch *fetch)
 {
 	int64_t                     now_ns = 0;
 	struct clock                clock = { .ctx = &now_ns, .wall_ns = racing, .mono_ns = racing };
+	struct follow_content_past  past = { .is_whole = false };
 	struct follow_content_conf  conf = { .dir = disk.dir,
+		                             .past = &past,
 		                             .fetch = fetch,
 		                             .clock = &clock,
 		                             .size_max = 1000,
@@ -199,42 +224,202 @@ fetch_content(struct kit *kit, struct fetch *fetch)
 	return tally.fetched;
 }
 
+/* A scope of so many items, and a remote that gives these answers. */
+struct scene {
+	struct kit            kit;
+	struct content_remote remote;
+	struct follow_source  source;
+	struct fetch         *fetch;
+	char                  url[64];
+};
+
+static void
+scene_open(struct scene *scene, unsigned items, const char *const *given)
+{
+	struct fetch_conf conf = { .agent = "test", .stopped = never };
+	struct kit       *kit = &scene->kit;
+
+	*scene = (struct scene){ .remote.items = items };
+	kit_open(kit, 1);
+	(void)snprintf(disk.parent, sizeof(disk.parent), "%s", kit->dir);
+	(void)snprintf(disk.dir, sizeof(disk.dir), "%s/out", kit->dir);
+	remote_open(&scene->remote, given);
+	scene->source = (struct follow_source){ .ctx = &scene->remote, .fetch = one_page };
+	kit->conf.source = &scene->source;
+	(void)snprintf(scene->url, sizeof(scene->url), "http://127.0.0.1:%u/delta", scene->remote.port);
+	kit->conf.url = str_from_c(scene->url);
+	kit_open_replica(kit);
+	assert_int_equal(kit_sync(kit).next, FOLLOW_CAUGHT_UP);
+	assert_int_equal(fetch_open(&conf, &scene->fetch), OK);
+}
+
+/* All answers have been given. */
+static void
+scene_close(struct scene *scene)
+{
+	assert_int_equal(pthread_join(scene->remote.thread, NULL), 0);
+	close(scene->remote.listener);
+	fetch_close(&scene->fetch);
+	kit_close(&scene->kit);
+}
+
 static void
 test_content__is_on_the_disk_before_the_store_says_so(void **state)
 {
-	struct fetch_conf     conf = { .agent = "test", .stopped = never };
-	struct follow_source  source = { .fetch = one_page };
-	struct content_remote remote = { 0 };
-	struct fetch         *fetch;
-	struct kit            kit;
-	char                  url[64];
+	struct scene scene;
 
 	(void)state;
-	kit_open(&kit, 1);
-	(void)snprintf(disk.parent, sizeof(disk.parent), "%s", kit.dir);
-	(void)snprintf(disk.dir, sizeof(disk.dir), "%s/out", kit.dir);
-	remote_open(&remote, answers);
-	source.ctx = &remote;
-	kit.conf.source = &source;
-	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/delta", remote.port);
-	kit.conf.url = str_from_c(url);
-	kit_open_replica(&kit);
-	assert_int_equal(kit_sync(&kit).next, FOLLOW_CAUGHT_UP);
-	assert_int_equal(fetch_open(&conf, &fetch), OK);
+	scene_open(&scene, 1, answers);
 	for (size_t i = 0; answers[i]; i++)
-		assert_int_equal(fetch_content(&kit, fetch), answers[i + 1] ? 0 : 1);
-	assert_int_equal(pthread_join(remote.thread, NULL), 0);
-	close(remote.listener);
-	fetch_close(&fetch);
-	kit_close(&kit);
+		assert_int_equal(fetch_content(&scene.kit, scene.fetch), answers[i + 1] ? 0 : 1);
+	scene_close(&scene);
+}
+
+/* ---- passes ---------------------------------------------------------------------------------- */
+
+static int64_t
+standing(void *ctx)
+{
+	return *(int64_t *)ctx;
+}
+
+static struct follow_content_tally
+pass(struct scene *scene, struct follow_content_conf *conf, int64_t now_s)
+{
+	int64_t                     now_ns = now_s * 1000000000;
+	struct clock                clock = { .ctx = &now_ns, .wall_ns = standing, .mono_ns = standing };
+	struct follow_content_tally tally;
+	char                        why[512];
+
+	if (conf->max_wait_ms > 0) /* time passes */
+		clock.mono_ns = racing;
+	conf->dir = conf->dir ? conf->dir : disk.dir;
+	conf->fetch = scene->fetch;
+	conf->clock = &clock;
+	conf->size_max = 1000;
+	conf->time_max_ms = 600000;
+	conf->stopped = never;
+	disk.is_watched = true;
+	disk.records = 0;
+	if (follow_content(conf, scene->kit.replica, kit_sid(&scene->kit), &tally, why) != OK)
+		fail_msg("%s", why);
+	disk.is_watched = false;
+	return tally;
+}
+
+#define ANSWER(status, header, body) "HTTP/1.1 " status " X\r\n" header "Content-Length: 1\r\n\r\n" body
+
+static void
+test_content__that_failed_is_left_alone_longer_and_longer_and_committed_once(void **state)
+{
+	const char *const           given[] = { ANSWER("402", "", "x"), ANSWER("402", "", "x"), ANSWER("200", "", "y"),
+		                                ANSWER("200", "", "y"), NULL };
+	struct follow_content_past  past = { .is_whole = false }, other = { .is_whole = false };
+	struct follow_content_conf  conf = { .past = &past };
+	struct follow_content_tally tally;
+	struct scene                scene;
+
+	(void)state;
+	scene_open(&scene, 1, given);
+	assert_int_equal(pass(&scene, &conf, 1000).payment, 1);
+	assert_true(disk.records > 0);
+	conf.has_changes = true;
+	assert_int_equal(pass(&scene, &conf, 1059).payment, 1); /* not asked for */
+	assert_int_equal(pass(&scene, &conf, 1061).payment, 1);
+	assert_int_equal(disk.records, 0);
+	assert_int_equal(pass(&scene, &conf, 1180).payment, 1); /* not asked for */
+	tally = pass(&scene, &conf, 1182);
+	assert_int_equal(tally.fetched, 1);
+	assert_int_equal(tally.payment, 0);
+	/* Nothing has changed: nothing is looked at, and the folder is not made. */
+	conf.has_changes = false;
+	conf.dir = "/nowhere/at/all";
+	assert_int_equal(pass(&scene, &conf, 9999).fetched, 0);
+	/* Another process, and another folder. */
+	conf = (struct follow_content_conf){ .past = &other, .dir = scene.kit.dir };
+	assert_int_equal(pass(&scene, &conf, 9999).fetched, 1);
+	scene_close(&scene);
+}
+
+static void
+test_content__of_a_remote_that_asks_to_stay_away_is_left_for_later(void **state)
+{
+	const char *const           given[] = { ANSWER("429", "Retry-After: 100\r\n", "x"), ANSWER("200", "", "x"),
+		                                ANSWER("200", "", "y"), NULL };
+	struct follow_pause         pause = { 0 };
+	struct follow_content_past  past = { .is_whole = false };
+	struct follow_content_conf  conf = { .past = &past, .pause = &pause };
+	struct follow_content_tally tally;
+	struct scene                scene;
+
+	(void)state;
+	scene_open(&scene, 2, given);
+	assert_int_equal(pass(&scene, &conf, 1000).partial, 1);
+	assert_int_equal(pause.until_mono_ms, 1100000);
+	tally = pass(&scene, &conf, 1099);
+	assert_int_equal(tally.fetched, 0);
+	assert_int_equal(pass(&scene, &conf, 1100).fetched, 2);
+	scene_close(&scene);
+}
+
+/* It would wait for the pause of another scope. */
+static void
+test_content__of_a_run_that_ends_waits_for_no_pause_of_its_own(void **state)
+{
+	const char *const           given[] = { ANSWER("503", "Retry-After: 100\r\n", "x"), ANSWER("200", "", "x"),
+		                                ANSWER("200", "", "y"), NULL };
+	struct follow_pause         pause = { .until_mono_ms = 1100000 };
+	struct follow_content_past  past = { .is_whole = false }, other = { .is_whole = false };
+	struct follow_content_conf  conf = { .past = &past, .pause = &pause, .max_wait_ms = 300000 };
+	struct follow_content_tally tally;
+	struct scene                scene;
+
+	(void)state;
+	scene_open(&scene, 2, given);
+	tally = pass(&scene, &conf, 1000);
+	assert_int_equal(tally.partial, 1);
+	assert_int_equal(tally.fetched, 0);
+	conf.past = &other;
+	assert_int_equal(pass(&scene, &conf, 9999).fetched, 2);
+	scene_close(&scene);
+}
+
+static void
+test_content__that_is_there_keeps_the_lock_from_nobody(void **state)
+{
+	static const char *const   given[] = { NULL };
+	struct replica_content     done = { .state = REPLICA_CONTENT_DONE };
+	struct follow_content_past past = { .is_whole = true };
+	struct follow_content_conf conf = { .past = &past, .has_changes = true, .lock = &the_lock };
+	struct scene               scene;
+	char                       id[3] = "";
+
+	(void)state;
+	scene_open(&scene, 400, given);
+	for (int i = 0; i < 400; i++) {
+		id[0] = (char)('a' + i / 26);
+		id[1] = (char)('a' + i % 26);
+		assert_int_equal(replica_put_content(scene.kit.replica, kit_sid(&scene.kit), str_from_c(id), &done),
+		                 OK);
+	}
+	lock_was_free = 0;
+	assert_int_equal(pthread_mutex_lock(&the_lock), 0);
+	(void)pass(&scene, &conf, 1000);
+	assert_int_equal(pthread_mutex_unlock(&the_lock), 0);
+	assert_true(lock_was_free >= 4);
+	assert_true(past.is_whole);
+	scene_close(&scene);
 }
 
 /* Somebody has changed the store by hand. */
 static void
 test_content__a_stored_url_that_cannot_be_followed_is_damage(void **state)
 {
-	struct replica_scope        scope = { .name = STR("x"), .url = STR("nonsense"), .resource = STR("recordings") };
-	struct follow_content_conf  conf = { .dir = "/nowhere", .clock = &clock_system, .stopped = never };
+	struct replica_scope       scope = { .name = STR("x"), .url = STR("nonsense"), .resource = STR("recordings") };
+	struct follow_content_past past = { .is_whole = false };
+	struct follow_content_conf conf = {
+		.dir = "/nowhere", .past = &past, .clock = &clock_system, .stopped = never
+	};
 	struct follow_content_tally tally;
 	struct kit                  kit;
 	char                        why[512];
@@ -254,6 +439,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_content__is_on_the_disk_before_the_store_says_so),
+		cmocka_unit_test(test_content__that_failed_is_left_alone_longer_and_longer_and_committed_once),
+		cmocka_unit_test(test_content__of_a_remote_that_asks_to_stay_away_is_left_for_later),
+		cmocka_unit_test(test_content__of_a_run_that_ends_waits_for_no_pause_of_its_own),
+		cmocka_unit_test(test_content__that_is_there_keeps_the_lock_from_nobody),
 		cmocka_unit_test(test_content__a_stored_url_that_cannot_be_followed_is_damage),
 	};
 
