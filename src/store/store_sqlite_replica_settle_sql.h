@@ -80,7 +80,7 @@
 	X(S_ADD_DETAIL, "INSERT OR REPLACE INTO follow_detail(place, kind, life, fields, id) VALUES(?1, ?2, ?3,"      \
 	  " ?4, ?5)")                                                                                                 \
 	X(S_COUNT_PAIRS, "SELECT count(*) FROM temp.follow_pair")                                                     \
-	X(S_COUNT_KINDS, "SELECT count(*) " SETTLE_ROUND("follow_detail") " AND kind = ?3")                           \
+	X(S_COUNT_KINDS, "SELECT sum(kind = 1), sum(kind = 2), sum(kind = 3) " SETTLE_ROUND("follow_detail"))         \
 	X(S_COUNT_UNNAMED, "SELECT count(*) " SETTLE_ROUND("follow_tomb") " AND life = 0")                            \
 	X(S_COUNT_UNKNOWN, "SELECT count(*) FROM temp.follow_pair p CROSS JOIN follow_tomb t ON t.place = p.new"      \
 	                   " WHERE p.old IS NULL")                                                                    \
@@ -132,6 +132,7 @@
 	              " FROM follow_dead d CROSS JOIN follow_item i ON i.place >= d.first AND i.place <= d.last"      \
 	              " WHERE d.first >= ?1 AND d.first <= ?2 AND +i.place > ?3 AND +i.place <= ?4"                   \
 	              " ON CONFLICT(place) DO NOTHING")                                                               \
+	X(S_CUT_DEAD_RUN, "DELETE FROM follow_item WHERE place >= ?1 AND place <= ?2")                                \
 	X(S_CUT_DEAD_ITEMS, "DELETE FROM follow_item WHERE place IN (SELECT i.place FROM follow_dead d CROSS JOIN"    \
 	                    " follow_item i ON i.place >= d.first AND i.place <= d.last WHERE d.first >= ?1 AND"      \
 	  " d.first <= ?2)")                                                                                          \
