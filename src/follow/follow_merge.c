@@ -146,12 +146,16 @@ differ(void *ctx, struct str a, struct str b, struct buf *fields_out)
 	return members_differ(a, b, false, fields_out);
 }
 
-/* The usual update has the members of the item, in its order: one walk over both shows what differs. */
+/*
+ * The usual update has the members of the item, in its order: one walk over both shows what differs. It ends early:
+ * mostly little differs, and what follows is the same text.
+ */
 static bool
 compare(void *ctx, struct str held, struct str received, struct buf *fields_out, bool *differ_out)
 {
 	struct json_walk in_held, in_received;
 	struct json_span of_held, of_received;
+	bool             is_same = false; /* all that is left */
 
 	(void)ctx;
 	*differ_out = false;
@@ -159,16 +163,18 @@ compare(void *ctx, struct str held, struct str received, struct buf *fields_out,
 		return true;
 	json_walk_open(&in_held, held);
 	json_walk_open(&in_received, received);
-	while (json_walk_next(&in_held, &of_held)) {
+	while (!is_same && json_walk_next(&in_held, &of_held)) {
 		if (!json_walk_next(&in_received, &of_received) || !str_eq(of_held.name, of_received.name))
 			return false;
-		if (!follow_value_same(of_held.value, of_received.value))
-			put_name(fields_out, of_received.name);
+		if (follow_value_same(of_held.value, of_received.value))
+			continue;
+		put_name(fields_out, of_received.name);
+		is_same = str_eq(in_held.rest, in_received.rest);
 	}
 	*differ_out = fields_out->len > 0 || buf_err(fields_out) != OK;
 	if (*differ_out)
 		buf_put_char(fields_out, ']');
-	return !json_walk_next(&in_received, &of_received);
+	return is_same || !json_walk_next(&in_received, &of_received);
 }
 
 bool

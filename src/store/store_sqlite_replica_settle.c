@@ -10,6 +10,7 @@
  *   later    begin, sort, fold
  *            complete a resync: removals of what it did not name
  *            pair     each row, and the row that it replaces
+ *            gather   the bodies of replaced rows, if they lie in another order
  *            merge    bodies, tombstones, members, what a change is
  *            guard    is it too much? From here on entries move
  *            move     the entries name the new rows
@@ -126,32 +127,23 @@ pair(struct settle *settle, bool *done_out)
 	return run(settle, S_PAIR, VALUES(INT(settle->gen), INT(settle->head)));
 }
 
-static enum err
-count(struct settle *settle, enum follow_sql sql, int64_t kind, uint64_t *out)
-{
-	int64_t rows;
-
-	TRY(rep_read_int(settle->replica, sql,
-	                 kind < 0 ? VALUES(INT(settle->from), INT(settle->to))
-	                          : VALUES(INT(settle->from), INT(settle->to), INT(kind)),
-	                 &rows));
-	*out = (uint64_t)rows;
-	return OK;
-}
-
 /* From what the steps have written, so it is right after a kill, too. */
 static enum err
 count_changes(struct settle *settle)
 {
-	struct replica_tally *tally = settle->tally;
-	int64_t               pairs;
+	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
+	struct replica_tally                     *tally = settle->tally;
+	const struct sql_value                   *round = VALUES(INT(settle->from), INT(settle->to));
+	int64_t                                   pairs, swept = 0;
 
 	TRY(rep_read_int(settle->replica, S_COUNT_PAIRS, NULL, &pairs));
-	TRY(count(settle, S_COUNT_KINDS, REPLICA_UPDATED, &tally->updated));
-	TRY(count(settle, S_COUNT_KINDS, REPLICA_RETURNED, &tally->returned));
-	TRY(count(settle, S_COUNT_KINDS, REPLICA_REMOVED, &tally->removed));
+	TRY(rep_row(settle->replica, S_COUNT_KINDS, round, &stmt));
+	tally->updated = (uint64_t)sqlite3_column_int64(stmt, 0);
+	tally->removed = (uint64_t)sqlite3_column_int64(stmt, 1);
+	tally->returned = (uint64_t)sqlite3_column_int64(stmt, 2);
 	if (settle->state->seen.kind == REPLICA_RESYNC)
-		TRY(count(settle, S_COUNT_UNNAMED, -1, &tally->swept));
+		TRY(rep_read_int(settle->replica, S_COUNT_UNNAMED, round, &swept));
+	tally->swept = (uint64_t)swept;
 	tally->created = (uint64_t)pairs - tally->updated - tally->returned - tally->removed;
 	return OK;
 }
@@ -172,7 +164,8 @@ static enum err
 heed_guard(struct settle *settle, bool *done_out)
 {
 	*done_out = true;
-	TRY(count_changes(settle));
+	if (settle->state->seen.kind == REPLICA_RESYNC)
+		TRY(count_changes(settle));
 	if (settle->state->moving != 1 && is_guarded(settle))
 		return ERR_NOT_ALLOWED;
 	return settle->is_whole ? OK : run(settle, S_SET_MOVING, VALUES(INT(settle->sid), INT(1)));
@@ -374,7 +367,7 @@ static settle_step_fn *const first_steps[] = {
 	begin, enter_at_once, sort_rows, settle_fold_twins, enter, switch_first
 };
 static settle_step_fn *const later_steps[] = {
-	begin,      sort_rows, settle_fold_twins, settle_complete, pair,         settle_merge,
+	begin,      sort_rows, settle_fold_twins, settle_complete, pair,         settle_gather, settle_merge,
 	heed_guard, move,      find_old,          name_dead,       switch_later, tidy /* only when all is one commit */
 };
 #define FIRST_STEPS COUNT_OF(first_steps)
@@ -427,6 +420,7 @@ end_settling(struct replica *replica)
 	settling->gen = settling->at = 0;
 	settling->step = settling->pass = settling->relation_len = 0;
 	settling->is_entered = settling->is_large = false;
+	settle_end_gathering(replica);
 	buf_cut(&settling->after, 0);
 }
 

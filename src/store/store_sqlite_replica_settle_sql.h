@@ -70,9 +70,13 @@
 	X(S_PAIR, "INSERT INTO temp.follow_pair(new, old, at) SELECT r.place,"                                        \
 	          " CASE WHEN e.place > ?2 THEN e.was ELSE e.place END, r.at"                                         \
 	          " FROM temp.follow_round r LEFT JOIN follow_entry e ON e.gen = ?1 AND e.id = r.id ORDER BY r.place") \
+	/* Of some thousand pairs: do the old rows lie elsewhere than the new ones, one by one? */                    \
+	X(S_IS_SCATTERED, "SELECT coalesce(avg(b.old - a.old NOT BETWEEN 0 AND 100), 0) > 0.25 FROM temp.follow_pair" \
+	                  " a CROSS JOIN temp.follow_pair b ON b.new = a.new + 1 WHERE a.new % (?1 / 1000 + 1) = 0")  \
+	X(S_REPLACED, "SELECT old, new FROM temp.follow_pair WHERE old > ?1")                                         \
 	X(S_PAIRS, "SELECT p.new, p.old, p.at, i.id, i.life, i.body, o.body FROM temp.follow_pair p"                  \
-	           " CROSS JOIN follow_item i ON i.place = p.new LEFT JOIN follow_item o ON o.place = p.old"          \
-	           " WHERE p.new > ?1 ORDER BY p.new LIMIT ?2")                                                       \
+	           " CROSS JOIN follow_item i ON i.place = p.new LEFT JOIN follow_item o"                             \
+	           " ON o.place = CASE ?3 WHEN 0 THEN p.old END WHERE p.new > ?1 ORDER BY p.new LIMIT ?2")            \
 	X(S_CUT_PAIR, "DELETE FROM temp.follow_pair WHERE new = ?1")                                                  \
 	X(S_DROP_ID, "UPDATE temp.follow_round SET place = NULL WHERE at = ?1")                                       \
 	X(S_SET_LIFE, "UPDATE follow_item SET life = ?2 WHERE place = ?1")                                            \
@@ -80,7 +84,7 @@
 	X(S_ADD_DETAIL, "INSERT OR REPLACE INTO follow_detail(place, kind, life, fields, id) VALUES(?1, ?2, ?3,"      \
 	  " ?4, ?5)")                                                                                                 \
 	X(S_COUNT_PAIRS, "SELECT count(*) FROM temp.follow_pair")                                                     \
-	X(S_COUNT_KINDS, "SELECT count(*) " SETTLE_ROUND("follow_detail") " AND kind = ?3")                           \
+	X(S_COUNT_KINDS, "SELECT sum(kind = 1), sum(kind = 2), sum(kind = 3) " SETTLE_ROUND("follow_detail"))         \
 	X(S_COUNT_UNNAMED, "SELECT count(*) " SETTLE_ROUND("follow_tomb") " AND life = 0")                            \
 	X(S_COUNT_UNKNOWN, "SELECT count(*) FROM temp.follow_pair p CROSS JOIN follow_tomb t ON t.place = p.new"      \
 	                   " WHERE p.old IS NULL")                                                                    \
@@ -132,6 +136,7 @@
 	              " FROM follow_dead d CROSS JOIN follow_item i ON i.place >= d.first AND i.place <= d.last"      \
 	              " WHERE d.first >= ?1 AND d.first <= ?2 AND +i.place > ?3 AND +i.place <= ?4"                   \
 	              " ON CONFLICT(place) DO NOTHING")                                                               \
+	X(S_CUT_DEAD_RUN, "DELETE FROM follow_item WHERE place >= ?1 AND place <= ?2")                                \
 	X(S_CUT_DEAD_ITEMS, "DELETE FROM follow_item WHERE place IN (SELECT i.place FROM follow_dead d CROSS JOIN"    \
 	                    " follow_item i ON i.place >= d.first AND i.place <= d.last WHERE d.first >= ?1 AND"      \
 	  " d.first <= ?2)")                                                                                          \

@@ -12,7 +12,7 @@
 #define WINDOW     4000 /* row keys that one part of dead rows spans, at most */
 
 struct dead { /* the first range, and the scope whose gen it is in; sid 0: it is no scope's any more */
-	int64_t first, sid, gen, moving, tail_ord, ord;
+	int64_t first, last, sid, gen, moving, tail_ord, ord;
 };
 
 static enum err
@@ -22,6 +22,7 @@ find_dead(struct replica *replica, int64_t from, int64_t until, struct dead *out
 
 	TRY(rep_row(replica, S_NEXT_DEAD, VALUES(INT(from)), &stmt));
 	*out = (struct dead){ .first = sqlite3_column_int64(stmt, 0),
+		              .last = sqlite3_column_int64(stmt, 1),
 		              .sid = sqlite3_column_int64(stmt, 2),
 		              .gen = sqlite3_column_int64(stmt, 3),
 		              .moving = sqlite3_column_int64(stmt, 4),
@@ -76,7 +77,9 @@ cut_window(struct replica *replica, const struct dead *dead)
 		                VALUES(INT(first), INT(last), INT(base + dead->tail_ord), INT(base + dead->ord))));
 	if (dead->sid != 0 && last > base + dead->ord)
 		TRY(cut_dropped(replica, dead, first, last));
-	TRY(rep_do_with(replica, S_CUT_DEAD_ITEMS, VALUES(INT(first), INT(last))));
+	/* Most often a large round has replaced them all: one range of row keys needs no list of them. */
+	TRY(rep_do_with(replica, dead->last >= last ? S_CUT_DEAD_RUN : S_CUT_DEAD_ITEMS,
+	                VALUES(INT(first), INT(last))));
 	TRY(rep_do_with(replica, S_CUT_DEAD_TOMBS, VALUES(INT(first), INT(last))));
 	return rep_do_with(replica, S_CUT_RUNS, VALUES(INT(first), INT(last)));
 }
