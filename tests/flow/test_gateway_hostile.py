@@ -256,3 +256,20 @@ def test_gateway__a_scope_of_events_comes_before_one_of_the_calendar_view(far, g
         for path in ("/delta", ""):
             assert [item["id"] for item in one.get(base + path, token=app).json["value"]] == [noun]
         assert one.get(f"{base}/{noun}", token=app).status == 200
+
+
+def test_gateway__who_is_in_no_list_is_unknown_however_busy_the_followers_are(far, gateway, home):
+    """And whatever another list is, whose section has a name that begins like this one's."""
+    far.fault = lambda request, path: path == "/v1.0/users/delta" and silent.wait(60)
+    silent = threading.Event()
+    (home / "users").write_text("\n".join(guid(number) for number in range(1000, 6000)) + f"\n{ANN}\n")
+    one = gateway(section("box", far.base + "/v1.0/users/{u}/messages/delta", for_each=f"file:{home}/users", every="1h")
+                  + section("people", far.base + "/v1.0/users/delta")
+                  + section("bo", far.base + "/v1.0/users/{u}/contacts/delta", for_each="scope:people") + served("box") + served("bo"))
+    app = one.app_token("Mail.Read", "Contacts.Read")
+    wait_for(lambda: one.get("/v1.0/users/nobody/messages/delta", token=app).status == 404)
+    for _ in range(200):
+        assert one.get("/v1.0/users/nobody/messages/delta", token=app).status == 404
+    assert one.get(f"/v1.0/users/{guid(5999)}/messages/delta", token=app).status in (200, 503)
+    assert one.get("/v1.0/users/nobody/contacts/delta", token=app).status == 503
+    silent.set()
