@@ -255,8 +255,8 @@ parse_own(const struct pieces *pieces, struct route *route)
 }
 
 /*
- * The delta of a scope comes first, and all of one whose resource the store may have, too; then the store's own.  A word
- * takes no path from the store: its value may be any noun.
+ * The delta of a scope comes first, and all of one whose resource the store may have, too; then the store's own.  A
+ * word takes no path from the store: its value may be any noun.
  */
 static bool
 comes_first(const struct route *route)

@@ -107,6 +107,7 @@ def test_gateway__a_reader_who_wants_it_newer_waits_for_a_round_and_many_wait_fo
     while b'"new"' not in stream.readline():
         pass
     connection.close()
+    assert one.get(link, token=app, headers={"Prefer": "tidemark.max-age=00"}).headers["Preference-Applied"] == "tidemark.max-age=1"
 
 
 def test_gateway__without_a_follower_nobody_waits_for_a_round(far, tm, store, server):
