@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/server.h"
 
+#include "fetch/fetch_link.h"
+#include "resource/family.h"
+#include "store/replica.h"
 #include "store/store_followed.h"
 #include "text/uri.h"
 
@@ -37,8 +40,9 @@ read_one(struct reading *reading, struct str name, const struct conf_part *serve
 		out->content = serve->values[CONF_SERVE_CONTENT];
 	}
 	if (scope) {
-		out->url = scope->values[CONF_SCOPE_URL];
 		out->is_many = scope->has[CONF_SCOPE_FOR_EACH];
+		/* As the follower asks for it, and keeps it. */
+		out->url = fetch_link_encode(scope->values[CONF_SCOPE_URL], out->is_many ? "{}" : "", run->arena);
 		if (out->content.len == 0)
 			out->content = scope->values[CONF_SCOPE_CONTENT];
 		return OK;
@@ -95,6 +99,15 @@ read_all(struct reading *reading)
 
 /* ---- who stands where ---------------------------------------------------------------------------------------- */
 
+static int
+check_name(const struct reading *reading, size_t at)
+{
+	if (scope_name_is_good(reading->at[at].name))
+		return EXIT_DONE;
+	return console_fail(EXIT_CONFIG, "\"%.*s\" (%.*s) cannot be served: " SCOPE_NAME_RULE,
+	                    STR_ARG(str_cut(reading->at[at].name, 100)), STR_ARG(reading->from[at]), REPLICA_NAME_MAX);
+}
+
 /* "TENANT/ID" or "ID" */
 static int
 check_owner(const struct reading *reading, size_t at)
@@ -103,6 +116,12 @@ check_owner(const struct reading *reading, size_t at)
 	size_t      slash = str_find(owner, '/');
 	struct guid id;
 
+	if (owner.len > 0 && reading->at[at].is_many)
+		return console_fail(
+			EXIT_CONFIG,
+			"[serve \"%.*s\"] (%.*s): owner is for one scope, and for-each makes many; each has "
+			"the owner that its URL names",
+			STR_ARG(reading->at[at].name), STR_ARG(reading->from[at]));
 	if (owner.len == 0 || (guid_parse(str_first(owner, slash), &id) &&
 	                       (slash == owner.len || guid_parse(str_skip(owner, slash + 1), &id))))
 		return EXIT_DONE;
@@ -163,6 +182,8 @@ server_served(struct server *server, const struct graph_served **served_out, siz
 
 	if (err != OK)
 		return store_read_code(err);
+	for (size_t a = 0; a < reading.count; a++)
+		TRY_CODE(check_name(&reading, a));
 	TRY_CODE(check_pairs(&reading));
 	for (size_t a = 0; a < reading.count; a++) {
 		TRY_CODE(check_owner(&reading, a));

@@ -131,5 +131,4 @@ grant_forget(struct store_txn *txn, const struct guid *to)
 		before = arena;
 		arena = spare;
 	}
-	arena_close(&before);
 }

@@ -119,6 +119,12 @@ begin_section(struct reading *reading, struct str line)
 		(void)scope_named(reading, name);
 	else if (takes_name(&name, STR("serve \"")))
 		(void)serve_named(reading, name);
+	else if (!str_eq(name, STR("server")) && !str_eq(name, STR("recordings")) &&
+	         !takes_name(&name, STR("issuer \"")))
+		complain(reading,
+		         "unknown section [%.*s]; [server], [recordings], [issuer \"name\"], [scope \"name\"], [serve "
+		         "\"name\"] are known",
+		         STR_ARG(str_cut(name, 200)));
 }
 
 static char *
@@ -227,13 +233,7 @@ on_key(void *ctx, const char *section, const char *name, const char *value)
 		return set_key(reading, CONF_SCOPES, scope_named(reading, part), str_from_c(name), str_from_c(value));
 	if (takes_name(&part, STR("serve \"")))
 		return set_key(reading, CONF_SERVES, serve_named(reading, part), str_from_c(name), str_from_c(value));
-	if (part.len == 0)
-		complain(reading, "\"%s\" stands before any section; begin with [server]", name);
-	else
-		complain(reading,
-		         "unknown section [%.*s]; [server], [recordings], [issuer \"name\"], [scope \"name\"], [serve "
-		         "\"name\"] are known",
-		         STR_ARG(str_cut(part, 200)));
+	complain(reading, "\"%s\" stands before any section; begin with [server]", name);
 	return 0;
 }
 

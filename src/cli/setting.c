@@ -209,6 +209,13 @@ some_fault(struct str value)
 	return value.len > 0 ? NULL : "a text";
 }
 
+/* With a comma two would be one that nobody has. */
+static const char *
+permissions_fault(struct str value)
+{
+	return value.len > 0 && str_find(value, ',') == value.len ? NULL : "names with blanks between them";
+}
+
 static const char *
 each_fault(struct str value)
 {
@@ -280,7 +287,7 @@ const struct conf_setting conf_serve_keys[] = {
 	KEY("permissions", "NAMES",
 	    "the permissions, scopes or roles, each of which opens it; blanks separate several (default: those of "
 	    "Microsoft Graph for its resource)",
-	    some_fault),
+	    permissions_fault),
 	KEY("owner", "OWNER",
 	    "whose data it holds, as TENANT/ID or ID: that person's own tokens open it (default: the owner that the "
 	    "follower has found)",

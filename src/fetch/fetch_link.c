@@ -38,7 +38,7 @@ end_of_authority(struct str url)
 }
 
 struct str
-fetch_link_encode(struct str url, struct arena *arena)
+fetch_link_encode(struct str url, const char *keep, struct arena *arena)
 {
 	struct str text = str_trim_of(url, STR(" \t\r\n")), front, rest;
 	char      *out, *end;
@@ -53,7 +53,7 @@ fetch_link_encode(struct str url, struct arena *arena)
 	for (size_t i = 0; i < rest.len; i++) {
 		uint8_t byte = (uint8_t)rest.at[i];
 
-		if (!is_bad(rest.at[i]) || byte < ' ' || byte == 0x7f || byte == '\\') {
+		if (!is_bad(rest.at[i]) || byte < ' ' || byte == 0x7f || byte == '\\' || strchr(keep, rest.at[i])) {
 			*end++ = rest.at[i];
 			continue;
 		}

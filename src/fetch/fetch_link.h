@@ -29,9 +29,9 @@ bool fetch_link_is_beside(struct str link, struct str other); /* they differ in 
 bool fetch_link_is_local(struct str link);                    /* on a loopback host */
 /*
  * The URL as people copy it: blanks around it are dropped, and behind its host blanks, quotes and other bytes that no
- * URL may hold are encoded.  A control byte and a backslash stay, and are refused later.
+ * URL may hold are encoded, but for those in `keep`.  A control byte and a backslash stay, and are refused later.
  */
-struct str fetch_link_encode(struct str url, struct arena *arena);
+struct str fetch_link_encode(struct str url, const char *keep, struct arena *arena);
 size_t     fetch_link_find_bad(struct str link); /* the first byte that no link may hold; link.len: none */
 /* What a reference means in an answer to the good link `base`: an absolute URL stays as it is.  It is not checked. */
 struct str fetch_link_resolve(struct str base, struct str reference, struct arena *arena);

@@ -19,24 +19,26 @@ item_of(const struct store_member *member, struct buf *space)
 	return (struct item){ .id = member->member, .body = buf_str(space) };
 }
 
-/* Of others only their members tell. */
+/* Of others only their members tell.  A name may have any letter case; then it becomes the relation's own. */
 static bool
-is_known(const struct call *call)
+is_known(struct call *call)
 {
 	const char *const *names = call->route.resource->relations;
 
 	for (; names && *names; names++)
-		if (str_eq(call->route.relation, str_from_c(*names)))
+		if (str_eq_nocase(call->route.relation, str_from_c(*names))) {
+			call->route.relation = str_from_c(*names);
 			return true;
+		}
 	return false;
 }
 
 /* The list, from one slice to the next. */
 struct slices {
 	struct list       list;
-	struct feed_state state; /* of the first */
-	struct str        last;  /* member that was read */
-	bool              any;   /* member is there */
+	struct feed_state state;    /* of the first */
+	struct str        last;     /* member that was read */
+	bool              is_known; /* the relation is */
 };
 
 /* The members are those of a scope that is still the same. */
@@ -68,7 +70,7 @@ begin(struct call *call, struct slices *slices)
 	TRY(check_state(call, slices));
 	TRY(store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, &item));
 	slices->last = list_needs_all(list) ? STR_EMPTY : list->from;
-	slices->any = list->goes_on;
+	slices->is_known = is_known(call) || list->goes_on;
 	list_open(list, STR("directoryObjects"));
 	call->slice = slices;
 	return OK;
@@ -97,7 +99,7 @@ take_slice(struct call *call, struct slices *slices)
 		if (err == ERR_NOT_FOUND || (err == OK && !str_eq(member.relation, call->route.relation)))
 			return OK;
 		TRY(err);
-		slices->any = true;
+		slices->is_known = true;
 		bytes += member.value.len;
 		struct item item = item_of(&member, &space);
 
@@ -113,7 +115,7 @@ take_page(struct call *call, struct slices *slices)
 	if (!call->slice)
 		TRY(begin(call, slices));
 	TRY(take_slice(call, slices));
-	if (!slices->any && !is_known(call))
+	if (!slices->is_known)
 		return call_refuse_f(call, GRAPH_UNKNOWN_SEGMENT, "Resource not found for the segment '%.*s'.",
 		                     STR_ARG(str_cut(call->route.relation, 128)));
 	return list_close(&slices->list, &slices->state);

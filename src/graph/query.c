@@ -78,7 +78,7 @@ max_age_of(struct str value)
 {
 	uint32_t number = number_of(value, UINT32_MAX);
 
-	return number == 0 && str_eq(value, STR("0")) ? 1 : number;
+	return value.len > 0 && str_span(value, STR("0")) == value.len ? 1 : number;
 }
 
 /* Unknown preferences are ignored (RFC 7240). */

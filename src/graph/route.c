@@ -26,19 +26,20 @@ takes_arguments(struct str name)
 	       str_eq_nocase(name, STR("microsoft.graph.getAllRecordings"));
 }
 
-/* Brackets are looked for after decoding, so they may be encoded. */
-static bool
-read_piece(struct str text, struct arena *arena, struct piece *piece_out)
+/* Brackets are looked for after decoding, so they may be encoded.  What is no literal is no key: an id is any text. */
+static struct piece
+read_piece(struct str text, struct arena *arena)
 {
-	size_t open = str_find(text, '(');
+	struct piece piece = { .name = text, .text = text };
+	size_t       open = str_find(text, '(');
+	struct str   key;
 
-	*piece_out = (struct piece){ .name = text, .text = text };
 	if (open == text.len || open == 0 || text.at[text.len - 1] != ')')
-		return true;
-	piece_out->name = str_first(text, open);
-	piece_out->has_key = true;
-	piece_out->key = str_of(text.at + open + 1, text.len - open - 2);
-	return takes_arguments(piece_out->name) || literal_read(piece_out->key, arena, &piece_out->key);
+		return piece;
+	key = str_of(text.at + open + 1, text.len - open - 2);
+	if (!takes_arguments(str_first(text, open)) && !literal_read(key, arena, &key))
+		return piece;
+	return (struct piece){ .name = str_first(text, open), .key = key, .has_key = true, .text = text };
 }
 
 static enum err
@@ -49,14 +50,10 @@ divide(struct str path, struct arena *arena, struct pieces *pieces_out)
 	pieces_out->count = 0;
 	path = str_skip(path, 1);
 	while (str_take_until(&path, '/', &raw)) {
-		struct piece *piece = &pieces_out->at[pieces_out->count];
-
 		if (pieces_out->count == SEGMENTS_MAX)
 			return ERR_BAD_REQUEST;
 		TRY(uri_decode(raw, arena, &text));
-		if (!read_piece(text, arena, piece))
-			return ERR_BAD_REQUEST;
-		pieces_out->count++;
+		pieces_out->at[pieces_out->count++] = read_piece(text, arena);
 	}
 	pieces_out->at[pieces_out->count] = pieces_out->at[pieces_out->count + 1] = (struct piece){ .has_key = false };
 	return OK;
@@ -228,7 +225,7 @@ find_served(const struct pieces *pieces, const struct served_all *served, struct
 	route->kind = path.kind;
 	route->served = path.served;
 	route->scope = path.scope;
-	route->is_own = path.is_own;
+	route->value = path.value;
 	route->id = path.id;
 	route->relation = path.relation;
 	route->resource = &path.served->resource;
@@ -257,11 +254,14 @@ parse_own(const struct pieces *pieces, struct route *route)
 	}
 }
 
-/* The delta of a scope comes first, and all of one whose resource the store may have, too; then the store's own. */
+/*
+ * The delta of a scope comes first, and all of one whose resource the store may have, too; then the store's own.  A
+ * word takes no path from the store: its value may be any noun.
+ */
 static bool
 comes_first(const struct route *route)
 {
-	return route->kind == ROUTE_DELTA || route->resource->number > 0;
+	return route->resource->number > 0 || (route->kind == ROUTE_DELTA && !route->served->is_many);
 }
 
 enum err

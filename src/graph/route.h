@@ -28,8 +28,8 @@ struct route {
 	enum right             read, write;
 	const struct served   *served;   /* a followed scope's; NULL: it is none */
 	struct str             scope;    /* … its name */
+	struct str             value;    /* … of one of many: for which value it is asked */
 	struct str             relation; /* … of the item */
-	bool                   is_own;   /* … the path is that of the scope's URL */
 };
 
 static inline bool

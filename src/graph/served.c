@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/served.h"
 
+#include "graph/parameters.h"
 #include "resource/family.h"
 #include "resource/followed.h"
 #include "text/uri.h"
 
 /* ---- from the configuration --------------------------------------------------------------------------------- */
 
+/* users('ID') is users/ID, as in the paths of requests (route.c). */
+static size_t
+divide_keyed(struct served_segment *at, struct arena *arena)
+{
+	struct str text = at->text, key = str_skip(text, str_find(text, '(') + 1);
+
+	if (key.len < 2 || key.len + 1 == text.len || !str_ends(key, STR(")")) ||
+	    !literal_read(str_first(key, key.len - 1), arena, &key) || key.len == 0)
+		return 1;
+	at[1] = (struct served_segment){ .text = key, .has_word = at->has_word };
+	at[0] = (struct served_segment){ .text = str_first(text, str_find(text, '(')) };
+	return 2;
+}
+
 /* The decoded segments of a URL's path; 0: there are none, or too many. */
 static size_t
-divide(struct str url, struct str segments_out[SERVED_SEGMENTS_MAX], struct arena *arena)
+divide(struct str url, struct served_segment segments_out[SERVED_SEGMENTS_MAX], struct arena *arena)
 {
 	struct uri_parts parts;
 	struct str       raw;
@@ -19,11 +34,14 @@ divide(struct str url, struct str segments_out[SERVED_SEGMENTS_MAX], struct aren
 		return 0;
 	parts.path = str_skip(parts.path, 1);
 	while (str_take_until(&parts.path, '/', &raw)) {
+		struct served_segment *at = &segments_out[count];
+
 		if (raw.len == 0)
 			continue;
-		if (count == SERVED_SEGMENTS_MAX || uri_decode(raw, arena, &segments_out[count]) != OK)
+		if (count == SERVED_SEGMENTS_MAX || uri_decode(raw, arena, &at->text) != OK)
 			return 0;
-		count++;
+		at->has_word = str_find(raw, '{') < raw.len;
+		count += count == 1 ? divide_keyed(at, arena) : 1;
 	}
 	return count;
 }
@@ -68,25 +86,33 @@ row_of(const struct served *served, struct arena *arena)
 	return row;
 }
 
-/* Only a value that is a whole segment, so that the others are those of the section. */
-static void
-cut_url(struct served *served, struct str url, struct arena *arena)
+/* The name of a resource or of a function. */
+static bool
+is_noun(struct str segment)
 {
-	struct str segments[SERVED_SEGMENTS_MAX];
-	size_t     open = str_find(url, '{'), close = str_find(url, '}');
+	for (size_t i = 0; i < segment.len; i++)
+		if ((segment.at[i] | 0x20) < 'a' || (segment.at[i] | 0x20) > 'z')
+			return false;
+	return true;
+}
 
-	if (served->count == 0)
-		return;
-	if (!served->is_many) {
-		served->before = url;
-		return;
+/* Behind a plural stands an id: drives/ID.  Two may differ in letter case alone. */
+static void
+read_cases(struct served *served)
+{
+	bool is_id = false, is_user;
+
+	for (size_t i = 1; i < served->count; i++) {
+		struct served_segment *at = &served->segments[i];
+		struct guid            id;
+
+		is_id = i > 1 && !is_id && str_ends(at[-1].text, STR("s"));
+		is_user = i == 2 && str_eq_nocase(at[-1].text, STR("users"));
+		at->any_case = is_user || guid_parse(at->text, &id) || (!is_id && is_noun(at->text));
+		served->value_is_user = served->value_is_user ||
+		                        (is_user && at->has_word && str_find(at->text, '}') + 1 == at->text.len &&
+		                         str_starts(at->text, STR("{")));
 	}
-	if (close == url.len || open > close || open > str_find(url, '?') || url.at[open - 1] != '/' ||
-	    close + 1 == url.len || url.at[close + 1] != '/')
-		return;
-	served->before = str_first(url, open);
-	served->after = str_skip(url, close + 1);
-	served->value_is_third = divide(served->before, segments, arena) == 2;
 }
 
 static struct served
@@ -94,19 +120,22 @@ read_one(const struct graph_served *from, struct arena *arena)
 {
 	const struct resource *resource = from->resource.len ? resource_of_collection(from->resource)
 	                                                     : family_of_url(from->url);
-	struct served          served = { .name = from->name, .permissions = from->permissions, .owner = from->owner };
+	struct served          served = { .name = from->name,
+		                          .url = from->url,
+		                          .permissions = from->permissions,
+		                          .owner = from->owner,
+		                          .is_many = from->is_many };
 
 	served.count = divide(from->url, served.segments, arena);
-	served.has_delta = served.count > 0 && is_delta(served.segments[served.count - 1]);
+	served.has_delta = served.count > 0 && is_delta(served.segments[served.count - 1].text);
 	served.count -= served.has_delta;
-	if (served.count > 0 && !is_version(served.segments[0]))
+	if (served.count > 0 && !is_version(served.segments[0].text))
 		served.count = 0;
-	served.is_me = served.count > 1 && str_eq_nocase(served.segments[1], STR("me"));
-	/* /me is whoever asks, and each may have such a feed in the store itself. */
-	if (served.is_me && resource->number > 0)
+	served.is_me = served.count > 1 && str_eq_nocase(served.segments[1].text, STR("me"));
+	/* /me is whoever asks, and each may have such a feed in the store itself; any word may be `me` or `users`. */
+	if ((served.is_me || served.segments[1].has_word) && resource->number > 0)
 		served.count = 0;
-	served.is_many = from->is_many;
-	cut_url(&served, from->url, arena);
+	read_cases(&served);
 	served.resource = resource_followed(resource);
 	if (from->content.len > 0 && resource->content) {
 		served.content_member = resource->content;
@@ -128,46 +157,59 @@ served_read(const struct graph_parts *parts, struct arena *arena)
 
 /* ---- paths ------------------------------------------------------------------------------------------------------ */
 
-/* The name of a resource or of a function. */
+/* The text of a word, the same at all its places.  In quotes they are doubled. */
 static bool
-is_noun(struct str segment)
+take_value(struct str front, struct str text, struct arena *arena, struct str *value)
 {
-	for (size_t i = 0; i < segment.len; i++)
-		if ((segment.at[i] | 0x20) < 'a' || (segment.at[i] | 0x20) > 'z')
-			return false;
-	return true;
-}
+	struct str quoted = arena_printf(arena, "'%.*s'", STR_ARG(text));
 
-/* Nouns, users and GUIDs in any letter case, as in the paths of the store's own feeds; no other id. */
-static bool
-is_same(struct str a, struct str b, bool is_user)
-{
-	struct guid id;
-
-	return str_eq(a, b) || (str_eq_nocase(a, b) && (is_user || is_noun(a) || guid_parse(a, &id)));
-}
-
-static bool
-is_user(const struct served *served, size_t at)
-{
-	return at == 2 && str_eq_nocase(served->segments[1], STR("users"));
-}
-
-/* It may hold {word}, which stands for any text. */
-static bool
-matches_segment(const struct served *served, size_t at, struct str segment, struct str *value)
-{
-	struct str pattern = served->segments[at];
-	size_t     open = str_find(pattern, '{'), close = str_find(pattern, '}');
-	size_t     after = pattern.len - close - 1;
-
-	if (open == pattern.len || close == pattern.len || close < open)
-		return is_same(pattern, segment, is_user(served, at));
-	if (segment.len < open + after + 1 || !str_starts(segment, str_first(pattern, open)) ||
-	    !str_ends(segment, str_skip(pattern, close + 1)))
+	if ((str_ends(front, STR("'")) && !literal_read(quoted, arena, &text)) || text.len == 0 ||
+	    (value->len > 0 && !str_eq(*value, text)))
 		return false;
-	*value = str_of(segment.at + open, segment.len - open - after);
+	*value = text;
 	return true;
+}
+
+/* Is the text the pattern, with one value in the place of its words?  A URL (is_raw) has that value encoded. */
+static bool
+matches_text(struct str pattern, struct str text, bool is_raw, struct arena *arena, struct str *value)
+{
+	struct str front = str_first(pattern, str_find(pattern, '{')), raw, next;
+
+	while (pattern.len > front.len) {
+		if (!str_starts(text, front))
+			return false;
+		text = str_skip(text, front.len);
+		pattern = str_skip(pattern, str_find(pattern, '}') + 1);
+		next = str_first(pattern, str_find(pattern, '{'));
+		if (next.len == pattern.len && str_ends(text, next))
+			raw = str_first(text, text.len - next.len);
+		else
+			raw = str_first(text, next.len > 0 ? str_find_text(text, next) : 0);
+		text = str_skip(text, raw.len);
+		if (is_raw && (str_find_any(raw, STR("/?")) < raw.len || uri_decode(raw, arena, &raw) != OK))
+			return false;
+		if (!take_value(front, raw, arena, value))
+			return false;
+		front = next;
+	}
+	return str_eq(text, front);
+}
+
+static bool
+matches_segment(const struct served_segment *own, struct str text, struct arena *arena, struct str *value)
+{
+	if (own->has_word)
+		return matches_text(own->text, text, false, arena, value);
+	return own->any_case ? str_eq_nocase(own->text, text) : str_eq(own->text, text);
+}
+
+static bool
+is_item_noun(const struct served_segment *own, struct str text)
+{
+	struct str noun = family_item_noun(own->text);
+
+	return !str_eq(noun, own->text) && str_eq_nocase(noun, text);
 }
 
 /* The first segments are those of the scope's URL; the last of them perhaps the noun of its items. */
@@ -175,17 +217,16 @@ static bool
 matches_own(const struct served *served, const struct str *segments, size_t count, struct arena *arena,
             struct served_path *path)
 {
-	struct str value = STR_EMPTY;
-	size_t     last = served->count - 1;
-
 	if (served->count == 0 || count < served->count || !is_version(segments[0]))
 		return false;
-	for (size_t i = 1; i < served->count; i++)
-		if (!matches_segment(served, i, segments[i], &value) &&
-		    (i < last || !str_eq_nocase(family_item_noun(served->segments[i]), segments[i])))
+	for (size_t i = 1; i < served->count; i++) {
+		if (matches_segment(&served->segments[i], segments[i], arena, &path->value))
+			continue;
+		path->is_by_item = i + 1 == served->count && is_item_noun(&served->segments[i], segments[i]);
+		if (!path->is_by_item)
 			return false;
-	path->scope = !served->is_many ? served->name
-	                               : arena_printf(arena, "%.*s:%.*s", STR_ARG(served->name), STR_ARG(value));
+	}
+	path->scope = served->is_many ? scope_name_of_value(served->name, path->value, arena) : served->name;
 	path->is_own = true;
 	return true;
 }
@@ -196,6 +237,7 @@ matches_name(const struct served *served, struct str name, struct served_path *p
 	struct str rest = str_skip(name, served->name.len);
 
 	path->scope = name;
+	path->value = str_skip(rest, 1);
 	path->is_own = false;
 	return str_starts(name, served->name) && (served->is_many ? str_starts(rest, STR(":")) : rest.len == 0);
 }
@@ -217,107 +259,85 @@ read_rest(const struct str *rest, size_t count, struct served_path *path)
 	return count <= 2 && rest[0].len > 0;
 }
 
-/* Paths nest: /users/ID/messages is a relation of the scope at /users, unless a longer path is a scope's own. */
+/*
+ * Paths nest: /users/ID/messages is a relation of the scope at /users, unless a longer path is a scope's own.  The noun
+ * of items names a list and what is in it, unless it is the noun of a scope itself.
+ */
 bool
 served_find(const struct served_all *all, const struct str *segments, size_t count, struct arena *arena,
             struct served_path *path_out)
 {
 	bool   by_name = count > 2 && str_eq_nocase(segments[1], STR("scopes")) && is_version(segments[0]);
-	bool   found = false;
-	size_t longest = 0;
+	size_t best = 0;
 
 	for (size_t i = 0; i < all->count; i++) {
 		const struct served *served = &all->at[i];
 		struct served_path   path = { .served = served };
-		size_t               at = by_name ? 3 : served->count;
+		size_t               at = by_name ? 3 : served->count, rank;
 
 		if (by_name ? !matches_name(served, segments[2], &path)
 		            : !matches_own(served, segments, count, arena, &path))
 			continue;
-		if (!read_rest(segments + at, count - at, &path) || (found && at <= longest))
+		rank = 2 * at + !path.is_by_item;
+		if (!read_rest(segments + at, count - at, &path) || rank <= best ||
+		    (path.is_by_item && path.kind == ROUTE_DELTA))
 			continue;
 		*path_out = path;
-		found = true;
-		longest = at;
+		best = rank;
 	}
-	return found;
+	return best > 0;
 }
 
-static struct str
-value_of(const struct served *served, struct str scope)
-{
-	return served->is_many ? str_skip(scope, served->name.len + 1) : STR_EMPTY;
-}
-
-/*
- * Is it the URL of the section with the value of the scope?  Nearly every one is, and then its parts are known: to read
- * them again costs a sixth of a poll.
- */
+/* All of it counts: another host is another source, and other options are other items. */
 static bool
-is_as_written(const struct served *served, struct str scope, struct str url, struct arena *arena)
+matches_url(const struct served *served, struct str url, struct arena *arena, struct str *value)
 {
-	struct str raw, value;
-
-	if (served->before.len == 0 || !str_starts(url, served->before))
-		return false;
-	raw = str_skip(url, served->before.len);
-	if (!served->is_many)
-		return raw.len == 0;
-	if (!str_ends(raw, served->after))
-		return false;
-	raw = str_first(raw, raw.len - served->after.len);
-	return raw.len > 0 && str_find(raw, '/') == raw.len && str_find(raw, '?') == raw.len &&
-	       uri_decode(raw, arena, &value) == OK && str_eq(value, value_of(served, scope));
+	return served->is_many ? matches_text(served->url, url, true, arena, value) : str_eq(served->url, url);
 }
 
 bool
 served_is_at(const struct served *served, struct str scope, struct str url, struct arena *arena)
 {
-	struct str         segments[SERVED_SEGMENTS_MAX];
-	struct served_path path;
-	size_t             count;
+	struct str value = STR_EMPTY;
 
-	if (is_as_written(served, scope, url, arena))
-		return true;
-	count = divide(url, segments, arena);
-	return count == served->count + served->has_delta && matches_own(served, segments, count, arena, &path) &&
-	       str_eq(path.scope, scope);
+	return served->url.len == 0 ||
+	       (matches_url(served, url, arena, &value) &&
+	        (!served->is_many || str_eq(scope, scope_name_of_value(served->name, value, arena))));
 }
 
-bool
-served_is_like(const struct served *served, struct str url, struct arena *arena)
-{
-	struct str         segments[SERVED_SEGMENTS_MAX];
-	struct served_path path;
-	size_t             count = divide(url, segments, arena);
-
-	return count == served->count + served->has_delta && matches_own(served, segments, count, arena, &path);
-}
-
+/* Nearly every URL is that of the section, and then its parts are known: to read them again costs a sixth of a poll. */
 struct str
-served_owner_of(const struct served *served, struct str scope, struct str url, struct arena *arena)
+served_owner_of(const struct served *served, struct str value, struct str url, struct arena *arena)
 {
-	struct str        read[SERVED_SEGMENTS_MAX];
-	bool              known = url.len == 0 || is_as_written(served, scope, url, arena);
-	const struct str *segments = known ? served->segments : read;
-	size_t            count = known ? served->count + served->has_delta : divide(url, read, arena);
+	struct served_segment        read[SERVED_SEGMENTS_MAX];
+	struct str                   found = STR_EMPTY;
+	bool                         is_known = url.len == 0;
+	const struct served_segment *segments = served->segments;
+	size_t                       count = served->count + served->has_delta;
 
-	if (count <= 3 || !str_eq_nocase(segments[1], STR("users")))
+	if (!is_known && served->count > 0 && matches_url(served, url, arena, &found)) {
+		is_known = true;
+		value = found;
+	}
+	if (!is_known) {
+		segments = read;
+		count = divide(url, read, arena);
+	}
+	if (count <= 3 || !str_eq_nocase(segments[1].text, STR("users")))
 		return STR_EMPTY;
-	return known && served->value_is_third ? value_of(served, scope) : segments[2];
+	return is_known && served->value_is_user ? value : segments[2].text;
 }
 
 bool
 served_clash(const struct served *a, const struct served *b)
 {
+	struct str value = STR_EMPTY;
+
 	if (a->count == 0 || a->count != b->count)
 		return false;
-	for (size_t i = 1; i < a->count; i++) {
-		struct str one = a->segments[i], other = b->segments[i];
-
-		if (str_find(one, '{') == one.len && str_find(other, '{') == other.len &&
-		    !is_same(one, other, is_user(a, i)))
+	for (size_t i = 1; i < a->count; i++)
+		if (!a->segments[i].has_word && !b->segments[i].has_word &&
+		    !matches_segment(&a->segments[i], b->segments[i].text, NULL, &value))
 			return false;
-	}
 	return true;
 }

@@ -14,20 +14,24 @@
 
 #define SERVED_SEGMENTS_MAX 18
 
+struct served_segment { /* of a URL's path, decoded */
+	struct str text;
+	bool       has_word; /* {word}, which stands for a value */
+	bool       any_case; /* a noun, a user or a GUID; no other id */
+};
+
 struct served {
-	struct str       name, permissions, owner;      /* as in graph_served */
-	struct str       segments[SERVED_SEGMENTS_MAX]; /* of its own URL's path, decoded, without delta */
-	size_t           count;                         /* 0: it is only at /scopes/NAME */
-	bool             has_delta;                     /* the URL ends with delta */
-	bool             is_many;
-	bool             is_me;          /* the URL is one of /me */
-	const char      *content_member; /* which points to an item's content; NULL: none has any here */
-	const char      *content_dir;
-	struct resource  resource; /* as it is served */
-	struct right_row row;      /* who may read it; without `calls`: nobody but by a grant */
-	/* Its own URL, around the value of one of many; empty: the URL of a scope is read each time. */
-	struct str before, after;
-	bool       value_is_third; /* that value is segments[2] */
+	struct str            name, url, permissions, owner; /* as in graph_served */
+	struct served_segment segments[SERVED_SEGMENTS_MAX]; /* of its URL, without delta */
+	size_t                count;                         /* 0: it is only at /scopes/NAME */
+	bool                  has_delta;                     /* the URL ends with delta */
+	bool                  is_many;
+	bool                  is_me;          /* the URL is one of /me */
+	const char           *content_member; /* which points to an item's content; NULL: none has any here */
+	const char           *content_dir;
+	struct resource       resource;      /* as it is served */
+	struct right_row      row;           /* who may read it; without `calls`: nobody but by a grant */
+	bool                  value_is_user; /* the value of one of many is segments[2], behind users */
 };
 
 struct served_all {
@@ -39,9 +43,11 @@ struct served_all {
 struct served_path {
 	const struct served *served;
 	struct str           scope; /* the name of the scope */
+	struct str           value; /* … of many: for which value it is asked */
 	enum route_kind      kind;  /* DELTA, COLLECTION, ITEM, MEMBERS, FOLLOWED_CONTENT */
 	struct str           id, relation;
-	bool                 is_own; /* the path of its own URL */
+	bool                 is_own;     /* the path of its own URL */
+	bool                 is_by_item; /* … by the noun of its items: /events for /calendarView */
 };
 
 /* All in the arena, but for the texts of `parts`, which are borrowed. */
@@ -49,15 +55,13 @@ struct served_all served_read(const struct graph_parts *parts, struct arena *are
 /* By the decoded segments of a path, the version first.  False: it names none. */
 bool served_find(const struct served_all *all, const struct str *segments, size_t count, struct arena *arena,
                  struct served_path *path_out);
-/* Is that the URL of the scope, as far as its path goes? */
+/* Is that the URL of the scope: host, path, options, and the value that is in its name? */
 bool served_is_at(const struct served *served, struct str scope, struct str url, struct arena *arena);
-/* The same for a scope of many that is asked for by its name, which is not always made of the value alone. */
-bool served_is_like(const struct served *served, struct str url, struct arena *arena);
 /* Would both stand at one path?  The version counts for nothing, and a word in braces is any text. */
 bool served_clash(const struct served *a, const struct served *b);
 
-/* Whose data the URL of the scope names: the text behind /users/; empty: nobody's. */
-struct str served_owner_of(const struct served *served, struct str scope, struct str url, struct arena *arena);
+/* Whose data the URL names: the text behind /users/; empty: nobody's.  Without a URL: the section's, for that value. */
+struct str served_owner_of(const struct served *served, struct str value, struct str url, struct arena *arena);
 
 struct call;
 

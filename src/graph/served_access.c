@@ -3,13 +3,14 @@
 #include "auth/grant.h"
 #include "graph/call.h"
 #include "graph/steps.h"
+#include "resource/family.h"
 
 #define AGAIN_S "10"
 
 /* ---- rights ------------------------------------------------------------------------------------------------- */
 
 /* "TENANT/ID" or "ID", else whom the URL names.  A scope without a tenant belongs to the store's own. */
-static void
+static enum err
 find_owner(struct call *call)
 {
 	const struct served *served = call->route.served;
@@ -17,16 +18,24 @@ find_owner(struct call *call)
 	size_t               slash = str_find(text, '/');
 	struct str           id = slash < text.len ? str_skip(text, slash + 1) : text;
 	struct guid         *tenant = &call->owner.tenant;
+	struct user          user;
+	enum err             err;
 
 	if (text.len == 0)
-		id = served_owner_of(served, call->route.scope, call->followed.url, call->arena);
+		id = served_owner_of(served, call->route.value, call->followed.url, call->arena);
 	if (slash >= text.len || !guid_parse(str_first(text, slash), tenant))
 		*tenant = call->graph->tenant;
+	call->owner.id = (struct guid){ { 0 } };
 	/* The follower finds whose /me it is; until there is a round there is nothing to read. */
 	if (served->is_me && text.len == 0 && call->followed.rounds == 0)
 		call->owner.id = call->caller.oid;
-	else if (!guid_parse(id, &call->owner.id))
-		call->owner.id = (struct guid){ { 0 } };
+	else if (!guid_parse(id, &call->owner.id)) {
+		err = directory_find_user(call->graph->parts.store, tenant, id, call->arena, &user);
+		if (err != OK)
+			return err == ERR_NOT_FOUND ? OK : err;
+		call->owner.id = user.id;
+	}
+	return OK;
 }
 
 static enum err
@@ -45,27 +54,44 @@ refuse(struct call *call)
 	                     STR_ARG(str_cut(call->route.scope, 128)));
 }
 
-/* A scope of a user has the user's id in its name; a path may name the user by the UPN, and an id in capitals. */
+static bool
+is_awaited(const struct call *call)
+{
+	const struct graph_rounds *rounds = call->graph->rounds;
+
+	return rounds && rounds->awaits(rounds->ctx, call->route.scope);
+}
+
+/*
+ * A scope of a user has in its name what the URL has: the user's id, or the UPN as the directory spells it.  A path may
+ * have the other one, an id in capitals, or a UPN in any letter case.
+ */
 static enum err
 find_scope(struct call *call)
 {
 	const struct served *served = call->route.served;
 	struct store        *store = call->graph->parts.store;
-	struct str           asked = call->route.scope, value = str_skip(asked, served->name.len + 1);
-	enum err             err = store_get_followed(store, asked, call->arena, &call->followed);
-	struct user          user;
+	struct str          *scope = &call->route.scope, best = *scope;
+	enum err             err = store_get_followed(store, *scope, call->arena, &call->followed);
+	struct user          user = { .upn = STR_EMPTY };
 	struct guid_str      id;
+	enum err             found;
 
-	if (err != ERR_NOT_FOUND || !served->is_many || !served->value_is_third)
+	if (err != ERR_NOT_FOUND || !served->value_is_user)
 		return err;
-	if (!guid_parse(value, &user.id) &&
-	    directory_find_user(store, &call->graph->tenant, value, call->arena, &user) != OK)
-		return err;
+	found = directory_find_user(store, &call->graph->tenant, call->route.value, call->arena, &user);
+	if (found != OK && (found != ERR_NOT_FOUND || !guid_parse(call->route.value, &user.id)))
+		return found;
 	id = guid_str(&user.id);
-	call->route.scope = arena_printf(call->arena, "%.*s:%s", STR_ARG(served->name), id.c);
-	return str_eq(call->route.scope, asked)
-	               ? err
-	               : store_get_followed(store, call->route.scope, call->arena, &call->followed);
+	for (int i = 0; i < 2 && err == ERR_NOT_FOUND; i++) {
+		*scope = scope_name_of_value(served->name, i == 0 ? str_from_c(id.c) : user.upn, call->arena);
+		err = store_get_followed(store, *scope, call->arena, &call->followed);
+		if (err == ERR_NOT_FOUND && is_awaited(call))
+			best = *scope;
+	}
+	if (err == ERR_NOT_FOUND)
+		*scope = best;
+	return err;
 }
 
 static enum err
@@ -79,12 +105,12 @@ check_rights(struct call *call)
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	call->feed = call->followed.feed;
-	/* Nothing is known of it, and there is nothing to read: served_check() says so. */
-	if (err == ERR_NOT_FOUND && served->count == 0)
-		return OK;
-	find_owner(call);
+	TRY(find_owner(call));
 	if (!guid_eq(&call->owner.tenant, &call->caller.tenant))
 		return call_refuse(call, GRAPH_NO_ITEM, STR("There is no such feed."));
+	/* Nothing is known of it, and there is nothing to read: served_check() says so. */
+	if (err == ERR_NOT_FOUND && served->url.len == 0 && !served->row.calls)
+		return OK;
 	if (served->row.calls && caller_may_by(&call->caller, &served->row, &call->owner.id) == OK)
 		return OK;
 	/* A grant to a client is one to the application, and not to every person who signs in with it. */
@@ -126,9 +152,9 @@ find_replacement(struct call *call, const struct guid *owner, struct served_path
 	const struct str    segments[] = { route->beta ? STR("beta") : STR("v1.0"), STR("users"), str_from_c(id.c),
 		                        str_from_c(route->resource->collection) };
 
-	/* Not when it is a relation of the users that are served. */
+	/* Not when it is a relation of the users that are served, or of anything that a word may name. */
 	return served_find(&call->graph->served, segments, COUNT_OF(segments), call->arena, path_out) &&
-	       path_out->id.len == 0;
+	       path_out->id.len == 0 && path_out->served->resource.number == route->resource->number;
 }
 
 enum err
@@ -148,6 +174,7 @@ served_replace(struct call *call, const struct guid *owner, bool *yes_out)
 		                     STR_ARG(collection), STR_ARG(collection));
 	route->served = path.served;
 	route->scope = path.scope;
+	route->value = path.value;
 	route->resource = &path.served->resource;
 	return OK;
 }
@@ -168,10 +195,7 @@ has_state(const struct call *call)
 static bool
 is_nobodys(const struct call *call)
 {
-	const struct graph_rounds *rounds = call->graph->rounds;
-
-	return call->route.served->is_many && call->route.served->count > 0 &&
-	       !(rounds && rounds->awaits(rounds->ctx, call->route.scope));
+	return call->route.served->is_many && !is_awaited(call);
 }
 
 enum err
@@ -180,12 +204,8 @@ served_check(struct call *call)
 	const struct route *route = &call->route;
 	struct str          name = str_cut(route->scope, 128);
 	bool                there = call->followed.name.len > 0;
-	bool                moved = false;
+	bool moved = there && !served_is_at(route->served, route->scope, call->followed.url, call->arena);
 
-	if (there && route->served->count > 0)
-		moved = route->is_own || !route->served->is_many
-		                ? !served_is_at(route->served, route->scope, call->followed.url, call->arena)
-		                : !served_is_like(route->served, call->followed.url, call->arena);
 	if (there && !moved && call->followed.rounds > 0)
 		return OK;
 	if (has_state(call))

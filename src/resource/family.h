@@ -27,5 +27,7 @@ struct str family_item_noun(struct str noun);
 #define SCOPE_NAME_RULE "a scope's name has 1 to %d bytes, no blank and no slash"
 
 bool scope_name_is_good(struct str name);
+/* That of one of many: the section's name, a colon and the value.  No two values of a section have one name. */
+struct str scope_name_of_value(struct str section, struct str value, struct arena *arena);
 /* The last noun of the path: "calendars", "messages"; getAllRecordings gives "recordings"; without one "items". */
 struct str scope_name_of_url(struct str url);

@@ -9,7 +9,7 @@
 int
 asking_read_url(struct cmd_run *run)
 {
-	struct str url = fetch_link_encode(str_from_c(run->args[0]), run->arena);
+	struct str url = fetch_link_encode(str_from_c(run->args[0]), "", run->arena);
 	size_t     bad = fetch_link_find_bad(url);
 	char      *text = arena_take_raw(run->arena, url.len + 1);
 

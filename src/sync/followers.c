@@ -17,7 +17,7 @@ struct plan { /* what a configuration says, and who follows it */
 struct followers {
 	struct followers_conf conf;
 	struct replica       *replica;
-	pthread_mutex_t       lock; /* over `plan`: it may be replaced */
+	pthread_rwlock_t      lock; /* over `plan`: it may be replaced */
 	struct plan          *plan;
 	pthread_t             thread;
 	bool                  is_running;
@@ -75,7 +75,7 @@ followers_open(const struct followers_conf *conf, struct followers **followers_o
 	enum err                                err;
 
 	followers->conf = *conf;
-	MUST(pthread_mutex_init(&followers->lock, NULL) == 0);
+	MUST(pthread_rwlock_init(&followers->lock, NULL) == 0);
 	err = replica_join(conf->store, &followers->replica, why);
 	if (err != OK)
 		return console_fail(exit_code_of(err), "what is followed cannot be opened: %s", why);
@@ -123,7 +123,7 @@ followers_close(struct followers **followers)
 		return;
 	plan_close(&(*followers)->plan);
 	replica_close(&(*followers)->replica);
-	(void)pthread_mutex_destroy(&(*followers)->lock);
+	(void)pthread_rwlock_destroy(&(*followers)->lock);
 	free(*followers);
 	*followers = NULL;
 }
@@ -138,10 +138,10 @@ followers_reload(struct followers *followers)
 		console_say("SIGHUP: the followers go on as before");
 	if (!plan || followers_stop(followers) != EXIT_DONE)
 		return;
-	MUST(pthread_mutex_lock(&followers->lock) == 0);
+	MUST(pthread_rwlock_wrlock(&followers->lock) == 0);
 	followers->plan = plan;
 	plan = old;
-	MUST(pthread_mutex_unlock(&followers->lock) == 0);
+	MUST(pthread_rwlock_unlock(&followers->lock) == 0);
 	followers_start(followers);
 	if (followers->is_running)
 		console_say("SIGHUP: the followers begin again with the sections as they are now");
@@ -156,22 +156,20 @@ followers_order(void *ctx, struct str verb, struct str name, uint64_t ticket, st
 	struct followers         *followers = ctx;
 	enum err                  err;
 
-	MUST(pthread_mutex_lock(&followers->lock) == 0);
+	MUST(pthread_rwlock_rdlock(&followers->lock) == 0);
 	err = scopes_order(followers->plan->scopes, &order, json);
-	MUST(pthread_mutex_unlock(&followers->lock) == 0);
+	MUST(pthread_rwlock_unlock(&followers->lock) == 0);
 	return err;
 }
 
-/* Whoever has the lock is done soon, or waits for the scopes: the reader asks again. */
 static bool
 ask(struct followers *followers, bool (*asked)(struct scopes *scopes, struct str scope), struct str scope)
 {
 	bool yes;
 
-	if (pthread_mutex_trylock(&followers->lock) != 0)
-		return true;
+	MUST(pthread_rwlock_rdlock(&followers->lock) == 0);
 	yes = asked(followers->plan->scopes, scope);
-	MUST(pthread_mutex_unlock(&followers->lock) == 0);
+	MUST(pthread_rwlock_unlock(&followers->lock) == 0);
 	return yes;
 }
 
@@ -192,7 +190,7 @@ followers_put_metrics(void *ctx, struct buf *buf)
 {
 	struct followers *followers = ctx;
 
-	MUST(pthread_mutex_lock(&followers->lock) == 0);
+	MUST(pthread_rwlock_rdlock(&followers->lock) == 0);
 	scopes_put_metrics(followers->plan->scopes, buf);
-	MUST(pthread_mutex_unlock(&followers->lock) == 0);
+	MUST(pthread_rwlock_unlock(&followers->lock) == 0);
 }

@@ -329,6 +329,7 @@ scopes_open(const struct scopes_conf *conf, struct scopes **scopes_out)
 	scopes->watches = cmd_has(conf->run, "watch") || conf->store;
 	scopes->code = cmd_has(conf->run, "exit-code") ? EXIT_UNCHANGED : EXIT_DONE;
 	scopes->last_run = (uint64_t)clock_wall_ms(conf->run->clock);
+	MUST(pthread_mutex_init(&scopes->names_lock, NULL) == 0);
 	MUST(pthread_mutex_init(&scopes->lock, NULL) == 0);
 	scopes->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	MUST(scopes->wake_fd >= 0);
@@ -350,12 +351,15 @@ scopes_close(struct scopes **scopes)
 
 	if (!closing)
 		return;
-	for (struct section *section = closing->sections; section; section = section->next)
+	for (struct section *section = closing->sections; section; section = section->next) {
 		scopes_take_values(closing, section, &(struct section_values){ NULL, 0 });
+		free(section->names);
+	}
 	accounts_close(&closing->accounts);
 	if (!closing->conf.replica)
 		replica_close(&closing->replica);
 	file_close(&closing->wake_fd);
+	(void)pthread_mutex_destroy(&closing->names_lock);
 	(void)pthread_mutex_destroy(&closing->lock);
 	free(closing);
 	*scopes = NULL;

@@ -55,6 +55,6 @@ enum err scopes_order(struct scopes *scopes, const struct scopes_order *order, s
  * and the caller asks again.  False: nobody follows the scope here, or it is paused.
  */
 bool scopes_want(struct scopes *scopes, struct str scope);
-/* Does a section follow it?  Also true while that is not known: a list is to be read, or they are busy. */
+/* Does a section follow it?  Also true while that is not known: its list is to be read.  It waits for no run. */
 bool scopes_await(struct scopes *scopes, struct str scope);
 void scopes_put_metrics(struct scopes *scopes, struct buf *buf);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "text/json_write.h"
 
 #define RUN_ARENA_MAX  ((size_t)2 << 20)
@@ -136,6 +137,51 @@ note_left(struct scopes *scopes, const struct section *section, struct section_v
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
+static int
+compare_hashes(const void *a, const void *b)
+{
+	uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+/* Makes the list of its names anew: those who ask for it wait for no run. */
+static void
+note_names(struct scopes *scopes, struct section *section)
+{
+	AUTO(arena_close) struct arena *arena = arena_open(RUN_ARENA_MAX);
+	struct names                   *names = handle_new(sizeof(*names) + section->job_count * sizeof(names->at[0])),
+		     *old = section->names;
+
+	for (const struct job *job = section->jobs; job; job = job->next) {
+		arena_reset(arena);
+		if (job->is_listed && job->state != JOB_ENDED)
+			names->at[names->count++] = bytes_hash(BYTES_HASH_START,
+			                                       section_name(section, job->value, arena));
+	}
+	qsort(names->at, names->count, sizeof(names->at[0]), compare_hashes);
+	MUST(pthread_mutex_lock(&scopes->names_lock) == 0);
+	section->names = names;
+	MUST(pthread_mutex_unlock(&scopes->names_lock) == 0);
+	free(old);
+}
+
+bool
+scopes_await(struct scopes *scopes, struct str scope)
+{
+	struct str front = str_first(scope, str_find(scope, ':'));
+	uint64_t   hash = bytes_hash(BYTES_HASH_START, scope);
+	bool       yes = false;
+
+	MUST(pthread_mutex_lock(&scopes->names_lock) == 0);
+	for (const struct section *section = scopes->sections; section && !yes; section = section->next)
+		yes = str_eq(section->conf->name, front) &&
+		      (!section->names ||
+		       bsearch(&hash, section->names->at, section->names->count, sizeof(hash), compare_hashes));
+	MUST(pthread_mutex_unlock(&scopes->names_lock) == 0);
+	return yes;
+}
+
 void
 scopes_list(struct scopes *scopes, struct section *section)
 {
@@ -157,6 +203,7 @@ scopes_list(struct scopes *scopes, struct section *section)
 	}
 	if (code != EXIT_DONE)
 		scopes_note_code(scopes, code);
+	note_names(scopes, section);
 }
 
 void
@@ -167,9 +214,11 @@ scopes_list_first(struct scopes *scopes)
 
 	for (struct section *section = scopes->sections; section; section = section->next) {
 		section->is_awaited = section->source != NULL;
-		if (section->word.len == 0)
+		if (section->word.len == 0) {
 			scopes_take_values(scopes, section, &one);
-		else if (scopes_lists_file(section))
+			note_names(scopes, section);
+		} else if (scopes_lists_file(section)) {
 			scopes_list(scopes, section);
+		}
 	}
 }

@@ -34,6 +34,12 @@ struct job {
 	char                       text[]; /* of the value */
 };
 
+/* The names of a section's scopes, in order, each by a hash: who finds one that is none asks again for nothing. */
+struct names {
+	size_t   count;
+	uint64_t at[];
+};
+
 struct worker {
 	struct scopes *scopes;
 	pthread_t      thread;
@@ -47,7 +53,8 @@ struct scopes {
 	struct replica    *replica; /* conf.replica, or its own */
 	struct accounts    accounts;
 
-	pthread_mutex_t lock; /* for everything below, the sections, and the replica */
+	pthread_mutex_t names_lock; /* for the pointers `names` of the sections alone; nobody holds it for long */
+	pthread_mutex_t lock;       /* for everything below, the sections, and the replica */
 	struct section *sections;
 	bool            watches;
 	bool            is_listed; /* the jobs of the start are */

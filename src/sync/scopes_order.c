@@ -148,7 +148,7 @@ static struct job *
 find_job(struct scopes *scopes, struct str scope, struct arena *arena)
 {
 	for (struct section *section = scopes->sections; section; section = section->next)
-		for (struct job *job = section->jobs; job; job = job->next) {
+		for (struct job *job = section->jobs; job && str_starts(scope, section->conf->name); job = job->next) {
 			arena_reset(arena);
 			if (job->is_listed && str_eq(scope, section_name(section, job->value, arena)))
 				return job;
@@ -175,20 +175,8 @@ want(struct scopes *scopes, struct str scope, struct arena *arena)
 	return true;
 }
 
-static bool
-await(struct scopes *scopes, struct str scope, struct arena *arena)
-{
-	const struct job *job = find_job(scopes, scope, arena);
-
-	for (const struct section *section = scopes->sections; section && !job; section = section->next)
-		if (section->is_awaited && str_starts(scope, section->conf->name))
-			return true;
-	return !scopes->is_listed || (job && job->state != JOB_ENDED);
-}
-
-static bool
-ask(struct scopes *scopes, bool (*asked)(struct scopes *scopes, struct str scope, struct arena *arena),
-    struct str     scope)
+bool
+scopes_want(struct scopes *scopes, struct str scope)
 {
 	AUTO(arena_close) struct arena *arena = NULL;
 	bool                            yes;
@@ -196,21 +184,9 @@ ask(struct scopes *scopes, bool (*asked)(struct scopes *scopes, struct str scope
 	if (pthread_mutex_trylock(&scopes->lock) != 0)
 		return true;
 	arena = arena_open(ORDER_ARENA_MAX);
-	yes = asked(scopes, scope, arena);
+	yes = want(scopes, scope, arena);
 	scopes_unlock(scopes);
 	return yes;
-}
-
-bool
-scopes_want(struct scopes *scopes, struct str scope)
-{
-	return ask(scopes, want, scope);
-}
-
-bool
-scopes_await(struct scopes *scopes, struct str scope)
-{
-	return ask(scopes, await, scope);
 }
 
 static void

@@ -169,7 +169,7 @@ check(struct cmd_run *run, const struct section *first, struct section *section)
 	TRY_CODE(check_excluded(section, is_credential));
 	TRY_CODE(check_excluded(section, is_update_rule));
 	url = section_url(section, STR("x"), arena);
-	if (!fetch_origin_of(fetch_link_encode(url, arena), &origin, &why))
+	if (!fetch_origin_of(fetch_link_encode(url, "", arena), &origin, &why))
 		return wrong(section, CONF_SCOPE_URL, "the URL %s", why);
 	for (const struct section *other = first; other != section; other = other->next)
 		if (follow_the_same(other, section, url, arena))

@@ -26,6 +26,7 @@ struct section {
 	struct job     *next_job;
 	size_t          job_count;
 	bool            is_awaited; /* its source has not been asked yet */
+	struct names   *names;      /* of its scopes, for scopes_await(); NULL: not known yet */
 	bool            is_paused;
 	int64_t         every_ms;
 	int64_t         list_ms; /* the next look at its file */

@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/bytes.h"
 #include "base/file.h"
+#include "resource/family.h"
 #include "sync/following.h"
 #include "sync/section.h"
 #include "text/uri.h"
 
 #define VALUE_MAX       512
-#define NAME_PART_MAX   100 /* bytes of a long name that stay; a hash follows */
 #define FILE_MAX        ((off_t)16 << 20)
 #define SCOPE_ARENA_MAX ((size_t)256 << 10)
 
@@ -53,29 +52,7 @@ section_url(const struct section *section, struct str value, struct arena *arena
 struct str
 section_name(const struct section *section, struct str value, struct arena *arena)
 {
-	struct str whole = section->conf->name;
-	char      *text;
-
-	if (section->word.len == 0)
-		return whole;
-	text = arena_take_raw(arena, whole.len + 1 + 3 * value.len);
-	memcpy(text, whole.at, whole.len);
-	text[whole.len] = ':';
-	whole = str_of(text, whole.len + 1);
-	/* A name holds no blank; so that no two values have one name, % is encoded too. */
-	for (size_t i = 0; i < value.len; i++) {
-		char at = value.at[i];
-
-		text[whole.len++] = at == ' ' ? '%' : at;
-		if (at == ' ' || at == '%') {
-			memcpy(text + whole.len, at == ' ' ? "20" : "25", 2);
-			whole.len += 2;
-		}
-	}
-	if (whole.len <= REPLICA_NAME_MAX)
-		return whole;
-	return arena_printf(arena, "%.*s~%016llx", STR_ARG(str_cut(whole, NAME_PART_MAX)),
-	                    (unsigned long long)bytes_hash(BYTES_HASH_START, whole));
+	return section->word.len == 0 ? section->conf->name : scope_name_of_value(section->conf->name, value, arena);
 }
 
 /* ---- lists of values ------------------------------------------------------------------------------------ */

@@ -69,7 +69,7 @@ tenant = claim:tid
     ("[recordings]\ndelegated = on\ndelegated = on\n", ":3: delegated is set twice"),
     ("[issuer \"x\"]\ntenant = own\ntenant = own\n", ":3: tenant is set twice; first at "),
     ("[server]\ncolour = red\n", ":2: unknown key \"colour\""),
-    ("[servers]\nlisten = 127.0.0.1:1\n", ":2: unknown section [servers]"),
+    ("[servers]\nlisten = 127.0.0.1:1\n", ":1: unknown section [servers]"),
     ("listen = 127.0.0.1:1\n", ":1: \"listen\" stands before any section"),
     ("[server]\nlisten\n", ":2: this is neither"),
     ("[server\nlisten = 127.0.0.1:1\n", ":1: "),

@@ -107,6 +107,7 @@ def test_gateway__a_reader_who_wants_it_newer_waits_for_a_round_and_many_wait_fo
     while b'"new"' not in stream.readline():
         pass
     connection.close()
+    assert one.get(link, token=app, headers={"Prefer": "tidemark.max-age=00"}).headers["Preference-Applied"] == "tidemark.max-age=1"
 
 
 def test_gateway__without_a_follower_nobody_waits_for_a_round(far, tm, store, server):
@@ -238,7 +239,8 @@ def test_gateway__relations_on_pages_and_by_themselves(far, gateway, tm, store):
     for base in (GROUPS, "/v1.0/scopes/groups"):
         items, pages, _ = whole(one, base + "/g1/members?$top=2", app)
         assert items == members and len(pages) == 3
-        assert one.get(base + "/g1/owners", token=app).json["value"] == members[:1]
+        for name in ("owners", "Owners"):
+            assert one.get(f"{base}/g1/{name}", token=app).json["value"] == members[:1]
         assert one.get(base + "/g2/members", token=app).json["value"] == []
         assert one.get(base + "/g3/members", token=app).status == 404
         assert one.get(base + "/g1/others", token=app).status == 400

@@ -6,9 +6,10 @@ import urllib.parse
 
 import pytest
 
-from conftest import issued
+from conftest import guid, issued, put
 from test_follow_commands import wait_for
-from test_gateway import GROUPS, MAIL, THINGS, far, gateway, mail, ready, served, whole      # noqa: F401 (two are fixtures)
+from test_gateway import (ANN, BOB, DRIVE, GROUPS, LINES, MAIL, OTHER, THINGS, far, gateway, mail, ready, served,      # noqa: F401 (fixtures)
+                          whole)
 from test_sync_all import section
 
 IDS = ["it's", "''", 'a"b', "a/b", "/", "..", ".", "a%2Fb", "%", "100%25", "a b", "a+b", "a?b=c&d#e", "ü/ñ", "日本語", "😀", "a\\b", "a;b,c",
@@ -146,3 +147,129 @@ def test_gateway__neither_side_sees_the_others_bearer_when_the_source_refuses_it
     replies = [one.get(path, token=app) for path in (MAIL, MAIL + "/delta", MAIL + "/m1")] + [one.control("GET", "/-/follow?name=mail")]
     assert not any(secret in f"{reply.body} {reply.headers}" for reply in replies)
     assert secret not in one.stderr() and not any(app in str(headers) for _, _, headers in far.requests)
+
+
+# ---- paths and rights ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("old, new", [("/v1.0/me/messages", "/v1.0/me/calendars"), ("/api/messages", "/api/calendars"),
+                                      (MAIL, "https://other.example.org" + MAIL), (MAIL, MAIL + "?$select=subject"),
+                                      ("/api/{user}/a/{user}/messages", "/api/{user}/b/{user}/messages")],
+                         ids=["me", "unversioned", "host", "options", "between"])
+def test_gateway__what_another_url_gave_is_not_read_by_the_rights_of_the_new_one(far, gateway, home, old, new):
+    """Wherever the scope stands: also one that is only below /scopes, and also if only the host or the options are other ones."""
+    more = {"for_each": f"file:{home}/users"} if "{" in old else {}
+    (home / "users").write_text(ANN + "\n")
+    name, rights, keys = f"s:{ANN}" if more else "s", ("Mail.Read", "Calendars.Read"), {} if more else {"owner": ANN}
+
+    def url(path):
+        path, _, options = path.partition("?")
+        return (path if path.startswith("https:") else far.base + path) + "/delta" + (options and "?" + options)
+
+    far.feed(old.replace("{user}", ANN) + "/delta").put("secret", subject="mail")
+    one = gateway(section("s", url(old), **more) + served("s", **keys))
+    ready(one, f"/v1.0/scopes/{name}/delta", one.app_token(*rights), 1)
+    one.stop()
+    one = gateway(section("s", url(new), **more) + served("s", **keys), lines=None)
+    for path in ("", "/delta", "/secret"):
+        answer = one.get(f"/v1.0/scopes/{name}{path}", token=one.app_token(*rights))
+        assert answer.status == 503 and b"secret" not in answer.body, answer.body
+
+
+def test_gateway__another_tenant_learns_nothing_of_a_scope_that_is_not_there(far, gateway, home):
+    (home / "users").write_text("a\n")
+    one = gateway(section("mail", far.base + MAIL + "/delta") + section("u", far.base + "/api/{x}/messages/delta", for_each=f"file:{home}/users")
+                  + served("mial") + served("u"))
+    stranger = one.mint("--app", guid(5), "--role", "Mail.Read", "--tenant", OTHER)
+    for scope in ("mial", "u:a", "u:nobody"):
+        for method in ("GET", "POST"):
+            assert one.request(method, f"/v1.0/scopes/{scope}/delta", {} if method == "POST" else None, token=stranger).status == 404
+    app = one.app_token("Mail.Read")
+    assert one.get("/v1.0/scopes/mial/delta", token=app).status == one.get("/v1.0/scopes/u:a/delta", token=app).status == 503
+    wait_for(lambda: one.get("/v1.0/scopes/u:nobody/delta", token=app).status == 404)
+    assert one.get("/v1.0/scopes/u:nobody/delta", token=one.app_token("Calendars.Read")).status == 403
+
+
+def test_gateway__the_sections_of_what_is_served_are_checked(far, tm, home, store):
+    (home / "users").write_text(f"{ANN}\n{BOB}\n")
+    mails = section("mail", far.base + "/v1.0/users/{u}/messages/delta", for_each=f"file:{home}/users")
+    for config, word in ((served("mail", owner=BOB), "for-each"), ("[serve mail]\n", "unknown section [serve mail]"),
+                         ("[serve 'mail']\n", "unknown section"), ('[serv "mail"]\n', "unknown section"), ("[serve]\n", "unknown section"),
+                         (served(""), "name"), (served("a b"), "name"), (served("a/b"), "name"), (served("x" * 129), "name"),
+                         (served("mail", permissions="Mail.Read,Mail.ReadWrite"), "permissions"),
+                         ("[server]\nserve-scope = a/b\n", "name")):
+        (home / "t.conf").write_text(mails + config)
+        assert word in tm("serve", "--config", home / "t.conf", "--listen", "127.0.0.1:0", store=store, code=3).stderr, config
+
+
+def test_gateway__a_scope_whose_url_names_a_user_by_the_upn_is_that_users(far, gateway, home):
+    (home / "users").write_text("ann@contoso.com\n")
+    for path in ("/v1.0/users/ann%40contoso.com/messages/delta", "/v1.0/users/bob@contoso.com/events/delta"):
+        far.feed(path).put("m")
+    one = gateway(section("many", far.base + "/v1.0/users/{u}/messages/delta", for_each=f"file:{home}/users")
+                  + section("one", far.base + "/v1.0/users/bob@contoso.com/events/delta") + served("many") + served("one"))
+    app, ann, bob = one.app_token("Mail.Read"), *(one.token(f"{name}@contoso.com", "Mail.Read", "Calendars.Read") for name in ("ann", "bob"))
+    ready(one, "/v1.0/scopes/many:ann@contoso.com/delta", app)
+    ready(one, "/v1.0/scopes/one/delta", bob)
+    for user in ("ann@contoso.com", "ANN@Contoso.com", ANN, ANN.upper()):
+        for token, status in ((app, 200), (ann, 200), (bob, 403)):
+            assert one.get(f"/v1.0/users/{user}/messages/delta", token=token).status == status, user
+    assert one.get("/v1.0/users/Bob@contoso.com/events", token=bob).status == 200
+    assert one.get("/v1.0/users/bob@contoso.com/events", token=ann).status == 403
+
+
+def test_gateway__every_value_has_its_own_path(far, gateway, home):
+    values = ["a b", "50%", "50%25", "it's", "x" * 200, "Ann", "ann", "é"]
+    (home / "values").write_text("\n".join(values) + "\n")
+    paths = {value: DRIVE.replace("d1", urllib.parse.quote(value, safe="")) for value in values}
+    for value, path in paths.items():
+        far.feed(path + "/delta").put("item", name=value)
+    one = gateway(section("d", far.base + DRIVE.replace("d1", "{id}") + "/delta", for_each=f"file:{home}/values") + served("d"))
+    app = one.app_token("Files.Read.All")
+    for value, path in paths.items():
+        ready(one, path + "/delta", app)
+        assert [item["name"] for item in whole(one, path + "/delta", app)[0]] == [value]
+        assert one.get(path[:-len("root")] + "items/item", token=app).json["name"] == value
+
+
+def test_gateway__a_word_takes_no_feed_from_its_owner(far, gateway, home):
+    (home / "values").write_text("things\n")
+    far.feed(f"/v1.0/users/{ANN}/things/delta").put("t")
+    one = gateway(section("s", far.base + f"/v1.0/users/{ANN}/{{x}}/delta", for_each=f"file:{home}/values") + served("s", permissions="Things.Read"),
+                  lines=[*LINES, put(ANN, {"name": "her own"})])
+    ann, app = one.token("ann@contoso.com", "Calendars.ReadWrite"), one.app_token("Things.Read")
+    ready(one, f"/v1.0/users/{ANN}/things/delta", app, 1)
+    for user in (f"users/{ANN}", "me"):
+        for call in ("", "/delta"):
+            assert [item["name"] for item in one.get(f"/v1.0/{user}/calendars{call}", token=ann).json["value"]] == ["her own"]
+    assert one.request("POST", "/v1.0/me/calendars", {"name": "new"}, token=ann).status == 201
+
+
+def test_gateway__a_scope_of_events_comes_before_one_of_the_calendar_view(far, gateway):
+    for noun in ("events", "calendarView"):
+        far.feed(f"/v1.0/users/{ANN}/{noun}/delta").put(noun)
+    one = gateway("".join(section(noun, f"{far.base}/v1.0/users/{ANN}/{noun}/delta") + served(noun) for noun in ("calendarView", "events")))
+    app = one.app_token("Calendars.Read")
+    for noun in ("events", "calendarView"):
+        base = f"/v1.0/users/{ANN}/{noun}"
+        ready(one, base + "/delta", app, 1)
+        for path in ("/delta", ""):
+            assert [item["id"] for item in one.get(base + path, token=app).json["value"]] == [noun]
+        assert one.get(base + "/" + noun, token=app).status == 200
+
+
+def test_gateway__who_is_in_no_list_is_unknown_however_busy_the_followers_are(far, gateway, home):
+    """And whatever another list is, whose section has a name that begins like this one's."""
+    far.fault = lambda request, path: path == "/v1.0/users/delta" and silent.wait(60)
+    silent = threading.Event()
+    (home / "users").write_text("\n".join(guid(number) for number in range(1000, 6000)) + f"\n{ANN}\n")
+    one = gateway(section("box", far.base + "/v1.0/users/{u}/messages/delta", for_each=f"file:{home}/users", every="1h")
+                  + section("people", far.base + "/v1.0/users/delta")
+                  + section("bo", far.base + "/v1.0/users/{u}/contacts/delta", for_each="scope:people") + served("box") + served("bo"))
+    app = one.app_token("Mail.Read", "Contacts.Read")
+    wait_for(lambda: one.get("/v1.0/users/nobody/messages/delta", token=app).status == 404)
+    for _ in range(200):
+        assert one.get("/v1.0/users/nobody/messages/delta", token=app).status == 404
+    assert one.get(f"/v1.0/users/{guid(5999)}/messages/delta", token=app).status in (200, 503)
+    assert one.get("/v1.0/users/nobody/contacts/delta", token=app).status == 503
+    silent.set()
