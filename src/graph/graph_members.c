@@ -36,9 +36,9 @@ is_known(struct call *call)
 /* The list, from one slice to the next. */
 struct slices {
 	struct list       list;
-	struct feed_state state;    /* of the first */
-	struct str        last;     /* member that was read */
-	bool              is_known; /* the relation is */
+	struct feed_state state; /* of the first */
+	struct str        last;  /* member that was read */
+	bool              any;   /* member is there */
 };
 
 /* The members are those of a scope that is still the same. */
@@ -70,7 +70,7 @@ begin(struct call *call, struct slices *slices)
 	TRY(check_state(call, slices));
 	TRY(store_get(call->graph->parts.store, &call->feed, call->route.id, call->arena, &item));
 	slices->last = list_needs_all(list) ? STR_EMPTY : list->from;
-	slices->is_known = is_known(call) || list->goes_on;
+	slices->any = list->goes_on;
 	list_open(list, STR("directoryObjects"));
 	call->slice = slices;
 	return OK;
@@ -99,7 +99,7 @@ take_slice(struct call *call, struct slices *slices)
 		if (err == ERR_NOT_FOUND || (err == OK && !str_eq(member.relation, call->route.relation)))
 			return OK;
 		TRY(err);
-		slices->is_known = true;
+		slices->any = true;
 		bytes += member.value.len;
 		struct item item = item_of(&member, &space);
 
@@ -115,9 +115,12 @@ take_page(struct call *call, struct slices *slices)
 	if (!call->slice)
 		TRY(begin(call, slices));
 	TRY(take_slice(call, slices));
-	if (!slices->is_known)
+	if (!slices->any && !is_known(call))
 		return call_refuse_f(call, GRAPH_UNKNOWN_SEGMENT, "Resource not found for the segment '%.*s'.",
 		                     STR_ARG(str_cut(call->route.relation, 128)));
+	/* Perhaps it has members by its own name. */
+	if (!slices->any)
+		TRY(take_slice(call, slices));
 	return list_close(&slices->list, &slices->state);
 }
 

@@ -37,6 +37,7 @@ def test_gateway__members_of_strange_groups_and_of_a_large_one(far, gateway):
     feed = far.feed(GROUPS + "/delta")
     for id in IDS:
         feed.put(id, **{"members@delta": [{"id": other} for other in IDS]})
+    feed.put("odd", **{"Owners@delta": [{"id": "u1"}]})         # another spelling than Microsoft's
     feed.put("large", **{"members@delta": [{"id": f"u{number:05}"} for number in range(20000)]})
     one = gateway(section("groups", far.base + GROUPS + "/delta") + served("groups"))
     app = one.app_token("Group.Read.All")
@@ -44,6 +45,7 @@ def test_gateway__members_of_strange_groups_and_of_a_large_one(far, gateway):
     for id in IDS:
         items = whole(one, f"/v1.0/scopes/groups/{urllib.parse.quote(id, safe='')}/members?$top=20", app)[0]
         assert sorted(item["id"] for item in items) == sorted(IDS), id
+    assert one.get(GROUPS + "/odd/Owners", token=app).json["value"] == [{"id": "u1"}]
     items, pages, _ = whole(one, f"{GROUPS}/large/members?$top=999", app)
     assert len(items) == 20000 and len(pages) == 21
     counted = one.get(f"{GROUPS}/large/members?$top=2&$count=true", token=app).json     # it reads them in slices
