@@ -98,8 +98,6 @@ close_replica(struct replica *replica)
 	if (replica->group)
 		sqlite_writes.group_close(replica->group);
 	file_close(&replica->log_fd);
-	sorter_close(&replica->replaced);
-	sorter_close(&replica->gathered);
 	buf_close(&replica->held);
 	buf_close(&replica->received);
 	buf_close(&replica->settling.after);

@@ -5,7 +5,6 @@
 #include "store/replica_backend.h"
 #include "store/store_sqlite.h"
 #include "store/store_sqlite_replica_sql.h"
-#include "store/store_sqlite_sorter.h"
 
 struct replica_state { /* of a scope, besides what callers see */
 	struct replica_scope seen;
@@ -58,8 +57,6 @@ struct replica {
 	struct arena           *arena;             /* for one call */
 	struct replica_staging  staging;
 	struct replica_settling settling;
-	struct sorter          *replaced; /* while a round is settled: row keys, and which row key replaces each */
-	struct sorter          *gathered; /* the bodies of the replaced rows, by the row keys that replace them */
 	struct buf              held, received, merged, fields, shown;
 };
 

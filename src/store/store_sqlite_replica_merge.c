@@ -317,29 +317,12 @@ update_item(struct settle *settle, const struct change *change)
 	return is_merged ? set_body(settle, change->row_key, now) : OK;
 }
 
-/* The body of the replaced row, when the statement does not have it. */
-static enum err
-find_held(struct settle *settle, int64_t old, struct change *change)
-{
-	struct replica *replica = settle->replica;
-	enum err        err = OK;
-
-	if (!replica->gathered || old == 0)
-		return OK;
-	if (!sorter_find(replica->gathered, change->row_key, &change->held)) {
-		err = get_body(replica, old, &replica->held);
-		change->held = buf_str(&replica->held);
-	}
-	change->was_seen = err == OK;
-	return err == ERR_NOT_FOUND ? OK : err;
-}
-
 /* The views of the statement end with the first write to the row that they are in, so that write is the last. */
 static enum err
 apply(struct settle *settle, struct sqlite3_stmt *stmt, bool *done_out)
 {
-	int64_t       old = sqlite3_column_int64(stmt, 1);
-	struct change change = {
+	int64_t             old = sqlite3_column_int64(stmt, 1);
+	const struct change change = {
 		.row_key = sqlite3_column_int64(stmt, 0),
 		.at = sqlite3_column_int64(stmt, 2),
 		.life = sqlite3_column_int64(stmt, 4),
@@ -350,7 +333,6 @@ apply(struct settle *settle, struct sqlite3_stmt *stmt, bool *done_out)
 		.held = sql_column_str(stmt, 6),
 	};
 
-	TRY(find_held(settle, old, &change));
 	if (may_change(settle, &change)) {
 		TRY(take_members(settle, &change, done_out));
 		if (!*done_out)
@@ -370,15 +352,13 @@ static enum err
 merge_part(struct settle *settle, bool *done_out)
 {
 	AUTO(sql_stmt_reset) struct sqlite3_stmt *stmt = NULL;
-	struct replica                           *replica = settle->replica;
 	int64_t                                   pairs = 0, pairs_in_part = pairs_max(settle);
 	bool                                      done = true;
 	enum err                                  err = OK;
 
 	*done_out = false;
-	TRY(rep_bind(replica, S_PAIRS,
-	             VALUES(INT(replica->settling.at), INT(pairs_in_part), INT(replica->gathered != NULL)), &stmt));
-	while (done && settle->space > 0 && (err = rep_step(replica, stmt)) == OK) {
+	TRY(rep_bind(settle->replica, S_PAIRS, VALUES(INT(settle->replica->settling.at), INT(pairs_in_part)), &stmt));
+	while (done && settle->space > 0 && (err = rep_step(settle->replica, stmt)) == OK) {
 		TRY(apply(settle, stmt, &done));
 		pairs++;
 	}
@@ -395,7 +375,5 @@ settle_merge(struct settle *settle, bool *done_out)
 	if (*done_out)
 		return OK;
 	TRY(merge_part(settle, done_out));
-	if (*done_out)
-		settle_end_gathering(settle->replica);
 	return settle->to == to ? OK : settle_save_to(settle);
 }

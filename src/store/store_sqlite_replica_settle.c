@@ -10,7 +10,6 @@
  *   later    begin, sort, fold
  *            complete a resync: removals of what it did not name
  *            pair     each row, and the row that it replaces
- *            gather   the bodies of replaced rows, if they lie in another order
  *            merge    bodies, tombstones, members, what a change is
  *            guard    is it too much? From here on entries move
  *            move     the entries name the new rows
@@ -367,7 +366,7 @@ static settle_step_fn *const first_steps[] = {
 	begin, enter_at_once, sort_rows, settle_fold_twins, enter, switch_first
 };
 static settle_step_fn *const later_steps[] = {
-	begin,      sort_rows, settle_fold_twins, settle_complete, pair,         settle_gather, settle_merge,
+	begin,      sort_rows, settle_fold_twins, settle_complete, pair,         settle_merge,
 	heed_guard, move,      find_old,          name_dead,       switch_later, tidy /* only when all is one commit */
 };
 #define FIRST_STEPS COUNT_OF(first_steps)
@@ -420,7 +419,6 @@ end_settling(struct replica *replica)
 	settling->gen = settling->at = 0;
 	settling->step = settling->pass = settling->relation_len = 0;
 	settling->is_entered = settling->is_large = false;
-	settle_end_gathering(replica);
 	buf_cut(&settling->after, 0);
 }
 

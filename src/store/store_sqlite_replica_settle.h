@@ -44,9 +44,6 @@ run(struct settle *settle, enum follow_sql sql, const struct sql_value *values)
 settle_step_fn settle_fold_twins;
 /* A listing gets a removal for each item of the view that it does not name. */
 settle_step_fn settle_complete;
-/* If the replaced rows lie in another order, their bodies are brought into that of the new ones (…_gather.c). */
-settle_step_fn settle_gather;
-void           settle_end_gathering(struct replica *replica);
 /* What each row does to the view: bodies are merged, removals become tombstones, rows that change nothing go. */
 settle_step_fn settle_merge;
 

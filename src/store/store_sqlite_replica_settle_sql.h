@@ -70,13 +70,9 @@
 	X(S_PAIR, "INSERT INTO temp.follow_pair(new, old, at) SELECT r.place,"                                        \
 	          " CASE WHEN e.place > ?2 THEN e.was ELSE e.place END, r.at"                                         \
 	          " FROM temp.follow_round r LEFT JOIN follow_entry e ON e.gen = ?1 AND e.id = r.id ORDER BY r.place") \
-	/* Of some thousand pairs: do the old rows lie elsewhere than the new ones, one by one? */                    \
-	X(S_IS_SCATTERED, "SELECT coalesce(avg(b.old - a.old NOT BETWEEN 0 AND 100), 0) > 0.25 FROM temp.follow_pair" \
-	                  " a CROSS JOIN temp.follow_pair b ON b.new = a.new + 1 WHERE a.new % (?1 / 1000 + 1) = 0")  \
-	X(S_REPLACED, "SELECT old, new FROM temp.follow_pair WHERE old > ?1")                                         \
 	X(S_PAIRS, "SELECT p.new, p.old, p.at, i.id, i.life, i.body, o.body FROM temp.follow_pair p"                  \
-	           " CROSS JOIN follow_item i ON i.place = p.new LEFT JOIN follow_item o"                             \
-	           " ON o.place = CASE ?3 WHEN 0 THEN p.old END WHERE p.new > ?1 ORDER BY p.new LIMIT ?2")            \
+	           " CROSS JOIN follow_item i ON i.place = p.new LEFT JOIN follow_item o ON o.place = p.old"          \
+	           " WHERE p.new > ?1 ORDER BY p.new LIMIT ?2")                                                       \
 	X(S_CUT_PAIR, "DELETE FROM temp.follow_pair WHERE new = ?1")                                                  \
 	X(S_DROP_ID, "UPDATE temp.follow_round SET place = NULL WHERE at = ?1")                                       \
 	X(S_SET_LIFE, "UPDATE follow_item SET life = ?2 WHERE place = ?1")                                            \
