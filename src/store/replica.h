@@ -156,7 +156,8 @@ struct replica_merger {
 
 /*
  * A later round with more rows is settled in parts, and each commit changes about so many rows.  1 or more.  Unless it
- * is called these are 1,000 and 20,000: the log stays small, and the write lock is not held for long.
+ * is called these are 1,000 and 20,000: the log stays small.  The write lock is held for a part of a second, but for
+ * sorting a round and finding what it replaces: they go to a temporary file, a second or two for a million rows.
  */
 void replica_limit_commits(struct replica *replica, uint32_t rows);
 
