@@ -64,6 +64,9 @@ take_members(struct conn *conn)
 static enum err
 take_steps(struct conn *conn, int version)
 {
+	/* A new store is there whole or not at all. */
+	if (version == 0)
+		return take_steps_to(conn, 0, SCHEMA_VERSION);
 	/* A step may sort all that a large store has. */
 	TRY(sql_conn_exec(conn, "PRAGMA temp_store = FILE"));
 	if (version < SCHEMA_VERSION - 1)
